@@ -1,0 +1,1 @@
+"""Honest comparison and explanation of models on small omics tables."""

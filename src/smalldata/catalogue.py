@@ -1,0 +1,112 @@
+"""The bundled yaml: where conf/ and data/ are, what they name, and the one yaml reader of the package.
+
+Both doors (Hydra's command line and plain Python) read numbers the same way: ``1e-3`` is a float. A ``_target_`` is
+checked by name against the package's own classes before anything is imported: a config cannot run code.
+"""
+
+import importlib
+import re
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from smalldata.errors import ConfigError
+
+_PACKAGE = Path(__file__).resolve().parent
+_TARGET = re.compile(r"smalldata\.(models|datasets)(\.[a-z_0-9]+)*\.[A-Za-z_0-9]+")
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that reads 1e-3 as a number, as Hydra's own grammar does."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:float"]
+    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(
+        r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9_]+|[0-9][0-9_]*(?=[eE]))(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+    ),
+    list("-+0123456789."),
+)
+
+
+def conf_dir() -> Path:
+    """Folder of the bundled configuration (in a checkout beside src/, in a wheel inside the package)."""
+    return _bundled("conf")
+
+
+def data_dir() -> Path:
+    """Folder of the bundled datasets."""
+    return _bundled("data")
+
+
+def _bundled(name: str) -> Path:
+    for candidate in (_PACKAGE / name, _PACKAGE.parents[1] / name):
+        if candidate.is_dir():
+            return candidate
+    raise ConfigError(
+        f"the folder {name}/ must come with the package, it is neither in {_PACKAGE} nor beside src/. Reinstall smalldata."
+    )
+
+
+def names(group: str) -> list[str]:
+    """Names of the yaml files of a conf group (model, dataset, cv …)."""
+    return sorted(path.stem for path in (conf_dir() / group).glob("*.yaml"))
+
+
+def read_entry(group: str, name: str) -> dict[str, Any]:
+    """Read conf/<group>/<name>.yaml.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such file; the nearest names are offered.
+    """
+    known = names(group)
+    if name not in known:
+        near = get_close_matches(name, known, n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}."
+        raise ConfigError(f"{group} must name a file of conf/{group}; there is no {name!r}; {hint}")
+    return read_yaml(conf_dir() / group / f"{name}.yaml")
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read one yaml file as a dict."""
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (a SafeLoader)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} must be yaml; {str(error).splitlines()[0]}.") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} must hold keys and values.")
+    return content
+
+
+def resolve(target: str) -> Any:
+    """Import the class or function a ``_target_`` names, from smalldata.models or smalldata.datasets only.
+
+    Raises
+    ------
+    ConfigError
+        If the name lies elsewhere or does not exist.
+    """
+    if not _TARGET.fullmatch(target):
+        raise ConfigError(
+            f"_target_ must name a class of smalldata.models or smalldata.datasets; got {target!r}."
+        )
+    module_name, _, attribute = target.rpartition(".")
+    file = _PACKAGE.joinpath(*module_name.split(".")[1:])
+    if not (file.with_suffix(".py").is_file() or (file / "__init__.py").is_file()):
+        raise ConfigError(
+            f"_target_ must name a class that exists; there is no module {module_name!r}."
+        )
+    found = getattr(importlib.import_module(module_name), attribute, None)
+    if found is None or getattr(found, "__module__", None) != module_name:
+        raise ConfigError(
+            f"_target_ must name a class that exists; {module_name} defines no {attribute!r}."
+        )
+    return found

@@ -1,0 +1,38 @@
+"""Errors a user can cause and can mend; every message says what must hold, what came and what to do.
+
+SmalldataError
+├── ConfigError     a setting, a name on the command line, a yaml file      exit status 2
+├── DataError       a table, a column, a value                              exit status 2
+├── SplitError      folds that cannot be made or do not belong together     exit status 2
+├── RecordError     a file below outputs/ that is missing, foreign or torn  exit status 2
+├── FitError        a model that cannot be fitted on one fold               recorded in the fold
+└── ExplanationError  a model that cannot be rebuilt or explained exactly   exit status 2
+"""
+
+
+class SmalldataError(Exception):
+    """Base of every error whose message is meant for the user and is shown without a traceback."""
+
+
+class ConfigError(SmalldataError):
+    """A setting is unknown, has the wrong type or asks for something that does not exist."""
+
+
+class DataError(SmalldataError):
+    """A table cannot be read as a dataset, or a dataset does not make a task."""
+
+
+class SplitError(SmalldataError):
+    """Folds cannot be made on this task, or records do not share one set of folds."""
+
+
+class RecordError(SmalldataError):
+    """A stored result is missing, was written by another version, or is not what it claims to be."""
+
+
+class FitError(SmalldataError):
+    """A learner cannot be fitted on the rows it was given; the fold is recorded as failed."""
+
+
+class ExplanationError(SmalldataError):
+    """A stored model could not be reproduced, or its Shapley values do not add up."""

@@ -1,0 +1,235 @@
+"""What a model is to this package: a frozen recipe (Learner) that builds a scikit-learn estimator.
+
+Also what a recipe says of itself (Traits), where its values may lie (SearchSpace), and the arrays it hands to the
+Shapley kernels (MarginForm). Learners know a task's shape (TaskInfo), never its data.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smalldata.errors import ConfigError
+from smalldata.task import TaskInfo, TaskKind
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traits:
+    """What a learner needs and can do; the in-fold preprocessing is chosen from it.
+
+    Attributes
+    ----------
+    needs_scaling : bool
+        Columns are centred and scaled inside the fold.
+    needs_complete : bool
+        Missing values are imputed inside the fold.
+    categories : {"onehot", "integer"}
+        How a categorical feature reaches the estimator.
+    kinds : frozenset of TaskKind
+        Tasks it can be asked.
+    uses_gpu, early_stops : bool
+    max_features : int or None
+        Most columns it accepts; a wider task is skipped with that reason.
+    """
+
+    needs_scaling: bool = False
+    needs_complete: bool = False
+    categories: Literal["onehot", "integer"] = "onehot"
+    kinds: frozenset[TaskKind] = frozenset(TaskKind)
+    uses_gpu: bool = False
+    early_stops: bool = False
+    max_features: int | None = None
+
+    def refusal(self, info: TaskInfo) -> str | None:
+        """Return the reason why a task of this shape is skipped, or None."""
+        if info.kind not in self.kinds:
+            return f"takes no {info.kind} tasks"
+        if self.max_features is not None and info.n_features > self.max_features:
+            return f"takes at most {self.max_features} features, the task has {info.n_features}"
+        return None
+
+
+class Estimator(Protocol):
+    """The scikit-learn object a learner builds.
+
+    ``y`` holds class codes 0 … n_classes-1 (1 is the positive class of a binary task) or float64 values.
+    A classifier has ``predict_proba`` (n, n_classes), every row summing to 1, and may have ``decision_function``
+    ((n,) for binary, else (n, n_classes)), which then is what AUC is computed from. A regressor has ``predict``.
+    It may carry ``notes_`` (tuple of str): what the record must say about this fit (no calibration possible …).
+    All data arrive as float64 ndarray (NaN where the traits allow missing values).
+    """
+
+    def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> "Estimator":
+        """Fit on the training rows of one fold."""
+        ...
+
+
+# ---------------------------------------------------------------- margin forms: what the Shapley kernels understand
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LinearForm:
+    """f(x) = intercept + coef x; coef of shape (n_outputs, n_columns), intercept of shape (n_outputs,)."""
+
+    coef: Array
+    intercept: Array
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class KernelForm:
+    """f(x) = intercept + sum_i coef_i k(x, support_i).
+
+    coef of shape (n_outputs, n_support), support of shape (n_support, n_columns); ``rbf``: exp(-gamma |x-s|^2);
+    ``poly``: (gamma <x, s> + coef0)^degree.
+    """
+
+    kernel: Literal["rbf", "poly"]
+    support: Array
+    coef: Array
+    intercept: Array
+    gamma: float
+    degree: int = 3
+    coef0: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TreesForm:
+    """A tree ensemble that shap's interventional TreeExplainer reads: an xgboost Booster or a fitted forest."""
+
+    model: Any
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NeighboursForm:
+    """f(x) = weighted mean of ``targets`` (n_train, n_outputs) over the nearest rows of ``train``."""
+
+    train: Array
+    targets: Array
+    n_neighbors: int
+    weights: Literal["uniform", "distance"]
+    metric: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CallableForm:
+    """Any function of columns (n, n_columns) -> (n, n_outputs); explained by sampling permutations."""
+
+    function: Callable[[Array], Array]
+
+
+MarginForm = LinearForm | KernelForm | TreesForm | NeighboursForm | CallableForm
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """A frozen dataclass of hyperparameters; ``dataclasses.replace`` is how tuning sets them.
+
+    Obligations: ``build`` returns an unfitted estimator that ``sklearn.base.clone`` copies, whose fit depends on the
+    data, the recipe and the seed alone (same seed, same output). ``margin_form`` returns the fitted function on the
+    learner's explained scale (``scale``: margin, log-odds, probability or value), with 1 output for binary and
+    regression tasks and n_classes else (log-odds of several classes are centred over the classes), in terms of
+    the columns the estimator was fitted on.
+    """
+
+    traits: ClassVar[Traits]
+
+    def build(self, info: TaskInfo, *, seed: int, device: str) -> Any:
+        """Build an unfitted estimator for a task of this shape (``n_features`` counts the features the user gave)."""
+        ...
+
+    def scale(self, kind: TaskKind) -> str:
+        """Name of the scale that is explained: margin, log-odds, probability or value."""
+        ...
+
+    def margin_form(self, fitted: Any) -> MarginForm:
+        """Return the fitted estimator as arrays the Shapley kernels understand."""
+        ...
+
+
+# ---------------------------------------------------------------- search spaces
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """One dimension of a SearchSpace.
+
+    ``simpler`` says which end (low, high) or which order of choices is the simpler model; ties go there.
+    """
+
+    kind: Literal["int", "float", "categorical"]
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    choices: tuple[Any, ...] = ()
+    simpler: Literal["low", "high"] | tuple[Any, ...] | None = None
+
+    def contains(self, value: object) -> bool:
+        """Say whether a value is a point of this dimension."""
+        if self.kind == "categorical":
+            return any(value == choice and type(value) is type(choice) for choice in self.choices)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        if self.kind == "int" and int(value) != value:
+            return False
+        assert self.low is not None and self.high is not None
+        return self.low <= value <= self.high
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchSpace:
+    """The hyperparameters that may be tuned, by field name of the learner."""
+
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Mapping[str, Any]]) -> "SearchSpace":
+        """Read the ``space`` of a model's yaml.
+
+        Raises
+        ------
+        ConfigError
+            If an entry is not a dimension: unknown kind or key, low above high, a log scale through zero.
+        """
+        return cls(
+            parameters={name: _parameter(name, dict(entry)) for name, entry in config.items()}
+        )
+
+
+def _parameter(name: str, entry: dict[str, Any]) -> Parameter:
+    unknown = set(entry) - {"kind", "low", "high", "log", "choices", "simpler"}
+    if unknown:
+        raise ConfigError(
+            f"space.{name}: unknown key {sorted(unknown)[0]!r}; use kind, low, high, log, choices, simpler."
+        )
+    kind = entry.get("kind")
+    for key in ("choices", "simpler"):
+        if isinstance(entry.get(key), list):
+            entry[key] = tuple(entry[key])
+    if kind == "categorical":
+        if not entry.get("choices"):
+            raise ConfigError(f"space.{name}: a categorical parameter needs choices.")
+    elif kind in ("int", "float"):
+        low, high = entry.get("low"), entry.get("high")
+        for bound in (low, high):
+            if (
+                isinstance(bound, bool)
+                or not isinstance(bound, int | float)
+                or not math.isfinite(bound)
+            ):
+                raise ConfigError(
+                    f"space.{name}: low and high must be numbers; got low={low!r}, high={high!r}."
+                )
+        if low > high:  # type: ignore[operator]
+            raise ConfigError(
+                f"space.{name}: low must not exceed high; got low={low}, high={high}."
+            )
+        if entry.get("log") and low <= 0:  # type: ignore[operator]
+            raise ConfigError(f"space.{name}: a log scale needs low above 0; got low={low}.")
+    else:
+        raise ConfigError(f"space.{name}: kind must be int, float or categorical; got {kind!r}.")
+    return Parameter(**entry)

@@ -1,0 +1,357 @@
+"""What the line produces: Splits, Prediction, FoldResult, RunRecord, Comparison, Explanation. Frozen, no I/O."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smalldata.task import TaskKind
+
+Array = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+SCHEMA_VERSION = 1
+"""Of every file below outputs/. Raised when a file can no longer be read as before."""
+
+RESULTS_VERSION = 1
+"""Part of every cell's hash. Raised by hand whenever a change moves numbers."""
+
+Status = Literal["ok", "failed", "skipped"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fold:
+    """Row positions of one fold; ``train`` is in the nested training order (for ``train_size``)."""
+
+    repeat: int
+    fold: int
+    train: Rows
+    test: Rows
+
+    @property
+    def name(self) -> str:
+        """File name without ending: r00f00."""
+        return f"r{self.repeat:02d}f{self.fold:02d}"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Splits:
+    """The row ids of a Resampling bound to one Task: the master splits, whatever the train_size of a cell."""
+
+    name: str
+    split_key: str
+    n_samples: int
+    folds: tuple[Fold, ...]
+    is_default: bool = True
+
+    @property
+    def n_repeats(self) -> int:
+        """Number of repeats."""
+        return len({fold.repeat for fold in self.folds})
+
+    @property
+    def n_folds(self) -> int:
+        """Folds of one repeat."""
+        return len({fold.fold for fold in self.folds})
+
+    @property
+    def test_train_ratio(self) -> float:
+        """Mean of n_test / n_train over the full folds: r of the corrected variance."""
+        return float(np.mean([len(fold.test) / len(fold.train) for fold in self.folds]))
+
+    @cached_property
+    def key(self) -> str:
+        """SHA-256 of all row positions, in order; records with unequal keys cannot be compared."""
+        digest = hashlib.sha256(self.split_key.encode())
+        for fold in self.folds:
+            digest.update(f"{fold.repeat},{fold.fold};".encode())
+            digest.update(np.ascontiguousarray(fold.train, dtype="<i8").tobytes() + b"|")
+            digest.update(np.ascontiguousarray(fold.test, dtype="<i8").tobytes() + b"|")
+        return digest.hexdigest()
+
+    @property
+    def folder(self) -> str:
+        """Folder name below the dataset's: the conf's name, off its defaults with a hash of the splits."""
+        return self.name if self.is_default else f"{self.name}-{self.key[:6]}"
+
+    def train_rows(self, fold: Fold, train_size: int | None = None) -> Rows:
+        """Training rows of a fold, ascending; with ``train_size`` the first so many of its nested order."""
+        return np.sort(fold.train if train_size is None else fold.train[:train_size])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prediction:
+    """What a fitted pipeline says of the held-out rows of one fold.
+
+    Attributes
+    ----------
+    row : ndarray of shape (n_test,)
+        Row positions in the task.
+    y : ndarray of shape (n_test,)
+        Class codes or values that were observed.
+    label : ndarray of shape (n_test,) or None
+        Predicted class codes (argmax of the probabilities).
+    probabilities : ndarray of shape (n_test, n_classes) or None
+    margin : ndarray of shape (n_test, n_outputs) or None
+        n_outputs is 1 for a binary task; None for models without a margin.
+    value : ndarray of shape (n_test,) or None
+        Predicted value of a regression.
+    """
+
+    row: Rows
+    y: NDArray[Any]
+    label: Rows | None = None
+    probabilities: Array | None = None
+    margin: Array | None = None
+    value: Array | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """One measure on one fold: a value, or None with the reason why it is undefined; ``note`` may qualify a value."""
+
+    value: float | None
+    reason: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FoldResult:
+    """One outer fold of one cell: the atom that is written whole or not at all.
+
+    Attributes
+    ----------
+    values : mapping
+        Hyperparameters the fold was fitted with (the tuned ones where there was tuning).
+    seconds : mapping
+        ``tune``, ``fit``, ``predict``.
+    notes : tuple of str
+        What the reader of the record must know of this fit.
+    """
+
+    repeat: int
+    fold: int
+    status: Status
+    seed: int
+    reason: str = ""
+    n_train: int = 0
+    prediction: Prediction | None = None
+    scores: Mapping[str, Score] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    device: str = "cpu"
+    notes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """File name without ending: r00f00."""
+        return f"r{self.repeat:02d}f{self.fold:02d}"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunRecord:
+    """One cell: Task x Learner x Resampling, with its settings and environment.
+
+    Attributes
+    ----------
+    identity : mapping
+        Everything that can change a number, as plain values; its hash names the cell's folder.
+    settings : mapping
+        What differs from the defaults: the label of the row in the table.
+    environment : mapping
+        Versions, machine, device: what should not change a number, but might.
+    splits_key : str
+        Key of the Splits the folds belong to.
+    test_train_ratio : float
+        r of the corrected variance (of the full folds).
+    """
+
+    dataset: str
+    cv: str
+    model: str
+    kind: TaskKind
+    classes: tuple[str, ...]
+    measure: str
+    target: str
+    n_samples: int
+    n_features: int
+    splits_key: str
+    test_train_ratio: float
+    n_planned: int
+    identity: Mapping[str, Any]
+    train_size: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    folds: tuple[FoldResult, ...] = ()
+    skipped: str = ""
+    explain_seconds: float | None = None
+
+    @property
+    def hash(self) -> str:
+        """Ten hex digits of the identity."""
+        return cell_hash(self.identity)
+
+    @property
+    def folder(self) -> str:
+        """Folder name of the cell below the splits' folder."""
+        return f"{self.model}-{self.hash}"
+
+    @property
+    def label(self) -> str:
+        """Name of the row in the table: the model and what differs from the defaults."""
+        changed = ", ".join(f"{key}={value}" for key, value in self.settings.items())
+        return f"{self.model} ({changed})" if changed else self.model
+
+    @property
+    def status(self) -> Status:
+        """``ok`` if every planned fold is, ``skipped`` if the model does not fit the task, else ``failed``."""
+        if self.skipped:
+            return "skipped"
+        n_ok = sum(fold.status == "ok" for fold in self.folds)
+        return "ok" if n_ok == self.n_planned else "failed"
+
+    @property
+    def reason(self) -> str:
+        """Why the cell was skipped, or the first failed fold's reason."""
+        if self.skipped:
+            return self.skipped
+        return next(
+            (f"{fold.name}: {fold.reason}" for fold in self.folds if fold.status == "failed"), ""
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Explanation:
+    """Shapley values of held-out rows, each explained by the model of a fold that never saw it.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_rows, n_features, n_outputs), float32
+        n_outputs is 1 for binary and regression, else n_classes.
+    base_values : ndarray of shape (n_rows, n_outputs)
+        Mean of f over the background of the row's fold.
+    row, repeat, fold : ndarray of shape (n_rows,)
+    scale : str
+        margin, log-odds, probability or value.
+    outputs : tuple of str
+        The classes the outputs speak for (binary: the positive class; regression: the target).
+    standard_errors : ndarray like values or None
+        None where the values are exact.
+    additivity_error : float
+        Largest |sum of values + base value - f(x)|, in float64, over the scale of f.
+    options : mapping
+        What the explanation was asked for; its hash names the file.
+    """
+
+    values: NDArray[np.float32]
+    base_values: Array
+    row: Rows
+    repeat: Rows
+    fold: Rows
+    feature_names: tuple[str, ...]
+    scale: str
+    outputs: tuple[str, ...]
+    additivity_error: float
+    standard_errors: NDArray[np.float32] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def hash(self) -> str:
+        """Ten hex digits of the options."""
+        return cell_hash(self.options)
+
+
+def cell_hash(identity: Mapping[str, Any]) -> str:
+    """Ten hex digits of the SHA-256 of canonical JSON (sorted keys, no spaces, no NaN)."""
+    text = json.dumps(
+        identity, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+    )
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+# ---------------------------------------------------------------- the comparison of several records
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparisonRow:
+    """One cell and one measure of the table; ``ci_low``/``ci_high`` by the corrected variance (see significance)."""
+
+    dataset: str
+    cv: str
+    train_size: int | None
+    model: str
+    settings: str
+    hash: str
+    measure: str
+    mean: float | None
+    ci_low: float | None
+    ci_high: float | None
+    rank: int | None
+    tied_with_best: bool
+    n_ok: int
+    n_failed: int
+    status: Status
+    reason: str
+    tune_seconds: float | None
+    fit_seconds: float | None
+    predict_seconds: float | None
+    explain_seconds: float | None
+    optimistic: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairwiseTest:
+    """Corrected test of two cells on the primary measure; ``difference`` is first minus second."""
+
+    first: str
+    second: str
+    measure: str
+    train_size: int | None
+    difference: float
+    ci_low: float
+    ci_high: float
+    t: float
+    p: float
+    p_holm: float
+    p_first_better: float
+    p_equal: float
+    p_second_better: float
+    rope: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Comparison:
+    """All finished cells of one task and one set of splits.
+
+    Attributes
+    ----------
+    rows : tuple of ComparisonRow
+        One per cell and measure; the primary measure first, best cell first.
+    tests : tuple of PairwiseTest
+        All pairs of ranked cells on the primary measure, within one train_size.
+    best_corrected : mapping or None
+        Bias-corrected score of "take the best of these" (BBC-CV): mean, ci_low, ci_high, n_models.
+    """
+
+    dataset: str
+    cv: str
+    kind: TaskKind
+    classes: tuple[str, ...]
+    target: str
+    measure: str
+    n_samples: int
+    n_features: int
+    splits_key: str
+    n_folds: int
+    rows: tuple[ComparisonRow, ...]
+    tests: tuple[PairwiseTest, ...]
+    best_corrected: Mapping[str, float] | None = None
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,306 @@
+"""What is asked: a Dataset (the table as it was read) and a Task (the question put to it). Both are frozen.
+
+Step in the line: files -> **Dataset -> Task** -> splits.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from smalldata.errors import DataError
+
+
+class TaskKind(StrEnum):
+    """What the target is."""
+
+    BINARY = "binary"
+    MULTICLASS = "multiclass"
+    REGRESSION = "regression"
+
+    @property
+    def is_classification(self) -> bool:
+        """True for binary and multiclass targets."""
+        return self is not TaskKind.REGRESSION
+
+
+PRIMARY_MEASURES = {
+    TaskKind.BINARY: "roc_auc",
+    TaskKind.MULTICLASS: "roc_auc_ovr",
+    TaskKind.REGRESSION: "rmse",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """Where a table comes from, as far as it is known."""
+
+    source: str = ""
+    citation: str = ""
+    licence: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Dataset:
+    """A table as it was read: nothing scaled, imputed, encoded or selected.
+
+    Attributes
+    ----------
+    name : str
+        Folder name below ``outputs/``.
+    X : DataFrame of shape (n_samples, n_features)
+        Columns are the features. A column is float64 (missing: NaN) or a pandas categorical with string categories
+        (missing: NaN).
+    y : ndarray of shape (n_samples,)
+        float64 for a regression, else strings (dtype object). Never missing.
+    sample_ids : ndarray of shape (n_samples,)
+        Strings, unique.
+    feature_blocks : tuple of str, length n_features
+        The block (rna, protein, clinical …) of each feature.
+    kind : TaskKind
+        Named by the user or inferred by the loader.
+    target : str
+        Name of the target column.
+    positive : str or None
+        The positive class of a binary target.
+    groups, batch, folds : ndarray of shape (n_samples,) or None
+        Strings: rows that must stay together; the measurement batch; fold ids for ``cv=fixed``.
+    messages : tuple of str
+        What was inferred; printed once.
+    warnings : tuple of str
+        What the user should look at; printed and kept in the record.
+    truth : tuple of str or None
+        The informative features, where they are known (synthetic data).
+    """
+
+    name: str
+    X: pd.DataFrame
+    y: NDArray[Any]
+    sample_ids: NDArray[Any]
+    kind: TaskKind
+    target: str
+    feature_blocks: tuple[str, ...] = ()
+    positive: str | None = None
+    groups: NDArray[Any] | None = None
+    batch: NDArray[Any] | None = None
+    folds: NDArray[Any] | None = None
+    provenance: Provenance = field(default_factory=Provenance)
+    messages: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    truth: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Check the shapes; the loaders have already checked the content and named the culprit."""
+        n_samples, n_features = self.X.shape
+        if not self.feature_blocks:
+            object.__setattr__(self, "feature_blocks", ("features",) * n_features)
+        for name in ("y", "sample_ids", "groups", "batch", "folds"):
+            column = getattr(self, name)
+            if column is not None and len(column) != n_samples:
+                raise DataError(
+                    f"{name} must have one entry per sample ({n_samples}), got {len(column)}."
+                )
+        if len(self.feature_blocks) != n_features:
+            raise DataError(
+                f"feature_blocks must have one entry per feature ({n_features}), got {len(self.feature_blocks)}."
+            )
+        if not self.X.columns.is_unique:
+            raise DataError("feature names must be unique; rename the repeated columns.")
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the features, in the order of the columns of X."""
+        return tuple(self.X.columns)
+
+    @property
+    def block_names(self) -> tuple[str, ...]:
+        """Names of the blocks, in order of first appearance."""
+        return tuple(dict.fromkeys(self.feature_blocks))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskInfo:
+    """The shape of a task without its data: all that a learner may know when it builds an estimator."""
+
+    kind: TaskKind
+    n_samples: int
+    n_features: int
+    n_classes: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Task:
+    """A Dataset and the question put to it. Built by `make_task`.
+
+    Attributes
+    ----------
+    classes : tuple of str
+        Binary: (negative, positive). Multiclass: sorted. Regression: empty.
+    y : ndarray of shape (n_samples,)
+        int64 codes into ``classes``, or float64 values.
+    measure : str
+        Name of the primary measure.
+    """
+
+    dataset: Dataset
+    kind: TaskKind
+    classes: tuple[str, ...]
+    y: NDArray[Any]
+    measure: str
+
+    @property
+    def X(self) -> pd.DataFrame:  # noqa: N802 (the field's name for the feature table)
+        """Feature table of shape (n_samples, n_features)."""
+        return self.dataset.X
+
+    @property
+    def groups(self) -> NDArray[Any] | None:
+        """Rows that must stay together, or None."""
+        return self.dataset.groups
+
+    @property
+    def n_samples(self) -> int:
+        """Number of rows."""
+        return len(self.dataset.X)
+
+    @property
+    def n_features(self) -> int:
+        """Number of features the user gave."""
+        return self.dataset.X.shape[1]
+
+    @property
+    def positive(self) -> str | None:
+        """The positive class of a binary task."""
+        return self.classes[1] if self.kind is TaskKind.BINARY else None
+
+    @property
+    def info(self) -> TaskInfo:
+        """Shape of the whole task."""
+        return TaskInfo(
+            kind=self.kind,
+            n_samples=self.n_samples,
+            n_features=self.n_features,
+            n_classes=len(self.classes),
+        )
+
+    @cached_property
+    def split_key(self) -> str:
+        """SHA-256 of sample ids, target and groups: splits depend on these alone."""
+        columns = [self.dataset.sample_ids, self.dataset.y]
+        if self.groups is not None:
+            columns.append(self.groups)
+        return _digest(
+            b"".join(_column_bytes(column) for column in columns), [self.kind, *self.classes]
+        )
+
+    @cached_property
+    def content_key(self) -> str:
+        """SHA-256 of the feature table, its names and blocks."""
+        parts = [_column_bytes(self.X[name].to_numpy()) for name in self.X.columns]
+        labels: list[str] = [*self.dataset.feature_names, "\x1e", *self.dataset.feature_blocks]
+        return _digest(b"".join(parts), labels)
+
+
+def make_task(
+    dataset: Dataset,
+    *,
+    kind: TaskKind | str | None = None,
+    positive: str | None = None,
+    measure: str | None = None,
+) -> Task:
+    """Put a question to a dataset.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    kind : TaskKind or str, optional
+        Overrules the dataset's own kind.
+    positive : str, optional
+        Overrules the dataset's own positive class.
+    measure : str, optional
+        The primary measure; default: roc_auc, roc_auc_ovr or rmse by kind.
+
+    Returns
+    -------
+    Task
+
+    Raises
+    ------
+    DataError
+        If the target does not fit the kind.
+    """
+    task_kind = dataset.kind if kind is None else TaskKind(kind)
+    classes: tuple[str, ...] = ()
+    if task_kind is TaskKind.REGRESSION:
+        y = _numeric_target(dataset)
+    else:
+        labels = np.asarray(dataset.y).astype(str)
+        classes = _classes(dataset, labels, task_kind, positive)
+        codes = {name: code for code, name in enumerate(classes)}
+        y = np.array([codes[label] for label in labels], dtype=np.int64)
+    return Task(
+        dataset=dataset,
+        kind=task_kind,
+        classes=classes,
+        y=y,
+        measure=measure or PRIMARY_MEASURES[task_kind],
+    )
+
+
+def _numeric_target(dataset: Dataset) -> NDArray[np.float64]:
+    try:
+        y = np.asarray(dataset.y, dtype=np.float64)
+    except ValueError:
+        raise DataError(
+            f"a regression needs a numeric target; {dataset.target!r} holds text. Set dataset.kind=binary or multiclass."
+        ) from None
+    if len(np.unique(y)) < 2:
+        raise DataError(
+            f"the target {dataset.target!r} is constant ({y[0]:g}); there is nothing to predict."
+        )
+    return y
+
+
+def _classes(
+    dataset: Dataset, labels: NDArray[np.str_], kind: TaskKind, positive: str | None
+) -> tuple[str, ...]:
+    found = [str(name) for name in np.unique(labels)]
+    if len(found) < 2:
+        raise DataError(
+            f"the target {dataset.target!r} is constant ({found[0]!r}); there is nothing to predict."
+        )
+    if kind is TaskKind.MULTICLASS:
+        return tuple(found)
+    if len(found) != 2:
+        raise DataError(
+            f"a binary task needs two classes; {dataset.target!r} has {len(found)}: {', '.join(found[:8])}. "
+            "Set dataset.kind=multiclass."
+        )
+    chosen = positive if positive is not None else dataset.positive
+    if chosen is None:
+        raise DataError(
+            f"a binary task needs a positive class; set dataset.positive to one of {found}."
+        )
+    if str(chosen) not in found:
+        raise DataError(f"the positive class must be one of {', '.join(found)}; got {chosen!r}.")
+    negative = next(name for name in found if name != str(chosen))
+    return (negative, str(chosen))
+
+
+def _column_bytes(column: NDArray[Any]) -> bytes:
+    """Bytes that two columns share only if they hold the same values in the same order."""
+    values = np.asarray(column)
+    if values.dtype.kind in "fiub":
+        return b"\x01" + np.ascontiguousarray(values, dtype=np.float64).tobytes()
+    return b"\x02" + "\x1f".join(str(value) for value in values).encode()
+
+
+def _digest(content: bytes, labels: Iterable[str]) -> str:
+    return hashlib.sha256(content + "\x1f".join(labels).encode()).hexdigest()
