@@ -1,0 +1,171 @@
+"""Reads the tables that come with the package (data/*.parquet), checked by their sha256.
+
+Step in the line: **files -> Dataset** -> Task. The metadata `smalldata` of a file tells the role of each column (id,
+feature, group, target) and the block of each feature; several targets may stand side by side.
+"""
+
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from smalldata.catalogue import data_dir, names, read_entry
+from smalldata.datasets.assembling import assemble, did_you_mean, name_with_changes
+from smalldata.errors import ConfigError, DataError
+from smalldata.task import Dataset, Provenance, TaskKind
+
+
+def load(
+    *,
+    name: str,
+    path: str,
+    target: str,
+    kind: str,
+    positive: str | None = None,
+    id: str | None = None,
+    groups: str | None = None,
+    batch: str | None = None,
+    blocks: Sequence[str] | None = None,
+    drop: Sequence[str] = (),
+    sha256: str = "",
+    licence: str = "",
+    citation: str = "",
+) -> Dataset:
+    """Read one bundled table.
+
+    Parameters
+    ----------
+    name : str
+        Name of the dataset; a target, kind, positive class, group, batch, block or drop other than the yaml's own
+        gives it a suffix.
+    path : str
+        File below ``data/``.
+    target : str
+        The column to predict; the file's other targets are never features.
+    kind : str
+        binary, multiclass or regression.
+    positive : str, optional
+        The positive class of a binary target.
+    id, groups, batch : str, optional
+        Columns that are not features: sample ids, rows that stay together, measurement batch.
+    blocks : sequence of str, optional
+        Blocks to keep; default: all.
+    drop : sequence of str
+        Features to leave out: names or patterns.
+    sha256 : str
+        Checksum of the file; empty: not checked.
+    licence, citation : str
+        Kept as provenance.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    DataError
+        If the file is missing or changed.
+    ConfigError
+        If a column or block does not exist.
+
+    Examples
+    --------
+    >>> from smalldata.datasets import load_dataset
+    >>> load_dataset("acc", blocks=["rna", "mirna"]).X.shape
+    (92, 669)
+    """
+    file = data_dir() / path
+    if not file.is_file():
+        raise DataError(f"the bundled table {file} must exist; it does not. Reinstall smalldata.")
+    content = file.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if sha256 and found != sha256:
+        raise DataError(
+            f"the bundled table {file} must have the sha256 {sha256[:12]}… of conf/dataset/{name}.yaml, got {found[:12]}…; "
+            "the file was changed or cut. Restore it or reinstall smalldata; an own table is read with dataset=table."
+        )
+    table = pq.read_table(io.BytesIO(content))
+    metadata = pq.read_metadata(io.BytesIO(content)).metadata or {}
+    roles, column_blocks = _roles(json.loads(metadata[b"smalldata"]))
+    by_role: dict[str, list[str]] = {}
+    for column, role in zip(table.column_names, roles, strict=True):
+        by_role.setdefault(role, []).append(column)
+    if target not in by_role["target"]:
+        raise ConfigError(
+            f"target must be one of {', '.join(by_role['target'])} in {name}; there is no target {target!r}"
+            f"{did_you_mean(target, by_role['target'])}."
+        )
+    apart = {"id": id, "groups": groups, "batch": batch}
+    for key, column in apart.items():
+        if column is not None and column not in table.column_names:
+            raise ConfigError(
+                f"{key} must be a column of {name}; there is no column {column!r}"
+                f"{did_you_mean(column, table.column_names)}."
+            )
+    features = [column for column in by_role["feature"] if column not in apart.values()]
+    block_of = dict(zip(table.column_names, column_blocks, strict=True))
+    task_kind = TaskKind(kind)
+    outcome = table[target].to_pandas().rename(target)
+    n_samples = table.num_rows
+    ids = table[id].to_pandas() if id is not None else pd.RangeIndex(1, n_samples + 1)
+    defaults = read_entry("dataset", name) if name in names("dataset") else {}
+    asked = {
+        "target": target,
+        "kind": kind,
+        "positive": positive,
+        "id": id,
+        "groups": groups,
+        "batch": batch,
+    }
+    return assemble(
+        _feature_table(table.select(features)),
+        outcome.astype(np.float64) if task_kind is TaskKind.REGRESSION else outcome.astype(str),
+        name=name_with_changes(
+            name,
+            asked | {"blocks": None if blocks is None else list(blocks), "drop": list(drop)},
+            defaults,
+        ),
+        sample_ids=np.asarray(ids).astype(str).astype(object),
+        kind=task_kind,
+        positive=None if positive is None else str(positive),
+        feature_blocks=[block_of[column] for column in features],
+        blocks=blocks,
+        drop=drop,
+        groups=table[groups].to_pandas() if groups is not None else None,
+        batch=table[batch].to_pandas() if batch is not None else None,
+        provenance=Provenance(
+            source=f"data/{path}", citation=citation, licence=licence, sha256=found
+        ),
+        read=f"data/{path}",
+    )
+
+
+def _roles(description: dict[str, list[dict[str, str | int]]]) -> tuple[list[str], list[str]]:
+    """Role and block of every column, from the runs the file tells."""
+    roles: list[str] = []
+    blocks: list[str] = []
+    for run in description["columns"]:
+        roles += [str(run["role"])] * int(run["n_columns"])
+        blocks += [str(run["block"])] * int(run["n_columns"])
+    return roles, blocks
+
+
+def _feature_table(table: pa.Table) -> pd.DataFrame:
+    """Numbers as float64, text as categories; nulls are NaN."""
+    text = [column.name for column in table.schema if pa.types.is_string(column.type)]
+    numbers = table.drop_columns(text) if text else table
+    values = np.empty((table.num_rows, numbers.num_columns), order="F")
+    for place, column in enumerate(numbers.columns):
+        values[:, place] = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    frame = pd.DataFrame(values, columns=numbers.column_names)
+    if not text:
+        return frame
+    categories = pd.DataFrame(
+        {column: table[column].to_pandas().astype("category") for column in text}
+    )
+    return pd.concat([frame, categories], axis=1)[table.column_names]
