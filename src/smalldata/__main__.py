@@ -1,0 +1,64 @@
+"""``python -m smalldata`` and ``smalldata``: help and version at once, everything else through `smalldata.cli`."""
+
+import sys
+from collections.abc import Sequence
+
+HELP = """\
+smalldata: does deep learning pay on your table, or do simpler models serve you better?
+
+  python -m smalldata model=xgboost dataset=omics           folds, explanation, table, report
+  python -m smalldata -m model=knn,svm,mlp dataset=omics    a grid of models, one comparison
+  python -m smalldata dataset=table dataset.path=my.csv dataset.target=outcome model=svm
+
+Verbs (the first word; `run` is understood)
+  run       evaluate one cell, or a grid with -m
+  compare   PATH …     one table of exactly the cells given
+  explain   PATH …     Shapley values of stored cells, without training more than it must
+  datasets             the bundled tables
+  models               the models and their hyperparameters
+
+Keys
+  model=NAME           {models}
+  dataset=NAME         {datasets}
+                       table and h5ad take dataset.path=FILE dataset.target=COLUMN
+  cv=NAME              {cv}; cv.n_splits=5 cv.train_size=40
+  measure=NAME         the primary measure
+  preprocess.select=univariate preprocess.k=50   selection inside the folds
+  model.learner.KEY=VALUE   a hyperparameter (see `models`)
+  explain=shap|none  seed=0  n_jobs=2  device=auto|cpu|cuda  outputs=DIR  dry_run=true
+  -m, --multirun       commas make a grid: model=knn,svm
+  -h, --help           this text
+  --version
+
+Exit status: 0 done, 1 a fold failed and the rest is kept, 2 wrong input, 130 interrupted (run again to go on).
+Documentation: docs/ in the source tree.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if "-h" in arguments or "--help" in arguments:
+        sys.stdout.write(_help())
+        return 0
+    if "--version" in arguments:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"smalldata {version('smalldata')}\n")
+        return 0
+    from smalldata import cli
+
+    return cli.main(arguments)
+
+
+def _help() -> str:
+    from smalldata.catalogue import names
+
+    wide = ", ".join
+    return HELP.format(
+        models=wide(names("model")), datasets=wide(names("dataset")), cv=wide(names("cv"))
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

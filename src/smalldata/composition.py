@@ -1,0 +1,208 @@
+"""The door to Hydra: overrides in, composed configs to a task function, Hydra's errors out as one sentence.
+
+Hydra composes, sweeps and launches; its own habits (dated folders, ``.hydra/``, ``multirun.yaml``, logs on stdout) end
+in a temporary folder. First step of the line: command line -> composed config.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from smalldata.catalogue import conf_dir, names
+from smalldata.errors import ConfigError
+
+CONFIG_NAME = "run"
+_FLAGS = {"-m": "multirun", "--multirun": "multirun"}
+
+
+def split_flags(arguments: Sequence[str]) -> tuple[bool, list[str]]:
+    """Separate ``-m`` from the overrides.
+
+    Raises
+    ------
+    ConfigError
+        If another flag is given.
+    """
+    multirun = any(argument in _FLAGS for argument in arguments)
+    rest = [argument for argument in arguments if argument not in _FLAGS]
+    for argument in rest:
+        if argument.startswith("-"):
+            raise ConfigError(
+                f"a run takes key=value and the flags -m, --help, --version; got {argument!r}. "
+                "See python -m smalldata --help."
+            )
+        if "=" not in argument and not argument.startswith("~"):
+            raise ConfigError(_bare_word(argument))
+    return multirun, rest
+
+
+def run_composed(
+    task_function: Callable[[Any], Any], overrides: Sequence[str], *, multirun: bool, scratch: Path
+) -> None:
+    """Compose the config for one job, or for each job of a sweep, and call the task function on it.
+
+    Parameters
+    ----------
+    task_function : callable
+        Gets a DictConfig; its return value is what a sweeper optimises.
+    overrides : sequence of str
+        ``key=value`` in Hydra's grammar; values the grammar cannot read are quoted.
+    multirun : bool
+        Sweep over the overrides that hold several values.
+    scratch : Path
+        Existing folder for what Hydra must write.
+
+    Raises
+    ------
+    ConfigError
+        If the overrides do not compose.
+    """
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    quoted = [quote_override(override) for override in overrides]
+    quoted += [f"hydra.run.dir={_quote(str(scratch / 'run'))}"]
+    quoted += [
+        f"hydra.sweep.dir={_quote(str(scratch / 'sweep'))}",
+        "hydra.sweep.subdir=${hydra.job.num}",
+    ]
+    with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name="smalldata"):
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        call = hydra.multirun if multirun else hydra.run
+        with _one_sentence():
+            call(CONFIG_NAME, task_function, quoted, with_log_configuration=False)
+
+
+def quote_override(override: str) -> str:
+    """Return the override, its value quoted if Hydra's grammar cannot read it as it is.
+
+    ``dataset.target=Time (days)`` and paths with ``(``, ``=`` or ``#`` are plain text to the user.
+
+    Examples
+    --------
+    >>> quote_override("model=knn,svm")
+    'model=knn,svm'
+    >>> quote_override("dataset.target=Time (days)")
+    "dataset.target='Time (days)'"
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import OverrideParseException
+
+    parser = OverridesParser.create()
+    try:
+        parser.parse_override(override)
+    except OverrideParseException:
+        key, _, value = override.partition("=")
+        attempt = f"{key}={_quote(value)}"
+        try:
+            parser.parse_override(attempt)
+        except OverrideParseException:
+            raise ConfigError(
+                f"an override must read key=value; got {override!r}. See python -m smalldata --help."
+            ) from None
+        return attempt
+    return override
+
+
+def _quote(value: str) -> str:
+    """Quote for Hydra's grammar: a backslash counts only before a quote or at the end."""
+    escaped = re.sub(r"(\\*)'", lambda found: found.group(1) * 2 + "\\'", value)
+    escaped = re.sub(r"(\\+)$", lambda found: found.group(1) * 2, escaped)
+    return f"'{escaped}'"
+
+
+def _bare_word(word: str) -> str:
+    if Path(word).suffix:
+        return f"a run takes key=value; for a table say dataset=table dataset.path={word} dataset.target=COLUMN."
+    verbs = ("run", "compare", "explain", "datasets", "models")
+    near = get_close_matches(word, verbs, n=1)
+    hint = f"did you mean the verb {near[0]!r}?" if near else f"verbs are {', '.join(verbs)}."
+    return f"a run takes key=value; got {word!r}; {hint}"
+
+
+@contextmanager
+def _one_sentence() -> Iterator[None]:
+    """Turn what Hydra and OmegaConf raise into a ConfigError that says what to do."""
+    from hydra.errors import (
+        ConfigCompositionException,
+        HydraException,
+        MissingConfigException,
+        OverrideParseException,
+    )
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        yield
+    except MissingConfigException as error:
+        raise ConfigError(_missing_file(error.missing_cfg_file or "", str(error))) from None
+    except OverrideParseException as error:
+        raise ConfigError(f"an override must read key=value; got {error.override!r}.") from None
+    except ConfigCompositionException as error:
+        raise ConfigError(_not_composed(str(error))) from None
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(_first_line(error)) from None
+
+
+def _missing_file(missing: str, message: str) -> str:
+    group, _, name = missing.partition("/")
+    if not name:
+        return _first_line(message)
+    known = names(group)
+    if group == "dataset" and Path(name).suffix:
+        return (
+            f"dataset must name a file of conf/dataset; for a table of your own say "
+            f"dataset=table dataset.path={name} dataset.target=COLUMN."
+        )
+    near = get_close_matches(name, known, n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}."
+    return f"{group} must name a file of conf/{group}; there is no {name!r}; {hint}"
+
+
+def _not_composed(message: str) -> str:
+    found = re.search(r"Could not override '([^']+)'", message)
+    if found is None:
+        return _first_line(message)
+    key = found.group(1)
+    if "could not be converted" in message or "is not a valid" in message:
+        detail = next(
+            (line for line in message.splitlines() if "Value" in line or "Invalid" in line), ""
+        )
+        return f"{key} has a value of the wrong type: {detail.strip()}."
+    return unknown_key(key, _known_keys())
+
+
+def unknown_key(key: str, known: Sequence[str]) -> str:
+    """Say that a key does not exist, with the nearest ones."""
+    near = get_close_matches(key, known, n=3, cutoff=0.6)
+    last = key.rpartition(".")[2]
+    near = near or [name for name in known if name.rpartition(".")[2] == last][:3]
+    hint = f"did you mean {' or '.join(near)}?" if near else "see python -m smalldata --help."
+    return f"there is no key {key!r} in this configuration; {hint}"
+
+
+def _known_keys() -> list[str]:
+    """Dotted keys of the default configuration, and those of every learner and dataset."""
+    from smalldata.catalogue import read_entry, read_yaml
+
+    keys = [
+        name
+        for name in read_yaml(conf_dir() / f"{CONFIG_NAME}.yaml")
+        if name not in ("defaults", "hydra")
+    ]
+    for group in ("dataset", "model", "cv", "preprocess", "tune", "explain"):
+        keys.append(group)
+        for name in names(group):
+            for key, value in read_entry(group, name).items():
+                keys.append(f"{group}.{key}")
+                if isinstance(value, dict):
+                    keys += [f"{group}.{key}.{inner}" for inner in value]
+    return [key for key in dict.fromkeys(keys) if not key.endswith("_target_")]
+
+
+def _first_line(error: object) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

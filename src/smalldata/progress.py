@@ -1,0 +1,89 @@
+"""What the user sees while a cell runs: a bar with the time left on a terminal, plain lines on a pipe; all on stderr."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+Item = TypeVar("Item")
+
+PLAIN_STEPS = 4
+"""Lines a long stage prints on a pipe, besides its last."""
+
+
+class Reporter:
+    """Speaks to the user on stderr; every sentence once.
+
+    Parameters
+    ----------
+    console : rich.console.Console, optional
+        Where to write; default: stderr.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(file=sys.stderr, highlight=False, soft_wrap=True)
+        self._said: set[str] = set()
+
+    def say(self, text: str, *, style: str | None = None) -> None:
+        """Print one line, unless it was printed before."""
+        if text not in self._said:
+            self._said.add(text)
+            self.console.print(text, style=style, markup=False)
+
+    def warn(self, text: str) -> None:
+        """Print one line the user should look at."""
+        self.say(f"note: {text}", style="yellow")
+
+    def follow(
+        self, items: Iterable[Item], *, title: str, total: int, done: int = 0
+    ) -> Iterator[Item]:
+        """Yield the items and show how many of ``total`` have come."""
+        if self.console.is_terminal:
+            yield from self._bar(items, title=title, total=total, done=done)
+        else:
+            yield from self._lines(items, title=title, total=total, done=done)
+
+    def _bar(self, items: Iterable[Item], *, title: str, total: int, done: int) -> Iterator[Item]:
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(elapsed_when_finished=True),
+        )
+        with Progress(*columns, console=self.console) as progress:
+            bar = progress.add_task(title, total=total, completed=done)
+            for item in items:
+                progress.advance(bar)
+                yield item
+
+    def _lines(self, items: Iterable[Item], *, title: str, total: int, done: int) -> Iterator[Item]:
+        start, first = time.perf_counter(), done
+        step = max(1, -(-total // PLAIN_STEPS))
+        for item in items:
+            done += 1
+            seconds = time.perf_counter() - start
+            if done == total:
+                self.console.print(f"{title}: {done}/{total} in {seconds:.1f} s", markup=False)
+            elif done % step == 0:
+                left = seconds / (done - first) * (total - done)
+                self.console.print(
+                    f"{title}: {done}/{total}, about {_duration(left)} left", markup=False
+                )
+            yield item
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
