@@ -1,0 +1,185 @@
+"""Every strategy on a task: what is tested, what is trained on, what is refused and how."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from smalldata.catalogue import names, read_entry
+from smalldata.errors import ConfigError, SplitError
+from smalldata.resampling import check_train_size, make_splits
+from smalldata.task import Dataset, TaskKind, make_task
+
+
+def make_toy(labels, *, kind=TaskKind.BINARY, groups=None, folds=None, width=3):
+    n_samples = len(labels)
+    rng = np.random.default_rng(0)
+    numeric = kind is TaskKind.REGRESSION
+    dataset = Dataset(
+        name="toy",
+        X=pd.DataFrame(rng.normal(size=(n_samples, width)), columns=list("abcdef")[:width]),
+        y=np.array(labels, dtype=float if numeric else object),
+        sample_ids=np.array([f"s{i}" for i in range(n_samples)], dtype=object),
+        kind=kind,
+        target="t",
+        positive="yes" if kind is TaskKind.BINARY else None,
+        groups=None if groups is None else np.array(groups, dtype=object),
+        folds=None if folds is None else np.array(folds, dtype=object),
+    )
+    return make_task(dataset)
+
+
+BINARY = make_toy(["yes", "no", "no"] * 10)
+VALUES = make_toy(np.arange(30.0), kind=TaskKind.REGRESSION)
+GROUPED = make_toy(["yes", "no", "no"] * 10, groups=[f"g{i // 2}" for i in range(30)])
+ALL = {"binary": BINARY, "values": VALUES, "grouped": GROUPED}
+
+
+@pytest.mark.parametrize("cv", ["auto", "rep5x5", "kfold", "loo", "holdout"])
+@pytest.mark.parametrize("which", ALL)
+def test_each_repeat_tests_every_row_once_and_groups_stay_whole(cv, which):
+    task = ALL[which]
+    splits = make_splits(task, cv)
+    for repeat in range(splits.n_repeats):
+        folds = [fold for fold in splits.folds if fold.repeat == repeat]
+        tested = np.concatenate([fold.test for fold in folds])
+        if cv != "holdout":
+            assert sorted(tested.tolist()) == list(range(30))
+        for fold in folds:
+            assert sorted([*fold.train.tolist(), *fold.test.tolist()]) == list(range(30))
+            if task.classes:
+                assert set(task.y[fold.train]) == {0, 1}
+                assert set(task.y[fold.train[:2]]) == {0, 1}
+            if task.groups is not None:
+                assert not set(task.groups[fold.train]) & set(task.groups[fold.test])
+
+
+def test_the_shape_of_each_strategy():
+    shapes = {
+        cv: (made.name, made.n_repeats, made.n_folds, made.is_default)
+        for cv in ("auto", "rep5x5", "kfold", "loo", "holdout")
+        for made in [make_splits(BINARY, cv)]
+    }
+    assert shapes == {
+        "auto": ("rep5x5", 5, 5, True),
+        "rep5x5": ("rep5x5", 5, 5, True),
+        "kfold": ("kfold", 1, 10, True),
+        "loo": ("loo", 1, 30, True),
+        "holdout": ("holdout", 1, 1, True),
+    }
+    auto = make_splits(GROUPED, "auto")
+    assert (auto.name, auto.n_repeats, auto.n_folds) == ("groups", 5, 5)
+    assert make_splits(GROUPED, "loo").n_folds == 15
+    assert len(make_splits(BINARY, "holdout", test_share=0.2).folds[0].test) == 6
+
+
+def test_the_repeats_differ_and_the_seed_decides():
+    splits = make_splits(BINARY)
+    first_tests = {tuple(fold.test.tolist()) for fold in splits.folds if fold.fold == 0}
+    assert len(first_tests) == 5
+    assert make_splits(BINARY).key == splits.key
+    other = make_splits(BINARY, seed=1)
+    assert other.key != splits.key
+    assert splits.folder == "rep5x5"
+    assert other.folder == f"rep5x5-{other.key[:6]}"
+
+
+def test_off_the_defaults_the_folder_has_a_hash():
+    assert make_splits(BINARY, "kfold", n_splits=10, n_repeats=1).folder == "kfold"
+    assert make_splits(BINARY, "kfold", n_splits=5).folder.startswith("kfold-")
+    assert make_splits(BINARY, "auto", n_splits=5, n_repeats=5).folder == "rep5x5"
+    assert make_splits(BINARY, "auto", n_splits=3).folder.startswith("rep5x5-")
+
+
+def test_the_content_of_the_table_does_not_move_the_folds():
+    wide = make_toy(["yes", "no", "no"] * 10, width=6)
+    assert make_splits(wide).key == make_splits(BINARY).key
+
+
+def test_fixed_follows_the_column():
+    column = ["b", "a", "a"] * 10
+    task = make_toy(["yes", "no", "no", "no", "yes", "yes"] * 5, folds=column)
+    first, second = make_splits(task, "fixed").folds
+    assert first.test.tolist() == list(range(0, 30, 3))
+    assert sorted(second.test.tolist()) == sorted(first.train.tolist())
+
+
+@pytest.mark.parametrize("cv", ["rep5x5", "kfold", "loo"])
+def test_a_class_of_one_row_is_named(cv):
+    task = make_toy(["a", "b", "c", *(["a", "b"] * 10)], kind=TaskKind.MULTICLASS)
+    with pytest.raises(SplitError, match="class 'c' lies in a single row, so no n_splits works"):
+        make_splits(task, cv)
+
+
+def test_a_class_of_two_rows_goes_through_every_n_splits():
+    task = make_toy(["yes", "yes", *["no"] * 18])
+    for cv, values in (("rep5x5", {}), ("kfold", {"n_splits": 20}), ("loo", {})):
+        for fold in make_splits(task, cv, **values).folds:
+            assert set(task.y[fold.train]) == {0, 1}
+
+
+def test_a_class_in_one_group_is_named():
+    task = make_toy(["yes", "yes", *["no"] * 18], groups=[f"g{i // 2}" for i in range(20)])
+    with pytest.raises(SplitError, match="class 'yes' lies in a single group"):
+        make_splits(task)
+
+
+@pytest.mark.parametrize(
+    ("cv", "values", "error", "words"),
+    [
+        ("groups", {}, SplitError, r"set dataset\.groups=COLUMN"),
+        ("fixed", {}, SplitError, r"set dataset\.folds=COLUMN"),
+        ("kfold", {"n_splits": 31}, SplitError, r"number of rows \(30\); got 31"),
+        (
+            "kfold",
+            {"n_splits": 1},
+            ConfigError,
+            r"cv\.n_splits must be a whole number from 2 on; got 1",
+        ),
+        ("kfold", {"n_splits": True}, ConfigError, "got True"),
+        ("kfold", {"n_repeats": 2.5}, ConfigError, r"got 2\.5"),
+        ("holdout", {"test_share": 1.0}, ConfigError, "between 0 and 1"),
+        ("holdout", {"test_share": 0.99}, SplitError, "test_share must leave"),
+        ("loo", {"n_splits": 5}, ConfigError, "cv=loo takes no numbers; got n_splits=5"),
+        ("holdout", {"n_splits": 5}, ConfigError, "takes test_share and n_repeats"),
+        ("kfolds", {}, ConfigError, "did you mean kfold"),
+    ],
+)
+def test_refusals(cv, values, error, words):
+    with pytest.raises(error, match=words):
+        make_splits(BINARY, cv, **values)
+
+
+def test_fixed_refusals():
+    with pytest.raises(SplitError, match="'g1' lies in the folds 'a' and 'b'"):
+        make_splits(
+            make_toy(["yes", "no"] * 4, groups=["g0", "g0", *["g1"] * 6], folds=[*"aaaabbbb"]),
+            "fixed",
+        )
+    with pytest.raises(SplitError, match="all rows of class 'yes' lie in fold 'b'"):
+        make_splits(make_toy([*["no"] * 4, "yes", "no"], folds=[*"aaabbb"]), "fixed")
+    with pytest.raises(SplitError, match="at least 2 fold ids; it holds only 'a'"):
+        make_splits(make_toy(["yes", "no"] * 3, folds=["a"] * 6), "fixed")
+
+
+def test_train_size_has_to_fit():
+    splits = make_splits(BINARY)
+    for size in (None, 2, 24):
+        check_train_size(BINARY, splits, size)
+    for size in (1, 25, 0, 8.0, True):
+        with pytest.raises(ConfigError, match=r"cv\.train_size must"):
+            check_train_size(BINARY, splits, size)
+    with pytest.raises(ConfigError, match=r"between 2 \(one row of each class\) and 24 .* got 25"):
+        check_train_size(BINARY, splits, 25)
+
+
+def test_every_yaml_makes_splits_with_its_own_values():
+    task = make_toy(
+        ["yes", "no", "no"] * 10, groups=[f"g{i}" for i in range(30)], folds=["a", "a", "b"] * 10
+    )
+    assert names("cv") == ["auto", "fixed", "groups", "holdout", "kfold", "loo", "rep5x5"]
+    for name in names("cv"):
+        entry = read_entry("cv", name)
+        values = {key: entry[key] for key in entry if key not in ("name", "train_size")}
+        assert entry["name"] == name
+        if name != "fixed":
+            assert make_splits(task, name, **values).is_default
