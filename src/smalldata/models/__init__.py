@@ -1,0 +1,127 @@
+"""The models, one file and one yaml each; here the yaml becomes a Learner and its SearchSpace.
+
+Step in the line: config -> **learner** -> pipeline. Adding a model is adding ``models/<name>.py``
+and ``conf/model/<name>.yaml``.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, cast
+
+from smalldata import catalogue
+from smalldata.errors import ConfigError
+from smalldata.learner import Learner, SearchSpace
+
+
+def load_learner(name: str, **values: Any) -> Learner:
+    """Load a model by name, with its defaults.
+
+    Parameters
+    ----------
+    name : str
+        A file of conf/model.
+    **values
+        Hyperparameters that differ from the defaults.
+
+    Returns
+    -------
+    Learner
+
+    Raises
+    ------
+    ConfigError
+        If there is no such model or hyperparameter (the nearest names are offered), or a value is
+        of the wrong type or out of its range.
+
+    Examples
+    --------
+    >>> load_learner("knn", n_neighbors=3).n_neighbors
+    3
+    """
+    config = dict(_section(name, "learner"))
+    known = [key for key in config if key != "_target_"]
+    for key in values:
+        if key not in known:
+            raise ConfigError(_unknown(name, key, known))
+    return build_learner(name, config | values)
+
+
+def load_space(name: str) -> SearchSpace:
+    """Load the search space of a model by name.
+
+    Parameters
+    ----------
+    name : str
+        A file of conf/model.
+
+    Returns
+    -------
+    SearchSpace
+
+    Raises
+    ------
+    ConfigError
+        If there is no such model, or its space is not one.
+
+    Examples
+    --------
+    >>> "n_neighbors" in load_space("knn").parameters
+    True
+    """
+    return SearchSpace.from_config(_section(name, "space"))
+
+
+def build_learner(name: str, config: Mapping[str, Any]) -> Learner:
+    """Build a learner from a composed ``learner`` section: ``_target_`` and a value per field.
+
+    Parameters
+    ----------
+    name : str
+        Of the model, for the sentences.
+    config : mapping
+        Plain values.
+
+    Returns
+    -------
+    Learner
+
+    Raises
+    ------
+    ConfigError
+        If ``_target_`` is no learner of this package, a field is missing or unknown, or a value is
+        not legal.
+    """
+    values = dict(config)
+    cls = catalogue.resolve(str(values.pop("_target_", "")))
+    if not (
+        isinstance(cls, type)
+        and dataclasses.is_dataclass(cls)
+        and all(hasattr(cls, part) for part in ("traits", "build", "scale", "margin_form"))
+    ):
+        raise ConfigError(
+            f"_target_ of model {name} must name a learner; got {config.get('_target_')!r}."
+        )
+    fields = [field.name for field in dataclasses.fields(cls)]
+    for key in values:
+        if key not in fields:
+            raise ConfigError(_unknown(name, key, fields))
+    missing = [key for key in fields if key not in values]
+    if missing:
+        raise ConfigError(
+            f"conf/model/{name}.yaml must give every field a default; {missing[0]!r} is missing."
+        )
+    return cast(Learner, cls(**values))
+
+
+def _section(name: str, section: str) -> Mapping[str, Any]:
+    found = catalogue.read_entry("model", name).get(section, {})
+    if not isinstance(found, Mapping):
+        raise ConfigError(f"{section} in conf/model/{name}.yaml must hold keys and values.")
+    return found
+
+
+def _unknown(name: str, key: str, known: list[str]) -> str:
+    near = get_close_matches(key, known, n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(known) or 'none'}."
+    return f"{name} has no hyperparameter {key!r}; {hint}"

@@ -1,0 +1,74 @@
+"""The floor every model must pass: class shares, or the mean, of the training rows alone."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+
+from smalldata.learner import Array, LinearForm, Traits
+from smalldata.task import TaskInfo, TaskKind
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dummy:
+    """Learner without hyperparameters; satisfies the Learner protocol."""
+
+    traits: ClassVar[Traits] = Traits(categories="integer")
+
+    def build(self, info: TaskInfo, *, seed: int, device: str) -> Any:
+        """Build the estimator; there is nothing to seed."""
+        if info.kind is TaskKind.REGRESSION:
+            return MeanRegressor()
+        return ShareClassifier(n_classes=info.n_classes)
+
+    def scale(self, kind: TaskKind) -> str:
+        """Probability, or value."""
+        return "probability" if kind.is_classification else "value"
+
+    def margin_form(self, fitted: Any) -> LinearForm:
+        """Return the constant function: no column counts."""
+        if isinstance(fitted, MeanRegressor):
+            outputs = np.array([fitted.mean_])
+        else:
+            outputs = fitted.shares_[1:] if len(fitted.shares_) == 2 else fitted.shares_
+        return LinearForm(
+            coef=np.zeros((len(outputs), fitted.n_features_in_)), intercept=outputs.copy()
+        )
+
+
+class ShareClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Predicts the class shares of the training rows for every row."""
+
+    def __init__(self, *, n_classes: int) -> None:
+        self.n_classes = n_classes
+
+    def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
+        """Count the classes."""
+        self.n_features_in_ = X.shape[1]
+        self.classes_ = np.arange(self.n_classes)
+        self.shares_ = np.bincount(y.astype(np.int64), minlength=self.n_classes) / len(y)
+        return self
+
+    def predict_proba(self, X: Array) -> Array:
+        """Return the shares, shape (n_samples, n_classes)."""
+        return np.tile(self.shares_, (len(X), 1))
+
+    def predict(self, X: Array) -> NDArray[np.int64]:
+        """Return the commonest class of the training rows."""
+        return np.full(len(X), int(np.argmax(self.shares_)), dtype=np.int64)
+
+
+class MeanRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """Predicts the mean of the training rows for every row."""
+
+    def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
+        """Take the mean."""
+        self.n_features_in_ = X.shape[1]
+        self.mean_ = float(np.mean(y))
+        return self
+
+    def predict(self, X: Array) -> Array:
+        """Return the mean, shape (n_samples,)."""
+        return np.full(len(X), self.mean_)

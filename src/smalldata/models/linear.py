@@ -1,0 +1,158 @@
+"""Elastic net: logistic, multinomial or least squares by the kind of the task."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, softmax
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+
+from smalldata.learner import Array, LinearForm, Traits
+from smalldata.models.descent import Fit, Loss, Problem, fit_elastic_net
+from smalldata.models.values import Range, check_fields
+from smalldata.models.weighting import ClassWeight, row_weights
+from smalldata.task import TaskInfo, TaskKind
+
+
+@dataclass(frozen=True, kw_only=True)
+class Linear:
+    """Learner of the elastic net.
+
+    Attributes
+    ----------
+    strength : float
+        Of the penalty. It is measured on the training rows, so that one value suits tables of any
+        width: the L2 part is ``strength * (1 - l1_ratio) * v / 2 * |coef|^2`` with v the summed
+        variance of the columns (their number, once scaled), the L1 part ``strength * l1_ratio * m
+        * |coef|_1`` with m the smallest L1 penalty at which no column is used.
+    l1_ratio : float
+        0: ridge, every column counts; 1: lasso, few do.
+    class_weight : {"none", "balanced"}
+        No effect in a regression.
+    """
+
+    traits: ClassVar[Traits] = Traits(needs_scaling=True, needs_complete=True)
+    strength: Annotated[float, Range(low=0, above=True)]
+    l1_ratio: Annotated[float, Range(low=0, high=1)]
+    class_weight: ClassWeight
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        check_fields(self)
+
+    def build(self, info: TaskInfo, *, seed: int, device: str) -> Any:
+        """Build the estimator; the fit is convex and needs no seed."""
+        if info.kind is TaskKind.REGRESSION:
+            return LinearRegressor(strength=self.strength, l1_ratio=self.l1_ratio)
+        return LinearClassifier(
+            n_classes=info.n_classes,
+            strength=self.strength,
+            l1_ratio=self.l1_ratio,
+            class_weight=self.class_weight,
+        )
+
+    def scale(self, kind: TaskKind) -> str:
+        """Log-odds, or value."""
+        return "log-odds" if kind.is_classification else "value"
+
+    def margin_form(self, fitted: Any) -> LinearForm:
+        """Return the coefficients; those of several classes are centred over the classes."""
+        return LinearForm(coef=fitted.coef_, intercept=fitted.intercept_)
+
+
+class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Logistic (two classes) or multinomial regression with an elastic-net penalty."""
+
+    def __init__(
+        self, *, n_classes: int, strength: float, l1_ratio: float, class_weight: ClassWeight
+    ) -> None:
+        self.n_classes = n_classes
+        self.strength = strength
+        self.l1_ratio = l1_ratio
+        self.class_weight = class_weight
+
+    def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
+        """Fit on the training rows of one fold."""
+        self.n_features_in_ = X.shape[1]
+        self.classes_ = np.arange(self.n_classes)
+        onehot = (y[:, None] == self.classes_).astype(np.float64)
+        fit = _fit(
+            X,
+            onehot[:, 1:] if self.n_classes == 2 else onehot,
+            row_weights(y, self.class_weight, classify=True),
+            "logistic" if self.n_classes == 2 else "multinomial",
+            strength=self.strength,
+            l1_ratio=self.l1_ratio,
+        )
+        coef, intercept = fit.coef, fit.intercept
+        if self.n_classes > 2:
+            coef = coef - coef.mean(axis=1, keepdims=True)
+            intercept = intercept - intercept.mean()
+        self.coef_, self.intercept_ = np.ascontiguousarray(coef.T), intercept
+        self.notes_ = _notes(fit)
+        return self
+
+    def predict_proba(self, X: Array) -> Array:
+        """Return probabilities of shape (n_samples, n_classes)."""
+        output = X @ self.coef_.T + self.intercept_
+        if self.n_classes > 2:
+            return np.asarray(softmax(output, axis=1))
+        return np.asarray(expit(np.hstack([-output, output])))
+
+    def predict(self, X: Array) -> NDArray[np.int64]:
+        """Return the most probable class."""
+        return np.asarray(self.predict_proba(X).argmax(axis=1), dtype=np.int64)
+
+
+class LinearRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """Least squares with an elastic-net penalty; the target is standardised inside the fold."""
+
+    def __init__(self, *, strength: float, l1_ratio: float) -> None:
+        self.strength = strength
+        self.l1_ratio = l1_ratio
+
+    def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
+        """Fit on the training rows of one fold."""
+        self.n_features_in_ = X.shape[1]
+        centre, scale = float(np.mean(y)), float(np.std(y)) or 1.0
+        fit = _fit(
+            X,
+            ((y - centre) / scale)[:, None],
+            np.ones(len(y)),
+            "squared",
+            strength=self.strength,
+            l1_ratio=self.l1_ratio,
+        )
+        self.coef_ = np.ascontiguousarray(fit.coef.T) * scale
+        self.intercept_ = fit.intercept * scale + centre
+        self.notes_ = _notes(fit)
+        return self
+
+    def predict(self, X: Array) -> Array:
+        """Return values of shape (n_samples,)."""
+        return np.asarray((X @ self.coef_.T + self.intercept_)[:, 0])
+
+
+def _fit(
+    X: Array, targets: Array, weights: Array, loss: Loss, *, strength: float, l1_ratio: float
+) -> Fit:
+    problem = Problem(X=X, targets=targets, weights=weights, loss=loss)
+    variance = float(((X - X.mean(axis=0)) ** 2).sum()) / len(X)
+    if variance == 0:  # nothing but constant columns
+        coef = np.zeros((X.shape[1], targets.shape[1]))
+        return Fit(coef=coef, intercept=problem.null_intercept(), converged=True)
+    largest = float(np.abs(problem.null_gradient()).max())
+    return fit_elastic_net(
+        problem,
+        l1=strength * l1_ratio * largest,
+        l2=strength * (1 - l1_ratio) * variance,
+    )
+
+
+def _notes(fit: Fit) -> tuple[str, ...]:
+    if fit.converged:
+        return ()
+    return (
+        "the fit stopped before it had converged; a larger strength or a smaller l1_ratio helps",
+    )
