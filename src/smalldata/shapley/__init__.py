@@ -1,0 +1,40 @@
+"""Shapley values of one and the same game for every model; arrays in, arrays out.
+
+v(S) = mean over background rows z of f(x_S, z_rest). Knows no learner and no disk. The functions
+load what they need (numba, xgboost) when they are first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from smalldata.shapley.linear import linear_values
+    from smalldata.shapley.neighbours import knn_values
+    from smalldata.shapley.networks import permutation_values
+    from smalldata.shapley.polynomial import polynomial_values
+    from smalldata.shapley.product import rbf_values
+    from smalldata.shapley.trees import tree_values
+
+__all__ = [
+    "knn_values",
+    "linear_values",
+    "permutation_values",
+    "polynomial_values",
+    "rbf_values",
+    "tree_values",
+]
+
+_HOMES = {
+    "knn_values": "neighbours",
+    "linear_values": "linear",
+    "permutation_values": "networks",
+    "polynomial_values": "polynomial",
+    "rbf_values": "product",
+    "tree_values": "trees",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"smalldata.shapley.{_HOMES[name]}"), name)

@@ -1,0 +1,311 @@
+"""Shapley values of nearest neighbours, sampled along permutations, with their standard errors.
+
+Walking from a background row z to a row x one player at a time changes the distance to each
+training row by one known term, so that a whole permutation costs O(n_players * n_train) and no
+call of a model. Each permutation is walked in both directions (antithetic pairs, Mitchell et al.
+2022, JMLR 23:1-46, section 4), and every background row is walked equally often: the values add up
+to f(x) - mean f(z) whatever was drawn.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from smalldata.errors import ExplanationError
+from smalldata.shapley.compiling import compiled
+from smalldata.shapley.game import Array, Game, Integers, finite_matrix, make_game
+from smalldata.shapley.sampling import Permutation, Permutations, Tally, check_sampling
+
+METRICS = ("euclidean", "manhattan", "cosine")
+# Most that is kept of the background rows' distances to the training rows, in bytes; what does not
+# fit is computed again for every explained row.
+KEPT_BYTES = 256_000_000
+
+
+def knn_values(
+    X: ArrayLike,
+    background: ArrayLike,
+    *,
+    train: ArrayLike,
+    targets: ArrayLike,
+    n_neighbors: int,
+    weights: str,
+    metric: str = "euclidean",
+    players: ArrayLike | None = None,
+    n_players: int | None = None,
+    n_permutations: int = 8,
+    tolerance: float | None = None,
+    seed: int = 0,
+) -> tuple[Array, Array, Array]:
+    """Explain the weighted mean of ``targets`` over the nearest training rows.
+
+    Parameters
+    ----------
+    X : array of shape (n_rows, n_columns)
+        Rows to explain.
+    background : array of shape (n_background, n_columns)
+        Rows the absent players are taken from.
+    train : array of shape (n_train, n_columns)
+    targets : array of shape (n_train, n_outputs)
+        One-hot votes, or values.
+    n_neighbors : int
+        1 … n_train. Among training rows at equal distance the earlier one is nearer.
+    weights : {"uniform", "distance"}
+        As in scikit-learn: 1, or 1 / distance, where rows at distance 0 take all the weight.
+    metric : {"euclidean", "manhattan", "cosine"}
+    players : array of int of shape (n_columns,), optional
+        Player of each column; by default each column is one.
+    n_players : int, optional
+        How many players there are, if some own no column.
+    n_permutations : int
+        Most permutations walked for each row and background row: even, since each is walked both
+        ways, and at least 4, since fewer have no standard error.
+    tolerance : float, optional
+        A row is done as soon as all its standard errors are at most this (at least 4 permutations
+        in any case). By default all permutations are walked.
+    seed : int
+        Permutations depend on it and on the background row's position, not on the rows explained.
+
+    Returns
+    -------
+    values : ndarray of shape (n_rows, n_players, n_outputs)
+        In the units of the targets; they sum over players to f(x) - base_values.
+    base_values : ndarray of shape (n_outputs,)
+        Mean of f over the background.
+    standard_errors : ndarray of shape (n_rows, n_players, n_outputs)
+        Of the sampling of permutations, from their spread within each background row.
+
+    Raises
+    ------
+    ExplanationError
+        If shapes do not fit, a value is missing or infinite, or a setting is out of range.
+
+    Examples
+    --------
+    >>> values, base, errors = knn_values(
+    ...     [[1.0, 0.0]], [[0.0, 0.0]], train=[[0.0, 0.0], [1.0, 0.0]], targets=[[0.0], [1.0]],
+    ...     n_neighbors=1, weights="uniform")
+    >>> values[0, :, 0].tolist(), base.tolist(), errors.max().item()
+    ([1.0, 0.0], [0.0], 0.0)
+    """
+    game = make_game(X, background, players=players, n_players=n_players)
+    known = finite_matrix(train, "train", shape=(None, game.rows.shape[1]))
+    votes = finite_matrix(targets, "targets", shape=(len(known), None))
+    _check_settings(n_neighbors, len(known), weights, metric)
+    check_sampling(n_permutations, tolerance)
+    grid = _grid(game, known, metric)
+    kept: dict[int, Array] = {}
+    n_background = len(game.background)
+    most_kept = KEPT_BYTES // (8 * game.n_active * len(grid))
+
+    def origin(z: int) -> Array:
+        if z in kept:
+            return kept[z]
+        terms = _terms(game, game.background[z], known, metric, grid)
+        if len(kept) < most_kept:
+            kept[z] = terms
+        return terms
+
+    permutations = Permutations(seed, n_background, game.n_active)
+    shape = (len(game.rows), game.n_active, votes.shape[1])
+    values, errors = np.empty(shape), np.empty(shape)
+    settings = (votes, n_neighbors, weights == "distance", METRICS.index(metric))
+    for row, x in enumerate(game.rows):
+        end = _terms(game, x, known, metric, grid)
+        tally = Tally(n_background, *shape[1:])
+        for done in range(n_permutations // 2):
+            pairs = np.empty((n_background, *shape[1:]))
+            for z in range(n_background):
+                _walk_pair(origin(z), end, permutations[done, z], *settings, pairs[z])
+            tally.add_round(pairs)
+            if tolerance is not None and done > 0 and tally.standard_errors().max() <= tolerance:
+                break
+        values[row], errors[row] = tally.values(), tally.standard_errors()
+    base_values = np.zeros(votes.shape[1])
+    for z in range(n_background):
+        base_values += _vote_at(origin(z).sum(axis=0), *settings)
+    return game.spread(values), base_values / n_background, game.spread(errors)
+
+
+def _check_settings(n_neighbors: int, n_train: int, weights: str, metric: str) -> None:
+    if not 1 <= n_neighbors <= n_train:
+        raise ExplanationError(f"n_neighbors must be in 1 … {n_train}; got {n_neighbors}.")
+    if weights not in ("uniform", "distance"):
+        raise ExplanationError(f"weights must be uniform or distance; got {weights!r}.")
+    if metric not in METRICS:
+        raise ExplanationError(
+            f"neighbours are explained for {', '.join(METRICS)}; got metric {metric!r}."
+        )
+
+
+def _raw_terms(game: Game, x: Array, known: Array, metric: str) -> Array:
+    """Each player's share of the distance of a row to the training rows: (n_active, n_terms).
+
+    Squared differences (euclidean), absolute differences (manhattan), or -x t / |t| (cosine, with
+    the share of |x|^2 in one more column).
+    """
+    if metric == "euclidean":
+        by_column = np.square(x - known)
+    elif metric == "manhattan":
+        by_column = np.abs(x - known)
+    else:
+        lengths = np.sqrt(np.square(known).sum(axis=1, keepdims=True))
+        by_column = -x * (known / np.where(lengths > 0, lengths, 1.0))
+        by_column = np.vstack([by_column, np.square(x)])
+    return np.ascontiguousarray(game.sum_columns(by_column).T)
+
+
+def _grid(game: Game, known: Array, metric: str) -> Array:
+    """Step to which the terms of each training row are rounded, a power of 2: (n_terms,).
+
+    Sums of multiples of one power of 2 are exact in float64 while they stay below 2^53 steps.
+    So distances do not drift along a walk, and equal ones stay equal in whatever order their
+    terms are added. The step is 2^-50 of the largest distance within background and training rows.
+    """
+    largest: float | Array = 0.0
+    for z in game.background:
+        largest = np.maximum(largest, np.abs(_raw_terms(game, z, known, metric)).sum(axis=0))
+    reach = np.broadcast_to(largest, (len(known) + (metric == "cosine"),)).copy()
+    reach[: len(known)] = reach[: len(known)].max()
+    steps: Array = np.exp2(np.ceil(np.log2(np.where(reach > 0, reach, 1.0))) - 50)
+    return steps
+
+
+def _terms(game: Game, x: Array, known: Array, metric: str, grid: Array) -> Array:
+    """Terms of ``_raw_terms`` as multiples of the grid; a term above 0 stays above 0."""
+    raw = _raw_terms(game, x, known, metric)
+    terms: Array = np.rint(raw / grid) * grid
+    if metric == "cosine":
+        return terms
+    return np.where((raw > 0) & (terms == 0), grid, terms)
+
+
+@compiled
+def _walk_pair(
+    origin: Array,
+    end: Array,
+    permutation: Permutation,
+    votes: Array,
+    n_neighbors: int,
+    by_distance: bool,
+    metric: int,
+    pair: Array,
+) -> None:
+    """Walk from z to x along a permutation and along its reverse; ``pair`` gets the mean steps.
+
+    ``origin`` and ``end`` (n_players, n_terms) are the terms of z and of x, ``pair``
+    (n_players, n_outputs) is overwritten.
+    """
+    n_players, n_terms = origin.shape
+    n_outputs = votes.shape[1]
+    distance = np.empty(n_terms)
+    nearest = np.empty(n_neighbors, dtype=np.int64)
+    candidates = np.empty(len(votes), dtype=np.int64)
+    before = np.empty(n_outputs)
+    after = np.empty(n_outputs)
+    pair[:] = 0.0
+    for direction in range(2):
+        distance[:] = 0.0
+        for p in range(n_players):
+            for i in range(n_terms):
+                distance[i] += origin[p, i]
+        nearest[0] = -1
+        _find_nearest(distance, nearest, candidates)
+        _vote(distance, nearest, votes, by_distance, metric, before)
+        for step in range(n_players):
+            p = permutation[step if direction == 0 else n_players - 1 - step]
+            for i in range(n_terms):
+                distance[i] += end[p, i] - origin[p, i]
+            changed = _find_nearest(distance, nearest, candidates)
+            if not (changed or by_distance):
+                continue
+            _vote(distance, nearest, votes, by_distance, metric, after)
+            for k in range(n_outputs):
+                pair[p, k] += (after[k] - before[k]) / 2
+                before[k] = after[k]
+
+
+@compiled
+def _find_nearest(distance: Array, nearest: Integers, candidates: Integers) -> bool:
+    """Put the nearest training rows, ascending, into ``nearest``; say whether they changed.
+
+    The former neighbours bound the distance of the new ones from above; -1 says there are none.
+    """
+    n_neighbors = len(nearest)
+    limit = np.inf
+    if nearest[0] >= 0:
+        limit = distance[nearest[0]]
+        for j in range(1, n_neighbors):
+            limit = max(limit, distance[nearest[j]])
+    count = 0
+    for i in range(len(candidates)):
+        candidates[count] = i
+        count += distance[i] <= limit
+    if count > n_neighbors + 8:
+        limit = np.partition(distance[candidates[:count]], n_neighbors - 1)[n_neighbors - 1]
+        kept = 0
+        for j in range(count):
+            candidates[kept] = candidates[j]
+            kept += distance[candidates[j]] <= limit
+        count = kept
+    while count > n_neighbors:
+        worst = 0
+        for j in range(1, count):
+            # Of equally distant rows the last in training order goes first.
+            if distance[candidates[j]] >= distance[candidates[worst]]:
+                worst = j
+        count -= 1
+        for j in range(worst, count):
+            candidates[j] = candidates[j + 1]
+    changed = False
+    for j in range(n_neighbors):
+        changed = changed or nearest[j] != candidates[j]
+        nearest[j] = candidates[j]
+    return changed
+
+
+@compiled
+def _vote(
+    distance: Array, nearest: Integers, votes: Array, by_distance: bool, metric: int, vote: Array
+) -> None:
+    """Average the neighbours' votes by 1 / distance; all weight goes to those at distance 0."""
+    n_neighbors = len(nearest)
+    vote[:] = 0.0
+    total = 0.0
+    met = False
+    for j in range(n_neighbors):
+        weight = 1.0
+        if by_distance:
+            away = distance[nearest[j]]
+            if metric == 0:
+                away = np.sqrt(max(away, 0.0))
+            elif metric == 2:
+                length = np.sqrt(max(distance[len(votes)], 0.0))
+                away = 1.0 + away / length if length > 0 else 1.0
+                # The cosine of a row with itself is 1 only up to rounding.
+                away = 0.0 if away < 1e-14 else away
+            if away <= 0:
+                if not met:
+                    met = True
+                    total = 0.0
+                    vote[:] = 0.0
+            elif met:
+                continue
+            else:
+                weight = 1.0 / away
+        total += weight
+        for k in range(votes.shape[1]):
+            vote[k] += weight * votes[nearest[j], k]
+    for k in range(votes.shape[1]):
+        vote[k] /= total
+
+
+@compiled
+def _vote_at(
+    distance: Array, votes: Array, n_neighbors: int, by_distance: bool, metric: int
+) -> Array:
+    """Predict from the distances of one row."""
+    nearest = np.full(n_neighbors, -1)
+    vote = np.empty(votes.shape[1])
+    _find_nearest(distance, nearest, np.empty(len(votes), dtype=np.int64))
+    _vote(distance, nearest, votes, by_distance, metric, vote)
+    return vote

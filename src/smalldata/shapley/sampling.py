@@ -1,0 +1,93 @@
+"""What the sampled kernels share: seeded permutations, and the tally of antithetic pairs."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smalldata.errors import ExplanationError
+from smalldata.shapley.game import Array
+
+Permutation = NDArray[np.int32]
+FEWEST_PERMUTATIONS = 4
+
+
+def check_sampling(n_permutations: int, tolerance: float | None) -> None:
+    """Refuse a number of permutations without antithetic pairs or without a standard error.
+
+    Raises
+    ------
+    ExplanationError
+        If ``n_permutations`` is odd or below 4, or ``tolerance`` is not above 0.
+    """
+    if n_permutations < FEWEST_PERMUTATIONS or n_permutations % 2:
+        raise ExplanationError(
+            f"n_permutations must be even and at least {FEWEST_PERMUTATIONS}; got {n_permutations}."
+        )
+    if tolerance is not None and not tolerance > 0:
+        raise ExplanationError(f"tolerance must be above 0, or None; got {tolerance}.")
+
+
+class Permutations:
+    """Permutations of the players, one for each background row and round, whatever is explained."""
+
+    def __init__(self, seed: int, n_background: int, n_players: int) -> None:
+        self._seed = seed
+        self._n_background = n_background
+        self._n_players = n_players
+        self._rounds: list[list[Permutation]] = []
+
+    def __getitem__(self, place: tuple[int, int]) -> Permutation:
+        """Permutation of (round, background row)."""
+        wanted, z = place
+        while len(self._rounds) <= wanted:
+            generator = np.random.default_rng([self._seed, len(self._rounds)])
+            drawn = [
+                generator.permutation(self._n_players).astype(np.int32)
+                for _ in range(self._n_background)
+            ]
+            self._rounds.append(drawn)
+        return self._rounds[wanted][z]
+
+
+class Tally:
+    """Sums of antithetic pairs of one explained row, kept apart by background row.
+
+    Every background row gets equally many pairs, so that the mean over pairs is the mean over
+    background rows and adds up to f(x) - mean f(z) by telescoping.
+    """
+
+    def __init__(self, n_background: int, n_players: int, n_outputs: int) -> None:
+        self._sums = np.zeros((n_background, n_players, n_outputs))
+        self._squares = np.zeros((n_players, n_outputs))
+        self._n_rounds = 0
+
+    def add_round(self, pairs: Array) -> None:
+        """Add one pair for each background row: (n_background, n_players, n_outputs)."""
+        self._sums += pairs
+        self._squares += np.square(pairs).sum(axis=0)
+        self._n_rounds += 1
+
+    def values(self) -> Array:
+        """Mean over all pairs: (n_players, n_outputs)."""
+        mean: Array = self._sums.mean(axis=0) / self._n_rounds
+        return mean
+
+    def standard_errors(self) -> Array:
+        """Estimate the standard errors of ``values``: (n_players, n_outputs).
+
+        From two rounds on the spread is taken within background rows, because these are all
+        used and not sampled. After one round it is the spread over pairs of different
+        background rows, which overstates the error.
+        """
+        n_background = len(self._sums)
+        n_pairs = n_background * self._n_rounds
+        if self._n_rounds > 1:
+            explained = np.square(self._sums).sum(axis=0) / self._n_rounds
+            degrees = n_background * (self._n_rounds - 1)
+        else:
+            explained = np.square(self._sums.sum(axis=0)) / n_background
+            degrees = max(1, n_background - 1)
+        spread = np.maximum(self._squares - explained, 0.0) / degrees
+        # What rounding leaves of a player that never moves the function is no spread.
+        spread[spread < 1e-14 * self._squares / n_pairs] = 0.0
+        errors: Array = np.sqrt(spread / n_pairs)
+        return errors
