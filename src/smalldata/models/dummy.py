@@ -15,7 +15,7 @@ from smalldata.task import TaskInfo, TaskKind
 class Dummy:
     """Learner without hyperparameters; satisfies the Learner protocol."""
 
-    traits: ClassVar[Traits] = Traits(categories="integer")
+    traits: ClassVar[Traits] = Traits(needs_complete=True, categories="integer")
 
     def build(self, info: TaskInfo, *, seed: int, device: str) -> Any:
         """Build the estimator; there is nothing to seed."""

@@ -124,7 +124,7 @@ class NeighboursRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def distances(X: Array, train: Array, metric: Metric) -> Array:
-    """Distance of each row to each training row, summed term by term (equal rows: exactly 0).
+    """Distance of each row to each training row, rounded to 12 digits (equal rows: exactly 0).
 
     Parameters
     ----------
@@ -145,9 +145,15 @@ def distances(X: Array, train: Array, metric: Metric) -> Array:
             for rows, size in zip((X, train), sizes, strict=True)
         ]
         found = cdist(*units, metric="sqeuclidean") / 2
-        return np.where((sizes[0] == 0) | (sizes[1] == 0).T, 1.0, found)
-    name = "cityblock" if metric == "manhattan" else "euclidean"
-    return np.asarray(cdist(X, train, metric=name))
+        found = np.where((sizes[0] == 0) | (sizes[1] == 0).T, 1.0, found)
+        found[found < 1e-14] = 0.0  # parallel rows
+    else:
+        found = cdist(X, train, metric="cityblock" if metric == "manhattan" else "euclidean")
+    # Equal terms summed in another order differ in the last bits; rounded to 2^-40 of the row's
+    # largest distance they tie, as they should. Row by row: no row's answer depends on another.
+    largest = found.max(axis=1, keepdims=True)
+    step = np.exp2(np.ceil(np.log2(np.where(largest > 0, largest, 1.0))) - 40)
+    return np.asarray(np.rint(found / step) * step)
 
 
 def weighted_means(distance: Array, targets: Array, n_neighbors: int, weights: Weights) -> Array:

@@ -48,7 +48,7 @@ class SVM:
     kernel: KernelName
     C: Annotated[float, Range(low=0, above=True)]
     gamma: Annotated[float, Range(low=0, above=True)]
-    degree: Annotated[int, Range(low=1, high=10)]
+    degree: Annotated[int, Range(low=1, high=3)]
     coef0: Annotated[float, Range(low=0)]
     epsilon: Annotated[float, Range(low=0)]
     class_weight: ClassWeight

@@ -1,0 +1,309 @@
+"""What every model must do: run over conf/model/*.yaml, no model is named here."""
+
+import dataclasses
+import pickle
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit, softmax
+from sklearn.base import clone
+
+from smalldata import catalogue
+from smalldata.explanation import shapley_values
+from smalldata.learner import (
+    CallableForm,
+    KernelForm,
+    Learner,
+    LinearForm,
+    NeighboursForm,
+    SearchSpace,
+    TreesForm,
+)
+from smalldata.models import load_learner, load_space
+from smalldata.preprocess import Preprocessing, make_pipeline
+from smalldata.task import Dataset, TaskKind, make_task
+
+MODELS = catalogue.names("model")
+CELLS = [
+    (name, kind) for name in MODELS for kind in TaskKind if kind in load_learner(name).traits.kinds
+]
+N_TRAIN = 80
+
+
+@cache
+def easy_task(kind):
+    """120 x 9: three numbers that tell, three that do not, a constant, two categoricals, gaps."""
+    rng = np.random.default_rng(7)
+    n = 120
+    X = rng.normal(size=(n, 6))
+    gene = rng.integers(0, 3, n)
+    signal = 2 * X[:, 0] - 1.5 * X[:, 1] + X[:, 2] + (gene == 1)
+    X[rng.random(X.shape) < 0.04] = np.nan
+    frame = pd.DataFrame(X, columns=[f"x{i}" for i in range(6)])
+    frame["constant"] = 4.2
+    frame.insert(2, "gene", pd.Categorical(np.array(["e2", "e3", "e4"])[gene]))
+    frame["sex"] = pd.Categorical(rng.choice(["f", "m"], n))
+    frame.loc[frame.index[::11], "gene"] = np.nan
+    noisy = signal + 0.3 * rng.normal(size=n)
+    if kind is TaskKind.REGRESSION:
+        y = 100 + 20 * noisy
+    else:
+        names = ["healthy", "ill"] if kind is TaskKind.BINARY else ["a1", "b2", "c3"]
+        places = np.argsort(np.argsort(noisy)) * len(names) // n
+        y = np.array(names, dtype=object)[places]
+    return make_task(
+        Dataset(
+            name="easy",
+            X=frame,
+            y=y,
+            sample_ids=np.arange(n).astype(str),
+            kind=kind,
+            target="outcome",
+            positive="ill" if kind is TaskKind.BINARY else None,
+        )
+    )
+
+
+def unfitted(name, info, *, seed=5):
+    return make_pipeline(
+        load_learner(name), info, preprocessing=Preprocessing(), seed=seed, device="cpu"
+    )
+
+
+def fit_fresh(name, kind, *, seed=5):
+    task = easy_task(kind)
+    return unfitted(name, task.info, seed=seed).fit(
+        task.X.iloc[:N_TRAIN], task.y[:N_TRAIN], estimator__groups=None
+    )
+
+
+@cache
+def fitted(name, kind):
+    return fit_fresh(name, kind)
+
+
+def outputs(pipeline, X, kind):
+    """Probabilities or values, as (n_rows, n_outputs)."""
+    if kind.is_classification:
+        return pipeline.predict_proba(X)
+    return pipeline.predict(X)[:, None]
+
+
+def loss(pipeline, X, y, kind):
+    found = outputs(pipeline, X, kind)
+    if kind is TaskKind.REGRESSION:
+        return np.mean((found[:, 0] - y) ** 2)
+    return -np.mean(np.log(np.clip(found[np.arange(len(y)), y], 1e-15, 1)))
+
+
+def evaluate_form(form, X):
+    """Value of a margin form, straight from its definition; (n_rows, n_outputs)."""
+    match form:
+        case LinearForm():
+            return X @ form.coef.T + form.intercept
+        case KernelForm(kernel="rbf"):
+            distance = ((X[:, None, :] - form.support[None]) ** 2).sum(axis=2)
+            return np.exp(-form.gamma * distance) @ form.coef.T + form.intercept
+        case KernelForm():
+            product = form.gamma * X @ form.support.T + form.coef0
+            return product**form.degree @ form.coef.T + form.intercept
+        case NeighboursForm():
+            return np.array([_vote(form, x) for x in X])
+        case TreesForm():
+            return _raw_trees(form.model, X)
+        case CallableForm():
+            return form.function(X)
+
+
+def _vote(form, x):
+    if form.metric == "cosine":
+        sizes = np.linalg.norm(form.train, axis=1) * np.linalg.norm(x)
+        distance = 1 - form.train @ x / np.where(sizes == 0, 1, sizes)
+    else:
+        power = {"euclidean": 2, "manhattan": 1}[form.metric]
+        distance = (np.abs(form.train - x) ** power).sum(axis=1) ** (1 / power)
+    near = np.argsort(distance, kind="stable")[: form.n_neighbors]
+    weight = np.ones(len(near))
+    if form.weights == "distance":
+        met = distance[near] < 1e-12
+        weight = met.astype(float) if met.any() else 1 / distance[near]
+    return weight @ form.targets[near] / weight.sum()
+
+
+def _raw_trees(model, X):
+    if type(model).__module__.startswith("xgboost"):
+        import xgboost
+
+        raw = model.predict(xgboost.DMatrix(X), output_margin=True)
+        return raw.astype(float).reshape(len(X), -1)
+    if hasattr(model, "predict_proba"):
+        shares = model.predict_proba(X)
+        return shares[:, 1:] if shares.shape[1] == 2 else shares
+    return model.predict(X)[:, None]
+
+
+# ---------------------------------------------------------------- the recipe
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_yaml_and_dataclass_agree(name):
+    entry = catalogue.read_entry("model", name)
+    learner = load_learner(name)
+    fields = dataclasses.fields(learner)
+    assert set(entry) == {"name", "learner", "space"}
+    assert entry["name"] == name
+    assert set(entry["learner"]) - {"_target_"} == {field.name for field in fields}
+    assert isinstance(learner, Learner)
+    assert type(learner).__dataclass_params__.frozen
+    for field in fields:  # a default lives in the yaml, once
+        assert field.default is dataclasses.MISSING
+        assert field.default_factory is dataclasses.MISSING
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_default_is_a_point_of_the_space(name):
+    learner, space = load_learner(name), load_space(name)
+    assert isinstance(space, SearchSpace)
+    for parameter_name, parameter in space.parameters.items():
+        default = getattr(learner, parameter_name)
+        assert parameter.contains(default), f"{parameter_name}={default!r}"
+        if parameter.kind == "categorical":
+            ends = parameter.choices
+            assert sorted(parameter.simpler, key=str) == sorted(parameter.choices, key=str)
+        else:
+            ends = (parameter.low, parameter.high)
+            assert parameter.simpler in ("low", "high")
+        for value in ends:  # all of the space is legal
+            kind = type(default)
+            dataclasses.replace(learner, **{parameter_name: kind(value)})
+
+
+@pytest.mark.parametrize(("name", "kind"), CELLS)
+def test_the_scale_has_a_name(name, kind):
+    assert load_learner(name).scale(kind) in (
+        ("value",) if kind is TaskKind.REGRESSION else ("margin", "log-odds", "probability")
+    )
+
+
+# ---------------------------------------------------------------- the fit
+
+
+@pytest.mark.parametrize(("name", "kind"), CELLS)
+def test_clone_refits_to_the_same_output(name, kind):
+    task = easy_task(kind)
+    first = fitted(name, kind)
+    copy = clone(first)
+    assert repr(copy.get_params()) == repr(clone(copy).get_params())
+    copy.fit(task.X.iloc[:N_TRAIN], task.y[:N_TRAIN], estimator__groups=None)
+    np.testing.assert_array_equal(outputs(copy, task.X, kind), outputs(first, task.X, kind))
+
+
+@pytest.mark.parametrize(("name", "kind"), CELLS)
+def test_same_seed_same_output_and_pickles(name, kind):
+    task = easy_task(kind)
+    expected = outputs(fitted(name, kind), task.X, kind)
+    again = pickle.loads(pickle.dumps(fit_fresh(name, kind)))
+    np.testing.assert_array_equal(outputs(again, task.X, kind), expected)
+
+
+@pytest.mark.parametrize(("name", "kind"), CELLS)
+def test_outputs_are_whole_and_rows_independent(name, kind):
+    task, pipeline = easy_task(kind), fitted(name, kind)
+    found = outputs(pipeline, task.X, kind)
+    n_outputs = len(task.classes) if kind.is_classification else 1
+    assert found.shape == (task.n_samples, n_outputs)
+    assert np.isfinite(found).all()
+    if kind.is_classification:
+        assert (found >= 0).all()
+        np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
+        labels = pipeline.predict(task.X)
+        assert labels.dtype.kind == "i"
+        assert set(labels) <= set(range(len(task.classes)))
+    one = outputs(pipeline, task.X.iloc[[100]], kind)[0]
+    np.testing.assert_allclose(one, found[100], rtol=1e-5, atol=1e-7)
+    for note in getattr(pipeline["estimator"], "notes_", ()):
+        assert isinstance(note, str)
+
+
+@pytest.mark.parametrize(("name", "kind"), [cell for cell in CELLS if cell[0] != "dummy"])
+def test_better_than_dummy_on_an_easy_task(name, kind):
+    task = easy_task(kind)
+    X, y = task.X.iloc[N_TRAIN:], task.y[N_TRAIN:]
+    floor = loss(fitted("dummy", kind), X, y, kind)
+    assert loss(fitted(name, kind), X, y, kind) < 0.8 * floor
+
+
+@pytest.mark.parametrize(("name", "kind"), CELLS)
+def test_twenty_rows_of_five_hundred_columns(name, kind):
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame(rng.normal(size=(20, 500)), columns=[f"g{i}" for i in range(500)])
+    frame["g7"] = 1.0
+    frame.loc[frame.index[:15], "g8"] = np.nan
+    y = rng.normal(size=20) if kind is TaskKind.REGRESSION else np.arange(20) % 2
+    if kind is TaskKind.MULTICLASS:
+        y = np.array([0] * 11 + [1] * 8 + [2])  # a class of one row
+    info = dataclasses.replace(easy_task(kind).info, n_samples=20, n_features=500)
+    pipeline = unfitted(name, info).fit(frame, y, estimator__groups=None)
+    found = outputs(pipeline, frame, kind)
+    assert np.isfinite(found).all()
+    if kind.is_classification:
+        np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "kind"), CELLS)
+def test_nothing_but_constant_columns_and_whole_groups(name, kind):
+    task = easy_task(kind)
+    frame = pd.DataFrame({"a": np.full(60, 2.5), "b": np.zeros(60)})
+    pipeline = unfitted(name, dataclasses.replace(task.info, n_samples=60, n_features=2))
+    pipeline.fit(frame, task.y[:60], estimator__groups=np.repeat(np.arange(20), 3).astype(str))
+    found = outputs(pipeline, frame, kind)
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(found, np.tile(found[0], (60, 1)), rtol=1e-6)
+
+
+# ---------------------------------------------------------------- the explained function
+
+
+@pytest.mark.parametrize(("name", "kind"), CELLS)
+def test_margin_form_is_the_fitted_function(name, kind):
+    task, pipeline, learner = easy_task(kind), fitted(name, kind), load_learner(name)
+    X = pipeline["preprocess"].transform(task.X.iloc[N_TRAIN:])
+    estimator = pipeline["estimator"]
+    form = learner.margin_form(estimator)
+    found = evaluate_form(form, X)
+    n_outputs = len(task.classes) if kind is TaskKind.MULTICLASS else 1
+    assert found.shape == (len(X), n_outputs)
+    match learner.scale(kind):
+        case "margin":
+            expected = np.asarray(estimator.decision_function(X)).reshape(len(X), -1)
+        case "value":
+            expected = estimator.predict(X)[:, None]
+        case "probability":
+            expected = estimator.predict_proba(X)
+            expected = expected[:, 1:] if kind is TaskKind.BINARY else expected
+        case "log-odds":
+            expected = estimator.predict_proba(X)
+            expected = expected[:, 1:] if kind is TaskKind.BINARY else expected
+            if kind is TaskKind.MULTICLASS and not isinstance(form, TreesForm):
+                np.testing.assert_allclose(found.mean(axis=1), 0, atol=1e-5)
+            found = expit(found) if kind is TaskKind.BINARY else softmax(found, axis=1)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "kind"), CELLS)
+def test_explanation_adds_up(name, kind):
+    task, pipeline, learner = easy_task(kind), fitted(name, kind), load_learner(name)
+    step = pipeline["preprocess"]
+    background, rows = step.transform(task.X.iloc[:12]), step.transform(task.X.iloc[N_TRAIN:][:4])
+    form = learner.margin_form(pipeline["estimator"])
+    values, base, _ = shapley_values(
+        form, rows, background, players=step.players_, evaluations=200_000, seed=1
+    )
+    assert values.shape[:2] == (4, task.n_features)
+    mean = evaluate_form(form, background).mean(axis=0)
+    moved = evaluate_form(form, rows) - mean
+    scale = max(1.0, float(np.abs(moved).max()))
+    np.testing.assert_allclose(base, mean, atol=1e-4 * scale)
+    np.testing.assert_allclose(values.sum(axis=1), moved, atol=1e-4 * scale)
