@@ -1,0 +1,175 @@
+"""What a cell is before anything is fitted: its identity, label, plan and why it is skipped.
+
+A cell is Task x Learner x Splits with its settings; the hash of its identity names its folder.
+Step in the line: task + learner + splits -> **empty record** -> fold results.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Protocol
+
+from smalldata import catalogue
+from smalldata.encoding import frozen, plain
+from smalldata.errors import SplitError
+from smalldata.learner import Learner
+from smalldata.models import load_learner
+from smalldata.preprocess import Preprocessing
+from smalldata.resampling import check_train_size
+from smalldata.results import RESULTS_VERSION, SCHEMA_VERSION, RunRecord, Splits
+from smalldata.task import Task
+
+PLAIN = Preprocessing()
+"""The default: what the learner's traits ask for and nothing else."""
+
+
+class Tuner(Protocol):
+    """Chooses a learner's values on the rows of one training fold."""
+
+    def describe(self) -> Mapping[str, Any]:
+        """Return everything that can change the choice, as plain values."""
+        ...
+
+    def tune(
+        self,
+        learner: Learner,
+        X: Any,
+        y: Any,
+        groups: Any,
+        *,
+        preprocessing: Preprocessing,
+        seed: int,
+        device: str,
+    ) -> Learner:
+        """Return the learner with the best values."""
+        ...
+
+
+def make_record(
+    task: Task,
+    learner: Learner,
+    splits: Splits,
+    *,
+    model: str | None = None,
+    preprocessing: Preprocessing = PLAIN,
+    train_size: int | None = None,
+    tuner: Tuner | None = None,
+    seed: int = 0,
+) -> RunRecord:
+    """Describe a cell before anything is fitted: its identity, folder, plan, and why it is skipped.
+
+    Raises
+    ------
+    SplitError
+        If the splits belong to another task.
+    ConfigError
+        If train_size does not fit the folds.
+    """
+    if splits.split_key != task.split_key:
+        raise SplitError(
+            "the splits must be made of the same task; the ids, target or groups differ. "
+            "Make them anew with make_splits(task)."
+        )
+    check_train_size(task, splits, train_size)
+    name = model or type(learner).__module__.rpartition(".")[2]
+    return RunRecord(
+        dataset=task.dataset.name,
+        cv=splits.folder,
+        model=name,
+        kind=task.kind,
+        classes=task.classes,
+        measure=task.measure,
+        target=task.dataset.target,
+        n_samples=task.n_samples,
+        n_features=task.n_features,
+        splits_key=splits.key,
+        test_train_ratio=splits.test_train_ratio,
+        n_planned=len(splits.folds),
+        identity=make_identity(
+            task,
+            learner,
+            splits,
+            preprocessing=preprocessing,
+            train_size=train_size,
+            tuner=tuner,
+            seed=seed,
+        ),
+        train_size=train_size,
+        settings=make_settings(learner, name, preprocessing=preprocessing, seed=seed),
+        environment=describe_environment(),
+        skipped=learner.traits.refusal(task.info) or "",
+    )
+
+
+def make_identity(
+    task: Task,
+    learner: Learner,
+    splits: Splits,
+    *,
+    preprocessing: Preprocessing = PLAIN,
+    train_size: int | None = None,
+    tuner: Tuner | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Return everything that can change a number of a cell, defaults included, as plain values.
+
+    Not in it: processes, device, storage, versions of libraries, and what an explanation is asked.
+    """
+    kind = type(learner)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "results_version": RESULTS_VERSION,
+        "content": task.content_key,
+        "split": task.split_key,
+        "splits": splits.key,
+        "train_size": train_size,
+        "learner": {
+            "_target_": f"{kind.__module__}.{kind.__qualname__}",
+            **plain(learner_values(learner)),
+        },
+        "preprocessing": plain(asdict(preprocessing)),
+        "tuning": None if tuner is None else plain(tuner.describe()),
+        "seed": seed,
+    }
+
+
+def make_settings(
+    learner: Learner, model: str, *, preprocessing: Preprocessing = PLAIN, seed: int = 0
+) -> dict[str, Any]:
+    """Return what differs from the defaults: the label of a cell in the table."""
+    values = learner_values(learner)
+    usual: dict[str, Any] = {}
+    if model in catalogue.names("model"):
+        usual = learner_values(load_learner(model))
+    changed = {key: value for key, value in values.items() if usual.get(key, usual) != value}
+    for key, value in asdict(preprocessing).items():
+        if value != getattr(PLAIN, key):
+            changed[key] = value
+    if seed != 0:
+        changed["seed"] = seed
+    return changed
+
+
+def learner_values(learner: Learner) -> dict[str, Any]:
+    """Return a learner's hyperparameters as plain values, lists as tuples."""
+    values: dict[str, Any] = frozen(plain(asdict(learner)))  # type: ignore[call-overload]
+    return values
+
+
+def describe_environment() -> dict[str, Any]:
+    """Return versions and machine: what should not change a number, but might."""
+    import os
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    found: dict[str, Any] = {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()}",
+        "machine": platform.machine(),
+        "n_cores": os.cpu_count(),
+    }
+    for package in ("smalldata", "numpy", "scipy", "pandas", "scikit-learn", "torch", "xgboost"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,399 @@
+"""The outer loop: each fold is fitted and predicted on its own, and streamed as it finishes.
+
+Step in the line: task + splits + learner -> **fold results** -> record. Touches no disk: finished
+folds come in, new ones go to a sink, both handed in. A fold depends on the data, the recipe and its
+own seed alone: not on the number of processes, nor on what was computed before it.
+"""
+
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from smalldata.cells import PLAIN, Tuner, learner_values, make_record
+from smalldata.devices import resolve_device
+from smalldata.errors import FitError, SmalldataError
+from smalldata.learner import Learner
+from smalldata.measures import score_prediction
+from smalldata.preprocess import Preprocessing, make_pipeline
+from smalldata.resampling import check_train_size
+from smalldata.results import Fold, FoldResult, Prediction, RunRecord, Splits
+from smalldata.seeding import seed_for
+from smalldata.task import Task
+from smalldata.workers import Killed, count_processes, stream_jobs
+
+_MOST_NOTES = 5
+_LONGEST_NOTE = 200
+
+
+def evaluate(
+    task: Task,
+    learner: Learner,
+    splits: Splits,
+    *,
+    model: str | None = None,
+    preprocessing: Preprocessing = PLAIN,
+    train_size: int | None = None,
+    tuner: Tuner | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    n_jobs: int | None = None,
+    finished: Iterable[FoldResult] = (),
+    sink: Callable[[FoldResult], None] | None = None,
+) -> RunRecord:
+    """Fit and score a learner on every fold.
+
+    Parameters
+    ----------
+    task : Task
+    learner : Learner
+    splits : Splits
+        Made of the same task.
+    model : str, optional
+        Its name in the table; default: the name of the learner's file.
+    preprocessing : Preprocessing
+    train_size : int, optional
+        Train on so many rows of each training fold, nested.
+    tuner : Tuner, optional
+        Tunes inside each training fold.
+    seed : int
+        The run's seed.
+    device : {"auto", "cpu", "cuda"}
+    n_jobs : int, optional
+        Processes; default: one per core. Does not change a number.
+    finished : iterable of FoldResult
+        Folds that were computed before; those with status ``ok`` are not computed again.
+    sink : callable, optional
+        Gets each new FoldResult at once.
+
+    Returns
+    -------
+    RunRecord
+        A fold whose model failed is in it with its reason. A task the learner does not take gives
+        a record without folds whose ``skipped`` says why.
+
+    Raises
+    ------
+    SplitError
+        If the splits belong to another task.
+    ConfigError
+        If train_size, device or n_jobs cannot be had.
+
+    Examples
+    --------
+    >>> from smalldata.datasets import load_dataset
+    >>> from smalldata.models import load_learner
+    >>> from smalldata.resampling import make_splits
+    >>> from smalldata.task import make_task
+    >>> task = make_task(load_dataset("omics"))
+    >>> splits = make_splits(task, "kfold", n_splits=3)
+    >>> record = evaluate(task, load_learner("knn"), splits, n_jobs=1)
+    >>> record.status, len(record.folds), round(record.folds[0].scores["roc_auc"].value, 1)
+    ('ok', 3, 0.8)
+    """
+    record = make_record(
+        task,
+        learner,
+        splits,
+        model=model,
+        preprocessing=preprocessing,
+        train_size=train_size,
+        tuner=tuner,
+        seed=seed,
+    )
+    if record.skipped:
+        return record
+    kept = {(fold.repeat, fold.fold): fold for fold in finished if fold.status == "ok"}
+    missing = [fold for fold in splits.folds if (fold.repeat, fold.fold) not in kept]
+    for result in evaluate_folds(
+        task,
+        learner,
+        splits,
+        folds=missing,
+        preprocessing=preprocessing,
+        train_size=train_size,
+        tuner=tuner,
+        seed=seed,
+        device=device,
+        n_jobs=n_jobs,
+    ):
+        if sink is not None:
+            sink(result)
+        kept[result.repeat, result.fold] = result
+    return replace(record, folds=tuple(kept[key] for key in sorted(kept)))
+
+
+def evaluate_folds(
+    task: Task,
+    learner: Learner,
+    splits: Splits,
+    *,
+    folds: Sequence[Fold] | None = None,
+    preprocessing: Preprocessing = PLAIN,
+    train_size: int | None = None,
+    tuner: Tuner | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    n_jobs: int | None = None,
+) -> Iterator[FoldResult]:
+    """Yield the result of each fold as it finishes, whatever the order.
+
+    Parameters
+    ----------
+    folds : sequence of Fold, optional
+        Those of ``splits`` that are missing; default: all.
+
+    Other parameters as in `evaluate`. A fold whose process was killed is yielded as failed.
+    """
+    chosen = list(splits.folds if folds is None else folds)
+    if not chosen:
+        return
+    check_train_size(task, splits, train_size)
+    run = partial(
+        _evaluate_named,
+        task,
+        learner,
+        splits,
+        preprocessing=preprocessing,
+        train_size=train_size,
+        tuner=tuner,
+        seed=seed,
+        device=resolve_device(device)[0] if learner.traits.uses_gpu else "cpu",
+    )
+    # As many processes as the splits could use, not as the missing folds can: the same pool then
+    # serves a resumed cell and the whole ones after it.
+    n_processes = min(count_processes(n_jobs), len(splits.folds))
+    names = [(fold.repeat, fold.fold) for fold in chosen]
+    for (repeat, fold), result in stream_jobs(run, names, n_processes=n_processes):
+        if isinstance(result, Killed):
+            yield FoldResult(
+                repeat=repeat,
+                fold=fold,
+                status="failed",
+                seed=seed_for(seed, "fit", repeat, fold),
+                reason=result.reason,
+                values=learner_values(learner),
+            )
+        else:
+            yield result
+
+
+def evaluate_fold(
+    task: Task,
+    learner: Learner,
+    splits: Splits,
+    fold: Fold,
+    *,
+    preprocessing: Preprocessing = PLAIN,
+    train_size: int | None = None,
+    tuner: Tuner | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+) -> FoldResult:
+    """Fit, predict and score one fold in this process.
+
+    Parameters
+    ----------
+    seed : int
+        The run's seed; the fold's own is derived from it and stored in the result.
+    device : {"cpu", "cuda"}
+
+    Returns
+    -------
+    FoldResult
+        Status ``failed`` with the reason if the model raises or predicts what is no number. What
+        the libraries warned of is in its notes.
+    """
+    fold_seed = seed_for(seed, "fit", fold.repeat, fold.fold)
+    device = device if learner.traits.uses_gpu else "cpu"
+    seconds: dict[str, float] = {}
+    about: dict[str, Any] = {
+        "repeat": fold.repeat,
+        "fold": fold.fold,
+        "seed": fold_seed,
+        "n_train": len(splits.train_rows(fold, train_size)),
+        "seconds": seconds,
+        "device": device,
+    }
+    pipeline = None
+    reason = ""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            if tuner is not None:
+                with _timed(seconds, "tune"):
+                    rows = splits.train_rows(fold, train_size)
+                    learner = tuner.tune(
+                        learner,
+                        task.X.iloc[rows],
+                        task.y[rows],
+                        None if task.groups is None else task.groups[rows],
+                        preprocessing=preprocessing,
+                        seed=seed_for(seed, "tune", fold.repeat, fold.fold),
+                        device=device,
+                    )
+            with _timed(seconds, "fit"):
+                pipeline = fit_fold(
+                    task,
+                    learner,
+                    splits,
+                    fold,
+                    preprocessing=preprocessing,
+                    train_size=train_size,
+                    seed=fold_seed,
+                    device=device,
+                )
+            with _timed(seconds, "predict"):
+                about["prediction"] = predict_fold(pipeline, task, fold)
+            about["scores"] = score_prediction(
+                about["prediction"], kind=task.kind, classes=task.classes
+            )
+        except Exception as error:  # whatever a model raises concerns this fold alone
+            reason = _sentence(error)
+            about.pop("prediction", None)
+    notes = (*getattr(pipeline and pipeline[-1], "notes_", ()), *_warned(caught))
+    return FoldResult(
+        status="failed" if reason else "ok",
+        reason=reason,
+        values=learner_values(learner),
+        notes=notes,
+        **about,
+    )
+
+
+def fit_fold(
+    task: Task,
+    learner: Learner,
+    splits: Splits,
+    fold: Fold,
+    *,
+    preprocessing: Preprocessing = PLAIN,
+    train_size: int | None = None,
+    seed: int,
+    device: str = "cpu",
+) -> Any:
+    """Fit preprocessing and estimator on the training rows of one fold.
+
+    Parameters
+    ----------
+    learner : Learner
+        With the values of this fold (`FoldResult.values`).
+    seed : int
+        The fold's own seed (`FoldResult.seed`).
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
+        Fitted; steps ``preprocess`` and ``estimator``. Equal arguments give an equal pipeline.
+    """
+    rows = splits.train_rows(fold, train_size)
+    info = replace(task.info, n_samples=len(rows))
+    pipeline = make_pipeline(learner, info, preprocessing=preprocessing, seed=seed, device=device)
+    groups = None if task.groups is None else task.groups[rows]
+    return pipeline.fit(task.X.iloc[rows], task.y[rows], estimator__groups=groups)
+
+
+def predict_fold(pipeline: Any, task: Task, fold: Fold) -> Prediction:
+    """Predict the held-out rows of one fold.
+
+    Parameters
+    ----------
+    pipeline : sklearn.pipeline.Pipeline
+        As `fit_fold` returns it.
+
+    Raises
+    ------
+    FitError
+        If a prediction has the wrong shape, is no finite number or is no probability.
+    """
+    estimator = pipeline[-1]
+    X = pipeline[:-1].transform(task.X.iloc[fold.test])
+    about: dict[str, Any] = {"row": fold.test, "y": task.y[fold.test]}
+    n_rows, n_classes = len(fold.test), len(task.classes)
+    if not task.kind.is_classification:
+        return Prediction(**about, value=_finite(estimator.predict(X), (n_rows,), "value"))
+    probabilities = _finite(estimator.predict_proba(X), (n_rows, n_classes), "probability")
+    if probabilities.min() < 0 or np.abs(probabilities.sum(axis=1) - 1).max() > 1e-4:
+        raise FitError("the model must predict probabilities that sum to 1; these do not.")
+    margin = None
+    if hasattr(estimator, "decision_function"):
+        margin = np.asarray(estimator.decision_function(X))
+        margin = margin[:, None] if margin.ndim == 1 else margin
+        margin = _finite(margin, (n_rows, 1 if n_classes == 2 else n_classes), "margin")
+    return Prediction(
+        **about,
+        label=probabilities.argmax(axis=1).astype(np.int64),
+        probabilities=probabilities,
+        margin=margin,
+    )
+
+
+# ---------------------------------------------------------------- inside a fold
+
+
+def _evaluate_named(
+    task: Task, learner: Learner, splits: Splits, name: tuple[int, int], **options: Any
+) -> FoldResult:
+    fold = next(fold for fold in splits.folds if (fold.repeat, fold.fold) == name)
+    return evaluate_fold(task, learner, splits, fold, **options)
+
+
+class _timed:
+    """Add the seconds of a block to a mapping, also where the block fails."""
+
+    def __init__(self, seconds: dict[str, float], name: str) -> None:
+        self.seconds, self.name = seconds, name
+
+    def __enter__(self) -> None:
+        self.start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds[self.name] = time.perf_counter() - self.start
+
+
+def _finite(values: Any, shape: tuple[int, ...], what: str) -> Any:
+    """Check a prediction and return it as float64."""
+    found = np.asarray(values, dtype=np.float64)
+    if found.shape != shape:
+        raise FitError(f"the model must predict a {what} of shape {shape}; got {found.shape}.")
+    n_odd = int((~np.isfinite(found)).sum())
+    if n_odd:
+        raise FitError(
+            f"the model must predict finite numbers; {n_odd} of {found.size} of its {what} "
+            "predictions are not."
+        )
+    return found
+
+
+def _sentence(error: Exception) -> str:
+    """Say why a fold failed: our own errors as they are, others with their type and place."""
+    if isinstance(error, SmalldataError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "the fold ran out of memory; set n_jobs=1 or use fewer features."
+    place = ""
+    if frames := traceback.extract_tb(error.__traceback__):
+        place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})"
+    return f"{type(error).__name__}: {_shortened(str(error))}{place}"
+
+
+def _warned(caught: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:
+    """Return what the libraries warned of, each once."""
+    found = dict.fromkeys(
+        f"{warning.category.__name__}: {_shortened(str(warning.message))}" for warning in caught
+    )
+    notes = list(found)[:_MOST_NOTES]
+    if len(found) > _MOST_NOTES:
+        notes.append(f"{len(found) - _MOST_NOTES} more warnings")
+    return tuple(notes)
+
+
+def _shortened(text: str) -> str:
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "no message")
+    return line if len(line) <= _LONGEST_NOTE else f"{line[: _LONGEST_NOTE - 1]}…"

@@ -1,0 +1,478 @@
+"""The disk format of everything below outputs/: what the folders hold, and how to read it back.
+
+The only file that knows it. Every file carries ``schema_version``: json as a key, parquet in its
+metadata, npz as an array; ``comparison.csv`` and ``predictions.csv`` hold that of
+``comparison.json`` beside them. A json file also carries the checksum of its own content, a fold's
+json that of its predictions, so that a torn, foreign or edited file is told from a good one.
+Step in the line: fold results -> **files** -> records.
+"""
+
+import hashlib
+import io
+import json
+import re
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smalldata import storage
+from smalldata.encoding import (
+    DamageError,
+    check_version,
+    damage_if_odd,
+    frozen,
+    opened,
+    plain,
+    read_table,
+    sealed,
+    table_bytes,
+)
+from smalldata.errors import RecordError
+from smalldata.results import (
+    RESULTS_VERSION,
+    SCHEMA_VERSION,
+    Explanation,
+    Fold,
+    FoldResult,
+    Prediction,
+    RunRecord,
+    Score,
+    Splits,
+)
+from smalldata.task import Task, TaskKind
+
+_FOLD_NAME = re.compile(r"r(\d{2,})f(\d{2,})")
+
+
+def splits_folder(outputs: Path, task: Task, splits: Splits) -> Path:
+    """Return ``outputs/<dataset>/<cv>``."""
+    return Path(outputs) / storage.safe_name(task.dataset.name) / storage.safe_name(splits.folder)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all (comparison.csv, index.html …).
+
+    Raises
+    ------
+    RecordError
+        If the disk is full or the folder cannot be written.
+    """
+    storage.write_file(path, text)
+
+
+def lock_comparison(
+    folder: Path, *, on_wait: Callable[[str], None] | None = None
+) -> AbstractContextManager[None]:
+    """Hold the folder of one set of splits while its table is derived and written."""
+    return storage.lock_folder(folder, on_wait=on_wait)
+
+
+# ---------------------------------------------------------------- splits.parquet
+
+
+def write_splits(folder: Path, splits: Splits, task: Task) -> None:
+    """Write ``splits.parquet`` unless the same splits are there already.
+
+    Raises
+    ------
+    RecordError
+        If the folder holds other splits: two sets of folds never share one folder.
+    """
+    import pyarrow as pa
+
+    path = folder / "splits.parquet"
+    if path.is_file():
+        try:
+            found = read_splits(folder)
+        except DamageError:
+            found = None
+        if found is not None and found.key == splits.key:
+            return
+        if found is not None:
+            raise RecordError(
+                f"{folder} must hold one set of folds; it holds {found.key[:6]} and this run makes "
+                f"{splits.key[:6]}, since the ids, target or groups of {task.dataset.name!r} have "
+                "changed. Move the folder away or set outputs=DIR."
+            )
+    ids = np.asarray(task.dataset.sample_ids).astype(str)
+    parts = [
+        (fold, part, rows)
+        for fold in splits.folds
+        for part, rows in (("train", fold.train), ("test", fold.test))
+    ]
+    rows = np.concatenate([rows for _, _, rows in parts])
+    columns = {
+        "repeat": np.concatenate([np.full(len(rows), fold.repeat) for fold, _, rows in parts]),
+        "fold": np.concatenate([np.full(len(rows), fold.fold) for fold, _, rows in parts]),
+        "row": rows,
+        "sample_id": pa.array(ids[rows].tolist(), pa.string()),
+        "part": pa.array([part for _, part, rows in parts for _ in rows], pa.string()),
+        "order": pa.array(
+            [i if part == "train" else None for _, part, rows in parts for i in range(len(rows))],
+            pa.int64(),
+        ),
+    }
+    about = {
+        "name": splits.name,
+        "key": splits.key,
+        "split_key": splits.split_key,
+        "n_samples": splits.n_samples,
+        "is_default": splits.is_default,
+    }
+    storage.write_file(path, table_bytes(columns, about))
+
+
+def read_splits(folder: Path) -> Splits:
+    """Read ``splits.parquet`` of a splits folder.
+
+    Raises
+    ------
+    RecordError
+        If it is missing, torn, edited or of another schema version.
+    """
+    path = folder / "splits.parquet"
+    columns, about = read_table(path, storage.read_file(path))
+    with damage_if_odd(path):
+        key = columns["repeat"] * (1 + int(columns["fold"].max())) + columns["fold"]
+        folds = []
+        for number in dict.fromkeys(key.tolist()):
+            here = key == number
+            rows, part = columns["row"][here], columns["part"][here]
+            order = np.argsort(columns["order"][here][part == "train"], kind="stable")
+            first = np.flatnonzero(here)[0]
+            folds.append(
+                Fold(
+                    repeat=int(columns["repeat"][first]),
+                    fold=int(columns["fold"][first]),
+                    train=rows[part == "train"][order],
+                    test=rows[part == "test"],
+                )
+            )
+        splits = Splits(
+            name=about["name"],
+            split_key=about["split_key"],
+            n_samples=about["n_samples"],
+            is_default=about["is_default"],
+            folds=tuple(folds),
+        )
+        if splits.key != about["key"]:
+            raise ValueError("its rows are not those it was written with")
+    return splits
+
+
+# ---------------------------------------------------------------- one cell
+
+
+class CellFolder:
+    """The folder ``<model>-<hash>`` of one cell.
+
+    Writing and `resume` belong under `lock`; reading needs none, since every file is whole.
+
+    Parameters
+    ----------
+    path : Path
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+
+    @property
+    def hash(self) -> str:
+        """The hash in the folder's name; each file in it must carry the same."""
+        return self.path.name.rpartition("-")[2]
+
+    @property
+    def is_done(self) -> bool:
+        """True once the whole cell is on disk."""
+        return (self.path / "DONE").is_file()
+
+    def lock(self, *, on_wait: Callable[[str], None] | None = None) -> AbstractContextManager[None]:
+        """Hold the cell for this process and remove what a killed one left half written."""
+        return storage.lock_folder(self.path, on_wait=on_wait, clean=True)
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write ``config.yaml``, ``report.html`` and the like."""
+        storage.write_file(self.path / name, text)
+
+    # ------------------------------------------------------------ folds
+
+    def write_fold(self, result: FoldResult, task: Task) -> None:
+        """Write one fold: its predictions, then the json that vouches for them."""
+        path = self.path / "folds" / result.name
+        digest = None
+        if result.prediction is not None:
+            content = _prediction_bytes(result, task)
+            digest = hashlib.sha256(content).hexdigest()
+            storage.write_file(path.with_suffix(".parquet"), content)
+        entry = {field.name: getattr(result, field.name) for field in fields(FoldResult)}
+        entry["scores"] = {name: asdict(score) for name, score in result.scores.items()}
+        entry["prediction"] = digest
+        storage.write_file(path.with_suffix(".json"), sealed({"cell": self.hash, **entry}))
+
+    def read_folds(self) -> tuple[FoldResult, ...]:
+        """Read all folds, in order of repeat and fold.
+
+        Raises
+        ------
+        RecordError
+            If a file is torn, foreign, edited or of another schema version.
+        """
+        return tuple(self._read_fold(path) for path in self._fold_paths())
+
+    def resume(self) -> tuple[tuple[FoldResult, ...], tuple[str, ...]]:
+        """Return the folds that need no new fit, and a sentence for each file that was set aside.
+
+        A file that is torn, foreign or edited is renamed to ``….damaged`` and the cell is no longer
+        done; a failed fold is left out, so that it is tried again.
+        """
+        kept, sentences = [], []
+        for path in self._fold_paths():
+            try:
+                kept.append(self._read_fold(path))
+            except DamageError as error:
+                sentences.append(f"{error} It was set aside and the fold is computed again.")
+                self._set_aside(path, path.with_suffix(".parquet"))
+        record = self.path / "record.json"
+        if record.is_file():
+            try:
+                self._read_sealed(record)
+            except DamageError as error:
+                sentences.append(f"{error} It was set aside and is written again.")
+                self._set_aside(record)
+        return tuple(result for result in kept if result.status == "ok"), tuple(sentences)
+
+    # ------------------------------------------------------------ record.json and DONE
+
+    def write_record(self, record: RunRecord) -> None:
+        """Write ``record.json`` (without the folds) and, if nothing is missing, ``DONE`` last."""
+        entry = {
+            field.name: getattr(record, field.name)
+            for field in fields(RunRecord)
+            if field.name != "folds"
+        }
+        extra = {"results_version": RESULTS_VERSION, "cell": record.hash, "status": record.status}
+        storage.write_file(self.path / "record.json", sealed({**extra, **entry}))
+        if record.status == "failed":
+            storage.remove_file(self.path / "DONE")
+        else:
+            storage.write_file(self.path / "DONE", sealed({"cell": record.hash}))
+
+    def read_record(self, *, folds: Sequence[FoldResult] | None = None) -> RunRecord:
+        """Read the whole record; ``folds`` spares reading them a second time.
+
+        Raises
+        ------
+        RecordError
+            If the folder is no finished cell, or a file is torn, foreign, edited or of another
+            schema version.
+        """
+        path = self.path / "record.json"
+        if not path.is_file():
+            raise RecordError(
+                f"{self.path} must be the folder of a finished cell; it has no record.json. "
+                "Run its command again, or name another folder."
+            )
+        entry = self._read_sealed(path)
+        with damage_if_odd(path):
+            names = [field.name for field in fields(RunRecord) if field.name != "folds"]
+            values = {name: entry[name] for name in names}
+            values["kind"] = TaskKind(values["kind"])
+            values["classes"] = tuple(values["classes"])
+            found = tuple(self.read_folds() if folds is None else folds)
+            record = RunRecord(**values, folds=found)
+            if record.hash != self.hash:
+                raise ValueError("its identity does not give the hash in the folder's name")
+        return record
+
+    # ------------------------------------------------------------ explanation/<hash>.npz
+
+    def write_explanation(self, explanation: Explanation) -> None:
+        """Write ``explanation/<hash>.npz``; it loads with ``allow_pickle=False``."""
+        arrays: dict[str, Any] = {
+            "schema_version": np.array(SCHEMA_VERSION),
+            "cell": np.array(self.hash),
+        }
+        for name in _ARRAYS:
+            arrays[name] = np.asarray(getattr(explanation, name))
+        for name in _NAMES:
+            arrays[name] = np.array(getattr(explanation, name), dtype=np.str_)
+        if explanation.standard_errors is not None:
+            arrays["standard_errors"] = explanation.standard_errors
+        arrays["options"] = np.array(json.dumps(plain(explanation.options), allow_nan=False))
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)
+        storage.write_file(self._explanation_path(explanation.hash), buffer.getvalue())
+
+    def read_explanation(self, key: str) -> Explanation | None:
+        """Read the explanation with this hash of its options, or None if there is none.
+
+        Raises
+        ------
+        RecordError
+            If the file is torn, foreign or of another schema version.
+        """
+        path = self._explanation_path(key)
+        if not path.is_file():
+            return None
+        content = storage.read_file(path)
+        with (
+            damage_if_odd(path, zipfile.BadZipFile, EOFError),
+            np.load(io.BytesIO(content), allow_pickle=False) as arrays,
+        ):
+            check_version(path, int(arrays["schema_version"]))
+            values: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
+            values |= {name: tuple(arrays[name].tolist()) for name in _NAMES}
+            for name in ("additivity_error", "seconds"):
+                values[name] = float(values[name])
+            values["scale"] = str(values["scale"])
+            errors = arrays["standard_errors"] if "standard_errors" in arrays.files else None
+            found = Explanation(
+                **values,
+                standard_errors=errors,
+                options=frozen(json.loads(str(arrays["options"]))),
+            )
+            if str(arrays["cell"]) != self.hash or found.hash != key:
+                raise ValueError("it belongs to another cell or to other options")
+        return found
+
+    def read_explanations(self) -> tuple[Explanation, ...]:
+        """Read every explanation of the cell, in the order of their hashes."""
+        paths = sorted((self.path / "explanation").glob("*.npz"))
+        found = (self.read_explanation(path.stem) for path in paths)
+        return tuple(explanation for explanation in found if explanation is not None)
+
+    # ------------------------------------------------------------ inside
+
+    def _explanation_path(self, key: str) -> Path:
+        return self.path / "explanation" / f"{key}.npz"
+
+    def _set_aside(self, *paths: Path) -> None:
+        storage.remove_file(self.path / "DONE")
+        for path in paths:
+            storage.set_aside(path)
+
+    def _fold_paths(self) -> list[Path]:
+        found = []
+        for path in (self.path / "folds").glob("r*f*.json"):
+            if match := _FOLD_NAME.fullmatch(path.stem):
+                found.append((int(match[1]), int(match[2]), path))
+        return [path for _, _, path in sorted(found)]
+
+    def _read_sealed(self, path: Path) -> dict[str, Any]:
+        entry = opened(path)
+        if entry.get("cell") != self.hash:
+            raise DamageError(f"{path} belongs to another cell ({entry.get('cell')}).")
+        return entry
+
+    def _read_fold(self, path: Path) -> FoldResult:
+        entry = self._read_sealed(path)
+        with damage_if_odd(path):
+            values = {field.name: entry[field.name] for field in fields(FoldResult)}
+            values["scores"] = {name: Score(**score) for name, score in values["scores"].items()}
+            values["values"] = frozen(values["values"])
+            values["notes"] = tuple(values["notes"])
+            digest = values.pop("prediction")
+            result = FoldResult(**values)
+            if result.name != path.stem:
+                raise ValueError(f"it holds fold {result.name}")
+        if digest is None:
+            return result
+        predictions = path.with_suffix(".parquet")
+        if not predictions.is_file():
+            raise DamageError(f"{predictions} is missing.")
+        content = storage.read_file(predictions)
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise DamageError(f"{predictions} is torn, edited or of another fold.")
+        columns, about = read_table(predictions, content)
+        with damage_if_odd(predictions):
+            return FoldResult(**values, prediction=_prediction(columns, about["classes"]))
+
+
+_ARRAYS = ("values", "base_values", "row", "repeat", "fold", "additivity_error", "seconds", "scale")
+_NAMES = ("feature_names", "outputs", "notes")
+
+
+def read_records(
+    folder: Path, *, on_problem: Callable[[str], None] | None = None
+) -> list[RunRecord]:
+    """Read every cell of a splits folder whose folds have all been tried.
+
+    Parameters
+    ----------
+    folder : Path
+        ``outputs/<dataset>/<cv>``.
+    on_problem : callable, optional
+        Told one sentence for each cell that cannot be read, which is then left out.
+
+    Raises
+    ------
+    RecordError
+        If a cell cannot be read and ``on_problem`` is not given.
+    """
+    records = []
+    for path in sorted(Path(folder).glob("*/record.json")):
+        try:
+            records.append(CellFolder(path.parent).read_record())
+        except RecordError as error:
+            if on_problem is None:
+                raise
+            on_problem(f"{error} Run the command of {path.parent.name} again to mend it.")
+    return records
+
+
+# ---------------------------------------------------------------- predictions as columns
+
+
+def _prediction_bytes(result: FoldResult, task: Task) -> bytes:
+    import pyarrow as pa
+
+    prediction = result.prediction
+    assert prediction is not None
+    ids = np.asarray(task.dataset.sample_ids).astype(str)
+    columns: dict[str, Any] = {
+        "row": np.asarray(prediction.row, dtype=np.int64),
+        "sample_id": pa.array(ids[prediction.row].tolist(), pa.string()),
+    }
+    if task.kind.is_classification:
+        assert prediction.label is not None
+        for name, codes in (("y", prediction.y), ("label", prediction.label)):
+            columns[name] = pa.array([task.classes[code] for code in codes], pa.string())
+    else:
+        columns["y"] = np.asarray(prediction.y, dtype=np.float64)
+        columns["value"] = np.asarray(prediction.value, dtype=np.float64)
+    if prediction.probabilities is not None:
+        for name, column in zip(task.classes, prediction.probabilities.T, strict=True):
+            columns[f"p_{name}"] = column
+    if prediction.margin is not None:
+        names = task.classes[-prediction.margin.shape[1] :]  # binary: the positive class
+        for name, column in zip(names, prediction.margin.T, strict=True):
+            columns[f"margin_{name}"] = column
+    about = {"repeat": result.repeat, "fold": result.fold, "classes": list(task.classes)}
+    return table_bytes(columns, about)
+
+
+def _prediction(columns: Mapping[str, NDArray[Any]], classes: Sequence[str]) -> Prediction:
+    if not classes:
+        return Prediction(row=columns["row"], y=columns["y"], value=columns["value"])
+    codes = {name: code for code, name in enumerate(classes)}
+
+    def coded(name: str) -> NDArray[np.int64]:
+        return np.array([codes[label] for label in columns[name]], dtype=np.int64)
+
+    def stacked(prefix: str) -> NDArray[np.float64] | None:
+        found = [columns[prefix + name] for name in classes if prefix + name in columns]
+        return np.column_stack(found) if found else None
+
+    return Prediction(
+        row=columns["row"],
+        y=coded("y"),
+        label=coded("label"),
+        probabilities=stacked("p_"),
+        margin=stacked("margin_"),
+    )

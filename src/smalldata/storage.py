@@ -1,0 +1,189 @@
+"""Files whole or not at all, and folders under a lock; knows bytes and names, not what they mean.
+
+A file is written beside its place, synced and renamed over it, so that a kill leaves the old file
+or the new one. Locks are the operating system's: a killed process holds none. Used by `records`.
+"""
+
+import errno
+import hashlib
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from smalldata.errors import RecordError
+
+_NO_ROOM = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
+_NO_RIGHT = {errno.EACCES, errno.EPERM, errno.EROFS}
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+_LONGEST_NAME = 80
+_WINDOWS = os.name == "nt"
+
+
+def safe_name(text: str) -> str:
+    """Turn any text into a folder name that every system takes; two texts never share one.
+
+    Examples
+    --------
+    >>> safe_name("rep5x5")
+    'rep5x5'
+    >>> safe_name("a/b: c").startswith("a-b-c-")
+    True
+    """
+    name = re.sub(r"[^\w.+-]+", "-", text, flags=re.ASCII).strip("-. ")[:_LONGEST_NAME]
+    if name == text and not _RESERVED.fullmatch(name):
+        return name
+    return f"{name or 'x'}-{hashlib.sha256(text.encode()).hexdigest()[:6]}".lstrip(".")
+
+
+def write_file(path: Path, content: str | bytes) -> None:
+    """Write a file whole or not at all, and its folder where it is missing.
+
+    Raises
+    ------
+    RecordError
+        If the disk is full or the folder cannot be written; no part of the file is left.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    temporary = _system_path(path.with_name(f".{path.name}.{os.getpid()}.tmp"))
+    try:
+        _system_path(path.parent).mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        _rename(temporary, _system_path(path))
+        _sync_folder(path.parent)
+    except OSError as error:
+        with suppress(OSError):  # the folder may be gone or read-only; the first error is told
+            temporary.unlink(missing_ok=True)
+        raise storage_error(path, error) from error
+
+
+def read_file(path: Path) -> bytes:
+    """Read a file.
+
+    Raises
+    ------
+    RecordError
+        If it is missing or cannot be read.
+    """
+    try:
+        return _system_path(path).read_bytes()
+    except FileNotFoundError:
+        raise RecordError(f"{path} is missing.") from None
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file if it is there."""
+    try:
+        _system_path(path).unlink(missing_ok=True)
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+def set_aside(path: Path) -> None:
+    """Rename a file that cannot be trusted to ``<name>.damaged``, over an earlier one."""
+    try:
+        if _system_path(path).exists():
+            _rename(_system_path(path), _system_path(path.with_name(f"{path.name}.damaged")))
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+@contextmanager
+def lock_folder(
+    folder: Path, *, on_wait: Callable[[str], None] | None = None, clean: bool = False
+) -> Iterator[None]:
+    """Hold a folder for this process; another process waits for its turn.
+
+    Parameters
+    ----------
+    folder : Path
+        Made where it is missing. The lock is the file ``.lock`` in it.
+    on_wait : callable, optional
+        Told one sentence if another process holds the folder.
+    clean : bool
+        Remove what a killed process left half written in the folder and one level below.
+
+    Raises
+    ------
+    RecordError
+        If the folder cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        _system_path(folder).mkdir(parents=True, exist_ok=True)
+        lock = FileLock(str(_system_path(folder / ".lock")))
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            if on_wait is not None:
+                on_wait(f"another process works on {folder}; waiting until it has finished.")
+            lock.acquire()
+    except OSError as error:
+        raise storage_error(folder, error) from error
+    try:
+        if clean:
+            for pattern in (".*.tmp", "*/.*.tmp"):
+                for leftover in _system_path(folder).glob(pattern):
+                    leftover.unlink(missing_ok=True)
+        yield
+    finally:
+        lock.release()
+
+
+def storage_error(path: Path, error: OSError) -> RecordError:
+    """Say in one sentence why a file could not be written or read."""
+    if error.errno in _NO_ROOM:
+        return RecordError(
+            f"the disk must have room for {path}; it is full. Free some space or set outputs=DIR, "
+            "and run the same command again: what is finished is kept."
+        )
+    if error.errno in _NO_RIGHT:
+        return RecordError(
+            f"the folder of {path} must be writable; it is not ({os.strerror(error.errno)}). "
+            "Change its rights or set outputs=DIR."
+        )
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        return RecordError(
+            f"{path} must lie in a folder; a file is in the way. Remove it or set outputs=DIR."
+        )
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return RecordError(f"{path} could not be written or read: {reason}.")
+
+
+def _system_path(path: Path) -> Path:
+    r"""Path as the system wants it: on Windows names beyond 260 characters need a prefix."""
+    if _WINDOWS and not str(path).startswith("\\\\?\\"):
+        return Path("\\\\?\\" + str(Path(path).resolve()))
+    return path
+
+
+def _rename(source: Path, target: Path) -> None:
+    """Rename over the target; Windows refuses for a moment while somebody has it open."""
+    for attempt in range(20):
+        try:
+            os.replace(source, target)  # noqa: PTH105 (kept visible: the instant of commitment)
+        except PermissionError:
+            if not _WINDOWS or attempt == 19:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename last through a power cut; Windows has no such call."""
+    if _WINDOWS:
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

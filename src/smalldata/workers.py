@@ -1,0 +1,157 @@
+"""Independent jobs over processes: results as they finish, one thread each, a dead worker survived.
+
+The processes are kept for the next call, so that a grid of models pays for their start once. What
+all jobs share is sent to each process once. Used by the outer loop.
+"""
+
+import pickle
+import signal
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from smalldata.errors import ConfigError
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+KEEP_SECONDS = 300
+"""Idle processes end after this time."""
+
+_ONE_THREAD = dict.fromkeys(
+    (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "BLIS_NUM_THREADS",
+        "VECLIB_MAXIMUM_THREADS",
+        "NUMEXPR_NUM_THREADS",
+        "NUMBA_NUM_THREADS",
+    ),
+    "1",
+)
+
+
+@dataclass(frozen=True)
+class Killed:
+    """In place of a result: the process of this job was killed from outside."""
+
+    reason: str = (
+        "the process of this fold was killed, most often for want of memory; "
+        "set n_jobs=1 or close other programs, and run the same command again"
+    )
+
+
+def count_processes(n_jobs: int | None) -> int:
+    """Return how many processes ``n_jobs`` asks for; None and -1: one per usable core.
+
+    Raises
+    ------
+    ConfigError
+        If it is no whole number from 1 on.
+
+    Examples
+    --------
+    >>> count_processes(3)
+    3
+    """
+    if n_jobs is None or n_jobs == -1:
+        import joblib
+
+        return int(joblib.cpu_count())
+    if isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or n_jobs < 1:
+        raise ConfigError(f"n_jobs must be a whole number from 1 on; got {n_jobs!r}.")
+    return n_jobs
+
+
+def stream_jobs(
+    function: Callable[[Job], Result], jobs: Sequence[Job], *, n_processes: int
+) -> Iterator[tuple[Job, Result | Killed]]:
+    """Yield each job with its result, in the order in which they finish.
+
+    Parameters
+    ----------
+    function : callable
+        Whatever it carries (a partial with the data) is sent to each process once.
+    jobs : sequence
+    n_processes : int
+        1: in this process, in order.
+
+    Yields
+    ------
+    (job, result)
+        `Killed` in place of the result where the process died twice: once beside others and once
+        alone. An exception of ``function`` is raised here, and the other jobs are dropped.
+    """
+    if n_processes == 1:
+        from threadpoolctl import threadpool_limits
+
+        for job in jobs:
+            with threadpool_limits(1):
+                result = function(job)
+            yield job, result
+        return
+    if not jobs:
+        return
+    from joblib.externals.loky.backend.reduction import dumps
+
+    with tempfile.TemporaryDirectory(prefix="smalldata-", ignore_cleanup_errors=True) as scratch:
+        shared = Path(scratch) / "function"
+        shared.write_bytes(dumps(function))
+        unfinished = list(jobs)
+        for job, result in _stream_batch(str(shared), list(jobs), n_processes):
+            unfinished.remove(job)
+            yield job, result
+        # A worker was killed and took the pool along. Who did it is seen one job at a time, and
+        # what fits in memory alone is not lost.
+        for job in unfinished:
+            alone = list(_stream_batch(str(shared), [job], 1))
+            yield alone[0] if alone else (job, Killed())
+
+
+def _stream_batch(shared: str, jobs: list[Job], n_processes: int) -> Iterator[tuple[Job, Any]]:
+    """Yield what finishes; ends early, without an error, if a worker is killed."""
+    from concurrent.futures import as_completed
+    from concurrent.futures.process import BrokenProcessPool
+
+    from joblib.externals.loky import get_reusable_executor
+
+    executor = get_reusable_executor(
+        max_workers=n_processes,
+        timeout=KEEP_SECONDS,
+        initializer=_ignore_interrupts,
+        env=_ONE_THREAD,
+    )
+    try:
+        futures = {}
+        try:
+            for job in jobs:
+                futures[executor.submit(_run, shared, job)] = job
+        except BrokenProcessPool:
+            pass  # those submitted carry the same error, the others stay unfinished
+        for future in as_completed(futures):
+            if isinstance(future.exception(), BrokenProcessPool):
+                continue
+            yield futures[future], future.result()
+    except BaseException:  # Ctrl-C, a closed generator or an error: nobody waits for the rest
+        executor.shutdown(wait=True, kill_workers=True)
+        raise
+
+
+# ---------------------------------------------------------------- in the worker
+
+_loaded: tuple[str, Callable[[Any], Any]] | None = None
+
+
+def _run(shared: str, job: Any) -> Any:
+    global _loaded
+    if _loaded is None or _loaded[0] != shared:
+        _loaded = (shared, pickle.loads(Path(shared).read_bytes()))
+    return _loaded[1](job)
+
+
+def _ignore_interrupts() -> None:
+    """Leave Ctrl-C to the parent, which ends its workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
