@@ -49,14 +49,14 @@ def _mid_ranks(values: NDArray[Any]) -> Array:
     return np.asarray(np.cumsum(counts) - (counts - 1) / 2)[place]
 
 
-def _positive_score(given: NDArray[Any]) -> NDArray[Any]:
+def positive_score(given: NDArray[Any]) -> NDArray[Any]:
     """Column of the positive class: of two probabilities the second, of one margin the only one."""
     return given[:, -1] if given.ndim == 2 else given
 
 
 def roc_auc(y: NDArray[Any], given: NDArray[Any], classes: tuple[str, ...]) -> Score:
     """Area under the ROC curve."""
-    return Score(value=area_under_roc(y, _positive_score(given)))
+    return Score(value=area_under_roc(y, positive_score(given)))
 
 
 def roc_auc_ovr(y: NDArray[Any], given: NDArray[Any], classes: tuple[str, ...]) -> Score:
@@ -75,7 +75,7 @@ def _absent(present: list[int], classes: tuple[str, ...]) -> str:
 
 def average_precision(y: NDArray[Any], given: NDArray[Any], classes: tuple[str, ...]) -> Score:
     """Sum over distinct thresholds of precision times the recall gained (steps, no trapezoids)."""
-    score = _positive_score(given)
+    score = positive_score(given)
     order = np.argsort(-score, kind="stable")
     hits = np.cumsum(y[order] == 1)
     # True at the last row of every run of equal scores; a threshold cannot cut a run.
