@@ -48,7 +48,7 @@ def load_dataset(name: str | None = None, **values: Any) -> Dataset:
         if key not in entry or key == "_target_":
             known = [known_key for known_key in entry if known_key != "_target_"]
             raise ConfigError(
-                f"dataset={chosen} must be given one of {', '.join(known)}; there is no key {key!r}{did_you_mean(key, known)}."
+                f"dataset={chosen} must be given one of {', '.join(known)}; there is no key {key!r}{did_you_mean(key, known)}"
             )
     settings = entry | values
     loader = resolve(settings.pop("_target_"))

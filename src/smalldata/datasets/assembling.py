@@ -22,46 +22,43 @@ N_NAMES_SHOWN = 5
 
 def assemble(
     features: pd.DataFrame,
-    target: pd.Series,
+    y: NDArray[Any],
     *,
     name: str,
-    sample_ids: NDArray[Any],
+    target: str,
     kind: TaskKind,
+    sample_ids: NDArray[Any],
     positive: str | None = None,
     feature_blocks: Sequence[str] = (),
-    blocks: Sequence[str] | None = None,
-    drop: Sequence[str] = (),
-    groups: pd.Series | None = None,
-    batch: pd.Series | None = None,
-    folds: pd.Series | None = None,
+    groups: Sequence[str] | None = None,
+    batch: Sequence[str] | None = None,
+    folds: Sequence[str] | None = None,
     provenance: Provenance | None = None,
     read: str = "",
     notes: Sequence[str] = (),
     warnings: Sequence[str] = (),
     truth: tuple[str, ...] | None = None,
 ) -> Dataset:
-    """Choose, check and freeze.
+    """Check and freeze.
 
     Parameters
     ----------
-    features : DataFrame of shape (n_samples, n_columns)
-        Candidate features, float64 or categorical, of every block.
-    target : Series of shape (n_samples,)
-        float64 for a regression, else strings; named; complete.
+    features : DataFrame of shape (n_samples, n_features)
+        float64 or categorical columns.
+    y : ndarray of shape (n_samples,)
+        float64 for a regression, else strings; complete.
     name : str
         Name of the dataset.
+    target : str
+        Name of the target.
+    kind : TaskKind
     sample_ids : ndarray of shape (n_samples,)
         Strings.
-    kind : TaskKind
     positive : str, optional
         The positive class of a binary target.
     feature_blocks : sequence of str, optional
-        Block of each column of ``features``.
-    blocks : sequence of str, optional
-        Blocks to keep; default: all.
-    drop : sequence of str
-        Columns to leave out: names, or patterns with ``*`` and ``?``.
-    groups, batch, folds : Series of shape (n_samples,), optional
+        Block of each feature.
+    groups, batch, folds : sequence of str, optional
     provenance : Provenance, optional
     read : str
         Where the table was read from, for the summary line.
@@ -78,47 +75,33 @@ def assemble(
 
     Raises
     ------
-    ConfigError
-        If a block or a column to drop does not exist.
     DataError
-        If nothing is left, an id repeats, or a feature holds infinities or nothing.
+        If no feature is left, an id repeats, or a feature holds infinities or nothing.
     """
-    labels = np.asarray(feature_blocks or ["features"] * features.shape[1], dtype=object)
-    keep = kept_columns(features.columns, labels, blocks=blocks, drop=drop)
-    if not keep.all():
-        features = features.loc[:, keep]
-        labels = labels[keep]
     if features.shape[1] == 0:
         raise DataError(
-            "at least one feature must be left; every column is a target, an id or dropped."
+            "at least one feature must be left; every column is the target, an id or dropped."
         )
     check_ids(sample_ids)
     check_values(features, sample_ids)
-    categorical = [
-        column
-        for column, dtype in zip(features.columns, features.dtypes, strict=True)
-        if dtype == "category"
-    ]
+    n_categorical = sum(isinstance(dtype, pd.CategoricalDtype) for dtype in features.dtypes)
     n_missing = int(features.isna().to_numpy().sum())
-    asked = f"{target.name} ({kind}" + (
-        f", positive: {positive})" if kind is TaskKind.BINARY else ")"
-    )
+    asked = f"{kind}, positive: {positive}" if kind is TaskKind.BINARY else str(kind)
     line = [
         f"read {features.shape[0]} x {features.shape[1]} from {read or name}",
         *notes,
-        f"target: {asked}",
-        *([f"{len(categorical)} categorical"] if categorical else []),
+        f"target: {target} ({asked})",
+        *([f"{n_categorical} categorical"] if n_categorical else []),
         *([f"{n_missing} missing values"] if n_missing else []),
     ]
-    regression = kind is TaskKind.REGRESSION
     return Dataset(
         name=name,
         X=features.reset_index(drop=True),
-        y=target.to_numpy(dtype=np.float64 if regression else object),
+        y=y.astype(np.float64 if kind is TaskKind.REGRESSION else object),
         sample_ids=sample_ids,
         kind=kind,
-        target=str(target.name),
-        feature_blocks=tuple(str(label) for label in labels),
+        target=target,
+        feature_blocks=tuple(str(label) for label in feature_blocks),
         positive=positive,
         groups=_strings(groups),
         batch=_strings(batch),
@@ -130,43 +113,78 @@ def assemble(
     )
 
 
+def feature_table(columns: Mapping[str, NDArray[np.float64] | pd.Categorical]) -> pd.DataFrame:
+    """Put typed columns side by side; thousands of numeric ones share one array."""
+    numeric = [name for name, values in columns.items() if isinstance(values, np.ndarray)]
+    n_rows = len(next(iter(columns.values()))) if columns else 0
+    values = np.empty((n_rows, len(numeric)), order="F")
+    for place, name in enumerate(numeric):
+        values[:, place] = columns[name]
+    frame = pd.DataFrame(values, columns=pd.Index(numeric, dtype="str"))
+    if len(numeric) == len(columns):
+        return frame
+    categorical = {name: column for name, column in columns.items() if name not in frame.columns}
+    both = pd.concat([frame, pd.DataFrame(categorical)], axis=1)
+    return both[list(columns)]
+
+
 def kept_columns(
-    columns: pd.Index, labels: NDArray[Any], *, blocks: Sequence[str] | None, drop: Sequence[str]
-) -> NDArray[np.bool_]:
-    """Which columns remain after the choice of blocks and the columns to drop.
+    columns: Sequence[str],
+    column_blocks: Sequence[str],
+    *,
+    blocks: Sequence[str] | None,
+    drop: Sequence[str],
+) -> list[int]:
+    """Positions of the columns that remain after the choice of blocks and the columns to drop.
+
+    Parameters
+    ----------
+    columns, column_blocks : sequence of str
+        Names and blocks of the candidates.
+    blocks : sequence of str, optional
+        Blocks to keep; default: all.
+    drop : sequence of str
+        Names, or patterns with ``*`` and ``?``.
+
+    Returns
+    -------
+    list of int
 
     Raises
     ------
     ConfigError
         If a block or a column does not exist; the nearest names are offered.
+
+    Examples
+    --------
+    >>> kept_columns(["age", "TP53", "EGFR"], ["clinical", "rna", "rna"], blocks=["rna"], drop=["E*"])
+    [1]
     """
-    keep = np.ones(len(columns), dtype=bool)
-    if blocks is not None:
-        known = list(dict.fromkeys(labels))
-        for block in blocks:
-            if block not in known:
-                raise ConfigError(
-                    f"blocks must be among {', '.join(known)}; there is no block {block!r}{did_you_mean(block, known)}."
-                )
-        if not blocks:
+    known = list(dict.fromkeys(column_blocks))
+    wanted = known if blocks is None else list(blocks)
+    if not wanted and known:
+        raise ConfigError(f"blocks must name some of {', '.join(known)}, or be null for all.")
+    for block in wanted:
+        if block not in known:
             raise ConfigError(
-                f"blocks must name at least one of {', '.join(known)}, or be null for all."
+                f"blocks must be among {', '.join(known)}; there is no block {block!r}"
+                f"{did_you_mean(block, known)}"
             )
-        keep &= np.isin(labels.astype(str), list(blocks))
-    names = [str(column) for column in columns]
-    position = {column: place for place, column in enumerate(names)}
-    for entry in drop:
-        pattern = str(entry)
-        if pattern in position:
-            keep[position[pattern]] = False
-            continue
-        hits = [place for place, column in enumerate(names) if fnmatchcase(column, pattern)]
+    dropped: set[str] = set()
+    names = set(columns)
+    for entry in map(str, drop):
+        hits = {entry} if entry in names else {name for name in names if fnmatchcase(name, entry)}
         if not hits:
             raise ConfigError(
-                f"drop must name columns of the table; there is no feature {pattern!r}{did_you_mean(pattern, names)}."
+                f"drop must name features; there is no feature {entry!r}"
+                f"{did_you_mean(entry, columns)}"
             )
-        keep[hits] = False
-    return keep
+        dropped |= hits
+    return [
+        place
+        for place, (name, block) in enumerate(zip(columns, column_blocks, strict=True))
+        if block in wanted and name not in dropped
+    ]
 
 
 def check_ids(sample_ids: NDArray[Any]) -> None:
@@ -176,11 +194,13 @@ def check_ids(sample_ids: NDArray[Any]) -> None:
     ------
     DataError
     """
-    repeated = pd.Index(sample_ids)[pd.Index(sample_ids).duplicated()].unique()
-    if len(repeated):
+    index = pd.Index(sample_ids)
+    repeated = list(index[index.duplicated()].unique())
+    if repeated:
         raise DataError(
-            f"sample ids must be unique; {listed(repeated)} occur more than once. If these are repeated measures of one "
-            "person, name that column dataset.groups and another one dataset.id, so that no person is in two folds."
+            f"sample ids must be unique; {listed(repeated)} occur more than once. If these are "
+            "repeated measures of one person, name the column dataset.groups, so that nobody is in "
+            "two folds, and another column dataset.id."
         )
 
 
@@ -192,18 +212,22 @@ def check_values(features: pd.DataFrame, sample_ids: NDArray[Any]) -> None:
     DataError
     """
     numeric = features.select_dtypes("number")
-    infinite = np.isinf(numeric.to_numpy(dtype=np.float64))
-    if infinite.any():
-        row, column = (int(place) for place in np.argwhere(infinite)[0])
+    infinite = np.argwhere(np.isinf(numeric.to_numpy(dtype=np.float64)))
+    if len(infinite):
+        row, column = (int(place) for place in infinite[0])
         raise DataError(
-            f"values must be finite; column {numeric.columns[column]!r} of sample {sample_ids[row]!r} is "
-            f"{numeric.iat[row, column]} ({infinite.sum()} infinite in all). Replace them by a number or leave them empty."
+            f"values must be finite; column {str(numeric.columns[column])!r} of sample "
+            f"{str(sample_ids[row])!r} is {numeric.iat[row, column]} ({len(infinite)} infinite in "
+            "all). Replace them by a number or leave them empty."
         )
-    empty = features.columns[features.isna().to_numpy().all(axis=0)]
-    if len(empty):
+    n_present = features.notna().to_numpy().sum(axis=0)
+    empty = [
+        str(name) for name, count in zip(features.columns, n_present, strict=True) if not count
+    ]
+    if empty:
         raise DataError(
-            f"every column must hold a value; {listed(empty)} hold none. Drop them with dataset.drop_empty=true or "
-            f"dataset.drop=[{listed(empty, mark='')}]."
+            f"every column must hold a value; {listed(empty)} hold{'s' if len(empty) == 1 else ''} "
+            f"none. Leave out what is empty with dataset.drop_empty=true."
         )
 
 
@@ -253,19 +277,23 @@ def safe_name(text: str, *, n_characters: int = 60) -> str:
 
 
 def did_you_mean(name: str, known: Sequence[str]) -> str:
-    """``; did you mean 'a' or 'b'?`` without its full stop, or nothing where no name is near."""
+    """End a sentence with the nearest names, or with a full stop where none is near."""
     lowered: dict[str, str] = {}
     for entry in known:
         lowered.setdefault(str(entry).lower().strip(), str(entry))
-    near = [lowered[match] for match in get_close_matches(str(name).lower().strip(), lowered, n=3)]
-    return f"; did you mean {' or '.join(repr(entry) for entry in near)}?" if near else ""
+    wanted = str(name).lower().strip()
+    near = get_close_matches(wanted, lowered, n=3)
+    if not near and len(wanted) > 2:
+        near = [entry for entry in lowered if wanted in entry][:3]
+    found = " or ".join(repr(lowered[match]) for match in near)
+    return f"; did you mean {found}?" if near else "."
 
 
-def listed(names: Sequence[Any] | pd.Index, *, mark: str = "'") -> str:
+def listed(names: Sequence[Any], *, mark: str = "'") -> str:
     """Up to five names, then how many more there are."""
-    shown = ", ".join(f"{mark}{name}{mark}" for name in list(names)[:N_NAMES_SHOWN])
+    shown = ", ".join(f"{mark}{name}{mark}" for name in names[:N_NAMES_SHOWN])
     return shown + (f" and {len(names) - N_NAMES_SHOWN} more" if len(names) > N_NAMES_SHOWN else "")
 
 
-def _strings(column: pd.Series | None) -> NDArray[Any] | None:
-    return None if column is None else column.astype(str).to_numpy(dtype=object)
+def _strings(column: Sequence[str] | None) -> NDArray[Any] | None:
+    return None if column is None else np.array([str(entry) for entry in column], dtype=object)

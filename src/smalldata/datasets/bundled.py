@@ -13,9 +13,17 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from smalldata.catalogue import data_dir, names, read_entry
-from smalldata.datasets.assembling import assemble, did_you_mean, name_with_changes
+from smalldata.datasets.assembling import (
+    assemble,
+    did_you_mean,
+    feature_table,
+    kept_columns,
+    name_with_changes,
+)
+from smalldata.datasets.columns import as_categories
 from smalldata.errors import ConfigError, DataError
 from smalldata.task import Dataset, Provenance, TaskKind
 
@@ -98,46 +106,42 @@ def load(
     if target not in by_role["target"]:
         raise ConfigError(
             f"target must be one of {', '.join(by_role['target'])} in {name}; there is no target {target!r}"
-            f"{did_you_mean(target, by_role['target'])}."
+            f"{did_you_mean(target, by_role['target'])}"
         )
     apart = {"id": id, "groups": groups, "batch": batch}
     for key, column in apart.items():
         if column is not None and column not in table.column_names:
             raise ConfigError(
                 f"{key} must be a column of {name}; there is no column {column!r}"
-                f"{did_you_mean(column, table.column_names)}."
+                f"{did_you_mean(column, table.column_names)}"
             )
-    features = [column for column in by_role["feature"] if column not in apart.values()]
+    candidates = [column for column in by_role["feature"] if column not in apart.values()]
     block_of = dict(zip(table.column_names, column_blocks, strict=True))
+    candidate_blocks = [block_of[column] for column in candidates]
+    kept = kept_columns(candidates, candidate_blocks, blocks=blocks, drop=drop)
+    features = {candidates[place]: _values(table[candidates[place]]) for place in kept}
     task_kind = TaskKind(kind)
-    outcome = table[target].to_pandas().rename(target)
-    n_samples = table.num_rows
-    ids = table[id].to_pandas() if id is not None else pd.RangeIndex(1, n_samples + 1)
-    defaults = read_entry("dataset", name) if name in names("dataset") else {}
-    asked = {
-        "target": target,
-        "kind": kind,
-        "positive": positive,
-        "id": id,
-        "groups": groups,
+    regression = task_kind is TaskKind.REGRESSION
+    outcome = table[target].cast(pa.float64() if regression else pa.string())
+    ids = table[id].to_pylist() if id is not None else range(1, table.num_rows + 1)
+    asked = {"target": target, "kind": kind, "positive": positive, "id": id, "groups": groups}
+    asked |= {
         "batch": batch,
+        "blocks": None if blocks is None else list(blocks),
+        "drop": list(drop),
     }
+    defaults = read_entry("dataset", name) if name in names("dataset") else {}
     return assemble(
-        _feature_table(table.select(features)),
-        outcome.astype(np.float64) if task_kind is TaskKind.REGRESSION else outcome.astype(str),
-        name=name_with_changes(
-            name,
-            asked | {"blocks": None if blocks is None else list(blocks), "drop": list(drop)},
-            defaults,
-        ),
-        sample_ids=np.asarray(ids).astype(str).astype(object),
+        feature_table(features),
+        outcome.to_numpy(),
+        name=name_with_changes(name, asked, defaults),
+        target=target,
         kind=task_kind,
+        sample_ids=np.array([str(entry) for entry in ids], dtype=object),
         positive=None if positive is None else str(positive),
-        feature_blocks=[block_of[column] for column in features],
-        blocks=blocks,
-        drop=drop,
-        groups=table[groups].to_pandas() if groups is not None else None,
-        batch=table[batch].to_pandas() if batch is not None else None,
+        feature_blocks=[candidate_blocks[place] for place in kept],
+        groups=table[groups].to_pylist() if groups is not None else None,
+        batch=table[batch].to_pylist() if batch is not None else None,
         provenance=Provenance(
             source=f"data/{path}", citation=citation, licence=licence, sha256=found
         ),
@@ -155,17 +159,8 @@ def _roles(description: dict[str, list[dict[str, str | int]]]) -> tuple[list[str
     return roles, blocks
 
 
-def _feature_table(table: pa.Table) -> pd.DataFrame:
+def _values(column: pa.ChunkedArray) -> NDArray[np.float64] | pd.Categorical:
     """Numbers as float64, text as categories; nulls are NaN."""
-    text = [column.name for column in table.schema if pa.types.is_string(column.type)]
-    numbers = table.drop_columns(text) if text else table
-    values = np.empty((table.num_rows, numbers.num_columns), order="F")
-    for place, column in enumerate(numbers.columns):
-        values[:, place] = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    frame = pd.DataFrame(values, columns=numbers.column_names)
-    if not text:
-        return frame
-    categories = pd.DataFrame(
-        {column: table[column].to_pandas().astype("category") for column in text}
-    )
-    return pd.concat([frame, categories], axis=1)[table.column_names]
+    if pa.types.is_string(column.type):
+        return as_categories(["" if entry is None else entry for entry in column.to_pylist()])
+    return np.asarray(column.cast(pa.float64()).to_numpy(), dtype=np.float64)

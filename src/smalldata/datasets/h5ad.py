@@ -1,0 +1,271 @@
+"""Loads an AnnData file (.h5ad): the matrix X or a layer, with a column of obs as the target.
+
+Step in the line: **files -> Dataset** -> Task. Read with h5py alone, which the extra `h5ad` installs.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from smalldata.datasets.advice import advise
+from smalldata.datasets.assembling import (
+    assemble,
+    did_you_mean,
+    feature_table,
+    kept_columns,
+    listed,
+    name_with_changes,
+    safe_name,
+)
+from smalldata.datasets.columns import labels, type_column
+from smalldata.datasets.reading import Cells
+from smalldata.datasets.target import check_complete, missing_rows, read_target
+from smalldata.errors import ConfigError, DataError
+from smalldata.task import Dataset, Provenance, make_task
+
+Features = dict[str, NDArray[np.float64] | pd.Categorical]
+
+
+def load(
+    *,
+    path: str | Path | None = None,
+    target: str | None = None,
+    id: str | None = None,
+    groups: str | None = None,
+    batch: str | None = None,
+    folds: str | None = None,
+    layer: str | None = None,
+    names: str | None = None,
+    obs: Sequence[str] | str = (),
+    blocks: Sequence[str] | None = None,
+    positive: object = None,
+    kind: str | None = None,
+    drop: Sequence[str] | str = (),
+    drop_missing_target: bool = False,
+    name: str | None = None,
+    licence: str = "",
+    citation: str = "",
+) -> Dataset:
+    """Load one AnnData file of samples (obs) by features (var).
+
+    Parameters
+    ----------
+    path : str or Path
+    target : str
+        Column of obs to predict.
+    id : str, optional
+        Column of obs with the sample ids; default: its index.
+    groups, batch, folds : str, optional
+        Columns of obs.
+    layer : str, optional
+        Layer instead of X.
+    names : str, optional
+        Column of var with the feature names (gene symbols); default: its index.
+    obs : sequence of str
+        Columns of obs that are features too, as the block ``obs``; those of the matrix are the block ``X``.
+    blocks : sequence of str, optional
+        ``X``, ``obs`` or both; default: all.
+    positive, kind, drop, drop_missing_target, name, licence, citation
+        As in `smalldata.datasets.table.load`.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    ConfigError
+        If h5py is missing or a name does not exist.
+    DataError
+        If the file is not fit to be a dataset.
+    """
+    try:
+        import h5py
+    except ImportError:
+        raise ConfigError(
+            "reading h5ad needs h5py; install it with: pip install 'smalldata[h5ad]'."
+        ) from None
+    if not path or not target:
+        raise ConfigError(
+            "path and target must be given: dataset=h5ad dataset.path=my.h5ad dataset.target=COLUMN."
+        )
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise DataError(f"path must be a file; there is no {file}.")
+    drop_list = [drop] if isinstance(drop, str) else list(drop)
+    obs_list = [obs] if isinstance(obs, str) else list(obs)
+    try:
+        handle = h5py.File(file, "r")
+    except OSError:
+        raise DataError(f"{file.name} must be an HDF5 file; it is not, or it is cut.") from None
+    with handle:
+        if "obs" not in handle or "var" not in handle:
+            raise DataError(f"{file.name} must be an AnnData file; it has no obs or no var.")
+        columns = _Frame(handle["obs"], f"obs of {file.name}")
+        outcome = columns.column(target, role="target")
+        absent = missing_rows(outcome)
+        note = check_complete(
+            outcome,
+            absent,
+            name=target,
+            where=lambda row: f"row {row + 1} of obs",
+            drop_missing_target=drop_missing_target,
+        )
+        rows = np.flatnonzero(~absent)
+        feature_names = labels(
+            _Frame(handle["var"], f"var of {file.name}").column(names, role="names")
+        )
+        repeated = pd.Index(feature_names)
+        repeated = repeated[repeated.duplicated()].unique()
+        if len(repeated):
+            raise DataError(
+                f"feature names must be unique in var; repeated: {listed(list(repeated))}. "
+                "Name another column of var with dataset.names, or make them unique in the file."
+            )
+        matrix = _matrix(handle, layer, file.name)
+        roles = {"groups": groups, "batch": batch, "folds": folds}
+        apart = {
+            role: [labels(columns.column(column, role=role))[row] for row in rows]
+            for role, column in roles.items()
+            if column
+        }
+        ids = labels(columns.column(id, role="id"))
+        extra = {column: _taken(columns.column(column, role="obs"), rows) for column in obs_list}
+    if matrix.shape != (len(outcome), len(feature_names)):
+        raise DataError(
+            f"the matrix of {file.name} must be obs x var ({len(outcome)} x {len(feature_names)}); "
+            f"it is {' x '.join(map(str, matrix.shape))}."
+        )
+    y, task_kind, chosen = read_target(
+        _taken(outcome, rows), name=target, kind=kind, positive=positive
+    )
+    every = [*feature_names, *extra]
+    every_block = ["X"] * len(feature_names) + ["obs"] * len(extra)
+    kept = kept_columns(every, every_block, blocks=blocks, drop=drop_list)
+    values = matrix[rows]
+    features: Features = {}
+    for place in kept:
+        column = every[place]
+        features[column] = (
+            values[:, place]
+            if every_block[place] == "X"
+            else type_column(extra[column], name=column).values
+        )
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    dataset = assemble(
+        feature_table(features),
+        y,
+        name=file.stem,
+        target=target,
+        kind=task_kind,
+        sample_ids=np.array([ids[row] for row in rows], dtype=object),
+        positive=chosen,
+        feature_blocks=[every_block[place] for place in kept],
+        groups=apart.get("groups"),
+        batch=apart.get("batch"),
+        folds=apart.get("folds"),
+        provenance=Provenance(source=file.name, citation=citation, licence=licence, sha256=sha256),
+        read=f"{file.name} ({f'layer {layer}' if layer else 'X'})",
+        notes=[
+            f"id: {id or 'index of obs'}",
+            *(f"{role}: {column}" for role, column in roles.items() if column),
+            *([note] if note else []),
+        ],
+        warnings=advise(features, y, target=target, kind=task_kind, has_groups=groups is not None),
+    )
+    keys = [sha256, str(layer), make_task(dataset).split_key]
+    fingerprint = hashlib.sha256("\x1f".join(keys).encode()).hexdigest()[:6]
+    subset = {
+        "blocks": None if blocks is None else list(blocks),
+        "drop": drop_list,
+        "obs": obs_list,
+    }
+    stem = f"{safe_name(name or file.stem, n_characters=40)}-{fingerprint}"
+    return replace(
+        dataset, name=name_with_changes(stem, subset, {"blocks": None, "drop": [], "obs": []})
+    )
+
+
+class _Frame:
+    """A data frame as AnnData stores it: one HDF5 object per column, the index named by an attribute."""
+
+    def __init__(self, group: Any, source: str) -> None:
+        self._group = group
+        self._source = source
+        self._index = str(group.attrs.get("_index", "_index"))
+        self._names = [key for key in group if not key.startswith("__")]
+
+    def column(self, name: str | None, *, role: str) -> Cells:
+        """Cells of a column, or of the index for None."""
+        key = self._index if name is None else name
+        if key not in self._group:
+            raise ConfigError(
+                f"{role} must be a column of {self._source}; there is no column {key!r}"
+                f"{did_you_mean(key, self._names)}"
+            )
+        stored = self._group[key]
+        if hasattr(stored, "keys"):
+            return _from_group(stored)
+        cells = _cells(stored[()])
+        categories = self._group.get("__categories")
+        if categories is not None and key in categories:
+            return _decoded(_cells(categories[key][()]), stored[()])
+        return cells
+
+
+def _from_group(group: Any) -> Cells:
+    """A categorical, or a nullable column with its mask."""
+    if "codes" in group:
+        return _decoded(_cells(group["categories"][()]), group["codes"][()])
+    values = _cells(group["values"][()])
+    mask = group["mask"][()]
+    if isinstance(values, list):
+        return ["" if hidden else cell for cell, hidden in zip(values, mask, strict=True)]
+    return np.where(mask, np.nan, values)
+
+
+def _decoded(categories: Cells, codes: NDArray[Any]) -> list[str]:
+    text = labels(categories)
+    return ["" if code < 0 else text[code] for code in codes.astype(int)]
+
+
+def _cells(values: NDArray[Any]) -> Cells:
+    if values.dtype.kind == "b":
+        return ["True" if value else "False" for value in values]
+    if values.dtype.kind in "iuf":
+        return values.astype(np.float64)
+    return [
+        value.decode("utf-8").strip() if isinstance(value, bytes) else str(value).strip()
+        for value in values
+    ]
+
+
+def _taken(cells: Cells, rows: NDArray[np.intp]) -> Cells:
+    return [cells[row] for row in rows] if isinstance(cells, list) else cells[rows]
+
+
+def _matrix(handle: Any, layer: str | None, source: str) -> NDArray[np.float64]:
+    """The dense matrix, from a dense array or a compressed sparse one."""
+    layers = list(handle.get("layers", {}))
+    if layer is not None and layer not in layers:
+        raise ConfigError(
+            f"layer must be one of {', '.join(layers) or 'none'} in {source}; got {layer!r}."
+        )
+    if layer is None and "X" not in handle:
+        raise DataError(f"{source} must have a matrix X; name one of its layers: {listed(layers)}.")
+    stored = handle["layers"][layer] if layer is not None else handle["X"]
+    if not hasattr(stored, "keys"):
+        return np.asarray(stored[()], dtype=np.float64)
+    from scipy.sparse import csc_matrix, csr_matrix
+
+    encoding = str(stored.attrs.get("encoding-type", stored.attrs.get("h5sparse_format", "csr")))
+    shape = tuple(stored.attrs.get("shape", stored.attrs.get("h5sparse_shape")))
+    parts = (stored["data"][()], stored["indices"][()], stored["indptr"][()])
+    maker = csc_matrix if encoding.startswith("csc") else csr_matrix
+    return np.asarray(maker(parts, shape=shape).toarray(), dtype=np.float64)

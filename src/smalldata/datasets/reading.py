@@ -1,0 +1,412 @@
+"""Reads one table file (csv, tsv, txt, these with .gz, parquet, xlsx) into named columns of cells, untyped.
+
+Step in the line: **files** -> Dataset. The format is told by the content, not by the ending. A file that is not a table
+is refused with the place where it stops being one.
+"""
+
+import csv
+import gzip
+import hashlib
+import io
+import re
+import unicodedata
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smalldata.datasets.assembling import listed
+from smalldata.datasets.sniffing import SEPARATORS, decode, find_separator, named_separator
+from smalldata.errors import ConfigError, DataError
+
+Cells = list[str] | NDArray[np.float64]
+
+_LINES_SHOWN = 60
+_NUMBER = re.compile(r"[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][+-]?\d+)?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawTable:
+    """A table as written.
+
+    Attributes
+    ----------
+    source : str
+        Name of the file.
+    names : list of str
+        Unique, not empty; a first column without a name is called ``""``.
+    columns : list of (list of str or ndarray of float64)
+        Stripped text, or numbers where the file has types.
+    places : list of str
+        Where each row stands in the file: ``line 7``.
+    notes : tuple of str
+        What was inferred: separator, encoding, sheet.
+    sha256 : str
+        Of the file's bytes.
+    """
+
+    source: str
+    names: list[str]
+    columns: list[Cells]
+    places: list[str]
+    notes: tuple[str, ...]
+    sha256: str
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.places)
+
+
+def read_table(
+    path: str | Path,
+    *,
+    separator: str | None = None,
+    encoding: str | None = None,
+    transpose: bool = False,
+    sheet: str | int | None = None,
+) -> RawTable:
+    """Read one file.
+
+    Parameters
+    ----------
+    path : str or Path
+    separator : str, optional
+        One character, or tab, semicolon, comma, bar, space; default: found out.
+    encoding : str, optional
+        Default: found out.
+    transpose : bool
+        Features stand in rows: the first column holds their names, the first row the sample ids.
+    sheet : str or int, optional
+        Sheet of a workbook, by name or counted from 0; default: the first.
+
+    Returns
+    -------
+    RawTable
+
+    Raises
+    ------
+    ConfigError
+        If a setting is wrong.
+    DataError
+        If the file is missing, empty, broken or no table.
+    """
+    file = Path(path).expanduser()
+    content = _bytes(file)
+    source = file.name
+    sha256 = hashlib.sha256(content).hexdigest()
+    if content.startswith(b"\x1f\x8b"):
+        content = _unzip(content, source)
+    if not content.strip():
+        raise DataError(f"{source} must hold a table; it is empty.")
+    if content.startswith(b"PAR1"):
+        names, columns, places = _read_parquet(content, source)
+        notes: tuple[str, ...] = ("parquet",)
+        if transpose:
+            records = [
+                names,
+                *([_text(cell) for cell in row] for row in zip(*columns, strict=True)),
+            ]
+            names, columns, places = _columns(_transposed(records), [], source, place="row")
+    else:
+        if content.startswith(b"PK\x03\x04"):
+            records, lines, notes = _read_workbook(content, source, sheet=sheet)
+            place = "row"
+        elif content.startswith(b"\xd0\xcf\x11\xe0"):
+            raise DataError(
+                f"{source} must be csv, tsv, parquet or xlsx; it is an old Excel workbook. "
+                "Save it as xlsx or csv."
+            )
+        elif content.startswith(b"\x89HDF"):
+            raise DataError(
+                f"{source} must be csv, tsv, parquet or xlsx; it is an HDF5 file. "
+                "If it is an AnnData file, use dataset=h5ad."
+            )
+        else:
+            text, found = decode(content, source=source, encoding=encoding)
+            records, lines, chosen = _read_text(text, source, separator=separator)
+            notes = (SEPARATORS.get(chosen, repr(chosen)), found)
+            place = "line"
+        _check_width(records, lines, source, place=place)
+        if transpose:
+            records, lines = _transposed(records), []
+            place = "sample"
+        names, columns, places = _columns(records, lines, source, place=place)
+    if transpose:
+        notes = (*notes, "transposed")
+    return RawTable(
+        source=source, names=names, columns=columns, places=places, notes=notes, sha256=sha256
+    )
+
+
+def _bytes(file: Path) -> bytes:
+    if file.is_dir():
+        inside = sorted(entry.name for entry in file.iterdir() if entry.is_file())
+        raise DataError(
+            f"path must be a file; {file} is a folder"
+            + (f" (with {listed(inside, mark='')})." if inside else " without files.")
+        )
+    if not file.exists():
+        folder = file.parent
+        beside = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+        near = get_close_matches(file.name, beside, n=3)
+        hint = f"did you mean {' or '.join(str(folder / name) for name in near)}?" if near else ""
+        hint = hint or f"The folder {folder.resolve()} " + (
+            f"holds {listed(sorted(beside), mark='')}." if beside else "is empty or missing."
+        )
+        raise DataError(f"path must be a file; there is no {file}; {hint}")
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise DataError(f"{file} must be readable; {error.strerror or error}.") from None
+
+
+def _unzip(content: bytes, source: str) -> bytes:
+    try:
+        return gzip.decompress(content)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(
+            f"{source} must be a whole gzip file; it is cut or damaged ({error}). "
+            "Copy or download it again."
+        ) from None
+
+
+def _read_text(
+    text: str, source: str, *, separator: str | None
+) -> tuple[list[list[str]], list[int], str]:
+    """Records, the line each ends in, and the separator."""
+    skipped, text, declared = _preamble(text)
+    chosen = named_separator(separator) if separator is not None else declared
+    chosen = chosen or find_separator(text)
+    first = text.split("\n", 1)[0].strip()[:_LINES_SHOWN]
+    if chosen is None:
+        raise DataError(
+            f"{source} must have several columns; one was read, its first line is {first!r}. "
+            "Name the separator, for example dataset.separator=semicolon."
+        )
+    stream = io.StringIO(text, newline="")
+    reader = csv.reader(stream, delimiter=chosen, skipinitialspace=True, strict=True)
+    records: list[list[str]] = []
+    lines: list[int] = []
+    started = 0
+    try:
+        for record in reader:
+            cells = [cell.strip() for cell in record]
+            if any(cells):
+                records.append(cells)
+                lines.append(skipped + reader.line_num)
+            started = reader.line_num
+    except csv.Error as error:
+        raise DataError(
+            f"the quotes of {source} must be closed; the record that begins in line "
+            f"{skipped + started + 1} is broken ({error}). Double a quote inside a quoted text."
+        ) from None
+    if max(len(record) for record in records) < 2:
+        raise DataError(
+            f"{source} must have several columns; one was read with the separator "
+            f"{SEPARATORS.get(chosen, chosen)}, its first line is {first!r}. "
+            "Name another one, for example dataset.separator=semicolon."
+        )
+    return records, lines, chosen
+
+
+def _preamble(text: str) -> tuple[int, str, str | None]:
+    """Number of lines skipped at the top, the rest, and the separator that a line ``sep=;`` declares.
+
+    Lines that begin with ``#`` are comments, except a last one with as many fields as the line below, which then
+    holds numbers: that one is a header (``#SampleID``).
+    """
+    n_skipped = 0
+    declared = None
+    match = re.match(r"sep=(.)\r?\n", text)
+    if match:
+        declared, n_skipped, text = match[1], 1, text[match.end() :]
+    while text.startswith("#"):
+        line, _, rest = text.partition("\n")
+        if not rest.startswith("#") and rest:
+            below = rest.partition("\n")[0]
+            separator = declared or find_separator(rest)
+            if separator is not None:
+                cells = below.split(separator)
+                if len(line.split(separator)) == len(cells) and any(
+                    _NUMBER.fullmatch(cell.strip().strip('"')) for cell in cells
+                ):
+                    return n_skipped, line.lstrip("# ") + "\n" + rest, declared
+        n_skipped += 1
+        text = rest
+    return n_skipped, text, declared
+
+
+def _read_workbook(
+    content: bytes, source: str, *, sheet: str | int | None
+) -> tuple[list[list[str]], list[int], tuple[str, ...]]:
+    """Records of one sheet, their row numbers, and what to tell."""
+    from zipfile import BadZipFile
+
+    from openpyxl import load_workbook
+    from openpyxl.utils.exceptions import InvalidFileException
+
+    try:
+        book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+    except (BadZipFile, KeyError, InvalidFileException, ValueError):
+        raise DataError(
+            f"{source} must be an Excel workbook; it is another zip file or damaged. "
+            "Save it again as xlsx or csv."
+        ) from None
+    sheets = book.sheetnames
+    if isinstance(sheet, int) and 0 <= sheet < len(sheets):
+        chosen = sheets[sheet]
+    elif sheet is None:
+        chosen = sheets[0]
+    elif str(sheet) in sheets:
+        chosen = str(sheet)
+    else:
+        raise ConfigError(
+            f"sheet must be one of {', '.join(map(repr, sheets))} in {source}, or its number "
+            f"counted from 0; got {sheet!r}."
+        )
+    records: list[list[str]] = []
+    lines: list[int] = []
+    for number, row in enumerate(book[chosen].iter_rows(values_only=True), start=1):
+        cells = ["" if cell is None else str(cell).strip() for cell in row]
+        if any(cells):
+            records.append(cells)
+            lines.append(number)
+    book.close()
+    if not records:
+        raise DataError(f"{source} must hold a table; its sheet {chosen!r} is empty.")
+    # A workbook pads its rows: columns that hold nothing at all on the right are no columns.
+    width = max(max(place for place, cell in enumerate(row, 1) if cell) for row in records)
+    records = [(row + [""] * width)[:width] for row in records]
+    return records, lines, ("xlsx", *([f"sheet {chosen}"] if len(sheets) > 1 else []))
+
+
+def _read_parquet(content: bytes, source: str) -> tuple[list[str], list[Cells], list[str]]:
+    """Columns of a parquet file; an index that pandas stored comes first, without a name."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(io.BytesIO(content))
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(
+            f"{source} must be a whole parquet file; {str(error).splitlines()[0].rstrip('.')}."
+        ) from None
+    names: list[str] = []
+    columns: list[Cells] = []
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        kind = column.type
+        if pa.types.is_dictionary(kind):
+            column = column.cast(kind.value_type)
+            kind = column.type
+        cells: Cells
+        if pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind):
+            cells = np.array(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
+        elif pa.types.is_nested(kind):
+            raise DataError(
+                f"a column must hold numbers or text; {name!r} of {source} holds {kind}. Drop it "
+                "from the file."
+            )
+        else:
+            cells = ["" if cell is None else str(cell).strip() for cell in column.to_pylist()]
+        is_index = re.fullmatch(r"__index_level_\d+__", name) is not None
+        names.insert(0, "") if is_index else names.append(_clean_name(name))
+        columns.insert(0, cells) if is_index else columns.append(cells)
+    if table.num_rows == 0:
+        raise DataError(f"{source} must hold rows; it has {len(names)} columns and no row.")
+    _check_names(names, columns, source)
+    return names, columns, [f"row {row}" for row in range(1, table.num_rows + 1)]
+
+
+def _check_width(
+    records: list[list[str]], lines: Sequence[int], source: str, *, place: str
+) -> None:
+    """Make the records equally wide, or name the first that is not."""
+    header, body = records[0], records[1:]
+    if not body:
+        raise DataError(
+            f"{source} must hold rows; it has a header of {len(header)} columns and no row."
+        )
+    widths = {len(record) for record in body}
+    if len(widths) == 1 and len(header) == next(iter(widths)):
+        return
+    # A separator at the end of each row, or of the header alone, makes one empty field too many.
+    if all(len(record) == len(header) + 1 and not record[-1] for record in body):
+        for record in body:
+            record.pop()
+        return
+    if not header[-1] and widths == {len(header) - 1}:
+        header.pop()
+        return
+    if widths == {len(header) + 1}:
+        header.insert(0, "")
+        return
+    expected = len(header)
+    if len(widths) > 1 and sum(len(record) == expected + 1 for record in body) > len(body) / 2:
+        expected += 1
+    for record, line in zip(body, lines[1:], strict=True):
+        if len(record) != expected:
+            shown = " ".join(record)[:_LINES_SHOWN]
+            raise DataError(
+                f"every row of {source} must have {expected} fields like the header; {place} {line} "
+                f"has {len(record)} ({shown!r}). Put text that contains the separator in quotes."
+            )
+
+
+def _transposed(records: list[list[str]]) -> list[list[str]]:
+    """Swap rows and columns; the sample ids of the header become a first column without a name."""
+    turned = [list(column) for column in zip(*records, strict=True)]
+    turned[0][0] = ""
+    return turned
+
+
+def _columns(
+    records: list[list[str]], lines: Sequence[int], source: str, *, place: str
+) -> tuple[list[str], list[Cells], list[str]]:
+    """Names, columns and the places of the rows."""
+    names = [_clean_name(name) for name in records[0]]
+    columns: list[Cells] = [list(column) for column in zip(*records[1:], strict=True)]
+    while names and not names[-1] and not any(columns[-1]):
+        names.pop()
+        columns.pop()
+    _check_names(names, columns, source)
+    if lines:
+        places = [f"{place} {line}" for line in lines[1:]]
+    else:
+        places = [f"{place} {record[0]}" for record in records[1:]]
+    return names, columns, places
+
+
+def _check_names(names: list[str], columns: list[Cells], source: str) -> None:
+    """Refuse repeated names, and missing ones anywhere but in front."""
+    seen: dict[str, int] = {}
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+    for place, name in enumerate(names[1:], start=2):
+        if not name:
+            example = next((cell for cell in columns[place - 1] if cell), "")
+            raise DataError(
+                f"every column of {source} must have a name; column {place} has none "
+                f"(it holds {str(example)!r}). Name it in the file."
+            )
+    repeated = [name for name, count in seen.items() if count > 1]
+    if repeated:
+        raise DataError(
+            f"column names of {source} must be unique; repeated: {listed(repeated)}. "
+            "Rename them in the file."
+        )
+
+
+def _clean_name(name: str) -> str:
+    """One spelling for names that look the same: composed unicode, no blanks around."""
+    return unicodedata.normalize("NFC", str(name)).strip()
+
+
+def _text(cell: str | float) -> str:
+    if isinstance(cell, str):
+        return cell
+    return "" if np.isnan(cell) else repr(float(cell)).removesuffix(".0")

@@ -1,0 +1,402 @@
+"""Loads a user's table: one file, or one file per block joined on the sample id.
+
+Step in the line: **files -> Dataset** -> Task. Reading, joining and typing are done by `reading`, `joining`, `columns` and
+`target`; here each column gets its role. Whatever was inferred stands in one line of `Dataset.messages`.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from smalldata.datasets.advice import advise
+from smalldata.datasets.assembling import (
+    assemble,
+    did_you_mean,
+    feature_table,
+    kept_columns,
+    listed,
+    name_with_changes,
+    safe_name,
+)
+from smalldata.datasets.columns import labels, text_markers, type_column
+from smalldata.datasets.joining import SINGLE_BLOCK, Column, JoinedTable, join
+from smalldata.datasets.reading import Cells, RawTable, read_table
+from smalldata.datasets.sniffing import find_decimal
+from smalldata.datasets.target import check_complete, missing_rows, read_target
+from smalldata.errors import ConfigError, DataError
+from smalldata.task import Dataset, Provenance, make_task
+
+_ENDINGS = (".gz", ".csv", ".tsv", ".txt", ".tab", ".xlsx", ".parquet")
+
+
+def load(
+    *,
+    path: str | Path | Mapping[str, str | Path] | None = None,
+    target: str | None = None,
+    id: str | None = None,
+    groups: str | None = None,
+    batch: str | None = None,
+    folds: str | None = None,
+    blocks: Sequence[str] | str | None = None,
+    positive: object = None,
+    kind: str | None = None,
+    drop: Sequence[str] | str = (),
+    categorical: Sequence[str] | str = (),
+    missing: Sequence[str] | str = (),
+    separator: str | None = None,
+    decimal: str | None = None,
+    encoding: str | None = None,
+    transpose: bool | Sequence[str] = False,
+    sheet: str | int | None = None,
+    join_how: str = "inner",
+    drop_missing_target: bool = False,
+    drop_empty: bool = False,
+    name: str | None = None,
+    sha256: str = "",
+    licence: str = "",
+    citation: str = "",
+) -> Dataset:
+    """Load a table of samples by features.
+
+    Parameters
+    ----------
+    path : str, Path or mapping
+        csv, tsv, txt (each also .gz), parquet or xlsx; several files as ``{block: file}``, joined on the sample id. The
+        target and the other roles may be in any of the files; a file whose features are not wanted is left out by ``blocks``.
+    target : str
+        The column to predict.
+    id : str, optional
+        The sample ids. Default: see `joining.infer_id`; else the row numbers.
+    groups, batch, folds : str, optional
+        Columns of rows that stay together, of the measurement batch, of fold ids for ``cv=fixed``. Never features.
+    blocks : sequence of str, optional
+        Blocks (files) whose features are used; default: all.
+    positive : object, optional
+        The positive class. Default: see `target.infer_positive`.
+    kind : str, optional
+        binary, multiclass or regression. Default: see `target.infer_kind`.
+    drop : sequence of str
+        Columns that are no features: names, or patterns with ``*`` and ``?``.
+    categorical : sequence of str
+        Columns of numbers that are categories.
+    missing : sequence of str
+        Further markers of a missing value, beside those that `columns` names.
+    separator, decimal, encoding : str, optional
+        How a text file is written; default: found out.
+    transpose : bool or sequence of str
+        Features stand in rows: in all files, or in the blocks named.
+    sheet : str or int, optional
+        Sheet of a workbook; default: the first.
+    join_how : str
+        ``inner`` keeps samples that are in every file, ``outer`` all.
+    drop_missing_target : bool
+        Leave out rows without a target; otherwise such rows are an error.
+    drop_empty : bool
+        Leave out features without any value; otherwise they are an error.
+    name : str, optional
+        Name of the dataset instead of the file's; six characters of the table's fingerprint follow in any case.
+    sha256 : str
+        Checksum of a single file; empty: not checked.
+    licence, citation : str
+        Kept as provenance.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    ConfigError
+        If a setting is wrong or names what does not exist.
+    DataError
+        If a file or its content is not fit to be a dataset.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "my.csv"
+    ...     _ = file.write_text("sample;tau;outcome\\na;1,5;case\\nb;2,5;control\\nc;3;case\\nd;1;control\\n")
+    ...     dataset = load(path=file, target="outcome")
+    >>> dataset.messages[0]
+    'read 4 x 1 from my.csv (semicolon, decimal comma, utf-8); id: sample; target: outcome (binary, positive: case)'
+    """
+    if not path:
+        raise ConfigError("path must name a file: dataset.path=my.csv dataset.target=COLUMN.")
+    files = dict(path) if isinstance(path, Mapping) else {SINGLE_BLOCK: path}
+    turned = list(files) if transpose is True else [] if transpose is False else _several(transpose)
+    tables = {
+        block: read_table(
+            file,
+            separator=separator,
+            encoding=encoding,
+            transpose=block in turned,
+            sheet=sheet,
+        )
+        for block, file in files.items()
+    }
+    if sha256 and [table.sha256 for table in tables.values()] != [sha256]:
+        raise DataError(
+            f"{next(iter(files.values()))} must have the sha256 {sha256}; it has another."
+        )
+    roles = {"target": target, "groups": groups, "batch": batch, "folds": folds}
+    decimals = {block: _decimal(table, decimal) for block, table in tables.items()}
+    joined = join(
+        tables, id=id, how=join_how, taken=[column for column in roles.values() if column]
+    )
+    if target is None:
+        raise ConfigError(
+            "target must name the column to predict: dataset.target=COLUMN; the columns are "
+            f"{listed([column.name for column in joined.columns])}."
+        )
+    marks = frozenset(_several(missing))
+    role_columns = {
+        role: _role_column(joined, column, role=role, tables=tables)
+        for role, column in roles.items()
+        if column
+    }
+    note = ""
+    outcome = role_columns["target"]
+    absent = missing_rows(outcome.cells, marks)
+    note = check_complete(
+        outcome.cells,
+        absent,
+        name=target,
+        where=lambda row: _where(joined, row),
+        drop_missing_target=drop_missing_target,
+    )
+    if absent.any():
+        joined = _without_rows(joined, absent)
+        role_columns = {
+            role: _role_column(joined, column, role=role, tables=tables)
+            for role, column in roles.items()
+            if column
+        }
+    typing = _Typing(
+        joined=joined, decimals=decimals, missing=marks, categorical=_several(categorical)
+    )
+    y, task_kind, chosen = read_target(
+        role_columns["target"].cells,
+        name=target,
+        kind=kind,
+        positive=positive,
+        decimal=decimals[role_columns["target"].block],
+        categorical=target in typing.categorical,
+        where=typing.where,
+    )
+    features, feature_blocks, left_out = typing.features(
+        apart=[column for column in roles.values() if column],
+        blocks=None if blocks is None else _several(blocks),
+        drop=_several(drop),
+        drop_empty=drop_empty,
+    )
+    warnings = [*joined.warnings, *left_out]
+    warnings += advise(features, y, target=target, kind=task_kind, has_groups=groups is not None)
+    apart = {role: _role_labels(joined, column, role) for role, column in role_columns.items()}
+    notes = [f"id: {joined.id_name or 'row numbers'}"]
+    notes += [f"{role}: {column}" for role, column in roles.items() if column and role != "target"]
+    notes += [note] if note else []
+    stem = name or "+".join(_stem(file) for file in files.values())
+    dataset = assemble(
+        feature_table(features),
+        y,
+        name=stem,
+        target=target,
+        kind=task_kind,
+        sample_ids=np.array(joined.sample_ids, dtype=object),
+        positive=chosen,
+        feature_blocks=feature_blocks,
+        groups=apart.get("groups"),
+        batch=apart.get("batch"),
+        folds=apart.get("folds"),
+        provenance=Provenance(
+            source=", ".join(table.source for table in tables.values()),
+            citation=citation,
+            licence=licence,
+            sha256=" ".join(table.sha256 for table in tables.values()),
+        ),
+        read=" + ".join(_told(table, decimals[block]) for block, table in tables.items()),
+        notes=notes,
+        warnings=warnings,
+    )
+    return replace(dataset, name=_name(dataset, stem, blocks=blocks, drop=drop))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Typing:
+    """What typing the columns of one table needs."""
+
+    joined: JoinedTable
+    decimals: Mapping[str, str]
+    missing: frozenset[str]
+    categorical: list[str]
+
+    def where(self, row: int) -> str:
+        return _where(self.joined, row)
+
+    def features(
+        self,
+        *,
+        apart: Sequence[str],
+        blocks: Sequence[str] | None,
+        drop: Sequence[str],
+        drop_empty: bool,
+    ) -> tuple[dict[str, NDArray[np.float64] | pd.Categorical], list[str], list[str]]:
+        """Typed features, their blocks, and what was left out (dates, empty columns)."""
+        names = [column.name for column in self.joined.columns]
+        for entry in self.categorical:
+            if entry not in names:
+                raise ConfigError(
+                    f"categorical must name columns; there is no column {entry!r}"
+                    f"{did_you_mean(entry, names)}"
+                )
+        candidates = [
+            column
+            for column in self.joined.columns
+            if column.name not in apart and column.own_name not in apart
+        ]
+        kept = kept_columns(
+            [column.name for column in candidates],
+            [column.block for column in candidates],
+            blocks=blocks,
+            drop=[entry for entry in drop if entry not in (*apart, self.joined.id_name)],
+        )
+        features: dict[str, NDArray[np.float64] | pd.Categorical] = {}
+        feature_blocks: list[str] = []
+        dates: list[str] = []
+        empty: list[str] = []
+        for column in (candidates[place] for place in kept):
+            typed = type_column(
+                column.cells,
+                decimal=self.decimals[column.block],
+                missing=self.missing,
+                categorical=column.name in self.categorical,
+                where=self.where,
+                name=column.name,
+            )
+            if typed.is_date:
+                dates.append(column.name)
+            elif drop_empty and bool(pd.isna(typed.values).all()):
+                empty.append(column.name)
+            else:
+                features[column.name] = typed.values
+                feature_blocks.append(column.block)
+        told = {"holds dates": dates, "holds no value": empty}
+        left_out = [
+            f"{len(columns)} column{'s' * (len(columns) > 1)} left out, since each {reason}: "
+            f"{listed(columns)}"
+            for reason, columns in told.items()
+            if columns
+        ]
+        return features, feature_blocks, left_out
+
+
+def _role_column(
+    joined: JoinedTable, name: str, *, role: str, tables: Mapping[str, RawTable]
+) -> Column:
+    """The column of a role; the same column in several files counts once if it says the same."""
+    found = [column for column in joined.columns if name in (column.name, column.own_name)]
+    if not found:
+        known = [column.name for column in joined.columns]
+        source = ", ".join(table.source for table in tables.values())
+        if name == joined.id_name:
+            raise ConfigError(f"{role} must be a column of {source}; {name!r} holds the sample ids.")
+        hint = did_you_mean(name, known)
+        if hint == ".":
+            hint = f"; the columns are {listed(known)}."
+        raise ConfigError(f"{role} must be a column of {source}; there is no column {name!r}{hint}")
+    first = labels(found[0].cells)
+    for other in found[1:]:
+        if labels(other.cells) != first:
+            raise DataError(
+                f"a column in several files must hold the same in all; {name!r} does not. "
+                f"Name one: dataset.{role}={found[0].name} or {other.name}."
+            )
+    return found[0]
+
+
+def _role_labels(joined: JoinedTable, column: Column, role: str) -> list[str]:
+    """Entries of groups, batch or folds, all present."""
+    entries = labels(column.cells)
+    if role == "target":
+        return entries
+    marks = text_markers(entries)
+    absent = [row for row, entry in enumerate(entries) if entry.lower() in marks]
+    if absent:
+        raise DataError(
+            f"{role} must be known for every row; {column.name!r} is missing in "
+            f"{_where(joined, absent[0])} ({len(absent)} in all)."
+        )
+    return entries
+
+
+def _without_rows(joined: JoinedTable, absent: NDArray[np.bool_]) -> JoinedTable:
+    rows = np.flatnonzero(~absent)
+
+    def kept(cells: Cells) -> Cells:
+        return [cells[row] for row in rows] if isinstance(cells, list) else cells[rows]
+
+    return replace(
+        joined,
+        columns=[replace(column, cells=kept(column.cells)) for column in joined.columns],
+        sample_ids=[joined.sample_ids[row] for row in rows],
+        places=[joined.places[row] for row in rows],
+    )
+
+
+def _where(joined: JoinedTable, row: int) -> str:
+    place = joined.places[row]
+    sample = joined.sample_ids[row]
+    return place if not joined.id_name or sample in place else f"{place} (sample {sample})"
+
+
+def _decimal(table: RawTable, decimal: str | None) -> str:
+    if decimal is not None:
+        if decimal not in (".", ","):
+            raise ConfigError(f"decimal must be '.' or ','; got {decimal!r}.")
+        return decimal
+    texts = (cells for cells in table.columns if isinstance(cells, list))
+    return find_decimal((cell for cells in texts for cell in cells), source=table.source)
+
+
+def _told(table: RawTable, decimal: str) -> str:
+    first, *others = table.notes
+    inside = [first, *(["decimal comma"] if decimal == "," else []), *others]
+    return f"{table.source} ({', '.join(inside)})"
+
+
+def _several(value: Sequence[str] | str) -> list[str]:
+    """One name or several, as a list."""
+    return [value] if isinstance(value, str) else [str(entry) for entry in value]
+
+
+def _stem(file: str | Path) -> str:
+    path = Path(file)
+    while path.suffix.lower() in _ENDINGS:
+        path = path.with_suffix("")
+    return path.name
+
+
+def _name(
+    dataset: Dataset,
+    stem: str,
+    *,
+    blocks: Sequence[str] | str | None,
+    drop: Sequence[str] | str,
+) -> str:
+    """Stem, six characters of the fingerprint of files, ids, target and groups, and a suffix for a subset."""
+    keys = [dataset.provenance.sha256, make_task(dataset).split_key]
+    fingerprint = hashlib.sha256("\x1f".join(keys).encode()).hexdigest()[:6]
+    subset = {
+        "blocks": None if blocks is None else _several(blocks),
+        "drop": _several(drop),
+    }
+    return name_with_changes(
+        f"{safe_name(stem, n_characters=40)}-{fingerprint}", subset, {"blocks": None, "drop": []}
+    )

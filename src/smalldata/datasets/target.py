@@ -1,0 +1,241 @@
+"""Reads the target: which rows have one, classes or values, which kind, which class is the positive one.
+
+Step in the line: **files** -> Dataset. What is inferred here is printed; every inference can be overruled by name.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smalldata.datasets.assembling import listed
+from smalldata.datasets.columns import TypedColumn, labels, text_markers, type_column
+from smalldata.datasets.reading import Cells
+from smalldata.errors import ConfigError, DataError
+from smalldata.task import TaskKind
+
+MAX_INTEGER_CLASSES = 10
+
+_POSITIVE_WORDS = frozenset(
+    """+ yes y true t positive pos case cases tumor tumour cancer malignant disease diseased patient patients affected
+    impaired impairment sick ill event dead deceased died death relapse relapsed recurrence metastasis progression
+    progressed responder response treated treatment exposed mutant mut mutated resistant infected abnormal""".split()
+)
+_NEGATIVE_WORDS = frozenset(
+    """- no n false f negative neg control controls ctrl ctl healthy normal benign alive living unaffected none absent
+    censored wildtype wild-type wt non-responder nonresponder untreated unexposed placebo sensitive uninfected reference
+    ref""".split()
+)
+
+
+def missing_rows(cells: Cells, missing: Collection[str] = ()) -> NDArray[np.bool_]:
+    """Rows without a target: empty or a marker of a missing value.
+
+    The words None and none are a class here, since that is what they often are.
+    """
+    if not isinstance(cells, list):
+        return np.isnan(cells)
+    marks = text_markers(cells).union(missing)
+    return np.array([cell in marks or cell.lower() in marks for cell in cells], dtype=bool)
+
+
+def check_complete(
+    cells: Cells,
+    absent: NDArray[np.bool_],
+    *,
+    name: str,
+    where: Callable[[int], str],
+    drop_missing_target: bool,
+) -> str:
+    """Refuse missing targets unless they may be dropped; say what they look like.
+
+    Returns
+    -------
+    str
+        A note on the rows dropped, or nothing.
+
+    Raises
+    ------
+    DataError
+    """
+    if absent.all():
+        raise DataError(f"the target {name!r} must hold values; every row of it is missing.")
+    if not absent.any():
+        return ""
+    rows = np.flatnonzero(absent)
+    marks = Counter(str(cells[row]) if isinstance(cells, list) else "" for row in rows)
+    marked = ", ".join(
+        f"{mark!r} {count}" if mark else f"empty {count}" for mark, count in marks.items()
+    )
+    if not drop_missing_target:
+        raise DataError(
+            f"every row must have a target; {name!r} is missing in {len(rows)} of {len(absent)} rows "
+            f"({marked}), first in {where(int(rows[0]))}. Leave these rows out with "
+            "dataset.drop_missing_target=true; if a marker is meant as a class, rename it in the file."
+        )
+    return f"{len(rows)} rows without a target left out ({marked})"
+
+
+def infer_kind(values: TypedColumn) -> TaskKind:
+    """What a complete target is.
+
+    Text: two distinct values are binary, more multiclass. Numbers: two distinct values are binary; whole numbers with at
+    most ten distinct values, each met five times on average, are multiclass; all else is a regression.
+
+    Examples
+    --------
+    >>> infer_kind(type_column(["1", "2", "1"]))
+    <TaskKind.BINARY: 'binary'>
+    """
+    if not isinstance(values.values, np.ndarray):
+        n_classes = len(values.values.categories)
+        return TaskKind.BINARY if n_classes == 2 else TaskKind.MULTICLASS
+    distinct = np.unique(values.values)
+    if len(distinct) == 2:
+        return TaskKind.BINARY
+    whole = bool(np.all(distinct == np.floor(distinct)))
+    if whole and len(distinct) <= MAX_INTEGER_CLASSES and len(values.values) >= 5 * len(distinct):
+        return TaskKind.MULTICLASS
+    return TaskKind.REGRESSION
+
+
+def infer_positive(classes: Sequence[str], counts: dict[str, int]) -> str:
+    """The positive one of two classes.
+
+    In this order: the larger of two numbers (1 of 0 and 1, 2 of 1 and 2); the one that is a word for a positive finding
+    (case, yes, true, tumor, disease, impaired …) if the other is none; the one whose other is a word for a negative one
+    (control, no, healthy, normal, wt …); the rarer; the last in the alphabet.
+
+    Examples
+    --------
+    >>> infer_positive(["AD", "control"], {"AD": 9, "control": 5})
+    'AD'
+    """
+    try:
+        return max(classes, key=float)
+    except ValueError:
+        pass
+    positive = [name for name in classes if name.lower() in _POSITIVE_WORDS]
+    if len(positive) == 1:
+        return positive[0]
+    negative = [name for name in classes if name.lower() in _NEGATIVE_WORDS]
+    if len(negative) == 1:
+        return next(name for name in classes if name != negative[0])
+    return min(classes, key=lambda name: (counts[name], [-ord(letter) for letter in name]))
+
+
+def named_positive(positive: object, classes: Sequence[str], *, target: str) -> str:
+    """The class that the user named; upper and lower case may differ.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such class.
+    """
+    wanted = str(positive)
+    if wanted in classes:
+        return wanted
+    folded = [name for name in classes if name.lower() == wanted.lower()]
+    if len(folded) == 1:
+        return folded[0]
+    raise ConfigError(
+        f"positive must be a class of {target!r} ({listed(classes)}); got {wanted!r}."
+    )
+
+
+def read_target(
+    cells: Cells,
+    *,
+    name: str,
+    kind: str | None = None,
+    positive: object = None,
+    decimal: str = ".",
+    categorical: bool = False,
+    where: Callable[[int], str] = str,
+) -> tuple[NDArray[np.float64] | NDArray[np.object_], TaskKind, str | None]:
+    """Values or classes of a complete target.
+
+    Parameters
+    ----------
+    cells : list of str or ndarray of float64
+        Without missing values.
+    name : str
+    kind : str, optional
+        Default: inferred.
+    positive : object, optional
+        The positive class; default: inferred.
+    decimal : str
+    categorical : bool
+        Take numbers as classes.
+    where : callable
+        Names a row, for the sentence.
+
+    Returns
+    -------
+    y : ndarray of shape (n_samples,)
+        float64 for a regression, else strings.
+    kind : TaskKind
+    positive : str or None
+
+    Raises
+    ------
+    ConfigError
+        If the kind is none.
+    DataError
+        If the target is constant, all distinct for a classifier, or does not fit the kind.
+    """
+    known = [member.value for member in TaskKind]
+    if kind is not None and kind not in known:
+        raise ConfigError(f"kind must be one of {', '.join(known)}, or null; got {kind!r}.")
+    names = labels(cells)
+    counts = Counter(names)
+    if len(counts) == 1:
+        raise DataError(
+            f"the target {name!r} must vary; it is {names[0]!r} in all {len(names)} rows."
+        )
+    if kind is not None:
+        task_kind = TaskKind(kind)
+    else:
+        task_kind = infer_kind(
+            type_column(cells, decimal=decimal, categorical=categorical, where=where, name=name)
+        )
+    if task_kind is TaskKind.REGRESSION:
+        return _values(cells, name=name, decimal=decimal, where=where), task_kind, None
+    if len(counts) == len(names):
+        raise DataError(
+            f"a class must be met more than once; {name!r} has {len(names)} rows and as many "
+            "different values. Is it an id? For a numeric target set dataset.kind=regression."
+        )
+    classes = sorted(counts)
+    if task_kind is TaskKind.BINARY and len(classes) != 2:
+        raise DataError(
+            f"a binary target must have two classes; {name!r} has {len(classes)} ({listed(classes)}). "
+            "Set dataset.kind=multiclass."
+        )
+    chosen: str | None = None
+    if task_kind is TaskKind.BINARY:
+        chosen = (
+            infer_positive(classes, counts)
+            if positive is None
+            else named_positive(positive, classes, target=name)
+        )
+    return np.array(names, dtype=object), task_kind, chosen
+
+
+def _values(
+    cells: Cells, *, name: str, decimal: str, where: Callable[[int], str]
+) -> NDArray[np.float64]:
+    typed = type_column(cells, decimal=decimal, where=where, name=name)
+    if not isinstance(typed.values, np.ndarray):
+        raise DataError(
+            f"a regression needs a numeric target; {name!r} holds text, first "
+            f"{str(cells[0])!r} in {where(0)}. Set dataset.kind=binary or multiclass."
+        )
+    infinite = np.flatnonzero(np.isinf(typed.values))
+    if len(infinite):
+        raise DataError(
+            f"a target must be finite; {name!r} is {typed.values[infinite[0]]} in "
+            f"{where(int(infinite[0]))}."
+        )
+    return typed.values

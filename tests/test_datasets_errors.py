@@ -1,0 +1,468 @@
+"""Bad tables get one clear sentence: what must hold, what came, what to do."""
+
+import gzip
+import re
+
+import numpy as np
+import openpyxl
+import pandas as pd
+import pytest
+
+from smalldata.datasets import load_dataset
+from smalldata.errors import ConfigError, DataError
+
+PLAIN = "sample,tau,age,outcome\ns1,1.5,60,case\ns2,2.5,61,control\ns3,3,62,case\ns4,0.5,63,control\n"
+
+
+@pytest.fixture
+def read(tmp_path):
+    def load(content, *, name="my.csv", target="outcome", **values):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return load_dataset("table", path=str(path), target=target, **values)
+
+    return load
+
+
+def refused(error, call):
+    """The sentence of the error; it is one line that ends as a sentence."""
+    with pytest.raises(error) as caught:
+        call()
+    sentence = str(caught.value)
+    assert "\n" not in sentence
+    assert sentence[-1] in ".?)"
+    assert not re.search(r"[.?]\.", sentence.replace("…", "")), sentence
+    return sentence
+
+
+DATA_ERRORS = {
+    "empty file": ("", "my.csv must hold a table; it is empty."),
+    "blank file": (" \n\n ", "my.csv must hold a table; it is empty."),
+    "header only": (
+        "a,b,outcome\n",
+        "my.csv must hold rows; it has a header of 3 columns and no row.",
+    ),
+    "one column": (
+        "outcome\ncase\ncontrol\n",
+        "my.csv must have several columns; one was read, its first line is 'outcome'. "
+        "Name the separator, for example dataset.separator=semicolon.",
+    ),
+    "ragged row": (
+        PLAIN.replace("s3,3,62,case", "s3,3,extra,62,case"),
+        "every row of my.csv must have 4 fields like the header; line 4 has 5 "
+        "('s3 3 extra 62 case'). Put text that contains the separator in quotes.",
+    ),
+    "short row": (
+        PLAIN + "total,4\n",
+        "every row of my.csv must have 4 fields like the header; line 6 has 2 ('total 4'). "
+        "Put text that contains the separator in quotes.",
+    ),
+    "ragged row after a quoted line break": (
+        PLAIN.replace("s2,", '"s\n2",').replace("s4,0.5", "s4,0.5,7"),
+        "every row of my.csv must have 4 fields like the header; line 6 has 5 "
+        "('s4 0.5 7 63 control'). Put text that contains the separator in quotes.",
+    ),
+    "open quote": (
+        PLAIN.replace("s3", '"s3'),
+        "the quotes of my.csv must be closed; the record that begins in line 4 is broken "
+        "(unexpected end of data). Double a quote inside a quoted text.",
+    ),
+    "repeated names": (
+        PLAIN.replace("age", "tau"),
+        "column names of my.csv must be unique; 'tau' occur more than once. Rename them in the file.",
+    ),
+    "names that differ by blanks": (
+        PLAIN.replace("age", " tau "),
+        "column names of my.csv must be unique; 'tau' occur more than once. Rename them in the file.",
+    ),
+    "column without a name": (
+        PLAIN.replace("age", ""),
+        "every column of my.csv must have a name; column 3 has none (it holds '60'). "
+        "Name it in the file.",
+    ),
+    "infinity": (
+        PLAIN.replace("2.5", "-inf"),
+        "values must be finite; column 'tau' of sample 's2' is -inf (1 infinite in all). "
+        "Replace them by a number or leave them empty.",
+    ),
+    "number too large": (
+        PLAIN.replace("2.5", "1e999"),
+        "values must be finite; column 'tau' of sample 's2' is inf (1 infinite in all). "
+        "Replace them by a number or leave them empty.",
+    ),
+    "column all missing": (
+        re.sub(r"s(\d),[^,]+", r"s\1,NA", PLAIN),
+        "every column must hold a value; 'tau' holds none. "
+        "Leave out what is empty with dataset.drop_empty=true.",
+    ),
+    "text in a numeric column": (
+        PLAIN.replace("2.5", "<0.5"),
+        "a numeric column must hold numbers only; 'tau' has '<0.5' in line 3 (sample s2). Correct it, "
+        "or take it as missing with dataset.missing=['<0.5'], or take the column as categories with "
+        "dataset.categorical=['tau'].",
+    ),
+    "constant target": (
+        PLAIN.replace("control", "case"),
+        "the target 'outcome' must vary; it is 'case' in all 4 rows.",
+    ),
+    "target all distinct": (
+        "x,outcome\n1,a\n2,b\n3,c\n4,d\n",
+        "a class must be met more than once; 'outcome' has 4 rows and as many different values. "
+        "Is it an id? For a numeric target set dataset.kind=regression.",
+    ),
+    "target missing in rows": (
+        PLAIN.replace("61,control", "61,").replace("62,case", "62,NA"),
+        "every row must have a target; 'outcome' is missing in 2 of 4 rows (empty 1, 'NA' 1), first in "
+        "line 3 (sample s2). Leave these rows out with dataset.drop_missing_target=true; if a marker is "
+        "meant as a class, rename it in the file.",
+    ),
+    "target missing altogether": (
+        re.sub("case|control", "", PLAIN),
+        "the target 'outcome' must hold values; every row of it is missing.",
+    ),
+    "no features": (
+        "sample,outcome\na,case\nb,control\nc,case\n",
+        "at least one feature must be left; every column is the target, an id or dropped.",
+    ),
+    "repeated ids without a name": (
+        PLAIN.replace("sample", "").replace("s2", "s1"),
+        "sample ids must be unique; 's1' occur more than once. If these are repeated measures of one "
+        "person, name the column dataset.groups, so that nobody is in two folds, and another column "
+        "dataset.id.",
+    ),
+    "number to be read in two ways": (
+        PLAIN.replace(",", ";").replace("1.5", "1,500").replace("2.5", "2,500").replace("0.5", "7,250"),
+        "numbers must be readable in one way; '7,250' in my.csv may be 7250 or 7.250. "
+        "Name the decimal sign: dataset.decimal=',' or dataset.decimal='.'.",
+    ),
+    "old workbook": (
+        b"\xd0\xcf\x11\xe0 and more",
+        "my.csv must be csv, tsv, parquet or xlsx; it is an old Excel workbook. Save it as xlsx or csv.",
+    ),
+    "hdf5": (
+        b"\x89HDF\r\n and more",
+        "my.csv must be csv, tsv, parquet or xlsx; it is an HDF5 file. "
+        "If it is an AnnData file, use dataset=h5ad.",
+    ),
+    "other zip file": (
+        b"PK\x03\x04 and more",
+        "my.csv must be an Excel workbook; it is another zip file or damaged. "
+        "Save it again as xlsx or csv.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DATA_ERRORS)
+def test_bad_table_gets_one_sentence(read, case):
+    content, sentence = DATA_ERRORS[case]
+    assert refused(DataError, lambda: read(content)) == sentence
+
+
+CONFIG_ERRORS = {
+    "no such target": (
+        {"target": "outcom"},
+        "target must be a column of my.csv; there is no column 'outcom'; did you mean 'outcome'?",
+    ),
+    "no such target, nothing near": (
+        {"target": "zzz"},
+        "target must be a column of my.csv; there is no column 'zzz'; "
+        "the columns are 'tau', 'age', 'outcome'.",
+    ),
+    "target is the id": (
+        {"target": "sample", "id": "sample"},
+        "target must be a column of my.csv; 'sample' holds the sample ids.",
+    ),
+    "no target": (
+        {"target": None},
+        "target must name the column to predict: dataset.target=COLUMN; the columns are "
+        "'tau', 'age', 'outcome'.",
+    ),
+    "no such id": (
+        {"id": "Sampel"},
+        "id must be a column of my.csv; there is no column 'Sampel'; did you mean 'sample'?",
+    ),
+    "no such groups": (
+        {"groups": "ages"},
+        "groups must be a column of my.csv; there is no column 'ages'; did you mean 'age'?",
+    ),
+    "nothing to drop": (
+        {"drop": ["taus"]},
+        "drop must name features; there is no feature 'taus'; did you mean 'tau'?",
+    ),
+    "pattern without a hit": (
+        {"drop": ["qc_*"]},
+        "drop must name features; there is no feature 'qc_*'.",
+    ),
+    "no such block": (
+        {"blocks": ["rna"]},
+        "blocks must be among features; there is no block 'rna'.",
+    ),
+    "no such categorical": (
+        {"categorical": ["agee"]},
+        "categorical must name columns; there is no column 'agee'; did you mean 'age'?",
+    ),
+    "kind": (
+        {"kind": "survival"},
+        "kind must be one of binary, multiclass, regression, or null; got 'survival'.",
+    ),
+    "positive": (
+        {"positive": "sick"},
+        "positive must be a class of 'outcome' ('case', 'control'); got 'sick'.",
+    ),
+    "separator": (
+        {"separator": "semi"},
+        "separator must be one character or one of tab, semicolon, comma, bar, space; got 'semi'.",
+    ),
+    "decimal": ({"decimal": "comma"}, "decimal must be '.' or ','; got 'comma'."),
+    "encoding": (
+        {"encoding": "utf8000"},
+        "encoding must be one that Python knows (utf-8, utf-16, cp1252, latin-1 …); got 'utf8000'.",
+    ),
+    "unknown key": (
+        {"seperator": ";"},
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CONFIG_ERRORS)
+def test_wrong_setting_gets_one_sentence(read, case):
+    values, sentence = CONFIG_ERRORS[case]
+    found = refused(ConfigError, lambda: read(PLAIN, **values))
+    if sentence is None:
+        assert found.endswith("there is no key 'seperator'; did you mean 'separator'?")
+    else:
+        assert found == sentence
+
+
+def test_more_than_two_classes_are_not_binary(read):
+    sentence = refused(
+        DataError, lambda: read(PLAIN.replace("63,control", "63,other"), kind="binary")
+    )
+    assert sentence == (
+        "a binary target must have two classes; 'outcome' has 3 ('case', 'control', 'other'). "
+        "Set dataset.kind=multiclass."
+    )
+
+
+def test_text_is_no_regression(read):
+    sentence = refused(DataError, lambda: read(PLAIN, kind="regression"))
+    assert sentence == (
+        "a regression needs a numeric target; 'outcome' holds text, first 'case' in line 2 (sample s1). "
+        "Set dataset.kind=binary or multiclass."
+    )
+
+
+def test_text_in_a_numeric_target_shows_its_row(read):
+    lines = ["x,y"] + [f"{row},{row}.5" for row in range(20)]
+    lines[7] = "6,n/d"
+    sentence = refused(DataError, lambda: read("\n".join(lines), target="y"))
+    assert "'y' has 'n/d' in line 8." in sentence
+
+
+def test_infinite_target_shows_its_row(read):
+    lines = ["x,y"] + [f"{row},{row}.5" for row in range(20)]
+    lines[7] = "6,inf"
+    sentence = refused(DataError, lambda: read("\n".join(lines), target="y"))
+    assert sentence == "a target must be finite; 'y' is inf in line 8."
+
+
+@pytest.mark.parametrize("separator", [";", "tab", "\\t"])
+def test_the_wrong_separator_is_told(read, separator):
+    sentence = refused(DataError, lambda: read(PLAIN, separator=separator))
+    assert sentence.startswith("my.csv must have several columns; one was read with the separator ")
+    assert "its first line is 'sample,tau,age,outcome'" in sentence
+
+
+def test_no_such_file_offers_the_nearest(read, tmp_path):
+    read(PLAIN)
+    missing = str(tmp_path / "my.cvs")
+    sentence = refused(
+        DataError, lambda: load_dataset("table", path=missing, target="outcome")
+    )
+    assert sentence == (
+        f"path must be a file; there is no {missing}; did you mean {tmp_path / 'my.csv'}?"
+    )
+    sentence = refused(
+        DataError, lambda: load_dataset("table", path=tmp_path / "zzz", target="outcome")
+    )
+    assert sentence.endswith(f"The folder {tmp_path} holds my.csv.")
+    sentence = refused(
+        DataError, lambda: load_dataset("table", path=tmp_path / "no" / "my.csv", target="outcome")
+    )
+    assert sentence.endswith(f"The folder {tmp_path / 'no'} is empty or missing.")
+
+
+def test_a_folder_is_no_file(read, tmp_path):
+    read(PLAIN)
+    sentence = refused(
+        DataError, lambda: load_dataset("table", path=tmp_path, target="outcome")
+    )
+    assert sentence == f"path must be a file; {tmp_path} is a folder (with my.csv)."
+
+
+def test_no_path():
+    sentence = refused(ConfigError, lambda: load_dataset("table", target="outcome"))
+    assert sentence == "path must name a file: dataset.path=my.csv dataset.target=COLUMN."
+
+
+def test_undecodable_bytes_are_named(read):
+    content = PLAIN.replace("s2", "s\x81").encode("latin-1")
+    sentence = refused(DataError, lambda: read(content))
+    assert sentence.startswith(
+        "the bytes of my.csv must be utf-8 or cp1252; byte 0x81 in line 3 is not. "
+        "Name the encoding, for example dataset.encoding="
+    )
+    assert read(content, encoding="latin-1").sample_ids[1] == "s\x81"
+    sentence = refused(
+        DataError, lambda: read(PLAIN.replace("s2", "é").encode(), encoding="ascii")
+    )
+    assert "must be ascii; byte 0xc3 in line 3 is not." in sentence
+
+
+def test_cut_gzip_and_cut_parquet(read, tmp_path):
+    whole = gzip.compress((PLAIN * 50).encode())
+    sentence = refused(DataError, lambda: read(whole[:-20], name="my.csv.gz"))
+    assert sentence.startswith("my.csv.gz must be a whole gzip file; it is cut or damaged (")
+    broken = whole[:20] + b"\xff\xff\xff\xff" + whole[24:]
+    sentence = refused(DataError, lambda: read(broken, name="my.csv.gz"))
+    assert sentence.startswith("my.csv.gz must be a whole gzip file; it is cut or damaged (")
+    frame = pd.DataFrame({"x": [1.0, 2.0], "outcome": ["a", "b"]})
+    frame.to_parquet(tmp_path / "whole.parquet")
+    content = (tmp_path / "whole.parquet").read_bytes()
+    sentence = refused(DataError, lambda: read(content[:-30], name="cut.parquet"))
+    assert sentence.startswith("cut.parquet must be a whole parquet file; ")
+    frame.iloc[:0].to_parquet(tmp_path / "none.parquet")
+    sentence = refused(
+        DataError,
+        lambda: load_dataset("table", path=tmp_path / "none.parquet", target="outcome"),
+    )
+    assert sentence == "none.parquet must hold rows; it has 2 columns and no row."
+
+
+def test_no_such_sheet(tmp_path):
+    book = openpyxl.Workbook()
+    book.active.title = "data"
+    book.create_sheet("empty")
+    for line in PLAIN.splitlines():
+        book["data"].append(line.split(","))
+    book.save(tmp_path / "book.xlsx")
+
+    def load(sheet):
+        return load_dataset("table", path=tmp_path / "book.xlsx", target="outcome", sheet=sheet)
+
+    sentence = refused(ConfigError, lambda: load("dta"))
+    assert sentence == (
+        "sheet must be one of 'data', 'empty' in book.xlsx, or its number counted from 0; got 'dta'."
+    )
+    assert "got 2." in refused(ConfigError, lambda: load(2))
+    assert refused(DataError, lambda: load("empty")) == (
+        "book.xlsx must hold a table; its sheet 'empty' is empty."
+    )
+
+
+def test_named_id_that_repeats_is_advised(read):
+    text = PLAIN.replace("sample", "person").replace("s2", "s1")
+    sentence = refused(DataError, lambda: read(text, id="person"))
+    assert "'s1' occur more than once" in sentence
+    assert "name the column dataset.groups" in sentence
+    assert read(text, groups="person").groups.tolist() == ["s1", "s1", "s3", "s4"]
+
+
+def test_missing_ids_and_groups_show_their_row(read):
+    text = PLAIN.replace("s2,", ",")
+    assert refused(DataError, lambda: read(text, id="sample")) == (
+        "every row must have a sample id; 'sample' of my.csv is empty in line 3 (1 in all)."
+    )
+    text = PLAIN.replace("61", "NA")
+    assert refused(DataError, lambda: read(text, groups="age")) == (
+        "groups must be known for every row; 'age' is missing in line 3 (sample s2) (1 in all)."
+    )
+
+
+def test_a_changed_file_is_told_by_its_checksum(read):
+    assert "must have the sha256 abc" in refused(DataError, lambda: read(PLAIN, sha256="abc"))
+    checksum = read(PLAIN).provenance.sha256
+    assert read(PLAIN, sha256=checksum).X.shape == (4, 2)
+
+
+def test_files_that_cannot_be_joined(tmp_path):
+    (tmp_path / "a.csv").write_text("sample,x,outcome\ns1,1,a\ns2,2,b\n")
+    (tmp_path / "b.csv").write_text("sample,z\nS-1,1\nS-2,2\n")
+    (tmp_path / "c.csv").write_text("u,z\n1.5,1\n2.5,2\n")
+    (tmp_path / "d.csv").write_text("sample,z\ns1,1\ns1,2\n")
+    (tmp_path / "e.csv").write_text("sample,outcome\ns1,b\ns2,a\n")
+
+    def load(other, **values):
+        files = {"one": tmp_path / "a.csv", "two": tmp_path / other}
+        return load_dataset("table", path=files, target="outcome", **values)
+
+    assert refused(DataError, lambda: load("b.csv")) == (
+        "the files must share sample ids; they share none (a.csv 's1', b.csv 'S-1')."
+    )
+    assert refused(DataError, lambda: load("c.csv")) == (
+        "files are joined on sample ids; none were found in c.csv. Name their column with dataset.id."
+    )
+    assert refused(DataError, lambda: load("d.csv", id="sample")) == (
+        "sample ids must be unique in each file; 's1' occur more than once in d.csv."
+    )
+    assert refused(DataError, lambda: load("e.csv")) == (
+        "a column in several files must hold the same in all; 'outcome' does not. "
+        "Name one: dataset.target=one:outcome or two:outcome."
+    )
+    assert "join_how must be inner or outer; got 'left'" in refused(
+        ConfigError, lambda: load("b.csv", join_how="left")
+    )
+
+
+# -------------------------------------------------------------------------------------- advice
+
+
+def rows(n, header, line):
+    return "\n".join([header] + [line(row) for row in range(n)])
+
+
+def test_an_id_left_among_the_features_is_told(read):
+    text = rows(20, "sample,name,number,x,outcome", lambda r: f"s{r},nm{r}a,{r + 1},{r}.5,{'ab'[r % 2]}")
+    warnings = read(text).warnings
+    assert len(warnings) == 2
+    assert warnings[0].startswith("column 'name' looks like an id left among the features")
+    assert "dataset.drop=['number']" in warnings[1]
+    assert read(text, drop=["name", "number"]).warnings == ()
+
+
+def test_repeated_measures_are_told(read):
+    text = rows(20, "patient_id,x,outcome", lambda r: f"p{r // 2},{r}.5,{'ab'[r % 2]}")
+    dataset = read(text)
+    assert dataset.groups is None
+    assert dataset.warnings == (
+        "column 'patient_id' has 10 values in 20 rows; if these are repeated measures, set "
+        "dataset.groups=patient_id, so that nobody is in two folds",
+    )
+    assert read(text, groups="patient_id").warnings == ()
+
+
+@pytest.mark.parametrize("time", ["days", "survival_time", "os.months", "timeToEvent"])
+def test_survival_times_are_told(read, time):
+    text = rows(40, f"sample,{time},event,x", lambda r: f"s{r},{r * 7 + 3},{r % 2},{r * 3 % 7}")
+    (warning,) = read(text, target=time).warnings
+    assert warning.startswith(f"target {time!r} with the column 'event' looks like survival times")
+    (warning,) = read(text, target="event").warnings
+    assert f"dataset.drop=['{time}']" in warning
+    assert read(text, target="event", drop=[time]).warnings == ()
+
+
+def test_classes_that_differ_in_spelling_are_told(read):
+    text = rows(20, "sample,x,outcome", lambda r: f"s{r},{r}.5,{['case', 'Case', 'no'][r % 3]}")
+    (warning,) = read(text).warnings
+    assert warning.startswith("classes 'Case' and 'case' of 'outcome' differ in spelling only")
+
+
+def test_plain_tables_get_no_advice(read):
+    generator = np.random.default_rng(0)
+    text = rows(
+        30,
+        "sample,patient,age_years,gene_id2,outcome",
+        lambda r: f"s{r},{'yes' if r % 2 else 'no'},{50 + r % 9},{generator.normal()},{'ab'[r % 2]}",
+    )
+    assert read(text).warnings == ()

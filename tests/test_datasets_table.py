@@ -1,0 +1,486 @@
+"""Tables as people have them are read right, and what was inferred is told in one line."""
+
+import gzip
+import io
+
+import numpy as np
+import openpyxl
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from smalldata.datasets import load_dataset
+from smalldata.task import TaskKind, make_task
+
+PLAIN = "sample,tau,age,outcome\ns1,1.5,60,case\ns2,2.5,61,control\ns3,3,62,case\ns4,0.5,63,control\n"
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Write bytes or text to a file and load it."""
+
+    def load(content, *, name="my.csv", target="outcome", **values):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return load_dataset("table", path=str(path), target=target, **values)
+
+    return load
+
+
+def assert_plain(dataset):
+    assert dataset.feature_names == ("tau", "age")
+    assert dataset.X["tau"].tolist() == [1.5, 2.5, 3.0, 0.5]
+    assert dataset.X["age"].tolist() == [60.0, 61.0, 62.0, 63.0]
+    assert dataset.sample_ids.tolist() == ["s1", "s2", "s3", "s4"]
+    assert dataset.y.tolist() == ["case", "control", "case", "control"]
+    assert (dataset.kind, dataset.positive) == (TaskKind.BINARY, "case")
+
+
+def test_one_line_tells_what_was_inferred(read):
+    text = PLAIN.replace(",", ";").replace("1.5", "1,5").replace("2.5", "2,5").replace("0.5", "0,5")
+    dataset = read(text)
+    assert_plain(dataset)
+    assert dataset.messages == (
+        "read 4 x 2 from my.csv (semicolon, decimal comma, utf-8); id: sample; "
+        "target: outcome (binary, positive: case)",
+    )
+    assert dataset.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda text: text, "comma, utf-8"),
+        (lambda text: text.replace(",", ";"), "semicolon, utf-8"),
+        (lambda text: text.replace(",", "\t"), "tab, utf-8"),
+        (lambda text: text.replace(",", "|"), "bar, utf-8"),
+        (lambda text: text.replace(",", "   "), "space, utf-8"),
+        (lambda text: text.replace("\n", "\r\n"), "comma, utf-8"),
+        (lambda text: text.replace("\n", "\r"), "comma, utf-8"),
+        (lambda text: text.replace("\n", "\r\n", 2), "comma, utf-8"),
+        (lambda text: text.rstrip(), "comma, utf-8"),
+        (lambda text: text.replace("\n", ",\n"), "comma, utf-8"),
+        (lambda text: text.replace("\n", ",\n").replace("outcome,", "outcome"), "comma, utf-8"),
+        (lambda text: text.replace("outcome", "outcome,"), "comma, utf-8"),
+        (lambda text: text + ",,,\n,,,\n\n", "comma, utf-8"),
+        (lambda text: "# made on a machine\n# units: ng, ml\n" + text, "comma, utf-8"),
+        (lambda text: "sep=,\n" + text, "comma, utf-8"),
+        (lambda text: text.replace(",", ";").replace("sample", "sep=;\nsample"), "semicolon, utf-8"),
+        (lambda text: "#" + text, "comma, utf-8"),
+        (lambda text: text.replace("tau", ' "tau"').replace("s2", ' "s2"'), "comma, utf-8"),
+        (lambda text: text.replace("tau", " tau ").replace("control", "control  "), "comma, utf-8"),
+        (lambda text: text.encode("utf-8-sig"), "comma, utf-8 with byte order mark"),
+        (lambda text: text.encode("utf-16"), "comma, utf-16"),
+        (lambda text: text.encode("utf-16-be"), "comma, utf-16-be"),
+        (lambda text: gzip.compress(text.encode()), "comma, utf-8"),
+    ],
+)
+def test_ways_to_write_the_same_table(read, change, told):
+    content = change(PLAIN)
+    dataset = read(content)
+    assert_plain(dataset)
+    assert f"({told})" in dataset.messages[0]
+
+
+def test_column_of_ids_without_a_name_as_r_writes_it(read):
+    text = '"tau" "age" "outcome"\n"s1" 1.5 60 "case"\n"s2" 2.5 61 "control"\n'
+    text += '"s3" 3 62 "case"\n"s4" 0.5 63 "control"\n'
+    assert_plain(read(text))
+    assert_plain(read(PLAIN.replace("sample,", ",")))
+    assert_plain(read(PLAIN.replace("sample,", "")))
+    assert "id: first column" in read(PLAIN.replace("sample,", "")).messages[0]
+
+
+def test_features_in_rows(read):
+    rows = [line.split(",") for line in PLAIN.splitlines()]
+    turned = "\n".join(",".join(column) for column in zip(*rows, strict=True))
+    assert_plain(read(turned, transpose=True))
+    assert "transposed" in read(turned, transpose=True).messages[0]
+
+
+def test_parquet_and_workbook_read_as_the_csv(read, tmp_path):
+    frame = pd.read_csv(io.StringIO(PLAIN))
+    frame.set_index("sample").to_parquet(tmp_path / "indexed.parquet")
+    assert_plain(load_dataset("table", path=tmp_path / "indexed.parquet", target="outcome"))
+    unnamed = frame.set_index("sample").rename_axis(None)
+    unnamed.to_parquet(tmp_path / "unnamed.parquet")
+    assert_plain(load_dataset("table", path=tmp_path / "unnamed.parquet", target="outcome"))
+    frame.to_excel(tmp_path / "book.xlsx", index=False)
+    assert_plain(load_dataset("table", path=tmp_path / "book.xlsx", target="outcome"))
+    frame.set_index("sample").T.to_excel(tmp_path / "turned.xlsx")
+    assert_plain(
+        load_dataset("table", path=tmp_path / "turned.xlsx", target="outcome", transpose=True)
+    )
+
+
+def test_a_sheet_is_chosen_by_name_or_number(tmp_path):
+    book = openpyxl.Workbook()
+    book.active.title = "notes"
+    book.active.append(["hello", "there"])
+    sheet = book.create_sheet("data")
+    sheet.append([None, None, None, None, None])
+    for line in PLAIN.splitlines():
+        sheet.append([*line.split(","), None])
+    book.save(tmp_path / "book.xlsx")
+    for chosen in ("data", 1):
+        dataset = load_dataset(
+            "table", path=tmp_path / "book.xlsx", target="outcome", sheet=chosen
+        )
+        assert_plain(dataset)
+        assert "(xlsx, sheet data)" in dataset.messages[0]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "class",
+        "index",
+        "lambda",
+        "Time (days)",
+        "a=b",
+        "x,y",
+        'the "best"',
+        "two\nlines",
+        "β-actin µg/l",
+        "naïve",
+        "0",
+        "x" * 3000,
+        "None",
+        "groups",
+        "*",
+        "[a]",
+        "{b}",
+        "%s",
+        "y",
+    ],
+)
+def test_awkward_names_survive(read, name):
+    quoted = '"' + name.replace('"', '""') + '"'
+    dataset = read(PLAIN.replace("tau", quoted))
+    assert dataset.feature_names == (name, "age")
+    assert dataset.X[name].tolist() == [1.5, 2.5, 3.0, 0.5]
+    as_target = read(PLAIN.replace("outcome", quoted), target=name)
+    assert as_target.target == name
+    assert make_task(as_target).classes == ("control", "case")
+    assert read(PLAIN.replace("tau", quoted), drop=[name]).feature_names == ("age",)
+
+
+def test_names_are_compared_in_one_unicode_form(read):
+    composed, taken_apart = "caf\u00e9", "cafe\u0301"
+    dataset = read(PLAIN.replace("tau", taken_apart), drop=[composed])
+    assert dataset.feature_names == ("age",)
+
+
+def column(read, cells, *, quote=True, **values):
+    """The one feature of a table whose column holds these cells."""
+    lines = ["id;x;outcome"] + [
+        f"r{row};{cell};{'case' if row % 2 else 'control'}" for row, cell in enumerate(cells)
+    ]
+    return read("\n".join(lines), **values)
+
+
+@pytest.mark.parametrize(
+    ("cells", "numbers"),
+    [
+        (["1", "2", "3", "4"], [1, 2, 3, 4]),
+        (["1.5", "NA", "n/a", "-2e3"], [1.5, np.nan, np.nan, -2000]),
+        (["1", "", "?", "4"], [1, np.nan, np.nan, 4]),
+        (["1", ".", "-", "--"], [1, np.nan, np.nan, np.nan]),
+        (["1", "None", "null", "NaN"], [1, np.nan, np.nan, np.nan]),
+        (["1", "#N/A", "#DIV/0!", "4"], [1, np.nan, np.nan, 4]),
+        (["1,5", "2,25", "0,125", "4"], [1.5, 2.25, 0.125, 4]),
+        (["1.234,5", "12", "2.345.678", "0,1"], [1234.5, 12, 2345678, 0.1]),
+        (["1,234.5", "12", "2,345,678", "0.1"], [1234.5, 12, 2345678, 0.1]),
+        (["1,234", "12.5", "999", "0.1"], [1234, 12.5, 999, 0.1]),
+        (["0,123", "0,456", "1,234", "2"], [0.123, 0.456, 1.234, 2]),
+        (["1 234", "12", "1 234 567.5", "3"], [1234, 12, 1234567.5, 3]),
+        (["1'234", "12", "2", "3"], [1234, 12, 2, 3]),
+        (["12%", "3.5 %", "NA", "100%"], [12, 3.5, np.nan, 100]),
+        (["TRUE", "FALSE", "NA", "TRUE"], [1, 0, np.nan, 1]),
+        (["True", "false", "True", "False"], [1, 0, 1, 0]),
+        ([" 1 ", "+2", "-.5", "3."], [1, 2, -0.5, 3]),
+    ],
+)
+def test_numbers_as_people_write_them(read, cells, numbers):
+    dataset = column(read, cells)
+    np.testing.assert_array_equal(dataset.X["x"].to_numpy(), np.array(numbers, dtype=float))
+
+
+@pytest.mark.parametrize(
+    ("cells", "categories"),
+    [
+        (["E3E4", "E3E3", "NA", "E3E4"], ["E3E3", "E3E4"]),
+        (["none", "drug", "None", ""], ["None", "drug", "none"]),
+        (["+", "-", "+", "-"], ["+", "-"]),
+        (["1_2", "1_3", "1_2", "1_3"], ["1_2", "1_3"]),
+        (["yes", "no", "yes", "?"], ["no", "yes"]),
+        (["I", "II", "III", "II"], ["I", "II", "III"]),
+    ],
+)
+def test_text_becomes_categories(read, cells, categories):
+    dataset = column(read, cells)
+    assert list(dataset.X["x"].cat.categories) == categories
+    assert "1 categorical" in dataset.messages[0]
+
+
+def test_numbers_named_categorical_are_categories(read):
+    dataset = column(read, ["1", "2", "3", "2"], categorical=["x"])
+    assert list(dataset.X["x"].cat.categories) == ["1", "2", "3"]
+
+
+def test_further_markers_of_a_missing_value(read):
+    dataset = column(read, ["1", "n.d.", "below", "4"], missing=["n.d.", "below"])
+    np.testing.assert_array_equal(dataset.X["x"], [1, np.nan, np.nan, 4])
+    assert "2 missing values" in dataset.messages[0]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["2021-03-04", "2021-03-05", "", "2021-04-01"],
+        ["04.03.2021", "5.3.2021", "1.4.2021", "2.4.2021"],
+        ["3/4/21", "3/5/21", "4/1/21", "4/2/21"],
+        ["2021-03-04T10:00:00Z", "2021-03-04 11:00", "2021-03-05", "2021-03-06"],
+    ],
+)
+def test_dates_are_left_out_and_told(read, cells):
+    lines = ["id;visit;x;outcome"]
+    lines += [f"r{row};{cell};{row};{'ab'[row % 2]}" for row, cell in enumerate(cells)]
+    dataset = read("\n".join(lines))
+    assert dataset.feature_names == ("x",)
+    assert dataset.warnings == ("1 column left out, since each holds dates: 'visit'",)
+
+
+@pytest.mark.parametrize(
+    ("classes", "kind", "positive"),
+    [
+        (["case", "control"], "binary", "case"),
+        (["healthy", "AD"], "binary", "AD"),
+        (["True", "False"], "binary", "True"),
+        (["TRUE", "FALSE"], "binary", "TRUE"),
+        (["1", "2"], "binary", "2"),
+        (["0", "1"], "binary", "1"),
+        (["-1", "1"], "binary", "1"),
+        (["1.0", "0.0"], "binary", "1"),
+        (["tumor", "normal"], "binary", "tumor"),
+        (["Yes", "No"], "binary", "Yes"),
+        (["wt", "ko"], "binary", "ko"),
+        (["left", "right", "left"], "binary", "right"),
+        (["case ", "control"], "binary", "case"),
+        (["a", "b", "c"], "multiclass", None),
+        (["1", "2", "3"], "multiclass", None),
+        (["+", "-"], "binary", "+"),
+        (["none", "mild"], "binary", "mild"),
+    ],
+)
+def test_kind_and_positive_class_are_inferred_and_told(read, classes, kind, positive):
+    lines = ["x,outcome"] + [f"{row}.5,{classes[row % len(classes)]}" for row in range(18)]
+    dataset = read("\n".join(lines))
+    assert (dataset.kind, dataset.positive) == (TaskKind(kind), positive)
+    told = f"({kind}, positive: {positive})" if positive else f"({kind})"
+    assert dataset.messages[0].endswith(f"target: outcome {told}")
+    assert len(set(dataset.y)) == len(set(classes))
+
+
+def test_numbers_with_many_values_are_a_regression(read):
+    lines = ["x,outcome"] + [f"{row}.5,{row % 13}" for row in range(65)]
+    dataset = read("\n".join(lines))
+    assert dataset.kind is TaskKind.REGRESSION
+    assert dataset.y.dtype == np.float64
+    # Ten whole values met fewer than five times each are values, not classes.
+    lines = ["x,outcome"] + [f"{row}.5,{row % 10}" for row in range(40)]
+    assert read("\n".join(lines)).kind is TaskKind.REGRESSION
+    assert read("\n".join(lines), kind="multiclass").kind is TaskKind.MULTICLASS
+
+
+def test_named_kind_and_positive_rule(read):
+    assert read(PLAIN, positive="control").positive == "control"
+    assert read(PLAIN, positive="Case").positive == "case"
+    lines = ["x,outcome"] + [f"{row}.5,{row % 2 + 1}" for row in range(12)]
+    dataset = read("\n".join(lines), positive=1)
+    assert dataset.positive == "1"
+    assert make_task(dataset).classes == ("2", "1")
+
+
+def test_ids_keep_their_zeros_and_are_found(read):
+    lines = ["barcode,x,outcome"] + [f"00{row},{row}.5,{'ab'[row % 2]}" for row in range(6)]
+    assert read("\n".join(lines)).sample_ids.tolist() == [f"00{row}" for row in range(6)]
+    lines = ["x,outcome"] + [f"{row}.5,{'ab'[row % 2]}" for row in range(6)]
+    dataset = read("\n".join(lines))
+    assert dataset.sample_ids.tolist() == ["1", "2", "3", "4", "5", "6"]
+    assert "id: row numbers" in dataset.messages[0]
+
+
+def test_groups_batch_and_folds_are_no_features(read):
+    lines = ["sample,person,plate,fold,x,outcome"]
+    lines += [f"s{row},p{row // 2},{row % 3}.0,{row % 4},{row}.5,{'ab'[row % 2]}" for row in range(12)]
+    dataset = read("\n".join(lines), groups="person", batch="plate", folds="fold")
+    assert dataset.feature_names == ("x",)
+    assert dataset.groups.tolist() == [f"p{row // 2}" for row in range(12)]
+    assert dataset.batch.tolist() == [str(row % 3) for row in range(12)]
+    assert dataset.folds.tolist() == [str(row % 4) for row in range(12)]
+    assert "groups: person; batch: plate; folds: fold" in dataset.messages[0]
+
+
+def test_cp1252_is_read_and_told(read):
+    dataset = read(PLAIN.replace("tau", "µ-Wert für tau").encode("cp1252"))
+    assert dataset.feature_names[0] == "µ-Wert für tau"
+    assert "(comma, cp1252)" in dataset.messages[0]
+    named = read(PLAIN.replace("tau", "ßμ").encode("cp1253", "replace"), encoding="cp1253")
+    assert named.X.shape == (4, 2)
+
+
+def test_rows_without_a_target_are_left_out_when_asked(read):
+    text = PLAIN + "s5,1,1,\ns6,2,2,NA\n"
+    dataset = read(text, drop_missing_target=True)
+    assert_plain(dataset)
+    assert "2 rows without a target left out (empty 1, 'NA' 1)" in dataset.messages[0]
+
+
+def test_a_class_called_none_is_a_class(read):
+    dataset = read(PLAIN.replace("control", "None"))
+    assert make_task(dataset).classes == ("None", "case")
+
+
+def test_empty_columns_are_left_out_when_asked(read):
+    text = PLAIN.replace("tau", "tau,void").replace(",6", ",NA,6")
+    dataset = read(text, drop_empty=True)
+    assert_plain(dataset)
+    assert dataset.warnings == ("1 column left out, since each holds no value: 'void'",)
+
+
+# ------------------------------------------------------------------------------ files per block
+
+
+@pytest.fixture
+def blocks(tmp_path):
+    """Three files: features in rows, samples in rows, and the outcome."""
+    (tmp_path / "rna.csv").write_text("gene,s1,s2,s3,s4,s9\nTP53,1,2,3,4,9\nEGFR,5,6,7,8,9\n")
+    (tmp_path / "protein.tsv").write_text(
+        "sample\tTP53\tAKT\ns4\t0.4\t40\ns3\t0.3\t30\ns2\t0.2\t20\ns1\t0.1\t10\n"
+    )
+    (tmp_path / "clinical.csv").write_text(
+        "patient;outcome;age\ns1;case;50,5\ns2;control;51\ns3;case;52\ns4;control;53\n"
+    )
+    return {
+        "rna": str(tmp_path / "rna.csv"),
+        "protein": str(tmp_path / "protein.tsv"),
+        "clinical": str(tmp_path / "clinical.csv"),
+    }
+
+
+def test_files_are_joined_on_the_sample_id(blocks):
+    dataset = load_dataset("table", path=blocks, target="outcome", transpose=["rna"])
+    assert dataset.sample_ids.tolist() == ["s1", "s2", "s3", "s4"]
+    assert dataset.feature_names == ("rna:TP53", "EGFR", "protein:TP53", "AKT", "age")
+    assert dataset.feature_blocks == ("rna", "rna", "protein", "protein", "clinical")
+    np.testing.assert_array_equal(
+        dataset.X.to_numpy(),
+        [
+            [1, 5, 0.1, 10, 50.5],
+            [2, 6, 0.2, 20, 51],
+            [3, 7, 0.3, 30, 52],
+            [4, 8, 0.4, 40, 53],
+        ],
+    )
+    assert dataset.y.tolist() == ["case", "control", "case", "control"]
+    assert dataset.warnings == (
+        "1 samples are not in protein.tsv and were left out: 's9'",
+        "1 samples are not in clinical.csv and were left out: 's9'",
+    )
+    assert dataset.messages[0].startswith(
+        "read 4 x 5 from rna.csv (comma, utf-8, transposed) + protein.tsv (tab, utf-8) + "
+        "clinical.csv (semicolon, decimal comma, utf-8); id: first row; "
+    )
+
+
+def test_outer_join_keeps_all_samples_that_have_a_target(blocks):
+    dataset = load_dataset(
+        "table",
+        path=blocks,
+        target="outcome",
+        transpose=["rna"],
+        join_how="outer",
+        drop_missing_target=True,
+    )
+    assert dataset.X.shape == (4, 5)
+    with open(blocks["protein"], "w") as file:
+        file.write("sample\tTP53\tAKT\ns4\t0.4\t40\ns3\t0.3\t30\n")
+    dataset = load_dataset(
+        "table",
+        path=blocks,
+        target="outcome",
+        transpose=["rna"],
+        join_how="outer",
+        drop_missing_target=True,
+    )
+    assert dataset.X["AKT"].isna().tolist() == [True, True, False, False]
+
+
+def test_blocks_of_files_are_chosen_and_named(blocks):
+    whole = load_dataset("table", path=blocks, target="outcome", transpose=["rna"])
+    part = load_dataset(
+        "table", path=blocks, target="outcome", transpose=["rna"], blocks=["protein", "rna"]
+    )
+    assert part.block_names == ("rna", "protein")
+    assert part.name == f"{whole.name}-protein+rna"
+    assert make_task(part).split_key == make_task(whole).split_key
+
+
+# ---------------------------------------------------------------------------------- the name
+
+
+def test_name_follows_file_and_question(read):
+    dataset = read(PLAIN, name="My study (v2).csv")
+    assert dataset.name.startswith("My_study_v2.")
+    assert dataset.name == read(PLAIN, name="My study (v2).csv").name
+    assert dataset.name != read(PLAIN.replace("60", "59"), name="My study (v2).csv").name
+    assert dataset.name != read(PLAIN, name="My study (v2).csv", positive="control").name
+    assert read(PLAIN, name="a.csv", drop=["tau"]).name.startswith(
+        read(PLAIN, name="a.csv").name + "-drop1."
+    )
+
+
+def test_a_path_alone_means_a_table(tmp_path):
+    (tmp_path / "my.csv").write_text(PLAIN)
+    assert_plain(load_dataset(path=tmp_path / "my.csv", target="outcome"))
+
+
+def test_reading_is_the_same_for_all_formats_on_random_tables(tmp_path):
+    generator = np.random.default_rng(0)
+    values = generator.standard_normal((30, 40)) * 10.0 ** generator.integers(-8, 8, 40)
+    values[generator.random(values.shape) < 0.1] = np.nan
+    frame = pd.DataFrame(values, columns=[f"g{place}" for place in range(40)])
+    frame.insert(0, "sample", [f"s{row}" for row in range(30)])
+    frame["outcome"] = ["case", "control"] * 15
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    frame.to_csv(tmp_path / "t.tsv", index=False, sep="\t", na_rep="NA")
+    frame.to_csv(tmp_path / "semi.csv", index=False, sep=";", decimal=",")
+    frame.to_csv(tmp_path / "t.csv.gz", index=False)
+    frame.to_parquet(tmp_path / "t.parquet", index=False)
+    frame.to_excel(tmp_path / "t.xlsx", index=False)
+    for name in ("t.csv", "t.tsv", "semi.csv", "t.csv.gz", "t.parquet", "t.xlsx"):
+        dataset = load_dataset("table", path=tmp_path / name, target="outcome")
+        # Workbooks hold 16 digits.
+        rtol = 1e-15 if name.endswith("xlsx") else 0
+        np.testing.assert_allclose(dataset.X.to_numpy(), values, rtol=rtol, err_msg=name)
+
+
+def test_parquet_types(tmp_path):
+    table = pa.table(
+        {
+            "sample": pa.array([1, 2, 3, 4]),
+            "flag": pa.array([True, False, None, True]),
+            "stage": pa.array(["I", "II", None, "I"]).dictionary_encode(),
+            "count": pa.array([1, None, 3, 4], pa.int32()),
+            "outcome": pa.array([0, 1, 0, 1]),
+        }
+    )
+    pq.write_table(table, tmp_path / "t.parquet")
+    dataset = load_dataset("table", path=tmp_path / "t.parquet", target="outcome")
+    np.testing.assert_array_equal(dataset.X["flag"], [1, 0, np.nan, 1])
+    np.testing.assert_array_equal(dataset.X["count"], [1, np.nan, 3, 4])
+    assert list(dataset.X["stage"].cat.categories) == ["I", "II"]
+    assert dataset.y.tolist() == ["0", "1", "0", "1"]
+    assert dataset.sample_ids.tolist() == ["1", "2", "3", "4"]
