@@ -197,6 +197,10 @@ def _walk_pair(
     """
     n_players, n_terms = origin.shape
     n_outputs = votes.shape[1]
+    start = np.zeros(n_terms)
+    for p in range(n_players):
+        for i in range(n_terms):
+            start[i] += origin[p, i]
     distance = np.empty(n_terms)
     nearest = np.empty(n_neighbors, dtype=np.int64)
     candidates = np.empty(len(votes), dtype=np.int64)
@@ -204,10 +208,7 @@ def _walk_pair(
     after = np.empty(n_outputs)
     pair[:] = 0.0
     for direction in range(2):
-        distance[:] = 0.0
-        for p in range(n_players):
-            for i in range(n_terms):
-                distance[i] += origin[p, i]
+        distance[:] = start
         nearest[0] = -1
         _find_nearest(distance, nearest, candidates)
         _vote(distance, nearest, votes, by_distance, metric, before)

@@ -136,8 +136,8 @@ def _budget(
     n_pairs = max_evaluations // pair_costs
     if n_pairs < FEWEST_PAIRS:
         raise ExplanationError(
-            f"max_evaluations must be at least {FEWEST_PAIRS * pair_costs} for {n_players} players; "
-            f"got {max_evaluations}."
+            f"max_evaluations must be at least {FEWEST_PAIRS * pair_costs} where there are "
+            f"{n_players} players; got {max_evaluations}."
         )
     return min(n_pairs, n_background), max(1, min(rounds, n_pairs // n_background))
 

@@ -29,6 +29,7 @@ SMALLEST_TOLERANCE = 1e-30
 # Sum over nodes of weight / (1 + v * node) is expanded in powers of v where |v| / 2 <= this, else
 # divided out.
 LARGEST_EXPANDED = 0.4
+MOST_POWERS = 80
 N_RHO = 20
 
 
@@ -98,8 +99,8 @@ def rbf_values(
     kernel_rows = np.empty((len(game.rows), len(centres)))
     kernel_background = np.empty((len(game.background), len(centres)))
     for i, centre in enumerate(centres):
-        kernel_rows[:, i] = np.exp(-gamma * np.square(game.rows - centre).sum(axis=1))
-        kernel_background[:, i] = np.exp(-gamma * np.square(game.background - centre).sum(axis=1))
+        kernel_rows[:, i] = _rbf(game.rows - centre, gamma)
+        kernel_background[:, i] = _rbf(game.background - centre, gamma)
     allowed = tolerance * _kernel_size(weights, kernel_rows, kernel_background.mean(axis=0))
 
     values = np.zeros((len(game.rows), len(weights), game.n_active))
@@ -120,9 +121,18 @@ def rbf_values(
 
 def _rbf_factors(game: Game, rows: Array, centres: Array, gamma: float) -> Array:
     """Factor of each active player at each row: (n_support, n_rows, n_active)."""
-    squares = np.square(rows[None, :, :] - centres[:, None, :])
-    factors: Array = np.exp(-gamma * game.sum_columns(squares))
+    # A distance beyond float64 is infinite, and its factor is 0 as it should be.
+    with np.errstate(over="ignore"):
+        squares = np.square(rows[None, :, :] - centres[:, None, :])
+        factors: Array = np.exp(-gamma * game.sum_columns(squares))
     return factors
+
+
+def _rbf(moved: Array, gamma: float) -> Array:
+    """Kernel at differences (n_rows, n_columns) to one support row: (n_rows,)."""
+    with np.errstate(over="ignore"):
+        kernel: Array = np.exp(-gamma * np.square(moved).sum(axis=1))
+    return kernel
 
 
 def _kernel_size(weights: Array, kernel_rows: Array, kernel_background: Array) -> Array:
@@ -251,7 +261,7 @@ def _add_products(
     relative = np.empty(n_players)
     series = np.empty(n_players)
     integral = np.empty(n_players)
-    powers = np.empty(64)
+    powers = np.empty(MOST_POWERS)
     product = np.empty(sizes[-1])
     for i in range(n_support):
         for row in range(n_rows):
@@ -343,8 +353,8 @@ def _add_expanded(
     ratio = steepest / 2
     n_powers = 4
     if ratio > 0 and mass > tolerance:
-        wanted = math.log(tolerance * (1 - ratio) / mass) / math.log(ratio)
-        n_powers = min(60, max(4, 4 * math.ceil(wanted / 4)))
+        wanted = math.log(tolerance * (1 - ratio) / (2 * mass)) / math.log(ratio)
+        n_powers = min(MOST_POWERS, max(4, 4 * math.ceil(wanted / 4)))
     for k in range(n_powers):
         powers[k] = 0.0
     for q in range(n_nodes):

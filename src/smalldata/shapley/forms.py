@@ -1,0 +1,98 @@
+"""Which kernel explains which margin form: a form and rows in, arrays out.
+
+Step in the line: fitted margin form -> **Shapley values per column player** -> explanation.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smalldata import shapley
+from smalldata.learner import (
+    CallableForm,
+    KernelForm,
+    LinearForm,
+    MarginForm,
+    NeighboursForm,
+    TreesForm,
+)
+
+Array = NDArray[np.float64]
+
+
+def form_values(
+    form: MarginForm, X: Array, Z: Array, *, players: NDArray[np.int64], evaluations: int, seed: int
+) -> tuple[Array, Array, Array | None]:
+    """Send a margin form to its kernel.
+
+    Parameters
+    ----------
+    form : MarginForm
+    X : ndarray of shape (n_rows, n_columns)
+    Z : ndarray of shape (n_background, n_columns)
+    players : ndarray of shape (n_columns,)
+        Player of each column; ascending labels, not necessarily without gaps.
+    evaluations : int
+        Most calls of a function that has to be sampled.
+    seed : int
+
+    Returns
+    -------
+    values : ndarray of shape (n_rows, n_distinct_players, n_outputs)
+    base_values : ndarray of shape (n_outputs,)
+    standard_errors : ndarray like values, or None where the values are exact
+    """
+    labels = np.unique(players, return_inverse=True)[1].astype(np.int64)
+    match form:
+        case LinearForm():
+            return (
+                *shapley.linear_values(
+                    X, Z, coef=form.coef, intercept=form.intercept, players=labels
+                ),
+                None,
+            )
+        case KernelForm(kernel="rbf"):
+            return (
+                *shapley.rbf_values(
+                    X,
+                    Z,
+                    support=form.support,
+                    coef=form.coef,
+                    gamma=form.gamma,
+                    intercept=form.intercept,
+                    players=labels,
+                ),
+                None,
+            )
+        case KernelForm():
+            return (
+                *shapley.polynomial_values(
+                    X,
+                    Z,
+                    support=form.support,
+                    coef=form.coef,
+                    gamma=form.gamma,
+                    coef0=form.coef0,
+                    degree=form.degree,
+                    intercept=form.intercept,
+                    players=labels,
+                ),
+                None,
+            )
+        case TreesForm():
+            return *shapley.tree_values(form.model, X, Z, players=labels), None
+        case NeighboursForm():
+            return shapley.knn_values(
+                X,
+                Z,
+                train=form.train,
+                targets=form.targets,
+                n_neighbors=form.n_neighbors,
+                weights=form.weights,
+                metric=form.metric,
+                players=labels,
+                seed=seed,
+            )
+        case CallableForm():
+            return shapley.permutation_values(
+                form.function, X, Z, players=labels, seed=seed, max_evaluations=evaluations
+            )
