@@ -67,9 +67,18 @@ def test_neighbours_equal_brute_force_within_their_errors(table, players, metric
     assert add_up(values, base_values, function(X)) < 1e-12
     assert (np.abs(values - want) <= 4 * errors + 1e-12).all()
     assert errors.max() < 0.02
-    used = errors > 1e-9
-    calibration = np.sqrt(np.mean(np.square((values - want)[used] / errors[used])))
-    assert 0.6 < calibration < 1.5
+
+
+@pytest.mark.parametrize("weights", ["uniform", "distance"])
+def test_standard_errors_are_the_size_of_the_errors(table, weights):
+    X, background, known = table
+    settings = known | {"n_neighbors": 5, "weights": weights}
+    want, _ = brute_force(lambda rows: predict(rows, **settings), X, background)
+    ratios = []
+    for seed in range(12):
+        values, _, errors = knn_values(X, background, **settings, n_permutations=40, seed=seed)
+        ratios.append((values - want) / errors)
+    assert 0.8 < np.sqrt(np.mean(np.square(ratios))) < 1.25
 
 
 @pytest.mark.parametrize("weights", ["uniform", "distance"])

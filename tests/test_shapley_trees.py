@@ -132,10 +132,11 @@ def test_other_models_are_refused(table):
     complete = np.nan_to_num(X)
     with pytest.raises(ExplanationError, match="need an xgboost Booster or a fitted forest"):
         tree_values(GradientBoostingRegressor(n_estimators=2).fit(complete, signal), X, X)
-    with pytest.raises(ExplanationError, match="plain trees .gbtree.; got dart"):
+    with pytest.raises(ExplanationError, match=r"plain trees \(gbtree\); got dart"):
         tree_values(boosted(X, signal, booster="dart"), X, X)
-    with pytest.raises(ExplanationError, match="plain trees .gbtree.; got gblinear"):
-        tree_values(boosted(complete, signal, booster="gblinear"), complete, complete)
+    linear = xgboost.train({"booster": "gblinear"}, xgboost.DMatrix(complete, label=signal), 2)
+    with pytest.raises(ExplanationError, match=r"plain trees \(gbtree\); got gblinear"):
+        tree_values(linear, complete, complete)
     categories = xgboost.DMatrix(
         X[:, 5:], label=signal, feature_types=["c"], enable_categorical=True, nthread=1
     )
