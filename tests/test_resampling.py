@@ -1,32 +1,13 @@
 """Every strategy on a task: what is tested, what is trained on, what is refused and how."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from smalldata.catalogue import names, read_entry
 from smalldata.errors import ConfigError, SplitError
 from smalldata.resampling import check_train_size, make_splits
-from smalldata.task import Dataset, TaskKind, make_task
-
-
-def make_toy(labels, *, kind=TaskKind.BINARY, groups=None, folds=None, width=3):
-    n_samples = len(labels)
-    rng = np.random.default_rng(0)
-    numeric = kind is TaskKind.REGRESSION
-    dataset = Dataset(
-        name="toy",
-        X=pd.DataFrame(rng.normal(size=(n_samples, width)), columns=list("abcdef")[:width]),
-        y=np.array(labels, dtype=float if numeric else object),
-        sample_ids=np.array([f"s{i}" for i in range(n_samples)], dtype=object),
-        kind=kind,
-        target="t",
-        positive="yes" if kind is TaskKind.BINARY else None,
-        groups=None if groups is None else np.array(groups, dtype=object),
-        folds=None if folds is None else np.array(folds, dtype=object),
-    )
-    return make_task(dataset)
-
+from smalldata.task import TaskKind
+from toys import make_toy
 
 BINARY = make_toy(["yes", "no", "no"] * 10)
 VALUES = make_toy(np.arange(30.0), kind=TaskKind.REGRESSION)
@@ -91,7 +72,7 @@ def test_off_the_defaults_the_folder_has_a_hash():
 
 
 def test_the_content_of_the_table_does_not_move_the_folds():
-    wide = make_toy(["yes", "no", "no"] * 10, width=6)
+    wide = make_toy(["yes", "no", "no"] * 10, n_features=6)
     assert make_splits(wide).key == make_splits(BINARY).key
 
 

@@ -247,11 +247,8 @@ def _checked(key: str, value: Any) -> Any:
 
 def _check_classes(task: Task, name: str) -> None:
     """Refuse a class that lies in one row or group only: some training fold would lack it."""
-    if name in (
-        "holdout",
-        "fixed",
-    ):  # holdout keeps such a class in training; fixed is checked by fold
-        return
+    if name in ("holdout", "fixed"):
+        return  # holdout keeps such a class in training; the folds of fixed are checked one by one
     unit = "row" if task.groups is None else "group"
     for code, class_name in enumerate(task.classes):
         members = task.y == code

@@ -33,9 +33,10 @@ def safe_name(text: str) -> str:
     True
     """
     name = re.sub(r"[^\w.+-]+", "-", text, flags=re.ASCII).strip("-. ")[:_LONGEST_NAME]
-    if name == text and not _RESERVED.fullmatch(name):
+    if name and name == text and not _RESERVED.fullmatch(name):
         return name
-    return f"{name or 'x'}-{hashlib.sha256(text.encode()).hexdigest()[:6]}".lstrip(".")
+    digest = hashlib.sha256(text.encode()).hexdigest()[:6]
+    return f"{name.replace('.', '-') or 'x'}-{digest}"
 
 
 def write_file(path: Path, content: str | bytes) -> None:

@@ -4,9 +4,12 @@ The processes are kept for the next call, so that a grid of models pays for thei
 all jobs share is sent to each process once. Used by the outer loop.
 """
 
+import os
 import pickle
 import signal
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,8 +42,8 @@ class Killed:
     """In place of a result: the process of this job was killed from outside."""
 
     reason: str = (
-        "the process of this fold was killed, most often for want of memory; "
-        "set n_jobs=1 or close other programs, and run the same command again"
+        "the process of this fold was killed, also when it ran alone, most often for want of "
+        "memory; close other programs or use fewer features, and run the same command again"
     )
 
 
@@ -121,7 +124,8 @@ def _stream_batch(shared: str, jobs: list[Job], n_processes: int) -> Iterator[tu
     executor = get_reusable_executor(
         max_workers=n_processes,
         timeout=KEEP_SECONDS,
-        initializer=_ignore_interrupts,
+        initializer=_belong_to,
+        initargs=(os.getpid(),),
         env=_ONE_THREAD,
     )
     try:
@@ -152,6 +156,15 @@ def _run(shared: str, job: Any) -> Any:
     return _loaded[1](job)
 
 
-def _ignore_interrupts() -> None:
-    """Leave Ctrl-C to the parent, which ends its workers."""
+def _belong_to(parent: int) -> None:
+    """Leave Ctrl-C to the parent, which ends its workers, and end when it is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if os.name == "posix":
+        threading.Thread(target=_end_without, args=(parent,), daemon=True).start()
+
+
+def _end_without(parent: int) -> None:
+    """End this process once another one has adopted it: a killed parent cannot end its workers."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
