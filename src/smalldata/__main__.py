@@ -1,4 +1,4 @@
-"""``python -m smalldata`` and ``smalldata``: help and version at once, everything else through `smalldata.cli`."""
+"""``python -m smalldata``: help and version at once, everything else through `smalldata.cli`."""
 
 import sys
 from collections.abc import Sequence
@@ -30,7 +30,8 @@ Keys
   -h, --help           this text
   --version
 
-Exit status: 0 done, 1 a fold failed and the rest is kept, 2 wrong input, 130 interrupted (run again to go on).
+Exit status: 0 done, 1 a fold failed (the rest is kept), 2 wrong input,
+130 interrupted (the same command goes on from there).
 Documentation: docs/ in the source tree.
 """
 

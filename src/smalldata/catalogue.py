@@ -1,7 +1,8 @@
-"""The bundled yaml: where conf/ and data/ are, what they name, and the one yaml reader of the package.
+"""The bundled yaml: where conf/ and data/ are, what they name, and the one yaml reader.
 
-Both doors (Hydra's command line and plain Python) read numbers the same way: ``1e-3`` is a float. A ``_target_`` is
-checked by name against the package's own classes before anything is imported: a config cannot run code.
+Both doors (Hydra's command line and plain Python) read numbers the same way: ``1e-3`` is a float. A
+``_target_`` is checked by name against the package's own classes before anything is imported: a
+config cannot run code.
 """
 
 import importlib
@@ -37,7 +38,7 @@ _Loader.add_implicit_resolver(
 
 
 def conf_dir() -> Path:
-    """Folder of the bundled configuration (in a checkout beside src/, in a wheel inside the package)."""
+    """Folder of the bundled configuration: beside src/ in a checkout, else in the package."""
     return _bundled("conf")
 
 
@@ -51,7 +52,8 @@ def _bundled(name: str) -> Path:
         if candidate.is_dir():
             return candidate
     raise ConfigError(
-        f"the folder {name}/ must come with the package, it is neither in {_PACKAGE} nor beside src/. Reinstall smalldata."
+        f"the folder {name}/ must come with the package; it is neither in {_PACKAGE} nor beside "
+        "src/. Reinstall smalldata."
     )
 
 
@@ -78,17 +80,28 @@ def read_entry(group: str, name: str) -> dict[str, Any]:
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read one yaml file as a dict."""
+    return parse_yaml(path.read_text(encoding="utf-8"), source=str(path))
+
+
+def parse_yaml(text: str, *, source: str) -> dict[str, Any]:
+    """Read yaml text as a dict; ``source`` names it in the error.
+
+    Raises
+    ------
+    ConfigError
+        If it is no yaml or no mapping.
+    """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (a SafeLoader)
+        content = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path} must be yaml; {str(error).splitlines()[0]}.") from None
+        raise ConfigError(f"{source} must be yaml; {str(error).splitlines()[0]}.") from None
     if not isinstance(content, dict):
-        raise ConfigError(f"{path} must hold keys and values.")
+        raise ConfigError(f"{source} must hold keys and values.")
     return content
 
 
 def resolve(target: str) -> Any:
-    """Import the class or function a ``_target_`` names, from smalldata.models or smalldata.datasets only.
+    """Import what a ``_target_`` names, from smalldata.models or smalldata.datasets only.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""The door to Hydra: overrides in, composed configs to a task function, Hydra's errors out as one sentence.
+"""The door to Hydra: overrides in, composed configs to a task function, errors in one sentence.
 
-Hydra composes, sweeps and launches; its own habits (dated folders, ``.hydra/``, ``multirun.yaml``, logs on stdout) end
-in a temporary folder. First step of the line: command line -> composed config.
+Hydra composes, sweeps and launches; its own habits (dated folders, ``.hydra/``, ``multirun.yaml``,
+logs on stdout) end in a temporary folder. First step of the line: command line -> composed config.
 """
 
 import re
@@ -102,7 +102,7 @@ def quote_override(override: str) -> str:
             parser.parse_override(attempt)
         except OverrideParseException:
             raise ConfigError(
-                f"an override must read key=value; got {override!r}. See python -m smalldata --help."
+                f"an override must read key=value; got {override!r}. See --help."
             ) from None
         return attempt
     return override
@@ -117,7 +117,10 @@ def _quote(value: str) -> str:
 
 def _bare_word(word: str) -> str:
     if Path(word).suffix:
-        return f"a run takes key=value; for a table say dataset=table dataset.path={word} dataset.target=COLUMN."
+        return (
+            "a run takes key=value; for a table say "
+            f"dataset=table dataset.path={word} dataset.target=COLUMN."
+        )
     verbs = ("run", "compare", "explain", "datasets", "models")
     near = get_close_matches(word, verbs, n=1)
     hint = f"did you mean the verb {near[0]!r}?" if near else f"verbs are {', '.join(verbs)}."

@@ -1,4 +1,4 @@
-"""Errors a user can cause and can mend; every message says what must hold, what came and what to do.
+"""Errors a user can cause and mend; messages say what must hold, what came and what to do.
 
 SmalldataError
 ├── ConfigError     a setting, a name on the command line, a yaml file      exit status 2
@@ -27,7 +27,7 @@ class SplitError(SmalldataError):
 
 
 class RecordError(SmalldataError):
-    """A stored result is missing, was written by another version, or is not what it claims to be."""
+    """A stored result is missing, of another version, or not what it claims to be."""
 
 
 class FitError(SmalldataError):

@@ -1,7 +1,8 @@
 """What a model is to this package: a frozen recipe (Learner) that builds a scikit-learn estimator.
 
-Also what a recipe says of itself (Traits), where its values may lie (SearchSpace), and the arrays it hands to the
-Shapley kernels (MarginForm). Learners know a task's shape (TaskInfo), never its data.
+Also what a recipe says of itself (Traits), where its values may lie (SearchSpace), and the arrays
+it hands to the Shapley kernels (MarginForm). Learners know a task's shape (TaskInfo), never its
+data.
 """
 
 import math
@@ -57,11 +58,12 @@ class Traits:
 class Estimator(Protocol):
     """The scikit-learn object a learner builds.
 
-    ``y`` holds class codes 0 … n_classes-1 (1 is the positive class of a binary task) or float64 values.
-    A classifier has ``predict_proba`` (n, n_classes), every row summing to 1, and may have ``decision_function``
-    ((n,) for binary, else (n, n_classes)), which then is what AUC is computed from. A regressor has ``predict``.
-    It may carry ``notes_`` (tuple of str): what the record must say about this fit (no calibration possible …).
-    All data arrive as float64 ndarray (NaN where the traits allow missing values).
+    ``y`` holds class codes 0 … n_classes-1 (1 is the positive class of a binary task) or float64
+    values. A classifier has ``predict_proba`` (n, n_classes), every row summing to 1, and may have
+    ``decision_function`` ((n,) for binary, else (n, n_classes)), which then is what AUC is computed
+    from. A regressor has ``predict``. It may carry ``notes_`` (tuple of str): what the record must
+    say about this fit (no calibration possible …). All data arrive as float64 ndarray (NaN where
+    the traits allow missing values).
     """
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> "Estimator":
@@ -69,12 +71,13 @@ class Estimator(Protocol):
         ...
 
 
-# ---------------------------------------------------------------- margin forms: what the Shapley kernels understand
+# ---------------------------------------------------------------- margin forms: what the Shapley
+# kernels understand
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LinearForm:
-    """f(x) = intercept + coef x; coef of shape (n_outputs, n_columns), intercept of shape (n_outputs,)."""
+    """f(x) = intercept + coef x; coef of shape (n_outputs, n_columns)."""
 
     coef: Array
     intercept: Array
@@ -84,8 +87,8 @@ class LinearForm:
 class KernelForm:
     """f(x) = intercept + sum_i coef_i k(x, support_i).
 
-    coef of shape (n_outputs, n_support), support of shape (n_support, n_columns); ``rbf``: exp(-gamma |x-s|^2);
-    ``poly``: (gamma <x, s> + coef0)^degree.
+    coef of shape (n_outputs, n_support), support of shape (n_support, n_columns); ``rbf``:
+    exp(-gamma |x-s|^2); ``poly``: (gamma <x, s> + coef0)^degree.
     """
 
     kernel: Literal["rbf", "poly"]
@@ -99,14 +102,14 @@ class KernelForm:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TreesForm:
-    """A tree ensemble that shap's interventional TreeExplainer reads: an xgboost Booster or a fitted forest."""
+    """A tree ensemble: an xgboost Booster or a fitted scikit-learn forest."""
 
     model: Any
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class NeighboursForm:
-    """f(x) = weighted mean of ``targets`` (n_train, n_outputs) over the nearest rows of ``train``."""
+    """f(x) = weighted mean of ``targets`` (n_train, n_outputs) over the nearest of ``train``."""
 
     train: Array
     targets: Array
@@ -117,7 +120,7 @@ class NeighboursForm:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CallableForm:
-    """Any function of columns (n, n_columns) -> (n, n_outputs); explained by sampling permutations."""
+    """Any function (n, n_columns) -> (n, n_outputs); explained by sampling permutations."""
 
     function: Callable[[Array], Array]
 
@@ -129,17 +132,18 @@ MarginForm = LinearForm | KernelForm | TreesForm | NeighboursForm | CallableForm
 class Learner(Protocol):
     """A frozen dataclass of hyperparameters; ``dataclasses.replace`` is how tuning sets them.
 
-    Obligations: ``build`` returns an unfitted estimator that ``sklearn.base.clone`` copies, whose fit depends on the
-    data, the recipe and the seed alone (same seed, same output). ``margin_form`` returns the fitted function on the
-    learner's explained scale (``scale``: margin, log-odds, probability or value), with 1 output for binary and
-    regression tasks and n_classes else (log-odds of several classes are centred over the classes), in terms of
-    the columns the estimator was fitted on.
+    Obligations: ``build`` returns an unfitted estimator that ``sklearn.base.clone`` copies, whose
+    fit depends on the data, the recipe and the seed alone (same seed, same output). ``margin_form``
+    returns the fitted function on the learner's explained scale (``scale``: margin, log-odds,
+    probability or value), with 1 output for binary and regression tasks and n_classes else
+    (log-odds of several classes are centred over the classes), in terms of the columns the
+    estimator was fitted on.
     """
 
     traits: ClassVar[Traits]
 
     def build(self, info: TaskInfo, *, seed: int, device: str) -> Any:
-        """Build an unfitted estimator for a task of this shape (``n_features`` counts the features the user gave)."""
+        """Build an unfitted estimator; ``info.n_features`` counts the features the user gave."""
         ...
 
     def scale(self, kind: TaskKind) -> str:
@@ -158,7 +162,8 @@ class Learner(Protocol):
 class Parameter:
     """One dimension of a SearchSpace.
 
-    ``simpler`` says which end (low, high) or which order of choices is the simpler model; ties go there.
+    ``simpler`` says which end (low, high) or which order of choices is the simpler model; ties go
+    there.
     """
 
     kind: Literal["int", "float", "categorical"]
@@ -176,7 +181,8 @@ class Parameter:
             return False
         if self.kind == "int" and int(value) != value:
             return False
-        assert self.low is not None and self.high is not None
+        assert self.low is not None
+        assert self.high is not None
         return self.low <= value <= self.high
 
 
@@ -193,7 +199,8 @@ class SearchSpace:
         Raises
         ------
         ConfigError
-            If an entry is not a dimension: unknown kind or key, low above high, a log scale through zero.
+            If an entry is not a dimension: unknown kind or key, low above high, a log scale through
+            zero.
         """
         return cls(
             parameters={name: _parameter(name, dict(entry)) for name, entry in config.items()}
@@ -204,7 +211,8 @@ def _parameter(name: str, entry: dict[str, Any]) -> Parameter:
     unknown = set(entry) - {"kind", "low", "high", "log", "choices", "simpler"}
     if unknown:
         raise ConfigError(
-            f"space.{name}: unknown key {sorted(unknown)[0]!r}; use kind, low, high, log, choices, simpler."
+            f"space.{name}: unknown key {sorted(unknown)[0]!r}; "
+            "use kind, low, high, log, choices, simpler."
         )
     kind = entry.get("kind")
     for key in ("choices", "simpler"):

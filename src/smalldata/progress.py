@@ -1,4 +1,4 @@
-"""What the user sees while a cell runs: a bar with the time left on a terminal, plain lines on a pipe; all on stderr."""
+"""What the user sees while a cell runs, on stderr: a bar on a terminal, plain lines on a pipe."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""What the line produces: Splits, Prediction, FoldResult, RunRecord, Comparison, Explanation. Frozen, no I/O."""
+"""What the line produces, from Splits to Comparison and Explanation. Frozen, no I/O."""
 
 import hashlib
 import json
@@ -41,7 +41,7 @@ class Fold:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Splits:
-    """The row ids of a Resampling bound to one Task: the master splits, whatever the train_size of a cell."""
+    """The rows of a Resampling bound to one Task: the master splits, whatever the train_size."""
 
     name: str
     split_key: str
@@ -76,11 +76,11 @@ class Splits:
 
     @property
     def folder(self) -> str:
-        """Folder name below the dataset's: the conf's name, off its defaults with a hash of the splits."""
+        """Folder name below the dataset's: the conf's name, off its defaults with a hash."""
         return self.name if self.is_default else f"{self.name}-{self.key[:6]}"
 
     def train_rows(self, fold: Fold, train_size: int | None = None) -> Rows:
-        """Training rows of a fold, ascending; with ``train_size`` the first so many of its nested order."""
+        """Training rows, ascending; with ``train_size`` the first so many of the nested order."""
         return np.sort(fold.train if train_size is None else fold.train[:train_size])
 
 
@@ -113,7 +113,7 @@ class Prediction:
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """One measure on one fold: a value, or None with the reason why it is undefined; ``note`` may qualify a value."""
+    """One measure on one fold: a value (``note`` may qualify it), or None with the reason."""
 
     value: float | None
     reason: str = ""
@@ -209,7 +209,7 @@ class RunRecord:
 
     @property
     def status(self) -> Status:
-        """``ok`` if every planned fold is, ``skipped`` if the model does not fit the task, else ``failed``."""
+        """``ok`` if every planned fold is, ``skipped`` if the model refuses, else ``failed``."""
         if self.skipped:
             return "skipped"
         n_ok = sum(fold.status == "ok" for fold in self.folds)
@@ -281,7 +281,7 @@ def cell_hash(identity: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class ComparisonRow:
-    """One cell and one measure of the table; ``ci_low``/``ci_high`` by the corrected variance (see significance)."""
+    """One cell and one measure of the table; the interval is by the corrected variance."""
 
     dataset: str
     cv: str
@@ -304,6 +304,11 @@ class ComparisonRow:
     predict_seconds: float | None
     explain_seconds: float | None
     optimistic: bool = False
+
+    @property
+    def label(self) -> str:
+        """Name of the cell in the table and in the tests; unique within a train_size."""
+        return f"{self.model} ({self.settings})" if self.settings else self.model
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Seeds: one base seed and the labels of what the randomness is for give one 31-bit integer.
 
-Nothing else in the package draws a seed. Whoever seeds a split leaves the model out of the labels, so that all
-models meet the same folds.
+Nothing else in the package draws a seed. Whoever seeds a split leaves the model out of the labels,
+so that all models meet the same folds.
 """
 
 import hashlib

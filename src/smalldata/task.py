@@ -1,4 +1,4 @@
-"""What is asked: a Dataset (the table as it was read) and a Task (the question put to it). Both are frozen.
+"""What is asked: a Dataset (the table as it was read) and a Task (the question put to it).
 
 Step in the line: files -> **Dataset -> Task** -> splits.
 """
@@ -56,8 +56,8 @@ class Dataset:
     name : str
         Folder name below ``outputs/``.
     X : DataFrame of shape (n_samples, n_features)
-        Columns are the features. A column is float64 (missing: NaN) or a pandas categorical with string categories
-        (missing: NaN).
+        Columns are the features. A column is float64 (missing: NaN) or a pandas categorical with
+        string categories (missing: NaN).
     y : ndarray of shape (n_samples,)
         float64 for a regression, else strings (dtype object). Never missing.
     sample_ids : ndarray of shape (n_samples,)
@@ -109,7 +109,8 @@ class Dataset:
                 )
         if len(self.feature_blocks) != n_features:
             raise DataError(
-                f"feature_blocks must have one entry per feature ({n_features}), got {len(self.feature_blocks)}."
+                f"feature_blocks must have one entry per feature ({n_features}), "
+                f"got {len(self.feature_blocks)}."
             )
         if not self.X.columns.is_unique:
             raise DataError("feature names must be unique; rename the repeated columns.")
@@ -127,7 +128,7 @@ class Dataset:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskInfo:
-    """The shape of a task without its data: all that a learner may know when it builds an estimator."""
+    """The shape of a task without its data: all that a learner may know of it."""
 
     kind: TaskKind
     n_samples: int
@@ -156,7 +157,7 @@ class Task:
     measure: str
 
     @property
-    def X(self) -> pd.DataFrame:  # noqa: N802 (the field's name for the feature table)
+    def X(self) -> pd.DataFrame:
         """Feature table of shape (n_samples, n_features)."""
         return self.dataset.X
 
@@ -259,7 +260,8 @@ def _numeric_target(dataset: Dataset) -> NDArray[np.float64]:
         y = np.asarray(dataset.y, dtype=np.float64)
     except ValueError:
         raise DataError(
-            f"a regression needs a numeric target; {dataset.target!r} holds text. Set dataset.kind=binary or multiclass."
+            f"a regression needs a numeric target; {dataset.target!r} holds text. "
+            "Set dataset.kind=binary or multiclass."
         ) from None
     if len(np.unique(y)) < 2:
         raise DataError(
@@ -274,13 +276,15 @@ def _classes(
     found = [str(name) for name in np.unique(labels)]
     if len(found) < 2:
         raise DataError(
-            f"the target {dataset.target!r} is constant ({found[0]!r}); there is nothing to predict."
+            f"the target {dataset.target!r} is constant ({found[0]!r}); "
+            "there is nothing to predict."
         )
     if kind is TaskKind.MULTICLASS:
         return tuple(found)
     if len(found) != 2:
         raise DataError(
-            f"a binary task needs two classes; {dataset.target!r} has {len(found)}: {', '.join(found[:8])}. "
+            f"a binary task needs two classes; {dataset.target!r} has {len(found)}: "
+            f"{', '.join(found[:8])}. "
             "Set dataset.kind=multiclass."
         )
     chosen = positive if positive is not None else dataset.positive
