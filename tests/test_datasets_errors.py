@@ -11,7 +11,9 @@ import pytest
 from smalldata.datasets import load_dataset
 from smalldata.errors import ConfigError, DataError
 
-PLAIN = "sample,tau,age,outcome\ns1,1.5,60,case\ns2,2.5,61,control\ns3,3,62,case\ns4,0.5,63,control\n"
+PLAIN = (
+    "sample,tau,age,outcome\ns1,1.5,60,case\ns2,2.5,61,control\ns3,3,62,case\ns4,0.5,63,control\n"
+)
 
 
 @pytest.fixture
@@ -69,11 +71,11 @@ DATA_ERRORS = {
     ),
     "repeated names": (
         PLAIN.replace("age", "tau"),
-        "column names of my.csv must be unique; 'tau' occur more than once. Rename them in the file.",
+        "column names of my.csv must be unique; repeated: 'tau'. Rename them in the file.",
     ),
     "names that differ by blanks": (
         PLAIN.replace("age", " tau "),
-        "column names of my.csv must be unique; 'tau' occur more than once. Rename them in the file.",
+        "column names of my.csv must be unique; repeated: 'tau'. Rename them in the file.",
     ),
     "column without a name": (
         PLAIN.replace("age", ""),
@@ -97,8 +99,10 @@ DATA_ERRORS = {
     ),
     "text in a numeric column": (
         PLAIN.replace("2.5", "<0.5"),
-        "a numeric column must hold numbers only; 'tau' has '<0.5' in line 3 (sample s2). Correct it, "
-        "or take it as missing with dataset.missing=['<0.5'], or take the column as categories with "
+        "a numeric column must hold numbers only; 'tau' has '<0.5' in line 3 (sample s2). Correct "
+        "it, "
+        "or take it as missing with dataset.missing=['<0.5'], or take the column as categories "
+        "with "
         "dataset.categorical=['tau'].",
     ),
     "constant target": (
@@ -112,8 +116,10 @@ DATA_ERRORS = {
     ),
     "target missing in rows": (
         PLAIN.replace("61,control", "61,").replace("62,case", "62,NA"),
-        "every row must have a target; 'outcome' is missing in 2 of 4 rows (empty 1, 'NA' 1), first in "
-        "line 3 (sample s2). Leave these rows out with dataset.drop_missing_target=true; if a marker is "
+        "every row must have a target; 'outcome' is missing in 2 of 4 rows (empty 1, 'NA' 1), "
+        "first in "
+        "line 3 (sample s2). Leave these rows out with dataset.drop_missing_target=true; if a "
+        "marker is "
         "meant as a class, rename it in the file.",
     ),
     "target missing altogether": (
@@ -126,18 +132,24 @@ DATA_ERRORS = {
     ),
     "repeated ids without a name": (
         PLAIN.replace("sample", "").replace("s2", "s1"),
-        "sample ids must be unique; 's1' occur more than once. If these are repeated measures of one "
-        "person, name the column dataset.groups, so that nobody is in two folds, and another column "
+        "sample ids must be unique; 's1' occur more than once. If these are repeated measures of "
+        "one "
+        "person, name the column dataset.groups, so that nobody is in two folds, and another "
+        "column "
         "dataset.id.",
     ),
     "number to be read in two ways": (
-        PLAIN.replace(",", ";").replace("1.5", "1,500").replace("2.5", "2,500").replace("0.5", "7,250"),
+        PLAIN.replace(",", ";")
+        .replace("1.5", "1,500")
+        .replace("2.5", "2,500")
+        .replace("0.5", "7,250"),
         "numbers must be readable in one way; '7,250' in my.csv may be 7250 or 7.250. "
         "Name the decimal sign: dataset.decimal=',' or dataset.decimal='.'.",
     ),
     "old workbook": (
         b"\xd0\xcf\x11\xe0 and more",
-        "my.csv must be csv, tsv, parquet or xlsx; it is an old Excel workbook. Save it as xlsx or csv.",
+        "my.csv must be csv, tsv, parquet or xlsx; it is an old Excel workbook. Save it as xlsx "
+        "or csv.",
     ),
     "hdf5": (
         b"\x89HDF\r\n and more",
@@ -248,7 +260,8 @@ def test_more_than_two_classes_are_not_binary(read):
 def test_text_is_no_regression(read):
     sentence = refused(DataError, lambda: read(PLAIN, kind="regression"))
     assert sentence == (
-        "a regression needs a numeric target; 'outcome' holds text, first 'case' in line 2 (sample s1). "
+        "a regression needs a numeric target; 'outcome' holds text, first 'case' in line 2 "
+        "(sample s1). "
         "Set dataset.kind=binary or multiclass."
     )
 
@@ -277,9 +290,7 @@ def test_the_wrong_separator_is_told(read, separator):
 def test_no_such_file_offers_the_nearest(read, tmp_path):
     read(PLAIN)
     missing = str(tmp_path / "my.cvs")
-    sentence = refused(
-        DataError, lambda: load_dataset("table", path=missing, target="outcome")
-    )
+    sentence = refused(DataError, lambda: load_dataset("table", path=missing, target="outcome"))
     assert sentence == (
         f"path must be a file; there is no {missing}; did you mean {tmp_path / 'my.csv'}?"
     )
@@ -295,9 +306,7 @@ def test_no_such_file_offers_the_nearest(read, tmp_path):
 
 def test_a_folder_is_no_file(read, tmp_path):
     read(PLAIN)
-    sentence = refused(
-        DataError, lambda: load_dataset("table", path=tmp_path, target="outcome")
-    )
+    sentence = refused(DataError, lambda: load_dataset("table", path=tmp_path, target="outcome"))
     assert sentence == f"path must be a file; {tmp_path} is a folder (with my.csv)."
 
 
@@ -314,9 +323,7 @@ def test_undecodable_bytes_are_named(read):
         "Name the encoding, for example dataset.encoding="
     )
     assert read(content, encoding="latin-1").sample_ids[1] == "s\x81"
-    sentence = refused(
-        DataError, lambda: read(PLAIN.replace("s2", "é").encode(), encoding="ascii")
-    )
+    sentence = refused(DataError, lambda: read(PLAIN.replace("s2", "é").encode(), encoding="ascii"))
     assert "must be ascii; byte 0xc3 in line 3 is not." in sentence
 
 
@@ -353,7 +360,8 @@ def test_no_such_sheet(tmp_path):
 
     sentence = refused(ConfigError, lambda: load("dta"))
     assert sentence == (
-        "sheet must be one of 'data', 'empty' in book.xlsx, or its number counted from 0; got 'dta'."
+        "sheet must be one of 'data', 'empty' in book.xlsx, or its number counted from 0; got "
+        "'dta'."
     )
     assert "got 2." in refused(ConfigError, lambda: load(2))
     assert refused(DataError, lambda: load("empty")) == (
@@ -401,7 +409,8 @@ def test_files_that_cannot_be_joined(tmp_path):
         "the files must share sample ids; they share none (a.csv 's1', b.csv 'S-1')."
     )
     assert refused(DataError, lambda: load("c.csv")) == (
-        "files are joined on sample ids; none were found in c.csv. Name their column with dataset.id."
+        "files are joined on sample ids; none were found in c.csv. Name their column with "
+        "dataset.id."
     )
     assert refused(DataError, lambda: load("d.csv", id="sample")) == (
         "sample ids must be unique in each file; 's1' occur more than once in d.csv."
@@ -423,7 +432,9 @@ def rows(n, header, line):
 
 
 def test_an_id_left_among_the_features_is_told(read):
-    text = rows(20, "sample,name,number,x,outcome", lambda r: f"s{r},nm{r}a,{r + 1},{r}.5,{'ab'[r % 2]}")
+    text = rows(
+        20, "sample,name,number,x,outcome", lambda r: f"s{r},nm{r}a,{r + 1},{r}.5,{'ab'[r % 2]}"
+    )
     warnings = read(text).warnings
     assert len(warnings) == 2
     assert warnings[0].startswith("column 'name' looks like an id left among the features")
@@ -463,6 +474,8 @@ def test_plain_tables_get_no_advice(read):
     text = rows(
         30,
         "sample,patient,age_years,gene_id2,outcome",
-        lambda r: f"s{r},{'yes' if r % 2 else 'no'},{50 + r % 9},{generator.normal()},{'ab'[r % 2]}",
+        lambda r: (
+            f"s{r},{'yes' if r % 2 else 'no'},{50 + r % 9},{generator.normal()},{'ab'[r % 2]}"
+        ),
     )
     assert read(text).warnings == ()

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+from pathlib import Path
 
 import numpy as np
 import openpyxl
@@ -13,7 +14,9 @@ import pytest
 from smalldata.datasets import load_dataset
 from smalldata.task import TaskKind, make_task
 
-PLAIN = "sample,tau,age,outcome\ns1,1.5,60,case\ns2,2.5,61,control\ns3,3,62,case\ns4,0.5,63,control\n"
+PLAIN = (
+    "sample,tau,age,outcome\ns1,1.5,60,case\ns2,2.5,61,control\ns3,3,62,case\ns4,0.5,63,control\n"
+)
 
 
 @pytest.fixture
@@ -66,7 +69,10 @@ def test_one_line_tells_what_was_inferred(read):
         (lambda text: text + ",,,\n,,,\n\n", "comma, utf-8"),
         (lambda text: "# made on a machine\n# units: ng, ml\n" + text, "comma, utf-8"),
         (lambda text: "sep=,\n" + text, "comma, utf-8"),
-        (lambda text: text.replace(",", ";").replace("sample", "sep=;\nsample"), "semicolon, utf-8"),
+        (
+            lambda text: text.replace(",", ";").replace("sample", "sep=;\nsample"),
+            "semicolon, utf-8",
+        ),
         (lambda text: "#" + text, "comma, utf-8"),
         (lambda text: text.replace("tau", ' "tau"').replace("s2", ' "s2"'), "comma, utf-8"),
         (lambda text: text.replace("tau", " tau ").replace("control", "control  "), "comma, utf-8"),
@@ -124,9 +130,7 @@ def test_a_sheet_is_chosen_by_name_or_number(tmp_path):
         sheet.append([*line.split(","), None])
     book.save(tmp_path / "book.xlsx")
     for chosen in ("data", 1):
-        dataset = load_dataset(
-            "table", path=tmp_path / "book.xlsx", target="outcome", sheet=chosen
-        )
+        dataset = load_dataset("table", path=tmp_path / "book.xlsx", target="outcome", sheet=chosen)
         assert_plain(dataset)
         assert "(xlsx, sheet data)" in dataset.messages[0]
 
@@ -314,7 +318,9 @@ def test_ids_keep_their_zeros_and_are_found(read):
 
 def test_groups_batch_and_folds_are_no_features(read):
     lines = ["sample,person,plate,fold,x,outcome"]
-    lines += [f"s{row},p{row // 2},{row % 3}.0,{row % 4},{row}.5,{'ab'[row % 2]}" for row in range(12)]
+    lines += [
+        f"s{row},p{row // 2},{row % 3}.0,{row % 4},{row}.5,{'ab'[row % 2]}" for row in range(12)
+    ]
     dataset = read("\n".join(lines), groups="person", batch="plate", folds="fold")
     assert dataset.feature_names == ("x",)
     assert dataset.groups.tolist() == [f"p{row // 2}" for row in range(12)]
@@ -405,8 +411,7 @@ def test_outer_join_keeps_all_samples_that_have_a_target(blocks):
         drop_missing_target=True,
     )
     assert dataset.X.shape == (4, 5)
-    with open(blocks["protein"], "w") as file:
-        file.write("sample\tTP53\tAKT\ns4\t0.4\t40\ns3\t0.3\t30\n")
+    Path(blocks["protein"]).write_text("sample\tTP53\tAKT\ns4\t0.4\t40\ns3\t0.3\t30\n")
     dataset = load_dataset(
         "table",
         path=blocks,

@@ -1,8 +1,10 @@
-"""Loaders: one per source of tables. Each gives a Dataset and neither downloads, scales, imputes nor selects.
+"""Loaders: one per source of tables.
 
-Step in the line: **files -> Dataset** -> Task.
+Step in the line: **files -> Dataset** -> Task. A loader reads and checks; it never downloads,
+scales, imputes or selects.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from smalldata.catalogue import read_entry, resolve
@@ -12,7 +14,7 @@ from smalldata.task import Dataset
 
 DEFAULT = "omics"
 
-__all__ = ["load_dataset"]
+__all__ = ["build_dataset", "load_dataset"]
 
 
 def load_dataset(name: str | None = None, **values: Any) -> Dataset:
@@ -21,7 +23,8 @@ def load_dataset(name: str | None = None, **values: Any) -> Dataset:
     Parameters
     ----------
     name : str, optional
-        A bundled table, ``table``, ``h5ad`` or ``synthetic``. Default: ``table`` where a ``path`` is given, else omics.
+        A bundled table, ``table``, ``h5ad`` or ``synthetic``. Default: ``table`` where a ``path``
+        is given, else omics.
     **values
         Override the keys of the yaml.
 
@@ -48,9 +51,25 @@ def load_dataset(name: str | None = None, **values: Any) -> Dataset:
         if key not in entry or key == "_target_":
             known = [known_key for known_key in entry if known_key != "_target_"]
             raise ConfigError(
-                f"dataset={chosen} must be given one of {', '.join(known)}; there is no key {key!r}{did_you_mean(key, known)}"
+                f"dataset={chosen} must be given one of {', '.join(known)}; there is no key "
+                f"{key!r}{did_you_mean(key, known)}"
             )
-    settings = entry | values
-    loader = resolve(settings.pop("_target_"))
-    dataset: Dataset = loader(**settings)
+    return build_dataset(entry | values)
+
+
+def build_dataset(config: Mapping[str, Any]) -> Dataset:
+    """Load a dataset from a composed section: ``_target_`` and the arguments of its loader.
+
+    Raises
+    ------
+    ConfigError
+        If ``_target_`` is no loader of this package.
+    DataError
+        If the table is not fit to be a dataset.
+    """
+    settings = dict(config)
+    target = str(settings.pop("_target_", ""))
+    if not target.startswith("smalldata.datasets."):
+        raise ConfigError(f"_target_ of a dataset must name a loader; got {target!r}.")
+    dataset: Dataset = resolve(target)(**settings)
     return dataset

@@ -4,28 +4,14 @@ Step in the line: **files** -> Dataset. Each function gives sentences for `Datas
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from smalldata.datasets.vocabulary import EVENT_WORDS, ID_WORDS, PERSON_WORDS, TIME_WORDS
 from smalldata.task import TaskKind
-
-_TIME_WORDS = frozenset(
-    "time times days months survival followup os pfs dfs rfs efs ttp tdm".split()
-)
-_EVENT_WORDS = frozenset(
-    """event events status censor censored censoring vital dead death died deceased relapse recurrence metastasis
-    progression fu""".split()
-)
-_PERSON_WORDS = frozenset(
-    """patient patientid subject subjectid person personid participant participantid individual individualid donor donorid
-    mouse mouseid animal animalid family familyid""".split()
-)
-_ID_WORDS = frozenset(
-    "id ids sampleid rowname rownames index barcode identifier uid accession".split()
-)
 
 Values = NDArray[np.float64] | pd.Categorical
 
@@ -71,13 +57,13 @@ def id_like(columns: Mapping[str, Values]) -> list[str]:
             is_id = n_rows >= 10 and len(values.categories) > 0.9 * n_rows
         else:
             words = _tokens(name)
-            named = bool(words) and words <= _ID_WORDS
+            named = bool(words) and words <= ID_WORDS
             is_id = _counts_rows(values) or (named and _all_whole(values))
         if is_id:
             found.append(name)
     return [
-        f"column {name!r} looks like an id left among the features; name it dataset.id or leave it out "
-        f"with dataset.drop=['{name}']"
+        f"column {name!r} looks like an id left among the features; name it dataset.id "
+        f"or leave it out with dataset.drop=['{name}']"
         for name in found
     ]
 
@@ -86,43 +72,44 @@ def repeated_measures(columns: Mapping[str, Values]) -> list[str]:
     """Columns of persons that recur: their rows must not be in two folds."""
     sentences = []
     for name, values in columns.items():
-        if not _tokens(name) & _PERSON_WORDS:
+        if not _tokens(name) & PERSON_WORDS:
             continue
         present = pd.Series(values).dropna()
         n_distinct = present.nunique()
         # Two or three values are a group of persons (patient: yes or no), not persons.
         if 3 < n_distinct < len(present):
             sentences.append(
-                f"column {name!r} has {n_distinct} values in {len(present)} rows; if these are repeated "
-                f"measures, set dataset.groups={name}, so that nobody is in two folds"
+                f"column {name!r} has {n_distinct} values in {len(present)} rows; if these are "
+                f"repeated measures, set dataset.groups={name}, so that nobody is in two folds"
             )
     return sentences
 
 
 def survival(columns: Mapping[str, Values], *, target: str, kind: TaskKind) -> list[str]:
-    """A target that is a time with an event beside it, or an event with its time beside it."""
+    """Tell a target that is a time with an event beside it, or an event beside its time."""
     events = [
         name
         for name, values in columns.items()
-        if _tokens(name) & _EVENT_WORDS and pd.Series(values).nunique() == 2
+        if _tokens(name) & EVENT_WORDS and pd.Series(values).nunique() == 2
     ]
     times = [
         name
         for name, values in columns.items()
         if isinstance(values, np.ndarray)
-        and _tokens(name) & _TIME_WORDS
+        and _tokens(name) & TIME_WORDS
         and np.nanmin(values, initial=np.inf) >= 0
     ]
-    if kind is TaskKind.REGRESSION and _tokens(target) & _TIME_WORDS and events:
+    if kind is TaskKind.REGRESSION and _tokens(target) & TIME_WORDS and events:
         return [
-            f"target {target!r} with the column {events[0]!r} looks like survival times; a regression takes "
-            "the times of censored rows for true ones. Better ask whether the event comes before a fixed time, "
-            "and leave out rows censored earlier"
+            f"target {target!r} with the column {events[0]!r} looks like survival times; a "
+            "regression takes the times of censored rows for true ones. Better ask whether the "
+            "event comes before a fixed time, and leave out rows censored earlier"
         ]
-    if kind is TaskKind.BINARY and _tokens(target) & _EVENT_WORDS and times:
+    if kind is TaskKind.BINARY and _tokens(target) & EVENT_WORDS and times:
         return [
-            f"target {target!r} with the column {times[0]!r} looks like survival data; the time is known only "
-            f"afterwards. Leave it out with dataset.drop=['{times[0]}'] and mind rows censored early"
+            f"target {target!r} with the column {times[0]!r} looks like survival data; the "
+            f"time is known only afterwards. Leave it out with dataset.drop=['{times[0]}'] and "
+            "mind rows censored early"
         ]
     return []
 
@@ -149,7 +136,7 @@ def _tokens(name: str) -> frozenset[str]:
 
 
 def _all_whole(values: NDArray[np.float64]) -> bool:
-    """Distinct whole numbers without a gap for a missing one."""
+    """Whether these are distinct whole numbers, none missing."""
     return bool(
         not np.isnan(values).any()
         and np.all(values == np.floor(values))
@@ -158,6 +145,6 @@ def _all_whole(values: NDArray[np.float64]) -> bool:
 
 
 def _counts_rows(values: NDArray[np.float64]) -> bool:
-    """The numbers of the rows in their order, from 0 or 1."""
+    """Whether these are the numbers of the rows in their order, from 0 or 1."""
     steps = np.arange(len(values), dtype=np.float64)
     return len(values) >= 10 and any(np.array_equal(values, steps + start) for start in (0, 1))

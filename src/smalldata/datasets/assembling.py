@@ -1,6 +1,7 @@
-"""From typed columns to a Dataset: blocks chosen, columns dropped, content checked, name and summary line made.
+"""From typed columns to a Dataset: columns chosen, content checked, name and summary made.
 
-Step in the line: files -> **Dataset** -> Task. Every loader ends here, so that every source meets the same checks.
+Step in the line: files -> **Dataset** -> Task. Every loader ends here, so that every source meets
+the same checks.
 """
 
 import hashlib
@@ -157,7 +158,7 @@ def kept_columns(
 
     Examples
     --------
-    >>> kept_columns(["age", "TP53", "EGFR"], ["clinical", "rna", "rna"], blocks=["rna"], drop=["E*"])
+    >>> kept_columns(["age", "TP53"], ["clinical", "rna"], blocks=["rna"], drop=[])
     [1]
     """
     known = list(dict.fromkeys(column_blocks))
@@ -172,7 +173,7 @@ def kept_columns(
             )
     dropped: set[str] = set()
     names = set(columns)
-    for entry in map(str, drop):
+    for entry in [str(entry) for entry in drop]:
         hits = {entry} if entry in names else {name for name in names if fnmatchcase(name, entry)}
         if not hits:
             raise ConfigError(
@@ -212,13 +213,14 @@ def check_values(features: pd.DataFrame, sample_ids: NDArray[Any]) -> None:
     DataError
     """
     numeric = features.select_dtypes("number")
-    infinite = np.argwhere(np.isinf(numeric.to_numpy(dtype=np.float64)))
+    values = numeric.to_numpy(dtype=np.float64)
+    infinite = np.argwhere(np.isinf(values))
     if len(infinite):
         row, column = (int(place) for place in infinite[0])
         raise DataError(
             f"values must be finite; column {str(numeric.columns[column])!r} of sample "
-            f"{str(sample_ids[row])!r} is {numeric.iat[row, column]} ({len(infinite)} infinite in "
-            "all). Replace them by a number or leave them empty."
+            f"{str(sample_ids[row])!r} is {float(values[row, column])} "
+            f"({len(infinite)} infinite in all). Replace them by a number or leave them empty."
         )
     n_present = features.notna().to_numpy().sum(axis=0)
     empty = [
@@ -232,13 +234,14 @@ def check_values(features: pd.DataFrame, sample_ids: NDArray[Any]) -> None:
 
 
 def name_with_changes(name: str, values: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
-    """Name of a dataset with a suffix for each setting that makes another question or another table of it.
+    """Name a dataset, with a suffix for each setting that makes something else of it.
 
     Parameters
     ----------
     name : str
     values, defaults : mapping
-        What was asked and what the yaml says, of target, kind, positive, id, groups, batch, folds, blocks and drop.
+        What was asked and what the yaml says, of target, kind, positive, id, groups, batch, folds,
+        blocks and drop.
 
     Returns
     -------
@@ -266,9 +269,10 @@ def name_with_changes(name: str, values: Mapping[str, Any], defaults: Mapping[st
 
 
 def safe_name(text: str, *, n_characters: int = 60) -> str:
-    """A folder name for every file system: letters, digits and ``._+-``, of bounded length.
+    """Make a folder name for every file system: letters, digits and ``._+-``, of bounded length.
 
-    Where something had to be replaced or cut, six characters of the text's SHA-256 keep two names apart.
+    Where something had to be replaced or cut, six characters of the text's SHA-256 keep two names
+    apart.
     """
     cleaned = re.sub(r"[^A-Za-z0-9._+-]+", "_", text).strip("._") or "table"
     if cleaned == text and len(text) <= n_characters:

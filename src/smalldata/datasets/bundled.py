@@ -1,7 +1,8 @@
 """Reads the tables that come with the package (data/*.parquet), checked by their sha256.
 
-Step in the line: **files -> Dataset** -> Task. The metadata `smalldata` of a file tells the role of each column (id,
-feature, group, target) and the block of each feature; several targets may stand side by side.
+Step in the line: **files -> Dataset** -> Task. The metadata `smalldata` of a file tells the role of
+each column (id, feature, group, target) and the block of each feature; several targets may stand
+side by side.
 """
 
 import hashlib
@@ -49,8 +50,8 @@ def load(
     Parameters
     ----------
     name : str
-        Name of the dataset; a target, kind, positive class, group, batch, block or drop other than the yaml's own
-        gives it a suffix.
+        Name of the dataset; a target, kind, positive class, group, batch, block or drop other than
+        the yaml's own gives it a suffix.
     path : str
         File below ``data/``.
     target : str
@@ -94,8 +95,9 @@ def load(
     found = hashlib.sha256(content).hexdigest()
     if sha256 and found != sha256:
         raise DataError(
-            f"the bundled table {file} must have the sha256 {sha256[:12]}… of conf/dataset/{name}.yaml, got {found[:12]}…; "
-            "the file was changed or cut. Restore it or reinstall smalldata; an own table is read with dataset=table."
+            f"the bundled table {file} must have the sha256 {sha256[:12]}… of "
+            f"conf/dataset/{name}.yaml, got {found[:12]}…; the file was changed or cut. Restore it "
+            "or reinstall smalldata; an own table is read with dataset=table."
         )
     table = pq.read_table(io.BytesIO(content))
     metadata = pq.read_metadata(io.BytesIO(content)).metadata or {}
@@ -105,8 +107,8 @@ def load(
         by_role.setdefault(role, []).append(column)
     if target not in by_role["target"]:
         raise ConfigError(
-            f"target must be one of {', '.join(by_role['target'])} in {name}; there is no target {target!r}"
-            f"{did_you_mean(target, by_role['target'])}"
+            f"target must be one of {', '.join(by_role['target'])} in {name}; there is no target "
+            f"{target!r}{did_you_mean(target, by_role['target'])}"
         )
     apart = {"id": id, "groups": groups, "batch": batch}
     for key, column in apart.items():
@@ -124,8 +126,12 @@ def load(
     regression = task_kind is TaskKind.REGRESSION
     outcome = table[target].cast(pa.float64() if regression else pa.string())
     ids = table[id].to_pylist() if id is not None else range(1, table.num_rows + 1)
-    asked = {"target": target, "kind": kind, "positive": positive, "id": id, "groups": groups}
-    asked |= {
+    asked = {
+        "target": target,
+        "kind": kind,
+        "positive": positive,
+        "id": id,
+        "groups": groups,
         "batch": batch,
         "blocks": None if blocks is None else list(blocks),
         "drop": list(drop),

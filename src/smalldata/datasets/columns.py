@@ -1,11 +1,12 @@
-"""Types untyped columns: a column of cells becomes float64, a categorical, or is refused with the cell that spoils it.
+"""Types columns of cells: float64, categorical, or refused with the cell that spoils it.
 
 Step in the line: **files** -> Dataset.
 
-Missing are, in any column and any case: an empty cell, NA, N/A, NaN, null, ``?``, ``.``, ``-``, ``--`` and a
-spreadsheet's errors (``#N/A``, ``#DIV/0!`` …); the word None only among numbers, since as text it is often a category.
-True and False become 1 and 0. Numbers may have thousands separators (``1,234.5``, ``1.234,5``, ``1 234``, ``1'234``)
-and, if all have it, a percent sign, which is taken off (12 % is 12).
+Missing are, in any column and any case: an empty cell, NA, N/A, NaN, null, ``?``, ``.``, ``-``,
+``--`` and a spreadsheet's errors (``#N/A``, ``#DIV/0!`` …); the word None only among numbers, since
+as text it is often a category. True and False become 1 and 0. Numbers may have thousands separators
+(``1,234.5``, ``1.234,5``, ``1 234``, ``1'234``) and, if all have it, a percent sign, which is taken
+off (12 % is 12).
 """
 
 import re
@@ -17,12 +18,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from smalldata.datasets.reading import Cells
+from smalldata.datasets.vocabulary import MISSING_NUMBER, MISSING_TEXT
 from smalldata.errors import DataError
-
-MISSING_TEXT = frozenset(
-    ["", *"na n/a nan null ? . - -- #n/a #na #null! #div/0! #value! #num! #ref! #name?".split()]
-)
-MISSING_NUMBER = MISSING_TEXT | {"none"}
 
 _BOOLEAN = {"true": 1.0, "false": 0.0}
 _DATE = re.compile(
@@ -65,8 +62,9 @@ def type_column(
 ) -> TypedColumn:
     """Type one column.
 
-    A column is numeric if every cell that is not missing is a number, text if no more than half of them are; between
-    the two it is refused: a number with a sign beside it (``<0.5``, ``n/d``) would make categories of thousands of values.
+    A column is numeric if every cell that is not missing is a number, text if no more than half of
+    them are; between the two it is refused: a number with a sign beside it (``<0.5``, ``n/d``)
+    would make categories of thousands of values.
 
     Parameters
     ----------
@@ -167,8 +165,9 @@ def _type_slowly(
         row, cell = bad[0]
         others = f" ({len(bad)} such cells in all)" if len(bad) > 1 else ""
         raise DataError(
-            f"a numeric column must hold numbers only; {name!r} has {cell!r} in {where(row)}{others}. "
-            f"Correct it, or take it as missing with dataset.missing=['{cell}'], or take the "
+            f"a numeric column must hold numbers only; {name!r} has {cell!r} in "
+            f"{where(row)}{others}. Correct it, or take it as missing with "
+            f"dataset.missing=['{cell}'], or take the "
             f"column as categories with dataset.categorical=['{name}']."
         )
     dates = all(_DATE.fullmatch(cell) for _, cell in present)
@@ -203,7 +202,7 @@ def text_markers(cells: Collection[str]) -> frozenset[str]:
 
 
 def label(value: str | float) -> str:
-    """A class, id or group as text: 2.0 is ``2``, NaN is empty."""
+    """Write a class, id or group as text: 2.0 is ``2``, NaN is empty."""
     if isinstance(value, str):
         return value
     if np.isnan(value):

@@ -1,6 +1,7 @@
 """Loads an AnnData file (.h5ad): the matrix X or a layer, with a column of obs as the target.
 
-Step in the line: **files -> Dataset** -> Task. Read with h5py alone, which the extra `h5ad` installs.
+Step in the line: **files -> Dataset** -> Task. Read with h5py alone, which the extra `h5ad`
+installs.
 """
 
 import hashlib
@@ -68,7 +69,8 @@ def load(
     names : str, optional
         Column of var with the feature names (gene symbols); default: its index.
     obs : sequence of str
-        Columns of obs that are features too, as the block ``obs``; those of the matrix are the block ``X``.
+        Columns of obs that are features too, as the block ``obs``; those of the matrix are the
+        block ``X``.
     blocks : sequence of str, optional
         ``X``, ``obs`` or both; default: all.
     positive, kind, drop, drop_missing_target, name, licence, citation
@@ -93,7 +95,8 @@ def load(
         ) from None
     if not path or not target:
         raise ConfigError(
-            "path and target must be given: dataset=h5ad dataset.path=my.h5ad dataset.target=COLUMN."
+            "path and target must be given: dataset=h5ad dataset.path=my.h5ad "
+            "dataset.target=COLUMN."
         )
     file = Path(path).expanduser()
     if not file.is_file():
@@ -193,7 +196,7 @@ def load(
 
 
 class _Frame:
-    """A data frame as AnnData stores it: one HDF5 object per column, the index named by an attribute."""
+    """A data frame as AnnData stores it: one HDF5 object per column."""
 
     def __init__(self, group: Any, source: str) -> None:
         self._group = group
@@ -220,7 +223,7 @@ class _Frame:
 
 
 def _from_group(group: Any) -> Cells:
-    """A categorical, or a nullable column with its mask."""
+    """Read a categorical, or a nullable column with its mask."""
     if "codes" in group:
         return _decoded(_cells(group["categories"][()]), group["codes"][()])
     values = _cells(group["values"][()])
@@ -251,7 +254,7 @@ def _taken(cells: Cells, rows: NDArray[np.intp]) -> Cells:
 
 
 def _matrix(handle: Any, layer: str | None, source: str) -> NDArray[np.float64]:
-    """The dense matrix, from a dense array or a compressed sparse one."""
+    """Read the matrix, dense, from a dense array or a compressed sparse one."""
     layers = list(handle.get("layers", {}))
     if layer is not None and layer not in layers:
         raise ConfigError(

@@ -1,6 +1,7 @@
-"""Joins the files of one table on their sample ids: one row per sample, the columns of all blocks side by side.
+"""Joins the files of one table on their sample ids.
 
-Step in the line: **files** -> Dataset. A single file passes through the same door.
+Step in the line: **files** -> Dataset. One row per sample, the columns of all blocks side by side.
+A single file passes through the same door.
 """
 
 from collections import Counter
@@ -10,17 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from smalldata.datasets.assembling import did_you_mean, listed
-from smalldata.datasets.columns import MISSING_TEXT, labels
+from smalldata.datasets.columns import labels
 from smalldata.datasets.reading import Cells, RawTable
+from smalldata.datasets.vocabulary import ID_NAMES, MISSING_TEXT
 from smalldata.errors import ConfigError, DataError
 
 SINGLE_BLOCK = "features"
-
-_ID_NAMES = frozenset(
-    """id ids sample samples sampleid sampleids samplename samplenames subject subjectid patient patientid participant
-    participantid donor donorid person personid case caseid mouse mouseid animal animalid barcode specimen specimenid
-    record recordid accession geoaccession cellline rowname rownames unnamed0 identifier uid iid eid index""".split()
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +66,9 @@ class JoinedTable:
 def infer_id(table: RawTable, *, taken: Sequence[str] = ()) -> int | None:
     """Position of the column that holds the sample ids.
 
-    In this order: a first column without a name; the first column with a usual name (id, sample, patient, barcode …)
-    whose entries are all different text or whole numbers; a first column of text whose entries are all different.
+    In this order: a first column without a name; the first column with a usual name (id, sample,
+    patient, barcode …) whose entries are all different text or whole numbers; a first column of
+    text whose entries are all different.
 
     Parameters
     ----------
@@ -87,7 +84,7 @@ def infer_id(table: RawTable, *, taken: Sequence[str] = ()) -> int | None:
         return 0
     for place, name in enumerate(table.names):
         plain = "".join(letter for letter in name.lower() if letter.isalnum())
-        if plain in _ID_NAMES and name not in taken and _names_rows(table.columns[place]):
+        if plain in ID_NAMES and name not in taken and _names_rows(table.columns[place]):
             return place
     first = table.columns[0]
     if table.names[0] in taken or not isinstance(first, list) or not _names_rows(first):
@@ -244,7 +241,8 @@ def _common_ids(
         if absent:
             outcome = "left out" if how == "inner" else "kept with missing values"
             warnings.append(
-                f"{len(absent)} samples are not in {table.source} and were {outcome}: {listed(absent)}"
+                f"{len(absent)} samples are not in {table.source} and were {outcome}: "
+                f"{listed(absent)}"
             )
     return (anywhere if how == "outer" else [e for e in anywhere if e in everywhere]), warnings
 

@@ -1,7 +1,7 @@
-"""Reads one table file (csv, tsv, txt, these with .gz, parquet, xlsx) into named columns of cells, untyped.
+"""Reads one table file (csv, tsv, txt, .gz, parquet, xlsx) into named columns of cells.
 
-Step in the line: **files** -> Dataset. The format is told by the content, not by the ending. A file that is not a table
-is refused with the place where it stops being one.
+Step in the line: **files** -> Dataset. The format is told by the content, not by the ending. A file
+that is not a table is refused with the place where it stops being one.
 """
 
 import csv
@@ -178,7 +178,7 @@ def _unzip(content: bytes, source: str) -> bytes:
 def _read_text(
     text: str, source: str, *, separator: str | None
 ) -> tuple[list[list[str]], list[int], str]:
-    """Records, the line each ends in, and the separator."""
+    """Split a text into records, the line each ends in, and the separator."""
     skipped, text, declared = _preamble(text)
     chosen = named_separator(separator) if separator is not None else declared
     chosen = chosen or find_separator(text)
@@ -215,10 +215,11 @@ def _read_text(
 
 
 def _preamble(text: str) -> tuple[int, str, str | None]:
-    """Number of lines skipped at the top, the rest, and the separator that a line ``sep=;`` declares.
+    """Split off what stands above a table.
 
-    Lines that begin with ``#`` are comments, except a last one with as many fields as the line below, which then
-    holds numbers: that one is a header (``#SampleID``).
+    Gives the number of lines skipped, the rest, and the separator that a line ``sep=;`` declares.
+    Lines that begin with ``#`` are comments, except a last one with as many fields as the line
+    below, which then holds numbers: that one is a header (``#SampleID``).
     """
     n_skipped = 0
     declared = None
@@ -244,7 +245,7 @@ def _preamble(text: str) -> tuple[int, str, str | None]:
 def _read_workbook(
     content: bytes, source: str, *, sheet: str | int | None
 ) -> tuple[list[list[str]], list[int], tuple[str, ...]]:
-    """Records of one sheet, their row numbers, and what to tell."""
+    """Read the records of one sheet, their row numbers, and what to tell."""
     from zipfile import BadZipFile
 
     from openpyxl import load_workbook
@@ -352,8 +353,9 @@ def _check_width(
         if len(record) != expected:
             shown = " ".join(record)[:_LINES_SHOWN]
             raise DataError(
-                f"every row of {source} must have {expected} fields like the header; {place} {line} "
-                f"has {len(record)} ({shown!r}). Put text that contains the separator in quotes."
+                f"every row of {source} must have {expected} fields like the header; "
+                f"{place} {line} has {len(record)} ({shown!r}). Put text that contains the "
+                "separator in quotes."
             )
 
 

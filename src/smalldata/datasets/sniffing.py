@@ -1,7 +1,7 @@
 """Finds out how a text table was written: its encoding, its separator, its decimal sign.
 
-Step in the line: **files** -> Dataset. Bytes or cells in, an answer out; an answer that could be two things is an error
-that says what to name.
+Step in the line: **files** -> Dataset. Bytes or cells in, an answer out; an answer that could be
+two things is an error that says what to name.
 """
 
 import codecs
@@ -30,8 +30,9 @@ _DECIMAL_POINT = re.compile(r"[+-]?\d*\.(?:\d{1,2}|\d{4,})(?:[eE][+-]?\d+)?")
 def decode(content: bytes, *, source: str, encoding: str | None = None) -> tuple[str, str]:
     """Bytes to text.
 
-    The encoding is the one named; else the one of the byte order mark; else UTF-16 where every other byte is zero;
-    else UTF-8; else Windows-1252, the usual encoding of western spreadsheets (latin-1 with more signs).
+    The encoding is the one named; else the one of the byte order mark; else UTF-16 where every
+    other byte is zero; else UTF-8; else Windows-1252, the usual encoding of western spreadsheets
+    (latin-1 with more signs).
 
     Parameters
     ----------
@@ -116,10 +117,10 @@ def named_separator(separator: str) -> str:
 
 
 def find_separator(text: str) -> str | None:
-    """The separator under which the first records have equally many fields, two or more.
+    """Find the separator under which the first records have equally many fields, two or more.
 
-    Among several the one with most fields is taken. The header may be one field shorter than the rows, as R writes
-    it. Blanks count only where nothing else separates.
+    Among several the one with most fields is taken. The header may be one field shorter than the
+    rows, as R writes it. Blanks count only where nothing else separates.
 
     Parameters
     ----------
@@ -160,10 +161,10 @@ def _field_counts(text: str, separator: str) -> list[int]:
 
 
 def find_decimal(cells: Iterable[str], *, source: str) -> str:
-    """The decimal sign of a table's cells: ``,`` or ``.``.
+    """Find the decimal sign of a table's cells: ``,`` or ``.``.
 
-    ``0,5`` and ``1.234,5`` speak for the comma, ``1,234,567`` and ``1,234.5`` for the point; ``1,234`` can be either
-    and is decided by the other cells.
+    ``0,5`` and ``1.234,5`` speak for the comma, ``1,234,567`` and ``1,234.5`` for the point;
+    ``1,234`` can be either and is decided by the other cells.
 
     Parameters
     ----------

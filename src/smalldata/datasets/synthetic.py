@@ -1,4 +1,4 @@
-"""Makes a table whose informative features are known: for tests, canaries and the null of an explanation.
+"""Makes a table whose informative features are known: for tests, canaries and demonstrations.
 
 Step in the line: **Dataset** -> Task.
 """
@@ -27,10 +27,11 @@ def load(
 ) -> Dataset:
     """Draw a table with a known truth.
 
-    Features are independent standard normal. A score is the sum of the informative features with random signs, divided by
-    the square root of their number, plus ``noise`` times a standard normal. A regression predicts the score; binary classes
-    are its halves (case: the upper one), so they are balanced; for more classes each has its own signs and a row gets the
-    class of its largest score. ``informative=0`` leaves pure noise.
+    Features are independent standard normal. A score is the sum of the informative features with
+    random signs, divided by the square root of their number, plus ``noise`` times a standard
+    normal. A regression predicts the score; binary classes are its halves (case: the upper one), so
+    they are balanced; for more classes each has its own signs and a row gets the class of its
+    largest score. ``informative=0`` leaves pure noise.
 
     Parameters
     ----------
@@ -71,8 +72,8 @@ def load(
         raise ConfigError(f"kind must be one of {', '.join(known)}; got {kind!r}.")
     if n < 4 or p < 1 or not 0 <= informative <= p:
         raise ConfigError(
-            f"n must be at least 4, p at least 1 and informative between 0 and p; got n={n}, p={p}, "
-            f"informative={informative}."
+            f"n must be at least 4, p at least 1 and informative between 0 and p; got n={n}, "
+            f"p={p}, informative={informative}."
         )
     if noise < 0 or not 0 <= missing < 1 or n_classes < 3:
         raise ConfigError(
@@ -98,8 +99,16 @@ def load(
         y = np.array([f"class{winner + 1}" for winner in scores.argmax(axis=1)], dtype=object)
     width = len(str(p))
     names = [f"x{place:0{width}d}" for place in range(1, p + 1)]
-    asked = {"n": n, "p": p, "informative": informative, "noise": noise, "seed": seed}
-    asked |= {"kind": kind, "n_classes": n_classes, "missing": missing}
+    asked = {
+        "n": n,
+        "p": p,
+        "informative": informative,
+        "noise": noise,
+        "seed": seed,
+        "kind": kind,
+        "n_classes": n_classes,
+        "missing": missing,
+    }
     return assemble(
         pd.DataFrame(values, columns=names),
         y,

@@ -1,7 +1,8 @@
 """Loads a user's table: one file, or one file per block joined on the sample id.
 
-Step in the line: **files -> Dataset** -> Task. Reading, joining and typing are done by `reading`, `joining`, `columns` and
-`target`; here each column gets its role. Whatever was inferred stands in one line of `Dataset.messages`.
+Step in the line: **files -> Dataset** -> Task. Reading, joining and typing are done by `reading`,
+`joining`, `columns` and `target`; here each column gets its role. Whatever was inferred stands in
+one line of `Dataset.messages`.
 """
 
 import hashlib
@@ -61,19 +62,21 @@ def load(
     licence: str = "",
     citation: str = "",
 ) -> Dataset:
-    """Load a table of samples by features.
+    r"""Load a table of samples by features.
 
     Parameters
     ----------
     path : str, Path or mapping
-        csv, tsv, txt (each also .gz), parquet or xlsx; several files as ``{block: file}``, joined on the sample id. The
-        target and the other roles may be in any of the files; a file whose features are not wanted is left out by ``blocks``.
+        csv, tsv, txt (each also .gz), parquet or xlsx; several files as ``{block: file}``, joined
+        on the sample id. The target and the other roles may be in any of the files; a file whose
+        features are not wanted is left out by ``blocks``.
     target : str
         The column to predict.
     id : str, optional
         The sample ids. Default: see `joining.infer_id`; else the row numbers.
     groups, batch, folds : str, optional
-        Columns of rows that stay together, of the measurement batch, of fold ids for ``cv=fixed``. Never features.
+        Columns of rows that stay together, of the measurement batch, of fold ids for ``cv=fixed``.
+        Never features.
     blocks : sequence of str, optional
         Blocks (files) whose features are used; default: all.
     positive : object, optional
@@ -99,7 +102,8 @@ def load(
     drop_empty : bool
         Leave out features without any value; otherwise they are an error.
     name : str, optional
-        Name of the dataset instead of the file's; six characters of the table's fingerprint follow in any case.
+        Name of the dataset instead of the file's; six characters of the table's fingerprint follow
+        in any case.
     sha256 : str
         Checksum of a single file; empty: not checked.
     licence, citation : str
@@ -120,12 +124,13 @@ def load(
     --------
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
+    >>> rows = ["sample;tau;outcome", "a;1,5;case", "b;2,5;control", "c;3;case", "d;1;control"]
     >>> with TemporaryDirectory() as folder:
     ...     file = Path(folder) / "my.csv"
-    ...     _ = file.write_text("sample;tau;outcome\\na;1,5;case\\nb;2,5;control\\nc;3;case\\nd;1;control\\n")
+    ...     n_characters = file.write_text("\n".join(rows))
     ...     dataset = load(path=file, target="outcome")
-    >>> dataset.messages[0]
-    'read 4 x 1 from my.csv (semicolon, decimal comma, utf-8); id: sample; target: outcome (binary, positive: case)'
+    >>> dataset.messages[0].split("; ")[0]
+    'read 4 x 1 from my.csv (semicolon, decimal comma, utf-8)'
     """
     if not path:
         raise ConfigError("path must name a file: dataset.path=my.csv dataset.target=COLUMN.")
@@ -300,13 +305,15 @@ class _Typing:
 def _role_column(
     joined: JoinedTable, name: str, *, role: str, tables: Mapping[str, RawTable]
 ) -> Column:
-    """The column of a role; the same column in several files counts once if it says the same."""
+    """Find the column of a role; one that is equal in several files counts once."""
     found = [column for column in joined.columns if name in (column.name, column.own_name)]
     if not found:
         known = [column.name for column in joined.columns]
         source = ", ".join(table.source for table in tables.values())
         if name == joined.id_name:
-            raise ConfigError(f"{role} must be a column of {source}; {name!r} holds the sample ids.")
+            raise ConfigError(
+                f"{role} must be a column of {source}; {name!r} holds the sample ids."
+            )
         hint = did_you_mean(name, known)
         if hint == ".":
             hint = f"; the columns are {listed(known)}."
@@ -390,7 +397,10 @@ def _name(
     blocks: Sequence[str] | str | None,
     drop: Sequence[str] | str,
 ) -> str:
-    """Stem, six characters of the fingerprint of files, ids, target and groups, and a suffix for a subset."""
+    """Join stem, six characters of the table's fingerprint, and a suffix for a subset.
+
+    The fingerprint is that of the files, the ids, the target and the groups.
+    """
     keys = [dataset.provenance.sha256, make_task(dataset).split_key]
     fingerprint = hashlib.sha256("\x1f".join(keys).encode()).hexdigest()[:6]
     subset = {

@@ -1,6 +1,7 @@
-"""Reads the target: which rows have one, classes or values, which kind, which class is the positive one.
+"""Reads the target: which rows have one, its kind, its values or classes, the positive class.
 
-Step in the line: **files** -> Dataset. What is inferred here is printed; every inference can be overruled by name.
+Step in the line: **files** -> Dataset. What is inferred here is printed; every inference can be
+overruled by name.
 """
 
 from collections import Counter
@@ -12,21 +13,11 @@ from numpy.typing import NDArray
 from smalldata.datasets.assembling import listed
 from smalldata.datasets.columns import TypedColumn, labels, text_markers, type_column
 from smalldata.datasets.reading import Cells
+from smalldata.datasets.vocabulary import NEGATIVE_CLASSES, POSITIVE_CLASSES
 from smalldata.errors import ConfigError, DataError
 from smalldata.task import TaskKind
 
 MAX_INTEGER_CLASSES = 10
-
-_POSITIVE_WORDS = frozenset(
-    """+ yes y true t positive pos case cases tumor tumour cancer malignant disease diseased patient patients affected
-    impaired impairment sick ill event dead deceased died death relapse relapsed recurrence metastasis progression
-    progressed responder response treated treatment exposed mutant mut mutated resistant infected abnormal""".split()
-)
-_NEGATIVE_WORDS = frozenset(
-    """- no n false f negative neg control controls ctrl ctl healthy normal benign alive living unaffected none absent
-    censored wildtype wild-type wt non-responder nonresponder untreated unexposed placebo sensitive uninfected reference
-    ref""".split()
-)
 
 
 def missing_rows(cells: Cells, missing: Collection[str] = ()) -> NDArray[np.bool_]:
@@ -70,18 +61,20 @@ def check_complete(
     )
     if not drop_missing_target:
         raise DataError(
-            f"every row must have a target; {name!r} is missing in {len(rows)} of {len(absent)} rows "
-            f"({marked}), first in {where(int(rows[0]))}. Leave these rows out with "
-            "dataset.drop_missing_target=true; if a marker is meant as a class, rename it in the file."
+            f"every row must have a target; {name!r} is missing in {len(rows)} of {len(absent)} "
+            f"rows ({marked}), first in {where(int(rows[0]))}. Leave these rows out with "
+            "dataset.drop_missing_target=true; if a marker is meant as a class, rename it in the "
+            "file."
         )
     return f"{len(rows)} rows without a target left out ({marked})"
 
 
 def infer_kind(values: TypedColumn) -> TaskKind:
-    """What a complete target is.
+    """Tell what a complete target is.
 
-    Text: two distinct values are binary, more multiclass. Numbers: two distinct values are binary; whole numbers with at
-    most ten distinct values, each met five times on average, are multiclass; all else is a regression.
+    Text: two distinct values are binary, more multiclass. Numbers: two distinct values are binary;
+    whole numbers with at most ten distinct values, each met five times on average, are multiclass;
+    all else is a regression.
 
     Examples
     --------
@@ -101,11 +94,12 @@ def infer_kind(values: TypedColumn) -> TaskKind:
 
 
 def infer_positive(classes: Sequence[str], counts: dict[str, int]) -> str:
-    """The positive one of two classes.
+    """Find the positive one of two classes.
 
-    In this order: the larger of two numbers (1 of 0 and 1, 2 of 1 and 2); the one that is a word for a positive finding
-    (case, yes, true, tumor, disease, impaired …) if the other is none; the one whose other is a word for a negative one
-    (control, no, healthy, normal, wt …); the rarer; the last in the alphabet.
+    In this order: the larger of two numbers (1 of 0 and 1, 2 of 1 and 2); the one that is a word
+    for a positive finding (case, yes, true, tumor, disease, impaired …) if the other is none; the
+    one whose other is a word for a negative one (control, no, healthy, normal, wt …); the rarer;
+    the last in the alphabet.
 
     Examples
     --------
@@ -116,17 +110,17 @@ def infer_positive(classes: Sequence[str], counts: dict[str, int]) -> str:
         return max(classes, key=float)
     except ValueError:
         pass
-    positive = [name for name in classes if name.lower() in _POSITIVE_WORDS]
+    positive = [name for name in classes if name.lower() in POSITIVE_CLASSES]
     if len(positive) == 1:
         return positive[0]
-    negative = [name for name in classes if name.lower() in _NEGATIVE_WORDS]
+    negative = [name for name in classes if name.lower() in NEGATIVE_CLASSES]
     if len(negative) == 1:
         return next(name for name in classes if name != negative[0])
     return min(classes, key=lambda name: (counts[name], [-ord(letter) for letter in name]))
 
 
 def named_positive(positive: object, classes: Sequence[str], *, target: str) -> str:
-    """The class that the user named; upper and lower case may differ.
+    """Find the class that the user named; upper and lower case may differ.
 
     Raises
     ------
@@ -210,8 +204,8 @@ def read_target(
     classes = sorted(counts)
     if task_kind is TaskKind.BINARY and len(classes) != 2:
         raise DataError(
-            f"a binary target must have two classes; {name!r} has {len(classes)} ({listed(classes)}). "
-            "Set dataset.kind=multiclass."
+            f"a binary target must have two classes; {name!r} has {len(classes)} "
+            f"({listed(classes)}). Set dataset.kind=multiclass."
         )
     chosen: str | None = None
     if task_kind is TaskKind.BINARY:
