@@ -115,17 +115,22 @@ def test_one_hot_votes_are_probabilities():
 
 
 def test_ties_go_to_the_earlier_training_row_at_the_end_of_a_long_walk():
-    # Both training rows lie at the same distance of x and of z, summed in other orders by each
-    # walk: a drift of one unit in the last place would let the second one win now and then.
-    rng = np.random.default_rng(4)
-    x, z, step = rng.normal(size=(3, 200))
-    train = np.vstack([(x + z) / 2 + step, (x + z) / 2 + step])
-    values, base_values, errors = knn_values(
-        [x], [z], train=train, targets=[[0.0], [1.0]], n_neighbors=1, weights="uniform"
+    # The terms of the second training row are those of the first in another order, at x and at z:
+    # a drift of one unit in the last place would let it win at the end of a walk now and then.
+    steps = np.random.default_rng(4).normal(size=200)
+    train = np.vstack([steps, steps[::-1]])
+    values, base_values, _ = knn_values(
+        [np.zeros(200)],
+        [np.full(200, 3.0)],
+        train=train,
+        targets=[[0.0], [1.0]],
+        n_neighbors=1,
+        weights="uniform",
+        n_permutations=40,
     )
-    assert not values.any()
-    assert not errors.any()
     assert base_values.tolist() == [0.0]
+    assert np.abs(values).max() > 0.01
+    assert abs(values.sum()) < 1e-12
 
 
 def test_standard_errors_shrink_and_stop_at_the_tolerance(table):
