@@ -1,0 +1,232 @@
+"""The grammar all figures share: colours, datasets, and what a figure is made of.
+
+A figure is a plain dict: a Vega-Lite ``spec`` whose data are *names* of datasets, the ``params`` (arrays of names) and the
+``controls`` (signals a select box sets) it reads, and the words beside it. Field names and literals in a spec are ours;
+what a user named (features, classes, samples, models) travels only as data: in datasets and in arrays of names, which
+axes look up by position. A name can therefore never be read as a field, an expression or markup.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, GREY = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#D55E00",
+    "#CC79A7",
+    "#56B4E9",
+    "#8A8A8A",
+)
+"""Colours that people with any colour vision can tell apart (Okabe & Ito 2008), and a grey."""
+
+CLASS_COLOURS = [BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, GREY]
+LOW_TO_HIGH = ["#0072B2", "#8FA3AD", "#D55E00"]
+INK = "currentColor"
+"""Text, axes and rules take the colour of the page's text: light, dark and print need no second drawing."""
+
+GRID_OPACITY = 0.12
+
+Spec = dict[str, Any]
+Figures = dict[str, Any]
+"""``datasets`` and ``params`` by name, ``figures`` in reading order, ``controls`` (signal -> select box)."""
+
+CONFIG: Spec = {
+    "background": None,
+    "font": "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif",
+    "aria": False,
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": INK,
+        "titleColor": INK,
+        "gridColor": INK,
+        "domainColor": INK,
+        "tickColor": INK,
+        "domainOpacity": 0.4,
+        "tickOpacity": 0.4,
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": 500,
+        "titlePadding": 8,
+        "labelLimit": 150,
+        "labelOverlap": True,
+    },
+    "legend": {
+        "labelColor": INK,
+        "titleColor": INK,
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": 500,
+        "orient": "top",
+        "symbolOpacity": 1,
+        "labelLimit": 220,
+    },
+    "title": {"color": INK, "subtitleColor": INK, "anchor": "start", "fontSize": 13, "fontWeight": 500},
+    "rule": {"color": INK},
+    "text": {"color": INK, "fontSize": 12},
+    "point": {"filled": True},
+    "circle": {"stroke": None},
+}
+"""Vega-Lite configuration of every figure."""
+
+
+def dataset(
+    rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, lookups: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Store rows column by column.
+
+    Parameters
+    ----------
+    rows : sequence of mappings
+    columns : mapping
+        Key -> label shown in the data table; an empty label keeps a column out of the table.
+    lookups : mapping, optional
+        Key -> name of the array of names that the column's numbers are positions in.
+    """
+    lookups = lookups or {}
+    return {
+        "columns": [
+            {"key": key, "label": label, **({"lookup": lookups[key]} if key in lookups else {})}
+            for key, label in columns.items()
+        ],
+        "data": {key: [row[key] for row in rows] for key in columns},
+    }
+
+
+def figure(
+    name: str,
+    title: str,
+    spec: Spec,
+    *,
+    table: str,
+    caption: str = "",
+    datasets: Sequence[str] = (),
+    params: Sequence[str] = (),
+    controls: Mapping[str, Any] | None = None,
+    alt: str = "",
+) -> dict[str, Any]:
+    """Join a spec with what stands around it; ``controls`` maps the signals it reads to their first values."""
+    controls = dict(controls or {})
+    signals = [{"name": key, "value": value} for key, value in controls.items()]
+    return {
+        "name": name,
+        "title": title,
+        "caption": caption,
+        "alt": alt or f"{title}. {caption}",
+        "table": table,
+        "datasets": list(dict.fromkeys([table, *datasets])),
+        "params": list(params),
+        "controls": controls,
+        "spec": {
+            "width": "container",
+            "autosize": {"type": "fit", "contains": "padding", "resize": True},
+            "params": signals,
+            **spec,
+        },
+    }
+
+
+def data(name: str) -> Spec:
+    """Refer to a dataset of the page."""
+    return {"name": name}
+
+
+def axis_names(array: str, **options: Any) -> Spec:
+    """Axis whose positions are looked up in an array of names."""
+    return {"labelExpr": f"{array}[datum.value]", "title": None, **options}
+
+
+def tooltip(*pairs: tuple[str, str, str]) -> list[Spec]:
+    """Tooltip lines: (field, title, "number" or "text")."""
+    return [
+        {"field": field, "title": title, "type": "nominal"}
+        if kind == "text"
+        else {"field": field, "title": title, "type": "quantitative", "format": ".3~r" if kind == "number" else kind}
+        for field, title, kind in pairs
+    ]
+
+
+def step_height(n: int, step: int = 22, least: int = 60) -> int:
+    """Height in pixels of so many rows."""
+    return max(least, n * step)
+
+
+def quantitative(field: str, title: str | None = None, *, zero: bool = False, **options: Any) -> Spec:
+    """Encode a number."""
+    scale = {"zero": zero, **options.pop("scale", {})}
+    axis = options.pop("axis", {})
+    if axis is not None:
+        axis = {"title": title, "tickCount": 5, "gridOpacity": GRID_OPACITY, **axis}
+    return {"field": field, "type": "quantitative", "scale": scale, "axis": axis, **options}
+
+
+def square_axis(field: str, title: str) -> Spec:
+    """Encode a share from 0 to 1."""
+    return quantitative(field, title, scale={"domain": [0, 1], "nice": False}, axis={"format": ".1f"})
+
+
+def curve_layers(
+    *, mean: str, lines: str, extra: Sequence[Spec] = (), x_title: str, y_title: str, only: str = "datum.k == k"
+) -> list[Spec]:
+    """Band, thin line per repeat, thick mean: layers of a curve figure on the unit square."""
+    keep = [{"filter": only}]
+    x, y = square_axis("x", x_title), square_axis("y", y_title)
+    return [
+        *extra,
+        {
+            "data": data(mean),
+            "transform": keep,
+            "mark": {"type": "area", "opacity": 0.15, "color": BLUE},
+            "encoding": {"x": x, "y": {**square_axis("low", y_title)}, "y2": {"field": "high"}},
+        },
+        {
+            "data": data(lines),
+            "transform": keep,
+            "mark": {"type": "line", "strokeWidth": 1, "opacity": 0.45, "color": BLUE},
+            "encoding": {
+                "x": x,
+                "y": y,
+                "detail": {"field": "repeat", "type": "nominal"},
+                "order": {"field": "i", "type": "quantitative"},
+            },
+        },
+        {
+            "data": data(mean),
+            "transform": keep,
+            "mark": {"type": "line", "strokeWidth": 2.5, "color": BLUE},
+            "encoding": {
+                "x": x,
+                "y": y,
+                "order": {"field": "x", "type": "quantitative"},
+                "tooltip": tooltip(("x", x_title, ".2f"), ("y", y_title, ".3f"), ("low", "lowest repeat", ".3f"), ("high", "highest repeat", ".3f")),
+            },
+        },
+    ]
+
+
+def diagonal(*, y_start: float = 0.0, y_end: float = 1.0) -> Spec:
+    """Dashed line across the unit square: what guessing, or perfect calibration, would give."""
+    return {
+        "data": {"values": [{"x": 0, "y": y_start}, {"x": 1, "y": y_end}]},
+        "mark": {"type": "line", "strokeDash": [4, 4], "strokeWidth": 1, "opacity": 0.5, "color": INK},
+        "encoding": {
+            "x": {"field": "x", "type": "quantitative"},
+            "y": {"field": "y", "type": "quantitative"},
+        },
+    }
+
+
+def swarm(field: str, groups: list[str], *, bins: int) -> list[Spec]:
+    """Spread points of (nearly) equal value across their row: ``offset`` from -0.5 to 0.5, the fullest bin fills it."""
+    within = [*groups, "cell"]
+    return [
+        {"joinaggregate": [{"op": "min", "field": field, "as": "least"}, {"op": "max", "field": field, "as": "most"}]},
+        {
+            "calculate": f"datum.most > datum.least ? round((datum.{field} - datum.least) / (datum.most - datum.least) * {bins}) : 0",
+            "as": "cell",
+        },
+        {"window": [{"op": "row_number", "as": "turn"}], "groupby": within},
+        {"joinaggregate": [{"op": "count", "as": "crowd"}], "groupby": within},
+        {"joinaggregate": [{"op": "max", "field": "crowd", "as": "fullest"}]},
+        {"calculate": "(datum.turn - (datum.crowd + 1) / 2) / max(datum.fullest, 8)", "as": "offset"},
+    ]

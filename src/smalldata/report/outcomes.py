@@ -1,0 +1,263 @@
+"""Out-of-fold predictions of one cell in plain numbers: curves, calibration, confusion, and every sample.
+
+Step in the line: RunRecord + Task -> **plain dict** -> figures. A curve is drawn per repeat, from the held-out predictions
+of its folds pooled; several folds' models share a curve, so the scores in the tables are means over folds, never areas
+under these curves.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smalldata.curves import calibration_points, precision_recall_points, roc_points
+from smalldata.report.plain import round_significant
+from smalldata.results import Array, FoldResult, RunRecord
+from smalldata.task import Task, TaskKind
+
+GRID = np.linspace(0.0, 1.0, 51)
+"""Where curves of several repeats are averaged."""
+
+N_CURVE_POINTS = 150
+"""Most points of one repeat's curve; above it they are thinned evenly."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Repeat:
+    """Held-out predictions of all finished folds of one repeat, joined."""
+
+    repeat: int
+    row: NDArray[np.int64]
+    y: NDArray[Any]
+    probabilities: Array | None
+    label: NDArray[np.int64] | None
+    value: Array | None
+
+
+def pool_repeats(folds: Sequence[FoldResult]) -> list[Repeat]:
+    """Join the held-out predictions of each repeat, in the order of the repeats."""
+    repeats = []
+    for number in sorted({fold.repeat for fold in folds}):
+        parts = [
+            fold.prediction
+            for fold in folds
+            if fold.repeat == number and fold.status == "ok" and fold.prediction is not None
+        ]
+        if not parts:
+            continue
+
+        def joined(name: str, parts: list[Any] = parts) -> Any:
+            columns = [getattr(part, name) for part in parts]
+            return None if any(column is None for column in columns) else np.concatenate(columns)
+
+        repeats.append(
+            Repeat(
+                repeat=number,
+                row=joined("row"),
+                y=joined("y"),
+                probabilities=joined("probabilities"),
+                label=joined("label"),
+                value=joined("value"),
+            )
+        )
+    return repeats
+
+
+def summarize_outcomes(task: Task, record: RunRecord) -> dict[str, Any]:
+    """Describe what a model said of the held-out samples.
+
+    Returns
+    -------
+    dict
+        Classification: ``outputs`` (names of the classes the curves speak for), ``roc``, ``precision_recall``,
+        ``calibration`` (per output), ``confusion`` and ``samples``. Regression: ``samples`` alone. Empty if no fold
+        holds a prediction.
+    """
+    repeats = pool_repeats(record.folds)
+    if not repeats:
+        return {}
+    if task.kind is TaskKind.REGRESSION:
+        return {"n_repeats": len(repeats), "samples": _value_samples(task, repeats)}
+    outputs = curve_outputs(task)
+    summary: dict[str, Any] = {
+        "n_repeats": len(repeats),
+        "outputs": [task.classes[code] for code in outputs],
+        "confusion": _confusion(task, repeats),
+        "samples": _class_samples(task, repeats),
+    }
+    if all(repeat.probabilities is not None for repeat in repeats):
+        summary |= {
+            "roc": [roc_curves(repeats, code) for code in outputs],
+            "precision_recall": [precision_recall_curves(repeats, code) for code in outputs],
+            "calibration": [calibration(repeats, code) for code in outputs],
+        }
+    return summary
+
+
+def curve_outputs(task: Task) -> list[int]:
+    """Class codes the curves speak for: the positive class, or each class against the rest."""
+    return [1] if task.kind is TaskKind.BINARY else list(range(len(task.classes)))
+
+
+# ---------------------------------------------------------------- curves
+
+
+def roc_curves(repeats: Sequence[Repeat], code: int) -> dict[str, Any]:
+    """ROC curve of a class against the rest, per repeat, with mean and range on a grid."""
+    curves = []
+    for repeat in repeats:
+        x, y = roc_points(*_scored(repeat, code))
+        if len(x):
+            curves.append((repeat.repeat, x, y))
+    means = [np.interp(GRID, x, y) for _, x, y in curves]
+    return _with_mean(curves, means)
+
+
+def precision_recall_curves(repeats: Sequence[Repeat], code: int) -> dict[str, Any]:
+    """Precision against recall of a class, per repeat, with mean and range on a grid, and the prevalence."""
+    curves = []
+    for repeat in repeats:
+        x, y = precision_recall_points(*_scored(repeat, code))
+        if len(x):
+            curves.append((repeat.repeat, x, y))
+    means = [
+        y[np.minimum(np.searchsorted(x, GRID, side="left"), len(y) - 1)] for _, x, y in curves
+    ]
+    summary = _with_mean(curves, means)
+    summary["prevalence"] = float(np.mean(repeats[0].y == code))
+    return summary
+
+
+def calibration(repeats: Sequence[Repeat], code: int) -> dict[str, Any]:
+    """Observed share of a class against its predicted probability, in bins of equal numbers of predictions.
+
+    ``pooled`` are the points of all repeats together, ``lines`` those of each repeat by itself.
+    """
+    n_bins = int(np.clip(len(repeats[0].row) // 20, 3, 10))
+    truth = np.concatenate([_scored(repeat, code)[0] for repeat in repeats])
+    score = np.concatenate([_scored(repeat, code)[1] for repeat in repeats])
+    return {
+        "pooled": _bins(truth, score, n_bins),
+        "lines": [
+            {"repeat": repeat.repeat, **point}
+            for repeat in repeats
+            for point in _bins(*_scored(repeat, code), n_bins)
+        ],
+    }
+
+
+def _bins(truth: NDArray[np.bool_], score: Array, n_bins: int) -> list[dict[str, Any]]:
+    points = calibration_points(truth, score, n_bins=n_bins)
+    return [
+        {"predicted": round(float(x), 4), "observed": round(float(y), 4), "n": int(n)}
+        for x, y, n in zip(*points, strict=True)
+    ]
+
+
+def _scored(repeat: Repeat, code: int) -> tuple[NDArray[np.bool_], Array]:
+    assert repeat.probabilities is not None
+    return repeat.y == code, repeat.probabilities[:, code]
+
+
+def _with_mean(
+    curves: list[tuple[int, Array, Array]], on_grid: list[Array]
+) -> dict[str, Any]:
+    if not curves:
+        return {"repeats": [], "mean": []}
+    stacked = np.stack(on_grid)
+    rows = zip(
+        GRID, stacked.mean(axis=0), stacked.min(axis=0), stacked.max(axis=0), strict=True
+    )
+    return {
+        "repeats": [
+            {"repeat": number, "x": _rounded(_thin(x)), "y": _rounded(_thin(y))}
+            for number, x, y in curves
+        ],
+        "mean": [
+            {"x": round(float(x), 3), "y": round(float(y), 4), "low": round(float(a), 4), "high": round(float(b), 4)}
+            for x, y, a, b in rows
+        ],
+    }
+
+
+def _thin(values: Array) -> Array:
+    if len(values) <= N_CURVE_POINTS:
+        return values
+    return values[np.linspace(0, len(values) - 1, N_CURVE_POINTS).round().astype(int)]
+
+
+def _rounded(values: Array) -> list[float]:
+    return [round(value, 4) for value in values.tolist()]
+
+
+# ---------------------------------------------------------------- tables of samples
+
+
+def _confusion(task: Task, repeats: Sequence[Repeat]) -> dict[str, Any]:
+    """Rows observed, columns predicted: mean number of samples per repeat, and the share of the row."""
+    n_classes = len(task.classes)
+    counts = np.zeros((n_classes, n_classes))
+    n_labelled = 0
+    for repeat in repeats:
+        if repeat.label is not None:
+            np.add.at(counts, (repeat.y.astype(int), repeat.label), 1)
+            n_labelled += 1
+    counts /= max(n_labelled, 1)
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
+    return {
+        "counts": [[round(value, 1) for value in row] for row in counts.tolist()],
+        "shares": [[round(value, 4) for value in row] for row in shares.tolist()],
+    }
+
+
+def _class_samples(task: Task, repeats: Sequence[Repeat]) -> list[dict[str, Any]]:
+    """Per sample: observed and predicted class, mean probabilities, and in how many repeats it was wrong."""
+    n_samples, n_classes = task.n_samples, len(task.classes)
+    sums = np.zeros((n_samples, n_classes))
+    seen = np.zeros(n_samples)
+    wrong = np.zeros(n_samples)
+    for repeat in repeats:
+        if repeat.probabilities is not None:
+            np.add.at(sums, repeat.row, repeat.probabilities)
+        elif repeat.label is not None:
+            np.add.at(sums, (repeat.row, repeat.label), 1.0)
+        np.add.at(seen, repeat.row, 1.0)
+        if repeat.label is not None:
+            np.add.at(wrong, repeat.row, (repeat.label != repeat.y).astype(float))
+    means = sums / np.where(seen > 0, seen, 1.0)[:, None]
+    predicted = means.argmax(axis=1)
+    return [
+        {
+            "row": row,
+            "id": str(task.dataset.sample_ids[row]),
+            "observed": int(task.y[row]),
+            "predicted": int(predicted[row]),
+            "probabilities": [round(value, 4) for value in means[row].tolist()],
+            "n_wrong": int(wrong[row]),
+            "n_seen": int(seen[row]),
+        }
+        for row in np.flatnonzero(seen > 0).tolist()
+    ]
+
+
+def _value_samples(task: Task, repeats: Sequence[Repeat]) -> list[dict[str, Any]]:
+    """Per sample: observed value, mean prediction and its standard deviation over repeats."""
+    predictions: dict[int, list[float]] = {}
+    for repeat in repeats:
+        if repeat.value is not None:
+            for row, value in zip(repeat.row.tolist(), repeat.value.tolist(), strict=True):
+                predictions.setdefault(row, []).append(value)
+    return [
+        {
+            "row": row,
+            "id": str(task.dataset.sample_ids[row]),
+            "observed": round_significant(float(task.y[row]), 5),
+            "predicted": round_significant(float(np.mean(values)), 5),
+            "sd": round_significant(float(np.std(values)), 3),
+            "n_seen": len(values),
+        }
+        for row, values in sorted(predictions.items())
+    ]

@@ -1,0 +1,252 @@
+"""The two pages, each one self-contained HTML text: templates filled, figures and scripts put inside.
+
+Step in the line: summary + figures -> **HTML**. The only files read are the package's own templates. Every value passes
+jinja's autoescape; the figures' data are JSON in which no character can end a script element. The page's own content
+security policy forbids every request, and every script but the four whose hashes it names.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from smalldata.report import plain, wording
+from smalldata.report.charts import CONFIG
+from smalldata.report.explanation_figures import explanation_figures
+from smalldata.report.figures import cell_figures
+from smalldata.report.overview import summarize_comparison
+from smalldata.report.overview_figures import comparison_figures
+from smalldata.report.summarize import summarize_cell
+from smalldata.results import Comparison, Explanation, RunRecord
+from smalldata.task import Task
+
+SCRIPTS = (
+    "vendor/vega.min.js",
+    "vendor/vega-lite.min.js",
+    "vendor/vega-interpreter.js",
+    "report.js",
+)
+
+
+def report_html(
+    task: Task,
+    record: RunRecord,
+    *,
+    explanation: Explanation | None = None,
+    comparison: Comparison | None = None,
+) -> str:
+    """Write the report of one cell.
+
+    Parameters
+    ----------
+    task : Task
+    record : RunRecord
+        Finished, failed or skipped.
+    explanation : Explanation, optional
+    comparison : Comparison, optional
+        The table the cell belongs to; gives the rank, the test against dummy and the link to ``../index.html``.
+
+    Returns
+    -------
+    str
+        One HTML page that loads nothing.
+    """
+    summary = summarize_cell(task, record, explanation, comparison)
+    page = _joined(cell_figures(summary), explanation_figures(summary))
+    page["params"]["rows"] = [str(name) for name in task.dataset.sample_ids]
+    page["params"]["codes"] = (
+        [int(code) for code in task.y] if task.kind.is_classification else []
+    )
+    page["params"].setdefault("classes", list(task.classes))
+    primary = summary["scores"][0] if summary["scores"] else None
+    words = {
+        "question": wording.say_question(summary["task"], summary["cell"]),
+        "performance": wording.say_performance(
+            summary["task"], summary["cell"], primary, summary["against"]
+        ),
+        "features": wording.say_features(summary["task"], summary["explanation"]),
+        "doubts": wording.say_doubts(summary, primary),
+    }
+    return _render(
+        "report.html",
+        page,
+        summary=summary,
+        words=words,
+        primary=primary,
+        strips={score["name"]: strip(score) for score in summary["scores"]},
+        has_index=comparison is not None,
+    )
+
+
+def index_html(
+    comparison: Comparison,
+    records: Sequence[RunRecord],
+    *,
+    task: Task,
+    explanations: Mapping[str, Explanation] | None = None,
+) -> str:
+    """Write the page of a comparison.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    records : sequence of RunRecord
+        Cells of the comparison; fold scores and curves are drawn of these.
+    task : Task
+    explanations : mapping of str to Explanation, optional
+        By the hash of the cell; for the features that several models share.
+
+    Returns
+    -------
+    str
+        One HTML page that loads nothing and links to ``<model>-<hash>/report.html``.
+    """
+    summary = summarize_comparison(comparison, records, task, explanations)
+    name = summary["measure"]["name"]
+    strips = shared_strips([cell["scores"].get(name) for cell in summary["cells"]])
+    return _render(
+        "index.html", comparison_figures(summary), summary=summary, words=summary["words"], strips=strips
+    )
+
+
+# ---------------------------------------------------------------- small drawings inside the tables
+
+
+def strip(score: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Positions, in per cent of the width, of fold scores, mean, interval and the score of guessing."""
+    values = [fold["value"] for fold in score["folds"] if fold["value"] is not None]
+    marks = [score[key] for key in ("mean", "low", "high", "guessing") if score[key] is not None]
+    if not values or score["mean"] is None:
+        return None
+    place = _scale([*values, *marks])
+    return {
+        "dots": [place(value) for value in values],
+        **{
+            key: None if score[key] is None else place(score[key])
+            for key in ("mean", "low", "high", "guessing")
+        },
+    }
+
+
+def shared_strips(scores: Sequence[Mapping[str, Any] | None]) -> list[dict[str, Any] | None]:
+    """Positions of means and intervals of several models on one scale."""
+    ends = [
+        score[key]
+        for score in scores
+        if score is not None
+        for key in ("mean", "low", "high")
+        if score[key] is not None
+    ]
+    if not ends:
+        return [None] * len(scores)
+    place = _scale(ends)
+    return [
+        None
+        if score is None or score["mean"] is None
+        else {
+            "dots": [],
+            "guessing": None,
+            **{key: None if score[key] is None else place(score[key]) for key in ("mean", "low", "high")},
+        }
+        for score in scores
+    ]
+
+
+def _scale(values: Sequence[float]) -> Any:
+    low, high = min(values), max(values)
+    width = high - low or 1.0
+    return lambda value: round(4 + 92 * (value - low) / width, 2)
+
+
+# ---------------------------------------------------------------- the page
+
+
+def embed_json(value: Any) -> Markup:
+    """Write JSON that may stand inside a script element: no <, >, &, nor a line separator JavaScript would read.
+
+    Example
+    -------
+    >>> embed_json({"name": "</script><b>"})
+    Markup('{"name":"\\\\u003c/script\\\\u003e\\\\u003cb\\\\u003e"}')
+    """
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704 (escaped above)
+
+
+def _joined(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "datasets": first["datasets"] | second["datasets"],
+        "params": first["params"] | second["params"],
+        "figures": [
+            {**entry, "part": part}
+            for part, page in (("outcomes", first), ("explanation", second))
+            for entry in page["figures"]
+        ],
+        "controls": first["controls"] | second["controls"],
+    }
+
+
+def _render(template: str, page: dict[str, Any], **context: Any) -> str:
+    environment = _environment()
+    scripts = [_own(name) for name in SCRIPTS] if page["figures"] else [_own("report.js")]
+    hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
+    policy = (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    data = {key: page[key] for key in ("datasets", "params")}
+    data["config"] = CONFIG
+    data["figures"] = [
+        {key: entry[key] for key in ("name", "spec", "table", "datasets", "params", "controls")}
+        for entry in page["figures"]
+    ]
+    return environment.get_template(template).render(
+        page=page,
+        figures={entry["name"]: entry for entry in page["figures"]},
+        page_data=embed_json(plain.plain(data)),
+        policy=policy,
+        scripts=[Markup(script) for script in scripts],  # noqa: S704 (the package's own files)
+        style=Markup(_own("report.css")),  # noqa: S704
+        **context,
+    )
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("smalldata.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": plain.format_number,
+        "percent": plain.format_percent,
+        "seconds": plain.format_seconds,
+        "p_value": plain.format_p,
+        "join_words": plain.join_words,
+    }
+    environment.globals["interval"] = plain.format_interval
+    environment.globals["count"] = plain.count
+    return environment
+
+
+@cache
+def _own(name: str) -> str:
+    loader = _environment().loader
+    assert loader is not None
+    # The browser reads CRLF as LF, and the hashes of the policy are of what it reads.
+    return loader.get_source(_environment(), name)[0].replace("\r\n", "\n")
+
+
+@cache
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

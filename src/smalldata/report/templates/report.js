@@ -1,0 +1,265 @@
+/* Draws the figures of a report from the data in the page, and makes its tables sort, search and download.
+   Nothing here writes markup: every name a user gave reaches the page as text. */
+(function () {
+  "use strict";
+
+  const page = JSON.parse(document.getElementById("page-data").textContent);
+  const views = new Map();
+  const state = {};
+  const rowCache = new Map();
+
+  /* ------------------------------------------------------------ data */
+
+  function rowsOf(name) {
+    if (!rowCache.has(name)) {
+      const columns = page.datasets[name].data;
+      const keys = Object.keys(columns);
+      const n = keys.length ? columns[keys[0]].length : 0;
+      const rows = [];
+      for (let i = 0; i < n; i += 1) {
+        const row = {};
+        for (const key of keys) row[key] = columns[key][i];
+        rows.push(row);
+      }
+      rowCache.set(name, rows);
+    }
+    return rowCache.get(name);
+  }
+
+  function tableOf(figure) {
+    if (figure.table === "phi") return shapleyTable(figure);
+    const { columns } = page.datasets[figure.table];
+    const shown = columns.filter((column) => column.label);
+    const filters = Object.keys(figure.controls).filter((key) => columns.some((column) => column.key === key));
+    const rows = rowsOf(figure.table)
+      .filter((row) => filters.every((key) => row[key] === state[key]))
+      .map((row) =>
+        shown.map((column) => (column.lookup ? page.params[column.lookup][row[column.key]] : row[column.key])));
+    return { head: shown.map((column) => column.label), rows };
+  }
+
+  /* Shapley values are stored feature by feature; this lists what the figure shows of them. */
+  function shapleyTable(figure) {
+    const p = page.params;
+    const k = state.k || 0;
+    const own = figure.controls;
+    const features = "f" in own ? [state.f] : "s" in own ? p.features.map((_, f) => f) : p.order[k];
+    const samples = "s" in own ? [state.s] : p.rows.map((_, s) => s);
+    const phi = new Map(rowsOf("phi").filter((row) => row.k === k).map((row) => [row.f, row.phi]));
+    const x = rowsOf("x");
+    const rows = [];
+    for (const f of features) {
+      for (const s of samples) {
+        const value = phi.get(f)[s];
+        if (value === null) continue;
+        const code = x[f].x[s];
+        rows.push([p.rows[s], p.features[f], p.levels[f] && code !== null ? p.levels[f][code] : code, value]);
+      }
+    }
+    return { head: ["Sample", "Feature", "Value", "Shapley value"], rows };
+  }
+
+  /* ------------------------------------------------------------ figures */
+
+  const tip = document.getElementById("tooltip");
+
+  function showTooltip(handler, event, item, value) {
+    if (value === null || value === undefined || typeof value !== "object") {
+      tip.hidden = true;
+      return;
+    }
+    const list = document.createElement("dl");
+    for (const [name, text] of Object.entries(value)) {
+      const dt = document.createElement("dt");
+      const dd = document.createElement("dd");
+      dt.textContent = name;
+      dd.textContent = text;
+      list.append(dt, dd);
+    }
+    tip.replaceChildren(list);
+    tip.hidden = false;
+    const box = tip.getBoundingClientRect();
+    const left = event.clientX + 14 + box.width > window.innerWidth ? event.clientX - 14 - box.width : event.clientX + 14;
+    const top = event.clientY + 14 + box.height > window.innerHeight ? event.clientY - 14 - box.height : event.clientY + 14;
+    tip.style.left = `${Math.max(4, left)}px`;
+    tip.style.top = `${Math.max(4, top)}px`;
+  }
+
+  async function draw(figure, element) {
+    const spec = structuredClone(figure.spec);
+    for (const entry of spec.params) if (entry.name in state) entry.value = state[entry.name];
+    for (const name of figure.params) spec.params.push({ name, value: page.params[name] });
+    const compiled = vegaLite.compile(spec, { config: page.config }).spec;
+    const view = new vega.View(vega.parse(compiled, {}, { ast: true }), {
+      expr: vega.expressionInterpreter,
+      renderer: "svg",
+      container: element.querySelector(".drawing"),
+      hover: true,
+      tooltip: showTooltip,
+      logLevel: vega.Warn,
+    });
+    for (const name of figure.datasets) view.data(name, rowsOf(name).map((row) => ({ ...row })));
+    view.addEventListener("click", (event, item) => pickSample(item));
+    views.set(figure.name, view);
+    await view.runAsync();
+    element.dataset.drawn = "yes";
+  }
+
+  /* A click on a sample anywhere shows that sample's waterfall. */
+  function pickSample(item) {
+    if (!item || !item.datum || !views.has("waterfall")) return;
+    const sample = item.datum.row !== undefined ? item.datum.row : item.datum.s;
+    const choice = document.querySelector('select[data-signal="s"]');
+    if (sample === undefined || !choice || ![...choice.options].some((option) => Number(option.value) === sample)) return;
+    setSignal("s", sample);
+    document.getElementById("figure-waterfall").scrollIntoView({ block: "nearest" });
+  }
+
+  function setSignal(name, value) {
+    state[name] = value;
+    for (const select of document.querySelectorAll(`select[data-signal="${name}"]`)) select.value = String(value);
+    for (const figure of page.figures) {
+      if (!(name in figure.controls)) continue;
+      const view = views.get(figure.name);
+      if (view) view.signal(name, value).runAsync();
+      fillTable(figure);
+    }
+  }
+
+  /* ------------------------------------------------------------ tables and downloads */
+
+  const MOST_ROWS = 1000;
+
+  function fillTable(figure) {
+    const details = document.querySelector(`[data-figure="${figure.name}"] details.data`);
+    if (!details || !details.open) return;
+    const { head, rows } = tableOf(figure);
+    const table = document.createElement("table");
+    const body = table.createTBody();
+    const line = table.createTHead().insertRow();
+    for (const text of head) {
+      const cell = document.createElement("th");
+      cell.scope = "col";
+      cell.textContent = text;
+      line.append(cell);
+    }
+    for (const row of rows.slice(0, MOST_ROWS)) {
+      const tr = body.insertRow();
+      for (const value of row) {
+        const td = tr.insertCell();
+        td.textContent = value === null || value === undefined ? "–" : value;
+        if (typeof value === "number") td.className = "n";
+      }
+    }
+    if (rows.length > MOST_ROWS) {
+      table.createCaption().textContent = `The first ${MOST_ROWS} of ${rows.length} rows; the CSV holds all.`;
+    }
+    details.querySelector(".scroll").replaceChildren(table);
+  }
+
+  function csv(head, rows) {
+    const quote = (value) => {
+      const text = value === null || value === undefined ? "" : String(value);
+      return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+    };
+    return [head, ...rows].map((row) => row.map(quote).join(",")).join("\r\n") + "\r\n";
+  }
+
+  function save(name, content, type) {
+    const link = document.createElement("a");
+    const blob = content instanceof Blob ? content : new Blob([content], { type });
+    link.href = URL.createObjectURL(blob);
+    link.download = name;
+    document.body.append(link);
+    link.click();
+    link.remove();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  }
+
+  async function savePicture(view, name, kind) {
+    if (kind === "svg") {
+      const text = await view.toSVG();
+      save(`${name}.svg`, text.replaceAll("currentColor", "#1b1f24"), "image/svg+xml");
+      return;
+    }
+    const drawn = await view.toCanvas(2);
+    const sheet = document.createElement("canvas");
+    sheet.width = drawn.width;
+    sheet.height = drawn.height;
+    const context = sheet.getContext("2d");
+    context.fillStyle = "#ffffff";
+    context.fillRect(0, 0, sheet.width, sheet.height);
+    context.drawImage(drawn, 0, 0);
+    sheet.toBlob((blob) => save(`${name}.png`, blob), "image/png");
+  }
+
+  function sortBy(table, header) {
+    const position = [...header.parentNode.children].indexOf(header);
+    const ascending = header.getAttribute("aria-sort") !== "ascending";
+    for (const other of header.parentNode.children) other.removeAttribute("aria-sort");
+    header.setAttribute("aria-sort", ascending ? "ascending" : "descending");
+    const key = (row) => {
+      const cell = row.children[position];
+      if (cell.dataset.value === undefined) return cell.textContent.trim();
+      return cell.dataset.value === "" ? null : Number(cell.dataset.value);
+    };
+    const order = (a, b) => {
+      if (a === null || b === null) return (a === null) - (b === null);
+      const way = typeof a === "number" ? a - b : a.localeCompare(b, undefined, { numeric: true });
+      return ascending ? way : -way;
+    };
+    const body = table.tBodies[0];
+    body.append(...[...body.rows].map((row) => [key(row), row]).sort((a, b) => order(a[0], b[0])).map((pair) => pair[1]));
+  }
+
+  function tableText(table) {
+    const cells = (row) => [...row.children].map((cell) => cell.dataset.value || cell.textContent.trim().replace(/\s+/g, " "));
+    return csv(cells(table.tHead.rows[0]), [...table.tBodies[0].rows].map(cells));
+  }
+
+  /* ------------------------------------------------------------ start */
+
+  for (const select of document.querySelectorAll("select[data-signal]")) {
+    const name = select.dataset.signal;
+    if (!(name in state)) state[name] = Number(select.value);
+    select.addEventListener("change", () => setSignal(name, Number(select.value)));
+  }
+  for (const figure of page.figures) {
+    for (const [name, value] of Object.entries(figure.controls)) if (!(name in state)) state[name] = value;
+    const element = document.querySelector(`[data-figure="${figure.name}"]`);
+    if (!element) continue;
+    element.querySelector("details.data").addEventListener("toggle", () => fillTable(figure));
+    for (const button of element.querySelectorAll("[data-download]")) {
+      button.addEventListener("click", () => {
+        const kind = button.dataset.download;
+        if (kind === "csv") {
+          const { head, rows } = tableOf(figure);
+          save(`${figure.name}.csv`, csv(head, rows), "text/csv");
+        } else if (views.has(figure.name)) savePicture(views.get(figure.name), figure.name, kind);
+      });
+    }
+  }
+  for (const table of document.querySelectorAll("table.sortable")) {
+    for (const button of table.tHead.querySelectorAll("th button")) {
+      button.addEventListener("click", () => sortBy(table, button.parentNode));
+    }
+  }
+  for (const input of document.querySelectorAll("[data-search]")) {
+    const table = document.getElementById(input.dataset.search);
+    input.addEventListener("input", () => {
+      const wanted = input.value.trim().toLowerCase();
+      for (const row of table.tBodies[0].rows) row.hidden = !row.textContent.toLowerCase().includes(wanted);
+    });
+  }
+  for (const button of document.querySelectorAll("[data-download-table]")) {
+    button.addEventListener("click", () =>
+      save(`${button.dataset.name}.csv`, tableText(document.getElementById(button.dataset.downloadTable)), "text/csv"));
+  }
+  (async () => {
+    for (const figure of page.figures) {
+      const element = document.querySelector(`[data-figure="${figure.name}"]`);
+      if (element) await draw(figure, element);
+    }
+    document.documentElement.dataset.ready = "yes";
+  })();
+})();

@@ -1,0 +1,251 @@
+"""Small real cells for the report tests: scikit-learn models, cross-validated and explained exactly."""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from smalldata.measures import measures_for, score_prediction
+from smalldata.report.summarize import mean_interval
+from smalldata.results import (
+    Comparison,
+    ComparisonRow,
+    Explanation,
+    FoldResult,
+    PairwiseTest,
+    Prediction,
+    RunRecord,
+)
+from smalldata.task import Dataset, Provenance, Task, TaskKind, make_task
+
+HOSTILE = (
+    "<img src=x onerror=alert(1)>",
+    "</script><script>alert(2)</script>",
+    "\"quoted\" 'name' & `more`",
+    "a.b[0]['c']\\n${alert(3)}",
+    "{{ 7 * 7 }}\u2028{% raw %}",
+)
+
+
+def make_toy_task(
+    kind: str = "binary",
+    *,
+    n_samples: int = 60,
+    n_features: int = 12,
+    n_classes: int = 3,
+    blocks: int = 1,
+    hostile: bool = False,
+    categorical: bool = False,
+    missing: bool = False,
+    seed: int = 0,
+) -> Task:
+    """Table whose first features carry the target."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_samples, n_features))
+    signal = 1.4 * X[:, 0] - X[:, 1] + 0.6 * X[:, 2]
+    names = [f"gene_{j}" for j in range(n_features)]
+    classes = ["control", "impaired"] if kind == "binary" else [f"type {k}" for k in range(n_classes)]
+    ids = [f"S{i:03d}" for i in range(n_samples)]
+    target = "outcome"
+    if hostile:
+        names[: len(HOSTILE)] = HOSTILE
+        classes = [f"{HOSTILE[k % 5]}{k}" for k in range(len(classes))]
+        ids[: len(HOSTILE)] = HOSTILE
+        target = HOSTILE[0]
+    frame = pd.DataFrame(X, columns=names)
+    if missing:
+        frame = frame.mask(rng.random(frame.shape) < 0.1)
+    if categorical:
+        codes = pd.Categorical.from_codes(rng.integers(0, 3, n_samples), ["e2", "e3", HOSTILE[0]])
+        frame[names[1]] = pd.Series(codes)
+    if kind == "regression":
+        y: np.ndarray = signal + rng.normal(scale=0.5, size=n_samples)
+    else:
+        edges = np.quantile(signal, np.linspace(0, 1, len(classes) + 1))[1:-1]
+        code = np.searchsorted(edges, signal + rng.normal(scale=0.8, size=n_samples))
+        y = np.array(classes, dtype=object)[code]
+    return make_task(
+        Dataset(
+            name=HOSTILE[0] if hostile else "toy",
+            X=frame,
+            y=y,
+            sample_ids=np.array(ids, dtype=object),
+            kind=TaskKind(kind),
+            target=target,
+            positive=classes[1] if kind == "binary" else None,
+            feature_blocks=tuple(f"block {j * blocks // n_features}" for j in range(n_features)),
+            provenance=Provenance(
+                source="https://example.org/table.csv" if not hostile else HOSTILE[1],
+                citation="Doe J (2020) A table. Journal 1: 2.",
+                licence="CC0",
+            ),
+            warnings=(HOSTILE[0],) if hostile else (),
+        )
+    )
+
+
+def numbers(task: Task) -> np.ndarray:
+    """Feature table as plain numbers: codes for categories, zero for what is missing."""
+    columns = [
+        task.X[name].cat.codes if hasattr(task.X[name], "cat") else task.X[name] for name in task.X
+    ]
+    return np.nan_to_num(np.column_stack(columns).astype(float))
+
+
+def make_record(
+    task: Task, model: str = "linear", *, n_repeats: int = 2, n_splits: int = 4, fail: int = 0, **changes: object
+) -> RunRecord:
+    """Cross-validate a scikit-learn model; the first ``fail`` folds are recorded as failed."""
+    from sklearn.model_selection import RepeatedKFold
+
+    X, y = numbers(task), task.y
+    folds = []
+    splitter = RepeatedKFold(n_splits=n_splits, n_repeats=n_repeats, random_state=0)
+    for i, (train, test) in enumerate(splitter.split(X)):
+        place = {"repeat": i // n_splits, "fold": i % n_splits, "seed": i}
+        if i < fail:
+            folds.append(FoldResult(**place, status="failed", reason="it did not converge <b>"))
+            continue
+        estimator = make_estimator(task, model).fit(X[train], y[train])
+        if task.kind is TaskKind.REGRESSION:
+            prediction = Prediction(row=test, y=y[test], value=estimator.predict(X[test]))
+        else:
+            p = estimator.predict_proba(X[test])
+            prediction = Prediction(row=test, y=y[test], label=p.argmax(axis=1), probabilities=p)
+        folds.append(
+            FoldResult(
+                **place,
+                status="ok",
+                n_train=len(train),
+                prediction=prediction,
+                scores=score_prediction(prediction, kind=task.kind, classes=task.classes),
+                values={"C": 0.1 * (1 + i % 3), "penalty": "l2"},
+                seconds={"tune": 0.0, "fit": 0.012, "predict": 0.001},
+                notes=("early stopping was not possible",) if i == n_splits else (),
+            )
+        )
+    settings = {
+        "dataset": task.dataset.name,
+        "cv": "rep5x5",
+        "model": model,
+        "identity": {"learner": {"name": model, "C": 1.0}, "seed": 0},
+    }
+    return RunRecord(
+        **{
+            **settings,
+            "kind": task.kind,
+            "classes": task.classes,
+            "measure": task.measure,
+            "target": task.dataset.target,
+            "n_samples": task.n_samples,
+            "n_features": task.n_features,
+            "splits_key": "f" * 64,
+            "test_train_ratio": 1 / (n_splits - 1),
+            "n_planned": n_repeats * n_splits,
+            "environment": {"python": "3.11", "command": f"python -m smalldata model={model} dataset=toy"},
+            "folds": tuple(folds),
+            **changes,
+        }
+    )
+
+
+def make_estimator(task: Task, model: str):
+    """A scikit-learn estimator for a model name of the table."""
+    from sklearn.dummy import DummyClassifier, DummyRegressor
+    from sklearn.linear_model import LogisticRegression, Ridge
+    from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+
+    classifies = task.kind is not TaskKind.REGRESSION
+    if model == "dummy":
+        return DummyClassifier(strategy="prior") if classifies else DummyRegressor()
+    if model == "knn":
+        return KNeighborsClassifier(9) if classifies else KNeighborsRegressor(9)
+    weak = {"mlp": 0.02, "svm": 0.2}.get(model, 1.0)
+    return LogisticRegression(C=weak, max_iter=500) if classifies else Ridge(1 / weak)
+
+
+def make_explanation(task: Task, record: RunRecord, *, sampled: bool = False, **changes: object) -> Explanation:
+    """Exact Shapley values of a linear model, on the held-out rows of the first repeat."""
+    X, y = numbers(task), task.y
+    values, base, rows, folds = [], [], [], []
+    for fold in record.folds:
+        if fold.repeat or fold.prediction is None:
+            continue
+        test = fold.prediction.row
+        train = np.setdiff1d(np.arange(task.n_samples), test)
+        fitted = make_estimator(task, "linear").fit(X[train], y[train])
+        coef = np.atleast_2d(fitted.coef_)
+        values.append((X[test] - X[train].mean(axis=0))[:, :, None] * coef.T[None])
+        base.append(np.tile(X[train].mean(axis=0) @ coef.T + np.atleast_1d(fitted.intercept_), (len(test), 1)))
+        rows.append(test)
+        folds.append(np.full(len(test), fold.fold))
+    phi = np.concatenate(values).astype(np.float32)
+    row = np.concatenate(rows)
+    outputs = task.classes if phi.shape[2] > 1 else (task.positive or task.dataset.target,)
+    content = {
+        "values": phi,
+        "base_values": np.concatenate(base),
+        "row": row,
+        "repeat": np.zeros(len(row), dtype=np.int64),
+        "fold": np.concatenate(folds),
+        "feature_names": task.dataset.feature_names,
+        "scale": "value" if task.kind is TaskKind.REGRESSION else "log-odds",
+        "outputs": tuple(outputs),
+        "additivity_error": 3e-8,
+        "standard_errors": np.full(phi.shape, 0.2, dtype=np.float32) if sampled else None,
+        "options": {"background": 40},
+        "seconds": 0.4,
+    }
+    return Explanation(**{**content, **changes})
+
+
+def make_comparison(task: Task, records: Sequence[RunRecord], **changes: object) -> Comparison:
+    """Table of the records: corrected intervals, ranks and tests, computed here once more by their formulas."""
+    measure = next(m for m in measures_for(task.kind) if m.name == task.measure)
+    sign = 1 if measure.higher_is_better else -1
+    scores = {
+        r.hash: np.array([f.scores[measure.name].value for f in r.folds if f.status == "ok"], dtype=float)
+        for r in records
+    }
+    ranked = [r for r in records if r.status == "ok"]
+    ranked.sort(key=lambda r: -sign * scores[r.hash].mean())
+    tests = []
+    for a, b in combinations(ranked, 2):
+        d = scores[a.hash] - scores[b.hash]
+        mean, low, high = mean_interval(d.tolist(), a.test_train_ratio)
+        error = np.sqrt((1 / len(d) + a.test_train_ratio) * d.var(ddof=1)) or 1.0
+        p = float(2 * stats.t.sf(abs(mean / error), len(d) - 1))
+        tests.append(
+            PairwiseTest(
+                first=a.hash, second=b.hash, measure=measure.name, train_size=None, difference=mean, ci_low=low,
+                ci_high=high, t=mean / error, p=p, p_holm=min(1.0, 2 * p), p_first_better=0.6, p_equal=0.3,
+                p_second_better=0.1, rope=0.01,
+            )
+        )  # fmt: skip
+    tied = {t.second for t in tests if ranked and t.first == ranked[0].hash and t.ci_low <= 0 <= t.ci_high}
+    rows = []
+    for name in sorted((m.name for m in measures_for(task.kind)), key=lambda n: n != measure.name):
+        for r in [*ranked, *(r for r in records if r not in ranked)]:
+            values = [f.scores[name].value for f in r.folds if f.status == "ok"]
+            mean, low, high = mean_interval([v for v in values if v is not None], r.test_train_ratio)
+            rows.append(
+                ComparisonRow(
+                    dataset=r.dataset, cv=r.cv, train_size=None, model=r.model,
+                    settings=", ".join(f"{k}={v}" for k, v in r.settings.items()), hash=r.hash, measure=name,
+                    mean=mean, ci_low=low, ci_high=high, rank=ranked.index(r) + 1 if r in ranked else None,
+                    tied_with_best=r in ranked and (r is ranked[0] or r.hash in tied),
+                    n_ok=sum(f.status == "ok" for f in r.folds),
+                    n_failed=sum(f.status == "failed" for f in r.folds), status=r.status, reason=r.reason,
+                    tune_seconds=0.5, fit_seconds=1.25, predict_seconds=0.1, explain_seconds=2.0,
+                )
+            )  # fmt: skip
+    content = {
+        "dataset": records[0].dataset, "cv": records[0].cv, "kind": task.kind, "classes": task.classes,
+        "target": task.dataset.target, "measure": measure.name, "n_samples": task.n_samples,
+        "n_features": task.n_features, "splits_key": records[0].splits_key, "n_folds": records[0].n_planned,
+        "rows": tuple(rows), "tests": tuple(tests), "environment": {"python": "3.11"},
+        "best_corrected": {"mean": 0.81, "ci_low": 0.7, "ci_high": 0.9, "n_models": len(ranked)},
+    }  # fmt: skip
+    return Comparison(**{**content, **changes})
