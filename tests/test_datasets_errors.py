@@ -107,7 +107,7 @@ DATA_ERRORS = {
     ),
     "constant target": (
         PLAIN.replace("control", "case"),
-        "the target 'outcome' must vary; it is 'case' in all 4 rows.",
+        "the target 'outcome' must vary; it is 'case' in every row (4).",
     ),
     "target all distinct": (
         "x,outcome\n1,a\n2,b\n3,c\n4,d\n",
@@ -148,8 +148,31 @@ DATA_ERRORS = {
     ),
     "old workbook": (
         b"\xd0\xcf\x11\xe0 and more",
-        "my.csv must be csv, tsv, parquet or xlsx; it is an old Excel workbook. Save it as xlsx "
-        "or csv.",
+        "my.csv must be csv, tsv, parquet or xlsx; it is an old Excel workbook or one with a "
+        "password. Save it as xlsx or csv.",
+    ),
+    "title above the header": (
+        "My study,,,\n" + PLAIN,
+        "the first row of my.csv must hold the column names; it holds 'My study' only. "
+        "Delete what stands above the header.",
+    ),
+    "another decimal sign in one column": (
+        "sample;tau;age;outcome\ns1;1,5;1.5;case\ns2;2,5;2.5;control\ns3;3;3.5;case\n",
+        "numbers must have one decimal sign; 'age' has '1.5' in line 2 (sample s1), while the "
+        "decimal sign is ','. Name the right one with dataset.decimal, or take the column as "
+        "categories with dataset.categorical=['age'].",
+    ),
+    "None in a numeric target": (
+        "sample,x,outcome\n" + "".join(f"s{r},{r},{r}.5\n" for r in range(9)) + "s9,9,None\n",
+        "every row must have a target; 'outcome' is missing in 1 of 10 rows ('None' 1), first in "
+        "line 11 (sample s9). Leave these rows out with dataset.drop_missing_target=true; if a "
+        "marker is meant as a class, rename it in the file.",
+    ),
+    "control character": (
+        PLAIN.replace("2.5", "\0"),
+        "a numeric column must hold numbers only; 'tau' has '\\x00' in line 3 (sample s2). Correct "
+        "it, or take it as missing with dataset.missing=['\\x00'], or take the column as "
+        "categories with dataset.categorical=['tau'].",
     ),
     "hdf5": (
         b"\x89HDF\r\n and more",
@@ -230,6 +253,15 @@ CONFIG_ERRORS = {
         {"encoding": "utf8000"},
         "encoding must be one that Python knows (utf-8, utf-16, cp1252, latin-1 …); got 'utf8000'.",
     ),
+    "drop of the target": (
+        {"drop": ["outcome"]},
+        "drop must name features; 'outcome' is the target.",
+    ),
+    "positive class of a regression": (
+        {"target": "age", "positive": "60", "kind": "regression"},
+        "positive is for a target of two classes; 'age' is read as regression with 4 different "
+        "values. Leave it out or set dataset.kind=binary.",
+    ),
     "unknown key": (
         {"seperator": ";"},
         None,
@@ -245,6 +277,18 @@ def test_wrong_setting_gets_one_sentence(read, case):
         assert found.endswith("there is no key 'seperator'; did you mean 'separator'?")
     else:
         assert found == sentence
+
+
+def test_a_missing_header_is_guessed(read):
+    text = "".join(f"{r},{r}.5,{r % 2}\n" for r in range(1, 9))
+    assert refused(DataError, lambda: read(text)) == (
+        "column names of my.csv must be unique; repeated: '1'. Is the header missing?"
+    )
+    text = "".join(f"{r},{r}.5,{r % 2}\n" for r in range(4, 9))
+    assert refused(ConfigError, lambda: read(text)) == (
+        "target must be a column of my.csv; there is no column 'outcome'; the names are numbers "
+        "('4', '4.5', '0'). Is the header missing?"
+    )
 
 
 def test_more_than_two_classes_are_not_binary(read):

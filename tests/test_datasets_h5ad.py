@@ -143,10 +143,10 @@ def test_wrong_settings(file, values, sentence):
 def test_unfit_files(file, tmp_path):
     with pytest.raises(DataError, match=r"feature names must be unique in var; repeated: 'a', 'b'"):
         load_dataset("h5ad", path=file, target="outcome", names="kind")
-    with pytest.raises(DataError, match="there is no .*nowhere.h5ad"):
+    with pytest.raises(DataError, match=r"there is no .*nowhere.h5ad"):
         load_dataset("h5ad", path=tmp_path / "nowhere.h5ad", target="outcome")
     (tmp_path / "text.h5ad").write_text("a,b\n1,2\n")
-    with pytest.raises(DataError, match="text.h5ad must be an HDF5 file"):
+    with pytest.raises(DataError, match=r"text\.h5ad must be an HDF5 file"):
         load_dataset("h5ad", path=tmp_path / "text.h5ad", target="outcome")
     with h5py.File(tmp_path / "other.h5ad", "w") as handle:
         handle.create_dataset("X", data=VALUES)

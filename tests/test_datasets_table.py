@@ -204,6 +204,9 @@ def column(read, cells, *, quote=True, **values):
         (["TRUE", "FALSE", "NA", "TRUE"], [1, 0, np.nan, 1]),
         (["True", "false", "True", "False"], [1, 0, 1, 0]),
         ([" 1 ", "+2", "-.5", "3."], [1, 2, -0.5, 3]),
+        (["\u22121.5", "2", "3", "4"], [-1.5, 2, 3, 4]),
+        (["1\u00a0234", "2", "3", "4"], [1234, 2, 3, 4]),
+        (["1" * 300 + "e-299", "2", "3", "4"], [1.1111111111111112, 2, 3, 4]),
     ],
 )
 def test_numbers_as_people_write_them(read, cells, numbers):
@@ -237,6 +240,31 @@ def test_further_markers_of_a_missing_value(read):
     dataset = column(read, ["1", "n.d.", "below", "4"], missing=["n.d.", "below"])
     np.testing.assert_array_equal(dataset.X["x"], [1, np.nan, np.nan, 4])
     assert "2 missing values" in dataset.messages[0]
+
+
+def test_numbers_that_mean_missing(read, tmp_path):
+    dataset = column(read, ["1", "-999", "-999.0", "4"], missing=["-999"])
+    np.testing.assert_array_equal(dataset.X["x"], [1, np.nan, np.nan, 4])
+    frame = pd.DataFrame({"x": [1.0, -999, 3, 4], "outcome": list("abab")})
+    frame.to_parquet(tmp_path / "t.parquet")
+    dataset = load_dataset(path=tmp_path / "t.parquet", target="outcome", missing=[-999])
+    np.testing.assert_array_equal(dataset.X["x"], [1, np.nan, 3, 4])
+
+
+def test_percent_signs_are_told(read):
+    dataset = column(read, ["12%", "3.5 %", "NA", "100%"])
+    assert "percent signs taken off in 1 columns" in dataset.messages[0]
+
+
+def test_long_texts_are_cells(read):
+    dataset = column(read, ["z" * 200_000, "a", "z" * 200_000, "a"])
+    assert len(dataset.X["x"].cat.categories) == 2
+
+
+def test_columns_without_name_and_content_are_nothing(read):
+    lines = PLAIN.splitlines()
+    text = "\n".join(line.replace(",", ",,", 1) + "," for line in lines)
+    assert_plain(read(text))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from smalldata.datasets.vocabulary import EVENT_WORDS, ID_WORDS, PERSON_WORDS, TIME_WORDS
+from smalldata.datasets.vocabulary import EVENT_WORDS, ID_NAMES, PERSON_WORDS, TIME_WORDS
 from smalldata.task import TaskKind
 
 Values = NDArray[np.float64] | pd.Categorical
@@ -56,9 +56,7 @@ def id_like(columns: Mapping[str, Values]) -> list[str]:
         if isinstance(values, pd.Categorical):
             is_id = n_rows >= 10 and len(values.categories) > 0.9 * n_rows
         else:
-            words = _tokens(name)
-            named = bool(words) and words <= ID_WORDS
-            is_id = _counts_rows(values) or (named and _all_whole(values))
+            is_id = _counts_rows(values) or (_plain(name) in ID_NAMES and _all_whole(values))
         if is_id:
             found.append(name)
     return [
@@ -69,15 +67,15 @@ def id_like(columns: Mapping[str, Values]) -> list[str]:
 
 
 def repeated_measures(columns: Mapping[str, Values]) -> list[str]:
-    """Columns of persons that recur: their rows must not be in two folds."""
+    """Columns of persons or samples that recur: their rows must not be in two folds."""
     sentences = []
     for name, values in columns.items():
-        if not _tokens(name) & PERSON_WORDS:
+        if not (_tokens(name) & PERSON_WORDS or _plain(name) in ID_NAMES):
             continue
         present = pd.Series(values).dropna()
         n_distinct = present.nunique()
-        # Two or three values are a group of persons (patient: yes or no), not persons.
-        if 3 < n_distinct < len(present):
+        # Few values are a group of persons (patient: yes or no), not persons.
+        if max(2, len(present) / 20) < n_distinct < len(present):
             sentences.append(
                 f"column {name!r} has {n_distinct} values in {len(present)} rows; if these are "
                 f"repeated measures, set dataset.groups={name}, so that nobody is in two folds"
@@ -133,6 +131,11 @@ def _tokens(name: str) -> frozenset[str]:
     """Lower-case words of a name: daysToDeath, days_to_death and days.to.death give the same."""
     spaced = re.sub(r"([a-z])([A-Z])", r"\1 \2", name)
     return frozenset(re.findall(r"[a-z]+", spaced.lower()))
+
+
+def _plain(name: str) -> str:
+    """Letters and digits of a name, lower case."""
+    return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
 def _all_whole(values: NDArray[np.float64]) -> bool:

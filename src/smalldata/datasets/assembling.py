@@ -162,7 +162,7 @@ def kept_columns(
     [1]
     """
     known = list(dict.fromkeys(column_blocks))
-    wanted = known if blocks is None else list(blocks)
+    wanted = known if blocks is None else several(blocks)
     if not wanted and known:
         raise ConfigError(f"blocks must name some of {', '.join(known)}, or be null for all.")
     for block in wanted:
@@ -173,7 +173,7 @@ def kept_columns(
             )
     dropped: set[str] = set()
     names = set(columns)
-    for entry in [str(entry) for entry in drop]:
+    for entry in several(drop):
         hits = {entry} if entry in names else {name for name in names if fnmatchcase(name, entry)}
         if not hits:
             raise ConfigError(
@@ -278,6 +278,11 @@ def safe_name(text: str, *, n_characters: int = 60) -> str:
     if cleaned == text and len(text) <= n_characters:
         return text
     return f"{cleaned[: n_characters - 7]}.{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+
+
+def several(value: Sequence[str] | str) -> list[str]:
+    """One name or several, as a list of strings."""
+    return [value] if isinstance(value, str) else [str(entry) for entry in value]
 
 
 def did_you_mean(name: str, known: Sequence[str]) -> str:

@@ -23,6 +23,7 @@ from smalldata.datasets.assembling import (
     feature_table,
     kept_columns,
     name_with_changes,
+    several,
 )
 from smalldata.datasets.columns import as_categories
 from smalldata.errors import ConfigError, DataError
@@ -133,8 +134,8 @@ def load(
         "id": id,
         "groups": groups,
         "batch": batch,
-        "blocks": None if blocks is None else list(blocks),
-        "drop": list(drop),
+        "blocks": None if blocks is None else several(blocks),
+        "drop": several(drop),
     }
     defaults = read_entry("dataset", name) if name in names("dataset") else {}
     return assemble(

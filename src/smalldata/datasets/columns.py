@@ -11,7 +11,7 @@ off (12 % is 12).
 
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -96,14 +96,17 @@ def type_column(
     """
     if not isinstance(cells, list):
         if not categorical:
-            return TypedColumn(values=cells)
+            return TypedColumn(values=_without_markers(cells, missing))
         cells = [label(cell) for cell in cells]
     if categorical:
         return TypedColumn(values=as_categories(cells, missing))
     numbers = _plain_numbers(cells, decimal=decimal, missing=missing)
     if numbers is not None:
-        return TypedColumn(values=numbers)
-    return _type_slowly(cells, decimal=decimal, missing=missing, where=where, name=name)
+        return TypedColumn(values=_without_markers(numbers, missing))
+    typed = _type_slowly(cells, decimal=decimal, missing=missing, where=where, name=name)
+    if isinstance(typed.values, np.ndarray):
+        return replace(typed, values=_without_markers(typed.values, missing))
+    return typed
 
 
 def _plain_numbers(
@@ -124,6 +127,14 @@ def _plain_numbers(
         return _floats(kept, decimal)
     except ValueError:
         return None
+
+
+def _without_markers(numbers: NDArray[np.float64], missing: Collection[str]) -> NDArray[np.float64]:
+    """Numbers with NaN for those that the user calls missing (-999)."""
+    markers = [
+        number for number in (_number(marker, ".") for marker in missing) if number is not None
+    ]
+    return np.where(np.isin(numbers, markers), np.nan, numbers) if markers else numbers
 
 
 def _floats(cells: list[str], decimal: str) -> NDArray[np.float64]:
@@ -161,21 +172,30 @@ def _type_slowly(
             numbers[row] = number
     if not bad:
         return TypedColumn(values=numbers, was_percent=percent)
+    row, cell = bad[0]
     if len(bad) * 2 < len(present):
-        row, cell = bad[0]
         others = f" ({len(bad)} such cells in all)" if len(bad) > 1 else ""
         raise DataError(
-            f"a numeric column must hold numbers only; {name!r} has {cell!r} in "
+            f"a numeric column must hold numbers only; {name!r} has {shown(cell)} in "
             f"{where(row)}{others}. Correct it, or take it as missing with "
-            f"dataset.missing=['{cell}'], or take the "
+            f"dataset.missing=[{shown(cell)}], or take the "
             f"column as categories with dataset.categorical=['{name}']."
+        )
+    other = "." if decimal == "," else ","
+    if sum(_number(cell, other) is not None for _, cell in bad) * 2 > len(present):
+        raise DataError(
+            f"numbers must have one decimal sign; {name!r} has {shown(cell)} in {where(row)}, "
+            "while "
+            f"the decimal sign is {decimal!r}. Name the right one with dataset.decimal, or take "
+            f"the column as categories with dataset.categorical=['{name}']."
         )
     dates = all(_DATE.fullmatch(cell) for _, cell in present)
     return TypedColumn(values=as_categories(cells, missing), is_date=dates)
 
 
 def _number(cell: str, decimal: str) -> float | None:
-    """One number, thousands separators allowed."""
+    """One number; thousands separators and the typographic minus sign are allowed."""
+    cell = cell.replace("\u2212", "-")
     if match := _THOUSANDS[decimal].fullmatch(cell):
         cell = cell.replace(match[1], "")
     elif decimal == "," and "." in cell:
@@ -199,6 +219,11 @@ def as_categories(cells: list[str], missing: Collection[str] = ()) -> pd.Categor
 def text_markers(cells: Collection[str]) -> frozenset[str]:
     """Markers of a missing value in a column of text; beside ``+`` the sign ``-`` is a category."""
     return MISSING_TEXT - {"-"} if "+" in cells else MISSING_TEXT
+
+
+def shown(cell: str, n_characters: int = 40) -> str:
+    """Quote a cell for a sentence, printable and not too long."""
+    return repr(cell if len(cell) <= n_characters else cell[:n_characters] + "…")
 
 
 def label(value: str | float) -> str:

@@ -23,6 +23,7 @@ from smalldata.datasets.assembling import (
     listed,
     name_with_changes,
     safe_name,
+    several,
 )
 from smalldata.datasets.columns import labels, type_column
 from smalldata.datasets.reading import Cells
@@ -101,8 +102,8 @@ def load(
     file = Path(path).expanduser()
     if not file.is_file():
         raise DataError(f"path must be a file; there is no {file}.")
-    drop_list = [drop] if isinstance(drop, str) else list(drop)
-    obs_list = [obs] if isinstance(obs, str) else list(obs)
+    drop_list = several(drop)
+    obs_list = several(obs)
     try:
         handle = h5py.File(file, "r")
     except OSError:
@@ -185,7 +186,7 @@ def load(
     keys = [sha256, str(layer), make_task(dataset).split_key]
     fingerprint = hashlib.sha256("\x1f".join(keys).encode()).hexdigest()[:6]
     subset = {
-        "blocks": None if blocks is None else list(blocks),
+        "blocks": None if blocks is None else several(blocks),
         "drop": drop_list,
         "obs": obs_list,
     }

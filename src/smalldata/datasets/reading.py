@@ -20,7 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.datasets.assembling import listed
-from smalldata.datasets.sniffing import SEPARATORS, decode, find_separator, named_separator
+from smalldata.datasets.sniffing import (
+    SEPARATORS,
+    allow_long_cells,
+    decode,
+    find_separator,
+    named_separator,
+)
 from smalldata.errors import ConfigError, DataError
 
 Cells = list[str] | NDArray[np.float64]
@@ -118,8 +124,8 @@ def read_table(
             place = "row"
         elif content.startswith(b"\xd0\xcf\x11\xe0"):
             raise DataError(
-                f"{source} must be csv, tsv, parquet or xlsx; it is an old Excel workbook. "
-                "Save it as xlsx or csv."
+                f"{source} must be csv, tsv, parquet or xlsx; it is an old Excel workbook "
+                "or one with a password. Save it as xlsx or csv."
             )
         elif content.startswith(b"\x89HDF"):
             raise DataError(
@@ -188,6 +194,7 @@ def _read_text(
             f"{source} must have several columns; one was read, its first line is {first!r}. "
             "Name the separator, for example dataset.separator=semicolon."
         )
+    allow_long_cells()
     stream = io.StringIO(text, newline="")
     reader = csv.reader(stream, delimiter=chosen, skipinitialspace=True, strict=True)
     records: list[list[str]] = []
@@ -372,9 +379,15 @@ def _columns(
     """Names, columns and the places of the rows."""
     names = [_clean_name(name) for name in records[0]]
     columns: list[Cells] = [list(column) for column in zip(*records[1:], strict=True)]
-    while names and not names[-1] and not any(columns[-1]):
-        names.pop()
-        columns.pop()
+    if sum(not name for name in names) > len(names) / 2 and len(names) > 2:
+        alone = ", ".join(name for name in names if name)
+        raise DataError(
+            f"the first row of {source} must hold the column names; it holds {alone!r} only. "
+            "Delete what stands above the header."
+        )
+    filled = [place for place, name in enumerate(names) if name or any(columns[place])]
+    names = [names[place] for place in filled]
+    columns = [columns[place] for place in filled]
     _check_names(names, columns, source)
     if lines:
         places = [f"{place} {line}" for line in lines[1:]]
@@ -396,10 +409,11 @@ def _check_names(names: list[str], columns: list[Cells], source: str) -> None:
                 f"(it holds {str(example)!r}). Name it in the file."
             )
     repeated = [name for name, count in seen.items() if count > 1]
+    numbers = all(_NUMBER.fullmatch(name) for name in names)
     if repeated:
         raise DataError(
             f"column names of {source} must be unique; repeated: {listed(repeated)}. "
-            "Rename them in the file."
+            + ("Is the header missing?" if numbers else "Rename them in the file.")
         )
 
 

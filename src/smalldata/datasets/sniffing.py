@@ -151,7 +151,13 @@ def find_separator(text: str) -> str | None:
     return chosen
 
 
+def allow_long_cells() -> None:
+    """Let the csv module read cells of any length; its limit of 131,072 characters is global."""
+    csv.field_size_limit(2**31 - 1)
+
+
 def _field_counts(text: str, separator: str) -> list[int]:
+    allow_long_cells()
     lines = io.StringIO(text, newline="")
     reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
     try:

@@ -6,6 +6,7 @@ one line of `Dataset.messages`.
 """
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from smalldata.datasets.assembling import (
     listed,
     name_with_changes,
     safe_name,
+    several,
 )
 from smalldata.datasets.columns import labels, text_markers, type_column
 from smalldata.datasets.joining import SINGLE_BLOCK, Column, JoinedTable, join
@@ -135,7 +137,7 @@ def load(
     if not path:
         raise ConfigError("path must name a file: dataset.path=my.csv dataset.target=COLUMN.")
     files = dict(path) if isinstance(path, Mapping) else {SINGLE_BLOCK: path}
-    turned = list(files) if transpose is True else [] if transpose is False else _several(transpose)
+    turned = list(files) if transpose is True else [] if transpose is False else several(transpose)
     tables = {
         block: read_table(
             file,
@@ -150,17 +152,24 @@ def load(
         raise DataError(
             f"{next(iter(files.values()))} must have the sha256 {sha256}; it has another."
         )
-    roles = {"target": target, "groups": groups, "batch": batch, "folds": folds}
+    named = {"target": target, "groups": groups, "batch": batch, "folds": folds}
+    roles = {role: None if column is None else str(column) for role, column in named.items()}
     decimals = {block: _decimal(table, decimal) for block, table in tables.items()}
     joined = join(
-        tables, id=id, how=join_how, taken=[column for column in roles.values() if column]
+        tables,
+        id=None if id is None else str(id),
+        how=join_how,
+        taken=[column for column in roles.values() if column],
     )
+    target = roles["target"]
     if target is None:
         raise ConfigError(
             "target must name the column to predict: dataset.target=COLUMN; the columns are "
             f"{listed([column.name for column in joined.columns])}."
         )
-    marks = frozenset(_several(missing))
+    if target in several(drop):
+        raise ConfigError(f"drop must name features; {target!r} is the target.")
+    marks = frozenset(several(missing))
     role_columns = {
         role: _role_column(joined, column, role=role, tables=tables)
         for role, column in roles.items()
@@ -184,7 +193,7 @@ def load(
             if column
         }
     typing = _Typing(
-        joined=joined, decimals=decimals, missing=marks, categorical=_several(categorical)
+        joined=joined, decimals=decimals, missing=marks, categorical=several(categorical)
     )
     y, task_kind, chosen = read_target(
         role_columns["target"].cells,
@@ -195,10 +204,10 @@ def load(
         categorical=target in typing.categorical,
         where=typing.where,
     )
-    features, feature_blocks, left_out = typing.features(
+    features, feature_blocks, left_out, n_percent = typing.features(
         apart=[column for column in roles.values() if column],
-        blocks=None if blocks is None else _several(blocks),
-        drop=_several(drop),
+        blocks=None if blocks is None else several(blocks),
+        drop=several(drop),
         drop_empty=drop_empty,
     )
     warnings = [*joined.warnings, *left_out]
@@ -207,6 +216,7 @@ def load(
     notes = [f"id: {joined.id_name or 'row numbers'}"]
     notes += [f"{role}: {column}" for role, column in roles.items() if column and role != "target"]
     notes += [note] if note else []
+    notes += [f"percent signs taken off in {n_percent} columns"] if n_percent else []
     stem = name or "+".join(_stem(file) for file in files.values())
     dataset = assemble(
         feature_table(features),
@@ -252,8 +262,12 @@ class _Typing:
         blocks: Sequence[str] | None,
         drop: Sequence[str],
         drop_empty: bool,
-    ) -> tuple[dict[str, NDArray[np.float64] | pd.Categorical], list[str], list[str]]:
-        """Typed features, their blocks, and what was left out (dates, empty columns)."""
+    ) -> tuple[dict[str, NDArray[np.float64] | pd.Categorical], list[str], list[str], int]:
+        """Type the features.
+
+        Gives the columns, their blocks, what was left out (dates, empty columns), and in how many
+        columns percent signs were taken off.
+        """
         names = [column.name for column in self.joined.columns]
         for entry in self.categorical:
             if entry not in names:
@@ -274,6 +288,7 @@ class _Typing:
         )
         features: dict[str, NDArray[np.float64] | pd.Categorical] = {}
         feature_blocks: list[str] = []
+        n_percent = 0
         dates: list[str] = []
         empty: list[str] = []
         for column in (candidates[place] for place in kept):
@@ -285,6 +300,7 @@ class _Typing:
                 where=self.where,
                 name=column.name,
             )
+            n_percent += typed.was_percent
             if typed.is_date:
                 dates.append(column.name)
             elif drop_empty and bool(pd.isna(typed.values).all()):
@@ -299,7 +315,7 @@ class _Typing:
             for reason, columns in told.items()
             if columns
         ]
-        return features, feature_blocks, left_out
+        return features, feature_blocks, left_out, n_percent
 
 
 def _role_column(
@@ -315,7 +331,9 @@ def _role_column(
                 f"{role} must be a column of {source}; {name!r} holds the sample ids."
             )
         hint = did_you_mean(name, known)
-        if hint == ".":
+        if hint == "." and all(re.fullmatch(r"[-+.,\deE]+", column) for column in known):
+            hint = f"; the names are numbers ({listed(known)}). Is the header missing?"
+        elif hint == ".":
             hint = f"; the columns are {listed(known)}."
         raise ConfigError(f"{role} must be a column of {source}; there is no column {name!r}{hint}")
     first = labels(found[0].cells)
@@ -378,11 +396,6 @@ def _told(table: RawTable, decimal: str) -> str:
     return f"{table.source} ({', '.join(inside)})"
 
 
-def _several(value: Sequence[str] | str) -> list[str]:
-    """One name or several, as a list."""
-    return [value] if isinstance(value, str) else [str(entry) for entry in value]
-
-
 def _stem(file: str | Path) -> str:
     path = Path(file)
     while path.suffix.lower() in _ENDINGS:
@@ -404,8 +417,8 @@ def _name(
     keys = [dataset.provenance.sha256, make_task(dataset).split_key]
     fingerprint = hashlib.sha256("\x1f".join(keys).encode()).hexdigest()[:6]
     subset = {
-        "blocks": None if blocks is None else _several(blocks),
-        "drop": _several(drop),
+        "blocks": None if blocks is None else several(blocks),
+        "drop": several(drop),
     }
     return name_with_changes(
         f"{safe_name(stem, n_characters=40)}-{fingerprint}", subset, {"blocks": None, "drop": []}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from smalldata.datasets.assembling import listed
 from smalldata.datasets.columns import TypedColumn, labels, text_markers, type_column
 from smalldata.datasets.reading import Cells
-from smalldata.datasets.vocabulary import NEGATIVE_CLASSES, POSITIVE_CLASSES
+from smalldata.datasets.vocabulary import MISSING_NUMBER, NEGATIVE_CLASSES, POSITIVE_CLASSES
 from smalldata.errors import ConfigError, DataError
 from smalldata.task import TaskKind
 
@@ -21,13 +21,17 @@ MAX_INTEGER_CLASSES = 10
 
 
 def missing_rows(cells: Cells, missing: Collection[str] = ()) -> NDArray[np.bool_]:
-    """Rows without a target: empty or a marker of a missing value.
+    """Find the rows without a target: empty or a marker of a missing value.
 
-    The words None and none are a class here, since that is what they often are.
+    The word None is a class beside other words, since that is what it often is, and missing beside
+    numbers.
     """
     if not isinstance(cells, list):
         return np.isnan(cells)
     marks = text_markers(cells).union(missing)
+    words = [cell for cell in cells if cell.lower() not in marks and cell.lower() != "none"]
+    if words and all(any(letter.isdigit() for letter in word) for word in words):
+        marks = marks | MISSING_NUMBER
     return np.array([cell in marks or cell.lower() in marks for cell in cells], dtype=bool)
 
 
@@ -186,13 +190,18 @@ def read_target(
     counts = Counter(names)
     if len(counts) == 1:
         raise DataError(
-            f"the target {name!r} must vary; it is {names[0]!r} in all {len(names)} rows."
+            f"the target {name!r} must vary; it is {names[0]!r} in every row ({len(names)})."
         )
     if kind is not None:
         task_kind = TaskKind(kind)
     else:
         task_kind = infer_kind(
             type_column(cells, decimal=decimal, categorical=categorical, where=where, name=name)
+        )
+    if positive is not None and task_kind is not TaskKind.BINARY:
+        raise ConfigError(
+            f"positive is for a target of two classes; {name!r} is read as {task_kind} with "
+            f"{len(counts)} different values. Leave it out or set dataset.kind=binary."
         )
     if task_kind is TaskKind.REGRESSION:
         return _values(cells, name=name, decimal=decimal, where=where), task_kind, None
@@ -226,7 +235,7 @@ def _values(
             f"a regression needs a numeric target; {name!r} holds text, first "
             f"{str(cells[0])!r} in {where(0)}. Set dataset.kind=binary or multiclass."
         )
-    infinite = np.flatnonzero(np.isinf(typed.values))
+    infinite = np.flatnonzero(~np.isfinite(typed.values))
     if len(infinite):
         raise DataError(
             f"a target must be finite; {name!r} is {typed.values[infinite[0]]} in "

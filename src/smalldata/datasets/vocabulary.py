@@ -24,7 +24,6 @@ ID_NAMES = _words("""
 """)
 
 # Words in names of columns.
-ID_WORDS = _words("id ids sampleid rowname rownames index barcode identifier uid accession")
 PERSON_WORDS = _words("""
     patient patientid subject subjectid person personid participant participantid individual
     individualid donor donorid mouse mouseid animal animalid family familyid
