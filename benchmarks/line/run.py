@@ -1,0 +1,180 @@
+"""Time the commands of the README as a user types them, and hold the scores against known floors.
+
+    python benchmarks/line/run.py              everything (about 15 minutes on 2 cores)
+    python benchmarks/line/run.py --only times
+    python benchmarks/line/run.py --only scores
+
+Writes results.csv, scores.csv, environment.json and README.md beside this file, and the table in the
+project's README. Seconds are wall-clock of the whole process, each run in a fresh outputs folder.
+"""
+
+import argparse
+import json
+import os
+import platform
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+
+import pandas as pd
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+FOUR = "knn,svm,xgboost,mlp"
+
+# The lowest scores to beat: 5 folds x 2 repeats, untuned models, (macro one-vs-rest) AUC.
+FLOORS = {
+    "omics": {"svm": 0.867, "knn": 0.794, "linear": 0.881, "xgboost": 0.890},
+    "gse7390": {"svm": 0.771, "knn": 0.747, "linear": 0.745, "xgboost": 0.786},
+    "liver": {"svm": 0.634, "knn": 0.602, "xgboost": 0.614},
+    "srbct": {"linear": 1.00, "xgboost": 0.980, "knn": 0.963},
+}
+
+
+def timed(arguments: list[str], folder: str) -> tuple[float, float, str]:
+    """Run one command; return wall seconds, peak memory of its largest process (MB) and stdout."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "smalldata", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    seconds = time.perf_counter() - start
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(arguments)} ended with {done.returncode}:\n{done.stderr}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return seconds, max(before, after) / 1024, done.stdout
+
+
+def measure_times(n_runs: int) -> pd.DataFrame:
+    """Time each command ``n_runs`` times, each in a fresh folder; `again` repeats the grid's folder."""
+    rows = []
+
+    def add(name: str, command: str, goal: float, seconds: list[float], memory: list[float]) -> None:
+        rows.append(
+            {
+                "what": name,
+                "command": command,
+                "goal_seconds": goal,
+                "median_seconds": round(median(seconds), 2),
+                "min_seconds": round(min(seconds), 2),
+                "max_seconds": round(max(seconds), 2),
+                "n": len(seconds),
+                "peak_process_mb": round(max(memory)),
+            }
+        )
+        print(rows[-1], flush=True)
+
+    runs: dict[str, list[tuple[float, float]]] = {"help": [], "one": [], "grid": [], "again": []}
+    for _ in range(n_runs):
+        with tempfile.TemporaryDirectory() as folder:
+            runs["help"].append(timed(["--help"], folder)[:2])
+            runs["one"].append(timed(["model=xgboost", "dataset=omics"], folder)[:2])
+        with tempfile.TemporaryDirectory() as folder:
+            grid = ["-m", f"model={FOUR}", "dataset=omics"]
+            runs["grid"].append(timed(grid, folder)[:2])
+            folds = sorted(Path(folder).rglob("folds/*.json"))
+            stamps = [path.stat().st_mtime_ns for path in folds]
+            runs["again"].append(timed(["model=xgboost", "dataset=omics"], folder)[:2])
+            if [path.stat().st_mtime_ns for path in folds] != stamps:
+                sys.exit("the second run computed folds again")
+    goals = {
+        "help": ("help", "--help", 1),
+        "one": ("one model with its report", "model=xgboost dataset=omics", 30),
+        "grid": ("four models with their reports", f"-m model={FOUR} dataset=omics", 90),
+        "again": ("the same command again", "model=xgboost dataset=omics", 6),
+    }
+    for key, (name, command, goal) in goals.items():
+        add(name, command, goal, [r[0] for r in runs[key]], [r[1] for r in runs[key]])
+    return pd.DataFrame(rows)
+
+
+def measure_scores() -> pd.DataFrame:
+    """Score the untuned models, 5 folds x 2 repeats."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for dataset in FLOORS:
+            models = ",".join(["linear", "knn", "svm", "xgboost", "mlp"])
+            timed(
+                ["-m", f"model={models}", f"dataset={dataset}", "cv=kfold", "cv.n_splits=5",
+                 "cv.n_repeats=2", "explain=none"],
+                folder,
+            )  # fmt: skip
+            (table,) = Path(folder).glob(f"outputs/{dataset}/*/comparison.csv")
+            frame = pd.read_csv(table)
+            primary = frame[frame["measure"] == frame["measure"].iloc[0]]
+            for row in primary.itertuples():
+                floor = FLOORS[dataset].get(row.model)
+                rows.append(
+                    {
+                        "dataset": dataset,
+                        "model": row.model,
+                        "measure": row.measure,
+                        "mean": round(row.mean, 4),
+                        "ci_low": round(row.ci_low, 4),
+                        "ci_high": round(row.ci_high, 4),
+                        "floor": floor,
+                        "met": "" if floor is None else ("yes" if round(row.mean, 3) >= floor else "no"),
+                    }
+                )
+                print(rows[-1], flush=True)
+    return pd.DataFrame(rows)
+
+
+def to_markdown(frame: pd.DataFrame) -> str:
+    """Write a frame as a markdown table."""
+    lines = ["| " + " | ".join(frame.columns) + " |", "|" + "---|" * len(frame.columns)]
+    for row in frame.itertuples(index=False):
+        lines.append("| " + " | ".join("" if pd.isna(cell) else str(cell) for cell in row) + " |")
+    return "\n".join(lines)
+
+
+def write_between(path: Path, marker: str, text: str) -> None:
+    """Replace what stands between ``<!-- marker -->`` and ``<!-- /marker -->``."""
+    content = path.read_text(encoding="utf-8")
+    pattern = re.compile(rf"(<!-- {marker} -->\n).*?(<!-- /{marker} -->)", re.DOTALL)
+    if not pattern.search(content):
+        sys.exit(f"{path} has no place for {marker}")
+    path.write_text(pattern.sub(lambda found: found[1] + text + "\n" + found[2], content), encoding="utf-8")
+
+
+def write_environment() -> None:
+    """Say what machine and versions the numbers are from."""
+    packages = ["numpy", "scikit-learn", "xgboost", "torch", "shap", "pandas", "numba"]
+    about = {
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "versions": {name: version(name) for name in packages},
+    }
+    (HERE / "environment.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=["times", "scores"])
+    parser.add_argument("--runs", type=int, default=3)
+    options = parser.parse_args()
+    if options.only != "scores":
+        measure_times(options.runs).to_csv(HERE / "results.csv", index=False)
+    if options.only != "times":
+        measure_scores().to_csv(HERE / "scores.csv", index=False)
+    write_environment()
+    readme = HERE / "README.md"
+    for marker, name in (("times", "results.csv"), ("scores", "scores.csv")):
+        if (HERE / name).is_file():
+            write_between(readme, marker, to_markdown(pd.read_csv(HERE / name)))
+
+
+if __name__ == "__main__":
+    main()

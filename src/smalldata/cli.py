@@ -1,0 +1,330 @@
+"""The verbs of the command line, their exit status, and what goes to stdout.
+
+stdout holds the result (the table, the paths), stderr the progress and the sentences. Hydra is
+asked to compose and to sweep; a cell that ends leaves a note in a scratch folder, from which the
+exit status and the tables to print are derived, whatever process it ran in.
+"""
+
+import json
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from smalldata.composition import run_composed, split_flags
+from smalldata.errors import ConfigError, RecordError, SmalldataError
+from smalldata.progress import Reporter
+
+DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a verb; errors the user can mend end as one sentence on stderr.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        Without the program's name.
+
+    Returns
+    -------
+    int
+        Exit status: 0 done, 1 a fold failed, 2 wrong input, 130 interrupted.
+    """
+    verb = arguments[0] if arguments and arguments[0] in VERBS else "run"
+    rest = list(arguments[1:] if arguments and arguments[0] in VERBS else arguments)
+    try:
+        return VERBS[verb](rest)
+    except SmalldataError as error:
+        _complain(error)
+        return WRONG_INPUT
+    except KeyboardInterrupt:
+        _console().print(
+            "interrupted; every finished fold is kept, the same command goes on from there",
+            markup=False,
+        )
+        return INTERRUPTED
+    except BrokenPipeError:  # `… | head` has seen enough
+        sys.stderr.close()
+        return DONE
+
+
+# ---------------------------------------------------------------- run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """What a job leaves behind: where its cell lies, or what was wrong."""
+
+    status: str
+    cell: str = ""
+    measure: str = ""
+    explanation: str = ""
+    error: str = ""
+    dry_run: str = ""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one cell, or a grid with ``-m``, then derive and print each comparison."""
+    multirun, overrides = split_flags(arguments)
+    with tempfile.TemporaryDirectory(prefix="smalldata-") as scratch:
+        notes_folder = Path(scratch) / "notes"
+        notes_folder.mkdir()
+        job = partial(_run_job, notes_folder=str(notes_folder))
+        run_composed(job, overrides, multirun=multirun, scratch=Path(scratch))
+        notes = _read_notes(notes_folder)
+    for note in notes:
+        if note.dry_run:
+            sys.stdout.write(note.dry_run + "\n")
+    _publish([note for note in notes if note.cell])
+    if any(note.error for note in notes):
+        return WRONG_INPUT
+    return FAILED if any(note.status == "failed" for note in notes) else DONE
+
+
+def _run_job(composed: Any, *, notes_folder: str) -> float | None:
+    """Run one composed config; return its primary score, for sweepers."""
+    from smalldata.config import build_config
+    from smalldata.running import describe_plan, plan_cell, primary_score, run_cell
+
+    reporter = _reporter()
+    try:
+        config = build_config(composed)
+        plan = plan_cell(config, reporter)
+        if config.dry_run:
+            _leave(notes_folder, Note(status="ok", dry_run=describe_plan(plan)))
+            return None
+        record, key = run_cell(plan, reporter)
+    except SmalldataError as error:
+        _complain(error)
+        _leave(notes_folder, Note(status="failed", error=str(error)))
+        return None
+    note = Note(
+        status=record.status,
+        cell=str(plan.cell.path.resolve()),
+        measure=plan.task.measure,
+        explanation=key or "",
+    )
+    _leave(notes_folder, note)
+    return primary_score(record)
+
+
+def _leave(folder: str, note: Note) -> None:
+    path = Path(folder) / f"{time.time_ns():020d}-{uuid.uuid4().hex}.json"
+    path.write_text(json.dumps(asdict(note)), encoding="utf-8")
+
+
+def _read_notes(folder: Path) -> list[Note]:
+    return [
+        Note(**json.loads(path.read_text(encoding="utf-8")))
+        for path in sorted(folder.glob("*.json"))
+    ]
+
+
+def _publish(notes: Sequence[Note]) -> None:
+    """Derive, write and print the comparison of every folder that has a new cell."""
+    from smalldata.publishing import publish
+    from smalldata.report import print_comparison
+    from smalldata.running import open_cell
+
+    screen = Console(highlight=False)
+    for folder in dict.fromkeys(Path(note.cell).parent for note in notes):
+        asked = {
+            Path(note.cell).name: note.explanation
+            for note in notes
+            if Path(note.cell).parent == folder
+        }
+        last = next(note for note in notes if Path(note.cell).parent == folder)
+        stored = open_cell(Path(last.cell), measure=last.measure)
+        comparison = publish(folder, stored.task, asked=asked, reporter=_reporter())
+        print_comparison(comparison, console=screen)
+        for name in asked:
+            screen.print(f"report  {_short(folder / name / 'report.html')}", soft_wrap=True)
+        screen.print(f"table   {_short(folder / 'index.html')}", soft_wrap=True)
+
+
+# ---------------------------------------------------------------- the other verbs
+
+
+def compare_paths(arguments: Sequence[str]) -> int:
+    """Print one table of exactly the cells given, and say how many others lie beside them."""
+    from smalldata.comparison import compare
+    from smalldata.records import CellFolder
+    from smalldata.report import print_comparison
+
+    paths = _cell_paths(arguments, verb="compare")
+    records = [CellFolder(path).read_record() for path in paths]
+    beside = {
+        found.parent
+        for path in paths
+        for found in path.parent.glob("*/record.json")
+        if found.parent.resolve() not in {given.resolve() for given in paths}
+    }
+    print_comparison(compare(records))
+    if beside:
+        sys.stdout.write(
+            f"{len(beside)} more cell{'s' if len(beside) > 1 else ''} beside these "
+            f"{'are' if len(beside) > 1 else 'is'} not in this table; Holm counts only what it "
+            "shows.\n"
+        )
+    return DONE
+
+
+def explain_paths(arguments: Sequence[str]) -> int:
+    """Explain stored cells: only the folds asked for are fitted again, and checked."""
+    from smalldata.explanation import ExplanationOptions
+    from smalldata.running import explain_cell, open_cell
+
+    values, words = _key_values(arguments, prefix="explain.")
+    n_jobs = values.pop("n_jobs", None)
+    options = ExplanationOptions(**_known(values, ExplanationOptions, prefix="explain."))
+    notes = []
+    for path in _cell_paths(words, verb="explain"):
+        stored = open_cell(path)
+        explanation = explain_cell(stored, options, _reporter(), n_jobs=n_jobs)
+        notes.append(
+            Note(
+                status="ok",
+                cell=str(path.resolve()),
+                measure=stored.task.measure,
+                explanation=explanation.hash,
+            )
+        )
+    _publish(notes)
+    return DONE
+
+
+def list_datasets(arguments: Sequence[str]) -> int:
+    """Print the bundled tables."""
+    from rich.table import Table
+
+    from smalldata.catalogue import names, read_entry
+
+    _no_arguments(arguments, verb="datasets")
+    table = Table(box=None, pad_edge=False)
+    for column in ("dataset", "kind", "target", "licence", "citation"):
+        table.add_column(column, overflow="fold")
+    for name in names("dataset"):
+        entry = read_entry("dataset", name)
+        shown = [str(entry.get(key) or "") for key in ("kind", "target", "licence", "citation")]
+        table.add_row(name, *shown)
+    Console(highlight=False).print(table)
+    return DONE
+
+
+def list_models(arguments: Sequence[str]) -> int:
+    """Print the models, their hyperparameters and what may be searched."""
+    from rich.table import Table
+
+    from smalldata.catalogue import names, read_entry
+
+    _no_arguments(arguments, verb="models")
+    table = Table(box=None, pad_edge=False)
+    for column in ("model", "hyperparameter", "default", "search space"):
+        table.add_column(column, overflow="fold")
+    for name in names("model"):
+        entry = read_entry("model", name)
+        rows = [key for key in entry["learner"] if key != "_target_"] or [""]
+        for place, key in enumerate(rows):
+            space = entry["space"].get(key)
+            table.add_row(
+                name if place == 0 else "",
+                f"model.learner.{key}" if key else "",
+                str(entry["learner"].get(key, "")),
+                _describe_space(space) if space else "",
+            )
+    Console(highlight=False).print(table)
+    return DONE
+
+
+VERBS: dict[str, Callable[[Sequence[str]], int]] = {
+    "run": run,
+    "compare": compare_paths,
+    "explain": explain_paths,
+    "datasets": list_datasets,
+    "models": list_models,
+}
+
+
+# ---------------------------------------------------------------- words and paths
+
+
+def _cell_paths(words: Sequence[str], *, verb: str) -> list[Path]:
+    """Return cell folders: those named, and all cells of a comparison's folder."""
+    if not words:
+        raise RecordError(f"{verb} takes folders below outputs/; got none. Name at least one cell.")
+    found: list[Path] = []
+    for word in words:
+        path = Path(word)
+        if (path / "record.json").is_file():
+            found.append(path)
+        elif cells := sorted(inner.parent for inner in path.glob("*/record.json")):
+            found += cells
+        else:
+            there = "is no folder" if not path.is_dir() else "holds no finished cell"
+            raise RecordError(f"{verb} takes folders of finished cells; {word} {there}.")
+    return list(dict.fromkeys(found))
+
+
+def _key_values(arguments: Sequence[str], *, prefix: str) -> tuple[dict[str, Any], list[str]]:
+    """Separate key=value from plain words; keys lose their prefix, values are read as yaml."""
+    from smalldata.catalogue import parse_yaml
+
+    values: dict[str, Any] = {}
+    words = []
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if equals and not Path(argument).exists():
+            parsed = parse_yaml(f"value: {value}", source=argument)["value"]
+            values[key.removeprefix(prefix)] = None if parsed == "all" else parsed
+        else:
+            words.append(argument)
+    return values, words
+
+
+def _known(values: dict[str, Any], kind: type[Any], *, prefix: str) -> dict[str, Any]:
+    from smalldata.composition import unknown_key
+
+    keys = [field.name for field in fields(kind)]
+    for key in values:
+        if key not in keys:
+            raise ConfigError(unknown_key(f"{prefix}{key}", [f"{prefix}{name}" for name in keys]))
+    return values
+
+
+def _no_arguments(arguments: Sequence[str], *, verb: str) -> None:
+    if arguments:
+        raise ConfigError(f"{verb} takes no arguments; got {arguments[0]!r}.")
+
+
+def _describe_space(space: dict[str, Any]) -> str:
+    if space["kind"] == "categorical":
+        return " | ".join(str(choice) for choice in space["choices"])
+    scale = ", log" if space.get("log") else ""
+    return f"{space['low']} to {space['high']}{scale}"
+
+
+def _short(path: Path) -> str:
+    """Return a path relative to the working folder where it lies below it."""
+    here = Path.cwd().resolve()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+@cache
+def _reporter() -> Reporter:
+    return Reporter()
+
+
+def _console() -> Console:
+    return Console(file=sys.stderr, highlight=False, soft_wrap=True)
+
+
+def _complain(error: SmalldataError) -> None:
+    _console().print(f"{type(error).__name__}: {error}", style="red", markup=False)

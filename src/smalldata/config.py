@@ -1,0 +1,234 @@
+"""The composed configuration as typed values: what one cell is, said once and checked.
+
+Step in the line: **config** -> dataset. The parts that no floor below checks for itself have a
+schema here; learners, cross-validation and preprocessing check their own values.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from smalldata.errors import ConfigError
+from smalldata.explanation import ExplanationOptions
+from smalldata.learner import Learner, SearchSpace
+from smalldata.preprocess import Preprocessing
+from smalldata.results import SCHEMA_VERSION
+
+
+class Device(Enum):
+    """Where models that can use a GPU are fitted."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+@dataclass
+class CvSchema:
+    """The keys of conf/cv."""
+
+    name: str = "auto"
+    n_splits: int | None = None
+    n_repeats: int | None = None
+    test_share: float | None = None
+    train_size: int | None = None
+
+
+@dataclass
+class PreprocessSchema:
+    """The keys of conf/preprocess."""
+
+    select: str = "none"
+    k: int | None = None
+    transform: str = "none"
+
+
+@dataclass
+class TuneSchema:
+    """The keys of conf/tune."""
+
+    name: str = "none"
+
+
+@dataclass
+class ExplainSchema:
+    """The keys of conf/explain."""
+
+    name: str = "shap"
+    background: int | None = None
+    repeats: int | None = 1
+    evaluations: int = 2_000_000
+
+
+@dataclass
+class ModelSchema:
+    """The keys of conf/model; the learner's own are checked by the learner."""
+
+    name: str = "???"
+    learner: dict[str, Any] = field(default_factory=dict)
+    space: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class RunSchema:
+    """The keys of conf/run.yaml; the loader checks the dataset's."""
+
+    dataset: dict[str, Any] = field(default_factory=dict)
+    model: ModelSchema = field(default_factory=ModelSchema)
+    cv: CvSchema = field(default_factory=CvSchema)
+    preprocess: PreprocessSchema = field(default_factory=PreprocessSchema)
+    tune: TuneSchema = field(default_factory=TuneSchema)
+    explain: ExplainSchema = field(default_factory=ExplainSchema)
+    measure: str | None = None
+    seed: int = 0
+    n_jobs: int | None = None
+    device: Device = Device.auto
+    outputs: str = "outputs"
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """One cell, typed.
+
+    Attributes
+    ----------
+    dataset : dict
+        ``_target_`` and the arguments of its loader.
+    model : str
+        Name of the model.
+    learner : Learner
+    space : SearchSpace
+    cv : dict
+        Arguments of `make_splits`, without the seed.
+    train_size : int or None
+    preprocessing : Preprocessing
+    explanation : ExplanationOptions or None
+        None: nothing is explained.
+    plain : dict
+        The whole configuration as plain values: the cell's ``config.yaml``.
+    """
+
+    dataset: dict[str, Any]
+    model: str
+    learner: Learner
+    space: SearchSpace
+    cv: dict[str, Any]
+    train_size: int | None
+    preprocessing: Preprocessing
+    explanation: ExplanationOptions | None
+    measure: str | None
+    seed: int
+    n_jobs: int | None
+    device: str
+    outputs: str
+    dry_run: bool
+    plain: dict[str, Any]
+
+
+def build_config(composed: Any) -> RunConfig:
+    """Check a composed DictConfig and build the typed parts.
+
+    Parameters
+    ----------
+    composed : DictConfig
+        Without the ``hydra`` node.
+
+    Returns
+    -------
+    RunConfig
+
+    Raises
+    ------
+    ConfigError
+        If a key is unknown, a value is missing or has the wrong type.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        plain_input = OmegaConf.to_container(composed, resolve=True)
+        merged = OmegaConf.merge(OmegaConf.structured(RunSchema), plain_input)
+        plain = OmegaConf.to_container(
+            merged, resolve=True, enum_to_str=True, throw_on_missing=True
+        )
+    except OmegaConfBaseException as error:
+        raise ConfigError(_sentence(error)) from None
+    assert isinstance(plain, dict)
+    return _typed({str(key): value for key, value in plain.items()})
+
+
+def config_text(plain: dict[str, Any]) -> str:
+    """Write a configuration as the yaml of a cell's ``config.yaml``."""
+    import yaml
+
+    return yaml.safe_dump(
+        {"schema_version": SCHEMA_VERSION, **plain}, sort_keys=False, allow_unicode=True
+    )
+
+
+def read_config(text: str) -> RunConfig:
+    """Read a cell's ``config.yaml`` back.
+
+    Raises
+    ------
+    ConfigError
+        If it was written by another version or edited into something else.
+    """
+    from omegaconf import OmegaConf
+
+    from smalldata.catalogue import parse_yaml
+
+    plain = parse_yaml(text, source="config.yaml")
+    found = plain.pop("schema_version", None)
+    if found != SCHEMA_VERSION:
+        raise ConfigError(
+            f"config.yaml must have schema_version {SCHEMA_VERSION}; it has {found}. "
+            "Run the cell again, or use the version of smalldata that wrote it."
+        )
+    return build_config(OmegaConf.create(plain))
+
+
+def _typed(plain: dict[str, Any]) -> RunConfig:
+    from smalldata.models import build_learner
+
+    cv = dict(plain["cv"])
+    train_size = cv.pop("train_size")
+    explain = dict(plain["explain"])
+    method = explain.pop("name")
+    if method not in ("none", "shap"):
+        raise ConfigError(f"explain must be none or shap; got {method!r}.")
+    seed, n_jobs = plain["seed"], plain["n_jobs"]
+    if seed < 0:
+        raise ConfigError(f"seed must not be negative; got {seed}.")
+    if n_jobs is not None and n_jobs < 1 and n_jobs != -1:
+        raise ConfigError(f"n_jobs must be at least 1, or null for every core; got {n_jobs}.")
+    model = plain["model"]
+    return RunConfig(
+        dataset=plain["dataset"],
+        model=model["name"],
+        learner=build_learner(model["name"], model["learner"]),
+        space=SearchSpace.from_config(model["space"]),
+        cv={"cv": cv.pop("name"), **cv},
+        train_size=train_size,
+        preprocessing=Preprocessing(**plain["preprocess"]),
+        explanation=ExplanationOptions(**explain) if method == "shap" else None,
+        measure=plain["measure"],
+        seed=seed,
+        n_jobs=None if n_jobs == -1 else n_jobs,
+        device=plain["device"],
+        outputs=plain["outputs"],
+        dry_run=plain["dry_run"],
+        plain=plain,
+    )
+
+
+def _sentence(error: Exception) -> str:
+    full_key = getattr(error, "full_key", None) or getattr(error, "key", None) or "a key"
+    kind = type(error).__name__
+    if kind == "MissingMandatoryValue":
+        return f"{full_key} has no default; set {full_key}=VALUE."
+    if "not in" in str(error) and "Key" in str(error):
+        return f"there is no key {str(full_key)!r} in this configuration; see --help."
+    first = str(error).splitlines()[0]
+    return f"{full_key} has a value of the wrong type: {first}."

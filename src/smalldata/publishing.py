@@ -1,0 +1,86 @@
+"""From the finished cells of a folder to what people read: the table, the pages, the screen.
+
+Last step in the line: records on disk -> **comparison and reports on disk**. Derived anew at the
+end of every run, so that a single run and a grid need no second mechanism.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from smalldata.comparison import compare
+from smalldata.progress import Reporter
+from smalldata.records import CellFolder, lock_comparison, read_records, write_text
+from smalldata.report import index_html, report_html
+from smalldata.results import Comparison, Explanation, RunRecord
+from smalldata.table import predictions_frame, to_frame, to_markdown, to_plain
+from smalldata.task import Task
+
+
+def publish(
+    folder: Path,
+    task: Task,
+    *,
+    asked: Mapping[str, str],
+    reporter: Reporter,
+) -> Comparison:
+    """Derive the comparison of a folder from all finished cells in it, and write everything.
+
+    Parameters
+    ----------
+    folder : Path
+        ``outputs/<dataset>/<cv>``.
+    task : Task
+    asked : mapping of str to str
+        The cells of this run by their folder's name, with the key of the explanation to show or an
+        empty string: their ``report.html`` is written anew.
+    reporter : Reporter
+
+    Returns
+    -------
+    Comparison
+    """
+    with lock_comparison(folder, on_wait=reporter.say):
+        records = read_records(folder, on_problem=reporter.warn)
+        records = [replace(record, measure=task.measure) for record in records]
+        comparison = compare(records, groups=task.groups)
+        write_table(folder, comparison, records, task)
+        explanations = {
+            record.hash: explanation
+            for record in records
+            if (explanation := _stored(folder, record, asked.get(record.folder, ""))) is not None
+        }
+        for record in records:
+            if record.folder in asked or not (folder / record.folder / "report.html").is_file():
+                page = report_html(
+                    task,
+                    record,
+                    explanation=explanations.get(record.hash),
+                    comparison=comparison,
+                )
+                CellFolder(folder / record.folder).write_text("report.html", page)
+        page = index_html(comparison, records, task=task, explanations=explanations)
+        write_text(folder / "index.html", page)
+    return comparison
+
+
+def write_table(
+    folder: Path, comparison: Comparison, records: Sequence[RunRecord], task: Task
+) -> None:
+    """Write ``comparison.{csv,md,json}`` and ``predictions.csv``."""
+    write_text(folder / "comparison.csv", to_frame(comparison).to_csv(index=False))
+    write_text(folder / "comparison.md", to_markdown(comparison))
+    predictions = predictions_frame(records, sample_ids=task.dataset.sample_ids)
+    write_text(folder / "predictions.csv", predictions.to_csv(index=False))
+    text = json.dumps(to_plain(comparison), indent=1, allow_nan=False, ensure_ascii=False)
+    write_text(folder / "comparison.json", text + "\n")
+
+
+def _stored(folder: Path, record: RunRecord, key: str) -> Explanation | None:
+    """Return the explanation asked for, or any the cell has, or None."""
+    cell = CellFolder(folder / record.folder)
+    if key and (explanation := cell.read_explanation(key)) is not None:
+        return explanation
+    found = cell.read_explanations()
+    return found[0] if found else None

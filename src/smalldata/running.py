@@ -1,0 +1,287 @@
+"""One cell from its typed config to its finished folder, and a stored cell back from its folder.
+
+The whole line in the order in which it runs; everything below is pure or handed a place to write.
+"""
+
+import json
+import time
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from rich.console import Console
+
+from smalldata.cells import make_record
+from smalldata.config import RunConfig, config_text, read_config
+from smalldata.datasets import build_dataset
+from smalldata.devices import resolve_device
+from smalldata.errors import RecordError
+from smalldata.evaluation import evaluate_fold, evaluate_folds
+from smalldata.explanation import (
+    ExplanationOptions,
+    describe_options,
+    explain_folds,
+    folds_to_explain,
+    join_folds,
+)
+from smalldata.measures import check_measure, find_measure
+from smalldata.progress import Reporter
+from smalldata.records import CellFolder, splits_folder, write_splits
+from smalldata.resampling import make_splits
+from smalldata.results import Explanation, RunRecord, Splits, cell_hash
+from smalldata.task import Dataset, Task, make_task
+from smalldata.workers import count_processes
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Plan:
+    """One cell before it runs: everything checked that can be checked without fitting."""
+
+    config: RunConfig
+    task: Task
+    splits: Splits
+    record: RunRecord
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the comparison the cell belongs to."""
+        return splits_folder(Path(self.config.outputs), self.task, self.splits)
+
+    @property
+    def cell(self) -> CellFolder:
+        """Folder of the cell."""
+        return CellFolder(self.folder / self.record.folder)
+
+    @property
+    def title(self) -> str:
+        """What the progress calls it."""
+        return f"{self.record.label} on {self.record.dataset}"
+
+
+def load_task(config: RunConfig) -> Task:
+    """Read the dataset (once per process) and put the question to it."""
+    text = json.dumps(config.dataset, sort_keys=True)
+    return _task(text, config.measure)
+
+
+@lru_cache(maxsize=4)
+def _dataset(text: str) -> Dataset:
+    return build_dataset(json.loads(text))
+
+
+@lru_cache(maxsize=4)
+def _task(text: str, measure: str | None) -> Task:
+    task = make_task(_dataset(text), measure=measure)
+    find_measure(task.measure, task.kind)
+    return task
+
+
+def plan_cell(config: RunConfig, reporter: Reporter) -> Plan:
+    """Check everything that can be checked before a fit, and say what was read.
+
+    Raises
+    ------
+    SmalldataError
+        With the one sentence the user needs.
+    """
+    task = load_task(config)
+    for message in task.dataset.messages:
+        reporter.say(message)
+    for warning in task.dataset.warnings:
+        reporter.warn(warning)
+    splits = make_splits(task, **config.cv, seed=config.seed)
+    check_measure(task, splits)
+    record = make_record(
+        task,
+        config.learner,
+        splits,
+        model=config.model,
+        preprocessing=config.preprocessing,
+        train_size=config.train_size,
+        seed=config.seed,
+    )
+    if config.learner.traits.uses_gpu:
+        device, reason = resolve_device(config.device)
+        reporter.say(f"device {device}: {reason}")
+    return Plan(config=config, task=task, splits=splits, record=record)
+
+
+def describe_plan(plan: Plan) -> str:
+    """Say what a cell would do and how long it would take, from one fold fitted in this process."""
+    n_folds = len(plan.splits.folds)
+    line = f"{plan.title}: {plan.cell.path}: "
+    if plan.record.skipped:
+        return f"{line}skipped, {plan.record.skipped}"
+    n_found = sum(fold.status == "ok" for fold in plan.cell.read_folds())
+    if n_found == n_folds:
+        return f"{line}all {n_folds} folds are there, nothing to do"
+    config = plan.config
+    start = time.perf_counter()
+    result = evaluate_fold(
+        plan.task,
+        config.learner,
+        plan.splits,
+        plan.splits.folds[0],
+        preprocessing=config.preprocessing,
+        train_size=config.train_size,
+        seed=config.seed,
+        device=resolve_device(config.device)[0],
+    )
+    if result.status == "failed":
+        return f"{line}{n_folds} folds; the first one fails: {result.reason}"
+    seconds = time.perf_counter() - start
+    rounds = -(-(n_folds - n_found) // count_processes(config.n_jobs))
+    n_numbers = plan.task.n_samples * plan.splits.n_repeats * (4 + 2 * len(plan.task.classes))
+    if config.explanation is not None:
+        n_explained = sum(len(f.test) for f in folds_to_explain(plan.splits, config.explanation))
+        n_numbers += n_explained * plan.task.n_features * max(1, len(plan.task.classes))
+    return (
+        f"{line}{n_folds} folds, {n_found} found, about {seconds * rounds:.0f} s of fitting "
+        f"({seconds:.1f} s a fold) and {n_numbers * 8 / 1e6 + 2:.0f} MB"
+        f"{', explanation not counted' if config.explanation is not None else ''}"
+    )
+
+
+def run_cell(plan: Plan, reporter: Reporter) -> tuple[RunRecord, str | None]:
+    """Evaluate what is missing of a cell, then explain it; every finished fold is on disk at once.
+
+    Returns
+    -------
+    record : RunRecord
+        As stored.
+    explanation : str or None
+        Key of the explanation, where one was asked for and could be made.
+    """
+    cell = plan.cell
+    write_splits(plan.folder, plan.splits, plan.task)
+    key = None
+    with cell.lock(on_wait=reporter.say):
+        record = _evaluate(plan, cell, reporter)
+        if plan.config.explanation is not None and record.status == "ok":
+            stored = Stored(plan=plan, record=record, cell=cell)
+            explanation = _explain(stored, plan.config.explanation, reporter)
+            key = explanation.hash
+            if record.explain_seconds is None:
+                record = replace(record, explain_seconds=explanation.seconds)
+                cell.write_record(record)
+    if record.status == "failed":
+        n_failed = record.n_planned - sum(fold.status == "ok" for fold in record.folds)
+        reporter.warn(
+            f"{plan.title}: {n_failed} of {record.n_planned} folds failed: {record.reason}"
+        )
+    elif record.status == "skipped":
+        reporter.warn(f"{plan.title}: skipped: {record.reason}")
+    return record, key
+
+
+def primary_score(record: RunRecord) -> float | None:
+    """Return the mean of the primary measure over the folds that have one."""
+    found = [fold.scores.get(record.measure) for fold in record.folds if fold.status == "ok"]
+    values = [score.value for score in found if score is not None and score.value is not None]
+    return sum(values) / len(values) if values else None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Stored:
+    """A cell read back from its folder, with the plan it was made by."""
+
+    plan: Plan
+    record: RunRecord
+    cell: CellFolder
+
+    @property
+    def task(self) -> Task:
+        """The task of the plan."""
+        return self.plan.task
+
+
+def open_cell(path: Path, *, measure: str | None = None) -> Stored:
+    """Read a cell and rebuild its task, learner and splits from its ``config.yaml``.
+
+    Raises
+    ------
+    RecordError
+        If the folder is no finished cell, or the data or settings are no longer those of the cell.
+    """
+    cell = CellFolder(path)
+    record = cell.read_record()
+    config = read_config((path / "config.yaml").read_text(encoding="utf-8"))
+    config = replace(config, measure=measure or config.measure)
+    plan = plan_cell(config, Reporter(Console(quiet=True)))
+    if plan.record.hash != record.hash:
+        changed = [
+            name
+            for name, value in record.identity.items()
+            if plan.record.identity.get(name) != value
+        ]
+        raise RecordError(
+            f"{path} must be rebuilt from the data and settings it was made with; "
+            f"{', '.join(changed) or 'its identity'} changed since. Run the cell again."
+        )
+    return Stored(plan=plan, record=record, cell=cell)
+
+
+def explain_cell(
+    stored: Stored, options: ExplanationOptions, reporter: Reporter, *, n_jobs: int | None = None
+) -> Explanation:
+    """Explain a stored cell, unless the same explanation is there already."""
+    with stored.cell.lock(on_wait=reporter.say):
+        return _explain(stored, options, reporter, n_jobs=n_jobs)
+
+
+def _evaluate(plan: Plan, cell: CellFolder, reporter: Reporter) -> RunRecord:
+    config = plan.config
+    found, sentences = cell.resume()
+    for sentence in sentences:
+        reporter.warn(sentence)
+    if cell.is_done:
+        reporter.say(f"{plan.title}: already finished, {len(found)} folds found")
+        return cell.read_record(folds=found)
+    cell.write_text("config.yaml", config_text(config.plain))
+    folds = {(fold.repeat, fold.fold): fold for fold in found}
+    if not plan.record.skipped:
+        missing = [f for f in plan.splits.folds if (f.repeat, f.fold) not in folds]
+        results = evaluate_folds(
+            plan.task,
+            config.learner,
+            plan.splits,
+            folds=missing,
+            preprocessing=config.preprocessing,
+            train_size=config.train_size,
+            seed=config.seed,
+            device=config.device,
+            n_jobs=config.n_jobs,
+        )
+        for result in reporter.follow(
+            results, title=plan.title, total=len(plan.splits.folds), done=len(folds)
+        ):
+            cell.write_fold(result, plan.task)
+            folds[result.repeat, result.fold] = result
+    record = replace(plan.record, folds=tuple(folds[key] for key in sorted(folds)))
+    cell.write_record(record)
+    return record
+
+
+def _explain(
+    stored: Stored, options: ExplanationOptions, reporter: Reporter, *, n_jobs: int | None = None
+) -> Explanation:
+    plan, config = stored.plan, stored.plan.config
+    about = describe_options(options, seed=config.seed)
+    found = stored.cell.read_explanation(cell_hash(about))
+    if found is not None:
+        return found
+    parts = explain_folds(
+        plan.task,
+        stored.record,
+        config.learner,
+        plan.splits,
+        preprocessing=config.preprocessing,
+        options=options,
+        seed=config.seed,
+        n_jobs=n_jobs or config.n_jobs,
+    )
+    total = len(folds_to_explain(plan.splits, options))
+    followed = reporter.follow(parts, title=f"explaining {plan.title}", total=total)
+    explanation = join_folds(followed, task=plan.task, learner=config.learner, options=about)
+    stored.cell.write_explanation(explanation)
+    return explanation
