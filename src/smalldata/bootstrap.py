@@ -124,7 +124,7 @@ def _from_confusion(name: str, confusion: Array) -> Array:
         return mean_defined(hits / observed)
     if name == "f1":
         harmonic = 2 * hits[:, 1] / (observed[:, 1] + predicted[:, 1])
-        return np.asarray(np.where(observed[:, 1] > 0, harmonic, np.nan))
+        return np.asarray(np.where(np.all(observed > 0, axis=1), harmonic, np.nan))
     n = observed.sum(axis=1)
     covariance = n * hits.sum(axis=1) - np.sum(observed * predicted, axis=1)
     spread_y = n * n - np.sum(observed**2, axis=1)

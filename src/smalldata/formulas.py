@@ -1,7 +1,7 @@
 """The formulas of the measures: targets and one part of a prediction in, a Score out.
 
 Step in the line: called through the table in `measures`, which has checked that the targets hold
-what the formula demands (two classes, a positive row, two values) and that the numbers are finite.
+what the formula demands (two classes, two values) and that the numbers are finite.
 ``y`` are class codes or values of shape (n,); ``given`` are labels (n,), probabilities or margins
 (n, n_classes; binary margins (n, 1)) or values (n,).
 """

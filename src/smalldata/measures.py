@@ -20,7 +20,7 @@ from smalldata.results import Prediction, Score, Splits
 from smalldata.task import Task, TaskKind
 
 Need = Literal["label", "probability", "margin", "value"]
-Demand = Literal["nothing", "two classes", "a positive row", "two values"]
+Demand = Literal["nothing", "two classes", "two values"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Measure:
     needs : {"label", "probability", "margin", "value"}
         The part of a Prediction it reads; "margin" falls back on the probability where a model
         has no margin.
-    demands : {"nothing", "two classes", "a positive row", "two values"}
+    demands : {"nothing", "two classes", "two values"}
         What the observed targets of a fold must hold, or the measure is undefined there for every
         model alike.
     low, high : float
@@ -77,19 +77,15 @@ class Measure:
         y : ndarray of shape (n_samples,)
             The task's target; read only by measures in its unit (RMSE, MAE).
         """
-        return self.rope * float(np.std(y, ddof=1)) if self.rope_of_target else self.rope
+        if not self.rope_of_target:
+            return self.rope
+        return self.rope * float(np.std(y, ddof=1)) if len(y) > 1 else 0.0
 
-    def missing_in(self, y: NDArray[Any], classes: tuple[str, ...] = ()) -> str:
+    def missing_in(self, y: NDArray[Any]) -> str:
         """Why the measure is undefined with these targets, whatever the model; "" if it is not."""
-        if self.demands == "two classes":
-            codes = np.unique(y)
-            if len(codes) < 2:
-                return f"needs two classes, every test row is {classes[int(codes[0])]}"
-        elif self.demands == "a positive row" and not np.any(y == 1):
-            return f"needs a test row of class {classes[1]}, there is none"
-        elif self.demands == "two values" and len(np.unique(y)) < 2:
-            return "needs two different target values among the test rows"
-        return ""
+        if self.demands == "nothing" or len(np.unique(y)) > 1:
+            return ""
+        return f"needs {self.demands} among the test rows"
 
     def given(self, prediction: Prediction) -> NDArray[Any] | None:
         """Part of a prediction that the measure reads, or None where the model gives none."""
@@ -107,7 +103,7 @@ class Measure:
         if given is None:
             part = "probability" if self.needs == "margin" else self.needs
             return Score(value=None, reason=f"the model gives no {part}")
-        missing = self.missing_in(prediction.y, classes)
+        missing = self.missing_in(prediction.y)
         if missing:
             return Score(value=None, reason=missing)
         # An infinite margin has its place in an order; anything else must be a number.
@@ -183,7 +179,7 @@ MEASURES: tuple[Measure, ...] = (
         title="F1",
         kinds=_BINARY,
         needs="label",
-        demands="a positive row",
+        demands="two classes",
         low=0,
         high=1,
         function=formulas.f1,
@@ -344,7 +340,7 @@ def check_measure(task: Task, splits: Splits) -> None:
             f"the primary measure must rank the models; {measure.name} does not. "
             f"Choose measure={ranked[0]} or another of {', '.join(ranked)}."
         )
-    reasons = [measure.missing_in(task.y[fold.test], task.classes) for fold in splits.folds]
+    reasons = [measure.missing_in(task.y[fold.test]) for fold in splits.folds]
     n_undefined = sum(bool(reason) for reason in reasons)
     if 2 * n_undefined > len(reasons):
         instead = "balanced_accuracy" if task.kind.is_classification else "rmse"
