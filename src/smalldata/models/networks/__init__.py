@@ -1,0 +1,1 @@
+"""Networks: one file per architecture, one training loop, one estimator around it."""

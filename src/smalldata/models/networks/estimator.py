@@ -1,0 +1,232 @@
+"""The scikit-learn side of all networks: targets, weights, held-out rows, the members' mean.
+
+An architecture says only how its network is built; torch is imported when something is fitted.
+Step in the line: Plan + architecture -> **estimator** -> fold result.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, softmax
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+
+from smalldata.devices import one_torch_thread
+from smalldata.errors import SplitError
+from smalldata.learner import Array
+from smalldata.models.networks.plan import HELD_OUT_FOLDS, Plan
+from smalldata.models.weighting import row_weights
+from smalldata.seeding import seed_for
+from smalldata.splitting import Rows, largest_n_splits, make_folds
+
+if TYPE_CHECKING:
+    import torch
+
+    from smalldata.models.networks.training import Curves, Loss
+
+CHUNK_ROWS = 2048
+"""Rows per product at prediction: the members' hidden layers then stay in the cache."""
+
+LARGEST = 1e15
+"""Columns are cut here before smooth clipping, so that their squares stay finite in float32."""
+
+
+class Architecture(Protocol):
+    """What tells one network from another; all else is shared."""
+
+    def network(
+        self, n_columns: int, n_outputs: int, *, generators: "Sequence[torch.Generator]"
+    ) -> "torch.nn.Module":
+        """Build a member-batched network; every random number comes from the generators."""
+        ...
+
+
+class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """An ensemble of networks for two or more classes.
+
+    ``decision_function`` is the mean of the members' log-odds, centred over several classes, and
+    ``predict_proba`` its sigmoid or softmax. ``curves_`` holds the losses per epoch.
+    """
+
+    def __init__(
+        self, *, n_classes: int, architecture: Architecture, plan: Plan, seed: int, device: str
+    ) -> None:
+        self.n_classes = n_classes
+        self.architecture = architecture
+        self.plan = plan
+        self.seed = seed
+        self.device = device
+
+    def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
+        """Fit all members on the training rows of one fold."""
+        from smalldata.models.networks.losses import binary_cross_entropy, cross_entropy
+
+        self.n_features_in_ = X.shape[1]
+        self.classes_ = np.arange(self.n_classes)
+        smoothing = self.plan.label_smoothing
+        targets = np.eye(self.n_classes)[y] * (1.0 - smoothing) + smoothing / self.n_classes
+        held_out, self.notes_ = _held_out_rows(
+            self.plan, y, stratify=True, groups=groups, seed=self.seed
+        )
+        binary = self.n_classes == 2
+        self.network_, self.curves_ = _train(
+            self,
+            X,
+            targets[:, 1:] if binary else targets,
+            weights=row_weights(y, self.plan.class_weight, classify=True),
+            loss=binary_cross_entropy if binary else cross_entropy,
+            held_out=held_out,
+        )
+        return self
+
+    def margins(self, X: Array) -> Array:
+        """Log-odds (n_samples, n_outputs): one of two classes, else one a class, centred."""
+        logits = _mean_outputs(self, X)
+        return logits if self.n_classes == 2 else logits - logits.mean(axis=1, keepdims=True)
+
+    def decision_function(self, X: Array) -> Array:
+        """Log-odds: (n_samples,) for two classes, else (n_samples, n_classes)."""
+        margins = self.margins(X)
+        return margins[:, 0] if self.n_classes == 2 else margins
+
+    def predict_proba(self, X: Array) -> Array:
+        """Return probabilities of shape (n_samples, n_classes)."""
+        margins = self.margins(X)
+        if self.n_classes == 2:
+            return np.asarray(expit(np.hstack([-margins, margins])))
+        return np.asarray(softmax(margins, axis=1))
+
+    def predict(self, X: Array) -> NDArray[np.int64]:
+        """Return the most probable class."""
+        return np.asarray(self.predict_proba(X).argmax(axis=1), dtype=np.int64)
+
+
+class NetworkRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """An ensemble of networks for a value; the target is standardised within the fold.
+
+    ``curves_`` holds the losses per epoch, in units of the target's variance.
+    """
+
+    def __init__(self, *, architecture: Architecture, plan: Plan, seed: int, device: str) -> None:
+        self.architecture = architecture
+        self.plan = plan
+        self.seed = seed
+        self.device = device
+
+    def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
+        """Fit all members on the training rows of one fold."""
+        from smalldata.models.networks.losses import squared_error
+
+        self.n_features_in_ = X.shape[1]
+        self.centre_ = float(np.mean(y))
+        self.spread_ = float(np.std(y)) or 1.0
+        held_out, self.notes_ = _held_out_rows(
+            self.plan, y, stratify=False, groups=groups, seed=self.seed
+        )
+        self.network_, self.curves_ = _train(
+            self,
+            X,
+            ((y - self.centre_) / self.spread_)[:, None],
+            weights=np.ones(len(y)),
+            loss=squared_error,
+            held_out=held_out,
+        )
+        return self
+
+    def margins(self, X: Array) -> Array:
+        """Return values of shape (n_samples, 1) in the units of the target."""
+        return self.centre_ + self.spread_ * _mean_outputs(self, X)
+
+    def predict(self, X: Array) -> Array:
+        """Return values of shape (n_samples,) in the units of the target."""
+        return self.margins(X)[:, 0]
+
+
+def _held_out_rows(
+    plan: Plan, y: NDArray[Any], *, stratify: bool, groups: NDArray[Any] | None, seed: int
+) -> tuple[list[Rows] | None, tuple[str, ...]]:
+    """Rows each member holds out, and the note if there can be none.
+
+    The members take the parts of one split in turn, so that the ensemble learns from all rows.
+    """
+    if plan.early_stopping == 0:
+        return None, ()
+    n_folds = min(HELD_OUT_FOLDS, largest_n_splits(y, stratify=stratify, groups=groups))
+    held_out: list[Rows] = []
+    try:
+        while len(held_out) < plan.n_members:
+            part_seed = seed_for(seed, "held-out", len(held_out))
+            folds = make_folds(y, n_folds, stratify=stratify, groups=groups, seed=part_seed)
+            held_out += [rows for _, rows in folds]
+    except SplitError:  # a class of one row, or whole groups that hold a class
+        return None, (
+            "no early stopping: no rows can be held out of this training fold without losing a "
+            f"class; all {plan.n_epochs} epochs were run on all rows",
+        )
+    return held_out[: plan.n_members], ()
+
+
+def _train(
+    estimator: NetworkClassifier | NetworkRegressor,
+    X: Array,
+    targets: Array,
+    *,
+    weights: Array,
+    loss: "Loss",
+    held_out: list[Rows] | None,
+) -> "tuple[torch.nn.Module, Curves]":
+    import torch
+
+    from smalldata.models.networks.training import train
+
+    plan, device = estimator.plan, estimator.device
+    rows = np.arange(len(X))
+    train_rows = [rows] * plan.n_members
+    if held_out is not None:
+        train_rows = [np.setdiff1d(rows, part) for part in held_out]
+    generators = [
+        torch.Generator().manual_seed(seed_for(estimator.seed, "member", member))
+        for member in range(plan.n_members)
+    ]
+    with one_torch_thread():
+        network = estimator.architecture.network(
+            X.shape[1], targets.shape[1], generators=generators
+        ).to(device)
+        curves = train(
+            network,
+            _columns(X, plan, device),
+            torch.as_tensor(targets, dtype=torch.float32, device=device),
+            torch.as_tensor(weights, dtype=torch.float32, device=device),
+            loss=loss,
+            plan=plan,
+            train_rows=train_rows,
+            held_out_rows=held_out,
+            generators=generators,
+        )
+    return network, curves
+
+
+def _columns(X: Array, plan: Plan, device: str) -> "torch.Tensor":
+    """Columns as float32 on the device, smoothly clipped."""
+    import torch
+
+    x = torch.as_tensor(X, dtype=torch.float32, device=device).clamp(-LARGEST, LARGEST)
+    return x * torch.rsqrt(1.0 + (x / plan.clip).square())
+
+
+def _mean_outputs(estimator: NetworkClassifier | NetworkRegressor, X: Array) -> Array:
+    """Mean of the members' outputs, (n_samples, n_outputs): float32 products, float64 mean."""
+    import torch
+
+    with one_torch_thread(), torch.inference_mode():
+        chunks = [
+            estimator.network_(
+                _columns(X[start : start + CHUNK_ROWS], estimator.plan, estimator.device)
+            )
+            .mean(dim=0, dtype=torch.float64)
+            .cpu()
+            .numpy()
+            for start in range(0, len(X), CHUNK_ROWS)
+        ]
+    return np.concatenate(chunks)

@@ -1,0 +1,97 @@
+"""Layers with a leading member axis: networks that differ in weights and noise run as one product.
+
+Every parameter has the shape (n_members, …) and every layer maps (n_members, n_rows, n_in) to
+(n_members, n_rows, n_out). The first layer of a network also takes (n_rows, n_columns), rows that
+all members share. Members never mix, so each learns what it would learn alone.
+Imports torch: load it inside functions. Step in the line: recipe -> **network** -> training.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class MemberLinear(nn.Module):
+    """x W + b for every member, with Kaiming initialisation (He et al. 2015).
+
+    Parameters
+    ----------
+    n_in, n_out : int
+    generators : sequence of torch.Generator
+        One per member; draws the weights.
+    gain : float
+        Weights are normal with variance gain^2 / n_in: sqrt(2) before a rectifier, 1 before an
+        output.
+    scale_rate : float, optional
+        Each input gets a learned factor, 1 at the start, that moves so many times faster than a
+        weight under Adam: a soft choice of columns (the scaling layer of Holzmüller, Grinsztajn &
+        Steinwart 2024).
+    """
+
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        *,
+        generators: Sequence[torch.Generator],
+        gain: float,
+        scale_rate: float | None = None,
+    ) -> None:
+        super().__init__()
+        drawn = [torch.randn(n_in, n_out, generator=generator) for generator in generators]
+        self.weight = nn.Parameter(torch.stack(drawn) * (gain / math.sqrt(max(n_in, 1))))
+        self.bias = nn.Parameter(torch.zeros(len(drawn), 1, n_out))
+        self.scale_rate = scale_rate
+        if scale_rate is not None:
+            self.scale = nn.Parameter(torch.full((len(drawn), 1, n_in), 1.0 / scale_rate))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (n_members, n_rows, n_in), or shared (n_rows, n_in), to (…, n_rows, n_out)."""
+        weight: Tensor = self.weight
+        shared = x.dim() == 2
+        if self.scale_rate is not None:
+            scale = self.scale * self.scale_rate
+            if shared:  # thousands of rows: cheaper to scale the weights once
+                weight = weight * scale.transpose(1, 2)
+            else:
+                x = x * scale
+        if shared:
+            x = x.expand(len(weight), -1, -1)
+        return torch.baddbmm(self.bias, x, weight)
+
+
+class MemberDropout(nn.Module):
+    """Dropout whose masks come from one generator per member, never from torch's global one.
+
+    The training loop lends the generators (`set_noise`). They live on the CPU, so that every
+    device meets the same masks.
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+        self.strength = 1.0
+        self.generators: Sequence[torch.Generator] = ()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """While training drop a share of the entries and scale up the others; else return x."""
+        share = self.share * self.strength
+        if not self.training or share == 0.0:
+            return x
+        drawn = torch.empty(x.shape)
+        for member, generator in enumerate(self.generators):
+            drawn[member].uniform_(generator=generator)
+        kept = (drawn >= share).to(x.dtype).div_(1.0 - share)
+        return x * kept.to(x.device, non_blocking=True)
+
+
+def set_noise(
+    network: nn.Module, generators: Sequence[torch.Generator], *, strength: float = 1.0
+) -> None:
+    """Lend every dropout layer the members' generators and the share of its dropout in force."""
+    for layer in network.modules():
+        if isinstance(layer, MemberDropout):
+            layer.generators = generators
+            layer.strength = strength

@@ -1,0 +1,223 @@
+"""The one training loop of all networks: members side by side, in one batched product.
+
+Each member has its own rows, noise, gradient clipping and best epoch. The tables are small enough
+to lie on the device whole, so a batch is an index into them: a DataLoader with workers would spend
+longer on passing rows about than a step takes. Imports torch: load it inside functions.
+Step in the line: network + rows of one training fold -> **trained network + loss curves**.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from smalldata.errors import FitError
+from smalldata.models.networks.layers import set_noise
+from smalldata.models.networks.plan import Plan
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""(outputs, targets) of shape (n_members, n_rows, n_outputs) -> losses (n_members, n_rows)."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Curves:
+    """Losses per epoch and member.
+
+    Attributes
+    ----------
+    train : ndarray of shape (n_epochs_run, n_members)
+        Mean over the batches of the epoch, with dropout.
+    held_out : ndarray of shape (n_epochs_run, n_members) or None
+    best_epoch : ndarray of shape (n_members,)
+        Zero-based epoch whose weights were kept.
+    """
+
+    train: NDArray[np.float64]
+    held_out: NDArray[np.float64] | None
+    best_epoch: NDArray[np.int64]
+
+
+def train(
+    network: nn.Module,
+    x: Tensor,
+    targets: Tensor,
+    row_weights: Tensor,
+    *,
+    loss: Loss,
+    plan: Plan,
+    train_rows: Sequence[NDArray[np.int64]],
+    held_out_rows: Sequence[NDArray[np.int64]] | None,
+    generators: Sequence[torch.Generator],
+) -> Curves:
+    """Train all members of a network in place and leave each with its best weights.
+
+    Parameters
+    ----------
+    network : Module
+        Maps (n_members, n_rows, n_columns) to (n_members, n_rows, n_outputs); every parameter
+        leads with the members' axis.
+    x : Tensor of shape (n_rows, n_columns)
+        On the device of the network.
+    targets : Tensor of shape (n_rows, n_outputs)
+    row_weights : Tensor of shape (n_rows,)
+        Weight of each row in both losses.
+    loss : Loss
+    plan : Plan
+    train_rows : sequence of ndarray
+        Row positions each member learns from.
+    held_out_rows : sequence of ndarray, or None
+        Row positions whose loss chooses each member's best epoch; None: all epochs are run and
+        the last weights kept.
+    generators : sequence of torch.Generator
+        One per member, on the CPU: order of the rows and dropout masks.
+
+    Returns
+    -------
+    Curves
+
+    Raises
+    ------
+    FitError
+        If a loss stops being finite; the epoch is named.
+    """
+    n_members = len(generators)
+    n_largest = max(len(rows) for rows in train_rows)
+    n_steps = math.ceil(n_largest / plan.batch_size)
+    optimizer = _optimizer(network, plan)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, plan.learning_rate, total_steps=plan.n_epochs * n_steps + 1
+    )
+    parameters = list(network.parameters())
+    held_out = None if held_out_rows is None else _Held(held_out_rows, device=x.device)
+    best = [parameter.detach().clone() for parameter in parameters]
+    best_loss = torch.full((n_members,), math.inf, device=x.device)
+    best_epoch = torch.zeros(n_members, dtype=torch.int64, device=x.device)
+    train_curve: list[NDArray[np.float64]] = []
+    held_out_curve: list[NDArray[np.float64]] = []
+    try:
+        for epoch in range(plan.n_epochs):
+            network.train()
+            set_noise(network, generators, strength=_noise_strength(plan, epoch))
+            epoch_loss = torch.zeros(n_members, device=x.device)
+            for rows in _batches(train_rows, n_steps, generators, x.device):
+                optimizer.zero_grad()
+                row_loss = loss(network(x[rows]), targets[rows])
+                member_loss = (row_loss * row_weights[rows]).mean(dim=1)
+                # Members share no weight, so the gradient of the sum is each member's own gradient.
+                torch.autograd.backward(member_loss.sum())
+                _clip(parameters, plan.clip_norm)
+                optimizer.step()
+                schedule.step()
+                epoch_loss += member_loss.detach()
+            train_curve.append((epoch_loss / n_steps).double().cpu().numpy())
+            _check_finite(train_curve[-1], epoch)
+            if held_out is None:
+                continue
+            network.eval()
+            with torch.no_grad():
+                held_out_loss = held_out.mean_loss(network, x, targets, row_weights, loss)
+            held_out_curve.append(held_out_loss.double().cpu().numpy())
+            _check_finite(held_out_curve[-1], epoch)
+            waiting = epoch - best_epoch <= plan.early_stopping
+            better = (held_out_loss < best_loss) & waiting
+            best_loss = torch.where(better, held_out_loss, best_loss)
+            best_epoch[better] = epoch
+            for kept, parameter in zip(best, parameters, strict=True):
+                kept[better] = parameter.detach()[better]
+            if not bool(waiting.any()):
+                break
+    finally:
+        set_noise(network, ())
+    network.eval()
+    if held_out is None:
+        best_epoch[:] = plan.n_epochs - 1
+    else:
+        with torch.no_grad():
+            for kept, parameter in zip(best, parameters, strict=True):
+                parameter.copy_(kept)
+    if not all(bool(torch.isfinite(parameter).all()) for parameter in parameters):
+        raise FitError(_DIVERGED.format(value="nan", epoch=len(train_curve)))
+    return Curves(
+        train=np.array(train_curve),
+        held_out=np.array(held_out_curve) if held_out_curve else None,
+        best_epoch=best_epoch.cpu().numpy(),
+    )
+
+
+_DIVERGED = (
+    "the loss must stay finite while training; it became {value} in epoch {epoch}. "
+    "Lower the learning rate."
+)
+
+
+def _check_finite(losses: NDArray[np.float64], epoch: int) -> None:
+    wild = losses[~np.isfinite(losses)]
+    if len(wild):
+        raise FitError(_DIVERGED.format(value=wild[0], epoch=epoch + 1))
+
+
+def _noise_strength(plan: Plan, epoch: int) -> float:
+    return max(0.0, 1.0 - 1.2 * epoch / plan.n_epochs) if plan.noise_fades else 1.0
+
+
+def _optimizer(network: nn.Module, plan: Plan) -> torch.optim.Optimizer:
+    biases = [p for name, p in network.named_parameters() if name.endswith("bias")]
+    weights = [p for name, p in network.named_parameters() if not name.endswith("bias")]
+    return torch.optim.AdamW(
+        [
+            {"params": weights, "weight_decay": plan.weight_decay},
+            {"params": biases, "weight_decay": 0.0},
+        ],
+        lr=plan.learning_rate,
+        fused=True,
+    )
+
+
+def _batches(
+    train_rows: Sequence[NDArray[np.int64]],
+    n_steps: int,
+    generators: Sequence[torch.Generator],
+    device: torch.device,
+) -> Iterator[Tensor]:
+    """Deal each member's rows in its own random order, n_steps tensors (n_members, n_batch).
+
+    Every batch is full: a member with fewer rows than n_steps * n_batch begins its order again.
+    """
+    n_batch = math.ceil(max(len(rows) for rows in train_rows) / n_steps)
+    orders = []
+    for rows, generator in zip(train_rows, generators, strict=True):
+        order = torch.from_numpy(rows)[torch.randperm(len(rows), generator=generator)]
+        orders.append(order.repeat(math.ceil(n_steps * n_batch / len(rows)))[: n_steps * n_batch])
+    dealt = torch.stack(orders).to(device)
+    yield from dealt.view(len(orders), n_steps, n_batch).unbind(dim=1)
+
+
+class _Held:
+    """Each member's held-out rows, padded to one length; the padding weighs nothing."""
+
+    def __init__(self, rows: Sequence[NDArray[np.int64]], *, device: torch.device) -> None:
+        n_longest = max(len(some) for some in rows)
+        padded = np.stack([np.resize(some, n_longest) for some in rows])
+        share = np.stack([(np.arange(n_longest) < len(some)) / len(some) for some in rows])
+        self.rows = torch.from_numpy(padded).to(device)
+        self.share = torch.from_numpy(share).to(device, torch.float32)
+
+    def mean_loss(
+        self, network: nn.Module, x: Tensor, targets: Tensor, row_weights: Tensor, loss: Loss
+    ) -> Tensor:
+        """Mean loss of each member over its held-out rows, shape (n_members,)."""
+        row_loss = loss(network(x[self.rows]), targets[self.rows]) * row_weights[self.rows]
+        return (row_loss * self.share).sum(dim=1)
+
+
+def _clip(parameters: Sequence[nn.Parameter], largest: float) -> None:
+    """Shrink each member's gradient, over all its parameters, to at most the largest norm."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    norms = torch.stack([torch.linalg.vector_norm(g.flatten(1), dim=1) for g in gradients])
+    scale = (largest / torch.linalg.vector_norm(norms, dim=0)).clamp(max=1.0)
+    for gradient in gradients:
+        gradient.mul_(scale.view(-1, *[1] * (gradient.dim() - 1)))
