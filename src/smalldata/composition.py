@@ -90,17 +90,17 @@ def quote_override(override: str) -> str:
     "dataset.target='Time (days)'"
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import OverrideParseException
+    from hydra.errors import HydraException
 
     parser = OverridesParser.create()
     try:
         parser.parse_override(override)
-    except OverrideParseException:
+    except HydraException:  # no override, or a function that does not exist
         key, _, value = override.partition("=")
         attempt = f"{key}={_quote(value)}"
         try:
             parser.parse_override(attempt)
-        except OverrideParseException:
+        except HydraException:
             raise ConfigError(
                 f"an override must read key=value; got {override!r}. See --help."
             ) from None
@@ -141,7 +141,7 @@ def _one_sentence() -> Iterator[None]:
     try:
         yield
     except MissingConfigException as error:
-        raise ConfigError(_missing_file(error.missing_cfg_file or "", str(error))) from None
+        raise ConfigError(_missing_file(error.missing_cfg_file or "")) from None
     except OverrideParseException as error:
         raise ConfigError(f"an override must read key=value; got {error.override!r}.") from None
     except ConfigCompositionException as error:
@@ -150,11 +150,11 @@ def _one_sentence() -> Iterator[None]:
         raise ConfigError(_first_line(error)) from None
 
 
-def _missing_file(missing: str, message: str) -> str:
+def _missing_file(missing: str) -> str:
     group, _, name = missing.partition("/")
-    if not name:
-        return _first_line(message)
     known = names(group)
+    if not name:
+        return f"{group} must name a file of conf/{group}; known: {', '.join(known)}."
     if group == "dataset" and Path(name).suffix:
         return (
             f"dataset must name a file of conf/dataset; for a table of your own say "
@@ -201,7 +201,7 @@ def _known_keys() -> list[str]:
         for name in names(group):
             for key, value in read_entry(group, name).items():
                 keys.append(f"{group}.{key}")
-                if isinstance(value, dict):
+                if isinstance(value, dict) and key != "space":
                     keys += [f"{group}.{key}.{inner}" for inner in value]
     return [key for key in dict.fromkeys(keys) if not key.endswith("_target_")]
 

@@ -57,7 +57,7 @@ class ExplainSchema:
     name: str = "shap"
     background: int | None = None
     repeats: int | None = 1
-    evaluations: int = 2_000_000
+    evaluations: int = 30_000
 
 
 @dataclass

@@ -51,12 +51,13 @@ class ExplanationOptions:
     repeats : int or None
         Repeats of the cross-validation whose held-out rows are explained; None: all.
     evaluations : int
-        Most calls of a sampled model per fold.
+        Most calls of a sampled model per explained row; never fewer than 8 walks over the features
+        take.
     """
 
     background: int | None = None
     repeats: int | None = 1
-    evaluations: int = 2_000_000
+    evaluations: int = 30_000
 
     def __post_init__(self) -> None:
         """Check the ranges."""

@@ -18,6 +18,12 @@ from smalldata.learner import (
 
 Array = NDArray[np.float64]
 
+KNN_PERMUTATIONS = 4
+"""Walks from each background row: two antithetic pairs, the fewest with an honest error."""
+
+FEWEST_WALKS = 8
+"""Of a function that has to be sampled, whatever the budget: four antithetic pairs."""
+
 
 def form_values(
     form: MarginForm, X: Array, Z: Array, *, players: NDArray[np.int64], evaluations: int, seed: int
@@ -32,7 +38,8 @@ def form_values(
     players : ndarray of shape (n_columns,)
         Player of each column; ascending labels, not necessarily without gaps.
     evaluations : int
-        Most calls of a function that has to be sampled.
+        Most calls per explained row of a function that has to be sampled; `FEWEST_WALKS` walks are
+        always paid for.
     seed : int
 
     Returns
@@ -90,9 +97,15 @@ def form_values(
                 weights=form.weights,
                 metric=form.metric,
                 players=labels,
+                n_permutations=KNN_PERMUTATIONS,
                 seed=seed,
             )
         case CallableForm():
             return shapley.permutation_values(
-                form.function, X, Z, players=labels, seed=seed, max_evaluations=evaluations
+                form.function,
+                X,
+                Z,
+                players=labels,
+                max_evaluations=max(evaluations, FEWEST_WALKS * len(np.unique(labels))),
+                seed=seed,
             )
