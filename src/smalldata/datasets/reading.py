@@ -4,7 +4,6 @@ Step in the line: **files** -> Dataset. The format is told by the content, not b
 that is not a table is refused with the place where it stops being one.
 """
 
-import csv
 import gzip
 import hashlib
 import io
@@ -20,19 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.datasets.assembling import listed
-from smalldata.datasets.sniffing import (
-    SEPARATORS,
-    allow_long_cells,
-    decode,
-    find_separator,
-    named_separator,
-)
+from smalldata.datasets.sniffing import SEPARATORS, decode
+from smalldata.datasets.text import N_CHARACTERS_SHOWN, NUMBER, split_text
 from smalldata.errors import ConfigError, DataError
 
 Cells = list[str] | NDArray[np.float64]
-
-_LINES_SHOWN = 60
-_NUMBER = re.compile(r"[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][+-]?\d+)?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +125,7 @@ def read_table(
             )
         else:
             text, found = decode(content, source=source, encoding=encoding)
-            records, lines, chosen = _read_text(text, source, separator=separator)
+            records, lines, chosen = split_text(text, source, separator=separator)
             notes = (SEPARATORS.get(chosen, repr(chosen)), found)
             place = "line"
         _check_width(records, lines, source, place=place)
@@ -179,74 +170,6 @@ def _unzip(content: bytes, source: str) -> bytes:
             f"{source} must be a whole gzip file; it is cut or damaged ({error}). "
             "Copy or download it again."
         ) from None
-
-
-def _read_text(
-    text: str, source: str, *, separator: str | None
-) -> tuple[list[list[str]], list[int], str]:
-    """Split a text into records, the line each ends in, and the separator."""
-    skipped, text, declared = _preamble(text)
-    chosen = named_separator(separator) if separator is not None else declared
-    chosen = chosen or find_separator(text)
-    first = text.split("\n", 1)[0].strip()[:_LINES_SHOWN]
-    if chosen is None:
-        raise DataError(
-            f"{source} must have several columns; one was read, its first line is {first!r}. "
-            "Name the separator, for example dataset.separator=semicolon."
-        )
-    allow_long_cells()
-    stream = io.StringIO(text, newline="")
-    reader = csv.reader(stream, delimiter=chosen, skipinitialspace=True, strict=True)
-    records: list[list[str]] = []
-    lines: list[int] = []
-    started = 0
-    try:
-        for record in reader:
-            cells = [cell.strip() for cell in record]
-            if any(cells):
-                records.append(cells)
-                lines.append(skipped + reader.line_num)
-            started = reader.line_num
-    except csv.Error as error:
-        raise DataError(
-            f"the quotes of {source} must be closed; the record that begins in line "
-            f"{skipped + started + 1} is broken ({error}). Double a quote inside a quoted text."
-        ) from None
-    if max(len(record) for record in records) < 2:
-        raise DataError(
-            f"{source} must have several columns; one was read with the separator "
-            f"{SEPARATORS.get(chosen, chosen)}, its first line is {first!r}. "
-            "Name another one, for example dataset.separator=semicolon."
-        )
-    return records, lines, chosen
-
-
-def _preamble(text: str) -> tuple[int, str, str | None]:
-    """Split off what stands above a table.
-
-    Gives the number of lines skipped, the rest, and the separator that a line ``sep=;`` declares.
-    Lines that begin with ``#`` are comments, except a last one with as many fields as the line
-    below, which then holds numbers: that one is a header (``#SampleID``).
-    """
-    n_skipped = 0
-    declared = None
-    match = re.match(r"sep=(.)\r?\n", text)
-    if match:
-        declared, n_skipped, text = match[1], 1, text[match.end() :]
-    while text.startswith("#"):
-        line, _, rest = text.partition("\n")
-        if not rest.startswith("#") and rest:
-            below = rest.partition("\n")[0]
-            separator = declared or find_separator(rest)
-            if separator is not None:
-                cells = below.split(separator)
-                if len(line.split(separator)) == len(cells) and any(
-                    _NUMBER.fullmatch(cell.strip().strip('"')) for cell in cells
-                ):
-                    return n_skipped, line.lstrip("# ") + "\n" + rest, declared
-        n_skipped += 1
-        text = rest
-    return n_skipped, text, declared
 
 
 def _read_workbook(
@@ -358,7 +281,7 @@ def _check_width(
         expected += 1
     for record, line in zip(body, lines[1:], strict=True):
         if len(record) != expected:
-            shown = " ".join(record)[:_LINES_SHOWN]
+            shown = " ".join(record)[:N_CHARACTERS_SHOWN]
             raise DataError(
                 f"every row of {source} must have {expected} fields like the header; "
                 f"{place} {line} has {len(record)} ({shown!r}). Put text that contains the "
@@ -409,7 +332,7 @@ def _check_names(names: list[str], columns: list[Cells], source: str) -> None:
                 f"(it holds {str(example)!r}). Name it in the file."
             )
     repeated = [name for name, count in seen.items() if count > 1]
-    numbers = all(_NUMBER.fullmatch(name) for name in names)
+    numbers = all(NUMBER.fullmatch(name) for name in names)
     if repeated:
         raise DataError(
             f"column names of {source} must be unique; repeated: {listed(repeated)}. "

@@ -6,7 +6,6 @@ one line of `Dataset.messages`.
 """
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,9 +25,10 @@ from smalldata.datasets.assembling import (
     safe_name,
     several,
 )
-from smalldata.datasets.columns import labels, text_markers, type_column
-from smalldata.datasets.joining import SINGLE_BLOCK, Column, JoinedTable, join
-from smalldata.datasets.reading import Cells, RawTable, read_table
+from smalldata.datasets.columns import type_column
+from smalldata.datasets.joining import SINGLE_BLOCK, JoinedTable, join
+from smalldata.datasets.reading import RawTable, read_table
+from smalldata.datasets.roles import role_column, role_labels, where, without_rows
 from smalldata.datasets.sniffing import find_decimal
 from smalldata.datasets.target import check_complete, missing_rows, read_target
 from smalldata.errors import ConfigError, DataError
@@ -171,7 +171,7 @@ def load(
         raise ConfigError(f"drop must name features; {target!r} is the target.")
     marks = frozenset(several(missing))
     role_columns = {
-        role: _role_column(joined, column, role=role, tables=tables)
+        role: role_column(joined, column, role=role, tables=tables)
         for role, column in roles.items()
         if column
     }
@@ -182,13 +182,13 @@ def load(
         outcome.cells,
         absent,
         name=target,
-        where=lambda row: _where(joined, row),
+        where=lambda row: where(joined, row),
         drop_missing_target=drop_missing_target,
     )
     if absent.any():
-        joined = _without_rows(joined, absent)
+        joined = without_rows(joined, absent)
         role_columns = {
-            role: _role_column(joined, column, role=role, tables=tables)
+            role: role_column(joined, column, role=role, tables=tables)
             for role, column in roles.items()
             if column
         }
@@ -212,7 +212,7 @@ def load(
     )
     warnings = [*joined.warnings, *left_out]
     warnings += advise(features, y, target=target, kind=task_kind, has_groups=groups is not None)
-    apart = {role: _role_labels(joined, column, role) for role, column in role_columns.items()}
+    apart = {role: role_labels(joined, column, role) for role, column in role_columns.items()}
     notes = [f"id: {joined.id_name or 'row numbers'}"]
     notes += [f"{role}: {column}" for role, column in roles.items() if column and role != "target"]
     notes += [note] if note else []
@@ -253,7 +253,7 @@ class _Typing:
     categorical: list[str]
 
     def where(self, row: int) -> str:
-        return _where(self.joined, row)
+        return where(self.joined, row)
 
     def features(
         self,
@@ -316,69 +316,6 @@ class _Typing:
             if columns
         ]
         return features, feature_blocks, left_out, n_percent
-
-
-def _role_column(
-    joined: JoinedTable, name: str, *, role: str, tables: Mapping[str, RawTable]
-) -> Column:
-    """Find the column of a role; one that is equal in several files counts once."""
-    found = [column for column in joined.columns if name in (column.name, column.own_name)]
-    if not found:
-        known = [column.name for column in joined.columns]
-        source = ", ".join(table.source for table in tables.values())
-        if name == joined.id_name:
-            raise ConfigError(
-                f"{role} must be a column of {source}; {name!r} holds the sample ids."
-            )
-        hint = did_you_mean(name, known)
-        if hint == "." and all(re.fullmatch(r"[-+.,\deE]+", column) for column in known):
-            hint = f"; the names are numbers ({listed(known)}). Is the header missing?"
-        elif hint == ".":
-            hint = f"; the columns are {listed(known)}."
-        raise ConfigError(f"{role} must be a column of {source}; there is no column {name!r}{hint}")
-    first = labels(found[0].cells)
-    for other in found[1:]:
-        if labels(other.cells) != first:
-            raise DataError(
-                f"a column in several files must hold the same in all; {name!r} does not. "
-                f"Name one: dataset.{role}={found[0].name} or {other.name}."
-            )
-    return found[0]
-
-
-def _role_labels(joined: JoinedTable, column: Column, role: str) -> list[str]:
-    """Entries of groups, batch or folds, all present."""
-    entries = labels(column.cells)
-    if role == "target":
-        return entries
-    marks = text_markers(entries)
-    absent = [row for row, entry in enumerate(entries) if entry.lower() in marks]
-    if absent:
-        raise DataError(
-            f"{role} must be known for every row; {column.name!r} is missing in "
-            f"{_where(joined, absent[0])} ({len(absent)} in all)."
-        )
-    return entries
-
-
-def _without_rows(joined: JoinedTable, absent: NDArray[np.bool_]) -> JoinedTable:
-    rows = np.flatnonzero(~absent)
-
-    def kept(cells: Cells) -> Cells:
-        return [cells[row] for row in rows] if isinstance(cells, list) else cells[rows]
-
-    return replace(
-        joined,
-        columns=[replace(column, cells=kept(column.cells)) for column in joined.columns],
-        sample_ids=[joined.sample_ids[row] for row in rows],
-        places=[joined.places[row] for row in rows],
-    )
-
-
-def _where(joined: JoinedTable, row: int) -> str:
-    place = joined.places[row]
-    sample = joined.sample_ids[row]
-    return place if not joined.id_name or sample in place else f"{place} (sample {sample})"
 
 
 def _decimal(table: RawTable, decimal: str | None) -> str:

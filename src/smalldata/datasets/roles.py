@@ -1,0 +1,82 @@
+"""Finds the column of each role (target, groups, batch, folds) in a joined table.
+
+Step in the line: **files** -> Dataset.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smalldata.datasets.assembling import did_you_mean, listed
+from smalldata.datasets.columns import labels, text_markers
+from smalldata.datasets.joining import Column, JoinedTable
+from smalldata.datasets.reading import Cells, RawTable
+from smalldata.errors import ConfigError, DataError
+
+
+def role_column(
+    joined: JoinedTable, name: str, *, role: str, tables: Mapping[str, RawTable]
+) -> Column:
+    """Find the column of a role; one that is equal in several files counts once."""
+    found = [column for column in joined.columns if name in (column.name, column.own_name)]
+    if not found:
+        known = [column.name for column in joined.columns]
+        source = ", ".join(table.source for table in tables.values())
+        if name == joined.id_name:
+            raise ConfigError(
+                f"{role} must be a column of {source}; {name!r} holds the sample ids."
+            )
+        hint = did_you_mean(name, known)
+        if hint == "." and all(re.fullmatch(r"[-+.,\deE]+", column) for column in known):
+            hint = f"; the names are numbers ({listed(known)}). Is the header missing?"
+        elif hint == ".":
+            hint = f"; the columns are {listed(known)}."
+        raise ConfigError(f"{role} must be a column of {source}; there is no column {name!r}{hint}")
+    first = labels(found[0].cells)
+    for other in found[1:]:
+        if labels(other.cells) != first:
+            raise DataError(
+                f"a column in several files must hold the same in all; {name!r} does not. "
+                f"Name one: dataset.{role}={found[0].name} or {other.name}."
+            )
+    return found[0]
+
+
+def role_labels(joined: JoinedTable, column: Column, role: str) -> list[str]:
+    """Entries of groups, batch or folds, all present."""
+    entries = labels(column.cells)
+    if role == "target":
+        return entries
+    marks = text_markers(entries)
+    absent = [row for row, entry in enumerate(entries) if entry.lower() in marks]
+    if absent:
+        raise DataError(
+            f"{role} must be known for every row; {column.name!r} is missing in "
+            f"{where(joined, absent[0])} ({len(absent)} in all)."
+        )
+    return entries
+
+
+def without_rows(joined: JoinedTable, absent: NDArray[np.bool_]) -> JoinedTable:
+    """Leave out the rows without a target."""
+    rows = np.flatnonzero(~absent)
+
+    def kept(cells: Cells) -> Cells:
+        return [cells[row] for row in rows] if isinstance(cells, list) else cells[rows]
+
+    return replace(
+        joined,
+        columns=[replace(column, cells=kept(column.cells)) for column in joined.columns],
+        sample_ids=[joined.sample_ids[row] for row in rows],
+        places=[joined.places[row] for row in rows],
+    )
+
+
+def where(joined: JoinedTable, row: int) -> str:
+    """Name a row by its place in the file and its sample id."""
+    place = joined.places[row]
+    sample = joined.sample_ids[row]
+    return place if not joined.id_name or sample in place else f"{place} (sample {sample})"
