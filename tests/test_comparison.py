@@ -303,6 +303,9 @@ def test_folds_with_one_class_are_left_out_of_auc_for_every_model():
     scores = cell_scores(records[0], find_measure("roc_auc", TaskKind.BINARY))
     assert len(scores.values) == 4
     assert scores.note == "on 4 of 6 folds; the others: needs two classes among the test rows"
+    # bootstrap draws keep to the folds too: scores of different models are never pooled
+    drawn = cell_draws(records[0], find_measure("roc_auc", TaskKind.BINARY), np.ones((1, 12)))
+    assert drawn[0] == pytest.approx(scores.mean)
     row = compare(records).rows[0]
     assert row.mean is not None
     assert row.reason == scores.note
