@@ -1,1 +1,56 @@
-"""Honest comparison and explanation of models on small omics tables."""
+"""Honest comparison and explanation of models on small omics tables.
+
+The same line as the command line, without Hydra:
+
+>>> from smalldata import evaluate, load_dataset, load_learner, make_splits, make_task
+>>> task = make_task(load_dataset("nutrimouse"))
+>>> splits = make_splits(task, "kfold", n_splits=4)
+>>> record = evaluate(task, load_learner("linear"), splits, n_jobs=1)
+>>> record.status
+'ok'
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from smalldata.comparison import compare
+    from smalldata.datasets import load_dataset
+    from smalldata.errors import SmalldataError
+    from smalldata.evaluation import evaluate
+    from smalldata.explanation import explain
+    from smalldata.models import load_learner
+    from smalldata.publishing import write_report
+    from smalldata.resampling import make_splits
+    from smalldata.task import make_task
+
+__all__ = [
+    "SmalldataError",
+    "compare",
+    "evaluate",
+    "explain",
+    "load_dataset",
+    "load_learner",
+    "make_splits",
+    "make_task",
+    "write_report",
+]
+
+_HOMES = {
+    "SmalldataError": "errors",
+    "compare": "comparison",
+    "evaluate": "evaluation",
+    "explain": "explanation",
+    "load_dataset": "datasets",
+    "load_learner": "models",
+    "make_splits": "resampling",
+    "make_task": "task",
+    "write_report": "publishing",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"smalldata.{_HOMES[name]}"), name)

@@ -36,6 +36,8 @@ def split_flags(arguments: Sequence[str]) -> tuple[bool, list[str]]:
             )
         if "=" not in argument and not argument.startswith("~"):
             raise ConfigError(_bare_word(argument))
+        if argument.startswith("="):
+            raise ConfigError(f"an override must read key=value; got {argument!r}. See --help.")
     return multirun, rest
 
 
@@ -148,6 +150,13 @@ def _one_sentence() -> Iterator[None]:
         raise ConfigError(_not_composed(str(error))) from None
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(_first_line(error)) from None
+    except ValueError as error:
+        if "Config group override" not in str(error):  # what a job raised is its own
+            raise
+        raise ConfigError(
+            "dataset, model, cv, preprocess, tune and explain must name a file of conf/; "
+            "one of them got something else."
+        ) from None
 
 
 def _missing_file(missing: str) -> str:

@@ -6,7 +6,6 @@ end of every run, so that a single run and a grid need no second mechanism.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from smalldata.comparison import compare
@@ -43,8 +42,7 @@ def publish(
     """
     with lock_comparison(folder, on_wait=reporter.say):
         records = read_records(folder, on_problem=reporter.warn)
-        records = [replace(record, measure=task.measure) for record in records]
-        comparison = compare(records, groups=task.groups)
+        comparison = compare(records, measure=task.measure, groups=task.groups)
         write_table(folder, comparison, records, task)
         explanations = {
             record.hash: explanation
@@ -63,6 +61,36 @@ def publish(
         page = index_html(comparison, records, task=task, explanations=explanations)
         write_text(folder / "index.html", page)
     return comparison
+
+
+def write_report(
+    path: Path | str,
+    task: Task,
+    record: RunRecord,
+    *,
+    explanation: Explanation | None = None,
+    comparison: Comparison | None = None,
+) -> None:
+    """Write the report of one cell as a single HTML file.
+
+    Parameters
+    ----------
+    path : path
+        Of the file, ``report.html`` by habit; its folder is made.
+    task : Task
+    record : RunRecord
+        As `evaluate` returned it.
+    explanation : Explanation, optional
+    comparison : Comparison, optional
+        The table the record belongs to.
+
+    Raises
+    ------
+    RecordError
+        If the file cannot be written.
+    """
+    page = report_html(task, record, explanation=explanation, comparison=comparison)
+    write_text(Path(path), page)
 
 
 def write_table(

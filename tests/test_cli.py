@@ -1,0 +1,262 @@
+"""The command line as a user types it: what it prints, writes and returns."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from smalldata import cli, running
+from smalldata.__main__ import main
+from smalldata.composition import quote_override
+
+SMALL = ("dataset=nutrimouse", "cv=kfold", "cv.n_splits=3", "n_jobs=1")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """Run below a temporary folder, as a new process would."""
+    monkeypatch.chdir(tmp_path)
+    _forget()
+    return tmp_path
+
+
+def _forget():
+    """Forget what one process remembers."""
+    for remembered in (cli._reporter, running._dataset, running._task):
+        remembered.cache_clear()
+
+
+@pytest.fixture
+def table(folder):
+    """A csv with an awkward header: a name with a space, brackets, an equals sign."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(40, 6)), columns=[f"gene {i}" for i in range(6)])
+    frame["Outcome (1=ill)"] = np.where(frame["gene 0"] + rng.normal(size=40) / 2 > 0, "ill", "ok")
+    path = folder / "my table (v2).csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
+def _cells(folder):
+    return sorted(path.parent for path in Path(folder).glob("outputs/*/*/*/DONE"))
+
+
+def test_one_model_prints_a_table_and_writes_the_folder(folder, capsys):
+    assert main(["model=knn", *SMALL]) == 0
+    out, err = capsys.readouterr()
+    assert "knn" in out
+    assert "ROC AUC" in out
+    assert "report.html" in out
+    assert "index.html" in out
+    assert "knn on nutrimouse: 3/3" in err
+    (cell,) = _cells(folder)
+    names = {str(path.relative_to(cell)) for path in cell.rglob("*") if path.is_file()}
+    assert {"config.yaml", "record.json", "report.html", "DONE", "folds/r00f00.json"} <= names
+    assert any(name.startswith("explanation/") and name.endswith(".npz") for name in names)
+    beside = {path.name for path in cell.parent.iterdir() if path.is_file()}
+    written = {"splits.parquet", "comparison.csv", "comparison.md", "comparison.json"}
+    assert written | {"predictions.csv", "index.html"} <= beside
+    frame = pd.read_csv(cell.parent / "comparison.csv")
+    assert set(frame["model"]) == {"knn"}
+    assert frame.loc[0, "measure"] == "roc_auc_ovr"
+
+
+def test_nothing_but_results_is_left_behind(folder):
+    assert main(["model=dummy", *SMALL, "explain=none"]) == 0
+    assert [path.name for path in folder.iterdir()] == ["outputs"]
+    assert not list(folder.rglob("multirun.yaml"))
+    assert not list(folder.rglob(".hydra"))
+
+
+def test_the_same_command_again_computes_nothing(folder, capsys):
+    command = ["model=knn", *SMALL]
+    assert main(command) == 0
+    (cell,) = _cells(folder)
+    before = {path: path.stat().st_mtime_ns for path in (cell / "folds").iterdir()}
+    npz = {path: path.stat().st_mtime_ns for path in (cell / "explanation").iterdir()}
+    first = capsys.readouterr().out
+    assert main(command) == 0
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert {path: path.stat().st_mtime_ns for path in npz} == npz
+    assert capsys.readouterr().out == first
+
+
+def test_a_grid_makes_one_comparison(folder, capsys):
+    assert main(["-m", "model=dummy,linear,knn", *SMALL, "explain=none"]) == 0
+    frame = pd.read_csv(next(folder.glob("outputs/nutrimouse/*/comparison.csv")))
+    assert set(frame["model"]) == {"dummy", "linear", "knn"}
+    assert capsys.readouterr().out.count("index.html") == 1
+    content = json.loads(next(folder.glob("outputs/nutrimouse/*/comparison.json")).read_text())
+    assert len(content["tests"]) == 3
+
+
+def test_a_changed_setting_gets_its_own_folder_and_label(folder, capsys):
+    common = ["model=knn", *SMALL, "explain=none"]
+    assert main(common) == 0
+    assert main([*common, "model.learner.n_neighbors=3"]) == 0
+    assert len(_cells(folder)) == 2
+    assert "knn (n_neighbors=3)" in capsys.readouterr().out
+
+
+def test_an_own_table_with_an_awkward_header(table, capsys):
+    command = ["model=linear", "dataset=table", f"dataset.path={table.name}", "n_jobs=1"]
+    assert main([*command, "dataset.target=Outcome (1=ill)", "cv=kfold", "explain=none"]) == 0
+    out, err = capsys.readouterr()
+    assert "Outcome (1=ill)" in err
+    assert "linear" in out
+
+
+def test_dry_run_writes_nothing(folder, capsys):
+    assert main(["-m", "model=dummy,knn", *SMALL, "dry_run=true"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("3 folds, 0 found") == 2
+    assert list(folder.iterdir()) == []
+
+
+def test_the_primary_measure_can_be_chosen(folder):
+    assert main(["model=knn", *SMALL, "explain=none", "measure=mcc"]) == 0
+    frame = pd.read_csv(next(folder.glob("outputs/nutrimouse/*/comparison.csv")))
+    assert frame.loc[0, "measure"] == "mcc"
+
+
+def test_a_fold_that_fails_is_exit_status_1_and_shown(folder, capsys):
+    frame = pd.DataFrame({"a": np.arange(30.0), "b": np.arange(30.0) % 7 - 1})
+    frame["y"] = np.where(np.arange(30) % 2, "case", "control")
+    frame.to_csv("t.csv", index=False)
+    command = ["dataset=table", "dataset.path=t.csv", "dataset.target=y", "cv=kfold", "n_jobs=1"]
+    grid = ["-m", "model=dummy,knn", *command, "preprocess.transform=log1p", "explain=none"]
+    assert main(grid) == 1
+    out, err = capsys.readouterr()
+    assert "failed" in out
+    assert "log1p" in err
+    assert main(["model=dummy", *command, "explain=none"]) == 0
+
+
+def test_compare_and_explain_take_stored_cells(folder, capsys):
+    assert main(["-m", "model=dummy,linear,knn", *SMALL, "explain=none"]) == 0
+    cells = {cell.name.split("-")[0]: str(cell) for cell in _cells(folder)}
+    capsys.readouterr()
+    assert main(["compare", cells["linear"], cells["dummy"]]) == 0
+    out = capsys.readouterr().out
+    assert "knn" not in out
+    assert "1 more cell beside these is not in this table" in out
+    assert main(["explain", cells["linear"], "explain.background=10", "explain.repeats=all"]) == 0
+    (npz,) = (Path(cells["linear"]) / "explanation").glob("*.npz")
+    with np.load(npz, allow_pickle=False) as arrays:
+        assert arrays["values"].shape == (40, 141, 5)
+        assert arrays["values"].dtype == np.float32
+
+
+def test_explain_refuses_a_cell_whose_data_changed(table, capsys):
+    command = ["model=linear", "dataset=table", f"dataset.path={table.name}", "n_jobs=1"]
+    names = ["dataset.name=mine", "dataset.target=Outcome (1=ill)", "cv=kfold", "explain=none"]
+    assert main([*command, *names]) == 0
+    (cell,) = _cells(table.parent)
+    frame = pd.read_csv(table)
+    frame.loc[3, "gene 2"] += 1
+    frame.to_csv(table, index=False)
+    _forget()
+    capsys.readouterr()
+    assert main(["explain", str(cell)]) == 2
+    assert "content changed since" in capsys.readouterr().err
+
+
+def test_lists(capsys):
+    assert main(["datasets"]) == 0
+    assert "nutrimouse" in capsys.readouterr().out
+    assert main(["models"]) == 0
+    assert "model.learner.n_neighbors" in capsys.readouterr().out
+    assert main(["--help"]) == 0
+    assert "xgboost" in capsys.readouterr().out
+    assert main(["--version"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["model=xgbost"], "there is no 'xgbost'; did you mean xgboost?"),
+        (["dataset=omic"], "there is no 'omic'; did you mean omics?"),
+        (["dataset=my.csv"], "dataset=table dataset.path=my.csv dataset.target=COLUMN"),
+        (["my.csv"], "dataset=table dataset.path=my.csv dataset.target=COLUMN"),
+        (["model="], "model must name a file of conf/model"),
+        (["modl=knn"], "there is no key 'modl' in this configuration; did you mean model?"),
+        (["model=knn", "model.learner.neighbors=3"], "did you mean model.learner.n_neighbors"),
+        (["model=knn", "model.learner.n_neighbors=many"], "must be an integer"),
+        (["seed=abc"], "seed has a value of the wrong type"),
+        (["seed=-1"], "seed must not be negative"),
+        (["n_jobs=0"], "n_jobs must be at least 1"),
+        (["cv=kfold", "cv.n_splits=41", "dataset=nutrimouse"], "n_splits must"),
+        (["cv=kfold", "cv.n_splits=1", "dataset=nutrimouse"], "n_splits must"),
+        (["cv=rep5x5", "cv.train_size=1000"], "cv.train_size must lie between 2"),
+        (["cv=groups"], "set dataset.groups=COLUMN"),
+        (["cv=fixed"], "set dataset.folds=COLUMN"),
+        (["cv=loo"], "measure=balanced_accuracy"),
+        (["measure=auc"], "did you mean roc_auc?"),
+        (["device=gpu"], "expected one of [auto, cpu, cuda]"),
+        (["preprocess.select=univariate"], "needs preprocess.k"),
+        (["preprocess.select=best"], "preprocess.select must be one of"),
+        (["explain=lime"], "explain must name a file of conf/explain"),
+        (["explain.background=0"], "explain.background must be a whole number"),
+        (["dataset=table"], "dataset.path"),
+        (["dataset=table", "dataset.path=no.csv", "dataset.target=y"], "no.csv"),
+        (["dataset.blocks=[dna]", "dataset=acc"], "dna"),
+        (["model.learner._target_=os.system"], "_target_ must name a class of smalldata"),
+        (["-x"], "got '-x'"),
+        (["knn"], "a run takes key=value"),
+        (["compere", "outputs"], "did you mean the verb 'compare'?"),
+        (["compare"], "compare takes folders"),
+        (["compare", "nowhere"], "nowhere is no folder"),
+        (["explain", "."], "holds no finished cell"),
+        (["models", "knn"], "models takes no arguments"),
+        (["model=3"], "must name a file of conf/"),
+        (["=3"], "an override must read key=value"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_status_2(arguments, sentence, folder, capsys):
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert sentence in err
+    assert "Traceback" not in err
+    assert out == ""
+    last = err.strip().splitlines()[-1]
+    assert sentence in last
+    assert not list(folder.rglob("*.parquet"))
+
+
+def test_a_wrong_cell_of_a_grid_does_not_stop_the_others(folder, capsys):
+    assert main(["-m", "model=dummy", "measure=mcc,nonsense", *SMALL, "explain=none"]) == 2
+    out, err = capsys.readouterr()
+    assert "dummy" in out
+    assert "nonsense" in err
+    assert len(_cells(folder)) == 1
+
+
+def test_cuda_without_a_card_is_refused(capsys):
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a card")
+    assert main(["model=xgboost", "device=cuda"]) == 2
+    assert "device=auto or device=cpu" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "value", ["Time (days)", "a=b", "it's", "x#1", "back\\slash (", "ends with \\ (\\", "a, b (c)"]
+)
+def test_any_value_reaches_the_config(value, capsys):
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    quoted = quote_override(f"dataset.target={value}")
+    parsed = OverridesParser.create().parse_override(quoted)
+    assert str(parsed.value()) == value or parsed.get_value_element_as_str() == value
+
+
+def test_as_a_program(folder):
+    command = [sys.executable, "-W", "error", "-m", "smalldata", "model=nope"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1

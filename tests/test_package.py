@@ -1,0 +1,55 @@
+"""The package as it is imported: what it names, and what it does not load."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import smalldata
+
+HEAVY = ("torch", "xgboost", "shap", "sklearn", "pandas", "hydra", "optuna", "numba")
+
+
+def _loaded_after(code: str) -> set[str]:
+    script = f"{code}\nimport sys\nprint(' '.join(m for m in {HEAVY!r} if m in sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.splitlines()[-1].split()) if done.stdout.strip() else set()
+
+
+@pytest.mark.parametrize("name", smalldata.__all__)
+def test_every_public_name_can_be_imported(name):
+    assert getattr(smalldata, name).__doc__
+
+
+def test_all_is_guarded():
+    assert smalldata.__all__ == sorted(smalldata.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = smalldata.nonsense
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    assert _loaded_after("import smalldata") == set()
+
+
+def test_help_loads_nothing_heavy():
+    assert _loaded_after("from smalldata.__main__ import main; main(['--help'])") == set()
+
+
+def test_the_line_without_networks_or_trees_loads_neither():
+    code = "import smalldata; smalldata.make_task, smalldata.evaluate, smalldata.explain"
+    assert _loaded_after(code) & {"torch", "xgboost", "shap", "hydra"} == set()
+
+
+def test_a_report_from_python(tmp_path):
+    task = smalldata.make_task(smalldata.load_dataset("nutrimouse"))
+    splits = smalldata.make_splits(task, "kfold", n_splits=2)
+    learner = smalldata.load_learner("linear")
+    record = smalldata.evaluate(task, learner, splits, n_jobs=1)
+    explanation = smalldata.explain(task, record, learner, splits, n_jobs=1)
+    comparison = smalldata.compare([record])
+    path = Path(tmp_path) / "new" / "report.html"
+    smalldata.write_report(path, task, record, explanation=explanation, comparison=comparison)
+    assert "nutrimouse" in path.read_text(encoding="utf-8")
