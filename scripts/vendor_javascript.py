@@ -1,8 +1,9 @@
 """Refresh the JavaScript that the reports carry: src/smalldata/report/templates/vendor/.
 
-Run by hand, never by the program: ``python scripts/vendor_javascript.py`` (needs npm). Each package is packed by npm,
-its browser build and its licence are copied, and README.md lists version and SHA-256 of every file. Versions are pinned
-here, so that a refresh is a change someone made and read.
+Run by hand, never by the program: ``python scripts/vendor_javascript.py`` (needs npm). Each package
+is packed by npm, its browser build and its licence are copied, and README.md lists version and
+SHA-256 of every file. Versions are pinned here, so that a refresh is a change someone made and
+read.
 """
 
 import hashlib
@@ -22,16 +23,18 @@ PACKAGES = (
 
 README = """# Vendored JavaScript
 
-Carried inside every report, so that a report needs no network. Written by `scripts/vendor_javascript.py`; do not edit.
-All three packages are under the BSD-3-Clause licence, whose texts lie beside them.
+Carried inside every report, so that a report needs no network. Written by
+`scripts/vendor_javascript.py`; do not edit. All three packages are under the BSD-3-Clause licence,
+whose texts lie beside them.
 
 | file | npm package | version | bytes | sha256 |
 |---|---|---|---|---|
 {rows}
 
-What was changed: the lines that name a source map are dropped, and vega-interpreter, which is published as a module
-only, is wrapped into a function that takes its three imports from the global `vega` and adds
-`vega.expressionInterpreter`. With it no expression of a figure is turned into code, so the reports forbid `eval`.
+What was changed: the lines that name a source map are dropped, and vega-interpreter, which is
+published as a module only, is wrapped into a function that takes its three imports from the global
+`vega` and adds `vega.expressionInterpreter`. With it no expression of a figure is turned into code,
+so the reports forbid `eval`.
 """
 
 
@@ -73,7 +76,7 @@ def _read(archive: tarfile.TarFile, name: str) -> str:
 
 
 def _as_script(module: str) -> str:
-    """Turn the one import and the one export of vega-interpreter into uses of the global ``vega``."""
+    """Turn the import and the export of vega-interpreter into uses of the global ``vega``."""
     body, n_imports = re.subn(r"import (\{[^}]*\}) from 'vega-util';", r"const \1 = vega;", module)
     body, n_exports = re.subn(
         r"export \{ (\w+) as expressionInterpreter \};", r"vega.expressionInterpreter = \1;", body

@@ -1,23 +1,11 @@
-"""Small real cells for the report tests: scikit-learn models, cross-validated and explained exactly."""
-
-from collections.abc import Sequence
-from itertools import combinations
+"""Small real cells for the report tests: scikit-learn models, cross-validated and explained
+exactly."""
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from smalldata.measures import measures_for, score_prediction
-from smalldata.report.summarize import mean_interval
-from smalldata.results import (
-    Comparison,
-    ComparisonRow,
-    Explanation,
-    FoldResult,
-    PairwiseTest,
-    Prediction,
-    RunRecord,
-)
+from smalldata.measures import score_prediction
+from smalldata.results import Explanation, FoldResult, Prediction, RunRecord
 from smalldata.task import Dataset, Provenance, Task, TaskKind, make_task
 
 HOSTILE = (
@@ -46,7 +34,9 @@ def make_toy_task(
     X = rng.normal(size=(n_samples, n_features))
     signal = 1.4 * X[:, 0] - X[:, 1] + 0.6 * X[:, 2]
     names = [f"gene_{j}" for j in range(n_features)]
-    classes = ["control", "impaired"] if kind == "binary" else [f"type {k}" for k in range(n_classes)]
+    classes = (
+        ["control", "impaired"] if kind == "binary" else [f"type {k}" for k in range(n_classes)]
+    )
     ids = [f"S{i:03d}" for i in range(n_samples)]
     target = "outcome"
     if hostile:
@@ -95,7 +85,13 @@ def numbers(task: Task) -> np.ndarray:
 
 
 def make_record(
-    task: Task, model: str = "linear", *, n_repeats: int = 2, n_splits: int = 4, fail: int = 0, **changes: object
+    task: Task,
+    model: str = "linear",
+    *,
+    n_repeats: int = 2,
+    n_splits: int = 4,
+    fail: int = 0,
+    **changes: object,
 ) -> RunRecord:
     """Cross-validate a scikit-learn model; the first ``fail`` folds are recorded as failed."""
     from sklearn.model_selection import RepeatedKFold
@@ -144,7 +140,10 @@ def make_record(
             "splits_key": "f" * 64,
             "test_train_ratio": 1 / (n_splits - 1),
             "n_planned": n_repeats * n_splits,
-            "environment": {"python": "3.11", "command": f"python -m smalldata model={model} dataset=toy"},
+            "environment": {
+                "python": "3.11",
+                "command": f"python -m smalldata model={model} dataset=toy",
+            },
             "folds": tuple(folds),
             **changes,
         }
@@ -166,7 +165,9 @@ def make_estimator(task: Task, model: str):
     return LogisticRegression(C=weak, max_iter=500) if classifies else Ridge(1 / weak)
 
 
-def make_explanation(task: Task, record: RunRecord, *, sampled: bool = False, **changes: object) -> Explanation:
+def make_explanation(
+    task: Task, record: RunRecord, *, sampled: bool = False, **changes: object
+) -> Explanation:
     """Exact Shapley values of a linear model, on the held-out rows of the first repeat."""
     X, y = numbers(task), task.y
     values, base, rows, folds = [], [], [], []
@@ -178,7 +179,11 @@ def make_explanation(task: Task, record: RunRecord, *, sampled: bool = False, **
         fitted = make_estimator(task, "linear").fit(X[train], y[train])
         coef = np.atleast_2d(fitted.coef_)
         values.append((X[test] - X[train].mean(axis=0))[:, :, None] * coef.T[None])
-        base.append(np.tile(X[train].mean(axis=0) @ coef.T + np.atleast_1d(fitted.intercept_), (len(test), 1)))
+        base.append(
+            np.tile(
+                X[train].mean(axis=0) @ coef.T + np.atleast_1d(fitted.intercept_), (len(test), 1)
+            )
+        )
         rows.append(test)
         folds.append(np.full(len(test), fold.fold))
     phi = np.concatenate(values).astype(np.float32)
@@ -199,53 +204,3 @@ def make_explanation(task: Task, record: RunRecord, *, sampled: bool = False, **
         "seconds": 0.4,
     }
     return Explanation(**{**content, **changes})
-
-
-def make_comparison(task: Task, records: Sequence[RunRecord], **changes: object) -> Comparison:
-    """Table of the records: corrected intervals, ranks and tests, computed here once more by their formulas."""
-    measure = next(m for m in measures_for(task.kind) if m.name == task.measure)
-    sign = 1 if measure.higher_is_better else -1
-    scores = {
-        r.hash: np.array([f.scores[measure.name].value for f in r.folds if f.status == "ok"], dtype=float)
-        for r in records
-    }
-    ranked = [r for r in records if r.status == "ok"]
-    ranked.sort(key=lambda r: -sign * scores[r.hash].mean())
-    tests = []
-    for a, b in combinations(ranked, 2):
-        d = scores[a.hash] - scores[b.hash]
-        mean, low, high = mean_interval(d.tolist(), a.test_train_ratio)
-        error = np.sqrt((1 / len(d) + a.test_train_ratio) * d.var(ddof=1)) or 1.0
-        p = float(2 * stats.t.sf(abs(mean / error), len(d) - 1))
-        tests.append(
-            PairwiseTest(
-                first=a.hash, second=b.hash, measure=measure.name, train_size=None, difference=mean, ci_low=low,
-                ci_high=high, t=mean / error, p=p, p_holm=min(1.0, 2 * p), p_first_better=0.6, p_equal=0.3,
-                p_second_better=0.1, rope=0.01,
-            )
-        )  # fmt: skip
-    tied = {t.second for t in tests if ranked and t.first == ranked[0].hash and t.ci_low <= 0 <= t.ci_high}
-    rows = []
-    for name in sorted((m.name for m in measures_for(task.kind)), key=lambda n: n != measure.name):
-        for r in [*ranked, *(r for r in records if r not in ranked)]:
-            values = [f.scores[name].value for f in r.folds if f.status == "ok"]
-            mean, low, high = mean_interval([v for v in values if v is not None], r.test_train_ratio)
-            rows.append(
-                ComparisonRow(
-                    dataset=r.dataset, cv=r.cv, train_size=None, model=r.model,
-                    settings=", ".join(f"{k}={v}" for k, v in r.settings.items()), hash=r.hash, measure=name,
-                    mean=mean, ci_low=low, ci_high=high, rank=ranked.index(r) + 1 if r in ranked else None,
-                    tied_with_best=r in ranked and (r is ranked[0] or r.hash in tied),
-                    n_ok=sum(f.status == "ok" for f in r.folds),
-                    n_failed=sum(f.status == "failed" for f in r.folds), status=r.status, reason=r.reason,
-                    tune_seconds=0.5, fit_seconds=1.25, predict_seconds=0.1, explain_seconds=2.0,
-                )
-            )  # fmt: skip
-    content = {
-        "dataset": records[0].dataset, "cv": records[0].cv, "kind": task.kind, "classes": task.classes,
-        "target": task.dataset.target, "measure": measure.name, "n_samples": task.n_samples,
-        "n_features": task.n_features, "splits_key": records[0].splits_key, "n_folds": records[0].n_planned,
-        "rows": tuple(rows), "tests": tuple(tests), "environment": {"python": "3.11"},
-        "best_corrected": {"mean": 0.81, "ci_low": 0.7, "ci_high": 0.9, "n_models": len(ranked)},
-    }  # fmt: skip
-    return Comparison(**{**content, **changes})

@@ -1,7 +1,7 @@
-"""An Explanation in plain numbers: how much each feature counts, how sure that is, and what is drawn of it.
+"""An Explanation in plain numbers: how much each feature counts and how sure that is.
 
-Step in the line: Explanation + Task -> **plain dict** -> figures. Every row was explained by a model that never saw it;
-where a sample was explained in several repeats, the figures show its mean.
+Step in the line: Explanation + Task -> **plain dict** -> figures. Every row was explained by a
+model that never saw it; where a sample was explained in several repeats, the figures show its mean.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from smalldata.report.plain import round_significant
 from smalldata.results import Explanation
-from smalldata.task import Task, TaskKind
+from smalldata.task import Task
 
 N_TABLE = 500
 """Most rows of the feature table."""
@@ -42,10 +42,11 @@ def summarize_explanation(task: Task, explanation: Explanation) -> dict[str, Any
     Returns
     -------
     dict
-        ``features`` (the table, most important first), ``kept`` (names of the features drawn sample by sample, in order
-        of importance), ``phi`` (n_outputs x n_kept x n_samples, None where a sample was not explained), ``rest`` (sum of
-        the features not kept), ``order`` (per output, positions in ``kept`` by importance), ``importance``, ``blocks``
-        and what is known of the accuracy of the values.
+        ``features`` (the table, most important first), ``kept`` (names of the features drawn sample
+        by sample, in order of importance), ``phi`` (n_outputs x n_kept x n_samples, None where a
+        sample was not explained), ``rest`` (sum of the features not kept), ``order`` (per output,
+        positions in ``kept`` by importance), ``importance``, ``blocks`` and what is known of the
+        accuracy of the values.
     """
     magnitude = np.abs(explanation.values)
     fold_means = _fold_means(magnitude, explanation)
@@ -103,9 +104,7 @@ def summarize_explanation(task: Task, explanation: Explanation) -> dict[str, Any
     }
 
 
-def _fold_means(
-    magnitude: NDArray[np.float32], explanation: Explanation
-) -> NDArray[np.float64]:
+def _fold_means(magnitude: NDArray[np.float32], explanation: Explanation) -> NDArray[np.float64]:
     """Mean |phi| of each (repeat, fold), of shape (n_folds, n_features, n_outputs)."""
     folds = np.unique(np.stack([explanation.repeat, explanation.fold], axis=1), axis=0)
     return np.stack(
@@ -121,7 +120,7 @@ def _fold_means(
 def _kept(
     ranking: NDArray[np.int64], per_output: NDArray[np.float64], n_samples: int
 ) -> NDArray[np.int64]:
-    """Features drawn sample by sample: all if they fit, else the leading ones overall and of each output."""
+    """Choose the features drawn sample by sample: all that fit, else the leading ones."""
     n_features, n_outputs = per_output.shape
     if n_features * n_samples * n_outputs <= MAX_CELLS:
         return ranking
@@ -134,7 +133,7 @@ def _kept(
 
 
 def _top_frequency(fold_overall: NDArray[np.float64], top_k: int) -> NDArray[np.float64]:
-    """Share of the folds in which each feature is among the top k; a feature that is not used never is."""
+    """Share of the folds in which a feature, if used at all, is among the top k."""
     counts = np.zeros(fold_overall.shape[1])
     for values in fold_overall:
         leading = np.argsort(-values, kind="stable")[:top_k]
@@ -142,10 +141,8 @@ def _top_frequency(fold_overall: NDArray[np.float64], top_k: int) -> NDArray[np.
     return counts / len(fold_overall)
 
 
-def _directions(
-    task: Task, explanation: Explanation, features: NDArray[np.int64]
-) -> list[str]:
-    """Whether higher values of a feature raise the explained output: up, down, mixed, or by category."""
+def _directions(task: Task, explanation: Explanation, features: NDArray[np.int64]) -> list[str]:
+    """Say whether higher values raise the output: up, down, mixed, category."""
     if explanation.values.shape[2] > 1:
         return [""] * len(features)
     directions = []
@@ -175,7 +172,7 @@ def _rank_correlation(x: NDArray[np.float64], phi: NDArray[np.float32]) -> float
 def _sampling_error(
     explanation: Explanation, ranking: NDArray[np.int64]
 ) -> dict[str, float | None]:
-    """Typical standard error of a value of the leading features, also as a share of their mean |phi|."""
+    """Typical standard error of the leading features, also over their mean |phi|."""
     errors = explanation.standard_errors
     if errors is None:
         return {"standard_error": None, "relative_error": None}
@@ -191,7 +188,7 @@ def _sampling_error(
 def _blocks(
     task: Task, fold_overall: NDArray[np.float64], overall: NDArray[np.float64]
 ) -> list[dict[str, Any]]:
-    """Share of the summed mean |phi| per block of features, with the 10th and 90th percentile over folds."""
+    """Share of the summed mean |phi| per block, with its spread over folds."""
     names = task.dataset.block_names
     if len(names) < 2:
         return []
@@ -223,7 +220,7 @@ def _blocks(
 def _importance(
     fold_means: NDArray[np.float64], per_output: NDArray[np.float64], ranking: NDArray[np.int64]
 ) -> list[list[dict[str, Any]]]:
-    """Per output the leading features with the spread of their mean |phi| over folds; the overall list comes last."""
+    """Leading features per output with their spread over folds; overall comes last."""
     lists = []
     n_outputs = per_output.shape[1]
     overall = [per_output.mean(axis=1)] if n_outputs > 1 else []
@@ -254,7 +251,7 @@ def _samples(
     kept: NDArray[np.int64],
     per_output: NDArray[np.float64],
 ) -> dict[str, Any]:
-    """Values sample by sample (mean over repeats), on all rows of the task; None where a row was not explained."""
+    """Values sample by sample, mean over repeats; None where a row was not explained."""
     n_samples, n_outputs = task.n_samples, per_output.shape[1]
     count = np.bincount(explanation.row, minlength=n_samples).astype(np.float64)
     explained = count > 0
@@ -298,7 +295,7 @@ def _samples(
 
 
 def _column(task: Task, j: int) -> dict[str, Any]:
-    """Values of one feature: numbers, or codes into ``levels``; the 5th and 95th percentile for the colours."""
+    """Values of one feature (codes into ``levels`` for categories), and its colour range."""
     column = task.X.iloc[:, j]
     if isinstance(column.dtype, pd.CategoricalDtype):
         codes = column.cat.codes.to_numpy()

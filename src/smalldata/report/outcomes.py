@@ -1,8 +1,8 @@
-"""Out-of-fold predictions of one cell in plain numbers: curves, calibration, confusion, and every sample.
+"""Out-of-fold predictions of one cell in plain numbers: curves, confusion, every sample.
 
-Step in the line: RunRecord + Task -> **plain dict** -> figures. A curve is drawn per repeat, from the held-out predictions
-of its folds pooled; several folds' models share a curve, so the scores in the tables are means over folds, never areas
-under these curves.
+Step in the line: RunRecord + Task -> **plain dict** -> figures. A curve is drawn per repeat, from
+the held-out predictions of its folds pooled; several folds' models share a curve, so the scores in
+the tables are means over folds, never areas under these curves.
 """
 
 from collections.abc import Sequence
@@ -71,9 +71,9 @@ def summarize_outcomes(task: Task, record: RunRecord) -> dict[str, Any]:
     Returns
     -------
     dict
-        Classification: ``outputs`` (names of the classes the curves speak for), ``roc``, ``precision_recall``,
-        ``calibration`` (per output), ``confusion`` and ``samples``. Regression: ``samples`` alone. Empty if no fold
-        holds a prediction.
+        Classification: ``outputs`` (names of the classes the curves speak for), ``roc``,
+        ``precision_recall``, ``calibration`` (per output), ``confusion`` and ``samples``.
+        Regression: ``samples`` alone. Empty if no fold holds a prediction.
     """
     repeats = pool_repeats(record.folds)
     if not repeats:
@@ -116,22 +116,20 @@ def roc_curves(repeats: Sequence[Repeat], code: int) -> dict[str, Any]:
 
 
 def precision_recall_curves(repeats: Sequence[Repeat], code: int) -> dict[str, Any]:
-    """Precision against recall of a class, per repeat, with mean and range on a grid, and the prevalence."""
+    """Precision against recall of a class, per repeat, with mean and range; the prevalence."""
     curves = []
     for repeat in repeats:
         x, y = precision_recall_points(*_scored(repeat, code))
         if len(x):
             curves.append((repeat.repeat, x, y))
-    means = [
-        y[np.minimum(np.searchsorted(x, GRID, side="left"), len(y) - 1)] for _, x, y in curves
-    ]
+    means = [y[np.minimum(np.searchsorted(x, GRID, side="left"), len(y) - 1)] for _, x, y in curves]
     summary = _with_mean(curves, means)
     summary["prevalence"] = float(np.mean(repeats[0].y == code))
     return summary
 
 
 def calibration(repeats: Sequence[Repeat], code: int) -> dict[str, Any]:
-    """Observed share of a class against its predicted probability, in bins of equal numbers of predictions.
+    """Observed share of a class against its predicted probability, in quantile bins.
 
     ``pooled`` are the points of all repeats together, ``lines`` those of each repeat by itself.
     """
@@ -161,22 +159,23 @@ def _scored(repeat: Repeat, code: int) -> tuple[NDArray[np.bool_], Array]:
     return repeat.y == code, repeat.probabilities[:, code]
 
 
-def _with_mean(
-    curves: list[tuple[int, Array, Array]], on_grid: list[Array]
-) -> dict[str, Any]:
+def _with_mean(curves: list[tuple[int, Array, Array]], on_grid: list[Array]) -> dict[str, Any]:
     if not curves:
         return {"repeats": [], "mean": []}
     stacked = np.stack(on_grid)
-    rows = zip(
-        GRID, stacked.mean(axis=0), stacked.min(axis=0), stacked.max(axis=0), strict=True
-    )
+    rows = zip(GRID, stacked.mean(axis=0), stacked.min(axis=0), stacked.max(axis=0), strict=True)
     return {
         "repeats": [
             {"repeat": number, "x": _rounded(_thin(x)), "y": _rounded(_thin(y))}
             for number, x, y in curves
         ],
         "mean": [
-            {"x": round(float(x), 3), "y": round(float(y), 4), "low": round(float(a), 4), "high": round(float(b), 4)}
+            {
+                "x": round(float(x), 3),
+                "y": round(float(y), 4),
+                "low": round(float(a), 4),
+                "high": round(float(b), 4),
+            }
             for x, y, a, b in rows
         ],
     }
@@ -185,7 +184,8 @@ def _with_mean(
 def _thin(values: Array) -> Array:
     if len(values) <= N_CURVE_POINTS:
         return values
-    return values[np.linspace(0, len(values) - 1, N_CURVE_POINTS).round().astype(int)]
+    kept: Array = values[np.linspace(0, len(values) - 1, N_CURVE_POINTS).round().astype(int)]
+    return kept
 
 
 def _rounded(values: Array) -> list[float]:
@@ -196,7 +196,7 @@ def _rounded(values: Array) -> list[float]:
 
 
 def _confusion(task: Task, repeats: Sequence[Repeat]) -> dict[str, Any]:
-    """Rows observed, columns predicted: mean number of samples per repeat, and the share of the row."""
+    """Rows observed, columns predicted: samples per repeat, and the share of the row."""
     n_classes = len(task.classes)
     counts = np.zeros((n_classes, n_classes))
     n_labelled = 0
@@ -214,7 +214,7 @@ def _confusion(task: Task, repeats: Sequence[Repeat]) -> dict[str, Any]:
 
 
 def _class_samples(task: Task, repeats: Sequence[Repeat]) -> list[dict[str, Any]]:
-    """Per sample: observed and predicted class, mean probabilities, and in how many repeats it was wrong."""
+    """Per sample: observed and predicted class, mean probabilities, times wrong."""
     n_samples, n_classes = task.n_samples, len(task.classes)
     sums = np.zeros((n_samples, n_classes))
     seen = np.zeros(n_samples)

@@ -1,4 +1,4 @@
-"""Plain values: what may stand in a summary (scalars, lists, dicts), and how numbers are written for people."""
+"""Plain values: what may stand in a summary, and how numbers are written for people."""
 
 import math
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def plain(value: Any) -> Any:
-    """Turn any value into None, bool, int, float, str, list or dict; what is not finite becomes None.
+    """Turn any value into JSON-ready scalars, lists and dicts; what is not finite into None.
 
     Example
     -------
@@ -67,12 +67,12 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
 
 
 def format_number(value: float | None) -> str:
-    """Write a score: three decimals near one, three significant digits elsewhere, a real minus sign.
+    """Write a score: three decimals near one, three significant digits elsewhere.
 
     Example
     -------
-    >>> format_number(0.89312), format_number(-12.3456), format_number(0.000123), format_number(None)
-    ('0.893', '−12.3', '0.000123', '–')
+    >>> format_number(0.89312), format_number(-12.3456), format_number(0.000123)
+    ('0.893', '−12.3', '0.000123')
     """
     if value is None or not math.isfinite(value):
         return "–"
@@ -120,7 +120,7 @@ def format_p(value: float, *, bare: bool = False) -> str:
 
 
 def format_percent(share: float) -> str:
-    """Write a share: "27 %", never a "0 %" that is not nothing.
+    """Write a share: "27 %", never a "0 %" that is not nothing nor a "100 %" that is not all.
 
     Example
     -------
@@ -129,6 +129,8 @@ def format_percent(share: float) -> str:
     """
     if 0 < share < 0.01:
         return "under 1\u202f%"
+    if 0.995 <= share < 1:
+        return "over 99\u202f%"
     return f"{100 * share:.0f}\u202f%"
 
 
@@ -173,3 +175,14 @@ def count(n: int, noun: str, plural: str = "") -> str:
     ('1 fold', '25 folds', '2 classes')
     """
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}".replace(",", "\u202f")
+
+
+def sentence(text: str) -> str:
+    """Give a note a capital letter and a full stop.
+
+    Example
+    -------
+    >>> sentence("early stopping was not possible")
+    'Early stopping was not possible.'
+    """
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

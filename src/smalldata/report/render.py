@@ -1,8 +1,9 @@
-"""The two pages, each one self-contained HTML text: templates filled, figures and scripts put inside.
+"""The two pages, each one self-contained HTML text.
 
-Step in the line: summary + figures -> **HTML**. The only files read are the package's own templates. Every value passes
-jinja's autoescape; the figures' data are JSON in which no character can end a script element. The page's own content
-security policy forbids every request, and every script but the four whose hashes it names.
+Step in the line: summary + figures -> **HTML**. The only files read are the package's own
+templates. Every value passes jinja's autoescape; the figures' data are JSON in which no character
+can end a script element. The page's own content security policy forbids every request, and every
+script but the four whose hashes it names.
 """
 
 import base64
@@ -16,11 +17,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from smalldata.report import plain, wording
-from smalldata.report.charts import CONFIG
-from smalldata.report.explanation_figures import explanation_figures
-from smalldata.report.figures import cell_figures
+from smalldata.report.figures import cell_figures, comparison_figures, explanation_figures
+from smalldata.report.figures.grammar import CONFIG
 from smalldata.report.overview import summarize_comparison
-from smalldata.report.overview_figures import comparison_figures
 from smalldata.report.summarize import summarize_cell
 from smalldata.results import Comparison, Explanation, RunRecord
 from smalldata.task import Task
@@ -49,7 +48,8 @@ def report_html(
         Finished, failed or skipped.
     explanation : Explanation, optional
     comparison : Comparison, optional
-        The table the cell belongs to; gives the rank, the test against dummy and the link to ``../index.html``.
+        The table the cell belongs to; gives the rank, the test against dummy and the link to
+        ``../index.html``.
 
     Returns
     -------
@@ -59,9 +59,7 @@ def report_html(
     summary = summarize_cell(task, record, explanation, comparison)
     page = _joined(cell_figures(summary), explanation_figures(summary))
     page["params"]["rows"] = [str(name) for name in task.dataset.sample_ids]
-    page["params"]["codes"] = (
-        [int(code) for code in task.y] if task.kind.is_classification else []
-    )
+    page["params"]["codes"] = [int(code) for code in task.y] if task.kind.is_classification else []
     page["params"].setdefault("classes", list(task.classes))
     primary = summary["scores"][0] if summary["scores"] else None
     words = {
@@ -110,7 +108,11 @@ def index_html(
     name = summary["measure"]["name"]
     strips = shared_strips([cell["scores"].get(name) for cell in summary["cells"]])
     return _render(
-        "index.html", comparison_figures(summary), summary=summary, words=summary["words"], strips=strips
+        "index.html",
+        comparison_figures(summary),
+        summary=summary,
+        words=summary["words"],
+        strips=strips,
     )
 
 
@@ -118,7 +120,7 @@ def index_html(
 
 
 def strip(score: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Positions, in per cent of the width, of fold scores, mean, interval and the score of guessing."""
+    """Positions, in per cent of the width, of folds, mean, interval and guessing."""
     values = [fold["value"] for fold in score["folds"] if fold["value"] is not None]
     marks = [score[key] for key in ("mean", "low", "high", "guessing") if score[key] is not None]
     if not values or score["mean"] is None:
@@ -151,7 +153,10 @@ def shared_strips(scores: Sequence[Mapping[str, Any] | None]) -> list[dict[str, 
         else {
             "dots": [],
             "guessing": None,
-            **{key: None if score[key] is None else place(score[key]) for key in ("mean", "low", "high")},
+            **{
+                key: None if score[key] is None else place(score[key])
+                for key in ("mean", "low", "high")
+            },
         }
         for score in scores
     ]
@@ -167,17 +172,17 @@ def _scale(values: Sequence[float]) -> Any:
 
 
 def embed_json(value: Any) -> Markup:
-    """Write JSON that may stand inside a script element: no <, >, &, nor a line separator JavaScript would read.
+    r"""Write JSON that may stand inside a script element: ASCII without <, > and &.
 
     Example
     -------
     >>> embed_json({"name": "</script><b>"})
-    Markup('{"name":"\\\\u003c/script\\\\u003e\\\\u003cb\\\\u003e"}')
+    Markup('{"name":"\\u003c/script\\u003e\\u003cb\\u003e"}')
     """
     text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)  # noqa: S704 (escaped above)
+    return Markup(text)
 
 
 def _joined(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
@@ -212,8 +217,8 @@ def _render(template: str, page: dict[str, Any], **context: Any) -> str:
         figures={entry["name"]: entry for entry in page["figures"]},
         page_data=embed_json(plain.plain(data)),
         policy=policy,
-        scripts=[Markup(script) for script in scripts],  # noqa: S704 (the package's own files)
-        style=Markup(_own("report.css")),  # noqa: S704
+        scripts=[Markup(script) for script in scripts],
+        style=Markup(_own("report.css")),
         **context,
     )
 

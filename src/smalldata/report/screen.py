@@ -24,7 +24,8 @@ def print_comparison(comparison: Comparison, console: "Console | None" = None) -
     ----------
     comparison : Comparison
     console : rich.console.Console, optional
-        Default: stdout. On a terminal colours, bold and as many measures as fit; elsewhere a Markdown table of all.
+        Default: stdout. On a terminal colours, bold and as many measures as fit; elsewhere a
+        Markdown table of all.
     """
     from rich.console import Console
     from rich.text import Text
@@ -67,7 +68,8 @@ def comparison_table(comparison: Comparison, *, width: int | None = None) -> "Ta
         used = 46 + max(len(_label(row[comparison.measure])) for row in rows)
         others = others[: max(0, (width - used) // MEASURE_WIDTH)]
     title = (
-        f"{comparison.dataset} · {comparison.cv} · {comparison.n_samples} × {comparison.n_features} · "
+        f"{comparison.dataset} · {comparison.cv} · {comparison.n_samples} × "
+        f"{comparison.n_features} · "
         f"{comparison.target}"
     )
     table = Table(
@@ -101,34 +103,38 @@ def comparison_table(comparison: Comparison, *, width: int | None = None) -> "Ta
 
 
 def remarks(rows: list[dict[str, ComparisonRow]]) -> list[str]:
-    """One line for every cell that failed, was skipped, or whose score is optimistic."""
+    """Say of each cell that failed, was skipped or is optimistic, in one line, why."""
     lines = []
     for row in rows:
         own = next(iter(row.values()))
         if own.status != "ok":
             lines.append(f"{_label(own)} {own.status}: {own.reason or 'no reason is recorded'}")
         if own.optimistic:
-            lines.append(f"{_label(own)}: optimistic, chosen by the folds that the score is measured on")
+            lines.append(
+                f"{_label(own)}: optimistic, chosen by the folds that the score is measured on"
+            )
     return lines
 
 
 def legend(comparison: Comparison) -> list[str]:
     """Say what the marks of the table mean, and what picking its best is worth."""
     lines = [
-        f"Mean over {comparison.n_folds} held-out folds; intervals corrected for folds that share training samples. "
+        f"Mean over {comparison.n_folds} held-out folds; intervals corrected for folds that share "
+        "training samples. "
         "= : tied with the best (the interval of the difference contains 0)."
     ]
     best = comparison.best_corrected
     if best and best.get("mean") is not None:
         lines.append(
-            f"Picking the best of {int(best.get('n_models', 0))}, corrected for the choice: {format_number(best['mean'])} "
+            f"Picking the best of {int(best.get('n_models', 0))}, corrected for the choice: "
+            f"{format_number(best['mean'])} "
             f"({format_interval(best.get('ci_low'), best.get('ci_high'))})."
         )
     return [*lines, *comparison.notes]
 
 
 def cells(comparison: Comparison) -> list[dict[str, ComparisonRow]]:
-    """Rows of the comparison by cell and measure, in the order of the table; those without a rank last."""
+    """Rows by cell and measure, in the order of the table; cells without a rank last."""
     by_cell: dict[str, dict[str, ComparisonRow]] = {}
     for row in comparison.rows:
         by_cell.setdefault(row.hash, {})[row.measure] = row

@@ -1,4 +1,4 @@
-"""One cell in plain numbers: what was asked, how well it went, against what, and what the record says of itself.
+"""One cell in plain numbers: what was asked, how well it went, and against what.
 
 Step in the line: RunRecord + Task (+ Explanation, Comparison) -> **plain dict** -> figures -> HTML.
 """
@@ -45,7 +45,8 @@ def summarize_cell(
     Returns
     -------
     dict
-        JSON-ready: ``task``, ``cell``, ``scores``, ``against``, ``outcomes``, ``explanation``, ``provenance``, ``settings``.
+        JSON-ready: ``task``, ``cell``, ``scores``, ``against``, ``outcomes``, ``explanation``,
+        ``provenance``, ``settings``.
     """
     return {
         "task": summarize_task(task),
@@ -207,9 +208,7 @@ def _cell(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def _scores(
-    task: Task, record: RunRecord, comparison: Comparison | None
-) -> list[dict[str, Any]]:
+def _scores(task: Task, record: RunRecord, comparison: Comparison | None) -> list[dict[str, Any]]:
     """Per measure, the primary first: mean, corrected interval, and the score of every fold."""
     names = [measure.name for measure in measures_for(task.kind)]
     names.sort(key=lambda name: name != record.measure)
@@ -265,7 +264,7 @@ def mean_interval(
 
 
 def _against(record: RunRecord, comparison: Comparison | None) -> dict[str, Any] | None:
-    """Place of the cell in its comparison: rank, ties, and the tests against dummy, linear and the best."""
+    """Place a cell in its comparison: rank, ties, tests against dummy, linear, the best."""
     if comparison is None:
         return None
     own = rows_of(comparison, record.hash).get(comparison.measure)
@@ -308,7 +307,7 @@ def _against(record: RunRecord, comparison: Comparison | None) -> dict[str, Any]
 
 
 def _settings(record: RunRecord) -> dict[str, Any]:
-    """What the cell was run with; hyperparameters that differ between folds as their range or list."""
+    """List what the cell was run with; tuned values as their range or list."""
     values: dict[str, list[Any]] = {}
     for fold in record.folds:
         for key, value in fold.values.items():
@@ -319,7 +318,11 @@ def _settings(record: RunRecord) -> dict[str, Any]:
         if len(distinct) == 1:
             text = distinct[0]
         elif all(isinstance(value, int | float) for value in given):
-            text = f"{min(given):g} to {max(given):g}, median {np.median(given):g} (chosen in each fold)"
+            text = (
+                f"{min(given):g} to {max(given):g}, median {np.median(given):g} (chosen in "
+                "each "
+                "fold)"
+            )
         else:
             counts = Counter(str(value) for value in given)
             text = ", ".join(f"{name} ({n} folds)" for name, n in counts.most_common())

@@ -1,6 +1,7 @@
 """What the first screen of a report says: every sentence is a rule over the numbers of a summary.
 
-Step in the line: plain dict -> **sentences** (plain text; the templates escape it). The thresholds are named here.
+Step in the line: plain dict -> **sentences** (plain text; the templates escape it). The thresholds
+are named here.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from smalldata.report.plain import (
     format_p,
     format_percent,
     join_words,
+    sentence,
 )
 
 FEW_SAMPLES = 100
@@ -27,6 +29,9 @@ NOISY_VALUES = 0.1
 SLOPE = (0.7, 1.4)
 """Calibration slopes outside of which probabilities are called too extreme or too timid."""
 SIGNIFICANT = 0.05
+ONE_STUDY = (
+    "All numbers come from one data set; only samples from elsewhere show whether they hold there."
+)
 
 
 # ---------------------------------------------------------------- the question
@@ -34,18 +39,34 @@ SIGNIFICANT = 0.05
 
 def say_question(task: dict[str, Any], cell: dict[str, Any]) -> list[str]:
     """Say what was predicted, from what, and how it was tested."""
+    sentences = say_task(task)
+    if cell["n_planned"]:
+        times = f", {cell['n_repeats']} times over" if cell["n_repeats"] > 1 else ""
+        sentences.append(
+            "Every score is of samples that the model had not seen: "
+            f"{count(cell['n_folds'], 'fold')}{times} ({cell['cv']})."
+        )
+    if cell["train_size"] is not None:
+        sentences.append(f"Each model was trained on {cell['train_size']} samples only.")
+    return sentences
+
+
+def say_task(task: dict[str, Any]) -> list[str]:
+    """Say what is to be predicted and from what."""
     samples = count(task["n_samples"], "sample")
     if task["kind"] == "regression":
         values = task["target_values"]
         asked = (
-            f"Predict {task['target']} ({format_number(values['low'])} to {format_number(values['high'])}, "
+            f"Predict {task['target']} ({format_number(values['low'])} to "
+            f"{format_number(values['high'])}, "
             f"standard deviation {format_number(values['sd'])}) of {samples}"
         )
     elif task["kind"] == "binary":
         positive = next(entry for entry in task["classes"] if entry["name"] == task["positive"])
         other = next(entry for entry in task["classes"] if entry["name"] != task["positive"])
         asked = (
-            f"Tell {positive['name']} ({positive['n']}) from {other['name']} ({other['n']}) in {samples}; "
+            f"Tell {positive['name']} ({positive['n']}) from {other['name']} ({other['n']}) in "
+            f"{samples}; "
             f"the target is {task['target']}"
         )
     else:
@@ -62,15 +83,9 @@ def say_question(task: dict[str, Any], cell: dict[str, Any]) -> list[str]:
     sentences = [f"{asked}.", f"Each is described by {features}."]
     if task["n_groups"] is not None:
         sentences.append(
-            f"The samples come in {count(task['n_groups'], 'group')}; a group is never split between training and test."
+            f"The samples come in {count(task['n_groups'], 'group')}; a group is never split "
+            "between training and test."
         )
-    if cell["n_planned"]:
-        times = f", {cell['n_repeats']} times over" if cell["n_repeats"] > 1 else ""
-        sentences.append(
-            f"Every score is of samples that the model had not seen: {count(cell['n_folds'], 'fold')}{times} ({cell['cv']})."
-        )
-    if cell["train_size"] is not None:
-        sentences.append(f"Each model was trained on {cell['train_size']} samples only.")
     return sentences
 
 
@@ -106,7 +121,10 @@ def _score_sentence(cell: dict[str, Any], primary: dict[str, Any]) -> str:
         if primary["low"] is not None
         else ""
     )
-    return f"{primary['title']} {format_number(primary['mean'])}{interval} ({over}; {primary['better']} is better)."
+    return (
+        f"{primary['title']} {format_number(primary['mean'])}{interval} ({over}; "
+        f"{primary['better']} is better)."
+    )
 
 
 def explain_score(measure: str, mean: float, task: dict[str, Any]) -> str:
@@ -114,37 +132,43 @@ def explain_score(measure: str, mean: float, task: dict[str, Any]) -> str:
 
     Example
     -------
-    >>> explain_score("roc_auc", 0.893, {"positive": "Impaired", "kind": "binary"})
-    'Of one Impaired sample and one other, drawn at random, the model scores the Impaired one higher in 89 of 100 cases.'
+    >>> explain_score("balanced_accuracy", 0.785, {})
+    'On average over the classes, 78 of 100 samples get the right class.'
     """
     if measure == "roc_auc":
         name = task["positive"]
         return (
-            f"Of one {name} sample and one other, drawn at random, the model scores the {name} one higher "
+            f"Of one {name} sample and one other, drawn at random, the model scores the {name} one "
+            "higher "
             f"in {100 * mean:.0f} of 100 cases."
         )
     if measure == "roc_auc_ovr":
         return (
-            "Of one sample of a class and one of another class, drawn at random, the model scores the first higher for "
+            "Of one sample of a class and one of another class, drawn at random, the model scores "
+            "the first higher for "
             f"that class in {100 * mean:.0f} of 100 cases, on average over the classes."
         )
     if measure == "balanced_accuracy":
         return f"On average over the classes, {100 * mean:.0f} of 100 samples get the right class."
     if measure == "rmse" and task.get("target_values"):
         share = mean / task["target_values"]["sd"]
-        return f"A typical error is {format_percent(share)} of the standard deviation of {task['target']}."
+        return (
+            f"A typical error is {format_percent(share)} of the standard deviation of "
+            f"{task['target']}."
+        )
     if measure == "r2":
         return f"The model accounts for {format_percent(max(mean, 0.0))} of the variance."
     return ""
 
 
 def say_against_dummy(primary: dict[str, Any], against: dict[str, Any] | None) -> list[str]:
-    """Compare with a model that ignores the features: the one in the table, or the known score of guessing."""
+    """Compare with a model that ignores the features, or with the score of guessing."""
     dummy = against["dummy"] if against else None
     if dummy is not None:
         better = dummy["difference"] if primary["better"] == "higher" else -dummy["difference"]
         facts = (
-            f"{primary['title']} {format_number(dummy['mean'])}; difference {format_number(dummy['difference'])}, "
+            f"{primary['title']} {format_number(dummy['mean'])}; difference "
+            f"{format_number(dummy['difference'])}, "
             f"interval {format_interval(dummy['low'], dummy['high'])}, {format_p(dummy['p_holm'])}"
         )
         if dummy["low"] <= 0 <= dummy["high"] or dummy["p_holm"] >= SIGNIFICANT:
@@ -171,11 +195,7 @@ def _say_rank(against: dict[str, Any]) -> list[str]:
     place = f"Rank {against['rank']} of {against['n_ranked']} in its table"
     if against["rank"] == 1:
         others = against["n_tied"] - 1
-        tied = (
-            f", tied with {count(others, 'other')}"
-            if others > 0
-            else ", ahead of all others"
-        )
+        tied = f", tied with {count(others, 'other')}" if others > 0 else ", ahead of all others"
         return [f"{place}{tied}."]
     tied = "tied with" if against["tied_with_best"] else "clearly behind"
     return [f"{place}, {tied} the first, {against['best']}."]
@@ -185,7 +205,7 @@ def _say_rank(against: dict[str, Any]) -> list[str]:
 
 
 def say_features(task: dict[str, Any], explanation: dict[str, Any] | None) -> list[str]:
-    """Name the features the model leans on, their direction, and how steady they are over the folds."""
+    """Name the features the model leans on, their direction, and how steady they are."""
     if explanation is None:
         return ["This model was not explained (explain=none)."]
     features = [entry for entry in explanation["features"] if entry["share"] > 0]
@@ -243,9 +263,15 @@ def say_steadiness(leading: Sequence[dict[str, Any]], top_k: int, n_folds: int) 
             for entry in leading
             if entry["frequency"] < MOSTLY
         ]
-        return f"The ranking is not steady: of {n_folds} folds, among the first {top_k} are {join_words(counts)}."
+        return (
+            f"The ranking is not steady: of {n_folds} folds, among the first {top_k} are "
+            f"{join_words(counts)}."
+        )
     counts = [f"{entry['name']} in {entry['frequency'] * n_folds:.0f}" for entry in leading]
-    return f"The ranking is mostly steady: of {n_folds} folds, among the first {top_k} are {join_words(counts)}."
+    return (
+        f"The ranking is mostly steady: of {n_folds} folds, among the first {top_k} are "
+        f"{join_words(counts)}."
+    )
 
 
 # ---------------------------------------------------------------- what to doubt
@@ -257,17 +283,21 @@ def say_doubts(summary: dict[str, Any], primary: dict[str, Any] | None) -> list[
     doubts = []
     if cell["failed"]:
         doubts.append(
-            f"{len(cell['failed'])} of {cell['n_planned']} folds failed; the scores are of the rest "
+            f"{len(cell['failed'])} of {cell['n_planned']} folds failed; the scores are of the "
+            "rest "
             f"and the cell is not ranked. First reason: {cell['failed'][0]['reason'].rstrip('.')}."
         )
     elif cell["status"] == "failed" and cell["n_ok"] < cell["n_planned"]:
         doubts.append(f"Only {cell['n_ok']} of {cell['n_planned']} folds are finished.")
     if against is not None and against["optimistic"]:
         doubts.append(
-            "This score is optimistic: the settings were chosen by the same folds that it is measured on."
+            "This score is optimistic: the settings were chosen by the same folds that it is "
+            "measured on."
         )
     if cell["train_size"] is not None:
-        doubts.append(f"Trained on {cell['train_size']} samples only; more data may change the picture.")
+        doubts.append(
+            f"Trained on {cell['train_size']} samples only; more data may change the picture."
+        )
     doubts += doubt_size(task)
     if primary is not None:
         doubts += doubt_interval(primary, task)
@@ -276,12 +306,12 @@ def say_doubts(summary: dict[str, Any], primary: dict[str, Any] | None) -> list[
         doubts += doubt_calibration(slope["mean"])
     if against is not None and against["linear"] is not None:
         doubts += doubt_beyond_linear(against["linear"])
-    doubts += [f"{text.rstrip('.')}." for text in task["warnings"]]
+    doubts += [sentence(text) for text in task["warnings"]]
     doubts += doubt_explanation(summary["explanation"])
     for note in cell["notes"][:4]:
         folds = f" ({count(note['n'], 'fold')})" if note["n"] < cell["n_ok"] else ""
-        doubts.append(f"{note['text'].rstrip('.')}{folds}.")
-    return doubts or ["Nothing in the numbers stands out. A small study still needs an independent one."]
+        doubts.append(sentence(f"{note['text'].rstrip('.')}{folds}"))
+    return [*doubts, ONE_STUDY]
 
 
 def doubt_size(task: dict[str, Any]) -> list[str]:
@@ -292,10 +322,13 @@ def doubt_size(task: dict[str, Any]) -> list[str]:
     if task["classes"]:
         smallest = min(task["classes"], key=lambda entry: entry["n"])
         if smallest["n"] < FEW_IN_CLASS:
-            doubts.append(f"The class {smallest['name']} has {count(smallest['n'], 'sample')} only.")
+            doubts.append(
+                f"The class {smallest['name']} has {count(smallest['n'], 'sample')} only."
+            )
         elif len(task["classes"]) == 2 and smallest["share"] < RARE_CLASS:
             doubts.append(
-                f"The classes are unequal: {smallest['name']} is {format_percent(smallest['share'])} of the samples. "
+                f"The classes are unequal: {smallest['name']} is "
+                f"{format_percent(smallest['share'])} of the samples. "
                 "Look at average precision and the confusion matrix too."
             )
     if task["n_features"] > task["n_samples"]:
@@ -304,7 +337,9 @@ def doubt_size(task: dict[str, Any]) -> list[str]:
             f"There are {ratio:.1f} times as many features as samples: some will fit by chance."
         )
     if task["missing"] > 0.05:
-        doubts.append(f"{format_percent(task['missing'])} of the values are missing and were filled in.")
+        doubts.append(
+            f"{format_percent(task['missing'])} of the values are missing and were filled in."
+        )
     return doubts
 
 
@@ -341,29 +376,33 @@ def doubt_calibration(slope: float) -> list[str]:
 
 
 def doubt_beyond_linear(linear: dict[str, Any]) -> list[str]:
-    """A simple linear model that does as well."""
+    """Point at a simple linear model that does as well."""
     if linear["low"] <= 0 <= linear["high"]:
         return [
             f"A linear model does as well, as far as these folds can tell (difference "
-            f"{format_number(linear['difference'])}, interval {format_interval(linear['low'], linear['high'])})."
+            f"{format_number(linear['difference'])}, interval "
+            f"{format_interval(linear['low'], linear['high'])})."
         ]
     return []
 
 
 def doubt_explanation(explanation: dict[str, Any] | None) -> list[str]:
-    """Sampled values that are noisy, a ranking that is not steady, rows that were left out."""
+    """Point at noisy sampled values, a ranking that is not steady, notes."""
     if explanation is None:
         return []
     doubts = []
     error = explanation["relative_error"]
     if error is not None and error > NOISY_VALUES:
         doubts.append(
-            f"The Shapley values are sampled and noisy: their standard error is {format_percent(error)} of a typical value."
+            "The Shapley values are sampled and noisy: their standard error is "
+            f"{format_percent(error)} of a typical value."
         )
     leading = [entry for entry in explanation["features"][:5] if entry["share"] > 0]
     if explanation["n_folds"] > 1 and leading:
         loose = [entry["name"] for entry in leading if entry["frequency"] < MOSTLY]
         if 2 * len(loose) > len(leading):
-            doubts.append("Which features lead depends on the fold: do not build on one of them alone.")
-    doubts += [f"{text.rstrip('.')}." for text in explanation["notes"]]
+            doubts.append(
+                "Which features lead depends on the fold: do not build on one of them alone."
+            )
+    doubts += [sentence(text) for text in explanation["notes"]]
     return doubts

@@ -1,16 +1,17 @@
 """The grammar all figures share: colours, datasets, and what a figure is made of.
 
-A figure is a plain dict: a Vega-Lite ``spec`` whose data are *names* of datasets, the ``params`` (arrays of names) and the
-``controls`` (signals a select box sets) it reads, and the words beside it. Field names and literals in a spec are ours;
-what a user named (features, classes, samples, models) travels only as data: in datasets and in arrays of names, which
-axes look up by position. A name can therefore never be read as a field, an expression or markup.
+A figure is a plain dict: a Vega-Lite ``spec`` whose data are *names* of datasets, the ``params``
+(arrays of names) and the ``controls`` (signals a select box sets) it reads, and the words beside
+it. Field names and literals in a spec are ours; what a user named (features, classes, samples,
+models) travels only as data: in datasets and in arrays of names, which axes look up by position. A
+name can therefore never be read as a field, an expression or markup.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, GREY = (
-    "#0072B2",
+    "#1A82C4",
     "#E69F00",
     "#009E73",
     "#D55E00",
@@ -18,18 +19,21 @@ BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, GREY = (
     "#56B4E9",
     "#8A8A8A",
 )
-"""Colours that people with any colour vision can tell apart (Okabe & Ito 2008), and a grey."""
+"""Colours that people with any colour vision can tell apart (Okabe & Ito 2008), and a grey; the
+blue is a little lighter than theirs, so that it reads on a dark page too."""
 
 CLASS_COLOURS = [BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, GREY]
-LOW_TO_HIGH = ["#0072B2", "#8FA3AD", "#D55E00"]
+LOW_TO_HIGH = [BLUE, "#9AA3A8", VERMILION]
 INK = "currentColor"
-"""Text, axes and rules take the colour of the page's text: light, dark and print need no second drawing."""
+"""Text, axes and rules take the colour of the page's text: light, dark and print need no second
+drawing."""
 
 GRID_OPACITY = 0.12
 
 Spec = dict[str, Any]
 Figures = dict[str, Any]
-"""``datasets`` and ``params`` by name, ``figures`` in reading order, ``controls`` (signal -> select box)."""
+"""``datasets`` and ``params`` by name, ``figures`` in reading order, ``controls`` (signal -> select
+box)."""
 
 CONFIG: Spec = {
     "background": None,
@@ -59,9 +63,15 @@ CONFIG: Spec = {
         "titleFontWeight": 500,
         "orient": "top",
         "symbolOpacity": 1,
-        "labelLimit": 220,
+        "labelLimit": 180,
     },
-    "title": {"color": INK, "subtitleColor": INK, "anchor": "start", "fontSize": 13, "fontWeight": 500},
+    "title": {
+        "color": INK,
+        "subtitleColor": INK,
+        "anchor": "start",
+        "fontSize": 13,
+        "fontWeight": 500,
+    },
     "rule": {"color": INK},
     "text": {"color": INK, "fontSize": 12},
     "point": {"filled": True},
@@ -71,7 +81,10 @@ CONFIG: Spec = {
 
 
 def dataset(
-    rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, lookups: Mapping[str, str] | None = None
+    rows: Sequence[Mapping[str, Any]],
+    columns: Mapping[str, str],
+    *,
+    lookups: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Store rows column by column.
 
@@ -105,7 +118,7 @@ def figure(
     controls: Mapping[str, Any] | None = None,
     alt: str = "",
 ) -> dict[str, Any]:
-    """Join a spec with what stands around it; ``controls`` maps the signals it reads to their first values."""
+    """Join a spec with what stands around it; ``controls`` are signals and their values."""
     controls = dict(controls or {})
     signals = [{"name": key, "value": value} for key, value in controls.items()]
     return {
@@ -141,17 +154,30 @@ def tooltip(*pairs: tuple[str, str, str]) -> list[Spec]:
     return [
         {"field": field, "title": title, "type": "nominal"}
         if kind == "text"
-        else {"field": field, "title": title, "type": "quantitative", "format": ".3~r" if kind == "number" else kind}
+        else {
+            "field": field,
+            "title": title,
+            "type": "quantitative",
+            "format": ".3~r" if kind == "number" else kind,
+        }
         for field, title, kind in pairs
     ]
 
 
-def step_height(n: int, step: int = 22, least: int = 60) -> int:
-    """Height in pixels of so many rows."""
-    return max(least, n * step)
+def rows_height(n: int, step: int = 22, *, extra: int = 45) -> int:
+    """Height in pixels of so many rows and what is around them (axis 45, legend 35)."""
+    return n * step + extra
 
 
-def quantitative(field: str, title: str | None = None, *, zero: bool = False, **options: Any) -> Spec:
+def legend_columns(names: Sequence[str]) -> int:
+    """Columns of a legend that fit a narrow page: names are cut at about 24 characters."""
+    widest = 34 + 7 * min(24, max((len(name) for name in names), default=1))
+    return max(1, min(4, 310 // widest))
+
+
+def quantitative(
+    field: str, title: str | None = None, *, zero: bool = False, **options: Any
+) -> Spec:
     """Encode a number."""
     scale = {"zero": zero, **options.pop("scale", {})}
     axis = options.pop("axis", {})
@@ -162,11 +188,19 @@ def quantitative(field: str, title: str | None = None, *, zero: bool = False, **
 
 def square_axis(field: str, title: str) -> Spec:
     """Encode a share from 0 to 1."""
-    return quantitative(field, title, scale={"domain": [0, 1], "nice": False}, axis={"format": ".1f"})
+    return quantitative(
+        field, title, scale={"domain": [0, 1], "nice": False}, axis={"format": ".1f"}
+    )
 
 
 def curve_layers(
-    *, mean: str, lines: str, extra: Sequence[Spec] = (), x_title: str, y_title: str, only: str = "datum.k == k"
+    *,
+    mean: str,
+    lines: str,
+    extra: Sequence[Spec] = (),
+    x_title: str,
+    y_title: str,
+    only: str = "datum.k == k",
 ) -> list[Spec]:
     """Band, thin line per repeat, thick mean: layers of a curve figure on the unit square."""
     keep = [{"filter": only}]
@@ -198,7 +232,12 @@ def curve_layers(
                 "x": x,
                 "y": y,
                 "order": {"field": "x", "type": "quantitative"},
-                "tooltip": tooltip(("x", x_title, ".2f"), ("y", y_title, ".3f"), ("low", "lowest repeat", ".3f"), ("high", "highest repeat", ".3f")),
+                "tooltip": tooltip(
+                    ("x", x_title, ".2f"),
+                    ("y", y_title, ".3f"),
+                    ("low", "lowest repeat", ".3f"),
+                    ("high", "highest repeat", ".3f"),
+                ),
             },
         },
     ]
@@ -208,7 +247,13 @@ def diagonal(*, y_start: float = 0.0, y_end: float = 1.0) -> Spec:
     """Dashed line across the unit square: what guessing, or perfect calibration, would give."""
     return {
         "data": {"values": [{"x": 0, "y": y_start}, {"x": 1, "y": y_end}]},
-        "mark": {"type": "line", "strokeDash": [4, 4], "strokeWidth": 1, "opacity": 0.5, "color": INK},
+        "mark": {
+            "type": "line",
+            "strokeDash": [4, 4],
+            "strokeWidth": 1,
+            "opacity": 0.5,
+            "color": INK,
+        },
         "encoding": {
             "x": {"field": "x", "type": "quantitative"},
             "y": {"field": "y", "type": "quantitative"},
@@ -217,16 +262,25 @@ def diagonal(*, y_start: float = 0.0, y_end: float = 1.0) -> Spec:
 
 
 def swarm(field: str, groups: list[str], *, bins: int) -> list[Spec]:
-    """Spread points of (nearly) equal value across their row: ``offset`` from -0.5 to 0.5, the fullest bin fills it."""
+    """Spread points of nearly equal value over their row: ``offset`` from -0.5 to 0.5."""
     within = [*groups, "cell"]
     return [
-        {"joinaggregate": [{"op": "min", "field": field, "as": "least"}, {"op": "max", "field": field, "as": "most"}]},
         {
-            "calculate": f"datum.most > datum.least ? round((datum.{field} - datum.least) / (datum.most - datum.least) * {bins}) : 0",
+            "joinaggregate": [
+                {"op": "min", "field": field, "as": "least"},
+                {"op": "max", "field": field, "as": "most"},
+            ]
+        },
+        {
+            "calculate": f"datum.most > datum.least ? round((datum.{field} - datum.least) / "
+            f"(datum.most - datum.least) * {bins}) : 0",
             "as": "cell",
         },
         {"window": [{"op": "row_number", "as": "turn"}], "groupby": within},
         {"joinaggregate": [{"op": "count", "as": "crowd"}], "groupby": within},
         {"joinaggregate": [{"op": "max", "field": "crowd", "as": "fullest"}]},
-        {"calculate": "(datum.turn - (datum.crowd + 1) / 2) / max(datum.fullest, 8)", "as": "offset"},
+        {
+            "calculate": "(datum.turn - (datum.crowd + 1) / 2) / max(datum.fullest, 8)",
+            "as": "offset",
+        },
     ]

@@ -1,25 +1,22 @@
-"""Figures of one cell: plain dict in, datasets and Vega-Lite specs out (see charts for the grammar).
+"""Figures of what a model said of held-out samples: confusion, every sample, errors.
 
-Step in the line: summary of a cell -> **figures** -> HTML: what the model said of the held-out samples.
+Step in the line: summary of a cell -> **figures** -> HTML.
 """
 
 from typing import Any
 
-from smalldata.report.charts import (
+from smalldata.report.figures.curves import draw_curves
+from smalldata.report.figures.grammar import (
     BLUE,
     INK,
     VERMILION,
     Figures,
     Spec,
     axis_names,
-    curve_layers,
     data,
     dataset,
-    diagonal,
     figure,
     quantitative,
-    square_axis,
-    step_height,
     swarm,
     tooltip,
 )
@@ -31,8 +28,8 @@ def cell_figures(summary: dict[str, Any]) -> Figures:
     Returns
     -------
     dict
-        ``datasets`` (by name), ``params`` (arrays of names), ``figures`` (in reading order), ``controls`` (signal ->
-        select box).
+        ``datasets`` (by name), ``params`` (arrays of names), ``figures`` (in reading order),
+        ``controls`` (signal -> select box).
     """
     outcomes, task = summary["outcomes"], summary["task"]
     page: Figures = {"datasets": {}, "params": {}, "figures": [], "controls": {}}
@@ -51,156 +48,14 @@ def cell_figures(summary: dict[str, Any]) -> Figures:
         }
     page["params"]["outputs"] = outcomes["outputs"]
     if "roc" in outcomes:
-        _curves(page, outcomes, task)
+        draw_curves(page, outcomes, task)
     _confusion(page, outcomes, classes)
     _probabilities(page, outcomes, task)
     return page
 
 
-def _curves(page: Figures, outcomes: dict[str, Any], task: dict[str, Any]) -> None:
-    lookups = {"k": "outputs"}
-    many = outcomes["n_repeats"] > 1
-    spread = (
-        "Thin lines: one per repeat; band: their range; thick line: their mean. " if many else ""
-    )
-    one = f"“{outcomes['outputs'][0]}”" if len(outcomes["outputs"]) == 1 else "the chosen class"
-    for name, title, x_title, y_title, x_label, caption in (
-        (
-            "roc",
-            "ROC curve",
-            "False positive rate",
-            "True positive rate",
-            "x",
-            f"The share of {one} that is found (up) at the price of the share of the others falsely called so (right). "
-            f"{spread}Dashes: guessing.",
-        ),
-        (
-            "precision_recall",
-            "Precision and recall",
-            "Recall",
-            "Precision",
-            "x",
-            f"Of the samples called {one}, the share that is (up), when this share of {one} is to be found (right). {spread}"
-            "Dashes: calling every sample.",
-        ),
-    ):
-        curves = outcomes[name]
-        mean = [{"k": k, **point} for k, curve in enumerate(curves) for point in curve["mean"]]
-        lines = [
-            {"k": k, "repeat": line["repeat"], "i": i, "x": x, "y": y}
-            for k, curve in enumerate(curves)
-            for line in curve["repeats"]
-            for i, (x, y) in enumerate(zip(line["x"], line["y"], strict=True))
-        ]
-        page["datasets"][f"{name}_mean"] = dataset(
-            mean,
-            {"k": "Class", "x": x_title, "y": y_title, "low": "lowest repeat", "high": "highest repeat"},
-            lookups=lookups,
-        )
-        page["datasets"][f"{name}_lines"] = dataset(
-            lines,
-            {"k": "Class", "repeat": "Repeat", "i": "", "x": x_title, "y": y_title},
-            lookups=lookups,
-        )
-        if name == "roc":
-            reference: list[Spec] = [diagonal()]
-        else:
-            page["datasets"]["prevalence"] = dataset(
-                [{"k": k, "y": curve["prevalence"]} for k, curve in enumerate(curves)],
-                {"k": "Class", "y": "Share of the samples"},
-                lookups=lookups,
-            )
-            reference = [
-                {
-                    "data": data("prevalence"),
-                    "transform": [{"filter": "datum.k == k"}],
-                    "mark": {"type": "rule", "strokeDash": [4, 4], "opacity": 0.5},
-                    "encoding": {"y": {"field": "y", "type": "quantitative"}},
-                }
-            ]
-        page["figures"].append(
-            figure(
-                name,
-                title,
-                {
-                    "height": 300,
-                    "layer": curve_layers(
-                        mean=f"{name}_mean", lines=f"{name}_lines", extra=reference, x_title=x_title, y_title=y_title
-                    ),
-                },
-                table=f"{name}_mean",
-                datasets=[f"{name}_lines", *(["prevalence"] if name != "roc" else [])],
-                controls={"k": 0},
-                caption=caption,
-            )
-        )
-    _calibration(page, outcomes, one, lookups)
-
-
-def _calibration(page: Figures, outcomes: dict[str, Any], one: str, lookups: dict[str, str]) -> None:
-    pooled = [
-        {"k": k, **point} for k, curve in enumerate(outcomes["calibration"]) for point in curve["pooled"]
-    ]
-    lines = [
-        {"k": k, **point} for k, curve in enumerate(outcomes["calibration"]) for point in curve["lines"]
-    ]
-    labels = {"k": "Class", "predicted": "Predicted probability", "observed": "Observed share"}
-    page["datasets"]["calibration"] = dataset(
-        pooled,
-        {**labels, "n": "Predictions"},
-        lookups=lookups,
-    )
-    page["datasets"]["calibration_lines"] = dataset(
-        lines, {**labels, "repeat": "Repeat", "n": "Predictions"}, lookups=lookups
-    )
-    x = square_axis("predicted", f"Predicted probability of {one}")
-    y = square_axis("observed", "Observed share")
-    keep = [{"filter": "datum.k == k"}]
-    thin = {
-        "data": data("calibration_lines"),
-        "transform": keep,
-        "mark": {"type": "line", "strokeWidth": 1, "opacity": 0.35, "color": BLUE},
-        "encoding": {"x": x, "y": y, "detail": {"field": "repeat", "type": "nominal"}},
-    }
-    layers = [
-        diagonal(),
-        *([thin] if outcomes["n_repeats"] > 1 else []),
-        {
-            "data": data("calibration"),
-            "transform": keep,
-            "mark": {"type": "line", "strokeWidth": 2.5, "color": BLUE},
-            "encoding": {"x": x, "y": y},
-        },
-        {
-            "data": data("calibration"),
-            "transform": keep,
-            "mark": {"type": "circle", "color": BLUE, "size": 70, "opacity": 1},
-            "encoding": {
-                "x": x,
-                "y": y,
-                "tooltip": tooltip(
-                    ("predicted", "Predicted", ".3f"),
-                    ("observed", "Observed", ".3f"),
-                    ("n", "Predictions", "d"),
-                ),
-            },
-        },
-    ]
-    page["figures"].append(
-        figure(
-            "calibration",
-            "Calibration",
-            {"height": 300, "layer": layers},
-            table="calibration",
-            datasets=["calibration_lines"],
-            controls={"k": 0},
-            caption="Of the samples given such a probability, how many were in the class. On the dashes the "
-            "probabilities can be taken at their word. Each point holds an equal number of predictions.",
-        )
-    )
-
-
 def _confusion(page: Figures, outcomes: dict[str, Any], classes: list[str]) -> None:
+    """Rows observed, columns predicted: samples per repeat, and the share of the row."""
     confusion = outcomes["confusion"]
     rows = [
         {"i": i, "j": j, "n": confusion["counts"][i][j], "share": confusion["shares"][i][j]}
@@ -209,15 +64,29 @@ def _confusion(page: Figures, outcomes: dict[str, Any], classes: list[str]) -> N
     ]
     page["datasets"]["confusion"] = dataset(
         rows,
-        {"i": "Observed", "j": "Predicted", "n": "Samples per repeat", "share": "Share of the observed class"},
+        {
+            "i": "Observed",
+            "j": "Predicted",
+            "n": "Samples per repeat",
+            "share": "Share of the observed class",
+        },
         lookups={"i": "classes", "j": "classes"},
     )
     band = {"type": "ordinal", "scale": {"paddingInner": 0.04, "paddingOuter": 0}}
     narrow = {"labelLimit": 90, "domain": False, "ticks": False}
     slanted = {"labelAngle": -40} if len(classes) > 3 else {"labelAngle": 0}
     encoding = {
-        "x": {"field": "j", **band, "axis": axis_names("classes", orient="top", **narrow, **slanted) | {"title": "Predicted"}},
-        "y": {"field": "i", **band, "axis": axis_names("classes", **narrow) | {"title": "Observed"}},
+        "x": {
+            "field": "j",
+            **band,
+            "axis": axis_names("classes", orient="top", **narrow, **slanted)
+            | {"title": "Predicted"},
+        },
+        "y": {
+            "field": "i",
+            **band,
+            "axis": axis_names("classes", **narrow) | {"title": "Observed"},
+        },
     }
     number = {"calculate": "format(datum.n, '.3~r')", "as": "text"}
     spec: Spec = {
@@ -232,10 +101,13 @@ def _confusion(page: Figures, outcomes: dict[str, Any], classes: list[str]) -> N
                     "opacity": {
                         "field": "share",
                         "type": "quantitative",
-                        "scale": {"domain": [0, 1], "range": [0.05, 0.95]},
+                        "scale": {"domain": [0, 1], "range": [0.04, 0.6]},
                         "legend": None,
                     },
-                    "tooltip": tooltip(("n", "Samples per repeat", ".1~f"), ("share", "Share of the observed class", ".0%")),
+                    "tooltip": tooltip(
+                        ("n", "Samples per repeat", ".1~f"),
+                        ("share", "Share of the observed class", ".0%"),
+                    ),
                 },
             },
             {
@@ -243,7 +115,6 @@ def _confusion(page: Figures, outcomes: dict[str, Any], classes: list[str]) -> N
                 "mark": {"type": "text", "fontSize": 13, "fontWeight": 500},
                 "encoding": {
                     "text": {"field": "text", "type": "nominal"},
-                    "color": {"condition": {"test": "datum.share > 0.45", "value": "#ffffff"}, "value": INK},
                 },
             },
         ],
@@ -255,7 +126,8 @@ def _confusion(page: Figures, outcomes: dict[str, Any], classes: list[str]) -> N
             spec,
             table="confusion",
             params=["classes"],
-            caption="Rows: what the samples are; columns: what the model called them; samples per repeat. "
+            caption="Rows: what the samples are; columns: what the model called them; samples per "
+            "repeat. "
             "The darker, the larger the share of the row.",
         )
     )
@@ -306,13 +178,24 @@ def _probabilities(page: Figures, outcomes: dict[str, Any], task: dict[str, Any]
         "mark": {"type": "circle", "size": 34, "opacity": 0.8, "cursor": "pointer"},
         "encoding": {
             "x": quantitative("p", "Mean out-of-fold probability", scale={"domain": [0, 1]}),
-            "y": {"field": "observed", "type": "ordinal", "axis": axis_names("classes", labelLimit=110, title="Observed", grid=False)},
-            "yOffset": {"field": "offset", "type": "quantitative", "scale": {"domain": [-0.55, 0.55]}},
+            "y": {
+                "field": "observed",
+                "type": "ordinal",
+                "axis": axis_names("classes", labelLimit=110, title="Observed", grid=False),
+            },
+            "yOffset": {
+                "field": "offset",
+                "type": "quantitative",
+                "scale": {"domain": [-0.55, 0.55]},
+            },
             "color": {
                 "field": "wrong",
                 "type": "ordinal",
                 "scale": {"domain": [0, 1], "range": [BLUE, VERMILION]},
-                "legend": {"title": None, "labelExpr": "datum.value == 0 ? 'called right' : 'called wrong'"},
+                "legend": {
+                    "title": None,
+                    "labelExpr": "datum.value == 0 ? 'called right' : 'called wrong'",
+                },
             },
             "tooltip": tooltip(
                 ("sample", "Sample", "text"),
@@ -333,7 +216,8 @@ def _probabilities(page: Figures, outcomes: dict[str, Any], task: dict[str, Any]
             table="samples",
             params=["samples", "classes"],
             controls={"k": 0},
-            caption=f"Probability of {of_class} that models gave which had not seen the sample (mean over repeats). "
+            caption=f"Probability of {of_class} that models gave which had not seen the sample "
+            "(mean over repeats). "
             "Point at a dot for its sample; a click shows that sample's explanation.",
         )
     )
@@ -376,8 +260,17 @@ def _observed_predicted(page: Figures, outcomes: dict[str, Any], task: dict[str,
     mark = {"type": "circle", "size": 44, "opacity": 0.7, "color": BLUE, "cursor": "pointer"}
     line: Spec = {
         "data": {"values": [{"x": low, "y": low}, {"x": high, "y": high}]},
-        "mark": {"type": "line", "strokeDash": [4, 4], "strokeWidth": 1, "opacity": 0.5, "color": INK},
-        "encoding": {"x": {"field": "x", "type": "quantitative"}, "y": {"field": "y", "type": "quantitative"}},
+        "mark": {
+            "type": "line",
+            "strokeDash": [4, 4],
+            "strokeWidth": 1,
+            "opacity": 0.5,
+            "color": INK,
+        },
+        "encoding": {
+            "x": {"field": "x", "type": "quantitative"},
+            "y": {"field": "y", "type": "quantitative"},
+        },
     }
     page["figures"].append(
         figure(
@@ -401,8 +294,10 @@ def _observed_predicted(page: Figures, outcomes: dict[str, Any], task: dict[str,
             },
             table="samples",
             params=["samples"],
-            caption=f"{task['target']}: each dot is a sample, predicted by models that had not seen it (mean over "
-            "repeats). On the dashes the prediction is right. A click shows that sample's explanation.",
+            caption=f"{task['target']}: each dot is a sample, predicted by models that had not "
+            "seen it (mean over "
+            "repeats). On the dashes the prediction is right. A click shows that sample's "
+            "explanation.",
         )
     )
     page["figures"].append(

@@ -1,0 +1,10 @@
+"""The figures of the reports: plain dicts in, datasets and Vega-Lite specs out (see grammar).
+
+Step in the line: summary -> **figures** -> HTML.
+"""
+
+from smalldata.report.figures.attributions import explanation_figures
+from smalldata.report.figures.models import comparison_figures
+from smalldata.report.figures.outcomes import cell_figures
+
+__all__ = ["cell_figures", "comparison_figures", "explanation_figures"]

@@ -1,0 +1,181 @@
+"""Curves of one model: ROC, precision-recall, calibration, per repeat and their mean.
+
+Step in the line: summary of a cell -> **figures** -> HTML.
+"""
+
+from typing import Any
+
+from smalldata.report.figures.grammar import (
+    BLUE,
+    Figures,
+    Spec,
+    curve_layers,
+    data,
+    dataset,
+    diagonal,
+    figure,
+    square_axis,
+    tooltip,
+)
+
+
+def draw_curves(page: Figures, outcomes: dict[str, Any], task: dict[str, Any]) -> None:
+    """Draw ROC, precision-recall and calibration."""
+    lookups = {"k": "outputs"}
+    many = outcomes["n_repeats"] > 1
+    spread = (
+        "Thin lines: one per repeat; band: their range; thick line: their mean. " if many else ""
+    )
+    one = f"“{outcomes['outputs'][0]}”" if len(outcomes["outputs"]) == 1 else "the chosen class"
+    for name, title, x_title, y_title, caption in (
+        (
+            "roc",
+            "ROC curve",
+            "False positive rate",
+            "True positive rate",
+            f"The share of {one} that is found (up) at the price of the share of the others "
+            "falsely called so (right). "
+            f"{spread}Dashes: guessing.",
+        ),
+        (
+            "precision_recall",
+            "Precision and recall",
+            "Recall",
+            "Precision",
+            f"Of the samples called {one}, the share that is (up), when this share of {one} is to "
+            f"be found (right). {spread}"
+            "Dashes: calling every sample.",
+        ),
+    ):
+        curves = outcomes[name]
+        mean = [{"k": k, **point} for k, curve in enumerate(curves) for point in curve["mean"]]
+        lines = [
+            {"k": k, "repeat": line["repeat"], "i": i, "x": x, "y": y}
+            for k, curve in enumerate(curves)
+            for line in curve["repeats"]
+            for i, (x, y) in enumerate(zip(line["x"], line["y"], strict=True))
+        ]
+        page["datasets"][f"{name}_mean"] = dataset(
+            mean,
+            {
+                "k": "Class",
+                "x": x_title,
+                "y": y_title,
+                "low": "lowest repeat",
+                "high": "highest repeat",
+            },
+            lookups=lookups,
+        )
+        page["datasets"][f"{name}_lines"] = dataset(
+            lines,
+            {"k": "Class", "repeat": "Repeat", "i": "", "x": x_title, "y": y_title},
+            lookups=lookups,
+        )
+        if name == "roc":
+            reference: list[Spec] = [diagonal()]
+        else:
+            page["datasets"]["prevalence"] = dataset(
+                [{"k": k, "y": curve["prevalence"]} for k, curve in enumerate(curves)],
+                {"k": "Class", "y": "Share of the samples"},
+                lookups=lookups,
+            )
+            reference = [
+                {
+                    "data": data("prevalence"),
+                    "transform": [{"filter": "datum.k == k"}],
+                    "mark": {"type": "rule", "strokeDash": [4, 4], "opacity": 0.5},
+                    "encoding": {"y": {"field": "y", "type": "quantitative"}},
+                }
+            ]
+        page["figures"].append(
+            figure(
+                name,
+                title,
+                {
+                    "height": 300,
+                    "layer": curve_layers(
+                        mean=f"{name}_mean",
+                        lines=f"{name}_lines",
+                        extra=reference,
+                        x_title=x_title,
+                        y_title=y_title,
+                    ),
+                },
+                table=f"{name}_mean",
+                datasets=[f"{name}_lines", *(["prevalence"] if name != "roc" else [])],
+                controls={"k": 0},
+                caption=caption,
+            )
+        )
+    _calibration(page, outcomes, one, lookups)
+
+
+def _calibration(
+    page: Figures, outcomes: dict[str, Any], one: str, lookups: dict[str, str]
+) -> None:
+    pooled = [
+        {"k": k, **point}
+        for k, curve in enumerate(outcomes["calibration"])
+        for point in curve["pooled"]
+    ]
+    lines = [
+        {"k": k, **point}
+        for k, curve in enumerate(outcomes["calibration"])
+        for point in curve["lines"]
+    ]
+    labels = {"k": "Class", "predicted": "Predicted probability", "observed": "Observed share"}
+    page["datasets"]["calibration"] = dataset(
+        pooled,
+        {**labels, "n": "Predictions"},
+        lookups=lookups,
+    )
+    page["datasets"]["calibration_lines"] = dataset(
+        lines, {**labels, "repeat": "Repeat", "n": "Predictions"}, lookups=lookups
+    )
+    x = square_axis("predicted", f"Predicted probability of {one}")
+    y = square_axis("observed", "Observed share")
+    keep = [{"filter": "datum.k == k"}]
+    thin = {
+        "data": data("calibration_lines"),
+        "transform": keep,
+        "mark": {"type": "line", "strokeWidth": 1, "opacity": 0.35, "color": BLUE},
+        "encoding": {"x": x, "y": y, "detail": {"field": "repeat", "type": "nominal"}},
+    }
+    layers = [
+        diagonal(),
+        *([thin] if outcomes["n_repeats"] > 1 else []),
+        {
+            "data": data("calibration"),
+            "transform": keep,
+            "mark": {"type": "line", "strokeWidth": 2.5, "color": BLUE},
+            "encoding": {"x": x, "y": y},
+        },
+        {
+            "data": data("calibration"),
+            "transform": keep,
+            "mark": {"type": "circle", "color": BLUE, "size": 70, "opacity": 1},
+            "encoding": {
+                "x": x,
+                "y": y,
+                "tooltip": tooltip(
+                    ("predicted", "Predicted", ".3f"),
+                    ("observed", "Observed", ".3f"),
+                    ("n", "Predictions", "d"),
+                ),
+            },
+        },
+    ]
+    page["figures"].append(
+        figure(
+            "calibration",
+            "Calibration",
+            {"height": 300, "layer": layers},
+            table="calibration",
+            datasets=["calibration_lines"],
+            controls={"k": 0},
+            caption="Of the samples given such a probability, how many were in the class. On the "
+            "dashes the "
+            "probabilities can be taken at their word. Each point holds an equal number of "
+            "predictions.",
+        )
+    )

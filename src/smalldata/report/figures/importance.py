@@ -1,0 +1,181 @@
+"""Which features and blocks count: bars with their spread over folds.
+
+Step in the line: summary of an explanation -> **figures** -> HTML.
+"""
+
+from typing import Any
+
+from smalldata.report.figures.grammar import (
+    BLUE,
+    Figures,
+    Spec,
+    axis_names,
+    data,
+    dataset,
+    figure,
+    quantitative,
+    rows_height,
+    tooltip,
+)
+
+NAMES = {"title": None, "domain": False, "ticks": False, "labelPadding": 6}
+"""Axis that names rows."""
+
+
+def draw_importance(page: Figures, explanation: dict[str, Any], several: bool) -> None:
+    """Draw the leading features; with several classes also over all of them."""
+    position = {j: f for f, j in enumerate(explanation["kept_index"])}
+    for code, (name, title, control) in enumerate(
+        (("importance", "Importance", "k"), ("importance_all", "Importance over all classes", ""))
+    ):
+        if code and not several:
+            continue
+        n_outputs = len(explanation["outputs"])
+        lists = (
+            explanation["importance"][:n_outputs] if not code else explanation["importance"][-1:]
+        )
+        rows = [
+            {
+                "k": k,
+                "place": place,
+                "f": position[entry["feature"]],
+                **{key: entry[key] for key in ("mean", "low", "high")},
+            }
+            for k, entries in enumerate(lists)
+            for place, entry in enumerate(entries)
+            if entry["feature"] in position
+        ]
+        page["datasets"][name] = dataset(
+            rows,
+            {
+                **({"k": "Class"} if not code else {"k": ""}),
+                "place": "",
+                "f": "Feature",
+                "mean": "Mean |Shapley value|",
+                "low": "10th percentile of folds",
+                "high": "90th percentile of folds",
+            },
+            lookups={"f": "features", "k": "outputs"},
+        )
+        n_rows = len(lists[0])
+        labels = "features[order[k][datum.value]]" if not code else "features[datum.value]"
+        y = {
+            "field": "place",
+            "type": "ordinal",
+            "axis": {**NAMES, "labelExpr": labels},
+            "scale": {"paddingInner": 0.25},
+        }
+        x_title = f"Mean |Shapley value| ({explanation['scale']})"
+        spec: Spec = {
+            "height": rows_height(n_rows, 25, extra=60),
+            "data": data(name),
+            "transform": [
+                *([{"filter": "datum.k == k"}] if control else []),
+                {"calculate": "features[datum.f]", "as": "feature"},
+            ],
+            "encoding": {"y": y},
+            "layer": [
+                {
+                    "mark": {"type": "bar", "color": BLUE, "opacity": 0.85, "cornerRadiusEnd": 2},
+                    "encoding": {
+                        "x": quantitative("mean", x_title, zero=True),
+                        "tooltip": tooltip(
+                            ("feature", "Feature", "text"),
+                            ("mean", "Mean", "number"),
+                            ("low", "10th percentile", "number"),
+                            ("high", "90th percentile", "number"),
+                        ),
+                    },
+                },
+                {
+                    "mark": {"type": "rule", "strokeWidth": 1.5},
+                    "encoding": {
+                        "x": quantitative("low", x_title, zero=True),
+                        "x2": {"field": "high"},
+                    },
+                },
+            ],
+        }
+        n_all = explanation["n_features"]
+        cut = f" The first {n_rows} of {n_all} features." if n_all > n_rows else ""
+        page["figures"].append(
+            figure(
+                name,
+                title,
+                spec,
+                table=name,
+                params=["features", "order"],
+                controls={"k": 0} if control else {},
+                caption="How far a feature moves the prediction on average. Line: from the 10th to "
+                "the 90th percentile "
+                f"of the {explanation['n_folds']} folds.{cut}",
+            )
+        )
+
+
+def draw_blocks(page: Figures, explanation: dict[str, Any]) -> None:
+    """Draw the share of each block of features."""
+    page["params"]["blocks"] = [entry["name"] for entry in explanation["blocks"]]
+    rows = [
+        {
+            "b": b,
+            **{key: round(entry[key], 4) for key in ("share", "low", "high")},
+            "n": entry["n_features"],
+        }
+        for b, entry in enumerate(explanation["blocks"])
+    ]
+    page["datasets"]["blocks"] = dataset(
+        rows,
+        {
+            "b": "Block",
+            "share": "Share",
+            "low": "10th percentile of folds",
+            "high": "90th percentile of folds",
+            "n": "Features",
+        },
+        lookups={"b": "blocks"},
+    )
+    x_title = "Share of all |Shapley value|"
+    percent: dict[str, Any] = {"axis": {"format": ".0%"}, "zero": True}
+    page["figures"].append(
+        figure(
+            "blocks",
+            "Blocks",
+            {
+                "height": rows_height(len(rows), 30),
+                "data": data("blocks"),
+                "encoding": {
+                    "y": {
+                        "field": "b",
+                        "type": "ordinal",
+                        "axis": axis_names("blocks", domain=False, ticks=False),
+                    }
+                },
+                "layer": [
+                    {
+                        "mark": {
+                            "type": "bar",
+                            "color": BLUE,
+                            "opacity": 0.85,
+                            "height": {"band": 0.7},
+                        },
+                        "encoding": {
+                            "x": quantitative("share", x_title, **percent),
+                            "tooltip": tooltip(("share", "Share", ".1%"), ("n", "Features", "d")),
+                        },
+                    },
+                    {
+                        "mark": {"type": "rule", "strokeWidth": 1.5},
+                        "encoding": {
+                            "x": quantitative("low", x_title, **percent),
+                            "x2": {"field": "high"},
+                        },
+                    },
+                ],
+            },
+            table="blocks",
+            params=["blocks"],
+            caption="How much of the prediction each block of features carries. Line: 10th to "
+            "90th percentile of the folds.",
+        )
+    )

@@ -1,0 +1,333 @@
+"""Figures of a comparison: scores, differences, folds, seconds.
+
+Step in the line: summary of a comparison -> **figures** -> HTML.
+"""
+
+from typing import Any
+
+from smalldata.report.figures.grammar import (
+    BLUE,
+    CLASS_COLOURS,
+    GREY,
+    INK,
+    ORANGE,
+    Figures,
+    Spec,
+    axis_names,
+    data,
+    dataset,
+    figure,
+    quantitative,
+    rows_height,
+    tooltip,
+)
+from smalldata.report.figures.model_curves import draw_learning_curve, draw_model_curves
+
+
+def comparison_figures(summary: dict[str, Any]) -> Figures:
+    """Draw scores, differences to the best, folds, curves, learning curve and seconds."""
+    page: Figures = {"datasets": {}, "params": {}, "figures": [], "controls": {}}
+    page["params"]["models"] = [cell["label"] for cell in summary["cells"]]
+    page["params"]["measures"] = [measure["title"] for measure in summary["measures"]]
+    page["controls"]["m"] = {
+        "label": "Measure",
+        "options": [
+            {"value": m, "text": f"{measure['title']} ({measure['better']} is better)"}
+            for m, measure in enumerate(summary["measures"])
+        ],
+    }
+    _scores(page, summary)
+    _differences(page, summary)
+    if summary["fold_scores"]:
+        _folds(page, summary)
+    if summary["curves"].get("labels"):
+        draw_model_curves(page, summary["curves"])
+    if len({cell["train_size"] for cell in summary["cells"] if cell["rank"] is not None}) > 1:
+        draw_learning_curve(page, summary)
+    _seconds(page, summary)
+    return page
+
+
+def _model_axis(n: int) -> Spec:
+    return {
+        "field": "c",
+        "type": "ordinal",
+        "axis": axis_names("models", domain=False, ticks=False, labelPadding=6, labelLimit=130),
+        "scale": {"paddingInner": 0.3},
+        "sort": list(range(n)),
+    }
+
+
+def _scores(page: Figures, summary: dict[str, Any]) -> None:
+    rows = []
+    for m, measure in enumerate(summary["measures"]):
+        for c, cell in enumerate(summary["cells"]):
+            score = cell["scores"].get(measure["name"])
+            if score is not None and score["mean"] is not None:
+                ends = {
+                    key: score["mean"] if score[key] is None else score[key]
+                    for key in ("low", "high")
+                }
+                rows.append(
+                    {
+                        "m": m,
+                        "c": c,
+                        "mean": score["mean"],
+                        **ends,
+                        "tied": int(cell["tied"] or cell["rank"] == 1),
+                    }
+                )
+    page["datasets"]["scores"] = dataset(
+        rows,
+        {
+            "m": "Measure",
+            "c": "Model",
+            "mean": "Mean",
+            "low": "Interval from",
+            "high": "Interval to",
+            "tied": "",
+        },
+        lookups={"m": "measures", "c": "models"},
+    )
+    n = len(summary["cells"])
+    colour = {
+        "condition": {"test": "datum.tied == 1", "value": BLUE},
+        "value": GREY,
+    }
+    page["figures"].append(
+        figure(
+            "scores",
+            "Scores with their intervals",
+            {
+                "height": rows_height(n, 32),
+                "data": data("scores"),
+                "transform": [
+                    {"filter": "datum.m == m"},
+                    {"calculate": "models[datum.c]", "as": "model"},
+                ],
+                "encoding": {"y": _model_axis(n), "color": colour},
+                "layer": [
+                    {
+                        "mark": {"type": "rule", "strokeWidth": 3, "opacity": 0.55},
+                        "encoding": {"x": quantitative("low"), "x2": {"field": "high"}},
+                    },
+                    {
+                        "mark": {"type": "circle", "size": 120, "opacity": 1},
+                        "encoding": {
+                            "x": quantitative("mean"),
+                            "tooltip": tooltip(
+                                ("model", "Model", "text"),
+                                ("mean", "Mean", ".3f"),
+                                ("low", "From", ".3f"),
+                                ("high", "To", ".3f"),
+                            ),
+                        },
+                    },
+                ],
+            },
+            table="scores",
+            params=["models", "measures"],
+            controls={"m": 0},
+            caption="Dot: mean over the folds; bar: 95 % interval, corrected for folds that share "
+            "training samples. "
+            "Blue: the best of the primary measure and all that are tied with it.",
+        )
+    )
+
+
+def _differences(page: Figures, summary: dict[str, Any]) -> None:
+    rows = [
+        {
+            "c": c,
+            **{
+                key: cell["versus_best"][key]
+                for key in ("difference", "low", "high", "p_holm", "rope")
+            },
+        }
+        for c, cell in enumerate(summary["cells"])
+        if cell["versus_best"] is not None
+    ]
+    if not rows:
+        return
+    page["datasets"]["differences"] = dataset(
+        rows,
+        {
+            "c": "Model",
+            "difference": "Difference to the best",
+            "low": "Interval from",
+            "high": "Interval to",
+            "p_holm": "p (Holm)",
+            "rope": "",
+        },
+        lookups={"c": "models"},
+    )
+    rope = rows[0]["rope"]
+    title = f"Difference in {summary['measure']['title']} to the best"
+    page["figures"].append(
+        figure(
+            "differences",
+            "Is the difference real?",
+            {
+                "height": rows_height(len(rows), 32),
+                "layer": [
+                    {
+                        "data": {"values": [{"a": -rope, "b": rope}]},
+                        "mark": {"type": "rect", "opacity": 0.18, "color": ORANGE},
+                        "encoding": {"x": quantitative("a", title), "x2": {"field": "b"}},
+                    },
+                    {
+                        "data": {"values": [{"a": 0}]},
+                        "mark": {"type": "rule", "strokeDash": [4, 4], "opacity": 0.6},
+                        "encoding": {"x": quantitative("a", title)},
+                    },
+                    {
+                        "data": data("differences"),
+                        "mark": {"type": "rule", "strokeWidth": 3, "opacity": 0.55, "color": BLUE},
+                        "encoding": {
+                            "y": _model_axis(len(summary["cells"])),
+                            "x": quantitative("low", title),
+                            "x2": {"field": "high"},
+                        },
+                    },
+                    {
+                        "data": data("differences"),
+                        "transform": [{"calculate": "models[datum.c]", "as": "model"}],
+                        "mark": {"type": "circle", "size": 120, "opacity": 1, "color": BLUE},
+                        "encoding": {
+                            "y": _model_axis(len(summary["cells"])),
+                            "x": quantitative("difference", title),
+                            "tooltip": tooltip(
+                                ("model", "Model", "text"),
+                                ("difference", "Difference", ".3f"),
+                                ("low", "From", ".3f"),
+                                ("high", "To", ".3f"),
+                                ("p_holm", "p (Holm)", ".2~g"),
+                            ),
+                        },
+                    },
+                ],
+            },
+            table="differences",
+            params=["models"],
+            caption="Each model minus the best, fold by fold, with the corrected 95 % interval. An "
+            "interval that reaches the "
+            "dashes is a tie. Orange: differences too small to matter.",
+        )
+    )
+
+
+def _folds(page: Figures, summary: dict[str, Any]) -> None:
+    page["datasets"]["folds"] = dataset(
+        summary["fold_scores"],
+        {"m": "Measure", "c": "Model", "repeat": "Repeat", "fold": "Fold", "value": "Score"},
+        lookups={"m": "measures", "c": "models"},
+    )
+    n = len(summary["cells"])
+    page["figures"].append(
+        figure(
+            "folds",
+            "Every fold",
+            {
+                "height": rows_height(n, 36),
+                "data": data("folds"),
+                "transform": [
+                    {"filter": "datum.m == m"},
+                    {"calculate": "models[datum.c]", "as": "model"},
+                    {
+                        "calculate": "((datum.repeat * 7 + datum.fold * 3) % 11 - 5) / 12",
+                        "as": "offset",
+                    },
+                ],
+                "encoding": {"y": _model_axis(n)},
+                "layer": [
+                    {
+                        "mark": {"type": "circle", "size": 40, "opacity": 0.55, "color": BLUE},
+                        "encoding": {
+                            "x": quantitative("value"),
+                            "yOffset": {
+                                "field": "offset",
+                                "type": "quantitative",
+                                "scale": {"domain": [-0.7, 0.7]},
+                            },
+                            "tooltip": tooltip(
+                                ("model", "Model", "text"),
+                                ("value", "Score", ".3f"),
+                                ("repeat", "Repeat", "d"),
+                                ("fold", "Fold", "d"),
+                            ),
+                        },
+                    },
+                    {
+                        "mark": {
+                            "type": "tick",
+                            "orient": "vertical",
+                            "thickness": 3,
+                            "color": INK,
+                            "size": 26,
+                        },
+                        "encoding": {"x": {**quantitative("value"), "aggregate": "mean"}},
+                    },
+                ],
+            },
+            table="folds",
+            params=["models", "measures"],
+            controls={"m": 0},
+            caption="A dot is the score of one held-out fold; the line is their mean. All models "
+            "were tested on the same folds.",
+        )
+    )
+
+
+def _seconds(page: Figures, summary: dict[str, Any]) -> None:
+    parts = ("tune", "fit", "predict", "explain")
+    rows = [
+        {"c": c, "part": i, "seconds": float(f"{cell['seconds'][part]:.4g}")}
+        for c, cell in enumerate(summary["cells"])
+        for i, part in enumerate(parts)
+        if cell["seconds"][part]
+    ]
+    if not rows:
+        return
+    page["params"]["parts"] = list(parts)
+    page["datasets"]["seconds"] = dataset(
+        rows,
+        {"c": "Model", "part": "Part", "seconds": "Seconds"},
+        lookups={"c": "models", "part": "parts"},
+    )
+    page["figures"].append(
+        figure(
+            "seconds",
+            "Time",
+            {
+                "height": rows_height(len(summary["cells"]), 28, extra=80),
+                "data": data("seconds"),
+                "transform": [
+                    {"calculate": "models[datum.c]", "as": "model"},
+                    {"calculate": "parts[datum.part]", "as": "name"},
+                ],
+                "mark": {"type": "bar", "height": {"band": 0.7}},
+                "encoding": {
+                    "y": _model_axis(len(summary["cells"])),
+                    "x": quantitative("seconds", "Seconds, all folds together", zero=True),
+                    "color": {
+                        "field": "part",
+                        "type": "ordinal",
+                        "scale": {
+                            "domain": [0, 1, 2, 3],
+                            "range": [CLASS_COLOURS[i] for i in (3, 0, 5, 2)],
+                        },
+                        "legend": {"title": None, "labelExpr": "parts[datum.value]"},
+                    },
+                    "tooltip": tooltip(
+                        ("model", "Model", "text"),
+                        ("name", "Part", "text"),
+                        ("seconds", "Seconds", "number"),
+                    ),
+                },
+            },
+            table="seconds",
+            params=["models", "parts"],
+            caption="Tuning, fitting, predicting and explaining, summed over the folds (one "
+            "thread each).",
+        )
+    )
