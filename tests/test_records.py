@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import re
+import select
 import shutil
 import subprocess
 import sys
@@ -89,7 +90,7 @@ def make_cell(folder, task=None, *, seed=0, n_folds=3, write=True):
         test_train_ratio=splits.test_train_ratio,
         n_planned=n_folds,
         identity={"seed": seed, "rate": 0.1 + 0.2, "none": None},
-        settings={"seed": seed},
+        settings={"seed": seed, "sizes": (8, 4)},
         environment={"python": "3"},
         folds=tuple(make_fold(task, fold) for fold in splits.folds),
     )
@@ -409,7 +410,7 @@ cell = CellFolder(Path(sys.argv[1]))
 def told(sentence):
     print("waits:", sentence, flush=True)
 with cell.lock(on_wait=told):
-    print("holds", flush=True)
+    print("holds", (cell.path / "first has finished").exists(), flush=True)
     if sys.argv[2] == "die":
         (cell.path / "folds").mkdir(exist_ok=True)
         (cell.path / "folds" / ".r00f00.json.1.tmp").write_text("half")
@@ -433,7 +434,10 @@ def test_a_second_process_waits_for_the_cell_and_says_so(tmp_path):
     with cell.lock():
         second = start_locker(cell.path)
         assert "another process works on" in second.stdout.readline()
-    assert second.stdout.readline() == "holds\n"
+        # Room for a lock that does not hold: the second process must stay silent.
+        assert not select.select([second.stdout], [], [], 0.3)[0]
+        (cell.path / "first has finished").touch()
+    assert second.stdout.readline() == "holds True\n"
     out, _ = second.communicate("\n")
     assert out == "left\n"
     assert second.returncode == 0
@@ -443,7 +447,7 @@ def test_a_second_process_waits_for_the_cell_and_says_so(tmp_path):
 def test_the_lock_and_litter_of_a_killed_process_do_not_stay(tmp_path):
     cell = CellFolder(tmp_path / "knn-0123456789")
     killed = start_locker(cell.path, "die")
-    assert killed.communicate()[0] == "holds\n"
+    assert killed.communicate()[0] == "holds False\n"
     leftover = cell.path / "folds" / ".r00f00.json.1.tmp"
     assert leftover.exists()
     told = []

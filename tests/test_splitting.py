@@ -138,6 +138,14 @@ def test_every_prefix_of_the_nested_order_is_stratified(y, seed):
         assert np.all(np.abs(counts - n * sizes / len(y)) <= 1.5 + len(codes) / 2)
 
 
+def test_prefixes_of_a_large_task_favour_no_class():
+    y = np.repeat([0, 1, 2], [200, 60, 40])
+    order = nested_order(y, stratify=True, seed=0)
+    for n in range(10, 300):
+        counts = np.bincount(y[order[:n]], minlength=3)
+        assert np.all(np.abs(counts - n * np.array([200, 60, 40]) / 300) <= 1.1), (n, counts)
+
+
 def test_nested_order_of_values_is_a_seeded_permutation():
     y = np.linspace(0, 1, 30)
     orders = [nested_order(y, stratify=False, seed=seed).tolist() for seed in (0, 0, 1)]
