@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+FEW_COLUMNS = 100
+
 
 class MemberLinear(nn.Module):
     """x W + b for every member, with Kaiming initialisation (He et al. 2015).
@@ -27,7 +29,9 @@ class MemberLinear(nn.Module):
     scale_rate : float, optional
         Each input gets a learned factor, 1 at the start, that moves so many times faster than a
         weight under Adam: a soft choice of columns (the scaling layer of Holzmüller, Grinsztajn &
-        Steinwart 2024).
+        Steinwart 2024). Beyond `FEW_COLUMNS` inputs the weights are also kept larger and the
+        factors smaller, so that a step of Adam moves the product less the more columns there are:
+        at one rate for all widths, thousands of columns would swamp what was there at the start.
     """
 
     def __init__(
@@ -41,9 +45,10 @@ class MemberLinear(nn.Module):
     ) -> None:
         super().__init__()
         drawn = [torch.randn(n_in, n_out, generator=generator) for generator in generators]
-        self.weight = nn.Parameter(torch.stack(drawn) * (gain / math.sqrt(max(n_in, 1))))
+        n_held = max(n_in, 1) if scale_rate is None else min(max(n_in, 1), FEW_COLUMNS)
+        self.weight = nn.Parameter(torch.stack(drawn) * (gain / math.sqrt(n_held)))
         self.bias = nn.Parameter(torch.zeros(len(drawn), 1, n_out))
-        self.scale_rate = scale_rate
+        self.rate = None if scale_rate is None else scale_rate * math.sqrt(n_held / max(n_in, 1))
         if scale_rate is not None:
             self.scale = nn.Parameter(torch.full((len(drawn), 1, n_in), 1.0 / scale_rate))
 
@@ -51,8 +56,8 @@ class MemberLinear(nn.Module):
         """Map (n_members, n_rows, n_in), or shared (n_rows, n_in), to (…, n_rows, n_out)."""
         weight: Tensor = self.weight
         shared = x.dim() == 2
-        if self.scale_rate is not None:
-            scale = self.scale * self.scale_rate
+        if self.rate is not None:
+            scale = self.scale * self.rate
             if shared:  # thousands of rows: cheaper to scale the weights once
                 weight = weight * scale.transpose(1, 2)
             else:
