@@ -105,6 +105,20 @@ def test_features_in_rows(read):
     assert "transposed" in read(turned, transpose=True).messages[0]
 
 
+def test_features_in_rows_with_separators_at_the_end(read):
+    rows = [line.split(",") for line in PLAIN.splitlines()]
+    header, *body = [",".join(column) for column in zip(*rows, strict=True)]
+    assert_plain(read("\n".join([header, *(line + "," for line in body)]), transpose=True))
+
+
+def test_the_separator_with_most_fields_is_taken(read):
+    text = "sample\ttau, CSF\tage\toutcome\n"
+    text += "".join(f"s{r}\t{r}\t{r},5\t{'case' if r % 2 else 'no'}\n" for r in range(6))
+    dataset = read(text)
+    assert dataset.feature_names == ("tau, CSF", "age")
+    assert dataset.X["age"].tolist() == [0.5, 1.5, 2.5, 3.5, 4.5, 5.5]
+
+
 def test_parquet_and_workbook_read_as_the_csv(read, tmp_path):
     frame = pd.read_csv(io.StringIO(PLAIN))
     frame.set_index("sample").to_parquet(tmp_path / "indexed.parquet")
@@ -299,6 +313,7 @@ def test_dates_are_left_out_and_told(read, cells):
         (["Yes", "No"], "binary", "Yes"),
         (["wt", "ko"], "binary", "ko"),
         (["left", "right", "left"], "binary", "right"),
+        (["yes", "maybe", "yes"], "binary", "yes"),
         (["case ", "control"], "binary", "case"),
         (["a", "b", "c"], "multiclass", None),
         (["1", "2", "3"], "multiclass", None),
@@ -498,6 +513,22 @@ def test_reading_is_the_same_for_all_formats_on_random_tables(tmp_path):
         # Workbooks hold 16 digits.
         rtol = 1e-15 if name.endswith("xlsx") else 0
         np.testing.assert_allclose(dataset.X.to_numpy(), values, rtol=rtol, err_msg=name)
+
+
+def test_a_column_in_several_files_is_a_role_once_and_never_a_feature(blocks, tmp_path):
+    clinical = "patient;outcome;age\ns1;case;50\ns2;control;51\ns3;case;52\ns4;control;53\n"
+    (tmp_path / "second.csv").write_text(clinical.replace("age", "weight"))
+    files = {"clinical": blocks["clinical"], "second": tmp_path / "second.csv"}
+    dataset = load_dataset("table", path=files, target="outcome")
+    assert dataset.feature_names == ("age", "weight")
+
+
+def test_repeated_numbers_are_no_ids(tmp_path):
+    table = pa.table({"patient": [1, 1, 2, 2], " x ": [1.5, 2, 3, 4], "outcome": list("abab")})
+    pq.write_table(table, tmp_path / "t.parquet")
+    dataset = load_dataset("table", path=tmp_path / "t.parquet", target="outcome")
+    assert dataset.sample_ids.tolist() == ["1", "2", "3", "4"]
+    assert dataset.feature_names == ("patient", "x")
 
 
 def test_parquet_types(tmp_path):

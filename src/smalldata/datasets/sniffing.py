@@ -16,6 +16,8 @@ from smalldata.errors import ConfigError, DataError
 
 SEPARATORS = {"\t": "tab", ";": "semicolon", ",": "comma", "|": "bar", " ": "space"}
 N_RECORDS_SNIFFED = 25
+# A sign that changes later in the table is met, and refused, when the columns are typed.
+N_NUMBERS_SNIFFED = 10_000
 
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -202,6 +204,8 @@ def find_decimal(cells: Iterable[str], *, source: str) -> str:
         n_point += thousands and not comma
         if comma and thousands:
             doubtful = cell
+        if n_comma + n_point >= N_NUMBERS_SNIFFED:
+            break
     if n_comma and not n_point:
         return ","
     if doubtful and not n_comma and not n_point and not has_decimal_point:
