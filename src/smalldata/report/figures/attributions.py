@@ -61,7 +61,6 @@ def explanation_figures(summary: dict[str, Any]) -> Figures:
         "final": explanation["final"],
     }
     page["params"]["rest"] = explanation["rest"]
-    page["params"]["n_rest"] = explanation["n_rest"]
     page["datasets"]["phi"] = {
         "columns": [],
         "data": {

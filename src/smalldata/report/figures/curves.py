@@ -132,7 +132,7 @@ def _calibration(
     page["datasets"]["calibration_lines"] = dataset(
         lines, {**labels, "repeat": "Repeat", "n": "Predictions"}, lookups=lookups
     )
-    x = square_axis("predicted", f"Predicted probability of {one}")
+    x = square_axis("predicted", "Predicted probability")
     y = square_axis("observed", "Observed share")
     keep = [{"filter": "datum.k == k"}]
     thin = {
@@ -173,7 +173,7 @@ def _calibration(
             table="calibration",
             datasets=["calibration_lines"],
             controls={"k": 0},
-            caption="Of the samples given such a probability, how many were in the class. On the "
+            caption=f"Of the samples given such a probability of {one}, the share that was. On the "
             "dashes the "
             "probabilities can be taken at their word. Each point holds an equal number of "
             "predictions.",

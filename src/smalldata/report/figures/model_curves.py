@@ -148,7 +148,7 @@ def draw_model_curves(page: Figures, curves: dict[str, Any]) -> None:
                             "point": {"size": 45, "filled": True},
                         },
                         "encoding": {
-                            "x": square_axis("predicted", f"Predicted probability of {one}"),
+                            "x": square_axis("predicted", "Predicted probability"),
                             "y": square_axis("observed", "Observed share"),
                             "color": colour,
                             "opacity": faded,
@@ -165,7 +165,7 @@ def draw_model_curves(page: Figures, curves: dict[str, Any]) -> None:
             table="calibration",
             params=["drawn"],
             controls={"k": 0},
-            caption="Of the samples given such a probability, how many were in the class. On the "
+            caption=f"Of the samples given such a probability of {one}, the share that was. On the "
             "dashes the probabilities "
             f"can be taken at their word.{left_out}",
         )

@@ -93,7 +93,7 @@
     const view = new vega.View(vega.parse(compiled, {}, { ast: true }), {
       expr: vega.expressionInterpreter,
       renderer: "svg",
-      container: element.querySelector(".drawing"),
+      container: element.querySelector(".canvas"),
       hover: true,
       tooltip: showTooltip,
       logLevel: vega.Warn,

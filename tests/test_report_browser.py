@@ -1,0 +1,265 @@
+"""The pages in a real browser: opened from a file with the network off, every control used once."""
+
+import csv
+import io
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from report_cells import HOSTILE, make_explanation, make_record, make_toy_task
+from smalldata.comparison import compare
+from smalldata.report import index_html, report_html
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (Debian: chromium)"),
+]
+
+
+class Tab:
+    """A page of the browser, and everything it did that it should not."""
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        page.on("console", lambda message: self._note("console", message.text))
+        page.on("pageerror", lambda error: self._note("error", str(error)))
+        page.on("dialog", self._dismiss)
+        page.on("request", self._request)
+
+    def _note(self, kind: str, text: str) -> None:
+        self.complaints.append(f"{kind}: {text[:300]}")
+
+    def _dismiss(self, dialog: Any) -> None:
+        self._note("dialog", dialog.message)
+        dialog.dismiss()
+
+    def _request(self, request: Any) -> None:
+        if not request.url.startswith(("file:", "data:", "blob:")):
+            self._note("request", request.url)
+
+    def open(self, path: Path) -> Any:
+        self.page.goto(path.as_uri())
+        self.page.wait_for_selector("html[data-ready=yes]", state="attached")
+        return self.page
+
+    def download(self, selector: str) -> bytes:
+        with self.page.expect_download() as found:
+            self.page.locator(selector).first.click()
+        return Path(found.value.path()).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def tab(browser: Any) -> Iterator[Tab]:
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, offline=True)
+    found = Tab(context.new_page())
+    yield found
+    context.close()
+    assert found.complaints == []
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The two pages of a plain binary, a plain regression and a hostile multiclass comparison."""
+    folder = tmp_path_factory.mktemp("outputs")
+    written = {}
+    for name, task in (
+        ("binary", make_toy_task("binary", n_samples=80, missing=True)),
+        ("regression", make_toy_task("regression", n_samples=80)),
+        (
+            "hostile",
+            make_toy_task("multiclass", n_samples=80, blocks=2, hostile=True, categorical=True),
+        ),
+    ):
+        records = [make_record(task, model) for model in ("linear", "knn", "dummy")]
+        records.append(make_record(task, "svm", fail=1))
+        comparison = compare(records)
+        explanation = make_explanation(task, records[0])
+        report = report_html(task, records[0], explanation=explanation, comparison=comparison)
+        index = index_html(
+            comparison, records, task=task, explanations={r.hash: explanation for r in records[:2]}
+        )
+        place = folder / name / records[0].folder / "report.html"
+        place.parent.mkdir(parents=True)
+        written[f"{name} report"] = place
+        written[f"{name} index"] = folder / name / "index.html"
+        place.write_text(report, encoding="utf-8")
+        written[f"{name} index"].write_text(index, encoding="utf-8")
+    return written
+
+
+def drawings(page: Any) -> dict[str, int]:
+    """Number of drawn marks per figure."""
+    return page.evaluate(
+        """() => {
+            const marks = ["path", "text", "line"].map((tag) => `.canvas .role-mark ${tag}`).join();
+            return Object.fromEntries([...document.querySelectorAll("[data-figure]")].map(
+                (figure) => [figure.dataset.figure, figure.querySelectorAll(marks).length]));
+        }"""
+    )
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+@pytest.mark.parametrize("kind", ["binary", "regression", "hostile"])
+@pytest.mark.parametrize("which", ["report", "index"])
+def test_every_figure_is_drawn_and_fits(browser, pages, which, kind, scheme, width):
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True
+    )
+    tab = Tab(context.new_page())
+    page = tab.open(pages[f"{kind} {which}"])
+    drawn = drawings(page)
+    assert drawn
+    assert min(drawn.values()) > 0, drawn
+    overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert page.evaluate(overflow) == 0
+    too_wide = page.evaluate(
+        """() => [...document.querySelectorAll("[data-figure]")].filter((figure) =>
+            figure.querySelector("svg").getBoundingClientRect().right >
+            figure.getBoundingClientRect().right + 1).map((figure) => figure.dataset.figure)"""
+    )
+    assert too_wide == []
+    context.close()
+    assert tab.complaints == []
+
+
+def texts(page: Any, figure: str) -> list[str]:
+    return page.locator(f"#figure-{figure} .canvas text").all_text_contents()
+
+
+def test_controls_of_a_report_change_what_is_drawn(tab, pages):
+    page = tab.open(pages["hostile report"])
+    before = {name: texts(page, name) for name in ("importance", "beeswarm")}
+    page.locator("#explanation select[data-signal=k]").select_option(index=2)
+    page.wait_for_function(
+        "(old) => document.querySelector('#figure-importance .canvas').textContent !== old",
+        arg="".join(before["importance"]),
+    )
+    assert page.locator("#outcomes select[data-signal=k]").input_value() == "2"
+
+    title = texts(page, "dependence")
+    page.locator("select[data-signal=f]").select_option(index=1)
+    page.wait_for_function(
+        "(old) => document.querySelector('#figure-dependence .canvas').textContent !== old",
+        arg="".join(title),
+    )
+    chosen = page.locator("select[data-signal=f] option").nth(1).text_content()
+    assert chosen in texts(page, "dependence")
+
+    old = texts(page, "waterfall")
+    page.locator("select[data-signal=s]").select_option(index=7)
+    page.wait_for_function(
+        "(old) => document.querySelector('#figure-waterfall .canvas').textContent !== old",
+        arg="".join(old),
+    )
+
+
+def test_a_click_on_a_sample_shows_its_waterfall(tab, pages):
+    page = tab.open(pages["binary report"])
+    select = page.locator("select[data-signal=s]")
+    points = page.locator("#figure-probabilities .canvas .mark-symbol.role-mark path")
+    first = select.input_value()
+    for place in range(5):
+        points.nth(place).click(force=True)
+        if select.input_value() != first:
+            break
+    assert select.input_value() != first
+    page.locator("#figure-beeswarm .canvas .mark-symbol.role-mark path").nth(40).click(force=True)
+
+
+def test_pointing_at_a_sample_tells_its_name_as_text(tab, pages):
+    page = tab.open(pages["hostile report"])
+    seen = set()
+    points = page.locator("#figure-beeswarm .canvas .mark-symbol.role-mark path")
+    for place in range(0, 60):
+        points.nth(place).hover(force=True)
+        page.wait_for_selector("#tooltip:not([hidden])")
+        seen |= set(page.locator("#tooltip dd").all_text_contents())
+    assert any(name in seen for name in HOSTILE)
+    assert page.locator("#tooltip img").count() == 0
+
+
+def test_tables_sort_search_and_open(tab, pages):
+    page = tab.open(pages["binary report"])
+    names = "#feature-table tbody tr:visible th"
+    first = page.locator(names).all_text_contents()
+    page.locator("#feature-table thead button", has_text="Feature").click()
+    ordered = page.locator(names).all_text_contents()
+    assert sorted(first) != first
+    assert ordered == sorted(first, key=lambda name: int(name.split("_")[1]))
+    page.locator("#feature-table thead button", has_text="Mean").click()
+    page.locator("#feature-table thead button", has_text="Mean").click()
+    assert page.locator(names).all_text_contents() == first
+    page.locator("[data-search]").fill("gene_1")
+    assert set(page.locator(names).all_text_contents()) == {"gene_1", "gene_10", "gene_11"}
+    for figure in page.locator("[data-figure]").all():
+        figure.locator("details.data summary").click()
+        figure.locator("details.data tbody tr").first.wait_for()
+        head = figure.locator("details.data thead th").count()
+        assert figure.locator("details.data tbody tr").first.locator("td").count() == head
+
+
+def test_downloads_hold_the_data_and_the_drawing(tab, pages):
+    page = tab.open(pages["hostile report"])
+    table = tab.download("#figure-beeswarm [data-download=csv]").decode()
+    # Not splitlines(): one of the names holds a line separator.
+    rows = list(csv.reader(io.StringIO(table, newline="")))
+    assert rows[0] == ["Sample", "Feature", "Value", "Shapley value"]
+    assert len(rows) == 1 + 80 * 12
+    assert {row[1] for row in rows} >= {*HOSTILE[:4]}
+    assert all(re.fullmatch(r"-?\d.*", row[3]) for row in rows[1:])
+
+    drawing = tab.download("#figure-waterfall [data-download=svg]").decode()
+    assert drawing.startswith("<svg")
+    assert "currentColor" not in drawing
+    assert "<script" not in drawing
+    assert "<img" not in drawing
+    picture = tab.download("#figure-roc [data-download=png]")
+    assert picture.startswith(b"\x89PNG")
+    features = tab.download("[data-download-table=feature-table]").decode()
+    assert len(list(csv.reader(io.StringIO(features, newline="")))) == 13
+    assert page.locator("#figure-roc").is_visible()
+
+
+def test_index_leads_to_the_report_and_back(tab, pages):
+    page = tab.open(pages["binary index"])
+    page.locator("select[data-signal=m]").select_option(index=3)
+    before = "".join(texts(page, "roc"))
+    page.locator("#comparison-table tbody a", has_text="linear").first.click()
+    page.wait_for_selector("html[data-ready=yes]", state="attached")
+    assert page.title() == "linear on toy"
+    page.locator("a", has_text="All models on").click()
+    page.wait_for_selector("html[data-ready=yes]", state="attached")
+    assert "".join(texts(page, "roc")) == before
+
+
+def test_printing_shows_every_row_and_no_control(tab, pages):
+    page = tab.open(pages["binary report"])
+    page.emulate_media(media="print")
+    assert page.locator("button[data-download]:visible").count() == 0
+    assert page.locator("#feature-table tbody tr:visible").count() == 12
+    assert page.pdf(format="A4").startswith(b"%PDF")

@@ -1,0 +1,281 @@
+"""The sentences of the reports: each rule on numbers just inside and just outside its threshold."""
+
+import pytest
+
+from report_cells import make_explanation, make_record, make_toy_task
+from smalldata.comparison import compare
+from smalldata.report import wording
+from smalldata.report.overview import summarize_comparison
+from smalldata.report.summarize import summarize_cell
+from smalldata.report.verdict import say_comparison
+
+
+def primary(mean: float, low: float | None, high: float | None, **changes) -> dict:
+    return {
+        "name": "roc_auc",
+        "title": "ROC AUC",
+        "better": "higher",
+        "guessing": 0.5,
+        "mean": mean,
+        "low": low,
+        "high": high,
+        "min": low,
+        "max": high,
+        "n": 25,
+        **changes,
+    }
+
+
+def versus(difference: float, low: float, high: float, p_holm: float = 0.001) -> dict:
+    return {
+        "mean": 0.5,
+        "difference": difference,
+        "low": low,
+        "high": high,
+        "p_holm": p_holm,
+    }
+
+
+@pytest.mark.parametrize(
+    ("score", "dummy", "said"),
+    [
+        (primary(0.9, 0.85, 0.95), versus(0.4, 0.3, 0.5), "clearly better than ignoring"),
+        (primary(0.9, 0.85, 0.95), versus(0.4, 0.3, 0.5, 0.2), "not clearly better"),
+        (primary(0.55, 0.4, 0.7), versus(0.05, -0.1, 0.2), "not clearly better"),
+        (primary(0.3, 0.2, 0.4), versus(-0.2, -0.3, -0.1), "worse than ignoring"),
+        (primary(1.2, 1.0, 1.4, better="lower"), versus(-0.5, -0.7, -0.3), "clearly better"),
+        (primary(2.2, 2.0, 2.4, better="lower"), versus(0.5, 0.3, 0.7), "worse than ignoring"),
+        (primary(0.9, 0.51, 1.0), None, "lies above 0.500"),
+        (primary(0.6, 0.5, 0.7), None, "not show that the model has learnt"),
+        (primary(0.4, 0.3, 0.49), None, "lies below 0.500"),
+    ],
+)
+def test_against_guessing(score, dummy, said):
+    (sentence,) = wording.say_against_dummy(score, {"dummy": dummy} if dummy else None)
+    assert said in sentence
+
+
+def test_measures_without_a_chance_level_say_nothing_without_dummy():
+    assert wording.say_against_dummy(primary(1.0, 0.9, 1.1, guessing=None), None) == []
+    assert wording.say_against_dummy(primary(0.9, None, None), None) == []
+
+
+def feature(name: str, frequency: float, share: float = 0.1, direction: str = "up") -> dict:
+    return {"name": name, "frequency": frequency, "share": share, "direction": direction}
+
+
+@pytest.mark.parametrize(
+    ("frequencies", "said"),
+    [
+        ((1.0, 0.9), "steady: tau and p_tau are"),
+        (
+            (1.0, 0.88),
+            "mostly steady: of 25 folds, among the first 10 are tau in 25 and p_tau in 22",
+        ),
+        ((1.0, 0.6), "mostly steady"),
+        ((1.0, 0.56), "not steady: of 25 folds, among the first 10 are p_tau in 14"),
+    ],
+)
+def test_steadiness(frequencies, said):
+    leading = [feature(name, f) for name, f in zip(("tau", "p_tau"), frequencies, strict=True)]
+    assert said in wording.say_steadiness(leading, 10, 25)
+
+
+def test_features_name_their_direction_and_what_is_unused():
+    task = {"kind": "binary", "positive": "Impaired", "target": "Class"}
+    explanation = {
+        "features": [feature("tau", 1), feature("Ab_42", 1, direction="down")],
+        "n_features": 130,
+        "n_folds": 5,
+        "top_k": 10,
+        "blocks": [],
+    }
+    said = wording.say_features(task, explanation)
+    assert "Higher tau: towards Impaired." in said
+    assert "Lower Ab_42: towards Impaired." in said
+    assert said[0].endswith("together they carry 20\u202f% of all Shapley value.")
+    unused = {**explanation, "features": [feature("tau", 0, share=0.0)]}
+    assert wording.say_features(task, unused) == [
+        "The model uses no feature: every Shapley value is zero."
+    ]
+
+
+def described(n: int, *, classes=(50, 50), n_features: int = 10, missing: float = 0.0) -> dict:
+    total = sum(classes) or 1
+    return {
+        "n_samples": n,
+        "n_features": n_features,
+        "missing": missing,
+        "classes": [
+            {"name": f"c{i}", "n": size, "share": size / total} for i, size in enumerate(classes)
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        (described(99), "99 samples are few"),
+        (described(200, classes=(181, 19)), "The class c1 has 19 samples only"),
+        (described(200, classes=(161, 39)), "unequal: c1 is 20"),
+        (described(200, n_features=201), "1.0 times as many features"),
+        (described(200, missing=0.06), "6\u202f% of the values are missing"),
+    ],
+)
+def test_doubts_of_size(task, said):
+    assert any(said in sentence for sentence in wording.doubt_size(task))
+
+
+def test_a_large_balanced_task_raises_no_doubt_of_size():
+    assert wording.doubt_size(described(200, classes=(160, 40), missing=0.05)) == []
+
+
+@pytest.mark.parametrize(
+    ("score", "sd", "said"),
+    [
+        (primary(0.8, 0.72, 0.88), None, "interval is wide"),
+        (primary(0.8, 0.73, 0.87), None, ""),
+        (primary(0.8, None, None), None, "One fold gives no interval"),
+        (primary(2.0, 1.0, 3.0, name="rmse"), 20.0, ""),
+        (primary(2.0, 1.0, 3.0, name="rmse"), 10.0, "interval is wide"),
+    ],
+)
+def test_doubts_of_interval(score, sd, said):
+    found = wording.doubt_interval(score, {"target_values": {"sd": sd} if sd else {}})
+    assert bool(found) == bool(said)
+    assert said in "".join(found)
+
+
+@pytest.mark.parametrize(
+    ("slope", "said"), [(0.69, "too extreme"), (0.71, ""), (1.39, ""), (1.41, "too timid")]
+)
+def test_doubts_of_calibration(slope, said):
+    found = "".join(wording.doubt_calibration(slope))
+    assert bool(found) == bool(said)
+    assert said in found
+
+
+def test_doubts_of_a_cell_collect_what_the_record_says():
+    task = make_toy_task(n_samples=60)
+    records = [make_record(task, model) for model in ("linear", "svm", "dummy")]
+    failed = make_record(task, "knn", fail=2)
+    comparison = compare([*records, failed])
+    explanation = make_explanation(task, records[1], sampled=True, notes=("rows were left out",))
+    summary = summarize_cell(task, records[1], explanation, comparison)
+    said = " ".join(wording.say_doubts(summary, summary["scores"][0]))
+    assert "60 samples are few" in said
+    assert "A linear model does as well" in said
+    assert "sampled and noisy" in said
+    assert "Rows were left out." in said
+    assert "Early stopping was not possible (1 fold)." in said
+    assert said.endswith(wording.ONE_STUDY)
+    summary = summarize_cell(task, failed, None, comparison)
+    assert "2 of 8 folds failed" in wording.say_doubts(summary, summary["scores"][0])[0]
+
+
+# ---------------------------------------------------------------- the comparison
+
+
+def cell(model: str, rank: int | None, mean: float, *, tied: bool = False, **changes) -> dict:
+    gap = {"difference": mean - 0.9, "p_holm": 0.2 if tied else 0.001}
+    return {
+        "model": model,
+        "label": model,
+        "rank": rank,
+        "tied": tied,
+        "train_size": None,
+        "status": "ok" if rank else "failed",
+        "optimistic": False,
+        "scores": {"roc_auc": {"mean": mean, "low": mean - 0.05, "high": mean + 0.05}},
+        "versus_best": None if rank == 1 else gap,
+        **changes,
+    }
+
+
+def verdict(*cells: dict, **changes) -> dict[str, str]:
+    task = {
+        "kind": "binary",
+        "target": "Class",
+        "positive": "c1",
+        "n_groups": None,
+        "blocks": [{"name": "rna", "n": 10}],
+        "warnings": [],
+        **described(200, classes=(100, 100)),
+    }
+    summary = {
+        "task": task,
+        "measure": {"name": "roc_auc", "title": "ROC AUC"},
+        "cells": list(cells),
+        "sizes": sorted({c["train_size"] for c in cells if c["train_size"]}),
+        "best_corrected": None,
+        "shared": {},
+        "tests": [],
+        "notes": [],
+        **changes,
+    }
+    return {key: " ".join(words) for key, words in say_comparison(summary).items()}
+
+
+def test_a_clear_leader_and_a_tie_are_told_apart():
+    clear = verdict(cell("xgboost", 1, 0.9), cell("knn", 2, 0.7), cell("dummy", 3, 0.5))
+    assert "xgboost has the best ROC AUC: 0.900 (95 % interval 0.850 to 0.950)." in clear["leader"]
+    assert "ahead of every other model" in clear["leader"]
+    tie = verdict(cell("svm", 1, 0.9), cell("knn", 2, 0.89, tied=True), cell("dummy", 3, 0.5))
+    assert "not clearly ahead of knn" in tie["leader"]
+    assert "dummy is clearly behind" in tie["leader"]
+    assert "only ranked model" in verdict(cell("svm", 1, 0.9))["leader"]
+    assert "no ranking" in verdict(cell("svm", None, 0.9))["leader"]
+
+
+def test_correction_for_choosing_the_best_is_told():
+    corrected = {"mean": 0.87, "ci_low": 0.8, "ci_high": 0.92, "n_models": 2}
+    said = verdict(cell("svm", 1, 0.9), cell("knn", 2, 0.8), best_corrected=corrected)["leader"]
+    assert "expect 0.870 (0.800 to 0.920)" in said
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        ((cell("mlp", 1, 0.9), cell("linear", 2, 0.8)), "Deep learning (mlp) pays here"),
+        ((cell("mlp", 1, 0.9), cell("linear", 2, 0.89, tied=True)), "but not clearly"),
+        ((cell("svm", 1, 0.9), cell("mlp", 2, 0.89, tied=True)), "keeps up with the best"),
+        ((cell("svm", 1, 0.9), cell("mlp", 2, 0.7)), "does not pay here"),
+        ((cell("linear", 1, 0.9), cell("svm", 2, 0.8)), "The linear model leads"),
+        ((cell("svm", 1, 0.9), cell("linear", 2, 0.89, tied=True)), "does as well as the best"),
+        ((cell("svm", 1, 0.9), cell("linear", 2, 0.7)), "linear model is clearly behind"),
+        ((cell("svm", 1, 0.9), cell("knn", 2, 0.7)), "add model=dummy"),
+        ((cell("svm", 1, 0.6), cell("dummy", 2, 0.5, tied=True)), "No model is clearly better"),
+        ((cell("dummy", 1, 0.5), cell("svm", 2, 0.4)), "No model is clearly better"),
+        ((cell("svm", 1, 0.9), cell("dummy", 2, 0.5)), "(dummy) gives 0.500"),
+    ],
+)
+def test_what_the_baselines_say(cells, said):
+    assert said in verdict(*cells)["baselines"]
+
+
+def test_what_failed_was_skipped_or_is_optimistic_is_a_doubt():
+    said = verdict(
+        cell("svm", 1, 0.9, optimistic=True),
+        cell("knn", None, 0.5),
+        cell("mlp", None, 0.5, status="skipped"),
+    )["doubts"]
+    assert "knn did not finish and is not ranked" in said
+    assert "mlp was skipped" in said
+    assert "svm: optimistic" in said
+
+
+def test_words_of_a_real_comparison_name_the_best_and_the_shared_features():
+    task = make_toy_task(n_samples=80)
+    records = [make_record(task, model) for model in ("linear", "knn", "dummy")]
+    comparison = compare(records)
+    explanation = make_explanation(task, records[0])
+    summary = summarize_comparison(
+        comparison, records, task, {record.hash: explanation for record in records[:2]}
+    )
+    best = next(row for row in comparison.rows if row.rank == 1)
+    assert summary["words"]["leader"][0].startswith(f"{best.model} has the best ROC AUC")
+    assert "are among the first 4 of all 2 explained models" in summary["words"]["features"][0]
+    gaps = {c["model"]: c["versus_best"] for c in summary["cells"]}
+    assert gaps[best.model] is None
+    assert gaps["dummy"]["difference"] < 0
+    assert gaps["dummy"]["high"] < 0
