@@ -11,7 +11,6 @@ from scipy.special import expit, softmax
 from sklearn.base import clone
 
 from smalldata import catalogue
-from smalldata.explanation import shapley_values
 from smalldata.learner import (
     CallableForm,
     KernelForm,
@@ -23,6 +22,7 @@ from smalldata.learner import (
 )
 from smalldata.models import load_learner, load_space
 from smalldata.preprocess import Preprocessing, make_pipeline
+from smalldata.shapley.forms import form_values
 from smalldata.task import Dataset, TaskKind, make_task
 
 MODELS = catalogue.names("model")
@@ -298,7 +298,7 @@ def test_explanation_adds_up(name, kind):
     step = pipeline["preprocess"]
     background, rows = step.transform(task.X.iloc[:12]), step.transform(task.X.iloc[N_TRAIN:][:4])
     form = learner.margin_form(pipeline["estimator"])
-    values, base, _ = shapley_values(
+    values, base, _ = form_values(
         form, rows, background, players=step.players_, evaluations=200_000, seed=1
     )
     assert values.shape[:2] == (4, task.n_features)
