@@ -148,11 +148,18 @@ def test_equal_distances_go_by_training_order(metric):
     # The same terms in another order: equal distances, whatever the order they are summed in.
     rng = np.random.default_rng(0)
     terms = rng.normal(size=40)
-    train = np.array([rng.permutation(terms) for _ in range(30)])
-    y = np.arange(30.0)
+    train = np.array([rng.permutation(terms) for _ in range(300)])
+    y = np.arange(300.0)
     knn = build("knn", TaskKind.REGRESSION, 0, n_neighbors=4, weights="uniform", metric=metric)
     origin = np.ones((1, 40)) if metric == "cosine" else np.zeros((1, 40))
     assert knn.fit(train, y).predict(origin) == pytest.approx([1.5])
+
+
+def test_parallel_rows_have_no_cosine_distance():
+    X, y = table(2)
+    X[4] = 3.1 * X[0]
+    knn = build("knn", TaskKind.BINARY, 2, metric="cosine", weights="distance").fit(X[1:], y[1:])
+    assert knn.predict_proba(X[:1])[0, y[4]] == 1.0
 
 
 def test_a_row_of_zeros_has_a_cosine_distance():

@@ -141,6 +141,18 @@ def test_constant_and_missing_columns_become_zero(transform):
     assert np.isfinite(out).all()
 
 
+def test_a_column_without_training_values_is_zero_without_scaling_too():
+    frame = pd.DataFrame({"a": [np.nan, np.nan, 7.0], "b": [1.0, 2.0, 3.0]})
+    out = Preprocessor(scale=False).fit(frame.iloc[:2]).transform(frame)
+    np.testing.assert_array_equal(out, [[0, 1], [0, 2], [0, 3]])
+
+
+def test_differences_of_rounding_are_not_scaled_up():
+    frame = pd.DataFrame({"a": [0.1 + 0.2, 0.3] * 10})
+    assert frame["a"].nunique() == 2
+    assert (Preprocessor().fit(frame).transform(frame) == 0).all()
+
+
 @pytest.mark.parametrize("transform", ["none", "yeo-johnson", "rank"])
 @pytest.mark.parametrize("size", [1e-200, 1.0, 1e30, 1e300])
 def test_huge_and_tiny_values_stay_finite(transform, size):
@@ -180,6 +192,21 @@ def test_an_unseen_category_counts_as_missing():
     )
     coded = Preprocessor(categories="integer", scale=False).fit(frame.iloc[:4]).transform(frame)
     np.testing.assert_array_equal(coded[4:], [[-1, -1], [-1, -1]])
+
+
+def test_the_order_of_the_categories_changes_nothing():
+    values = ["u", "w", "v", "w"]
+    tables = [
+        pd.DataFrame({"c": pd.Categorical(values, categories=list(order))})
+        for order in ("uvw", "xwvu")
+    ]
+    for categories in ("onehot", "integer"):
+        step = Preprocessor(categories=categories, scale=False)
+        found = [clone(step).fit(table).transform(table) for table in tables]
+        np.testing.assert_array_equal(found[0], found[1])
+    ordered = pd.DataFrame({"c": pd.Categorical(values, categories=list("wvu"), ordered=True)})
+    out = Preprocessor(categories="integer", scale=False).fit(ordered).transform(ordered)
+    np.testing.assert_array_equal(out[:, 0], [2, 0, 1, 0])
 
 
 def test_two_levels_with_gaps_keep_two_columns():

@@ -95,9 +95,9 @@ def fit_elastic_net(problem: Problem, *, l1: float, l2: float) -> Fit:
     intercept = problem.null_intercept()
     gradient = problem.null_gradient()
     largest = float(np.abs(gradient).max(initial=0.0))
-    # Columns the sequential strong rule would keep (Tibshirani et al. 2012, JRSSB 74, 245-266);
-    # whatever it drops wrongly comes back through the check of the full gradient below.
-    active = np.abs(gradient).max(axis=1) > min(2 * l1 - largest, l1)
+    # Begin with the columns that would leave 0 first; the check of the full gradient below brings
+    # in the others that must, until none is missed (Friedman et al. 2010, J Stat Softw 33(1)).
+    active = np.abs(gradient).max(axis=1) > l1
     if l1 >= largest:
         return Fit(coef=coef, intercept=intercept, converged=True)
     converged = False
