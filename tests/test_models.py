@@ -11,7 +11,7 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.svm import SVC, SVR
 
 from smalldata.errors import ConfigError
-from smalldata.learner import KernelForm
+from smalldata.learner import KernelForm, LinearForm
 from smalldata.models import build_learner, load_learner, load_space
 from smalldata.models.calibration import calibration_folds, fit_calibration
 from smalldata.models.descent import Problem, fit_elastic_net
@@ -153,6 +153,10 @@ def test_equal_distances_go_by_training_order(metric):
     knn = build("knn", TaskKind.REGRESSION, 0, n_neighbors=4, weights="uniform", metric=metric)
     origin = np.ones((1, 40)) if metric == "cosine" else np.zeros((1, 40))
     assert knn.fit(train, y).predict(origin) == pytest.approx([1.5])
+    train[:150] *= -2 if metric == "cosine" else 2  # farther: the first of the others are nearest
+    if terms.sum() < 0 and metric == "cosine":
+        train = -train
+    assert knn.fit(train, y).predict(origin) == pytest.approx([151.5])
 
 
 def test_parallel_rows_have_no_cosine_distance():
@@ -209,6 +213,25 @@ def test_margins_are_signed_sums_of_one_vs_one_decisions(kernel, values, class_w
                 expected[:, second] -= pairs[:, pair]
                 pair += 1
     np.testing.assert_allclose(ours.decision_function(X[60:]), expected, atol=2e-3)
+
+
+@pytest.mark.parametrize("kind", [TaskKind.MULTICLASS, TaskKind.REGRESSION])
+def test_linear_and_polynomial_margin_forms(kind):
+    X, y = table(3 if kind.is_classification else 0)
+    for kernel in ("linear", "poly"):
+        machine = build("svm", kind, 3, kernel=kernel, gamma=0.6, degree=2).fit(X, y)
+        form = load_learner("svm", kernel=kernel).margin_form(machine)
+        if kernel == "linear":
+            assert isinstance(form, LinearForm)
+            found = X @ form.coef.T + form.intercept
+        else:
+            assert isinstance(form, KernelForm)
+            kernels = (form.gamma * X @ form.support.T + form.coef0) ** form.degree
+            found = kernels @ form.coef.T + form.intercept
+        if kind.is_classification:
+            np.testing.assert_allclose(found, machine.decision_function(X), atol=1e-9)
+        else:
+            np.testing.assert_allclose(found[:, 0], machine.predict(X), atol=1e-9)
 
 
 def test_support_vector_regression_is_in_the_users_units():

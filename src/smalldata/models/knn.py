@@ -146,11 +146,11 @@ def distances(X: Array, train: Array, metric: Metric) -> Array:
         ]
         found = cdist(*units, metric="sqeuclidean") / 2
         found = np.where((sizes[0] == 0) | (sizes[1] == 0).T, 1.0, found)
-        found[found < 1e-14] = 0.0  # parallel rows
     else:
         found = cdist(X, train, metric="cityblock" if metric == "manhattan" else "euclidean")
     # Equal terms summed in another order differ in the last bits; rounded to 2^-40 of the row's
-    # largest distance they tie, as they should. Row by row: no row's answer depends on another.
+    # largest distance they tie, as they should, and parallel rows are at cosine distance 0. Each
+    # row has its own step: no row's answer depends on another.
     largest = found.max(axis=1, keepdims=True)
     step = np.exp2(np.ceil(np.log2(np.where(largest > 0, largest, 1.0))) - 40)
     return np.asarray(np.rint(found / step) * step)
