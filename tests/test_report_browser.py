@@ -2,6 +2,8 @@
 
 import csv
 import io
+import itertools
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -176,6 +178,49 @@ def test_controls_of_a_report_change_what_is_drawn(tab, pages):
         "(old) => document.querySelector('#figure-waterfall .canvas').textContent !== old",
         arg="".join(old),
     )
+
+
+def test_what_is_drawn_is_what_was_computed(tab, pages):
+    page = tab.open(pages["hostile report"])
+    data = json.loads(page.locator("#page-data").text_content())["params"]
+    page.locator("#explanation select[data-signal=k]").select_option(index=2)
+    page.locator("select[data-signal=s]").select_option(index=5)
+    sample = int(page.locator("select[data-signal=s]").input_value())
+    title = f"{data['final'][2][sample]:.3g}".replace("-", "−")
+    page.locator("#figure-waterfall .canvas text", has_text=f"this sample {title}").wait_for()
+    moves = [
+        float(text.replace("−", "-"))
+        for text in page.locator("#figure-waterfall .mark-text.role-mark text").all_text_contents()
+    ]
+    assert len(moves) == 12
+    assert sum(moves) == pytest.approx(data["final"][2][sample] - data["base"][2][sample], abs=0.02)
+    # Rows of the beeswarm stand in the order of importance of the chosen class.
+    spread = page.evaluate(
+        """() => {
+            const figure = document.querySelector("#figure-beeswarm .canvas");
+            const left = (element) => element.getBoundingClientRect().left +
+                element.getBoundingClientRect().width / 2;
+            const labels = [...figure.querySelectorAll(".role-axis-label text")];
+            const zero = left(labels.find((label) => Number(label.textContent) === 0));
+            const ids = labels.filter((label) => /[a-z]/.test(label.textContent));
+            const rows = ids.map((label) => {
+                const box = label.getBoundingClientRect();
+                return box.top + box.height / 2;
+            });
+            const sums = rows.map(() => [0, 0]);
+            for (const dot of figure.querySelectorAll(".mark-symbol.role-mark path")) {
+                const box = dot.getBoundingClientRect();
+                const middle = box.top + box.height / 2;
+                const gaps = rows.map((row) => Math.abs(row - middle));
+                const row = gaps.indexOf(Math.min(...gaps));
+                sums[row][0] += Math.abs(left(dot) - zero);
+                sums[row][1] += 1;
+            }
+            return sums.map(([sum, n]) => sum / n);
+        }"""
+    )
+    assert len(spread) == 12
+    assert all(a > b - 1.5 for a, b in itertools.pairwise(spread)), spread
 
 
 def test_a_click_on_a_sample_shows_its_waterfall(tab, pages):
