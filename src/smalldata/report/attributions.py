@@ -23,10 +23,10 @@ N_BEESWARM = 20
 N_DEPENDENCE = 12
 """Features offered in the dependence plot."""
 
-N_PLOTTED = 50
-"""Features kept sample by sample where not all can be."""
+N_PLOTTED = 200
+"""Most features kept sample by sample where not all can be."""
 
-MAX_CELLS = 100_000
+MAX_CELLS = 60_000
 """Most Shapley values in one report; above it features are cut, never samples."""
 
 
@@ -120,15 +120,15 @@ def _fold_means(magnitude: NDArray[np.float32], explanation: Explanation) -> NDA
 def _kept(
     ranking: NDArray[np.int64], per_output: NDArray[np.float64], n_samples: int
 ) -> NDArray[np.int64]:
-    """Choose the features drawn sample by sample: all that fit, else the leading ones."""
-    n_features, n_outputs = per_output.shape
-    if n_features * n_samples * n_outputs <= MAX_CELLS:
-        return ranking
+    """Choose the features drawn sample by sample: all that are used and fit, else the leading."""
+    n_outputs = per_output.shape[1]
+    n_used = max(int((per_output.max(axis=1) > 0).sum()), min(N_BEESWARM, len(ranking)))
+    if n_used * n_samples * n_outputs <= MAX_CELLS:
+        return ranking[:n_used]
     budget = max(N_BEESWARM, min(N_PLOTTED, MAX_CELLS // (n_samples * n_outputs)))
     leading = set(ranking[:budget].tolist())
     for output in range(n_outputs):
-        n_own = N_BEESWARM if n_outputs <= 4 else N_BEESWARM // 2
-        leading |= set(np.argsort(-per_output[:, output], kind="stable")[:n_own].tolist())
+        leading |= set(np.argsort(-per_output[:, output], kind="stable")[:N_BEESWARM].tolist())
     return np.array([j for j in ranking if int(j) in leading], dtype=np.int64)
 
 

@@ -1,11 +1,12 @@
 """Out-of-fold predictions of one cell in plain numbers: curves, confusion, every sample.
 
-Step in the line: RunRecord + Task -> **plain dict** -> figures. A curve is drawn per repeat, from
-the held-out predictions of its folds pooled; several folds' models share a curve, so the scores in
-the tables are means over folds, never areas under these curves.
+Step in the line: RunRecord + Task -> **plain dict** -> figures. The curve of a repeat is the mean
+of its folds' curves, never one of their pooled predictions: scores of different models have no
+common order, and the area under the mean is the mean of the areas in the table. Only where no fold
+holds both classes (leave-one-out) are the probabilities pooled. Calibration pools, as it must.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,21 +18,20 @@ from smalldata.report.plain import round_significant
 from smalldata.results import Array, FoldResult, RunRecord
 from smalldata.task import Task, TaskKind
 
-GRID = np.linspace(0.0, 1.0, 51)
-"""Where curves of several repeats are averaged."""
-
-N_CURVE_POINTS = 150
-"""Most points of one repeat's curve; above it they are thinned evenly."""
+GRID = np.linspace(0.0, 1.0, 101)
+"""Where curves of folds and repeats are averaged."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Repeat:
-    """Held-out predictions of all finished folds of one repeat, joined."""
+    """Held-out predictions of the folds of one repeat, joined; ``fold`` keeps them apart."""
 
     repeat: int
+    fold: NDArray[np.int64]
     row: NDArray[np.int64]
     y: NDArray[Any]
     probabilities: Array | None
+    margin: Array | None
     label: NDArray[np.int64] | None
     value: Array | None
 
@@ -55,9 +55,11 @@ def pool_repeats(folds: Sequence[FoldResult]) -> list[Repeat]:
         repeats.append(
             Repeat(
                 repeat=number,
+                fold=np.repeat(np.arange(len(parts)), [len(part.y) for part in parts]),
                 row=joined("row"),
                 y=joined("y"),
                 probabilities=joined("probabilities"),
+                margin=joined("margin"),
                 label=joined("label"),
                 value=joined("value"),
             )
@@ -87,13 +89,24 @@ def summarize_outcomes(task: Task, record: RunRecord) -> dict[str, Any]:
         "confusion": _confusion(task, repeats),
         "samples": _class_samples(task, repeats),
     }
-    if all(repeat.probabilities is not None for repeat in repeats):
-        summary |= {
-            "roc": [roc_curves(repeats, code) for code in outputs],
-            "precision_recall": [precision_recall_curves(repeats, code) for code in outputs],
-            "calibration": [calibration(repeats, code) for code in outputs],
-        }
+    if can_rank(repeats):
+        summary["roc"] = [roc_curves(repeats, code) for code in outputs]
+        summary["precision_recall"] = [precision_recall_curves(repeats, code) for code in outputs]
+    if has_probabilities(repeats):
+        summary["calibration"] = [calibration(repeats, code) for code in outputs]
     return summary
+
+
+def has_probabilities(repeats: Sequence[Repeat]) -> bool:
+    """Whether every held-out sample was given probabilities."""
+    return bool(repeats) and all(repeat.probabilities is not None for repeat in repeats)
+
+
+def can_rank(repeats: Sequence[Repeat]) -> bool:
+    """Whether every held-out sample was given a margin or a probability."""
+    return bool(repeats) and all(
+        repeat.margin is not None or repeat.probabilities is not None for repeat in repeats
+    )
 
 
 def curve_outputs(task: Task) -> list[int]:
@@ -105,27 +118,67 @@ def curve_outputs(task: Task) -> list[int]:
 
 
 def roc_curves(repeats: Sequence[Repeat], code: int) -> dict[str, Any]:
-    """ROC curve of a class against the rest, per repeat, with mean and range on a grid."""
-    curves = []
-    for repeat in repeats:
-        x, y = roc_points(*_scored(repeat, code))
-        if len(x):
-            curves.append((repeat.repeat, x, y))
-    means = [np.interp(GRID, x, y) for _, x, y in curves]
-    return _with_mean(curves, means)
+    """ROC curve of a class against the rest, per repeat, with mean and range over the repeats."""
+    return _averaged(repeats, code, lambda truth, score: _roc_on_grid(*roc_points(truth, score)))
 
 
 def precision_recall_curves(repeats: Sequence[Repeat], code: int) -> dict[str, Any]:
     """Precision against recall of a class, per repeat, with mean and range; the prevalence."""
+    summary = _averaged(
+        repeats,
+        code,
+        lambda truth, score: _precision_on_grid(*precision_recall_points(truth, score)),
+    )
+    return summary | {"prevalence": float(np.mean(repeats[0].y == code))}
+
+
+def _roc_on_grid(false_rate: Array, true_rate: Array) -> Array | None:
+    """Read the true positive rate at the grid of false positive rates; at a jump its top."""
+    return np.interp(GRID, false_rate, true_rate) if len(false_rate) else None
+
+
+def _precision_on_grid(recall: Array, precision: Array) -> Array | None:
+    """Precision at the first threshold that reaches each recall of the grid."""
+    if not len(recall):
+        return None
+    found: Array = precision[np.searchsorted(recall, GRID - 1e-12, side="left")]
+    return found
+
+
+def _averaged(
+    repeats: Sequence[Repeat],
+    code: int,
+    on_grid: Callable[[NDArray[np.bool_], Array], Array | None],
+) -> dict[str, Any]:
+    """Mean over the folds of each repeat, then mean and range over the repeats."""
     curves = []
     for repeat in repeats:
-        x, y = precision_recall_points(*_scored(repeat, code))
-        if len(x):
-            curves.append((repeat.repeat, x, y))
-    means = [y[np.minimum(np.searchsorted(x, GRID, side="left"), len(y) - 1)] for _, x, y in curves]
-    summary = _with_mean(curves, means)
-    summary["prevalence"] = float(np.mean(repeats[0].y == code))
-    return summary
+        truth, score = repeat.y == code, _ranking_score(repeat, code)
+        members = [repeat.fold == fold for fold in np.unique(repeat.fold)]
+        both = [rows for rows in members if 0 < truth[rows].sum() < rows.sum()]
+        if not both and repeat.probabilities is not None:
+            both, score = [np.full(len(truth), True)], repeat.probabilities[:, code]
+        defined = [
+            curve for rows in both if (curve := on_grid(truth[rows], score[rows])) is not None
+        ]
+        if defined:
+            curves.append((repeat.repeat, np.mean(np.stack(defined), axis=0)))
+    if not curves:
+        return {"repeats": [], "mean": []}
+    stacked = np.stack([curve for _, curve in curves])
+    columns = {
+        "x": GRID,
+        "y": stacked.mean(axis=0),
+        "low": stacked.min(axis=0),
+        "high": stacked.max(axis=0),
+    }
+    listed = {key: _rounded(values) for key, values in columns.items()}
+    return {
+        "repeats": [{"repeat": number, "y": _rounded(curve)} for number, curve in curves],
+        "mean": [
+            dict(zip(listed, values, strict=True)) for values in zip(*listed.values(), strict=True)
+        ],
+    }
 
 
 def calibration(repeats: Sequence[Repeat], code: int) -> dict[str, Any]:
@@ -154,38 +207,17 @@ def _bins(truth: NDArray[np.bool_], score: Array, n_bins: int) -> list[dict[str,
     ]
 
 
+def _ranking_score(repeat: Repeat, code: int) -> Array:
+    """Order the samples of a fold as the measures do: by the margin, else the probability."""
+    if repeat.margin is not None:
+        score: Array = repeat.margin[:, code if repeat.margin.shape[1] > 1 else 0]
+        return score
+    return _scored(repeat, code)[1]
+
+
 def _scored(repeat: Repeat, code: int) -> tuple[NDArray[np.bool_], Array]:
     assert repeat.probabilities is not None
     return repeat.y == code, repeat.probabilities[:, code]
-
-
-def _with_mean(curves: list[tuple[int, Array, Array]], on_grid: list[Array]) -> dict[str, Any]:
-    if not curves:
-        return {"repeats": [], "mean": []}
-    stacked = np.stack(on_grid)
-    rows = zip(GRID, stacked.mean(axis=0), stacked.min(axis=0), stacked.max(axis=0), strict=True)
-    return {
-        "repeats": [
-            {"repeat": number, "x": _rounded(_thin(x)), "y": _rounded(_thin(y))}
-            for number, x, y in curves
-        ],
-        "mean": [
-            {
-                "x": round(float(x), 3),
-                "y": round(float(y), 4),
-                "low": round(float(a), 4),
-                "high": round(float(b), 4),
-            }
-            for x, y, a, b in rows
-        ],
-    }
-
-
-def _thin(values: Array) -> Array:
-    if len(values) <= N_CURVE_POINTS:
-        return values
-    kept: Array = values[np.linspace(0, len(values) - 1, N_CURVE_POINTS).round().astype(int)]
-    return kept
 
 
 def _rounded(values: Array) -> list[float]:

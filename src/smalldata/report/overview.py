@@ -12,7 +12,9 @@ import numpy as np
 from smalldata.measures import measures_for
 from smalldata.report.outcomes import (
     calibration,
+    can_rank,
     curve_outputs,
+    has_probabilities,
     pool_repeats,
     roc_curves,
 )
@@ -192,7 +194,7 @@ def _curves(
     for cell in ranked:
         record = by_hash.get(cell["hash"])
         repeats = [] if record is None else pool_repeats(record.folds)
-        if repeats and all(repeat.probabilities is not None for repeat in repeats):
+        if can_rank(repeats):
             drawn.append((cell, repeats))
     outputs = curve_outputs(task)
     return {
@@ -209,6 +211,7 @@ def _curves(
             {"c": c, "k": k, **point}
             for c, (_, repeats) in enumerate(drawn[:N_DRAWN])
             for k, code in enumerate(outputs)
+            if has_probabilities(repeats)
             for point in calibration(repeats, code)["pooled"]
         ],
     }

@@ -147,6 +147,11 @@ def _say_shared(shared: dict[str, Any]) -> list[str]:
             f"of all {n_models} explained models."
         ]
     most = max(shared["features"], key=lambda entry: entry["n_top"])
+    if most["n_top"] < 2:
+        return [
+            f"The {n_models} explained models share no feature among their first {shared['top']}: "
+            "each goes its own way."
+        ]
     return [
         f"No feature is among the first {shared['top']} of all {n_models} explained models; "
         f"{most['name']} comes nearest, "

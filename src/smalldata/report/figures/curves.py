@@ -50,10 +50,10 @@ def draw_curves(page: Figures, outcomes: dict[str, Any], task: dict[str, Any]) -
         curves = outcomes[name]
         mean = [{"k": k, **point} for k, curve in enumerate(curves) for point in curve["mean"]]
         lines = [
-            {"k": k, "repeat": line["repeat"], "i": i, "x": x, "y": y}
+            {"k": k, "repeat": line["repeat"], "x": point["x"], "y": y}
             for k, curve in enumerate(curves)
             for line in curve["repeats"]
-            for i, (x, y) in enumerate(zip(line["x"], line["y"], strict=True))
+            for point, y in zip(curve["mean"], line["y"], strict=True)
         ]
         page["datasets"][f"{name}_mean"] = dataset(
             mean,
@@ -68,7 +68,7 @@ def draw_curves(page: Figures, outcomes: dict[str, Any], task: dict[str, Any]) -
         )
         page["datasets"][f"{name}_lines"] = dataset(
             lines,
-            {"k": "Class", "repeat": "Repeat", "i": "", "x": x_title, "y": y_title},
+            {"k": "Class", "repeat": "Repeat", "x": x_title, "y": y_title},
             lookups=lookups,
         )
         if name == "roc":
@@ -107,7 +107,8 @@ def draw_curves(page: Figures, outcomes: dict[str, Any], task: dict[str, Any]) -
                 caption=caption,
             )
         )
-    _calibration(page, outcomes, one, lookups)
+    if "calibration" in outcomes:
+        _calibration(page, outcomes, one, lookups)
 
 
 def _calibration(
@@ -171,7 +172,7 @@ def _calibration(
             "Calibration",
             {"height": 300, "layer": layers},
             table="calibration",
-            datasets=["calibration_lines"],
+            datasets=["calibration_lines"] if outcomes["n_repeats"] > 1 else [],
             controls={"k": 0},
             caption=f"Of the samples given such a probability of {one}, the share that was. On the "
             "dashes the "

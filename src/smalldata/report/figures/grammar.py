@@ -221,7 +221,7 @@ def curve_layers(
                 "x": x,
                 "y": y,
                 "detail": {"field": "repeat", "type": "nominal"},
-                "order": {"field": "i", "type": "quantitative"},
+                "order": {"field": "x", "type": "quantitative"},
             },
         },
         {

@@ -258,7 +258,12 @@
   (async () => {
     for (const figure of page.figures) {
       const element = document.querySelector(`[data-figure="${figure.name}"]`);
-      if (element) await draw(figure, element);
+      try {
+        if (element) await draw(figure, element);
+      } catch (error) {
+        element.querySelector(".drawing").textContent = "This figure could not be drawn; its data are in the table below.";
+        console.error(figure.name, error);
+      }
     }
     document.documentElement.dataset.ready = "yes";
   })();
