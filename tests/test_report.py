@@ -227,7 +227,7 @@ def test_curves_are_the_mean_of_the_folds_curves_of_scikit_learn():
                 y, p = fold.prediction.y, fold.prediction.probabilities[:, 1]
                 curves.append(np.interp(grid, *roc_curve(y, p, drop_intermediate=False)[:2]))
                 found, recall, _ = precision_recall_curve(y, p)
-                reached = [found[np.flatnonzero(recall >= r - 1e-12)[-1] - (r == 0)] for r in grid]
+                reached = [found[np.flatnonzero(recall >= max(r - 1e-12, 1e-12))[-1]] for r in grid]
                 precisions.append(reached)
         np.testing.assert_allclose(drawn["y"], np.mean(curves, axis=0), atol=1e-4)
         np.testing.assert_allclose(precision["y"], np.mean(precisions, axis=0), atol=1e-4)

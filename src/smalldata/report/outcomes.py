@@ -138,10 +138,10 @@ def _roc_on_grid(false_rate: Array, true_rate: Array) -> Array | None:
 
 
 def _precision_on_grid(recall: Array, precision: Array) -> Array | None:
-    """Precision at the first threshold that reaches each recall of the grid."""
+    """Precision at the first threshold that reaches each recall, and finds any, of the grid."""
     if not len(recall):
         return None
-    found: Array = precision[np.searchsorted(recall, GRID - 1e-12, side="left")]
+    found: Array = precision[np.searchsorted(recall, np.maximum(GRID - 1e-12, 1e-12))]
     return found
 
 

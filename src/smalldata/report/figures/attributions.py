@@ -191,20 +191,22 @@ def _dependence(
     }
     classes = [entry["name"] for entry in task["classes"]]
     colour: Spec = {"value": BLUE}
-    if classes:
+    told = ""
+    if len(classes) > len(CLASS_COLOURS):
+        colour = {"condition": {"test": "datum.code == k", "value": VERMILION}, "value": GREY}
+        told = " Red: samples of the chosen class."
+    elif classes:
         colour = {
             "field": "code",
             "type": "ordinal",
-            "scale": {
-                "domain": list(range(len(classes))),
-                "range": (CLASS_COLOURS * (1 + len(classes) // 7))[: len(classes)],
-            },
+            "scale": {"domain": list(range(len(classes))), "range": CLASS_COLOURS[: len(classes)]},
             "legend": {
                 "title": None,
                 "labelExpr": "classes[datum.value]",
                 "columns": legend_columns(classes),
             },
         }
+        told = " Colour: the observed class."
     text = (
         "isArray(levels[f]) ? (isValid(levels[f][datum.value]) ? levels[f][datum.value] : '') "
         ": "
@@ -257,7 +259,7 @@ def _dependence(
             controls={"k": 0, "f": 0},
             caption="Each dot is a sample: the feature's value (right) and how far it moved the "
             f"prediction (up: {upwards})."
-            + (" Colour: the observed class." if classes else "")
+            + told
             + " Samples whose value is missing are not drawn.",
         )
     )

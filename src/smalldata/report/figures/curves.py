@@ -176,7 +176,7 @@ def _calibration(
             controls={"k": 0},
             caption=f"Of the samples given such a probability of {one}, the share that was. On the "
             "dashes the "
-            "probabilities can be taken at their word. Each point holds an equal number of "
+            "probabilities can be taken at their word. Each point holds about the same number of "
             "predictions.",
         )
     )

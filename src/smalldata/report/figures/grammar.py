@@ -146,7 +146,12 @@ def data(name: str) -> Spec:
 
 def axis_names(array: str, **options: Any) -> Spec:
     """Axis whose positions are looked up in an array of names."""
-    return {"labelExpr": f"{array}[datum.value]", "title": None, **options}
+    return {
+        "labelExpr": f"{array}[datum.value]",
+        "labelOverlap": False,
+        "title": None,
+        **options,
+    }
 
 
 def tooltip(*pairs: tuple[str, str, str]) -> list[Spec]:

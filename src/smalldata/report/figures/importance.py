@@ -18,7 +18,7 @@ from smalldata.report.figures.grammar import (
     tooltip,
 )
 
-NAMES = {"title": None, "domain": False, "ticks": False, "labelPadding": 6}
+NAMES = {"labelOverlap": False, "title": None, "domain": False, "ticks": False, "labelPadding": 6}
 """Axis that names rows."""
 
 

@@ -73,7 +73,7 @@ def _confusion(page: Figures, outcomes: dict[str, Any], classes: list[str]) -> N
         lookups={"i": "classes", "j": "classes"},
     )
     band = {"type": "ordinal", "scale": {"paddingInner": 0.04, "paddingOuter": 0}}
-    narrow = {"labelLimit": 90, "domain": False, "ticks": False}
+    narrow = {"labelOverlap": False, "labelLimit": 90, "domain": False, "ticks": False}
     slanted = {"labelAngle": -40} if len(classes) > 3 else {"labelAngle": 0}
     encoding = {
         "x": {
