@@ -6,11 +6,13 @@ all jobs share is sent to each process once. Used by the outer loop.
 
 import os
 import pickle
+import queue
 import signal
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -140,8 +142,20 @@ def _stream_batch(shared: str, jobs: list[Job], n_processes: int) -> Iterator[tu
                 continue
             yield futures[future], future.result()
     except BaseException:  # Ctrl-C, a closed generator or an error: nobody waits for the rest
+        _forget_queue(executor)
         executor.shutdown(wait=True, kill_workers=True)
         raise
+
+
+def _forget_queue(executor: Any) -> None:
+    """Empty the queue of a pool that is about to be killed.
+
+    The pool's own thread drops all jobs when it is told to kill its workers, then looks up those
+    still queued and dies of a KeyError, with the processes left behind.
+    """
+    with suppress(queue.Empty):
+        while True:
+            executor._work_ids.get_nowait()
 
 
 # ---------------------------------------------------------------- in the worker
