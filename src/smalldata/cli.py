@@ -6,6 +6,7 @@ exit status and the tables to print are derived, whatever process it ran in.
 """
 
 import json
+import shlex
 import sys
 import tempfile
 import time
@@ -97,7 +98,7 @@ def _run_job(composed: Any, *, notes_folder: str) -> float | None:
     reporter = _reporter()
     try:
         config = build_config(composed)
-        plan = plan_cell(config, reporter)
+        plan = plan_cell(config, reporter, command=_command())
         if config.dry_run:
             _leave(notes_folder, Note(status="ok", dry_run=describe_plan(plan)))
             return None
@@ -114,6 +115,13 @@ def _run_job(composed: Any, *, notes_folder: str) -> float | None:
     )
     _leave(notes_folder, note)
     return primary_score(record)
+
+
+def _command() -> str:
+    """Return the command of this job alone, also where it is one of a sweep."""
+    from hydra.core.hydra_config import HydraConfig
+
+    return shlex.join(["python", "-m", "smalldata", *HydraConfig.get().overrides.task])
 
 
 def _leave(folder: str, note: Note) -> None:

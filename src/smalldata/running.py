@@ -76,7 +76,7 @@ def _task(text: str, measure: str | None) -> Task:
     return task
 
 
-def plan_cell(config: RunConfig, reporter: Reporter) -> Plan:
+def plan_cell(config: RunConfig, reporter: Reporter, *, command: str = "") -> Plan:
     """Check everything that can be checked before a fit, and say what was read.
 
     Raises
@@ -103,6 +103,8 @@ def plan_cell(config: RunConfig, reporter: Reporter) -> Plan:
     if config.learner.traits.uses_gpu:
         device, reason = resolve_device(config.device)
         reporter.say(f"device {device}: {reason}")
+    if command:
+        record = replace(record, environment={**record.environment, "command": command})
     return Plan(config=config, task=task, splits=splits, record=record)
 
 
