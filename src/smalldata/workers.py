@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -123,13 +123,14 @@ def _stream_batch(shared: str, jobs: list[Job], n_processes: int) -> Iterator[tu
 
     from joblib.externals.loky import get_reusable_executor
 
-    executor = get_reusable_executor(
-        max_workers=n_processes,
-        timeout=KEEP_SECONDS,
-        initializer=_belong_to,
-        initargs=(os.getpid(),),
-        env=_ONE_THREAD,
-    )
+    with _quiet_tracker():
+        executor = get_reusable_executor(
+            max_workers=n_processes,
+            timeout=KEEP_SECONDS,
+            initializer=_belong_to,
+            initargs=(os.getpid(),),
+            env=_ONE_THREAD,
+        )
     try:
         futures = {}
         try:
@@ -145,6 +146,24 @@ def _stream_batch(shared: str, jobs: list[Job], n_processes: int) -> Iterator[tu
         _forget_queue(executor)
         executor.shutdown(wait=True, kill_workers=True)
         raise
+
+
+@contextmanager
+def _quiet_tracker() -> Iterator[None]:
+    """Start the process that cleans up after the pool without its warnings.
+
+    It speaks on the user's stderr after an interrupted run, of what it has just cleaned up.
+    """
+    before = os.environ.get("PYTHONWARNINGS")
+    own = "ignore:resource_tracker:UserWarning"
+    os.environ["PYTHONWARNINGS"] = f"{before},{own}" if before else own
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = before
 
 
 def _forget_queue(executor: Any) -> None:
