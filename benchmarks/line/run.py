@@ -3,9 +3,11 @@
     python benchmarks/line/run.py              everything (about 15 minutes on 2 cores)
     python benchmarks/line/run.py --only times
     python benchmarks/line/run.py --only scores
+    python benchmarks/line/run.py --only demo
 
-Writes results.csv, scores.csv, environment.json and README.md beside this file, and the table in the
-project's README. Seconds are wall-clock of the whole process, each run in a fresh outputs folder.
+Writes results.csv, scores.csv, environment.json and README.md beside this file, and the table and
+the picture of the project's README. Seconds are wall-clock of the whole process, each run in a
+fresh outputs folder.
 """
 
 import argparse
@@ -14,6 +16,7 @@ import os
 import platform
 import re
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -56,10 +59,12 @@ def timed(arguments: list[str], folder: str) -> tuple[float, float, str]:
 
 
 def measure_times(n_runs: int) -> pd.DataFrame:
-    """Time each command ``n_runs`` times, each in a fresh folder; `again` repeats the grid's folder."""
+    """Time each command ``n_runs`` times, each in a fresh folder but `again`, which repeats."""
     rows = []
 
-    def add(name: str, command: str, goal: float, seconds: list[float], memory: list[float]) -> None:
+    def add(
+        name: str, command: str, goal: float, seconds: list[float], memory: list[float]
+    ) -> None:
         rows.append(
             {
                 "what": name,
@@ -123,11 +128,53 @@ def measure_scores() -> pd.DataFrame:
                         "ci_low": round(row.ci_low, 4),
                         "ci_high": round(row.ci_high, 4),
                         "floor": floor,
-                        "met": "" if floor is None else ("yes" if round(row.mean, 3) >= floor else "no"),
+                        "met": _verdict(row.mean, floor),
                     }
                 )
                 print(rows[-1], flush=True)
     return pd.DataFrame(rows)
+
+
+def _verdict(mean: float, floor: float | None) -> str:
+    if floor is None:
+        return ""
+    return "yes" if round(mean, 3) >= floor else "no"
+
+
+def write_demo() -> None:
+    """Run what `make demo` runs; put its table and a picture of its page into the README."""
+    from playwright.sync_api import sync_playwright
+
+    with tempfile.TemporaryDirectory() as folder:
+        models = "dummy,linear,knn,svm,xgboost,mlp"
+        timed(["-m", f"model={models}", "dataset=omics"], folder)
+        page = Path(folder) / "outputs/omics/rep5x5/index.html"
+        frame = pd.read_csv(page.with_name("comparison.csv"))
+        primary = frame[frame["measure"] == "roc_auc"]
+        shown = pd.DataFrame(
+            {
+                "rank": primary["rank"].astype("Int64"),
+                "model": primary["model"],
+                "ROC AUC": primary["mean"].map("{:.3f}".format),
+                "95 % interval": [
+                    f"{low:.3f} to {high:.3f}"
+                    for low, high in zip(primary["ci_low"], primary["ci_high"], strict=True)
+                ],
+                "tied with the best": primary["tied_with_best"].map({True: "yes", False: ""}),
+            }
+        )
+        write_between(ROOT / "README.md", "demo", to_markdown(shown))
+        picture = ROOT / "docs/images/index.png"
+        picture.parent.mkdir(exist_ok=True)
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+            )
+            sheet = browser.new_page(viewport={"width": 1280, "height": 1500})
+            sheet.goto(page.as_uri())
+            sheet.wait_for_function("document.querySelectorAll('svg.marks').length > 3")
+            sheet.screenshot(path=picture)
+            browser.close()
 
 
 def to_markdown(frame: pd.DataFrame) -> str:
@@ -144,7 +191,8 @@ def write_between(path: Path, marker: str, text: str) -> None:
     pattern = re.compile(rf"(<!-- {marker} -->\n).*?(<!-- /{marker} -->)", re.DOTALL)
     if not pattern.search(content):
         sys.exit(f"{path} has no place for {marker}")
-    path.write_text(pattern.sub(lambda found: found[1] + text + "\n" + found[2], content), encoding="utf-8")
+    filled = pattern.sub(lambda found: found[1] + text + "\n" + found[2], content)
+    path.write_text(filled, encoding="utf-8")
 
 
 def write_environment() -> None:
@@ -162,13 +210,15 @@ def write_environment() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=["times", "scores"])
+    parser.add_argument("--only", choices=["times", "scores", "demo"])
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
-    if options.only != "scores":
+    if options.only in (None, "times"):
         measure_times(options.runs).to_csv(HERE / "results.csv", index=False)
-    if options.only != "times":
+    if options.only in (None, "scores"):
         measure_scores().to_csv(HERE / "scores.csv", index=False)
+    if options.only in (None, "demo"):
+        write_demo()
     write_environment()
     readme = HERE / "README.md"
     for marker, name in (("times", "results.csv"), ("scores", "scores.csv")):
