@@ -190,7 +190,7 @@ class CellFolder:
     @property
     def is_done(self) -> bool:
         """True once the whole cell is on disk."""
-        return (self.path / "DONE").is_file()
+        return all((self.path / name).is_file() for name in ("DONE", "record.json"))
 
     def lock(self, *, on_wait: Callable[[str], None] | None = None) -> AbstractContextManager[None]:
         """Hold the cell for this process and remove what a killed one left half written."""
@@ -199,6 +199,18 @@ class CellFolder:
     def write_text(self, name: str, text: str) -> None:
         """Write ``config.yaml``, ``report.html`` and the like."""
         storage.write_file(self.path / name, text)
+
+    def read_text(self, name: str) -> str:
+        """Read ``config.yaml``.
+
+        Raises
+        ------
+        RecordError
+            If it is missing or no text.
+        """
+        path = self.path / name
+        with damage_if_odd(path):
+            return storage.read_file(path).decode()
 
     # ------------------------------------------------------------ folds
 
@@ -342,10 +354,21 @@ class CellFolder:
                 raise ValueError("it belongs to another cell or to other options")
         return found
 
+    def resume_explanation(self, key: str) -> tuple[Explanation | None, str]:
+        """Return the explanation, if it needs not be made, and a sentence if it was set aside."""
+        try:
+            return self.read_explanation(key), ""
+        except DamageError as error:
+            storage.set_aside(self._explanation_path(key))
+            return None, f"{error} It was set aside and is computed again."
+
+    def explanation_keys(self) -> tuple[str, ...]:
+        """Return the hash of every explanation of the cell, in order."""
+        return tuple(sorted(path.stem for path in (self.path / "explanation").glob("*.npz")))
+
     def read_explanations(self) -> tuple[Explanation, ...]:
         """Read every explanation of the cell, in the order of their hashes."""
-        paths = sorted((self.path / "explanation").glob("*.npz"))
-        found = (self.read_explanation(path.stem) for path in paths)
+        found = (self.read_explanation(key) for key in self.explanation_keys())
         return tuple(explanation for explanation in found if explanation is not None)
 
     # ------------------------------------------------------------ inside
