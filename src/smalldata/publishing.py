@@ -114,7 +114,7 @@ def _stored(folder: Path, record: RunRecord, key: str, reporter: Reporter) -> Ex
         try:
             explanation = cell.read_explanation(name)
         except RecordError as error:
-            reporter.warn(f"{error} Run the command of {record.folder} again to mend it.")
+            reporter.warn(f"The explanation of {record.label} is left out: {error}")
         else:
             if explanation is not None:
                 return explanation

@@ -446,7 +446,8 @@ def read_records(
         except RecordError as error:
             if on_problem is None:
                 raise
-            on_problem(f"{error} Run the command of {path.parent.name} again to mend it.")
+            mend = f" Run the command of {path.parent.name} again to mend it."
+            on_problem(f"{error}{mend if isinstance(error, DamageError) else ''}")
     return records
 
 
