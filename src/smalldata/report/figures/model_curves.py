@@ -177,15 +177,15 @@ def draw_learning_curve(page: Figures, summary: dict[str, Any]) -> None:
     primary = summary["measure"]["name"]
     ranked = [cell for cell in summary["cells"] if cell["rank"] is not None]
     names = list(dict.fromkeys(_family(cell) for cell in ranked))[: len(CLASS_COLOURS)]
-    n_full = summary["task"]["n_samples"] * (1 - 1 / max(summary["n_folds"], 2))
     rows = []
     for cell in ranked:
         score = cell["scores"][primary]
-        if _family(cell) in names:
+        size = cell["n_train"] if cell["train_size"] is None else cell["train_size"]
+        if _family(cell) in names and size is not None:
             rows.append(
                 {
                     "c": names.index(_family(cell)),
-                    "size": round(n_full) if cell["train_size"] is None else cell["train_size"],
+                    "size": size,
                     "mean": score["mean"],
                     "low": score["mean"] if score["low"] is None else score["low"],
                     "high": score["mean"] if score["high"] is None else score["high"],
