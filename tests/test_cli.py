@@ -319,6 +319,26 @@ def test_a_full_stdout_is_one_sentence(folder):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.skipif(os.name == "nt", reason="SIGTERM cannot be caught on Windows")
+def test_a_scheduler_that_ends_the_run_gets_130_and_no_litter(folder):
+    (folder / "tmp").mkdir()
+    command = [sys.executable, "-m", "smalldata", "model=mlp", *SMALL, "explain=none"]
+    run = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "TMPDIR": str(folder / "tmp")},
+    )
+    run.stderr.readline()  # it has read the table
+    run.terminate()
+    _, err = run.communicate()
+    assert run.returncode == 130
+    assert "the same command goes on from there" in err
+    assert not list((folder / "tmp").glob("smalldata-*"))
+
+
 def test_cuda_without_a_card_is_refused(capsys):
     torch = pytest.importorskip("torch")
     if torch.cuda.is_available():

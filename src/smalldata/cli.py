@@ -8,8 +8,10 @@ exit status and the tables to print are derived, whatever process it ran in.
 import io
 import json
 import shlex
+import signal
 import sys
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -43,6 +45,8 @@ def main(arguments: Sequence[str]) -> int:
     """
     verb = arguments[0] if arguments and arguments[0] in VERBS else "run"
     rest = list(arguments[1:] if arguments and arguments[0] in VERBS else arguments)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's Ctrl-C
     try:
         _make_printable(arguments)
         status = VERBS[verb](rest)

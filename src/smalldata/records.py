@@ -47,6 +47,9 @@ from smalldata.results import (
 )
 from smalldata.task import Task, TaskKind
 
+_CELL_LITTER = (".[!r]*.tmp", ".record.json.*.tmp", "folds/.*.tmp", "explanation/.*.tmp")
+_TABLE_LITTER = (".[!s]*.tmp", "*/.report.html.*.tmp")
+"""Half-written files by the lock they are written under; splits.parquet is under neither."""
 _FOLD_NAME = re.compile(r"r(\d{2,})f(\d{2,})")
 
 
@@ -70,7 +73,7 @@ def lock_comparison(
     folder: Path, *, on_wait: Callable[[str], None] | None = None
 ) -> AbstractContextManager[None]:
     """Hold the folder of one set of splits while its table is derived and written."""
-    return storage.lock_folder(folder, on_wait=on_wait)
+    return storage.lock_folder(folder, on_wait=on_wait, litter=_TABLE_LITTER)
 
 
 # ---------------------------------------------------------------- splits.parquet
@@ -194,7 +197,7 @@ class CellFolder:
 
     def lock(self, *, on_wait: Callable[[str], None] | None = None) -> AbstractContextManager[None]:
         """Hold the cell for this process and remove what a killed one left half written."""
-        return storage.lock_folder(self.path, on_wait=on_wait, clean=True)
+        return storage.lock_folder(self.path, on_wait=on_wait, litter=_CELL_LITTER)
 
     def write_text(self, name: str, text: str) -> None:
         """Write ``config.yaml``, ``report.html`` and the like."""
