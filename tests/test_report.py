@@ -18,6 +18,7 @@ from smalldata.comparison import compare
 from smalldata.report import index_html, print_comparison, report_html
 from smalldata.report.attributions import N_PLOTTED, N_TABLE, summarize_explanation
 from smalldata.report.outcomes import pool_repeats, summarize_outcomes
+from smalldata.report.overview import summarize_comparison
 from smalldata.report.plain import plain
 from smalldata.report.render import embed_json
 from smalldata.report.summarize import summarize_cell
@@ -206,6 +207,47 @@ def test_learning_curve_appears_with_several_train_sizes():
     assert sorted(set(learning["size"])) == list(sizes)
     assert len(learning["mean"]) == 4
     assert "20 samples" in page.text
+
+
+def test_a_cell_on_all_samples_stands_at_the_samples_it_was_trained_on():
+    """Also with repeats: 4 folds of 60 samples leave 45 to train on, however often."""
+    task = make_toy_task()
+    records = [
+        make_record(task, "linear", train_size=size, identity={"size": size}, n_repeats=3)
+        for size in (20, None)
+    ]
+    learning = Page(index_html(compare(records), records, task=task)).data["datasets"]["learning"]
+    assert sorted(learning["data"]["size"]) == [20, 45]
+
+
+def test_cells_of_other_features_share_no_row_of_features():
+    task, other = make_toy_task(n_features=12), make_toy_task(n_features=14)
+    records = [make_record(task, model) for model in ("linear", "knn")]
+    wider = make_record(other, "dummy", dataset="toy-wider")
+    explanations = {record.hash: make_explanation(task, record) for record in records}
+    explanations[wider.hash] = make_explanation(other, wider)
+    comparison = compare([*records, wider])
+    shared = summarize_comparison(comparison, [*records, wider], task, explanations)["shared"]
+    assert [label.split()[0] for label in sorted(shared["labels"])] == ["knn", "linear"]
+
+
+def test_a_feature_every_model_leans_on_is_found_beyond_the_rows_shown():
+    """Nine features of its own lead each of three models; the tenth is the same in all."""
+    task = make_toy_task(n_features=30)
+    records = [make_record(task, model) for model in ("linear", "knn", "dummy")]
+    explanation = make_explanation(task, records[0])
+    explanations = {}
+    for i, record in enumerate(records):
+        weights = np.ones(30)
+        weights[9 * i : 9 * i + 9] = 100.0
+        weights[27] = 2.0
+        values = np.broadcast_to(weights[None, :, None], explanation.values.shape)
+        explanations[record.hash] = replace(explanation, values=values.astype(np.float32))
+    summary = summarize_comparison(compare(records), records, task, explanations)
+    assert "gene_27" not in {entry["name"] for entry in summary["shared"]["features"]}
+    assert summary["words"]["features"] == [
+        "gene_27 is among the first 10 of all 3 explained models."
+    ]
 
 
 # ---------------------------------------------------------------- numbers

@@ -34,10 +34,10 @@ def say_doubts(summary: dict[str, Any], primary: dict[str, Any] | None) -> list[
     task, cell, against = summary["task"], summary["cell"], summary["against"]
     doubts = []
     if cell["failed"]:
+        rest = "the scores are of the rest and " if cell["n_ok"] else ""
         doubts.append(
-            f"{len(cell['failed'])} of {cell['n_planned']} folds failed; the scores are of the "
-            "rest "
-            f"and the cell is not ranked. First reason: {cell['failed'][0]['reason'].rstrip('.')}."
+            f"{len(cell['failed'])} of {cell['n_planned']} folds failed; {rest}the cell is not "
+            f"ranked. First reason: {cell['failed'][0]['reason'].rstrip('.')}."
         )
     elif cell["status"] == "failed" and cell["n_ok"] < cell["n_planned"]:
         doubts.append(f"Only {cell['n_ok']} of {cell['n_planned']} folds are finished.")
@@ -56,8 +56,9 @@ def say_doubts(summary: dict[str, Any], primary: dict[str, Any] | None) -> list[
     slope = next((s for s in summary["scores"] if s["name"] == "calibration_slope"), None)
     if slope is not None:
         doubts += doubt_calibration(slope)
-    if primary is not None and against is not None and against["linear"] is not None:
-        doubts += doubt_beyond_linear(against["linear"], better=primary["better"])
+    linear = against["linear"] if against is not None and cell["model"] != "dummy" else None
+    if primary is not None and linear is not None:
+        doubts += doubt_beyond_linear(linear, better=primary["better"])
     doubts += [sentence(text) for text in task["warnings"]]
     doubts += doubt_explanation(summary["explanation"])
     for note in cell["notes"][:4]:
@@ -106,10 +107,13 @@ def doubt_interval(primary: dict[str, Any], task: dict[str, Any]) -> list[str]:
     sd = task["target_values"].get("sd") if task["target_values"] else None
     wide = WIDE_INTERVAL * sd if sd and primary["name"] in ("rmse", "mae") else WIDE_INTERVAL
     if high - low > wide:
-        return [
-            f"The interval is wide ({format_interval(low, high)}); single folds reach from "
-            f"{format_number(primary['min'])} to {format_number(primary['max'])}."
-        ]
+        reach = (
+            f"; single folds reach from {format_number(primary['min'])} to "
+            f"{format_number(primary['max'])}"
+            if primary["n"] > 1
+            else ""
+        )
+        return [f"The interval is wide ({format_interval(low, high)}){reach}."]
     return []
 
 

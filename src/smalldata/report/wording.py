@@ -33,7 +33,7 @@ def is_clear(test: dict[str, Any]) -> bool:
 def say_question(task: dict[str, Any], cell: dict[str, Any]) -> list[str]:
     """Say what was predicted, from what, and how it was tested."""
     sentences = say_task(task)
-    if cell["n_planned"]:
+    if cell["n_folds"]:
         times = f", {cell['n_repeats']} times over" if cell["n_repeats"] > 1 else ""
         sentences.append(
             "Every score is of samples that the model had not seen: "
@@ -266,15 +266,16 @@ def say_steadiness(leading: Sequence[dict[str, Any]], top_k: int, n_folds: int) 
     """
     steady = [entry["name"] for entry in leading if entry["frequency"] >= STEADY]
     loose = [entry for entry in leading if entry["frequency"] < MOSTLY]
+    place = f"among the first {top_k}" if top_k > 1 else "the first"
     if len(steady) == len(leading):
         verb = "is" if len(steady) == 1 else "are"
         return (
-            f"The ranking is steady: {join_words(steady)} {verb} among the first {top_k} "
+            f"The ranking is steady: {join_words(steady)} {verb} {place} "
             f"in at least {format_percent(STEADY)} of the {n_folds} folds."
         )
     told = loose or leading
     counts = [f"{entry['name']} in {entry['frequency'] * n_folds:.0f}" for entry in told[1:]]
-    first = f"{told[0]['name']} is among the first {top_k} in "
+    first = f"{told[0]['name']} is {place} in "
     counts.insert(0, f"{first}{told[0]['frequency'] * n_folds:.0f}")
     return (
         f"The ranking is {'not' if loose else 'mostly'} steady: of the {n_folds} folds, "
