@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from smalldata.catalogue import conf_dir, names
+from smalldata.catalogue import conf_dir, names, read_entry
 from smalldata.errors import ConfigError
 
 CONFIG_NAME = "run"
@@ -184,6 +184,9 @@ def _not_composed(message: str) -> str:
             (line for line in message.splitlines() if "Value" in line or "Invalid" in line), ""
         )
         return f"{key} has a value of the wrong type: {detail.strip()}."
+    group, _, rest = key.partition(".")
+    if holders := [name for name in names(group) if rest in read_entry(group, name)]:
+        return f"{key} needs {group}={' or '.join(holders)}."
     return unknown_key(key, _known_keys())
 
 
@@ -198,7 +201,7 @@ def unknown_key(key: str, known: Sequence[str]) -> str:
 
 def _known_keys() -> list[str]:
     """Dotted keys of the default configuration, and those of every learner and dataset."""
-    from smalldata.catalogue import read_entry, read_yaml
+    from smalldata.catalogue import read_yaml
 
     keys = [
         name
