@@ -69,6 +69,16 @@ class Memory:
         self.kept.pop(name, None)
 
 
+class Counting(Memory):
+    """Also counts what it is given."""
+
+    n_added = 0
+
+    def add(self, name, trial):
+        self.n_added += 1
+        super().add(name, trial)
+
+
 def run_tuner(task, learner=KNN, space=SPACE, *, log=None, preprocessing=PLAIN, **options):
     """Tune on all rows of a task; returns what came of it and the trials."""
     log = Memory() if log is None else log
@@ -251,6 +261,9 @@ def test_inner_folds_are_capped_by_the_smallest_class():
     tuned, trials = run_tuner(task, inner_folds=5, inner_repeats=2)
     assert tuned.notes == ("tuned on 3 inner folds instead of 5: more cannot hold each class",)
     assert {len(trial.fold_scores) for trial in trials} == {6}
+    few = make_toy([0.1, 0.2, 0.3, 0.4], kind=TaskKind.REGRESSION)
+    tuned, _ = run_tuner(few, inner_folds=5)
+    assert tuned.notes == ("tuned on 4 inner folds instead of 5: there are too few rows or groups",)
 
 
 @pytest.mark.parametrize(
@@ -297,12 +310,15 @@ def test_a_trial_that_fails_is_passed_over():
         assert (trial.score is None) == failed
 
 
-def test_where_every_trial_fails_the_fold_fails_with_the_first_reason_and_is_tried_again():
+@pytest.mark.parametrize("sampler", ["tpe", "grid"])
+def test_where_every_trial_fails_the_fold_fails_with_the_first_reason_and_is_tried_again(sampler):
     task = binary_toy()
     splits = make_splits(task, "kfold", n_splits=3)
     space = SearchSpace.from_config({"mode": {"kind": "categorical", "choices": ["raise"]}})
-    log = Memory()
-    tuner = make_tuner(task, Spy(), space, options=TuningOptions(trials=2), log=log)
+    log = Counting()
+    tuner = make_tuner(
+        task, Spy(), space, options=TuningOptions(trials=2, sampler=sampler), log=log
+    )
     spy = Spy(mode="refuse")
     for _ in range(2):
         record = evaluate(task, spy, splits, tuner=tuner, n_jobs=1)
@@ -311,6 +327,7 @@ def test_where_every_trial_fails_the_fold_fails_with_the_first_reason_and_is_tri
             "all 2 trials failed, the first one: the model needs more rows."
         )
         assert len(log.start("r00f00")) == 2
+    assert log.n_added == 2 * 2 * 3  # the second run did not take the first one's word
 
 
 def test_a_measure_the_model_cannot_give_fails_the_trial():

@@ -213,9 +213,8 @@ class OptunaTuner:
         data = _Inner(X=X, y=y, groups=groups, folds=folds, preprocessing=preprocessing)
         self._check_defined(data)
         trials = [] if self.log is None else list(self.log.start(name))
-        if len(trials) == self.options.trials and all(t.score is None for t in trials):
-            # A failed fold is tried again on the next run; what made it fail may be mended.
-            assert self.log is not None
+        if self.log is not None and trials and all(trial.score is None for trial in trials):
+            # A failed fold is tried again on the next run: what made it fail may be mended.
             self.log.restart(name)
             trials = []
         seconds_before = sum(trial.seconds for trial in trials)
@@ -274,7 +273,8 @@ class OptunaTuner:
                 ]
             except SplitError:  # whole groups would take a class away; fewer folds may not
                 continue
-            few = f"tuned on {n_splits} inner folds instead of {asked}: more cannot hold each class"
+            why = "more cannot hold each class" if stratify else "there are too few rows or groups"
+            few = f"tuned on {n_splits} inner folds instead of {asked}: {why}"
             return folds, () if n_splits == asked else (few,)
         return [], ("not tuned: the training rows cannot be cut into 2 inner folds",)
 
