@@ -14,6 +14,7 @@ HOSTILE = (
     "\"quoted\" 'name' & `more`",
     "a.b[0]['c']\\n${alert(3)}",
     "{{ 7 * 7 }}\u2028{% raw %}",
+    "=sum(A1)",
 )
 
 

@@ -1,6 +1,7 @@
 """The command line as a user types it: what it prints, writes and returns."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -182,6 +183,16 @@ def test_lists(capsys):
         (["dataset=omic"], "there is no 'omic'; did you mean omics?"),
         (["dataset=my.csv"], "dataset=table dataset.path=my.csv dataset.target=COLUMN"),
         (["my.csv"], "dataset=table dataset.path=my.csv dataset.target=COLUMN"),
+        (["model=svm,knn"], "model must be one value; got 'svm,knn'. Add -m"),
+        (["dataset.drop=a,b"], "A list is written dataset.drop=[a,b]"),
+        (["cv=holdout", "cv.n_splits=3"], "no key 'cv.n_splits' with cv=holdout; cv=auto or "),
+        (["model.learner.C=1"], "with model=xgboost; model=svm has it"),
+        (["model=xgboost", "model.learner.n_estimators=9"], "did you mean model.learner.n_rounds"),
+        (
+            ["dataset=table", "dataset.path=n\udce4.csv"],
+            "must be UTF-8 text; dataset.path=n\\udce4",
+        ),
+        (["outputs=" + "y" * 300, *SMALL], "File name too long"),
         (["model="], "model must name a file of conf/model"),
         (["modl=knn"], "there is no key 'modl' in this configuration; did you mean model?"),
         (["model=knn", "model.learner.neighbors=3"], "did you mean model.learner.n_neighbors"),
@@ -233,6 +244,99 @@ def test_a_wrong_cell_of_a_grid_does_not_stop_the_others(folder, capsys):
     assert "dummy" in out
     assert "nonsense" in err
     assert len(_cells(folder)) == 1
+
+
+def test_a_cell_mends_itself_from_what_is_left(folder, capsys):
+    command = ["model=linear", *SMALL]
+    assert main(command) == 0
+    expected = capsys.readouterr().out
+    (cell,) = _cells(folder)
+    npz = next((cell / "explanation").iterdir())
+    before = np.load(npz)["values"]
+    for damage in (
+        (cell / "record.json").unlink,
+        (cell / "config.yaml").unlink,
+        lambda: (cell / "config.yaml").write_text("model: ["),
+        (cell / "folds" / "r00f01.json").unlink,
+        lambda: npz.write_bytes(npz.read_bytes()[:300]),
+    ):
+        damage()
+        _forget()
+        assert main(command) == 0
+        out, err = capsys.readouterr()
+        assert out.splitlines()[3].split("|")[:-2] == expected.splitlines()[3].split("|")[:-2]
+        assert (cell / "DONE").is_file()
+        assert len(list((cell / "folds").glob("*.json"))) == 3
+    assert f"{npz.name} is torn" in err
+    np.testing.assert_array_equal(np.load(npz)["values"], before)
+
+
+def test_a_torn_explanation_beside_does_not_stop_the_table(folder, capsys):
+    assert main(["model=linear", *SMALL]) == 0
+    (cell,) = _cells(folder)
+    npz = next((cell / "explanation").iterdir())
+    npz.write_bytes(b"x")
+    _forget()
+    assert main(["model=dummy", *SMALL]) == 0
+    out, err = capsys.readouterr()
+    assert f"{npz.name} is torn" in err
+    assert "linear" in out
+
+
+def test_explain_names_a_missing_config(folder, capsys):
+    assert main(["model=dummy", *SMALL, "explain=none"]) == 0
+    (cell,) = _cells(folder)
+    (cell / "config.yaml").unlink()
+    assert main(["explain", str(cell)]) == 2
+    assert "config.yaml is missing" in capsys.readouterr().err
+
+
+def test_what_cannot_be_explained_is_in_the_table(folder, capsys):
+    assert main(["model=dummy", *SMALL, "explain.background=500"]) == 2
+    out, err = capsys.readouterr()
+    assert "explain.background must not exceed" in err
+    assert "dummy" in out
+    assert next(folder.glob("outputs/*/*/*/report.html")).is_file()
+
+
+def test_a_terminal_that_lacks_a_character_still_gets_the_table(folder):
+    command = [sys.executable, "-m", "smalldata", "model=dummy", *SMALL, "explain=none"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=environment, cwd=folder
+    )
+    assert done.returncode == 0
+    assert "index.html" in done.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+def test_a_full_stdout_is_one_sentence(folder):
+    command = [sys.executable, "-m", "smalldata", "datasets"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert "it is full" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGTERM cannot be caught on Windows")
+def test_a_scheduler_that_ends_the_run_gets_130_and_no_litter(folder):
+    (folder / "tmp").mkdir()
+    command = [sys.executable, "-m", "smalldata", "model=mlp", *SMALL, "explain=none"]
+    run = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "TMPDIR": str(folder / "tmp")},
+    )
+    run.stderr.readline()  # it has read the table
+    run.terminate()
+    _, err = run.communicate()
+    assert run.returncode == 130
+    assert "the same command goes on from there" in err
+    assert not list((folder / "tmp").glob("smalldata-*"))
 
 
 def test_cuda_without_a_card_is_refused(capsys):

@@ -341,11 +341,11 @@ def test_no_such_file_offers_the_nearest(read, tmp_path):
     sentence = refused(
         DataError, lambda: load_dataset("table", path=tmp_path / "zzz", target="outcome")
     )
-    assert sentence.endswith(f"The folder {tmp_path} holds my.csv.")
+    assert sentence.endswith(f"the folder {tmp_path} holds my.csv.")
     sentence = refused(
         DataError, lambda: load_dataset("table", path=tmp_path / "no" / "my.csv", target="outcome")
     )
-    assert sentence.endswith(f"The folder {tmp_path / 'no'} is empty or missing.")
+    assert sentence.endswith(f"the folder {tmp_path / 'no'} is empty or missing.")
 
 
 def test_a_folder_is_no_file(read, tmp_path):

@@ -103,6 +103,21 @@ def test_a_cell_is_explained_out_of_fold_and_adds_up(kind, model):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_linear_model_is_explained_where_its_probabilities_are_0_and_1(kind):
+    task = _task(kind)
+    X = task.dataset.X.copy()
+    X.loc[7, "x0"] = 1e12
+    task = make_task(dataclasses.replace(task.dataset, X=X))
+    splits = make_splits(task, "kfold", n_splits=3)
+    learner = load_learner("linear")
+    record = evaluate(task, learner, splits, n_jobs=1)
+    found = explain(task, record, learner, splits, n_jobs=1)
+    row = int(np.flatnonzero(found.row == 7)[0])
+    assert np.abs(found.values[row, 0]).max() > 1e6
+    assert found.additivity_error < 1e-6
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("model", ["linear", "svm", "xgboost"])
 def test_values_equal_brute_force_with_a_categorical_as_one_player(kind, model):
     values = {"n_rounds": 20} if model == "xgboost" else {}

@@ -181,13 +181,20 @@ def test_auc_reads_the_margin_where_there_is_one():
     assert scores["brier"].value == pytest.approx(np.mean((p - y) ** 2))
 
 
-def test_one_vs_rest_auc_reads_any_margins():
+def test_one_vs_rest_auc_judges_every_model_by_its_probabilities():
+    # Sums of one-vs-one decisions and centred log-odds order the rows of one class otherwise than
+    # probabilities do: a model must not gain or lose by which of them it stores.
     rng = np.random.default_rng(1)
     y = np.append([0, 1, 2], rng.integers(0, 3, 30))
-    margin = rng.normal(size=(33, 3)) * [1, 10, 100]  # rows that sum to nothing in particular
-    found = three_scores(y, np.full((33, 3), 1 / 3), margin)["roc_auc_ovr"].value
-    by_hand = [metrics.roc_auc_score(y == code, margin[:, code]) for code in range(3)]
-    assert found == pytest.approx(np.mean(by_hand), abs=1e-12)
+    p = rng.dirichlet(np.ones(3), size=33)
+    logs = np.log(p)
+    margin = logs - logs.mean(axis=1, keepdims=True)
+    bare = three_scores(y, p)["roc_auc_ovr"].value
+    assert three_scores(y, p, margin)["roc_auc_ovr"].value == bare
+    expected = metrics.roc_auc_score(y, p, multi_class="ovr", average="macro")
+    assert bare == pytest.approx(expected, abs=1e-12)
+    by_margin = np.mean([metrics.roc_auc_score(y == code, margin[:, code]) for code in range(3)])
+    assert abs(by_margin - bare) > 1e-4
 
 
 # ---------------------------------------------------------------- edges: a value or a reason

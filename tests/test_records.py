@@ -456,6 +456,33 @@ def test_the_lock_and_litter_of_a_killed_process_do_not_stay(tmp_path):
         assert not leftover.exists()
 
 
+def test_each_lock_removes_only_the_litter_of_its_own_files(tmp_path):
+    cell = tmp_path / "knn-0123456789"
+    (cell / "folds").mkdir(parents=True)
+    of_table = [tmp_path / ".comparison.csv.1.tmp", tmp_path / ".index.html.1.tmp"]
+    of_table += [cell / ".report.html.1.tmp"]
+    of_cell = [cell / ".record.json.1.tmp", cell / ".DONE.1.tmp", cell / ".config.yaml.1.tmp"]
+    of_nobody = tmp_path / ".splits.parquet.1.tmp"
+    for path in (*of_table, *of_cell, of_nobody):
+        path.touch()
+    with CellFolder(cell).lock():
+        assert not any(path.exists() for path in of_cell)
+        assert all(path.exists() for path in of_table)
+    with lock_comparison(tmp_path):
+        assert not any(path.exists() for path in of_table)
+    assert of_nobody.exists()
+
+
+def test_an_interrupted_write_leaves_nothing(tmp_path, monkeypatch):
+    def interrupt(handle):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_text(tmp_path / "comparison.csv", "a\n")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_comparison_has_a_lock_of_its_own(tmp_path):
     cell = CellFolder(tmp_path / "knn-0123456789")
     with lock_comparison(tmp_path), cell.lock():

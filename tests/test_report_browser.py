@@ -276,6 +276,8 @@ def test_downloads_hold_the_data_and_the_drawing(tab, pages):
     assert rows[0] == ["Sample", "Feature", "Value", "Shapley value"]
     assert len(rows) == 1 + 80 * 12
     assert {row[1] for row in rows} >= {*HOSTILE[:4]}
+    assert "'=sum(A1)" in {row[1] for row in rows}, "a spreadsheet would run it as a formula"
+    assert any(row[3].startswith("-") for row in rows), "a negative number stays one"
     assert all(re.fullmatch(r"-?\d.*", row[3]) for row in rows[1:])
 
     drawing = tab.download("#figure-waterfall [data-download=svg]").decode()
@@ -288,6 +290,29 @@ def test_downloads_hold_the_data_and_the_drawing(tab, pages):
     features = tab.download("[data-download-table=feature-table]").decode()
     assert len(list(csv.reader(io.StringIO(features, newline="")))) == 13
     assert page.locator("#figure-roc").is_visible()
+
+
+def test_the_table_of_models_downloads_as_numbers(tab, pages):
+    tab.open(pages["binary index"])
+    text = tab.download("[data-download-table=comparison-table]").decode()
+    head, *rows = csv.reader(io.StringIO(text, newline=""))
+    assert head[:5] == ["Rank", "Model", "ROC AUC", "95 % interval from", "95 % interval to"]
+    for row in rows:
+        assert len(row) == len(head)
+        rank, _, mean, low, high, *others = row
+        if rank:  # svm failed a fold
+            assert float(low) <= float(mean) <= float(high)
+            assert int(rank) >= 1
+        assert all(cell == "" or float(cell) is not None for cell in others)
+
+
+def test_a_model_is_picked_out_by_the_keyboard(tab, pages):
+    page = tab.open(pages["binary index"])
+    faded = "#figure-roc .canvas .mark-line path[opacity='0.12']"
+    assert page.locator(faded).count() == 0
+    page.locator("select[data-signal=c]").focus()
+    page.keyboard.press("ArrowDown")
+    page.wait_for_function("(s) => document.querySelectorAll(s).length > 0", arg=faded)
 
 
 def test_index_leads_to_the_report_and_back(tab, pages):

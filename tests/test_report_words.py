@@ -4,7 +4,7 @@ import pytest
 
 from report_cells import make_explanation, make_record, make_toy_task
 from smalldata.comparison import compare
-from smalldata.report import wording
+from smalldata.report import doubts, wording
 from smalldata.report.overview import summarize_comparison
 from smalldata.report.summarize import summarize_cell
 from smalldata.report.verdict import say_comparison
@@ -70,10 +70,10 @@ def feature(name: str, frequency: float, share: float = 0.1, direction: str = "u
         ((1.0, 0.9), "steady: tau and p_tau are"),
         (
             (1.0, 0.88),
-            "mostly steady: of 25 folds, among the first 10 are tau in 25 and p_tau in 22",
+            "mostly steady: of the 25 folds, tau is among the first 10 in 25 and p_tau in 22.",
         ),
         ((1.0, 0.6), "mostly steady"),
-        ((1.0, 0.56), "not steady: of 25 folds, among the first 10 are p_tau in 14"),
+        ((1.0, 0.56), "not steady: of the 25 folds, p_tau is among the first 10 in 14."),
     ],
 )
 def test_steadiness(frequencies, said):
@@ -116,18 +116,19 @@ def described(n: int, *, classes=(50, 50), n_features: int = 10, missing: float 
     ("task", "said"),
     [
         (described(99), "99 samples are few"),
-        (described(200, classes=(181, 19)), "The class c1 has 19 samples only"),
+        (described(200, classes=(181, 19)), "The smallest class, c1, has 19 samples only"),
+        (described(38, classes=(19, 19)), "Each class has 19 samples only"),
         (described(200, classes=(161, 39)), "unequal: c1 is 20"),
         (described(200, n_features=201), "1.0 times as many features"),
         (described(200, missing=0.06), "6\u202f% of the values are missing"),
     ],
 )
 def test_doubts_of_size(task, said):
-    assert any(said in sentence for sentence in wording.doubt_size(task))
+    assert any(said in sentence for sentence in doubts.doubt_size(task))
 
 
 def test_a_large_balanced_task_raises_no_doubt_of_size():
-    assert wording.doubt_size(described(200, classes=(160, 40), missing=0.05)) == []
+    assert doubts.doubt_size(described(200, classes=(160, 40), missing=0.05)) == []
 
 
 @pytest.mark.parametrize(
@@ -141,18 +142,105 @@ def test_a_large_balanced_task_raises_no_doubt_of_size():
     ],
 )
 def test_doubts_of_interval(score, sd, said):
-    found = wording.doubt_interval(score, {"target_values": {"sd": sd} if sd else {}})
+    found = doubts.doubt_interval(score, {"target_values": {"sd": sd} if sd else {}})
     assert bool(found) == bool(said)
     assert said in "".join(found)
 
 
 @pytest.mark.parametrize(
-    ("slope", "said"), [(0.69, "too extreme"), (0.71, ""), (1.39, ""), (1.41, "too timid")]
+    ("slope", "said"),
+    [
+        ((0.69, 0.4, 0.9), "too extreme"),
+        ((0.69, 0.3, 1.1), ""),
+        ((0.71, 0.6, 0.9), ""),
+        ((1.39, 1.1, 1.6), ""),
+        ((1.41, 1.1, 1.7), "too timid"),
+        ((3.0, -2.0, 8.0), ""),
+        ((3.0, None, None), ""),
+        ((None, None, None), ""),
+    ],
 )
-def test_doubts_of_calibration(slope, said):
-    found = "".join(wording.doubt_calibration(slope))
+def test_doubts_of_calibration_need_an_interval_off_one(slope, said):
+    mean, low, high = slope
+    found = "".join(doubts.doubt_calibration({"mean": mean, "low": low, "high": high}))
     assert bool(found) == bool(said)
     assert said in found
+
+
+@pytest.mark.parametrize(
+    ("linear", "better", "said"),
+    [
+        (versus(-0.05, -0.15, 0.05, 0.9), "higher", "does as well"),
+        (versus(-0.05, -0.09, -0.01), "higher", "does clearly better"),
+        (versus(-0.05, -0.09, -0.01, 0.2), "higher", "linear model does better"),
+        (versus(0.05, 0.01, 0.09), "higher", ""),
+        (versus(0.5, 0.1, 0.9), "lower", "does clearly better"),
+        (versus(-0.5, -0.9, -0.1), "lower", ""),
+    ],
+)
+def test_a_linear_model_that_does_as_well_or_better_is_a_doubt(linear, better, said):
+    found = "".join(doubts.doubt_beyond_linear(linear, better=better))
+    assert bool(found) == bool(said)
+    assert said in found
+
+
+def test_only_as_many_features_are_asked_to_be_steady_as_can_lead():
+    """With six features the first two lead: the third can't be called unsteady for not leading."""
+    features = [feature(name, float(place < 2)) for place, name in enumerate("abcdef")]
+    explanation = {
+        "features": features,
+        "n_features": 6,
+        "n_folds": 5,
+        "top_k": 2,
+        "blocks": [],
+        "relative_error": None,
+        "notes": [],
+    }
+    task = {"kind": "binary", "positive": "yes", "target": "y"}
+    assert any("is steady: a and b are" in said for said in wording.say_features(task, explanation))
+    assert doubts.doubt_explanation(explanation) == []
+
+
+@pytest.mark.parametrize(
+    ("measure", "mean", "said"),
+    [
+        ("roc_auc", 0.997, "more than 99 of 100 cases"),
+        ("roc_auc", 1.0, "in 100 of 100 cases"),
+        ("r2", -0.2, "would predict better"),
+        ("r2", 0.4, "40\u202f% of the variance"),
+    ],
+)
+def test_scores_in_everyday_words(measure, mean, said):
+    assert said in wording.explain_score(measure, mean, {"positive": "yes"})
+
+
+@pytest.mark.parametrize(
+    ("versus_best", "tied", "said"),
+    [
+        (versus(-0.1, -0.2, -0.05), False, "clearly behind the first"),
+        (versus(-0.1, -0.2, -0.05, 0.3), False, "though not clearly"),
+        (versus(-0.1, -0.2, 0.05, 0.3), True, "tied with the first"),
+    ],
+)
+def test_a_rank_is_told_with_what_its_test_says(versus_best, tied, said):
+    task = {"positive": "yes"}
+    run = {"status": "ok", "reason": "", "model": "svm", "label": "svm"}
+    against = {
+        "rank": 2,
+        "n_ranked": 3,
+        "tied_with_best": tied,
+        "n_tied": 1 + tied,
+        "best": "mlp",
+        "dummy": None,
+        "versus_best": versus_best,
+    }
+    assert said in wording.say_performance(task, run, primary(0.8, 0.7, 0.9), against)[-1]
+
+
+def test_dummy_is_called_the_floor_and_nothing_it_did_is_praised():
+    run = {"status": "ok", "reason": "", "model": "dummy", "label": "dummy"}
+    said = wording.say_performance({"positive": "yes"}, run, primary(0.5, 0.5, 0.5), None)
+    assert said[1:] == ["It ignores the features: the floor that every other model must pass."]
 
 
 def test_doubts_of_a_cell_collect_what_the_record_says():
@@ -162,22 +250,22 @@ def test_doubts_of_a_cell_collect_what_the_record_says():
     comparison = compare([*records, failed])
     explanation = make_explanation(task, records[1], sampled=True, notes=("rows were left out",))
     summary = summarize_cell(task, records[1], explanation, comparison)
-    said = " ".join(wording.say_doubts(summary, summary["scores"][0]))
+    said = " ".join(doubts.say_doubts(summary, summary["scores"][0]))
     assert "60 samples are few" in said
     assert "A linear model does as well" in said
     assert "sampled and noisy" in said
     assert "Rows were left out." in said
     assert "Early stopping was not possible (1 fold)." in said
-    assert said.endswith(wording.ONE_STUDY)
+    assert said.endswith(doubts.ONE_STUDY)
     summary = summarize_cell(task, failed, None, comparison)
-    assert "2 of 8 folds failed" in wording.say_doubts(summary, summary["scores"][0])[0]
+    assert "2 of 8 folds failed" in doubts.say_doubts(summary, summary["scores"][0])[0]
 
 
 # ---------------------------------------------------------------- the comparison
 
 
 def cell(model: str, rank: int | None, mean: float, *, tied: bool = False, **changes) -> dict:
-    gap = {"difference": mean - 0.9, "p_holm": 0.2 if tied else 0.001}
+    gap = versus(mean - 0.9, mean - 1.0, 0.1 if tied else mean - 0.89, 0.2 if tied else 0.001)
     return {
         "model": model,
         "label": model,
@@ -204,7 +292,7 @@ def verdict(*cells: dict, **changes) -> dict[str, str]:
     }
     summary = {
         "task": task,
-        "measure": {"name": "roc_auc", "title": "ROC AUC"},
+        "measure": {"name": "roc_auc", "title": "ROC AUC", "better": "higher"},
         "cells": list(cells),
         "sizes": sorted({c["train_size"] for c in cells if c["train_size"]}),
         "best_corrected": None,
@@ -228,9 +316,60 @@ def test_a_clear_leader_and_a_tie_are_told_apart():
 
 
 def test_correction_for_choosing_the_best_is_told():
-    corrected = {"mean": 0.87, "ci_low": 0.8, "ci_high": 0.92, "n_models": 2}
+    corrected = {
+        "mean": 0.87,
+        "ci_low": 0.8,
+        "ci_high": 0.92,
+        "n_models": 2,
+        "uncorrected": 0.9,
+    }
     said = verdict(cell("svm", 1, 0.9), cell("knn", 2, 0.8), best_corrected=corrected)["leader"]
-    assert "expect 0.870 (0.800 to 0.920)" in said
+    assert "flatters it; corrected for that, expect 0.870 (0.800 to 0.920)" in said
+    corrected["mean"] = 0.91
+    said = verdict(cell("svm", 1, 0.9), cell("knn", 2, 0.8), best_corrected=corrected)["leader"]
+    assert "flatters" not in said
+    assert "Corrected for picking the best of 2, expect 0.910" in said
+
+
+def test_models_of_equal_score_share_the_lead():
+    said = verdict(cell("svm", 1, 1.0), cell("knn", 1, 1.0, tied=True), cell("dummy", 3, 0.5))
+    assert said["leader"].startswith("svm and knn share the best ROC AUC: 1.000.")
+
+
+def test_a_gap_that_many_tests_make_unclear_is_not_called_clear():
+    unclear = {"versus_best": versus(-0.1, -0.2, -0.01, 0.1)}
+    said = verdict(cell("svm", 1, 0.9), cell("mlp", 2, 0.8, **unclear))
+    assert "mlp is behind, though not clearly" in said["leader"]
+    assert "clearly behind" not in said["leader"] + said["baselines"]
+    said = verdict(cell("svm", 1, 0.9), cell("linear", 2, 0.8, **unclear))["baselines"]
+    assert "linear model is behind the best, though not clearly" in said
+    said = verdict(cell("mlp", 1, 0.9), cell("linear", 2, 0.8, **unclear))["baselines"]
+    assert "but not clearly" in said
+
+
+def against_dummy(model: str, difference: float, p_holm: float = 0.001) -> dict:
+    ends = (difference - 0.05, difference + 0.05)
+    test = {**versus(difference, *ends, p_holm), "first": model, "second": "dummy"}
+    return {**test, "train_size": None}
+
+
+def test_a_model_behind_the_best_may_yet_be_clearly_better_than_dummy():
+    cells = cell("mlp", 1, 0.75), cell("svm", 2, 0.7, tied=True), cell("dummy", 3, 0.5, tied=True)
+    tests = [against_dummy("mlp", 0.25, 0.2), against_dummy("svm", 0.2)]
+    said = verdict(*cells, tests=tests)["baselines"]
+    assert "Ignoring the features (dummy) gives 0.500; svm is clearly better." in said
+    tests = [against_dummy("mlp", 0.25), against_dummy("svm", 0.2)]
+    assert "every other model is clearly better" in verdict(*cells, tests=tests)["baselines"]
+    tests = [against_dummy("mlp", -0.25), against_dummy("svm", -0.2)]
+    assert "No model is clearly better" in verdict(*cells, tests=tests)["baselines"]
+    lower = {"name": "roc_auc", "title": "Log loss", "better": "lower"}
+    said = verdict(*cells, tests=tests, measure=lower)["baselines"]
+    assert "every other model is clearly better" in said
+
+
+def test_a_network_alone_is_not_praised():
+    assert "Deep" not in verdict(cell("mlp", 1, 0.9))["baselines"]
+    assert "Deep" not in verdict(cell("mlp", 1, 0.9), cell("dummy", 2, 0.5))["baselines"]
 
 
 @pytest.mark.parametrize(
@@ -246,7 +385,6 @@ def test_correction_for_choosing_the_best_is_told():
         ((cell("svm", 1, 0.9), cell("knn", 2, 0.7)), "add model=dummy"),
         ((cell("svm", 1, 0.6), cell("dummy", 2, 0.5, tied=True)), "No model is clearly better"),
         ((cell("dummy", 1, 0.5), cell("svm", 2, 0.4)), "No model is clearly better"),
-        ((cell("svm", 1, 0.9), cell("dummy", 2, 0.5)), "(dummy) gives 0.500"),
     ],
 )
 def test_what_the_baselines_say(cells, said):
@@ -274,7 +412,7 @@ def test_words_of_a_real_comparison_name_the_best_and_the_shared_features():
     )
     best = next(row for row in comparison.rows if row.rank == 1)
     assert summary["words"]["leader"][0].startswith(f"{best.model} has the best ROC AUC")
-    assert "are among the first 4 of all 2 explained models" in summary["words"]["features"][0]
+    assert "are among the first 4 of both explained models" in summary["words"]["features"][0]
     gaps = {c["model"]: c["versus_best"] for c in summary["cells"]}
     assert gaps[best.model] is None
     assert gaps["dummy"]["difference"] < 0

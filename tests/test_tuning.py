@@ -668,7 +668,7 @@ def test_a_model_with_nothing_to_tune_is_the_untuned_cell(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["tune.trials=3"], "tune.trials needs tune=optuna."),
+        (["tune.trials=3"], "tune=optuna has it"),
         (["tune=optuna", "tune.trials=0"], "tune.trials must be a whole number from 1 on; got 0."),
         (["tune=optuna", "tune.measure=auc"], "measure must name a measure of multiclass tasks"),
         (["tune=optuna", "model.space.strength.low=20"], "space.strength: low must not exceed"),

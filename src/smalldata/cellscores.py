@@ -108,7 +108,7 @@ def cell_draws(record: RunRecord, measure: Measure, weights: Array) -> Array:
     """
     folds = _ordered(record)
     parts = [prediction for _, prediction in folds]
-    if measure.needs != "margin" and min(len(part.y) for part in parts) < SMALL_FOLD:
+    if not measure.orders and min(len(part.y) for part in parts) < SMALL_FOLD:
         repeats = sorted({fold.repeat for fold, _ in folds})
         parts = [_joined(part for fold, part in folds if fold.repeat == r) for r in repeats]
     scores = [

@@ -5,14 +5,17 @@ asked to compose and to sweep; a cell that ends leaves a note in a scratch folde
 exit status and the tables to print are derived, whatever process it ran in.
 """
 
+import io
 import json
 import shlex
+import signal
 import sys
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -20,8 +23,9 @@ from typing import Any
 from rich.console import Console
 
 from smalldata.composition import run_composed, split_flags
-from smalldata.errors import ConfigError, RecordError, SmalldataError
+from smalldata.errors import ConfigError, ExplanationError, RecordError, SmalldataError
 from smalldata.progress import Reporter
+from smalldata.storage import storage_error
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -41,8 +45,14 @@ def main(arguments: Sequence[str]) -> int:
     """
     verb = arguments[0] if arguments and arguments[0] in VERBS else "run"
     rest = list(arguments[1:] if arguments and arguments[0] in VERBS else arguments)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's Ctrl-C
     try:
-        return VERBS[verb](rest)
+        _make_printable(arguments)
+        status = VERBS[verb](rest)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return status
     except SmalldataError as error:
         _complain(error)
         return WRONG_INPUT
@@ -55,6 +65,27 @@ def main(arguments: Sequence[str]) -> int:
     except BrokenPipeError:  # `… | head` has seen enough
         sys.stderr.close()
         return DONE
+    except OSError as error:
+        _complain(_as_sentence(error))
+        return WRONG_INPUT
+
+
+def _make_printable(arguments: Sequence[str]) -> None:
+    """Let no character stop a run: a terminal's encoding may lack some that a table has.
+
+    Raises
+    ------
+    ConfigError
+        If an argument is no text: a file name that is not UTF-8 has no place in a record.
+    """
+    for argument in arguments:
+        shown = argument.encode("utf-8", "backslashreplace").decode()
+        if shown != argument:
+            raise ConfigError(
+                f"arguments and file names must be UTF-8 text; {shown} is not. Rename the file."
+            )
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 # ---------------------------------------------------------------- run
@@ -96,6 +127,7 @@ def _run_job(composed: Any, *, notes_folder: str) -> float | None:
     from smalldata.running import describe_plan, plan_cell, primary_score, run_cell
 
     reporter = _reporter()
+    plan = None
     try:
         config = build_config(composed)
         plan = plan_cell(config, reporter, command=_command())
@@ -103,9 +135,14 @@ def _run_job(composed: Any, *, notes_folder: str) -> float | None:
             _leave(notes_folder, Note(status="ok", dry_run=describe_plan(plan)))
             return None
         record, key = run_cell(plan, reporter)
-    except SmalldataError as error:
+    except (SmalldataError, OSError) as problem:
+        error = _as_sentence(problem)
         _complain(error)
-        _leave(notes_folder, Note(status="failed", error=str(error)))
+        note = Note(status="failed", error=str(error))
+        # What cannot be explained is evaluated all the same: it belongs into the table.
+        if plan is not None and isinstance(error, ExplanationError) and plan.cell.is_done:
+            note = replace(note, cell=str(plan.cell.path.resolve()), measure=plan.task.measure)
+        _leave(notes_folder, note)
         return None
     note = Note(
         status=record.status,
@@ -332,6 +369,13 @@ def _reporter() -> Reporter:
 
 def _console() -> Console:
     return Console(file=sys.stderr, highlight=False, soft_wrap=True)
+
+
+def _as_sentence(error: SmalldataError | OSError) -> SmalldataError:
+    """Return what the system refused as an error of ours; ours as they are."""
+    if isinstance(error, SmalldataError):
+        return error
+    return storage_error(Path(error.filename or "the result on stdout"), error)
 
 
 def _complain(error: SmalldataError) -> None:

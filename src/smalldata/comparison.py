@@ -130,6 +130,12 @@ def _check_together(records: list[RunRecord]) -> None:
     reference = next(record for record in records if record.splits_key == usual)
     for record in records:
         if record.splits_key != usual:
+            if record.dataset != reference.dataset:
+                raise SplitError(
+                    "all records must share one set of folds; "
+                    f"{reference.label} on {reference.dataset} and {record.label} on "
+                    f"{record.dataset} do not. Compare cells of one dataset at a time."
+                )
             advice = f"cv={reference.cv}"
             if record.cv == reference.cv:
                 advice += f" on the rows and the target of {reference.label}"

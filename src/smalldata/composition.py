@@ -11,10 +11,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from smalldata.catalogue import conf_dir, names, read_entry
+from smalldata.catalogue import conf_dir, names
 from smalldata.errors import ConfigError
 
 CONFIG_NAME = "run"
+_GROUPS = ("dataset", "model", "cv", "preprocess", "tune", "explain")
 _FLAGS = {"-m": "multirun", "--multirun": "multirun"}
 
 
@@ -75,7 +76,7 @@ def run_composed(
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
         call = hydra.multirun if multirun else hydra.run
-        with _one_sentence():
+        with _one_sentence(overrides):
             call(CONFIG_NAME, task_function, quoted, with_log_configuration=False)
 
 
@@ -130,7 +131,7 @@ def _bare_word(word: str) -> str:
 
 
 @contextmanager
-def _one_sentence() -> Iterator[None]:
+def _one_sentence(overrides: Sequence[str]) -> Iterator[None]:
     """Turn what Hydra and OmegaConf raise into a ConfigError that says what to do."""
     from hydra.errors import (
         ConfigCompositionException,
@@ -147,7 +148,7 @@ def _one_sentence() -> Iterator[None]:
     except OverrideParseException as error:
         raise ConfigError(f"an override must read key=value; got {error.override!r}.") from None
     except ConfigCompositionException as error:
-        raise ConfigError(_not_composed(str(error))) from None
+        raise ConfigError(_not_composed(str(error), overrides)) from None
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(_first_line(error)) from None
     except ValueError as error:
@@ -174,7 +175,11 @@ def _missing_file(missing: str) -> str:
     return f"{group} must name a file of conf/{group}; there is no {name!r}; {hint}"
 
 
-def _not_composed(message: str) -> str:
+def _not_composed(message: str, overrides: Sequence[str]) -> str:
+    if several := re.search(r"Ambiguous value for argument '([^=]+)=(.*)'", message):
+        key, value = several.groups()
+        instead = "" if key in _GROUPS else f" A list is written {key}=[{value}]."
+        return f"{key} must be one value; got {value!r}. Add -m for a grid of them.{instead}"
     found = re.search(r"Could not override '([^']+)'", message)
     if found is None:
         return _first_line(message)
@@ -184,10 +189,40 @@ def _not_composed(message: str) -> str:
             (line for line in message.splitlines() if "Value" in line or "Invalid" in line), ""
         )
         return f"{key} has a value of the wrong type: {detail.strip()}."
-    group, _, rest = key.partition(".")
-    if holders := [name for name in names(group) if rest in read_entry(group, name)]:
-        return f"{key} needs {group}={' or '.join(holders)}."
-    return unknown_key(key, _known_keys())
+    group = key.partition(".")[0]
+    chosen = _chosen(group, overrides)
+    owners = [name for name in names(group) if key in _group_keys(group, name)]
+    if owners and owners != chosen:
+        have = "has" if len(owners) == 1 else "have"
+        return (
+            f"there is no key {key!r} with {group}={','.join(chosen)}; "
+            f"{group}={' or '.join(owners)} {have} it."
+        )
+    return unknown_key(key, _known_keys(group, chosen))
+
+
+def _chosen(group: str, overrides: Sequence[str]) -> list[str]:
+    """Names a group of conf/ was set to, by the overrides or else by conf/run.yaml."""
+    from smalldata.catalogue import read_yaml
+
+    defaults = read_yaml(conf_dir() / f"{CONFIG_NAME}.yaml")["defaults"]
+    found = next((item[group] for item in defaults if group in item), "")
+    for override in overrides:
+        key, _, value = override.lstrip("+").partition("=")
+        found = value if key == group else found
+    return [name.strip() for name in str(found).split(",") if name.strip() in names(group)]
+
+
+def _group_keys(group: str, name: str) -> list[str]:
+    """Dotted keys of one file of conf/."""
+    from smalldata.catalogue import read_entry
+
+    keys = []
+    for key, value in read_entry(group, name).items():
+        keys.append(f"{group}.{key}")
+        if isinstance(value, dict) and key != "space":
+            keys += [f"{group}.{key}.{inner}" for inner in value]
+    return keys
 
 
 def unknown_key(key: str, known: Sequence[str]) -> str:
@@ -199,8 +234,8 @@ def unknown_key(key: str, known: Sequence[str]) -> str:
     return f"there is no key {key!r} in this configuration; {hint}"
 
 
-def _known_keys() -> list[str]:
-    """Dotted keys of the default configuration, and those of every learner and dataset."""
+def _known_keys(group_asked: str, chosen: Sequence[str]) -> list[str]:
+    """Dotted keys of conf/: of the group asked for those of the chosen names, else of all."""
     from smalldata.catalogue import read_yaml
 
     keys = [
@@ -208,13 +243,10 @@ def _known_keys() -> list[str]:
         for name in read_yaml(conf_dir() / f"{CONFIG_NAME}.yaml")
         if name not in ("defaults", "hydra")
     ]
-    for group in ("dataset", "model", "cv", "preprocess", "tune", "explain"):
+    for group in _GROUPS:
         keys.append(group)
-        for name in names(group):
-            for key, value in read_entry(group, name).items():
-                keys.append(f"{group}.{key}")
-                if isinstance(value, dict) and key != "space":
-                    keys += [f"{group}.{key}.{inner}" for inner in value]
+        for name in chosen if chosen and group == group_asked else names(group):
+            keys += _group_keys(group, name)
     return [key for key in dict.fromkeys(keys) if not key.endswith("_target_")]
 
 

@@ -321,6 +321,8 @@ def explained_output(estimator: Any, X: Array, *, kind: TaskKind, scale: str) ->
     elif scale == "probability":
         output = np.asarray(estimator.predict_proba(X), dtype=np.float64)
         output = output[:, 1:] if kind is TaskKind.BINARY else output
+    elif hasattr(estimator, "log_odds"):
+        output = np.asarray(estimator.log_odds(X), dtype=np.float64)
     elif hasattr(estimator, "decision_function"):
         output = np.asarray(estimator.decision_function(X), dtype=np.float64)
         output = output[:, None] if output.ndim == 1 else output

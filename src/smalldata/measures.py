@@ -45,6 +45,9 @@ class Measure:
         (y, given, classes) -> Score, where ``given`` is the needed part; see `formulas`.
     higher_is_better : bool
         Read only where ``target`` is None.
+    orders : bool
+        True: reads only the order of the samples of a fold, so that predictions of different
+        folds' models are never pooled.
     ranked : bool
         False: shown, but no rank, no test, and it cannot be the primary measure.
     target : float or None
@@ -64,6 +67,7 @@ class Measure:
     high: float
     function: Callable[[NDArray[Any], NDArray[Any], tuple[str, ...]], Score]
     higher_is_better: bool = True
+    orders: bool = False
     ranked: bool = True
     target: float | None = None
     rope: float = 0.01
@@ -107,7 +111,7 @@ class Measure:
         if missing:
             return Score(value=None, reason=missing)
         # An infinite margin has its place in an order; anything else must be a number.
-        if np.any(np.isnan(given)) or (self.needs != "margin" and not np.all(np.isfinite(given))):
+        if np.any(np.isnan(given)) or (not self.orders and not np.all(np.isfinite(given))):
             return Score(value=None, reason="the prediction holds values that are not numbers")
         with np.errstate(all="ignore"):
             found = self.function(prediction.y, given, classes)
@@ -129,6 +133,7 @@ MEASURES: tuple[Measure, ...] = (
         title="ROC AUC",
         kinds=_BINARY,
         needs="margin",
+        orders=True,
         demands="two classes",
         low=0,
         high=1,
@@ -138,7 +143,8 @@ MEASURES: tuple[Measure, ...] = (
         name="roc_auc_ovr",
         title="ROC AUC (one-vs-rest)",
         kinds=_MULTICLASS,
-        needs="margin",
+        needs="probability",
+        orders=True,
         demands="two classes",
         low=0,
         high=1,
@@ -149,6 +155,7 @@ MEASURES: tuple[Measure, ...] = (
         title="Average precision",
         kinds=_BINARY,
         needs="margin",
+        orders=True,
         demands="two classes",
         low=0,
         high=1,

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from smalldata.comparison import compare
+from smalldata.errors import RecordError
 from smalldata.progress import Reporter
 from smalldata.records import CellFolder, lock_comparison, read_records, write_text
 from smalldata.report import index_html, report_html
@@ -47,7 +48,8 @@ def publish(
         explanations = {
             record.hash: explanation
             for record in records
-            if (explanation := _stored(folder, record, asked.get(record.folder, ""))) is not None
+            if (explanation := _stored(folder, record, asked.get(record.folder, ""), reporter))
+            is not None
         }
         for record in records:
             if record.folder in asked or not (folder / record.folder / "report.html").is_file():
@@ -105,10 +107,15 @@ def write_table(
     write_text(folder / "comparison.json", text + "\n")
 
 
-def _stored(folder: Path, record: RunRecord, key: str) -> Explanation | None:
-    """Return the explanation asked for, or any the cell has, or None."""
+def _stored(folder: Path, record: RunRecord, key: str, reporter: Reporter) -> Explanation | None:
+    """Return the explanation asked for, or any the cell has, or None; a torn one stops nothing."""
     cell = CellFolder(folder / record.folder)
-    if key and (explanation := cell.read_explanation(key)) is not None:
-        return explanation
-    found = cell.read_explanations()
-    return found[0] if found else None
+    for name in (*((key,) if key else ()), *cell.explanation_keys()):
+        try:
+            explanation = cell.read_explanation(name)
+        except RecordError as error:
+            reporter.warn(f"The explanation of {record.label} is left out: {error}")
+        else:
+            if explanation is not None:
+                return explanation
+    return None

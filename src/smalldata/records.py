@@ -51,6 +51,15 @@ from smalldata.task import Task, TaskKind
 from smalldata.trials import TrialFolder, read_trials, write_trials
 
 Choose = Callable[[Sequence[Trial]], Trial | None]
+_CELL_LITTER = (
+    ".[!r]*.tmp",
+    ".record.json.*.tmp",
+    "folds/.*.tmp",
+    "explanation/.*.tmp",
+    "tuning/.*.tmp",
+)
+_TABLE_LITTER = (".[!s]*.tmp", "*/.report.html.*.tmp")
+"""Half-written files by the lock they are written under; splits.parquet is under neither."""
 _FOLD_NAME = re.compile(r"r(\d{2,})f(\d{2,})")
 
 
@@ -74,7 +83,7 @@ def lock_comparison(
     folder: Path, *, on_wait: Callable[[str], None] | None = None
 ) -> AbstractContextManager[None]:
     """Hold the folder of one set of splits while its table is derived and written."""
-    return storage.lock_folder(folder, on_wait=on_wait)
+    return storage.lock_folder(folder, on_wait=on_wait, litter=_TABLE_LITTER)
 
 
 # ---------------------------------------------------------------- splits.parquet
@@ -194,11 +203,11 @@ class CellFolder:
     @property
     def is_done(self) -> bool:
         """True once the whole cell is on disk."""
-        return (self.path / "DONE").is_file()
+        return all((self.path / name).is_file() for name in ("DONE", "record.json"))
 
     def lock(self, *, on_wait: Callable[[str], None] | None = None) -> AbstractContextManager[None]:
         """Hold the cell for this process and remove what a killed one left half written."""
-        return storage.lock_folder(self.path, on_wait=on_wait, clean=True)
+        return storage.lock_folder(self.path, on_wait=on_wait, litter=_CELL_LITTER)
 
     @property
     def trials(self) -> TrialFolder:
@@ -208,6 +217,18 @@ class CellFolder:
     def write_text(self, name: str, text: str) -> None:
         """Write ``config.yaml``, ``report.html`` and the like."""
         storage.write_file(self.path / name, text)
+
+    def read_text(self, name: str) -> str:
+        """Read ``config.yaml``.
+
+        Raises
+        ------
+        RecordError
+            If it is missing or no text.
+        """
+        path = self.path / name
+        with damage_if_odd(path):
+            return storage.read_file(path).decode()
 
     # ------------------------------------------------------------ folds
 
@@ -374,10 +395,21 @@ class CellFolder:
                 raise ValueError("it belongs to another cell or to other options")
         return found
 
+    def resume_explanation(self, key: str) -> tuple[Explanation | None, str]:
+        """Return the explanation, if it needs not be made, and a sentence if it was set aside."""
+        try:
+            return self.read_explanation(key), ""
+        except DamageError as error:
+            storage.set_aside(self._explanation_path(key))
+            return None, f"{error} It was set aside and is computed again."
+
+    def explanation_keys(self) -> tuple[str, ...]:
+        """Return the hash of every explanation of the cell, in order."""
+        return tuple(sorted(path.stem for path in (self.path / "explanation").glob("*.npz")))
+
     def read_explanations(self) -> tuple[Explanation, ...]:
         """Read every explanation of the cell, in the order of their hashes."""
-        paths = sorted((self.path / "explanation").glob("*.npz"))
-        found = (self.read_explanation(path.stem) for path in paths)
+        found = (self.read_explanation(key) for key in self.explanation_keys())
         return tuple(explanation for explanation in found if explanation is not None)
 
     # ------------------------------------------------------------ inside
@@ -455,7 +487,8 @@ def read_records(
         except RecordError as error:
             if on_problem is None:
                 raise
-            on_problem(f"{error} Run the command of {path.parent.name} again to mend it.")
+            mend = f" Run the command of {path.parent.name} again to mend it."
+            on_problem(f"{error}{mend if isinstance(error, DamageError) else ''}")
     return records
 
 

@@ -15,7 +15,7 @@ from smalldata.cells import make_record
 from smalldata.config import RunConfig, config_text, read_config
 from smalldata.datasets import build_dataset
 from smalldata.devices import resolve_device
-from smalldata.errors import RecordError
+from smalldata.errors import RecordError, SmalldataError
 from smalldata.evaluation import evaluate_fold, evaluate_folds
 from smalldata.explanation import (
     ExplanationOptions,
@@ -226,7 +226,7 @@ def open_cell(path: Path, *, measure: str | None = None) -> Stored:
     """
     cell = CellFolder(path)
     record = cell.read_record()
-    config = read_config((path / "config.yaml").read_text(encoding="utf-8"))
+    config = read_config(cell.read_text("config.yaml"))
     config = replace(config, measure=measure or config.measure)
     plan = plan_cell(config, Reporter(Console(quiet=True)))
     if plan.record.hash != record.hash:
@@ -255,14 +255,17 @@ def _evaluate(plan: Plan, cell: CellFolder, reporter: Reporter) -> RunRecord:
     found, sentences = cell.resume()
     for sentence in sentences:
         reporter.warn(sentence)
-    if cell.is_done:
+    folds = {(fold.repeat, fold.fold): fold for fold in found}
+    planned = () if plan.record.skipped else plan.splits.folds
+    missing = [fold for fold in planned if (fold.repeat, fold.fold) not in folds]
+    if not _has_config(cell):
+        cell.write_text("config.yaml", config_text(config.plain))
+    if cell.is_done and not missing:
         reporter.say(f"{plan.title}: already finished, {len(found)} folds found")
         return cell.read_record(folds=found)
     cell.write_text("config.yaml", config_text(config.plain))
-    folds = {(fold.repeat, fold.fold): fold for fold in found}
     tuner = plan.tuner and replace(plan.tuner, log=cell.trials)
-    if not plan.record.skipped:
-        missing = [f for f in plan.splits.folds if (f.repeat, f.fold) not in folds]
+    if missing:
         results = evaluate_folds(
             plan.task,
             config.learner,
@@ -287,12 +290,23 @@ def _evaluate(plan: Plan, cell: CellFolder, reporter: Reporter) -> RunRecord:
     return record
 
 
+def _has_config(cell: CellFolder) -> bool:
+    """Whether the cell can be opened again by its ``config.yaml``."""
+    try:
+        read_config(cell.read_text("config.yaml"))
+    except SmalldataError:
+        return False
+    return True
+
+
 def _explain(
     stored: Stored, options: ExplanationOptions, reporter: Reporter, *, n_jobs: int | None = None
 ) -> Explanation:
     plan, config = stored.plan, stored.plan.config
     about = describe_options(options, seed=config.seed)
-    found = stored.cell.read_explanation(cell_hash(about))
+    found, sentence = stored.cell.resume_explanation(cell_hash(about))
+    if sentence:
+        reporter.warn(sentence)
     if found is not None:
         return found
     parts = explain_folds(

@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -57,10 +57,12 @@ def write_file(path: Path, content: str | bytes) -> None:
             os.fsync(file.fileno())
         _rename(temporary, _system_path(path))
         _sync_folder(path.parent)
-    except OSError as error:
+    except BaseException as error:  # Ctrl-C too
         with suppress(OSError):  # the folder may be gone or read-only; the first error is told
             temporary.unlink(missing_ok=True)
-        raise storage_error(path, error) from error
+        if isinstance(error, OSError):
+            raise storage_error(path, error) from error
+        raise
 
 
 def append_line(path: Path, line: bytes) -> None:
@@ -124,7 +126,7 @@ def set_aside(path: Path) -> None:
 
 @contextmanager
 def lock_folder(
-    folder: Path, *, on_wait: Callable[[str], None] | None = None, clean: bool = False
+    folder: Path, *, on_wait: Callable[[str], None] | None = None, litter: Sequence[str] = ()
 ) -> Iterator[None]:
     """Hold a folder for this process; another process waits for its turn.
 
@@ -134,8 +136,9 @@ def lock_folder(
         Made where it is missing. The lock is the file ``.lock`` in it.
     on_wait : callable, optional
         Told one sentence if another process holds the folder.
-    clean : bool
-        Remove what a killed process left half written in the folder and one level below.
+    litter : sequence of str
+        Patterns below the folder of what a killed process may have left half written; removed.
+        Only of files that are written under this very lock: another process may be writing others.
 
     Raises
     ------
@@ -156,10 +159,9 @@ def lock_folder(
     except OSError as error:
         raise storage_error(folder, error) from error
     try:
-        if clean:
-            for pattern in (".*.tmp", "*/.*.tmp"):
-                for leftover in _system_path(folder).glob(pattern):
-                    leftover.unlink(missing_ok=True)
+        for pattern in litter:
+            for leftover in _system_path(folder).glob(pattern):
+                leftover.unlink(missing_ok=True)
         yield
     finally:
         lock.release()

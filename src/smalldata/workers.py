@@ -25,6 +25,9 @@ Result = TypeVar("Result")
 KEEP_SECONDS = 300
 """Idle processes end after this time."""
 
+WAKE_SECONDS = 0.5
+"""A wait for results ends this often: a Ctrl-C that comes just before it is not seen within it."""
+
 _ONE_THREAD = dict.fromkeys(
     (
         "OMP_NUM_THREADS",
@@ -118,7 +121,7 @@ def stream_jobs(
 
 def _stream_batch(shared: str, jobs: list[Job], n_processes: int) -> Iterator[tuple[Job, Any]]:
     """Yield what finishes; ends early, without an error, if a worker is killed."""
-    from concurrent.futures import as_completed
+    from concurrent.futures import FIRST_COMPLETED, wait
     from concurrent.futures.process import BrokenProcessPool
 
     from joblib.externals.loky import get_reusable_executor
@@ -138,10 +141,12 @@ def _stream_batch(shared: str, jobs: list[Job], n_processes: int) -> Iterator[tu
                 futures[executor.submit(_run, shared, job)] = job
         except BrokenProcessPool:
             pass  # those submitted carry the same error, the others stay unfinished
-        for future in as_completed(futures):
-            if isinstance(future.exception(), BrokenProcessPool):
-                continue
-            yield futures[future], future.result()
+        pending = set(futures)
+        while pending:
+            done, pending = wait(pending, timeout=WAKE_SECONDS, return_when=FIRST_COMPLETED)
+            for future in done:
+                if not isinstance(future.exception(), BrokenProcessPool):
+                    yield futures[future], future.result()
     except BaseException:  # Ctrl-C, a closed generator or an error: nobody waits for the rest
         _forget_queue(executor)
         executor.shutdown(wait=True, kill_workers=True)

@@ -152,7 +152,7 @@ def _bytes(file: Path) -> bytes:
         beside = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
         near = get_close_matches(file.name, beside, n=3)
         hint = f"did you mean {' or '.join(str(folder / name) for name in near)}?" if near else ""
-        hint = hint or f"The folder {folder.resolve()} " + (
+        hint = hint or f"the folder {folder.resolve()} " + (
             f"holds {listed(sorted(beside), mark='')}." if beside else "is empty or missing."
         )
         raise DataError(f"path must be a file; there is no {file}; {hint}")

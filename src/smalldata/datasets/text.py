@@ -53,8 +53,8 @@ def split_text(
     if max(len(record) for record in records) < 2:
         raise DataError(
             f"{source} must have several columns; one was read with the separator "
-            f"{SEPARATORS.get(chosen, chosen)}, its first line is {first!r}. "
-            "Name another one, for example dataset.separator=semicolon."
+            f"{SEPARATORS.get(chosen, chosen)}, its first line is {first!r}. Name another one, "
+            f"for example dataset.separator={'comma' if chosen == ';' else 'semicolon'}."
         )
     return records, lines, chosen
 

@@ -93,9 +93,13 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.notes_ = _notes(fit)
         return self
 
+    def log_odds(self, X: Array) -> Array:
+        """Return log-odds of shape (n_samples, n_outputs), exact where probabilities are 0 or 1."""
+        return np.asarray(X @ self.coef_.T + self.intercept_)
+
     def predict_proba(self, X: Array) -> Array:
         """Return probabilities of shape (n_samples, n_classes)."""
-        output = X @ self.coef_.T + self.intercept_
+        output = self.log_odds(X)
         if self.n_classes > 2:
             return np.asarray(softmax(output, axis=1))
         return np.asarray(expit(np.hstack([-output, output])))

@@ -208,9 +208,9 @@ def _bins(truth: NDArray[np.bool_], score: Array, n_bins: int) -> list[dict[str,
 
 
 def _ranking_score(repeat: Repeat, code: int) -> Array:
-    """Order the samples of a fold as the measures do: by the margin, else the probability."""
-    if repeat.margin is not None:
-        score: Array = repeat.margin[:, code if repeat.margin.shape[1] > 1 else 0]
+    """Order the samples as the measures do: of two classes by the margin, else the probability."""
+    if repeat.margin is not None and repeat.margin.shape[1] == 1:
+        score: Array = repeat.margin[:, 0]
         return score
     return _scored(repeat, code)[1]
 

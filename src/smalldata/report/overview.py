@@ -18,8 +18,8 @@ from smalldata.report.outcomes import (
     pool_repeats,
     roc_curves,
 )
-from smalldata.report.plain import plain
-from smalldata.report.summarize import describe_measure, find_test, summarize_task
+from smalldata.report.plain import flatten, plain
+from smalldata.report.summarize import describe_measure, find_test, names_of, summarize_task
 from smalldata.report.verdict import say_comparison
 from smalldata.report.wording import SIGNIFICANT
 from smalldata.results import Comparison, ComparisonRow, Explanation, RunRecord
@@ -68,8 +68,15 @@ def summarize_comparison(
         "best_corrected": plain(comparison.best_corrected),
         "sizes": sizes,
         "notes": [str(note) for note in comparison.notes],
-        "environment": sorted(
-            (str(key), str(value)) for key, value in comparison.environment.items()
+        "environment": flatten(
+            {key: value for key, value in comparison.environment.items() if key != "command"}
+        ),
+        "commands": list(
+            dict.fromkeys(
+                str(record.environment["command"])
+                for record in records
+                if record.environment.get("command")
+            )
         ),
         "fold_scores": _fold_scores(cells, by_hash, names),
         "curves": _curves(task, ranked, by_hash),
@@ -91,6 +98,7 @@ def _cell(
         "predict": own.predict_seconds,
         "explain": own.explain_seconds,
     }
+    n_train = [] if record is None else [fold.n_train for fold in record.folds if fold.n_train]
     best = _best(comparison, own)
     versus = None
     if best is not None and best.hash != own.hash and own.rank is not None:
@@ -103,7 +111,9 @@ def _cell(
         "model": own.model,
         "settings": own.settings,
         "label": label,
+        "names": sorted(names_of(own)),
         "train_size": own.train_size,
+        "n_train": round(float(np.mean(n_train))) if n_train else None,
         "href": f"{own.model}-{key}/report.html",
         "has_report": record is not None and record.status != "skipped",
         "rank": own.rank,
@@ -137,15 +147,11 @@ def _best(comparison: Comparison, own: ComparisonRow) -> ComparisonRow | None:
 
 def _tests(comparison: Comparison, cells: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """All pairwise tests, with the labels of the table."""
-    names = {
-        name: cell["label"]
-        for cell in cells
-        for name in (cell["hash"], f"{cell['model']}-{cell['hash']}")
-    }
+    names = {(cell["train_size"], name): cell["label"] for cell in cells for name in cell["names"]}
     return [
         {
-            "first": names.get(test.first, test.first),
-            "second": names.get(test.second, test.second),
+            "first": names[test.train_size, test.first],
+            "second": names[test.train_size, test.second],
             "train_size": test.train_size,
             "difference": test.difference,
             "low": test.ci_low,
@@ -220,32 +226,40 @@ def _curves(
 def _shared_features(
     ranked: Sequence[dict[str, Any]], explanations: Mapping[str, Explanation]
 ) -> dict[str, Any]:
-    """Rank of each leading feature in every explained model."""
-    explained = [cell for cell in ranked if cell["hash"] in explanations]
+    """Rank of each leading feature in every explained model of the usual features."""
     shares = {}
-    for cell in explained:
-        explanation = explanations[cell["hash"]]
+    usual = None
+    for cell in ranked:
+        explanation = explanations.get(cell["hash"])
+        if explanation is None:
+            continue
         mean = np.abs(explanation.values).mean(axis=(0, 2), dtype=np.float64)
-        if mean.sum() > 0:
-            shares[cell["hash"]] = mean / mean.sum()
-    explained = [cell for cell in explained if cell["hash"] in shares]
-    if len(explained) < 2:
+        names = tuple(str(name) for name in explanation.feature_names)
+        usual = names if usual is None else usual
+        # Cells of other blocks of one data set may stand beside each other in a table.
+        if names == usual and mean.sum() > 0:
+            shares[cell["label"]] = mean / mean.sum()
+    if len(shares) < 2 or usual is None:
         return {}
-    names = explanations[explained[0]["hash"]].feature_names
-    matrix = np.stack([shares[cell["hash"]] for cell in explained])
+    matrix = np.stack(list(shares.values()))
     places = np.argsort(np.argsort(-matrix, axis=1, kind="stable"), axis=1, kind="stable") + 1
-    leading = np.argsort(-matrix.mean(axis=0), kind="stable")[:N_SHARED_FEATURES]
-    top = min(10, max(1, len(names) // 3))
-    rows = []
-    for j in leading:
-        inside = [bool(value) for value in (places[:, j] <= top) & (matrix[:, j] > 0)]
-        rows.append(
+    order = np.argsort(-matrix.mean(axis=0), kind="stable")
+    top = min(10, max(1, len(usual) // 3))
+    n_top = ((places <= top) & (matrix > 0)).sum(axis=0)
+    most = max(order, key=lambda j: n_top[j])
+    return {
+        "top": top,
+        "labels": list(shares),
+        "everywhere": [usual[j] for j in order if n_top[j] == len(shares)],
+        "most": {"name": usual[most], "n_top": int(n_top[most])},
+        "features": [
             {
-                "name": str(names[j]),
+                "name": usual[j],
                 "share": float(matrix[:, j].mean()),
                 "places": [int(value) for value in places[:, j]],
                 "shares": [float(value) for value in matrix[:, j]],
-                "n_top": sum(inside),
+                "n_top": int(n_top[j]),
             }
-        )
-    return {"top": top, "labels": [cell["label"] for cell in explained], "features": rows}
+            for j in order[:N_SHARED_FEATURES]
+        ],
+    }

@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from smalldata.report import plain, wording
+from smalldata.report.doubts import say_doubts
 from smalldata.report.figures import cell_figures, comparison_figures, explanation_figures
 from smalldata.report.figures.grammar import CONFIG
 from smalldata.report.overview import summarize_comparison
@@ -68,7 +69,7 @@ def report_html(
             summary["task"], summary["cell"], primary, summary["against"]
         ),
         "features": wording.say_features(summary["task"], summary["explanation"]),
-        "doubts": wording.say_doubts(summary, primary),
+        "doubts": say_doubts(summary, primary),
     }
     return _render(
         "report.html",

@@ -6,6 +6,7 @@ Step in the line: plain dict of a comparison -> **sentences** (plain text).
 from collections.abc import Sequence
 from typing import Any
 
+from smalldata.report.doubts import ONE_STUDY, doubt_size
 from smalldata.report.plain import (
     count,
     format_interval,
@@ -14,7 +15,7 @@ from smalldata.report.plain import (
     join_words,
     sentence,
 )
-from smalldata.report.wording import ONE_STUDY, doubt_size, say_task
+from smalldata.report.wording import is_clear, say_task
 
 
 def say_comparison(summary: dict[str, Any]) -> dict[str, list[str]]:
@@ -49,38 +50,69 @@ def _say_leader(summary: dict[str, Any], ranked: Sequence[dict[str, Any]]) -> li
         return ["No model has finished all its folds: there is no ranking."]
     best = ranked[0]
     score = _score(summary, best)
+    joint = [cell["label"] for cell in ranked if cell["rank"] == best["rank"]]
     interval = (
         f" (95 % interval {format_interval(score['low'], score['high'])})"
-        if score["low"] is not None
+        if score["low"] is not None and len(joint) == 1
         else ""
     )
-    lead = f"{best['label']} has the best {title}: {format_number(score['mean'])}{interval}."
+    verb = "has" if len(joint) == 1 else "share"
+    lead = f"{join_words(joint)} {verb} the best {title}: {format_number(score['mean'])}{interval}."
     if len(ranked) == 1:
         return [lead, "It is the only ranked model; there is nothing to compare it with."]
-    tied = [cell["label"] for cell in ranked[1:] if cell["tied"]]
-    behind = [cell["label"] for cell in ranked[1:] if not cell["tied"]]
-    sentences = [lead]
-    if not tied:
+    subject = "It is" if len(joint) == 1 else "They are"
+    distance = _say_distance(ranked[len(joint) :], subject=subject)
+    return [lead, *distance, *_say_choice(summary, len(ranked))]
+
+
+def _is_behind(cell: dict[str, Any]) -> bool:
+    """Whether the difference to the best is clear, all pairs counted."""
+    return cell["versus_best"] is not None and is_clear(cell["versus_best"])
+
+
+def _say_distance(others: Sequence[dict[str, Any]], *, subject: str) -> list[str]:
+    tied = [cell["label"] for cell in others if cell["tied"]]
+    clear = [cell["label"] for cell in others if not cell["tied"] and _is_behind(cell)]
+    unclear = [cell["label"] for cell in others if not cell["tied"] and not _is_behind(cell)]
+    sentences = []
+    if others and len(clear) == len(others):
         sentences.append(
-            "It is ahead of every other model: no interval of a difference to it contains 0."
+            f"{subject} clearly ahead of every other model: no interval of a difference contains "
+            "0, and every p-value is below 0.05 with all pairs counted (Holm)."
         )
-    else:
+        return sentences
+    if tied:
         sentences.append(
-            f"It is not clearly ahead of {join_words(tied)}: the interval of the difference "
+            f"{subject} not clearly ahead of {join_words(tied)}: the interval of the difference "
             "contains 0."
         )
-        if behind:
-            verb = "is" if len(behind) == 1 else "are"
-            sentences.append(f"{join_words(behind)} {verb} clearly behind.")
-    corrected = summary["best_corrected"]
-    if corrected and corrected.get("mean") is not None:
+    if unclear:
         sentences.append(
-            f"Picking the best of {int(corrected.get('n_models', len(ranked)))} flatters it; "
-            "corrected for that, "
-            f"expect {format_number(corrected['mean'])} "
-            f"({format_interval(corrected.get('ci_low'), corrected.get('ci_high'))})."
+            f"{join_words(unclear)} {'is' if len(unclear) == 1 else 'are'} behind, though not "
+            "clearly once all pairs are counted (Holm)."
+        )
+    if clear:
+        sentences.append(
+            f"{join_words(clear)} {'is' if len(clear) == 1 else 'are'} clearly behind."
         )
     return sentences
+
+
+def _say_choice(summary: dict[str, Any], n_ranked: int) -> list[str]:
+    """Say what is left of the best score once the choice of the best is corrected for."""
+    corrected = summary["best_corrected"]
+    if not corrected or corrected.get("mean") is None:
+        return []
+    picked = f"icking the best of {int(corrected.get('n_models', n_ranked))}"
+    expected = (
+        f"expect {format_number(corrected['mean'])} "
+        f"({format_interval(corrected.get('ci_low'), corrected.get('ci_high'))})."
+    )
+    change = corrected["mean"] - corrected.get("uncorrected", corrected["mean"])
+    worse = change < 0 if summary["measure"]["better"] == "higher" else change > 0
+    if worse:
+        return [f"P{picked} flatters it; corrected for that, {expected}"]
+    return [f"Corrected for p{picked}, {expected}"]
 
 
 def _say_baselines(summary: dict[str, Any], ranked: Sequence[dict[str, Any]]) -> list[str]:
@@ -93,12 +125,10 @@ def _say_baselines(summary: dict[str, Any], ranked: Sequence[dict[str, Any]]) ->
         sentences.append(
             "There is no dummy in this table: add model=dummy to see what guessing scores."
         )
-    elif dummy["rank"] == 1 or dummy["tied"]:
-        sentences.append("No model is clearly better than dummy, which ignores the features.")
-    else:
-        sentences.append(
-            f"Ignoring the features (dummy) gives {format_number(_score(summary, dummy)['mean'])}."
-        )
+    if len(ranked) == 1:
+        return sentences
+    if dummy is not None:
+        sentences.append(_say_dummy(summary, dummy, ranked))
     linear = next((cell for cell in ranked if cell["model"] == "linear"), None)
     if linear is not None and linear["rank"] == 1:
         sentences.append("The linear model leads: nothing here calls for a more complex one.")
@@ -110,52 +140,78 @@ def _say_baselines(summary: dict[str, Any], ranked: Sequence[dict[str, Any]]) ->
                 "The linear model does as well as the best, as far as these folds can tell "
                 f"({facts})."
             )
-        else:
+        elif is_clear(gap):
             sentences.append(f"The linear model is clearly behind the best ({facts}).")
+        else:
+            sentences.append(
+                "The linear model is behind the best, though not clearly once all pairs are "
+                f"counted ({facts})."
+            )
     network = next((cell for cell in ranked if cell["model"] == "mlp"), None)
-    if network is not None:
-        sentences.append(_say_network(summary, network, ranked))
+    others = [cell for cell in ranked if cell["model"] not in ("mlp", "dummy")]
+    if network is not None and others:
+        sentences.append(_say_network(summary, network, others))
     return sentences
 
 
-def _say_network(
-    summary: dict[str, Any], network: dict[str, Any], ranked: Sequence[dict[str, Any]]
+def _say_dummy(
+    summary: dict[str, Any], dummy: dict[str, Any], ranked: Sequence[dict[str, Any]]
 ) -> str:
+    """Name the models clearly better than dummy, each by its own test against it."""
+    score = format_number(_score(summary, dummy)["mean"])
+    sign = 1.0 if summary["measure"]["better"] == "higher" else -1.0
+    beaten_by = set()
+    for test in summary["tests"]:
+        if test["train_size"] == dummy["train_size"] and is_clear(test):
+            first_ahead = sign * test["difference"] > 0
+            winner, loser = ("first", "second") if first_ahead else ("second", "first")
+            if test[loser] == dummy["label"]:
+                beaten_by.add(test[winner])
+    others = [cell["label"] for cell in ranked if cell["model"] != "dummy"]
+    better = [label for label in others if label in beaten_by]
+    if not better:
+        return f"No model is clearly better than dummy, which ignores the features ({score})."
+    told = "every other model" if len(better) == len(others) else join_words(better)
+    verb = "is" if len(better) in (1, len(others)) else "are"
+    return f"Ignoring the features (dummy) gives {score}; {told} {verb} clearly better."
+
+
+def _say_network(
+    summary: dict[str, Any], network: dict[str, Any], others: Sequence[dict[str, Any]]
+) -> str:
+    """Set the best network against the simpler models; dummy is none of them."""
     if network["rank"] == 1:
-        others = [cell for cell in ranked[1:] if cell["tied"]]
-        if others:
-            return (
-                "Deep learning (mlp) has the best mean here, but not clearly: simpler models "
-                "are tied with it."
-            )
-        return "Deep learning (mlp) pays here: it is clearly ahead of every other model."
+        if all(not cell["tied"] and _is_behind(cell) for cell in others):
+            return "Deep learning (mlp) pays here: it is clearly ahead of every simpler model."
+        return (
+            "Deep learning (mlp) has the best mean here, but not clearly: see the simpler models."
+        )
     score = format_number(_score(summary, network)["mean"])
     if network["tied"]:
         return f"Deep learning (mlp, {score}) keeps up with the best but does not beat it."
-    return f"Deep learning (mlp, {score}) does not pay here: it is clearly behind the best."
+    clearly = "clearly " if _is_behind(network) else ""
+    return f"Deep learning (mlp, {score}) does not pay here: it is {clearly}behind the best."
 
 
 def _say_shared(shared: dict[str, Any]) -> list[str]:
     if not shared:
         return []
     n_models = len(shared["labels"])
-    everywhere = [entry["name"] for entry in shared["features"] if entry["n_top"] == n_models]
+    all_models = "both" if n_models == 2 else f"all {n_models}"
+    everywhere, most = shared["everywhere"], shared["most"]
     if everywhere:
         return [
             f"{join_words(everywhere[:6])} {'is' if len(everywhere) == 1 else 'are'} among the "
-            f"first {shared['top']} "
-            f"of all {n_models} explained models."
+            f"first {shared['top']} of {all_models} explained models."
         ]
-    most = max(shared["features"], key=lambda entry: entry["n_top"])
     if most["n_top"] < 2:
         return [
             f"The {n_models} explained models share no feature among their first {shared['top']}: "
             "each goes its own way."
         ]
     return [
-        f"No feature is among the first {shared['top']} of all {n_models} explained models; "
-        f"{most['name']} comes nearest, "
-        f"in {most['n_top']}."
+        f"No feature is among the first {shared['top']} of {all_models} explained models; "
+        f"{most['name']} comes nearest, in {most['n_top']}."
     ]
 
 

@@ -19,6 +19,9 @@ from smalldata.report.figures.grammar import (
     tooltip,
 )
 
+ALL_MODELS = -1
+"""Value of the signal ``c`` at which no model is picked out."""
+
 
 def _model_colour(names: list[str], *, array: str = "drawn") -> Spec:
     return {
@@ -75,8 +78,16 @@ def draw_model_curves(page: Figures, curves: dict[str, Any]) -> None:
     )
     colour = _model_colour(curves["labels"])
     keep = [{"filter": "datum.k == k"}, {"calculate": "drawn[datum.c]", "as": "model"}]
-    faded = {"condition": {"param": "pick", "value": 1}, "value": 0.12}
-    pick = {"name": "pick", "select": {"type": "point", "fields": ["c"]}, "bind": "legend"}
+    faded = {"condition": {"test": "c < 0 || datum.c == c", "value": 1}, "value": 0.12}
+    controls = {"k": 0, "c": ALL_MODELS}
+    if len(curves["labels"]) > 1:
+        page["controls"]["c"] = {
+            "label": "Model",
+            "options": [
+                {"value": ALL_MODELS, "text": "all"},
+                *({"value": c, "text": name} for c, name in enumerate(curves["labels"])),
+            ],
+        }
     x, y = square_axis("x", "False positive rate"), square_axis("y", "True positive rate")
     page["figures"].append(
         figure(
@@ -96,13 +107,12 @@ def draw_model_curves(page: Figures, curves: dict[str, Any]) -> None:
                             "y2": {"field": "high"},
                             "color": colour,
                             "opacity": {
-                                "condition": {"param": "pick", "empty": False, "value": 0.22},
+                                "condition": {"test": "datum.c == c", "value": 0.22},
                                 "value": 0.05,
                             },
                         },
                     },
                     {
-                        "params": [pick],
                         "data": data("roc"),
                         "transform": keep,
                         "mark": {"type": "line", "strokeWidth": 2.2},
@@ -123,11 +133,10 @@ def draw_model_curves(page: Figures, curves: dict[str, Any]) -> None:
             },
             table="roc",
             params=["drawn"],
-            controls={"k": 0},
+            controls=controls,
             caption=f"The share of {one} that is found (up) at the price of the share of the "
             "others falsely called so (right): mean "
-            "over the repeats, band: their range. A click on a name in the legend picks that "
-            f"model.{left_out}",
+            f"over the repeats, band: their range.{left_out}",
         )
     )
     page["figures"].append(
@@ -139,7 +148,6 @@ def draw_model_curves(page: Figures, curves: dict[str, Any]) -> None:
                 "layer": [
                     diagonal(),
                     {
-                        "params": [pick],
                         "data": data("calibration"),
                         "transform": keep,
                         "mark": {
@@ -164,7 +172,7 @@ def draw_model_curves(page: Figures, curves: dict[str, Any]) -> None:
             },
             table="calibration",
             params=["drawn"],
-            controls={"k": 0},
+            controls=controls,
             caption=f"Of the samples given such a probability of {one}, the share that was. On the "
             "dashes the probabilities "
             f"can be taken at their word.{left_out}",
@@ -177,15 +185,15 @@ def draw_learning_curve(page: Figures, summary: dict[str, Any]) -> None:
     primary = summary["measure"]["name"]
     ranked = [cell for cell in summary["cells"] if cell["rank"] is not None]
     names = list(dict.fromkeys(_family(cell) for cell in ranked))[: len(CLASS_COLOURS)]
-    n_full = summary["task"]["n_samples"] * (1 - 1 / max(summary["n_folds"], 2))
     rows = []
     for cell in ranked:
         score = cell["scores"][primary]
-        if _family(cell) in names:
+        size = cell["n_train"] if cell["train_size"] is None else cell["train_size"]
+        if _family(cell) in names and size is not None:
             rows.append(
                 {
                     "c": names.index(_family(cell)),
-                    "size": round(n_full) if cell["train_size"] is None else cell["train_size"],
+                    "size": size,
                     "mean": score["mean"],
                     "low": score["mean"] if score["low"] is None else score["low"],
                     "high": score["mean"] if score["high"] is None else score["high"],

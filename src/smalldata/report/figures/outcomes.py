@@ -32,12 +32,13 @@ def cell_figures(summary: dict[str, Any]) -> Figures:
         ``controls`` (signal -> select box).
     """
     outcomes, task = summary["outcomes"], summary["task"]
+    explained = summary["explanation"] is not None
     page: Figures = {"datasets": {}, "params": {}, "figures": [], "controls": {}}
     if not outcomes:
         return page
     page["params"]["samples"] = [entry["id"] for entry in outcomes["samples"]]
     if task["kind"] == "regression":
-        _observed_predicted(page, outcomes, task)
+        _observed_predicted(page, outcomes, task, explained=explained)
         return page
     classes = [entry["name"] for entry in task["classes"]]
     page["params"]["classes"] = classes
@@ -50,7 +51,7 @@ def cell_figures(summary: dict[str, Any]) -> Figures:
     if "roc" in outcomes:
         draw_curves(page, outcomes, task)
     _confusion(page, outcomes, classes)
-    _probabilities(page, outcomes, task)
+    _probabilities(page, outcomes, task, explained=explained)
     return page
 
 
@@ -133,7 +134,9 @@ def _confusion(page: Figures, outcomes: dict[str, Any], classes: list[str]) -> N
     )
 
 
-def _probabilities(page: Figures, outcomes: dict[str, Any], task: dict[str, Any]) -> None:
+def _probabilities(
+    page: Figures, outcomes: dict[str, Any], task: dict[str, Any], *, explained: bool
+) -> None:
     codes = [1] if task["kind"] == "binary" else range(len(task["classes"]))
     rows = [
         {
@@ -207,6 +210,7 @@ def _probabilities(page: Figures, outcomes: dict[str, Any], task: dict[str, Any]
             ),
         },
     }
+    click = "; a click shows that sample's explanation" if explained else ""
     of_class = f"“{names[0]}”" if len(names) == 1 else "the chosen class"
     page["figures"].append(
         figure(
@@ -217,13 +221,14 @@ def _probabilities(page: Figures, outcomes: dict[str, Any], task: dict[str, Any]
             params=["samples", "classes"],
             controls={"k": 0},
             caption=f"Probability of {of_class} that models gave which had not seen the sample "
-            "(mean over repeats). "
-            "Point at a dot for its sample; a click shows that sample's explanation.",
+            f"(mean over repeats). Point at a dot for its sample{click}.",
         )
     )
 
 
-def _observed_predicted(page: Figures, outcomes: dict[str, Any], task: dict[str, Any]) -> None:
+def _observed_predicted(
+    page: Figures, outcomes: dict[str, Any], task: dict[str, Any], *, explained: bool
+) -> None:
     rows = [
         {
             "s": s,
@@ -295,9 +300,8 @@ def _observed_predicted(page: Figures, outcomes: dict[str, Any], task: dict[str,
             table="samples",
             params=["samples"],
             caption=f"{task['target']}: each dot is a sample, predicted by models that had not "
-            "seen it (mean over "
-            "repeats). On the dashes the prediction is right. A click shows that sample's "
-            "explanation.",
+            "seen it (mean over repeats). On the dashes the prediction is right."
+            + (" A click shows that sample's explanation." if explained else ""),
         )
     )
     page["figures"].append(

@@ -7,6 +7,7 @@
   const views = new Map();
   const state = {};
   const rowCache = new Map();
+  const ALL = -1;
 
   /* ------------------------------------------------------------ data */
 
@@ -32,7 +33,7 @@
     const shown = columns.filter((column) => column.label);
     const filters = Object.keys(figure.controls).filter((key) => columns.some((column) => column.key === key));
     const rows = rowsOf(figure.table)
-      .filter((row) => filters.every((key) => row[key] === state[key]))
+      .filter((row) => filters.every((key) => state[key] === ALL || row[key] === state[key]))
       .map((row) =>
         shown.map((column) => (column.lookup ? page.params[column.lookup][row[column.key]] : row[column.key])));
     return { head: shown.map((column) => column.label), rows };
@@ -157,9 +158,11 @@
     details.querySelector(".scroll").replaceChildren(table);
   }
 
+  /* A spreadsheet reads text that begins with one of = + - @ as a formula; an apostrophe keeps it text. */
   function csv(head, rows) {
     const quote = (value) => {
-      const text = value === null || value === undefined ? "" : String(value);
+      let text = value === null || value === undefined ? "" : String(value);
+      if (/^[=+\-@\t\r]/.test(text) && !Number.isFinite(Number(text))) text = `'${text}`;
       return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
     };
     return [head, ...rows].map((row) => row.map(quote).join(",")).join("\r\n") + "\r\n";
@@ -212,8 +215,14 @@
     body.append(...[...body.rows].map((row) => [key(row), row]).sort((a, b) => order(a[0], b[0])).map((pair) => pair[1]));
   }
 
+  /* The CSV of a table: its numbers in full, the ends of an interval in two columns, no drawings. */
   function tableText(table) {
-    const cells = (row) => [...row.children].map((cell) => cell.dataset.value || cell.textContent.trim().replace(/\s+/g, " "));
+    const textOf = (cell) => cell.dataset.csv ?? cell.dataset.value ?? cell.textContent.trim().replace(/\s+/g, " ");
+    const cells = (row) =>
+      [...row.children].flatMap((cell) => {
+        if ("skip" in cell.dataset) return [];
+        return "high" in cell.dataset ? [textOf(cell), cell.dataset.high] : [textOf(cell)];
+      });
     return csv(cells(table.tHead.rows[0]), [...table.tBodies[0].rows].map(cells));
   }
 
