@@ -33,9 +33,11 @@ def _permuted(seed, *, leak=False):
     return make_task(dataclasses.replace(dataset, y=y, X=X, feature_blocks=blocks))
 
 
-@pytest.mark.parametrize("model", ["dummy", "linear", "knn", "svm", "xgboost"])
+@pytest.mark.parametrize(
+    "model", ["dummy", "linear", "knn", "svm", "pls", "random_forest", "xgboost"]
+)
 def test_permuted_labels_read_chance(model):
-    values = {"n_rounds": 50} if model == "xgboost" else {}
+    values = {"xgboost": {"n_rounds": 50}, "random_forest": {"n_trees": 10}}.get(model, {})
     means = [_mean_auc(_permuted(seed), model, **values) for seed in range(N_PERMUTATIONS)]
     # One permutation of 333 labels has a standard deviation of about 0.035.
     assert abs(np.mean(means) - 0.5) < 0.06

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from smalldata.cells import make_identity, make_record, make_settings
+from smalldata.cells import Tuned, make_identity, make_record, make_settings
 from smalldata.errors import ConfigError, SplitError
 from smalldata.evaluation import evaluate, evaluate_fold, evaluate_folds, fit_fold, predict_fold
 from smalldata.models import load_learner
@@ -428,15 +428,23 @@ class _Tuner:
     def describe(self):
         return {"trials": 1}
 
-    def tune(self, learner, X, y, groups, *, preprocessing, seed, device):
+    def settings(self):
+        return {"tuned": True, "tune.trials": 1}
+
+    def tune(self, learner, X, y, groups, *, name, preprocessing, seed, device):
         assert len(X) == len(y) == 20
-        return dataclasses.replace(learner, n_neighbors=2 + seed % 3)
+        assert name in ("r00f00", "r00f01", "r00f02")
+        tuned = dataclasses.replace(learner, n_neighbors=2 + seed % 3)
+        return Tuned(learner=tuned, notes=("tuned",), seconds_before=1000.0)
 
 
 def test_a_tuner_chooses_the_values_that_the_fold_stores(task, splits):
     record = evaluate(task, load_learner("knn"), splits, tuner=_Tuner(), n_jobs=1)
+    assert record.label == "knn (tuned, tune.trials=1)"
     for fold in record.folds:
         assert set(fold.seconds) == {"tune", "fit", "predict"}
+        assert fold.seconds["tune"] > 1000
+        assert fold.notes == ("tuned",)
         assert fold.values["n_neighbors"] == 2 + seed_for(0, "tune", fold.repeat, fold.fold) % 3
         learner = load_learner("knn", n_neighbors=fold.values["n_neighbors"])
         pipeline = fit_fold(task, learner, splits, splits.folds[fold.fold], seed=fold.seed)

@@ -359,7 +359,7 @@ def test_balanced_rows_weigh_each_class_alike():
     np.testing.assert_array_equal(row_weights(y * 1.5, "balanced", classify=False), np.ones(6))
 
 
-@pytest.mark.parametrize("name", ["linear", "svm", "xgboost"])
+@pytest.mark.parametrize("name", ["linear", "svm", "xgboost", "random_forest"])
 def test_class_weights_raise_the_rare_class(name):
     X, _ = table(2, n_samples=120)
     y = (X[:, 0] + 0.8 * np.random.default_rng(1).normal(size=120) > 1.4).astype(int)

@@ -109,6 +109,18 @@ def test_thresholds_are_compared_in_single_precision():
         assert add_up(values, base_values, margin(model)(x)) < 1e-6
 
 
+@pytest.mark.parametrize("name", ["binary", "forest of two classes"])
+def test_values_beyond_single_precision_count_as_its_largest(table, name):
+    X, signal = table
+    model, function = fitted(name, X, signal)
+    rows = X[:4].copy()
+    rows[0, 0], rows[1, 2] = 1e300, -1e39
+    values, base_values = tree_values(model, rows, X[10:30])
+    largest = float(np.finfo(np.float32).max)
+    expected = function(np.clip(rows, -largest, largest))
+    assert add_up(values, base_values, expected) < 1e-5
+
+
 def test_one_row_against_itself_and_columns_never_asked(table):
     X, signal = table
     model, _ = fitted("binary", X, signal)

@@ -25,6 +25,7 @@ Keys
   measure=NAME         the primary measure
   preprocess.select=univariate preprocess.k=50   selection inside the folds
   model.learner.KEY=VALUE   a hyperparameter (see `models`)
+  tune=optuna tune.trials=50   tuned inside each outer fold
   explain=shap|none  seed=0  n_jobs=2  device=auto|cpu|cuda  outputs=DIR  dry_run=true
   -m, --multirun       commas make a grid: model=knn,svm
   -h, --help           this text

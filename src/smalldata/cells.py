@@ -5,7 +5,7 @@ Step in the line: task + learner + splits -> **empty record** -> fold results.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from smalldata import catalogue
@@ -22,11 +22,34 @@ PLAIN = Preprocessing()
 """The default: what the learner's traits ask for and nothing else."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Tuned:
+    """What tuning hands back for one training fold.
+
+    Attributes
+    ----------
+    learner : Learner
+        With the values that were chosen.
+    notes : tuple of str
+        What the reader of the record must know of this choice.
+    seconds_before : float
+        Spent on this fold by an earlier run that was interrupted.
+    """
+
+    learner: Learner
+    notes: tuple[str, ...] = ()
+    seconds_before: float = 0.0
+
+
 class Tuner(Protocol):
     """Chooses a learner's values on the rows of one training fold."""
 
     def describe(self) -> Mapping[str, Any]:
         """Return everything that can change the choice, as plain values."""
+        ...
+
+    def settings(self) -> Mapping[str, Any]:
+        """Return what the label of the cell says of the tuning; True where the key says it all."""
         ...
 
     def tune(
@@ -36,11 +59,12 @@ class Tuner(Protocol):
         y: Any,
         groups: Any,
         *,
+        name: str,
         preprocessing: Preprocessing,
         seed: int,
         device: str,
-    ) -> Learner:
-        """Return the learner with the best values."""
+    ) -> Tuned:
+        """Return the learner with the best values; ``name`` is that of the outer fold."""
         ...
 
 
@@ -94,7 +118,7 @@ def make_record(
             seed=seed,
         ),
         train_size=train_size,
-        settings=make_settings(learner, name, preprocessing=preprocessing, seed=seed),
+        settings=make_settings(learner, name, preprocessing=preprocessing, tuner=tuner, seed=seed),
         environment=describe_environment(),
         skipped=learner.traits.refusal(task.info) or "",
     )
@@ -133,7 +157,12 @@ def make_identity(
 
 
 def make_settings(
-    learner: Learner, model: str, *, preprocessing: Preprocessing = PLAIN, seed: int = 0
+    learner: Learner,
+    model: str,
+    *,
+    preprocessing: Preprocessing = PLAIN,
+    tuner: Tuner | None = None,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Return what differs from the defaults: the label of a cell in the table."""
     values = learner_values(learner)
@@ -144,6 +173,8 @@ def make_settings(
     for key, value in asdict(preprocessing).items():
         if value != getattr(PLAIN, key):
             changed[key] = value
+    if tuner is not None:
+        changed |= plain(tuner.settings())
     if seed != 0:
         changed["seed"] = seed
     return changed
@@ -167,7 +198,16 @@ def describe_environment() -> dict[str, Any]:
         "machine": platform.machine(),
         "n_cores": os.cpu_count(),
     }
-    for package in ("smalldata", "numpy", "scipy", "pandas", "scikit-learn", "torch", "xgboost"):
+    for package in (
+        "smalldata",
+        "numpy",
+        "scipy",
+        "pandas",
+        "scikit-learn",
+        "torch",
+        "xgboost",
+        "optuna",
+    ):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

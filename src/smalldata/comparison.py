@@ -22,7 +22,7 @@ from smalldata.cellscores import cell_draws
 from smalldata.errors import ConfigError, SplitError
 from smalldata.lineup import N_DRAWS, Cell, Lineup
 from smalldata.measures import Measure, find_measure, measures_for
-from smalldata.results import Comparison, ComparisonRow, PairwiseTest, RunRecord
+from smalldata.results import Comparison, ComparisonRow, PairwiseTest, RunRecord, settings_text
 from smalldata.significance import bias_corrected_best, holm
 
 
@@ -114,7 +114,7 @@ def _cells(records: Sequence[RunRecord]) -> list[Cell]:
     for record in found:
         settings = {"dataset": record.dataset} if several else {}
         settings |= dict(record.settings)
-        text = ", ".join(f"{key}={value}" for key, value in settings.items())
+        text = settings_text(settings)
         cells.append(Cell(record=record, settings=text))
     uses = Counter((cell.record.train_size, cell.label) for cell in cells)
     return [

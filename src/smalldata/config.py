@@ -13,6 +13,7 @@ from smalldata.explanation import ExplanationOptions
 from smalldata.learner import Learner, SearchSpace
 from smalldata.preprocess import Preprocessing
 from smalldata.results import SCHEMA_VERSION
+from smalldata.tuning import TuningOptions
 
 
 class Device(Enum):
@@ -45,9 +46,15 @@ class PreprocessSchema:
 
 @dataclass
 class TuneSchema:
-    """The keys of conf/tune."""
+    """The keys of conf/tune; none but the name without tuning."""
 
     name: str = "none"
+    trials: int | None = None
+    timeout: float | None = None
+    inner_folds: int | None = None
+    inner_repeats: int | None = None
+    sampler: str | None = None
+    measure: str | None = None
 
 
 @dataclass
@@ -103,6 +110,8 @@ class RunConfig:
         Arguments of `make_splits`, without the seed.
     train_size : int or None
     preprocessing : Preprocessing
+    tuning : TuningOptions or None
+        None: the learner's own values are used. Its measure is that of the run where none is named.
     explanation : ExplanationOptions or None
         None: nothing is explained.
     plain : dict
@@ -116,6 +125,7 @@ class RunConfig:
     cv: dict[str, Any]
     train_size: int | None
     preprocessing: Preprocessing
+    tuning: TuningOptions | None
     explanation: ExplanationOptions | None
     measure: str | None
     seed: int
@@ -212,6 +222,7 @@ def _typed(plain: dict[str, Any]) -> RunConfig:
         cv={"cv": cv.pop("name"), **cv},
         train_size=train_size,
         preprocessing=Preprocessing(**plain["preprocess"]),
+        tuning=_tuning(plain["tune"], plain["measure"]),
         explanation=ExplanationOptions(**explain) if method == "shap" else None,
         measure=plain["measure"],
         seed=seed,
@@ -221,6 +232,18 @@ def _typed(plain: dict[str, Any]) -> RunConfig:
         dry_run=plain["dry_run"],
         plain=plain,
     )
+
+
+def _tuning(entry: dict[str, Any], measure: str | None) -> TuningOptions | None:
+    options = {key: value for key, value in entry.items() if value is not None}
+    name = options.pop("name")
+    if name == "optuna":
+        return TuningOptions(**{"measure": measure, **options})
+    if name != "none":
+        raise ConfigError(f"tune must be none or optuna; got {name!r}.")
+    if options:
+        raise ConfigError(f"tune.{next(iter(options))} needs tuning; set tune=optuna.")
+    return None
 
 
 def _sentence(error: Exception) -> str:

@@ -63,8 +63,12 @@ def check_version(path: Path, found: Any) -> None:
 
 def sealed(entry: Mapping[str, Any]) -> str:
     """Json with its schema version first and the checksum of its content last."""
-    content = plain({"schema_version": SCHEMA_VERSION, **entry})
-    return json.dumps({**content, "sha256": _checksum(content)}, indent=1, allow_nan=False) + "\n"
+    return json.dumps(_with_checksum(entry), indent=1, allow_nan=False) + "\n"
+
+
+def sealed_line(entry: Mapping[str, Any]) -> bytes:
+    """Return the same on one line, without its end: what is appended to a log."""
+    return json.dumps(_with_checksum(entry), allow_nan=False).encode()
 
 
 def opened(path: Path) -> dict[str, Any]:
@@ -75,8 +79,19 @@ def opened(path: Path) -> dict[str, Any]:
     RecordError
         If the file is of another schema version; DamageError if it is torn, edited or foreign.
     """
+    return opened_line(path, read_file(path))
+
+
+def opened_line(path: Path, content: bytes) -> dict[str, Any]:
+    """Read what `sealed_line` wrote; ``path`` is for the sentences.
+
+    Raises
+    ------
+    RecordError
+        If it is of another schema version; DamageError if it is torn, edited or foreign.
+    """
     try:
-        entry = json.loads(read_file(path))
+        entry = json.loads(content)
     except ValueError:
         raise DamageError(f"{path} is torn or was edited: it is no json.") from None
     if not isinstance(entry, dict):
@@ -139,6 +154,11 @@ def read_table(path: Path, content: bytes) -> tuple[dict[str, NDArray[Any]], dic
         }
         about: dict[str, Any] = json.loads(metadata[b"smalldata"])
     return columns, about
+
+
+def _with_checksum(entry: Mapping[str, Any]) -> dict[str, Any]:
+    content = plain({"schema_version": SCHEMA_VERSION, **entry})
+    return {**content, "sha256": _checksum(content)}
 
 
 def _checksum(content: Mapping[str, Any]) -> str:

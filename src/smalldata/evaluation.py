@@ -6,22 +6,18 @@ own seed alone: not on the number of processes, nor on what was computed before 
 """
 
 import time
-import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from smalldata.cells import PLAIN, Tuner, learner_values, make_record
 from smalldata.devices import resolve_device
-from smalldata.errors import FitError, SmalldataError
+from smalldata.fitting import describe_failure, fit_rows, predict_rows, shorten
 from smalldata.learner import Learner
 from smalldata.measures import score_prediction
-from smalldata.preprocess import Preprocessing, make_pipeline
+from smalldata.preprocess import Preprocessing
 from smalldata.resampling import check_train_size
 from smalldata.results import Fold, FoldResult, Prediction, RunRecord, Splits
 from smalldata.seeding import seed_for
@@ -29,7 +25,6 @@ from smalldata.task import Task
 from smalldata.workers import Killed, count_processes, stream_jobs
 
 _MOST_NOTES = 5
-_LONGEST_NOTE = 200
 
 
 def evaluate(
@@ -223,21 +218,25 @@ def evaluate_fold(
     }
     pipeline = None
     reason = ""
+    tuned_notes: tuple[str, ...] = ()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             if tuner is not None:
                 with _timed(seconds, "tune"):
                     rows = splits.train_rows(fold, train_size)
-                    learner = tuner.tune(
+                    tuned = tuner.tune(
                         learner,
                         task.X.iloc[rows],
                         task.y[rows],
                         None if task.groups is None else task.groups[rows],
+                        name=fold.name,
                         preprocessing=preprocessing,
                         seed=seed_for(seed, "tune", fold.repeat, fold.fold),
                         device=device,
                     )
+                learner, tuned_notes = tuned.learner, tuned.notes
+                seconds["tune"] += tuned.seconds_before
             with _timed(seconds, "fit"):
                 pipeline = fit_fold(
                     task,
@@ -255,9 +254,9 @@ def evaluate_fold(
                 about["prediction"], kind=task.kind, classes=task.classes
             )
         except Exception as error:  # whatever a model raises concerns this fold alone
-            reason = _sentence(error)
+            reason = describe_failure(error)
             about.pop("prediction", None)
-    notes = (*getattr(pipeline and pipeline[-1], "notes_", ()), *_warned(caught))
+    notes = (*tuned_notes, *getattr(pipeline and pipeline[-1], "notes_", ()), *_warned(caught))
     return FoldResult(
         status="failed" if reason else "ok",
         reason=reason,
@@ -292,11 +291,17 @@ def fit_fold(
     sklearn.pipeline.Pipeline
         Fitted; steps ``preprocess`` and ``estimator``. Equal arguments give an equal pipeline.
     """
-    rows = splits.train_rows(fold, train_size)
-    info = replace(task.info, n_samples=len(rows))
-    pipeline = make_pipeline(learner, info, preprocessing=preprocessing, seed=seed, device=device)
-    groups = None if task.groups is None else task.groups[rows]
-    return pipeline.fit(task.X.iloc[rows], task.y[rows], estimator__groups=groups)
+    return fit_rows(
+        learner,
+        task.X,
+        task.y,
+        task.groups,
+        info=task.info,
+        rows=splits.train_rows(fold, train_size),
+        preprocessing=preprocessing,
+        seed=seed,
+        device=device,
+    )
 
 
 def predict_fold(pipeline: Any, task: Task, fold: Fold) -> Prediction:
@@ -312,26 +317,7 @@ def predict_fold(pipeline: Any, task: Task, fold: Fold) -> Prediction:
     FitError
         If a prediction has the wrong shape, is no finite number or is no probability.
     """
-    estimator = pipeline[-1]
-    X = pipeline[:-1].transform(task.X.iloc[fold.test])
-    about: dict[str, Any] = {"row": fold.test, "y": task.y[fold.test]}
-    n_rows, n_classes = len(fold.test), len(task.classes)
-    if not task.kind.is_classification:
-        return Prediction(**about, value=_finite(estimator.predict(X), (n_rows,), "value"))
-    probabilities = _finite(estimator.predict_proba(X), (n_rows, n_classes), "probability")
-    if probabilities.min() < 0 or np.abs(probabilities.sum(axis=1) - 1).max() > 1e-4:
-        raise FitError("the model must predict probabilities that sum to 1; these do not.")
-    margin = None
-    if hasattr(estimator, "decision_function"):
-        margin = np.asarray(estimator.decision_function(X))
-        margin = margin[:, None] if margin.ndim == 1 else margin
-        margin = _finite(margin, (n_rows, 1 if n_classes == 2 else n_classes), "margin")
-    return Prediction(
-        **about,
-        label=probabilities.argmax(axis=1).astype(np.int64),
-        probabilities=probabilities,
-        margin=margin,
-    )
+    return predict_rows(pipeline, task.X, task.y, rows=fold.test, n_classes=len(task.classes))
 
 
 # ---------------------------------------------------------------- inside a fold
@@ -357,43 +343,12 @@ class _timed:
         self.seconds[self.name] = time.perf_counter() - self.start
 
 
-def _finite(values: Any, shape: tuple[int, ...], what: str) -> Any:
-    """Check a prediction and return it as float64."""
-    found = np.asarray(values, dtype=np.float64)
-    if found.shape != shape:
-        raise FitError(f"the model must predict a {what} of shape {shape}; got {found.shape}.")
-    n_odd = int((~np.isfinite(found)).sum())
-    if n_odd:
-        raise FitError(
-            f"the model must predict finite numbers; {n_odd} of {found.size} of its {what} "
-            "predictions are not."
-        )
-    return found
-
-
-def _sentence(error: Exception) -> str:
-    """Say why a fold failed: our own errors as they are, others with their type and place."""
-    if isinstance(error, SmalldataError):
-        return str(error)
-    if isinstance(error, MemoryError):
-        return "the fold ran out of memory; set n_jobs=1 or use fewer features."
-    place = ""
-    if frames := traceback.extract_tb(error.__traceback__):
-        place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})"
-    return f"{type(error).__name__}: {_shortened(str(error))}{place}"
-
-
 def _warned(caught: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:
     """Return what the libraries warned of, each once."""
     found = dict.fromkeys(
-        f"{warning.category.__name__}: {_shortened(str(warning.message))}" for warning in caught
+        f"{warning.category.__name__}: {shorten(str(warning.message))}" for warning in caught
     )
     notes = list(found)[:_MOST_NOTES]
     if len(found) > _MOST_NOTES:
         notes.append(f"{len(found) - _MOST_NOTES} more warnings")
     return tuple(notes)
-
-
-def _shortened(text: str) -> str:
-    line = next((line.strip() for line in text.splitlines() if line.strip()), "no message")
-    return line if len(line) <= _LONGEST_NOTE else f"{line[: _LONGEST_NOTE - 1]}…"

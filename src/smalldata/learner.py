@@ -221,6 +221,15 @@ def _parameter(name: str, entry: dict[str, Any]) -> Parameter:
     if kind == "categorical":
         if not entry.get("choices"):
             raise ConfigError(f"space.{name}: a categorical parameter needs choices.")
+        simpler = entry.get("simpler")
+        if simpler is not None and (
+            not isinstance(simpler, tuple)
+            or len(simpler) != len(entry["choices"])
+            or any(choice not in simpler for choice in entry["choices"])
+        ):
+            raise ConfigError(
+                f"space.{name}: simpler must hold the choices, the simplest first; got {simpler!r}."
+            )
     elif kind in ("int", "float"):
         low, high = entry.get("low"), entry.get("high")
         for bound in (low, high):
@@ -232,9 +241,17 @@ def _parameter(name: str, entry: dict[str, Any]) -> Parameter:
                 raise ConfigError(
                     f"space.{name}: low and high must be numbers; got low={low!r}, high={high!r}."
                 )
+        if entry.get("simpler") not in (None, "low", "high"):
+            raise ConfigError(
+                f"space.{name}: simpler must be low or high; got {entry['simpler']!r}."
+            )
         if low > high:  # type: ignore[operator]
             raise ConfigError(
                 f"space.{name}: low must not exceed high; got low={low}, high={high}."
+            )
+        if kind == "int" and (int(low) != low or int(high) != high):  # type: ignore[arg-type]
+            raise ConfigError(
+                f"space.{name}: low and high of an int must be whole; got low={low}, high={high}."
             )
         if entry.get("log") and low <= 0:  # type: ignore[operator]
             raise ConfigError(f"space.{name}: a log scale needs low above 0; got low={low}.")

@@ -1,9 +1,10 @@
 """The disk format of everything below outputs/: what the folders hold, and how to read it back.
 
-The only file that knows it. Every file carries ``schema_version``: json as a key, parquet in its
-metadata, npz as an array; ``comparison.csv`` and ``predictions.csv`` hold that of
-``comparison.json`` beside them. A json file also carries the checksum of its own content, a fold's
-json that of its predictions, so that a torn, foreign or edited file is told from a good one.
+The only file that knows it, with `trials` for those of the tuning. Every file carries
+``schema_version``: json as a key, parquet in its metadata, npz as an array; ``comparison.csv`` and
+``predictions.csv`` hold that of ``comparison.json`` beside them. A json file also carries the
+checksum of its own content, a fold's json that of its predictions, so that a torn, foreign or
+edited file is told from a good one.
 Step in the line: fold results -> **files** -> records.
 """
 
@@ -44,10 +45,19 @@ from smalldata.results import (
     RunRecord,
     Score,
     Splits,
+    Trial,
 )
 from smalldata.task import Task, TaskKind
+from smalldata.trials import TrialFolder, read_trials, write_trials
 
-_CELL_LITTER = (".[!r]*.tmp", ".record.json.*.tmp", "folds/.*.tmp", "explanation/.*.tmp")
+Choose = Callable[[Sequence[Trial]], Trial | None]
+_CELL_LITTER = (
+    ".[!r]*.tmp",
+    ".record.json.*.tmp",
+    "folds/.*.tmp",
+    "explanation/.*.tmp",
+    "tuning/.*.tmp",
+)
 _TABLE_LITTER = (".[!s]*.tmp", "*/.report.html.*.tmp")
 """Half-written files by the lock they are written under; splits.parquet is under neither."""
 _FOLD_NAME = re.compile(r"r(\d{2,})f(\d{2,})")
@@ -199,6 +209,11 @@ class CellFolder:
         """Hold the cell for this process and remove what a killed one left half written."""
         return storage.lock_folder(self.path, on_wait=on_wait, litter=_CELL_LITTER)
 
+    @property
+    def trials(self) -> TrialFolder:
+        """The logs of the tuning, ``tuning/``; handed to the processes that tune."""
+        return TrialFolder(self.path / "tuning", self.hash)
+
     def write_text(self, name: str, text: str) -> None:
         """Write ``config.yaml``, ``report.html`` and the like."""
         storage.write_file(self.path / name, text)
@@ -261,6 +276,29 @@ class CellFolder:
                 sentences.append(f"{error} It was set aside and is written again.")
                 self._set_aside(record)
         return tuple(result for result in kept if result.status == "ok"), tuple(sentences)
+
+    # ------------------------------------------------------------ trials.parquet
+
+    def write_trials(self, folds: Sequence[FoldResult], *, choose: Choose, measure: str) -> None:
+        """Gather the logs of the outer folds into ``trials.parquet``."""
+        trials, chosen = {}, {}
+        for fold in folds:
+            key = (fold.repeat, fold.fold)
+            trials[key] = self.trials.start(fold.name)
+            if (best := choose(trials[key])) is not None:
+                chosen[key] = best.ordinal
+        write_trials(self.path / "trials.parquet", trials, chosen=chosen, measure=measure)
+
+    def read_trials(self) -> tuple[dict[str, Any], str] | None:
+        """Read ``trials.parquet``: its columns and the measure of the scores; None without it.
+
+        Raises
+        ------
+        RecordError
+            If it is torn or of another schema version.
+        """
+        path = self.path / "trials.parquet"
+        return read_trials(path) if path.is_file() else None
 
     # ------------------------------------------------------------ record.json and DONE
 

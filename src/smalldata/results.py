@@ -204,7 +204,7 @@ class RunRecord:
     @property
     def label(self) -> str:
         """Name of the row in the table: the model and what differs from the defaults."""
-        changed = ", ".join(f"{key}={value}" for key, value in self.settings.items())
+        changed = settings_text(self.settings)
         return f"{self.model} ({changed})" if changed else self.model
 
     @property
@@ -266,6 +266,48 @@ class Explanation:
     def hash(self) -> str:
         """Ten hex digits of the options."""
         return cell_hash(self.options)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One set of values, tried on the inner folds of one training fold.
+
+    Attributes
+    ----------
+    ordinal : int
+        From 0; the first is the untuned default.
+    state : {"ok", "failed"}
+    values : mapping
+        Of the hyperparameters in the search space.
+    score : float or None
+        Mean over the inner folds; None where the trial failed.
+    fold_scores : tuple of float or None
+        Of each inner fold; None where it was not reached, or where the measure is undefined for
+        every model.
+    reason : str
+        Why it failed.
+    """
+
+    ordinal: int
+    state: Literal["ok", "failed"]
+    values: Mapping[str, Any]
+    score: float | None = None
+    fold_scores: tuple[float | None, ...] = ()
+    reason: str = ""
+    seconds: float = 0.0
+
+
+def settings_text(settings: Mapping[str, Any]) -> str:
+    """Write settings as in a label: ``C=3.0, tuned``; a value True leaves its key alone.
+
+    Example
+    -------
+    >>> settings_text({"C": 3.0, "tuned": True})
+    'C=3.0, tuned'
+    """
+    return ", ".join(
+        str(key) if value is True else f"{key}={value}" for key, value in settings.items()
+    )
 
 
 def cell_hash(identity: Mapping[str, Any]) -> str:

@@ -24,12 +24,13 @@ from smalldata.explanation import (
     folds_to_explain,
     join_folds,
 )
-from smalldata.measures import check_measure, find_measure
+from smalldata.measures import check_measure, find_measure, measures_for
 from smalldata.progress import Reporter
 from smalldata.records import CellFolder, splits_folder, write_splits
 from smalldata.resampling import make_splits
 from smalldata.results import Explanation, RunRecord, Splits, cell_hash
 from smalldata.task import Dataset, Task, make_task
+from smalldata.tuning import OptunaTuner, make_tuner
 from smalldata.workers import count_processes
 
 
@@ -41,6 +42,7 @@ class Plan:
     task: Task
     splits: Splits
     record: RunRecord
+    tuner: OptunaTuner | None
 
     @property
     def folder(self) -> Path:
@@ -91,6 +93,9 @@ def plan_cell(config: RunConfig, reporter: Reporter, *, command: str = "") -> Pl
         reporter.warn(warning)
     splits = make_splits(task, **config.cv, seed=config.seed)
     check_measure(task, splits)
+    tuner = _tuner(config, task)
+    if config.tuning is not None and tuner is None:
+        reporter.say(f"{config.model} has nothing to tune; it runs untuned.")
     record = make_record(
         task,
         config.learner,
@@ -98,6 +103,7 @@ def plan_cell(config: RunConfig, reporter: Reporter, *, command: str = "") -> Pl
         model=config.model,
         preprocessing=config.preprocessing,
         train_size=config.train_size,
+        tuner=tuner,
         seed=config.seed,
     )
     if config.learner.traits.uses_gpu:
@@ -105,7 +111,18 @@ def plan_cell(config: RunConfig, reporter: Reporter, *, command: str = "") -> Pl
         reporter.say(f"device {device}: {reason}")
     if command:
         record = replace(record, environment={**record.environment, "command": command})
-    return Plan(config=config, task=task, splits=splits, record=record)
+    return Plan(config=config, task=task, splits=splits, record=record, tuner=tuner)
+
+
+def _tuner(config: RunConfig, task: Task) -> OptunaTuner | None:
+    """Return the tuner that the cell asks for; None also where the model has nothing to tune."""
+    if config.tuning is None or not config.space.parameters:
+        return None
+    # Not the measure of this task: the same cell may be read back under another one.
+    measure = config.tuning.measure or measures_for(task.kind)[0].name
+    return make_tuner(
+        task, config.learner, config.space, options=replace(config.tuning, measure=measure)
+    )
 
 
 def describe_plan(plan: Plan) -> str:
@@ -132,6 +149,8 @@ def describe_plan(plan: Plan) -> str:
     if result.status == "failed":
         return f"{line}{n_folds} folds; the first one fails: {result.reason}"
     seconds = time.perf_counter() - start
+    if plan.tuner is not None:
+        seconds *= 1 + plan.tuner.n_fits
     rounds = -(-(n_folds - n_found) // count_processes(config.n_jobs))
     n_numbers = plan.task.n_samples * plan.splits.n_repeats * (4 + 2 * len(plan.task.classes))
     if config.explanation is not None:
@@ -245,6 +264,7 @@ def _evaluate(plan: Plan, cell: CellFolder, reporter: Reporter) -> RunRecord:
         reporter.say(f"{plan.title}: already finished, {len(found)} folds found")
         return cell.read_record(folds=found)
     cell.write_text("config.yaml", config_text(config.plain))
+    tuner = plan.tuner and replace(plan.tuner, log=cell.trials)
     if missing:
         results = evaluate_folds(
             plan.task,
@@ -253,6 +273,7 @@ def _evaluate(plan: Plan, cell: CellFolder, reporter: Reporter) -> RunRecord:
             folds=missing,
             preprocessing=config.preprocessing,
             train_size=config.train_size,
+            tuner=tuner,
             seed=config.seed,
             device=config.device,
             n_jobs=config.n_jobs,
@@ -263,6 +284,8 @@ def _evaluate(plan: Plan, cell: CellFolder, reporter: Reporter) -> RunRecord:
             cell.write_fold(result, plan.task)
             folds[result.repeat, result.fold] = result
     record = replace(plan.record, folds=tuple(folds[key] for key in sorted(folds)))
+    if tuner is not None and not plan.record.skipped:
+        cell.write_trials(record.folds, choose=tuner.choose, measure=tuner.measure.name)
     cell.write_record(record)
     return record
 

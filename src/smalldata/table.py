@@ -14,7 +14,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from smalldata.measures import Measure, find_measure
-from smalldata.results import SCHEMA_VERSION, Comparison, ComparisonRow, Prediction, RunRecord
+from smalldata.results import (
+    SCHEMA_VERSION,
+    Comparison,
+    ComparisonRow,
+    Prediction,
+    RunRecord,
+    settings_text,
+)
 from smalldata.task import TaskKind
 
 COLUMNS = (
@@ -251,7 +258,7 @@ def predictions_frame(
     """
     parts = []
     for record in records:
-        settings = ", ".join(f"{key}={value}" for key, value in record.settings.items())
+        settings = settings_text(record.settings)
         for fold in sorted(record.folds, key=lambda fold: (fold.repeat, fold.fold)):
             if fold.prediction is None:
                 continue

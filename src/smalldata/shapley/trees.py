@@ -26,6 +26,8 @@ MOST_PLAYERS = 62
 # Sums of a model's own trees are float32: what may be missing, relative to the spread of its
 # output.
 TOLERANCE = 1e-4
+# Both kinds of ensemble compare float32; what lies beyond counts as the largest of them.
+LARGEST = float(np.finfo(np.float32).max)
 
 
 def tree_values(
@@ -77,14 +79,15 @@ def tree_values(
     """
     game = make_game(X, background, players=players, n_players=n_players, missing=True)
     read = _read_booster if type(model).__module__.startswith("xgboost") else _read_forest
-    trees, output = read(model, np.vstack([game.rows, game.background]))
+    every = np.clip(np.vstack([game.rows, game.background]), -LARGEST, LARGEST)
+    trees, output = read(model, every)
     if trees.column.max(initial=-1) >= game.rows.shape[1]:
         raise ExplanationError(
             f"the model asks for column {trees.column.max()}; the rows have {game.rows.shape[1]}."
         )
     n_rows = len(game.rows)
     n_outputs = output.shape[1]
-    single = np.vstack([game.rows, game.background]).astype(np.float32).astype(np.float64)
+    single = every.astype(np.float32).astype(np.float64)
     values = np.zeros((n_rows, game.n_active, n_outputs))
     deep = _add_trees(
         np.ascontiguousarray(single.T),

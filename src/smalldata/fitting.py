@@ -1,0 +1,138 @@
+"""One pipeline fitted on some rows and asked about others; outer and inner folds alike use this.
+
+Step in the line: unfitted Pipeline + rows -> **Prediction**. Also the sentence for what a model
+raised.
+"""
+
+import traceback
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smalldata.errors import FitError, SmalldataError
+from smalldata.learner import Learner
+from smalldata.preprocess import Preprocessing, make_pipeline
+from smalldata.results import Prediction, Rows
+from smalldata.task import TaskInfo
+
+_LONGEST_NOTE = 200
+
+
+def fit_rows(
+    learner: Learner,
+    X: Any,
+    y: NDArray[Any],
+    groups: NDArray[Any] | None,
+    *,
+    info: TaskInfo,
+    rows: Rows,
+    preprocessing: Preprocessing,
+    seed: int,
+    device: str,
+) -> Any:
+    """Fit preprocessing and estimator on some rows of a table.
+
+    Parameters
+    ----------
+    learner : Learner
+    X : DataFrame of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples,)
+        Class codes or values.
+    groups : ndarray of shape (n_samples,) or None
+    info : TaskInfo
+        Shape of the task; its number of samples becomes that of ``rows``.
+    rows : ndarray of shape (n_train,)
+        Row positions.
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
+        Fitted; steps ``preprocess`` and ``estimator``. Equal arguments give an equal pipeline.
+    """
+    pipeline = make_pipeline(
+        learner,
+        replace(info, n_samples=len(rows)),
+        preprocessing=preprocessing,
+        seed=seed,
+        device=device,
+    )
+    own_groups = None if groups is None else groups[rows]
+    return pipeline.fit(X.iloc[rows], y[rows], estimator__groups=own_groups)
+
+
+def predict_rows(
+    pipeline: Any, X: Any, y: NDArray[Any], *, rows: Rows, n_classes: int
+) -> Prediction:
+    """Predict some rows of a table with a fitted pipeline.
+
+    Parameters
+    ----------
+    pipeline : sklearn.pipeline.Pipeline
+        As `fit_rows` returns it.
+    X : DataFrame of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples,)
+    rows : ndarray of shape (n_test,)
+        Row positions.
+    n_classes : int
+        0 for a regression.
+
+    Raises
+    ------
+    FitError
+        If a prediction has the wrong shape, is no finite number or is no probability.
+    """
+    estimator = pipeline[-1]
+    given = pipeline[:-1].transform(X.iloc[rows])
+    about: dict[str, Any] = {"row": rows, "y": y[rows]}
+    n_rows = len(rows)
+    if not n_classes:
+        return Prediction(**about, value=_finite(estimator.predict(given), (n_rows,), "value"))
+    probabilities = _finite(estimator.predict_proba(given), (n_rows, n_classes), "probability")
+    if probabilities.min() < 0 or np.abs(probabilities.sum(axis=1) - 1).max() > 1e-4:
+        raise FitError("the model must predict probabilities that sum to 1; these do not.")
+    margin = None
+    if hasattr(estimator, "decision_function"):
+        margin = np.asarray(estimator.decision_function(given))
+        margin = margin[:, None] if margin.ndim == 1 else margin
+        margin = _finite(margin, (n_rows, 1 if n_classes == 2 else n_classes), "margin")
+    return Prediction(
+        **about,
+        label=probabilities.argmax(axis=1).astype(np.int64),
+        probabilities=probabilities,
+        margin=margin,
+    )
+
+
+def describe_failure(error: Exception) -> str:
+    """Say why a fit failed: our own errors as they are, others with their type and place."""
+    if isinstance(error, SmalldataError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "the fold ran out of memory; set n_jobs=1 or use fewer features."
+    place = ""
+    if frames := traceback.extract_tb(error.__traceback__):
+        place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})"
+    return f"{type(error).__name__}: {shorten(str(error))}{place}"
+
+
+def shorten(text: str) -> str:
+    """Return the first line that says something, cut to a readable length."""
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "no message")
+    return line if len(line) <= _LONGEST_NOTE else f"{line[: _LONGEST_NOTE - 1]}…"
+
+
+def _finite(values: Any, shape: tuple[int, ...], what: str) -> Any:
+    """Check a prediction and return it as float64."""
+    found = np.asarray(values, dtype=np.float64)
+    if found.shape != shape:
+        raise FitError(f"the model must predict a {what} of shape {shape}; got {found.shape}.")
+    n_odd = int((~np.isfinite(found)).sum())
+    if n_odd:
+        raise FitError(
+            f"the model must predict finite numbers; {n_odd} of {found.size} of its {what} "
+            "predictions are not."
+        )
+    return found

@@ -1,0 +1,713 @@
+"""Tuning inside one training fold: what is tried, chosen, kept and resumed."""
+
+import dataclasses
+import json
+import logging
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from smalldata import cli
+from smalldata.__main__ import main
+from smalldata.cells import PLAIN, make_identity, make_record
+from smalldata.comparison import compare
+from smalldata.datasets import load_dataset
+from smalldata.errors import ConfigError, FitError, RecordError
+from smalldata.evaluation import evaluate
+from smalldata.learner import Parameter, SearchSpace
+from smalldata.models import load_learner, load_space
+from smalldata.preprocess import Preprocessing, make_pipeline
+from smalldata.records import CellFolder
+from smalldata.resampling import make_splits
+from smalldata.results import Trial
+from smalldata.running import open_cell
+from smalldata.searching import grid_points
+from smalldata.seeding import seed_for
+from smalldata.splitting import make_folds
+from smalldata.task import TaskKind, make_task
+from smalldata.trials import TrialFolder, read_trials
+from smalldata.tuning import TuningOptions, make_tuner
+from spies import Spy
+from toys import binary_toy, classes_toy, differences, make_toy, values_toy
+
+SPACE = SearchSpace.from_config(
+    {
+        "n_neighbors": {"kind": "int", "low": 1, "high": 12, "log": True, "simpler": "high"},
+        "weights": {
+            "kind": "categorical",
+            "choices": ["uniform", "distance"],
+            "simpler": ["uniform", "distance"],
+        },
+    }
+)
+KNN = load_learner("knn", n_neighbors=8)
+MODES = SearchSpace.from_config({"mode": {"kind": "categorical", "choices": ["", "raise"]}})
+
+
+class Memory:
+    """A log in memory."""
+
+    def __init__(self, trials=()):
+        self.kept = {}
+        self.given = tuple(trials)
+
+    def start(self, name):
+        return self.kept.get(name, self.given)
+
+    def add(self, name, trial):
+        self.kept[name] = (*self.start(name), trial)
+
+    def restart(self, name):
+        self.given = ()
+        self.kept.pop(name, None)
+
+
+class Counting(Memory):
+    """Also counts what it is given."""
+
+    n_added = 0
+
+    def add(self, name, trial):
+        self.n_added += 1
+        super().add(name, trial)
+
+
+def run_tuner(task, learner=KNN, space=SPACE, *, log=None, preprocessing=PLAIN, **options):
+    """Tune on all rows of a task; returns what came of it and the trials."""
+    log = Memory() if log is None else log
+    options = {"trials": 6, "inner_folds": 3} | options
+    tuner = make_tuner(task, learner, space, options=TuningOptions(**options), log=log)
+    tuned = tuner.tune(
+        learner,
+        task.X,
+        task.y,
+        task.groups,
+        name="r00f00",
+        preprocessing=preprocessing,
+        seed=7,
+        device="cpu",
+    )
+    return tuned, log.start("r00f00")
+
+
+# ---------------------------------------------------------------- what is chosen
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "cmaes", "grid"])
+def test_the_first_trial_is_the_default_and_the_choice_is_the_best(sampler):
+    tuned, trials = run_tuner(binary_toy(), trials=14, sampler=sampler)
+    assert [trial.ordinal for trial in trials] == list(range(len(trials)))
+    assert len(trials) == (14 if sampler != "grid" else 13)  # 2 weights x 6 levels fit in 13
+    assert trials[0].values == {"n_neighbors": 8, "weights": "distance"}
+    chosen = next(
+        trial
+        for trial in trials
+        if trial.values
+        == {"n_neighbors": tuned.learner.n_neighbors, "weights": tuned.learner.weights}
+    )
+    assert chosen.score == max(trial.score for trial in trials) >= trials[0].score
+    assert tuned.learner.metric == KNN.metric
+    assert len({tuple(trial.values.items()) for trial in trials}) > 4
+    for trial in trials:
+        assert all(SPACE.parameters[name].contains(value) for name, value in trial.values.items())
+
+
+def test_a_score_is_that_of_the_whole_pipeline_on_the_inner_folds():
+    task = binary_toy()
+    preprocessing = Preprocessing(select="univariate", k=2)
+    _, trials = run_tuner(task, preprocessing=preprocessing, inner_repeats=2, trials=3)
+    pairs = [
+        pair
+        for repeat in range(2)
+        for pair in make_folds(task.y, 3, stratify=True, seed=seed_for(7, "inner", repeat))
+    ]
+    for trial in trials:
+        expected = []
+        for i, (train, test) in enumerate(pairs):
+            pipeline = make_pipeline(
+                dataclasses.replace(KNN, **trial.values),
+                dataclasses.replace(task.info, n_samples=len(train)),
+                preprocessing=preprocessing,
+                seed=seed_for(7, "fit", i),
+                device="cpu",
+            ).fit(task.X.iloc[train], task.y[train])
+            given = pipeline.predict_proba(task.X.iloc[test])[:, 1]
+            expected.append(roc_auc_score(task.y[test], given))
+        assert trial.fold_scores == pytest.approx(expected, abs=1e-12)
+        assert trial.score == pytest.approx(np.mean(expected), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("task", "measure", "sign"),
+    [
+        (binary_toy(), "log_loss", -1),
+        (binary_toy(), "mcc", 1),
+        (values_toy(), "rmse", -1),
+        (values_toy(), "r2", 1),
+        (classes_toy(), "roc_auc_ovr", 1),
+    ],
+)
+def test_any_measure_in_its_own_direction(task, measure, sign):
+    tuned, trials = run_tuner(task, measure=measure, trials=8)
+    best = max(sign * trial.score for trial in trials)
+    values = {"n_neighbors": tuned.learner.n_neighbors, "weights": tuned.learner.weights}
+    assert any(sign * trial.score == best and trial.values == values for trial in trials)
+    assert len({trial.score for trial in trials}) > 1
+
+
+def _trial(ordinal, score, n_neighbors=3, weights="uniform"):
+    values = {"n_neighbors": n_neighbors, "weights": weights}
+    state = "failed" if score is None else "ok"
+    return Trial(ordinal=ordinal, state=state, values=values, score=score, seconds=100.0)
+
+
+@pytest.mark.parametrize(
+    ("trials", "chosen"),
+    [
+        ([_trial(0, 0.5), _trial(1, 0.7), _trial(2, 0.6)], 1),
+        ([_trial(0, 0.7, 3), _trial(1, 0.7, 9), _trial(2, 0.7, 5)], 1),
+        ([_trial(0, 0.7, 9, "distance"), _trial(1, 0.7, 9), _trial(2, 0.7, 8)], 1),
+        ([_trial(0, 0.7, 8), _trial(1, 0.7, 9, "distance")], 1),
+        ([_trial(0, 0.7), _trial(1, 0.7)], 0),
+        ([_trial(0, None), _trial(1, 0.2)], 1),
+        ([_trial(0, None)], None),
+        ([], None),
+    ],
+)
+def test_ties_go_to_the_simpler_values_in_the_order_of_the_space(trials, chosen):
+    found = make_tuner(binary_toy(), KNN, SPACE).choose(trials)
+    assert (found and found.ordinal) == chosen
+
+
+def test_low_is_simpler_where_the_space_says_so_and_nothing_where_it_does_not():
+    space = SearchSpace(
+        parameters={
+            "n_neighbors": Parameter(kind="int", low=1, high=9, simpler="low"),
+            "weights": Parameter(kind="categorical", choices=("uniform", "distance")),
+        }
+    )
+    tuner = make_tuner(binary_toy(), KNN, space)
+    tied = [_trial(0, 0.7, 5, "distance"), _trial(1, 0.7, 3, "distance"), _trial(2, 0.7, 3)]
+    assert tuner.choose(tied).ordinal == 1
+
+
+def test_defaults_outside_the_space_are_the_first_trial_all_the_same():
+    learner = load_learner("knn", n_neighbors=15)
+    _, trials = run_tuner(binary_toy(), learner, trials=4)
+    assert trials[0].values["n_neighbors"] == 15
+    assert len(trials) == 4
+
+
+def test_equal_values_are_not_fitted_twice():
+    space = SearchSpace.from_config({"n_neighbors": {"kind": "int", "low": 7, "high": 8}})
+    _, trials = run_tuner(binary_toy(), space=space, trials=8, sampler="random")
+    assert sum(trial.seconds > 0 for trial in trials) == 2
+    by_value = {}
+    for trial in trials:
+        assert by_value.setdefault(trial.values["n_neighbors"], trial.score) == trial.score
+
+
+def test_a_trial_seeds_the_sampler_by_its_ordinal():
+    _, trials = run_tuner(binary_toy(), load_learner("svm"), load_space("svm"), trials=8)
+    assert len({trial.values["C"] for trial in trials}) == 8
+    _, fewer = run_tuner(binary_toy(), load_learner("svm"), load_space("svm"), trials=4)
+    assert [t.values for t in fewer] == [t.values for t in trials[:4]]
+
+
+# ---------------------------------------------------------------- inner folds
+
+
+def test_no_row_and_no_group_is_on_both_sides_of_an_inner_fold():
+    # The spy predicts 1 for rows it was trained on; two equal rows make a group.
+    task = values_toy()
+    twice = np.repeat(np.arange(15), 2)
+    dataset = dataclasses.replace(
+        task.dataset,
+        X=task.X.iloc[twice].reset_index(drop=True),
+        y=np.where(twice < 15, 1e-9 * twice, 0.0),
+        groups=twice.astype(str).astype(object),
+    )
+    grouped = make_task(dataset)
+    _, trials = run_tuner(grouped, Spy(), MODES, trials=1, measure="mae")
+    assert trials[0].score < 1e-6
+    ungrouped = make_task(dataclasses.replace(dataset, groups=None))
+    _, trials = run_tuner(ungrouped, Spy(), MODES, trials=1, measure="mae")
+    assert trials[0].score > 0.1  # the check can fail
+
+
+def test_selection_happens_inside_the_inner_folds():
+    scores = []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        task = make_toy(list("yn") * 20, n_features=2)
+        X = pd.DataFrame(rng.normal(size=(40, 500)), columns=[f"x{i}" for i in range(500)])
+        task = make_task(dataclasses.replace(task.dataset, X=X, feature_blocks=("features",) * 500))
+        _, trials = run_tuner(
+            task, trials=1, preprocessing=Preprocessing(select="univariate", k=10)
+        )
+        scores.append(trials[0].score)
+    assert abs(np.mean(scores) - 0.5) < 0.2  # above 0.85 where the selection has seen the labels
+
+
+def test_inner_folds_are_capped_by_the_smallest_class():
+    task = make_toy(["yes"] * 3 + ["no"] * 20)
+    tuned, trials = run_tuner(task, inner_folds=5, inner_repeats=2)
+    assert tuned.notes == ("tuned on 3 inner folds instead of 5: more cannot hold each class",)
+    assert {len(trial.fold_scores) for trial in trials} == {6}
+    few = make_toy([0.1, 0.2, 0.3, 0.4], kind=TaskKind.REGRESSION)
+    tuned, _ = run_tuner(few, inner_folds=5)
+    assert tuned.notes == ("tuned on 4 inner folds instead of 5: there are too few rows or groups",)
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        make_toy(["yes"] + ["no"] * 20),
+        make_toy(["yes"] * 10 + ["no"] * 10, groups=["a"] * 10 + ["b"] * 10),
+    ],
+)
+def test_without_two_inner_folds_the_default_is_used_and_said(task):
+    tuned, trials = run_tuner(task)
+    assert tuned.learner == KNN
+    assert tuned.notes == ("not tuned: the training rows cannot be cut into 2 inner folds",)
+    assert trials == ()
+
+
+def test_an_inner_fold_where_the_measure_is_undefined_counts_for_no_trial():
+    task = make_toy([0.0] * 18 + [1.0, 2.0], kind=TaskKind.REGRESSION)
+    _, trials = run_tuner(task, measure="r2", inner_folds=5)
+    gaps = {tuple(score is None for score in trial.fold_scores) for trial in trials}
+    assert len(gaps) == 1
+    assert 0 < sum(gaps.pop()) < 5
+    assert all(trial.state == "ok" and np.isfinite(trial.score) for trial in trials)
+
+
+def test_a_measure_undefined_on_every_inner_fold_is_refused():
+    task = make_toy([0.0] * 19 + [1.0], kind=TaskKind.REGRESSION, folds=None)
+    tuner = make_tuner(task, KNN, SPACE, options=TuningOptions(measure="spearman", inner_folds=2))
+    about = {"name": "f", "preprocessing": PLAIN, "seed": 1, "device": "cpu"}
+    with pytest.raises(FitError, match="spearman must be defined on the inner folds"):
+        tuner.tune(KNN, task.X.iloc[:10], task.y[:10], None, **about)
+
+
+# ---------------------------------------------------------------- what goes wrong
+
+
+def test_a_trial_that_fails_is_passed_over():
+    tuned, trials = run_tuner(binary_toy(), Spy(), MODES, trials=6, sampler="random")
+    assert {trial.state for trial in trials} == {"ok", "failed"}
+    assert tuned.learner.mode == ""
+    for trial in trials:
+        failed = trial.values["mode"] == "raise"
+        assert (trial.state == "failed") == failed == bool(trial.reason)
+        assert (trial.score is None) == failed
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "grid"])
+def test_where_every_trial_fails_the_fold_fails_with_the_first_reason_and_is_tried_again(sampler):
+    task = binary_toy()
+    splits = make_splits(task, "kfold", n_splits=3)
+    space = SearchSpace.from_config({"mode": {"kind": "categorical", "choices": ["raise"]}})
+    log = Counting()
+    tuner = make_tuner(
+        task, Spy(), space, options=TuningOptions(trials=2, sampler=sampler), log=log
+    )
+    spy = Spy(mode="refuse")
+    for _ in range(2):
+        record = evaluate(task, spy, splits, tuner=tuner, n_jobs=1)
+        assert record.status == "failed"
+        assert record.folds[0].reason == (
+            "all 2 trials failed, the first one: the model needs more rows."
+        )
+        assert len(log.start("r00f00")) == 2
+    assert log.n_added == 2 * 2 * 3  # the second run did not take the first one's word
+
+
+def test_a_measure_the_model_cannot_give_fails_the_trial():
+    task = values_toy()
+    with pytest.raises(FitError, match="all 2 trials failed, the first one: spearman is undefined"):
+        run_tuner(task, Spy(), MODES, trials=2, measure="spearman")
+
+
+def test_want_of_memory_is_no_fault_of_the_values():
+    task = binary_toy()
+    log = Memory()
+    with pytest.raises(MemoryError):
+        run_tuner(task, Spy(mode="exhaust"), MODES, log=log)
+    assert log.start("r00f00") == ()
+
+
+def test_a_timeout_before_the_first_trial_leaves_the_default_and_says_so():
+    tuned, trials = run_tuner(binary_toy(), timeout=1e-9)
+    assert tuned.learner == KNN
+    assert trials == ()
+    assert tuned.notes == (
+        "not tuned: the tune.timeout of 1e-09 s passed before the first trial; "
+        "the defaults are used",
+    )
+
+
+def test_a_timeout_counts_what_was_spent_before_an_interruption():
+    log = Memory([_trial(0, 0.5), _trial(1, 0.7, 4)])
+    tuned, trials = run_tuner(binary_toy(), log=log, timeout=150.0)
+    assert len(trials) == 2
+    assert tuned.learner.n_neighbors == 4
+    assert tuned.seconds_before == 200.0
+    assert tuned.notes == ("tuning ended after 2 of 6 trials by the tune.timeout of 150 s",)
+
+
+def test_a_model_without_a_space_runs_untuned_with_a_note():
+    tuned, trials = run_tuner(binary_toy(), load_learner("dummy"), load_space("dummy"))
+    assert tuned.notes == ("not tuned: the model has nothing to tune",)
+    assert trials == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"trials": 0}, r"tune\.trials must be a whole number from 1 on; got 0\."),
+        ({"trials": 2.5}, r"tune\.trials must be a whole number"),
+        ({"inner_folds": 1}, r"tune\.inner_folds must be a whole number from 2 on; got 1\."),
+        ({"inner_repeats": 0}, r"tune\.inner_repeats must"),
+        ({"timeout": 0}, r"tune\.timeout must be a number of seconds above 0"),
+        ({"timeout": float("nan")}, r"tune\.timeout must"),
+        ({"sampler": "gp"}, r"tune\.sampler must be tpe, random, cmaes, grid; got 'gp'\."),
+    ],
+)
+def test_bad_options_get_one_sentence(options, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        TuningOptions(**options)
+
+
+def test_cmaes_without_its_package_is_refused(monkeypatch):
+    monkeypatch.setattr("smalldata.tuning.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match="needs the package cmaes"):
+        TuningOptions(sampler="cmaes")
+
+
+@pytest.mark.parametrize(
+    ("space", "options", "sentence"),
+    [
+        ({"n_neighbours": {"kind": "int", "low": 1, "high": 2}}, {}, "did you mean n_neighbors"),
+        ({}, {"measure": "rmse"}, "measure must name a measure of binary tasks"),
+        ({}, {"measure": "calibration_slope"}, r"must rank the trials"),
+        (
+            {"metric": {"kind": "categorical", "choices": ["cosine", "euclidean", "manhattan"]}},
+            {"sampler": "grid", "trials": 3},
+            r"a grid needs tune\.trials of at least 4 .* got 3",
+        ),
+    ],
+)
+def test_what_does_not_fit_the_model_or_the_task_is_refused(space, options, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        make_tuner(
+            binary_toy(), KNN, SearchSpace.from_config(space), options=TuningOptions(**options)
+        )
+
+
+@pytest.mark.parametrize(
+    ("entry", "sentence"),
+    [
+        ({"kind": "int", "low": 0.5, "high": 3}, "low and high of an int must be whole"),
+        ({"kind": "int", "low": 1, "high": 3, "simpler": "small"}, "simpler must be low or high"),
+        ({"kind": "int", "low": 3, "high": 1}, "low must not exceed high"),
+        ({"kind": "float", "low": 0.0, "high": 1, "log": True}, "a log scale needs low above 0"),
+        (
+            {"kind": "categorical", "choices": ["a", "b"], "simpler": ["a"]},
+            "simpler must hold the choices",
+        ),
+    ],
+)
+def test_a_wrong_space_gets_one_sentence(entry, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        SearchSpace.from_config({"x": entry})
+
+
+def test_trials_are_silent(capfd, caplog):
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.INFO)
+    with caplog.at_level(logging.INFO), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        run_tuner(binary_toy(), Spy(mode="warn"), MODES, trials=3)
+    assert caught == []
+    assert capfd.readouterr() == ("", "")
+    assert optuna.logging.get_verbosity() == optuna.logging.INFO
+
+
+# ---------------------------------------------------------------- the grid
+
+
+def test_a_grid_spans_the_space_and_fits_the_trials():
+    space = load_space("svm")
+    default = {name: getattr(load_learner("svm"), name) for name in space.parameters}
+    for n_trials in (7, 13, 50, 200, 1000):
+        points = grid_points(space, default, n_trials)
+        assert n_trials / 4 < len(points) <= n_trials - 1
+        assert len({tuple(point.values()) for point in points}) == len(points)
+        for point in points:
+            assert all(space.parameters[name].contains(value) for name, value in point.items())
+    costs = sorted({point["C"] for point in grid_points(space, default, 1000)})
+    assert costs[0] == 0.01
+    assert costs[-1] == 100.0
+    assert np.ptp(np.diff(np.log(costs))) < 1e-9
+    only = SearchSpace.from_config({"n_neighbors": {"kind": "int", "low": 1, "high": 3}})
+    assert [p["n_neighbors"] for p in grid_points(only, {"n_neighbors": 2}, 99)] == [1, 2, 3]
+
+
+# ---------------------------------------------------------------- the log
+
+
+def test_a_log_gives_back_what_it_was_given_and_survives_torn_lines(tmp_path):
+    log = TrialFolder(tmp_path / "tuning", "abc")
+    trials = [
+        Trial(
+            ordinal=0,
+            state="ok",
+            values={"a": (1, 2), "b": "ü"},
+            score=0.1 + 0.2,
+            fold_scores=(0.5, None),
+            seconds=0.25,
+        ),
+        Trial(ordinal=1, state="failed", values={"a": (), "b": "x"}, reason="no\nway"),
+        _trial(2, 0.9),
+    ]
+    assert log.start("r00f00") == ()
+    for trial in trials:
+        log.add("r00f00", trial)
+    assert log.start("r00f00") == tuple(trials)
+    assert log.start("r00f01") == ()
+    path = tmp_path / "tuning" / "r00f00.jsonl"
+    whole = path.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    starts = np.cumsum([0, *map(len, lines)])
+    for size in range(len(whole)):  # killed after any byte
+        path.write_bytes(whole[:size])
+        n_whole = int(np.sum(starts[1:] - 1 <= size))
+        assert log.start("r00f00") == tuple(trials[:n_whole])
+        if size % 97 == 0:
+            for trial in trials[n_whole:]:
+                log.add("r00f00", trial)
+            assert log.start("r00f00") == tuple(trials)
+    path.write_bytes(lines[0] + lines[1].replace(b"way", b"wax") + lines[2])
+    assert log.start("r00f00") == (trials[0],)
+    path.write_bytes(lines[0] + lines[1] + lines[0] + lines[2])  # an orphan wrote it again
+    assert log.start("r00f00") == tuple(trials)
+    assert TrialFolder(tmp_path / "tuning", "other").start("r00f00") == ()
+    (tmp_path / "tuning" / "r00f01.jsonl").write_bytes(whole)
+    assert log.start("r00f01") == ()
+    path.write_bytes(whole.replace(b'"schema_version": 1', b'"schema_version": 99'))
+    with pytest.raises(RecordError, match="schema version 1; it is of 99"):
+        log.start("r00f00")
+    log.restart("r00f00")
+    assert log.start("r00f00") == ()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks children that are killed")
+def test_killed_at_any_trial_it_goes_on_to_the_same_trials_and_values(tmp_path):
+    driver = Path(__file__).with_name("tuning_driver.py")
+    done = subprocess.run(
+        [sys.executable, str(driver), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    for sampler, (calm, killed) in json.loads(done.stdout).items():
+        assert calm == killed, sampler
+        assert calm["status"] == "ok"
+        logs = [
+            TrialFolder(tmp_path / sampler / name, "c").start("r00f01")
+            for name in ("calm", "killed")
+        ]
+        assert len(logs[0]) >= 13
+        assert differences(*[[_timeless(trial) for trial in log] for log in logs]) == []
+
+
+def _timeless(trial):
+    return dataclasses.replace(trial, seconds=0.0)
+
+
+# ---------------------------------------------------------------- in the line
+
+
+def test_the_identity_holds_options_and_space_but_no_log(tmp_path):
+    task = binary_toy()
+    splits = make_splits(task, "kfold", n_splits=3)
+
+    def identity(space=SPACE, log=None, learner=KNN, **options):
+        tuner = make_tuner(task, learner, space, options=TuningOptions(**options), log=log)
+        return json.dumps(make_identity(task, learner, splits, tuner=tuner))
+
+    plain = identity()
+    assert identity(log=TrialFolder(tmp_path, "x")) == plain
+    assert identity(measure="roc_auc") == plain
+    backwards = SearchSpace(parameters=dict(reversed(SPACE.parameters.items())))
+    narrower = {**SPACE.parameters, "n_neighbors": Parameter(kind="int", low=1, high=9)}
+    others = [
+        identity(trials=51),
+        identity(timeout=9.0),
+        identity(inner_folds=4),
+        identity(inner_repeats=2),
+        identity(sampler="random"),
+        identity(measure="mcc"),
+        identity(space=backwards),
+        identity(space=SearchSpace(parameters=narrower)),
+        json.dumps(make_identity(task, KNN, splits)),
+    ]
+    assert len({plain, *others}) == len(others) + 1
+    tuner = make_tuner(task, load_learner("knn"), SPACE)
+    assert make_record(task, load_learner("knn"), splits, tuner=tuner).label == "knn (tuned)"
+
+
+def test_results_do_not_depend_on_processes_and_logs_are_written_from_them(tmp_path):
+    task = binary_toy()
+    splits = make_splits(task, "kfold", n_splits=3)
+    records = []
+    for n_jobs in (1, 2):
+        log = TrialFolder(tmp_path / str(n_jobs), "c")
+        options = TuningOptions(trials=4, inner_folds=2)
+        tuner = make_tuner(task, KNN, SPACE, options=options, log=log)
+        records.append(evaluate(task, KNN, splits, tuner=tuner, n_jobs=n_jobs))
+        assert {len(log.start(fold.name)) for fold in splits.folds} == {4}
+    assert differences(*records) == []
+    for fold in records[0].folds:
+        trials = log.start(fold.name)
+        best = tuner.choose(trials)
+        assert {name: fold.values[name] for name in best.values} == best.values
+    comparison = compare(records[:1])
+    assert comparison.rows[0].tune_seconds > 0
+    assert (
+        comparison.rows[0].label == "knn (n_neighbors=8, tuned, tune.trials=4, tune.inner_folds=2)"
+    )
+
+
+TUNED = ["dataset=nutrimouse", "cv=kfold", "cv.n_splits=3", "explain=none", "tune=optuna"]
+FEW = ["tune.trials=4", "tune.inner_folds=2", "n_jobs=1"]
+
+
+@pytest.fixture(autouse=True)
+def _new_reporter():
+    """Write to the stderr of this test, as a new process would."""
+    cli._reporter.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def tuned_cell(tmp_path_factory):
+    outputs = tmp_path_factory.mktemp("outputs")
+    arguments = ["model=linear", *TUNED, *FEW, f"outputs={outputs}"]
+    assert main(arguments) == 0
+    return next(outputs.glob("*/*/linear-*")), arguments
+
+
+def test_a_tuned_cell_on_disk(tuned_cell):
+    path, _ = tuned_cell
+    record = CellFolder(path).read_record()
+    assert record.label == "linear (tuned, tune.trials=4, tune.inner_folds=2)"
+    columns, measure = read_trials(path / "trials.parquet")
+    assert measure == record.measure
+    table = pd.DataFrame(columns)
+    assert list(table) == [
+        *["repeat", "fold", "trial", "state", "chosen", "score", "inner_0", "inner_1"],
+        *["value_strength", "value_l1_ratio", "value_class_weight", "seconds", "reason"],
+    ]
+    assert len(table) == 12
+    for fold in record.folds:
+        rows = table[(table.repeat == fold.repeat) & (table.fold == fold.fold)]
+        chosen = rows[rows.chosen].iloc[0]
+        assert rows.score.max() == chosen.score >= rows.score.iloc[0]
+        assert fold.values["strength"] == chosen.value_strength
+        assert fold.seconds["tune"] > 0
+    csv = pd.read_csv(path.parent / "comparison.csv")
+    assert (csv.tune_seconds > 0).all()
+
+
+def test_a_cell_killed_in_its_tuning_is_finished_from_its_logs(tuned_cell, capsys):
+    path, arguments = tuned_cell
+    before, trials = CellFolder(path).read_record(), read_trials(path / "trials.parquet")[0]
+    log = path / "tuning" / "r00f01.jsonl"
+    lines = log.read_bytes().splitlines(keepends=True)
+    for name in ("DONE", "record.json", "trials.parquet", "folds/r00f01.json"):
+        (path / name).unlink()
+    log.write_bytes(lines[0] + lines[1] + lines[2][:30])
+    assert main(arguments) == 0
+    assert differences(before, CellFolder(path).read_record()) == []
+    after = read_trials(path / "trials.parquet")[0]
+    assert trials.pop("seconds").shape == after.pop("seconds").shape
+    pd.testing.assert_frame_equal(pd.DataFrame(trials), pd.DataFrame(after))
+    assert log.read_bytes().startswith(lines[0] + lines[1])  # not run again
+    capsys.readouterr()
+    assert main(arguments) == 0
+    assert "already finished" in capsys.readouterr().err
+
+
+def test_a_tuned_cell_is_read_back_under_another_measure_and_explained(tuned_cell):
+    path, _ = tuned_cell
+    assert open_cell(path, measure="log_loss").record.measure
+    assert main(["explain", str(path)]) == 0
+    assert CellFolder(path).read_explanations()
+
+
+def test_a_model_with_nothing_to_tune_is_the_untuned_cell(tmp_path, capsys):
+    arguments = ["model=dummy", *TUNED[:-1], f"outputs={tmp_path}", "n_jobs=1"]
+    assert main(arguments) == 0
+    assert main([*arguments, "tune=optuna"]) == 0
+    said = capsys.readouterr().err
+    assert "dummy has nothing to tune; it runs untuned." in said
+    assert "already finished" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["tune.trials=3"], "tune=optuna has it"),
+        (["tune=optuna", "tune.trials=0"], "tune.trials must be a whole number from 1 on; got 0."),
+        (["tune=optuna", "tune.measure=auc"], "measure must name a measure of multiclass tasks"),
+        (["tune=optuna", "model.space.strength.low=20"], "space.strength: low must not exceed"),
+        (
+            ["tune=optuna", "+model.space.stren={kind: int, low: 1, high: 2}"],
+            "space.stren must be a hyperparameter of the model",
+        ),
+    ],
+)
+def test_bad_input_on_the_command_line(arguments, sentence, tmp_path, capsys):
+    assert main(["model=linear", *TUNED[:1], f"outputs={tmp_path}", *arguments]) == 2
+    assert sentence in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---------------------------------------------------------------- the canary
+
+
+def test_permuted_labels_read_chance_outside_and_more_inside():
+    inner, outer = [], []
+    for seed in range(3):
+        dataset = load_dataset("omics")
+        rng = np.random.default_rng(seed)
+        rows = rng.permutation(len(dataset.y))[:150]
+        task = make_task(
+            dataclasses.replace(
+                dataset,
+                X=dataset.X.iloc[rows].reset_index(drop=True),
+                y=rng.permutation(dataset.y)[rows],
+                sample_ids=dataset.sample_ids[rows],
+            )
+        )
+        learner, space = load_learner("svm"), load_space("svm")
+        log = Memory()
+        options = TuningOptions(trials=12, inner_folds=3, sampler="random")
+        tuner = make_tuner(task, learner, space, options=options, log=log)
+        splits = make_splits(task, "kfold", n_splits=4)
+        record = evaluate(task, learner, splits, tuner=tuner, n_jobs=1)
+        outer += [fold.scores["roc_auc"].value for fold in record.folds]
+        inner += [tuner.choose(log.start(fold.name)).score for fold in record.folds]
+    assert abs(np.mean(outer) - 0.5) < 0.08
+    assert np.mean(inner) > 0.55
