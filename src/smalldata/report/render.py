@@ -190,11 +190,7 @@ def _joined(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
     return {
         "datasets": first["datasets"] | second["datasets"],
         "params": first["params"] | second["params"],
-        "figures": [
-            {**entry, "part": part}
-            for part, page in (("outcomes", first), ("explanation", second))
-            for entry in page["figures"]
-        ],
+        "figures": first["figures"] + second["figures"],
         "controls": first["controls"] | second["controls"],
     }
 

@@ -3,7 +3,7 @@
 Step in the line: summary -> **figures** -> HTML.
 """
 
-from smalldata.report.figures.attributions import explanation_figures
+from smalldata.report.figures.explanation import explanation_figures
 from smalldata.report.figures.models import comparison_figures
 from smalldata.report.figures.outcomes import cell_figures
 

@@ -22,6 +22,9 @@ from smalldata.report.figures.grammar import (
 ALL_MODELS = -1
 """Value of the signal ``c`` at which no model is picked out."""
 
+FADED = {"condition": {"test": "c < 0 || datum.c == c", "value": 1}, "value": 0.12}
+ONE_CLASS = [{"filter": "datum.k == k"}, {"calculate": "drawn[datum.c]", "as": "model"}]
+
 
 def _model_colour(names: list[str], *, array: str = "drawn") -> Spec:
     return {
@@ -76,10 +79,6 @@ def draw_model_curves(page: Figures, curves: dict[str, Any]) -> None:
         },
         lookups=lookups,
     )
-    colour = _model_colour(curves["labels"])
-    keep = [{"filter": "datum.k == k"}, {"calculate": "drawn[datum.c]", "as": "model"}]
-    faded = {"condition": {"test": "c < 0 || datum.c == c", "value": 1}, "value": 0.12}
-    controls = {"k": 0, "c": ALL_MODELS}
     if len(curves["labels"]) > 1:
         page["controls"]["c"] = {
             "label": "Model",
@@ -88,6 +87,12 @@ def draw_model_curves(page: Figures, curves: dict[str, Any]) -> None:
                 *({"value": c, "text": name} for c, name in enumerate(curves["labels"])),
             ],
         }
+    colour = _model_colour(curves["labels"])
+    _roc(page, colour, one, left_out)
+    _calibration(page, colour, one, left_out)
+
+
+def _roc(page: Figures, colour: Spec, one: str, left_out: str) -> None:
     x, y = square_axis("x", "False positive rate"), square_axis("y", "True positive rate")
     page["figures"].append(
         figure(
@@ -99,7 +104,7 @@ def draw_model_curves(page: Figures, curves: dict[str, Any]) -> None:
                     diagonal(),
                     {
                         "data": data("roc"),
-                        "transform": keep,
+                        "transform": ONE_CLASS,
                         "mark": {"type": "area"},
                         "encoding": {
                             "x": x,
@@ -114,13 +119,13 @@ def draw_model_curves(page: Figures, curves: dict[str, Any]) -> None:
                     },
                     {
                         "data": data("roc"),
-                        "transform": keep,
+                        "transform": ONE_CLASS,
                         "mark": {"type": "line", "strokeWidth": 2.2},
                         "encoding": {
                             "x": x,
                             "y": y,
                             "color": colour,
-                            "opacity": faded,
+                            "opacity": FADED,
                             "order": {"field": "x", "type": "quantitative"},
                             "tooltip": tooltip(
                                 ("model", "Model", "text"),
@@ -133,12 +138,15 @@ def draw_model_curves(page: Figures, curves: dict[str, Any]) -> None:
             },
             table="roc",
             params=["drawn"],
-            controls=controls,
+            controls={"k": 0, "c": ALL_MODELS},
             caption=f"The share of {one} that is found (up) at the price of the share of the "
             "others falsely called so (right): mean "
             f"over the repeats, band: their range.{left_out}",
         )
     )
+
+
+def _calibration(page: Figures, colour: Spec, one: str, left_out: str) -> None:
     page["figures"].append(
         figure(
             "calibration",
@@ -149,7 +157,7 @@ def draw_model_curves(page: Figures, curves: dict[str, Any]) -> None:
                     diagonal(),
                     {
                         "data": data("calibration"),
-                        "transform": keep,
+                        "transform": ONE_CLASS,
                         "mark": {
                             "type": "line",
                             "strokeWidth": 2.2,
@@ -159,7 +167,7 @@ def draw_model_curves(page: Figures, curves: dict[str, Any]) -> None:
                             "x": square_axis("predicted", "Predicted probability"),
                             "y": square_axis("observed", "Observed share"),
                             "color": colour,
-                            "opacity": faded,
+                            "opacity": FADED,
                             "tooltip": tooltip(
                                 ("model", "Model", "text"),
                                 ("predicted", "Predicted", ".3f"),
@@ -172,7 +180,7 @@ def draw_model_curves(page: Figures, curves: dict[str, Any]) -> None:
             },
             table="calibration",
             params=["drawn"],
-            controls=controls,
+            controls={"k": 0, "c": ALL_MODELS},
             caption=f"Of the samples given such a probability of {one}, the share that was. On the "
             "dashes the probabilities "
             f"can be taken at their word.{left_out}",

@@ -1,0 +1,161 @@
+"""The waterfall: from the mean prediction, feature by feature, to one sample's own.
+
+Step in the line: summary of an explanation -> **figures** -> HTML.
+"""
+
+from typing import Any
+
+from smalldata.report.figures.attributions import VALUE_TEXT, join_x
+from smalldata.report.figures.grammar import (
+    BLUE,
+    VERMILION,
+    Figures,
+    Spec,
+    data,
+    figure,
+    quantitative,
+    rows_height,
+    tooltip,
+)
+from smalldata.report.figures.importance import NAMES
+from smalldata.report.plain import format_percent
+
+N_WATERFALL = 12
+"""Features named in a waterfall; the others are one bar."""
+
+
+def draw_waterfall(page: Figures, summary: dict[str, Any]) -> None:
+    """Draw the sample chosen: its strongest features, and the others as one bar."""
+    explanation, outcomes = summary["explanation"], summary["outcomes"]
+    explained = explanation["explained"]
+    known = {entry["row"]: entry for entry in outcomes.get("samples", [])}
+    classes = [entry["name"] for entry in summary["task"]["classes"]]
+    page["controls"]["s"] = {
+        "label": "Sample",
+        "options": [
+            {"value": row, "text": _sample_text(known[row], classes)}
+            for row in explained
+            if row in known
+        ],
+    }
+    bar = {"height": {"band": 0.7}}
+    label = (
+        f"datum.g > {N_WATERFALL} ? 'all other features' : features[datum.f] + ' = ' + "
+        f"({VALUE_TEXT})"
+    )
+    spec: Spec = {
+        "height": rows_height(N_WATERFALL + 1, 24, extra=85),
+        "title": {
+            "offset": 12,
+            "text": {
+                "expr": "'Mean prediction ' + format(base[k][s], '.3~r') + ', this sample ' + "
+                "format(final[k][s], '.3~r')"
+            },
+        },
+        "data": data("phi"),
+        "transform": [
+            {"filter": "datum.k == k"},
+            *join_x(),
+            {"calculate": "datum.phi[s]", "as": "shap"},
+            {"calculate": "datum.x[s]", "as": "value"},
+            {"filter": "isValid(datum.shap)"},
+            {"calculate": "abs(datum.shap)", "as": "size"},
+            {
+                "window": [{"op": "row_number", "as": "place"}],
+                "sort": [{"field": "size", "order": "descending"}],
+            },
+            {"calculate": f"min(datum.place, {N_WATERFALL + 1})", "as": "g"},
+            {
+                "aggregate": [
+                    {"op": "sum", "field": "shap", "as": "sum"},
+                    {"op": "min", "field": "f", "as": "f"},
+                    {"op": "min", "field": "value", "as": "value"},
+                ],
+                "groupby": ["g"],
+            },
+            {"calculate": f"datum.sum + (datum.g > {N_WATERFALL} ? rest[k][s] : 0)", "as": "shap"},
+            {
+                "window": [{"op": "sum", "field": "shap", "as": "total"}],
+                "sort": [{"field": "g", "order": "ascending"}],
+            },
+            {"calculate": "base[k][s] + datum.total", "as": "end"},
+            {"calculate": "datum.end - datum.shap", "as": "start"},
+            {"calculate": label, "as": "label"},
+            {
+                "calculate": "(datum.shap < 0 ? '−' : '+') + format(abs(datum.shap), '.3~r')",
+                "as": "text",
+            },
+            {"calculate": "datum.shap < 0 ? 0 : 1", "as": "up"},
+        ],
+        "encoding": {
+            "y": {
+                "field": "label",
+                "type": "nominal",
+                "sort": {"field": "g", "op": "min"},
+                "axis": {**NAMES, "labelLimit": 150},
+            }
+        },
+        "layer": [
+            {
+                "mark": {"type": "bar", "cornerRadius": 2, **bar},
+                "encoding": {
+                    "x": quantitative(
+                        "start", f"Prediction ({explanation['scale']})", scale={"padding": 34}
+                    ),
+                    "x2": {"field": "end"},
+                    "color": {
+                        "field": "up",
+                        "type": "ordinal",
+                        "scale": {"domain": [1, 0], "range": [VERMILION, BLUE]},
+                        "legend": {
+                            "title": None,
+                            "labelExpr": "datum.value == 1 ? 'raises' : 'lowers'",
+                        },
+                    },
+                    "tooltip": tooltip(
+                        ("label", "Feature", "text"),
+                        ("shap", "Shapley value", "number"),
+                        ("start", "Prediction before", "number"),
+                        ("end", "Prediction after", "number"),
+                    ),
+                },
+            },
+            {
+                "transform": [{"calculate": "max(datum.start, datum.end)", "as": "right"}],
+                "mark": {"type": "text", "align": "left", "dx": 4, "fontSize": 11},
+                "encoding": {
+                    "x": quantitative("right"),
+                    "text": {"field": "text", "type": "nominal"},
+                },
+            },
+        ],
+    }
+    others = explanation["n_features"] - N_WATERFALL
+    page["figures"].append(
+        figure(
+            "waterfall",
+            "One sample",
+            spec,
+            table="phi",
+            datasets=["x"],
+            params=["features", "levels", "rest", "base", "final"],
+            controls={"k": 0, "s": explained[0] if explained else 0},
+            caption="From the mean prediction (top) feature by feature to this sample's own "
+            "(bottom)."
+            + (
+                f" The {N_WATERFALL} strongest features; the other {others} are one bar."
+                if others > 0
+                else ""
+            ),
+        )
+    )
+
+
+def _sample_text(entry: dict[str, Any], classes: list[str]) -> str:
+    if not classes:
+        return f"{entry['id']} · observed {entry['observed']:g}, predicted {entry['predicted']:g}"
+    sure = format_percent(max(entry["probabilities"]))
+    return (
+        f"{entry['id']} · {classes[entry['observed']]}, called {classes[entry['predicted']]} "
+        f"({sure})"
+    )
