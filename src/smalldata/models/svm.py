@@ -41,7 +41,8 @@ class SVM:
     epsilon : float
         Width of the tube of a regression, in standard deviations of the target.
     class_weight : {"none", "balanced"}
-        No effect in a regression.
+        Of the machine, so of the margins; probabilities are calibrated to the shares the classes
+        have in the training rows. No effect in a regression.
     """
 
     traits: ClassVar[Traits] = Traits(needs_scaling=True, needs_complete=True)
