@@ -118,11 +118,14 @@ def remarks(rows: list[dict[str, ComparisonRow]]) -> list[str]:
 
 def legend(comparison: Comparison) -> list[str]:
     """Say what the marks of the table mean, and what picking its best is worth."""
-    lines = [
+    several = comparison.n_folds > 1
+    what = (
         f"Mean over {comparison.n_folds} held-out folds; intervals corrected for folds that share "
-        "training samples. "
-        "= : tied with the best (the interval of the difference contains 0)."
-    ]
+        "training samples."
+        if several
+        else "On one held-out part."
+    )
+    lines = [f"{what} = : tied with the best (the interval of the difference contains 0)."]
     best = comparison.best_corrected
     if best and best.get("mean") is not None:
         lines.append(
