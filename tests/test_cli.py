@@ -124,6 +124,12 @@ def test_the_primary_measure_can_be_chosen(folder):
     assert frame.loc[0, "measure"] == "mcc"
 
 
+def test_each_measure_of_a_sweep_gets_its_table(capsys):
+    assert main(["-m", "model=dummy", "measure=mcc,log_loss", *SMALL, "explain=none"]) == 0
+    heads = [line for line in capsys.readouterr().out.splitlines() if "model" in line]
+    assert [head.split("|")[3].strip() for head in heads] == ["MCC ↑", "Log loss ↓"]
+
+
 def test_a_fold_that_fails_is_exit_status_1_and_shown(folder, capsys):
     frame = pd.DataFrame({"a": np.arange(30.0), "b": np.arange(30.0) % 7 - 1})
     frame["y"] = np.where(np.arange(30) % 2, "case", "control")

@@ -181,15 +181,13 @@ def _publish(notes: Sequence[Note]) -> None:
 
     screen = Console(highlight=False)
     for folder in dict.fromkeys(Path(note.cell).parent for note in notes):
-        asked = {
-            Path(note.cell).name: note.explanation
-            for note in notes
-            if Path(note.cell).parent == folder
-        }
-        last = next(note for note in notes if Path(note.cell).parent == folder)
-        stored = open_cell(Path(last.cell), measure=last.measure)
-        comparison = publish(folder, stored.task, asked=asked, reporter=_reporter())
-        print_comparison(comparison, console=screen)
+        here = [note for note in notes if Path(note.cell).parent == folder]
+        asked = {Path(note.cell).name: note.explanation for note in here}
+        # One table per measure asked for; the files on disk are those of the last.
+        for note in {note.measure: note for note in here}.values():
+            stored = open_cell(Path(note.cell), measure=note.measure)
+            comparison = publish(folder, stored.task, asked=asked, reporter=_reporter())
+            print_comparison(comparison, console=screen)
         for name in asked:
             screen.print(f"report  {_short(folder / name / 'report.html')}", soft_wrap=True)
         screen.print(f"table   {_short(folder / 'index.html')}", soft_wrap=True)
