@@ -210,7 +210,7 @@ def compare_paths(arguments: Sequence[str]) -> int:
         for found in path.parent.glob("*/record.json")
         if found.parent.resolve() not in {given.resolve() for given in paths}
     }
-    print_comparison(compare(records))
+    print_comparison(compare(records, groups=_groups(paths[0])))
     if beside:
         sys.stdout.write(
             f"{len(beside)} more cell{'s' if len(beside) > 1 else ''} beside these "
@@ -218,6 +218,17 @@ def compare_paths(arguments: Sequence[str]) -> int:
             "shows.\n"
         )
     return DONE
+
+
+def _groups(path: Path) -> Any:
+    """Return the groups of a cell's task, which records do not hold; None where it is gone."""
+    from smalldata.running import open_cell
+
+    try:
+        return open_cell(path).task.groups
+    except SmalldataError as error:
+        _reporter().warn(f"groups, if there are any, are not known to this table: {error}")
+        return None
 
 
 def explain_paths(arguments: Sequence[str]) -> int:
