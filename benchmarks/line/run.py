@@ -15,7 +15,6 @@ import json
 import os
 import platform
 import re
-import resource
 import shutil
 import subprocess
 import sys
@@ -40,22 +39,19 @@ FLOORS = {
 }
 
 
-def timed(arguments: list[str], folder: str) -> tuple[float, float, str]:
-    """Run one command; return wall seconds, peak memory of its largest process (MB) and stdout."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    start = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-m", "smalldata", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    seconds = time.perf_counter() - start
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(arguments)} ended with {done.returncode}:\n{done.stderr}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    return seconds, max(before, after) / 1024, done.stdout
+def timed(arguments: list[str], folder: str) -> tuple[float, float]:
+    """Run one command; return wall seconds and the peak memory of its largest process (MB)."""
+    command = [sys.executable, "-m", "smalldata", *arguments]
+    with tempfile.TemporaryFile("w+") as said:
+        start = time.perf_counter()
+        process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=said)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            said.seek(0)
+            sys.exit(f"{' '.join(arguments)} ended with {process.returncode}:\n{said.read()}")
+    return seconds, usage.ru_maxrss / 1024
 
 
 def measure_times(n_runs: int) -> pd.DataFrame:
@@ -82,14 +78,14 @@ def measure_times(n_runs: int) -> pd.DataFrame:
     runs: dict[str, list[tuple[float, float]]] = {"help": [], "one": [], "grid": [], "again": []}
     for _ in range(n_runs):
         with tempfile.TemporaryDirectory() as folder:
-            runs["help"].append(timed(["--help"], folder)[:2])
-            runs["one"].append(timed(["model=xgboost", "dataset=omics"], folder)[:2])
+            runs["help"].append(timed(["--help"], folder))
+            runs["one"].append(timed(["model=xgboost", "dataset=omics"], folder))
         with tempfile.TemporaryDirectory() as folder:
             grid = ["-m", f"model={FOUR}", "dataset=omics"]
-            runs["grid"].append(timed(grid, folder)[:2])
+            runs["grid"].append(timed(grid, folder))
             folds = sorted(Path(folder).rglob("folds/*.json"))
             stamps = [path.stat().st_mtime_ns for path in folds]
-            runs["again"].append(timed(["model=xgboost", "dataset=omics"], folder)[:2])
+            runs["again"].append(timed(["model=xgboost", "dataset=omics"], folder))
             if [path.stat().st_mtime_ns for path in folds] != stamps:
                 sys.exit("the second run computed folds again")
     goals = {
