@@ -317,6 +317,7 @@ def test_a_run_killed_at_any_write_ends_as_an_undisturbed_one(tmp_path):
 
 
 INTERRUPTED = """
+import signal
 import sys
 from pathlib import Path
 from smalldata.cells import make_record
@@ -327,6 +328,8 @@ from smalldata.seeding import seed_for
 from spies import Spy
 from toys import binary_toy
 
+# A suite started in the background hands on a SIGINT that is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 task = binary_toy()
 splits = make_splits(task, "kfold", n_splits=5)
 learner = Spy(mode="wait", hits=tuple(seed_for(0, "fit", 0, fold) for fold in (2, 3, 4)))
