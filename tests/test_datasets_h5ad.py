@@ -87,6 +87,10 @@ def test_sparse_layers(file, layer, factor):
 
 
 def test_symbols_groups_and_columns_of_obs(file):
+    assert (
+        load_dataset("h5ad", path=file, target="outcome", names="symbol").name
+        != load_dataset("h5ad", path=file, target="outcome").name
+    )
     dataset = load_dataset(
         "h5ad",
         path=file,

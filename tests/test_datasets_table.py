@@ -481,13 +481,18 @@ def test_blocks_of_files_are_chosen_and_named(blocks):
 
 def test_name_follows_file_and_question(read):
     dataset = read(PLAIN, name="My study (v2).csv")
-    assert dataset.name.startswith("My_study_v2.")
+    assert dataset.name.startswith("My-study-v2-")
     assert dataset.name == read(PLAIN, name="My study (v2).csv").name
     assert dataset.name != read(PLAIN.replace("60", "59"), name="My study (v2).csv").name
     assert dataset.name != read(PLAIN, name="My study (v2).csv", positive="control").name
     assert read(PLAIN, name="a.csv", drop=["tau"]).name.startswith(
         read(PLAIN, name="a.csv").name + "-drop1."
     )
+
+
+@pytest.mark.parametrize("how", [{"missing": ["60"]}, {"categorical": ["age"]}])
+def test_a_file_read_otherwise_is_another_table(read, how):
+    assert read(PLAIN, name="a.csv", **how).name != read(PLAIN, name="a.csv").name
 
 
 def test_a_path_alone_means_a_table(tmp_path):

@@ -18,12 +18,14 @@ from smalldata.errors import RecordError
 _NO_ROOM = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 _NO_RIGHT = {errno.EACCES, errno.EPERM, errno.EROFS}
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-_LONGEST_NAME = 80
 _WINDOWS = os.name == "nt"
 
 
-def safe_name(text: str) -> str:
+def safe_name(text: str, *, n_characters: int = 80) -> str:
     """Turn any text into a folder name that every system takes; two texts never share one.
+
+    A text that is such a name already is returned as it is; else six characters of its SHA-256
+    keep it apart from others.
 
     Examples
     --------
@@ -32,11 +34,11 @@ def safe_name(text: str) -> str:
     >>> safe_name("a/b: c").startswith("a-b-c-")
     True
     """
-    name = re.sub(r"[^\w.+-]+", "-", text, flags=re.ASCII).strip("-. ")[:_LONGEST_NAME]
-    if name and name == text and not _RESERVED.fullmatch(name):
+    name = re.sub(r"[^\w.+-]+", "-", text, flags=re.ASCII).strip("-. ")
+    if name and name == text and len(text) <= n_characters and not _RESERVED.fullmatch(name):
         return name
     digest = hashlib.sha256(text.encode()).hexdigest()[:6]
-    return f"{name.replace('.', '-') or 'x'}-{digest}"
+    return f"{name[: n_characters - 7].replace('.', '-') or 'x'}-{digest}"
 
 
 def write_file(path: Path, content: str | bytes) -> None:

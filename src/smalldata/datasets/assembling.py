@@ -5,7 +5,6 @@ the same checks.
 """
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -16,7 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from smalldata.errors import ConfigError, DataError
-from smalldata.task import Dataset, Provenance, TaskKind
+from smalldata.storage import safe_name
+from smalldata.task import Dataset, Provenance, TaskKind, make_task
 
 N_NAMES_SHOWN = 5
 
@@ -265,19 +265,30 @@ def name_with_changes(name: str, values: Mapping[str, Any], defaults: Mapping[st
             parts.append(f"drop{len(value)}.{digest[:6]}")
         else:
             parts.append(f"{key}.{'none' if value is None else value}")
-    return safe_name("-".join(parts))
+    return safe_name("-".join(parts), n_characters=60)
 
 
-def safe_name(text: str, *, n_characters: int = 60) -> str:
-    """Make a folder name for every file system: letters, digits and ``._+-``, of bounded length.
+def name_with_fingerprint(
+    dataset: Dataset, stem: str, *, read: Sequence[Any], subset: Mapping[str, Any]
+) -> str:
+    """Name a table of the user's: stem, six characters of a fingerprint, a suffix for a subset.
 
-    Where something had to be replaced or cut, six characters of the text's SHA-256 keep two names
-    apart.
+    Parameters
+    ----------
+    dataset : Dataset
+    stem : str
+    read : sequence
+        Checksums of the files and how they were read: what, beside the ids, the target and the
+        groups, makes another table.
+    subset : mapping
+        Lists of the blocks and features chosen, empty or None where nothing was.
     """
-    cleaned = re.sub(r"[^A-Za-z0-9._+-]+", "_", text).strip("._") or "table"
-    if cleaned == text and len(text) <= n_characters:
-        return text
-    return f"{cleaned[: n_characters - 7]}.{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+    keys = [make_task(dataset).split_key, *map(str, read)]
+    fingerprint = hashlib.sha256("\x1f".join(keys).encode()).hexdigest()[:6]
+    chosen = {key: value for key, value in subset.items() if value}
+    return name_with_changes(
+        f"{safe_name(stem, n_characters=40)}-{fingerprint}", chosen, dict.fromkeys(chosen)
+    )
 
 
 def several(value: Sequence[str] | str) -> list[str]:

@@ -21,15 +21,14 @@ from smalldata.datasets.assembling import (
     feature_table,
     kept_columns,
     listed,
-    name_with_changes,
-    safe_name,
+    name_with_fingerprint,
     several,
 )
 from smalldata.datasets.columns import labels, type_column
 from smalldata.datasets.reading import Cells
 from smalldata.datasets.target import check_complete, missing_rows, read_target
 from smalldata.errors import ConfigError, DataError
-from smalldata.task import Dataset, Provenance, make_task
+from smalldata.task import Dataset, Provenance
 
 Features = dict[str, NDArray[np.float64] | pd.Categorical]
 
@@ -183,17 +182,15 @@ def load(
         ],
         warnings=advise(features, y, target=target, kind=task_kind, has_groups=groups is not None),
     )
-    keys = [sha256, str(layer), make_task(dataset).split_key]
-    fingerprint = hashlib.sha256("\x1f".join(keys).encode()).hexdigest()[:6]
     subset = {
         "blocks": None if blocks is None else several(blocks),
         "drop": drop_list,
         "obs": obs_list,
     }
-    stem = f"{safe_name(name or file.stem, n_characters=40)}-{fingerprint}"
-    return replace(
-        dataset, name=name_with_changes(stem, subset, {"blocks": None, "drop": [], "obs": []})
+    called = name_with_fingerprint(
+        dataset, name or file.stem, read=[sha256, layer, names], subset=subset
     )
+    return replace(dataset, name=called)
 
 
 class _Frame:

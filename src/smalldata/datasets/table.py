@@ -5,7 +5,6 @@ Step in the line: **files -> Dataset** -> Task. Reading, joining and typing are 
 one line of `Dataset.messages`.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,8 +20,7 @@ from smalldata.datasets.assembling import (
     feature_table,
     kept_columns,
     listed,
-    name_with_changes,
-    safe_name,
+    name_with_fingerprint,
     several,
 )
 from smalldata.datasets.columns import type_column
@@ -32,7 +30,7 @@ from smalldata.datasets.roles import role_column, role_labels, where, without_ro
 from smalldata.datasets.sniffing import find_decimal
 from smalldata.datasets.target import check_complete, missing_rows, read_target
 from smalldata.errors import ConfigError, DataError
-from smalldata.task import Dataset, Provenance, make_task
+from smalldata.task import Dataset, Provenance
 
 _ENDINGS = (".gz", ".csv", ".tsv", ".txt", ".tab", ".xlsx", ".parquet")
 
@@ -240,7 +238,13 @@ def load(
         notes=notes,
         warnings=warnings,
     )
-    return replace(dataset, name=_name(dataset, stem, blocks=blocks, drop=drop))
+    read = [
+        dataset.provenance.sha256,
+        *(separator, encoding, sheet, join_how, drop_empty, turned, sorted(marks)),
+        *(list(decimals.values()), sorted(typing.categorical)),
+    ]
+    subset = {"blocks": None if blocks is None else several(blocks), "drop": several(drop)}
+    return replace(dataset, name=name_with_fingerprint(dataset, stem, read=read, subset=subset))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -338,25 +342,3 @@ def _stem(file: str | Path) -> str:
     while path.suffix.lower() in _ENDINGS:
         path = path.with_suffix("")
     return path.name
-
-
-def _name(
-    dataset: Dataset,
-    stem: str,
-    *,
-    blocks: Sequence[str] | str | None,
-    drop: Sequence[str] | str,
-) -> str:
-    """Join stem, six characters of the table's fingerprint, and a suffix for a subset.
-
-    The fingerprint is that of the files, the ids, the target and the groups.
-    """
-    keys = [dataset.provenance.sha256, make_task(dataset).split_key]
-    fingerprint = hashlib.sha256("\x1f".join(keys).encode()).hexdigest()[:6]
-    subset = {
-        "blocks": None if blocks is None else several(blocks),
-        "drop": several(drop),
-    }
-    return name_with_changes(
-        f"{safe_name(stem, n_characters=40)}-{fingerprint}", subset, {"blocks": None, "drop": []}
-    )
