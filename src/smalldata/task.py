@@ -206,6 +206,9 @@ class Task:
         """SHA-256 of the feature table, its names and blocks."""
         parts = [_column_bytes(self.X[name].to_numpy()) for name in self.X.columns]
         labels: list[str] = [*self.dataset.feature_names, "\x1e", *self.dataset.feature_blocks]
+        for name, dtype in self.X.dtypes.items():
+            if isinstance(dtype, pd.CategoricalDtype) and dtype.ordered:
+                labels += ["\x1e", str(name), *map(str, dtype.categories)]
         return _digest(b"".join(parts), labels)
 
 
@@ -303,7 +306,8 @@ def _column_bytes(column: NDArray[Any]) -> bytes:
     values = np.asarray(column)
     if values.dtype.kind in "fiub":
         return b"\x01" + np.ascontiguousarray(values, dtype=np.float64).tobytes()
-    return b"\x02" + "\x1f".join(str(value) for value in values).encode()
+    cells = ("\x00" if value != value else str(value) for value in values)  # NaN is no text
+    return b"\x02" + "\x1f".join(cells).encode()
 
 
 def _digest(content: bytes, labels: Iterable[str]) -> str:
