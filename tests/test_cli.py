@@ -151,6 +151,10 @@ def test_compare_and_explain_take_stored_cells(folder, capsys):
     out = capsys.readouterr().out
     assert "knn" not in out
     assert "1 more cell beside these is not in this table" in out
+    assert main(["compare", cells["linear"], cells["dummy"], "measure=mcc"]) == 0
+    assert "| MCC ↑ |" in capsys.readouterr().out.splitlines()[1].replace("  ", " ")
+    assert main(["compare", cells["linear"], "mesure=mcc"]) == 2
+    assert "did you mean measure?" in capsys.readouterr().err
     assert main(["explain", cells["linear"], "explain.background=10", "explain.repeats=all"]) == 0
     (npz,) = (Path(cells["linear"]) / "explanation").glob("*.npz")
     with np.load(npz, allow_pickle=False) as arrays:

@@ -379,12 +379,13 @@ def test_holdout_takes_bootstrap_intervals():
     assert compare(records).tests == comparison.tests  # seeded
 
 
-def test_holdout_draws_whole_groups_where_they_are_given():
+def test_holdout_draws_whole_groups_where_there_are_groups():
     y = np.tile([0, 1], 30)
     folds = [(0, 0, np.arange(60))]
     record = toy_record("a", 0.7, y=y, folds=folds, cv="holdout")
     alone = compare([record], measure="brier").rows[0]
-    pairs = compare([record], measure="brier", groups=np.repeat(["u", "v", "w"], 20)).rows[0]
+    grouped = dataclasses.replace(record, groups=tuple(np.repeat([0, 1, 2], 20).tolist()))
+    pairs = compare([grouped], measure="brier").rows[0]
     assert alone.mean == pairs.mean
     assert (alone.ci_low, alone.ci_high) != (pairs.ci_low, pairs.ci_high)
 
@@ -406,13 +407,11 @@ def test_bias_correction_of_an_error_goes_upwards():
     assert best["mean"] > best["uncorrected"]
 
 
-def test_grouped_splits_without_their_groups_have_no_bias_correction():
-    records = [toy_record(name, cv="groups") for name in ("a", "b")]
-    comparison = compare(records)
-    assert comparison.best_corrected is None
-    assert "need the groups" in comparison.notes[0]
-    given = compare(records, groups=np.repeat(np.arange(20), 3))
-    assert given.best_corrected is not None
+def test_bias_correction_draws_whole_groups_whatever_the_splits_are_called():
+    groups = tuple(np.repeat(np.arange(20), 3).tolist())
+    records = [toy_record(name, cv="kfold") for name in ("a", "b")]
+    grouped = [dataclasses.replace(record, groups=groups) for record in records]
+    assert compare(records).best_corrected != compare(grouped).best_corrected
 
 
 def test_draws_that_take_every_row_once_give_the_cells_own_mean():

@@ -90,6 +90,7 @@ def make_cell(folder, task=None, *, seed=0, n_folds=3, write=True):
         test_train_ratio=splits.test_train_ratio,
         n_planned=n_folds,
         identity={"seed": seed, "rate": 0.1 + 0.2, "none": None},
+        groups=(0, *range(task.n_samples - 1)),
         settings={"seed": seed, "sizes": (8, 4)},
         environment={"python": "3"},
         folds=tuple(make_fold(task, fold) for fold in splits.folds),

@@ -12,7 +12,7 @@ smalldata: does deep learning pay on your table, or do simpler models serve you 
 
 Verbs (the first word; `run` is understood)
   run       evaluate one cell, or a grid with -m
-  compare   PATH …     one table of exactly the cells given
+  compare   PATH …     one table of exactly the cells given; measure=NAME
   explain   PATH …     Shapley values of stored cells, without training more than it must
   datasets             the bundled tables
   models               the models and their hyperparameters

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from smalldata import catalogue
 from smalldata.encoding import frozen, plain
 from smalldata.errors import SplitError
@@ -117,11 +120,16 @@ def make_record(
             tuner=tuner,
             seed=seed,
         ),
+        groups=None if task.groups is None else _codes(task.groups),
         train_size=train_size,
         settings=make_settings(learner, name, preprocessing=preprocessing, tuner=tuner, seed=seed),
         environment=describe_environment(),
         skipped=learner.traits.refusal(task.info) or "",
     )
+
+
+def _codes(groups: NDArray[Any]) -> tuple[int, ...]:
+    return tuple(np.unique(groups.astype(str), return_inverse=True)[1].tolist())
 
 
 def make_identity(

@@ -151,7 +151,7 @@ def _run_job(composed: Any, *, notes_folder: str) -> float | None:
         explanation=key or "",
     )
     _leave(notes_folder, note)
-    return primary_score(record)
+    return primary_score(record, plan.task.measure)
 
 
 def _command() -> str:
@@ -202,7 +202,9 @@ def compare_paths(arguments: Sequence[str]) -> int:
     from smalldata.records import CellFolder
     from smalldata.report import print_comparison
 
-    paths = _cell_paths(arguments, verb="compare")
+    values, words = _key_values(arguments, prefix="")
+    measure = _known(values, ("measure",), prefix="").get("measure")
+    paths = _cell_paths(words, verb="compare")
     records = [CellFolder(path).read_record() for path in paths]
     beside = {
         found.parent
@@ -210,7 +212,7 @@ def compare_paths(arguments: Sequence[str]) -> int:
         for found in path.parent.glob("*/record.json")
         if found.parent.resolve() not in {given.resolve() for given in paths}
     }
-    print_comparison(compare(records, groups=_groups(paths[0])))
+    print_comparison(compare(records, measure=None if measure is None else str(measure)))
     if beside:
         sys.stdout.write(
             f"{len(beside)} more cell{'s' if len(beside) > 1 else ''} beside these "
@@ -220,17 +222,6 @@ def compare_paths(arguments: Sequence[str]) -> int:
     return DONE
 
 
-def _groups(path: Path) -> Any:
-    """Return the groups of a cell's task, which records do not hold; None where it is gone."""
-    from smalldata.running import open_cell
-
-    try:
-        return open_cell(path).task.groups
-    except SmalldataError as error:
-        _reporter().warn(f"groups, if there are any, are not known to this table: {error}")
-        return None
-
-
 def explain_paths(arguments: Sequence[str]) -> int:
     """Explain stored cells: only the folds asked for are fitted again, and checked."""
     from smalldata.explanation import ExplanationOptions
@@ -238,7 +229,8 @@ def explain_paths(arguments: Sequence[str]) -> int:
 
     values, words = _key_values(arguments, prefix="explain.")
     n_jobs = values.pop("n_jobs", None)
-    options = ExplanationOptions(**_known(values, ExplanationOptions, prefix="explain."))
+    known = [field.name for field in fields(ExplanationOptions)]
+    options = ExplanationOptions(**_known(values, known, prefix="explain."))
     notes = []
     for path in _cell_paths(words, verb="explain"):
         stored = open_cell(path)
@@ -343,10 +335,9 @@ def _key_values(arguments: Sequence[str], *, prefix: str) -> tuple[dict[str, Any
     return values, words
 
 
-def _known(values: dict[str, Any], kind: type[Any], *, prefix: str) -> dict[str, Any]:
+def _known(values: dict[str, Any], keys: Sequence[str], *, prefix: str) -> dict[str, Any]:
     from smalldata.composition import unknown_key
 
-    keys = [field.name for field in fields(kind)]
     for key in values:
         if key not in keys:
             raise ConfigError(unknown_key(f"{prefix}{key}", [f"{prefix}{name}" for name in keys]))

@@ -6,7 +6,7 @@ its reason, and all ranked pairs count in Holm's adjustment. Ranks, ties and Hol
 within one train_size.
 
 Where there is one test fold (holdout) there is no variance over folds: intervals and tests come
-from bootstrap draws of its rows (whole groups, where they are handed in).
+from bootstrap draws of its rows (of whole groups, where the task has groups).
 """
 
 import itertools
@@ -16,7 +16,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from smalldata.cellscores import cell_draws
 from smalldata.errors import ConfigError, SplitError
@@ -31,7 +30,6 @@ def compare(
     *,
     measure: str | None = None,
     rope: float | None = None,
-    groups: NDArray[Any] | None = None,
 ) -> Comparison:
     """Compare cells that were run on one task and one set of splits.
 
@@ -44,8 +42,6 @@ def compare(
     rope : float, optional
         Half width of the region of practical equivalence, in the unit of the primary measure;
         default: 0.01, for RMSE and MAE 2 % of the target's standard deviation.
-    groups : ndarray of shape (n_samples,), optional
-        Rows that must stay together, so that bootstrap draws take whole groups.
 
     Returns
     -------
@@ -63,7 +59,7 @@ def compare(
     cells = _cells(records)
     first = cells[0].record
     primary = _primary(cells, measure)
-    lineup = Lineup(cells=tuple(cells), groups=groups)
+    lineup = Lineup(tuple(cells))
     rows: list[ComparisonRow] = []
     tests: list[PairwiseTest] = []
     notes: list[str] = []
@@ -75,7 +71,7 @@ def compare(
             rows += _rows(lineup, one, ordered[size], size)
     for size in lineup.sizes:
         tests += _tests(lineup, primary, ordered[size], size, rope=width)
-    best_corrected = _best_corrected(lineup, primary, ordered, notes)
+    best_corrected = _best_corrected(lineup, primary, ordered)
     if any(len(lineup.scores(cell, primary).values) == 1 for cell in cells):
         notes.append(
             f"One test fold: intervals and tests come from {N_DRAWS} bootstrap draws of its rows; "
@@ -129,19 +125,12 @@ def _check_together(records: list[RunRecord]) -> None:
     usual = Counter(record.splits_key for record in records).most_common(1)[0][0]
     reference = next(record for record in records if record.splits_key == usual)
     for record in records:
-        if record.splits_key != usual:
-            if record.dataset != reference.dataset:
-                raise SplitError(
-                    "all records must share one set of folds; "
-                    f"{reference.label} on {reference.dataset} and {record.label} on "
-                    f"{record.dataset} do not. Compare cells of one dataset at a time."
-                )
-            advice = f"cv={reference.cv}"
-            if record.cv == reference.cv:
-                advice += f" on the rows and the target of {reference.label}"
+        other_folds = record.splits_key != usual
+        if other_folds and record.dataset != reference.dataset:
             raise SplitError(
-                f"all records must share one split; {reference.label} has {usual[:4]}, "
-                f"{record.label} has {record.splits_key[:4]}. Re-run {record.label} with {advice}."
+                "all records must share one set of folds; "
+                f"{reference.label} on {reference.dataset} and {record.label} on "
+                f"{record.dataset} do not. Compare cells of one dataset at a time."
             )
         if (record.kind, record.classes) != (reference.kind, reference.classes):
             raise ConfigError(
@@ -149,6 +138,14 @@ def _check_together(records: list[RunRecord]) -> None:
                 f"task of {', '.join(reference.classes) or reference.target}, {record.label} a "
                 f"{record.kind} task of {', '.join(record.classes) or record.target}. "
                 f"Re-run {record.label} with the same dataset.kind and dataset.positive."
+            )
+        if other_folds:
+            advice = f"cv={reference.cv}"
+            if record.cv == reference.cv:
+                advice += f" on the rows and the target of {reference.label}"
+            raise SplitError(
+                f"all records must share one split; {reference.label} has {usual[:4]}, "
+                f"{record.label} has {record.splits_key[:4]}. Re-run {record.label} with {advice}."
             )
 
 
@@ -259,19 +256,13 @@ def _tests(
 
 
 def _best_corrected(
-    lineup: Lineup,
-    measure: Measure,
-    ordered: Mapping[int | None, list[Cell]],
-    notes: list[str],
+    lineup: Lineup, measure: Measure, ordered: Mapping[int | None, list[Cell]]
 ) -> dict[str, float] | None:
     """BBC-CV over the ranked cells of the largest train_size that has two of them."""
     for size, cells in ordered.items():
         ranked = [cell for cell in lineup.ranked(measure, cells) if not cell.optimistic]
         if len(ranked) < 2:
             continue
-        if lineup.groups is None and ranked[0].record.cv.startswith("groups"):
-            notes.append("No bias-corrected best: its draws need the groups, which are not here.")
-            return None
         chosen_on = np.column_stack([lineup.draws(cell, measure) for cell in ranked])
         scored_on = np.column_stack(
             [cell_draws(cell.record, measure, lineup.left_out) for cell in ranked]

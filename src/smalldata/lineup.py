@@ -53,9 +53,8 @@ class Cell:
 class Lineup:
     """The cells of one comparison with what is computed of them once."""
 
-    def __init__(self, *, cells: tuple[Cell, ...], groups: NDArray[Any] | None) -> None:
+    def __init__(self, cells: tuple[Cell, ...]) -> None:
         self.cells = cells
-        self.groups = groups
         self._scores: dict[tuple[str, str], CellScores] = {}
         self._draws: dict[tuple[str, str], Array] = {}
 
@@ -86,8 +85,8 @@ class Lineup:
         assert self.done is not None
         rows = tested_rows(self.done)
         units = np.arange(self.done.n_samples)
-        if self.groups is not None:
-            units = np.unique(self.groups, return_inverse=True)[1]
+        if self.done.groups is not None:
+            units = np.array(self.done.groups)
         drawn = np.zeros((N_DRAWS, self.done.n_samples))
         seed = seed_for(0, "bootstrap", self.done.splits_key)
         drawn[:, rows] = draw_weights(units[rows], N_DRAWS, seed=seed)

@@ -43,7 +43,7 @@ def publish(
     """
     with lock_comparison(folder, on_wait=reporter.say):
         records = read_records(folder, on_problem=reporter.warn)
-        comparison = compare(records, measure=task.measure, groups=task.groups)
+        comparison = compare(records, measure=task.measure)
         write_table(folder, comparison, records, task)
         explanations = {
             record.hash: explanation

@@ -337,7 +337,8 @@ class CellFolder:
             values = {name: entry[name] for name in names}
             values["kind"] = TaskKind(values["kind"])
             values["classes"] = tuple(values["classes"])
-            values["settings"] = frozen(values["settings"])
+            for name in ("settings", "groups"):
+                values[name] = frozen(values[name])
             found = tuple(self.read_folds() if folds is None else folds)
             record = RunRecord(**values, folds=found)
             if record.hash != self.hash:

@@ -169,6 +169,8 @@ class RunRecord:
         Key of the Splits the folds belong to.
     test_train_ratio : float
         r of the corrected variance (of the full folds).
+    groups : tuple of int, length n_samples, or None
+        Code of each row's group, so that draws of rows can take whole groups.
     """
 
     dataset: str
@@ -184,6 +186,7 @@ class RunRecord:
     test_train_ratio: float
     n_planned: int
     identity: Mapping[str, Any]
+    groups: tuple[int, ...] | None = None
     train_size: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from smalldata.cells import make_record
+from smalldata.cellscores import cell_scores
 from smalldata.config import RunConfig, config_text, read_config
 from smalldata.datasets import build_dataset
 from smalldata.devices import resolve_device
@@ -144,7 +145,7 @@ def describe_plan(plan: Plan) -> str:
         preprocessing=config.preprocessing,
         train_size=config.train_size,
         seed=config.seed,
-        device=resolve_device(config.device)[0],
+        device=resolve_device(config.device)[0] if config.learner.traits.uses_gpu else "cpu",
     )
     if result.status == "failed":
         return f"{line}{n_folds} folds; the first one fails: {result.reason}"
@@ -182,9 +183,6 @@ def run_cell(plan: Plan, reporter: Reporter) -> tuple[RunRecord, str | None]:
             stored = Stored(plan=plan, record=record, cell=cell)
             explanation = _explain(stored, plan.config.explanation, reporter)
             key = explanation.hash
-            if record.explain_seconds is None:
-                record = replace(record, explain_seconds=explanation.seconds)
-                cell.write_record(record)
     if record.status == "failed":
         n_failed = record.n_planned - sum(fold.status == "ok" for fold in record.folds)
         reporter.warn(
@@ -195,11 +193,12 @@ def run_cell(plan: Plan, reporter: Reporter) -> tuple[RunRecord, str | None]:
     return record, key
 
 
-def primary_score(record: RunRecord) -> float | None:
-    """Return the mean of the primary measure over the folds that have one."""
-    found = [fold.scores.get(record.measure) for fold in record.folds if fold.status == "ok"]
-    values = [score.value for score in found if score is not None and score.value is not None]
-    return sum(values) / len(values) if values else None
+def primary_score(record: RunRecord, measure: str) -> float | None:
+    """Return the mean that the table shows of a cell, or None where it shows none.
+
+    The record may have been made under another primary measure than the one asked for now.
+    """
+    return cell_scores(record, find_measure(measure, record.kind)).mean
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -304,23 +303,26 @@ def _explain(
 ) -> Explanation:
     plan, config = stored.plan, stored.plan.config
     about = describe_options(options, seed=config.seed)
-    found, sentence = stored.cell.resume_explanation(cell_hash(about))
+    explanation, sentence = stored.cell.resume_explanation(cell_hash(about))
     if sentence:
         reporter.warn(sentence)
-    if found is not None:
-        return found
-    parts = explain_folds(
-        plan.task,
-        stored.record,
-        config.learner,
-        plan.splits,
-        preprocessing=config.preprocessing,
-        options=options,
-        seed=config.seed,
-        n_jobs=n_jobs or config.n_jobs,
-    )
-    total = len(folds_to_explain(plan.splits, options))
-    followed = reporter.follow(parts, title=f"explaining {plan.title}", total=total)
-    explanation = join_folds(followed, task=plan.task, learner=config.learner, options=about)
-    stored.cell.write_explanation(explanation)
+    is_new = explanation is None
+    if explanation is None:
+        parts = explain_folds(
+            plan.task,
+            stored.record,
+            config.learner,
+            plan.splits,
+            preprocessing=config.preprocessing,
+            options=options,
+            seed=config.seed,
+            n_jobs=n_jobs or config.n_jobs,
+        )
+        total = len(folds_to_explain(plan.splits, options))
+        followed = reporter.follow(parts, title=f"explaining {plan.title}", total=total)
+        explanation = join_folds(followed, task=plan.task, learner=config.learner, options=about)
+        stored.cell.write_explanation(explanation)
+    if is_new or stored.record.explain_seconds is None:
+        record = replace(stored.record, explain_seconds=explanation.seconds)
+        stored.cell.write_record(record)
     return explanation
