@@ -110,7 +110,9 @@ def cell_draws(record: RunRecord, measure: Measure, weights: Array) -> Array:
     parts = [prediction for _, prediction in folds]
     if not measure.orders and min(len(part.y) for part in parts) < SMALL_FOLD:
         repeats = sorted({fold.repeat for fold, _ in folds})
-        parts = [_joined(part for fold, part in folds if fold.repeat == r) for r in repeats]
+        parts = [
+            join_predictions(part for fold, part in folds if fold.repeat == r) for r in repeats
+        ]
     scores = [
         score_draws(measure, part, weights[:, part.row], classes=record.classes) for part in parts
     ]
@@ -121,6 +123,24 @@ def tested_rows(record: RunRecord) -> Rows:
     """Rows of the task that are in some test fold of a finished cell, ascending."""
     rows = [prediction.row for _, prediction in _ordered(record)]
     return np.unique(np.concatenate(rows))
+
+
+def join_predictions(parts: Iterable[Prediction]) -> Prediction:
+    """Put the predictions of several folds of one cell one after the other."""
+    several = list(parts)
+
+    def join(name: str) -> Array | None:
+        found = [getattr(part, name) for part in several]
+        return None if any(part is None for part in found) else np.concatenate(found)
+
+    return Prediction(
+        row=np.concatenate([part.row for part in several]),
+        y=np.concatenate([part.y for part in several]),
+        label=join("label"),  # type: ignore[arg-type]
+        probabilities=join("probabilities"),
+        margin=join("margin"),
+        value=join("value"),
+    )
 
 
 def _ordered(record: RunRecord) -> list[tuple[FoldResult, Prediction]]:
@@ -162,22 +182,4 @@ def _pooled_recalls(
     return CellScores(
         values=np.array(values),
         note=f"recalls pooled over each repeat: {n_lacking} of {len(folds)} folds lack a class",
-    )
-
-
-def _joined(parts: Iterable[Prediction]) -> Prediction:
-    """Predictions of the folds of one repeat as one."""
-    several = list(parts)
-
-    def join(name: str) -> Array | None:
-        found = [getattr(part, name) for part in several]
-        return None if any(part is None for part in found) else np.concatenate(found)
-
-    return Prediction(
-        row=np.concatenate([part.row for part in several]),
-        y=np.concatenate([part.y for part in several]),
-        label=join("label"),  # type: ignore[arg-type]
-        probabilities=join("probabilities"),
-        margin=join("margin"),
-        value=join("value"),
     )

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from smalldata.cellscores import join_predictions
 from smalldata.measures import Measure, find_measure
 from smalldata.results import (
     SCHEMA_VERSION,
@@ -258,25 +259,27 @@ def predictions_frame(
     """
     parts = []
     for record in records:
-        settings = settings_text(record.settings)
-        for fold in sorted(record.folds, key=lambda fold: (fold.repeat, fold.fold)):
-            if fold.prediction is None:
-                continue
-            part = _prediction_columns(fold.prediction, record.classes)
-            identity = {
-                "dataset": record.dataset,
-                "cv": record.cv,
-                "train_size": record.train_size,
-                "model": record.model,
-                "settings": settings,
-                "hash": record.hash,
-                "repeat": fold.repeat,
-                "fold": fold.fold,
-                "row": fold.prediction.row,
-            }
-            if sample_ids is not None:
-                identity["sample_id"] = sample_ids[fold.prediction.row]
-            parts.append(pd.DataFrame(identity | part).astype({"train_size": "Int64"}))
+        done = [(fold, part) for fold in record.folds if (part := fold.prediction) is not None]
+        if not done:
+            continue
+        done.sort(key=lambda pair: (pair[0].repeat, pair[0].fold))
+        sizes = [len(part.y) for _, part in done]
+        joined = join_predictions(part for _, part in done)
+        identity: dict[str, Any] = {
+            "dataset": record.dataset,
+            "cv": record.cv,
+            "train_size": record.train_size,
+            "model": record.model,
+            "settings": settings_text(record.settings),
+            "hash": record.hash,
+            "repeat": np.repeat([fold.repeat for fold, _ in done], sizes),
+            "fold": np.repeat([fold.fold for fold, _ in done], sizes),
+            "row": joined.row,
+        }
+        if sample_ids is not None:
+            identity["sample_id"] = sample_ids[joined.row]
+        columns = identity | _prediction_columns(joined, record.classes)
+        parts.append(pd.DataFrame(columns).astype({"train_size": "Int64"}))
     if not parts:
         return pd.DataFrame(columns=["dataset", "cv", "train_size", "model", "settings", "hash"])
     frame = pd.concat(parts, ignore_index=True)
