@@ -14,6 +14,7 @@ from smalldata.explanation import (
     explain_fold,
     explained_output,
 )
+from smalldata.learner import CallableForm
 from smalldata.models import load_learner
 from smalldata.preprocess import Preprocessing
 from smalldata.resampling import make_splits
@@ -187,6 +188,24 @@ def test_values_that_do_not_add_up_are_refused(monkeypatch):
     monkeypatch.setattr(type(learner), "margin_form", halved)
     with pytest.raises(ExplanationError, match="must add up"):
         explain(task, record, learner, splits, n_jobs=1)
+
+
+@pytest.mark.parametrize(("evaluations", "n_starts"), [(60, 5), (30_000, None)])
+def test_an_explanation_says_what_its_budget_did_not_pay_for(monkeypatch, evaluations, n_starts):
+    task, splits, learner, record = _cell("binary", "linear")
+
+    def sampled(self, fitted):
+        return CallableForm(function=fitted.log_odds)
+
+    monkeypatch.setattr(type(learner), "margin_form", sampled)
+    options = ExplanationOptions(evaluations=evaluations)
+    found = explain(task, record, learner, splits, options=options, n_jobs=1)
+    assert found.standard_errors is not None
+    if n_starts is None:
+        assert found.notes == ()
+    else:
+        (note,) = found.notes
+        assert f"from {n_starts} of the 40 background rows" in note
 
 
 def test_a_background_larger_than_the_fold_is_refused():

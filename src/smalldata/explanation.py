@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smalldata.cells import PLAIN
 from smalldata.errors import ExplanationError
 from smalldata.evaluation import fit_fold, predict_fold
 from smalldata.learner import Learner
 from smalldata.preprocess import Preprocessing
 from smalldata.results import (
     RESULTS_VERSION,
+    Array,
     Explanation,
     Fold,
     FoldResult,
@@ -29,11 +31,9 @@ from smalldata.results import (
     Splits,
 )
 from smalldata.seeding import seed_for
-from smalldata.shapley.forms import form_values
+from smalldata.shapley.forms import describe_sampling, form_values
 from smalldata.task import Task, TaskKind
 from smalldata.workers import Killed, count_processes, stream_jobs
-
-Array = NDArray[np.float64]
 
 DEFAULT_BACKGROUND = 100
 ADDITIVITY_TOLERANCE = 1e-4
@@ -71,7 +71,6 @@ class ExplanationOptions:
                 )
 
 
-_PLAIN = Preprocessing()
 _DEFAULTS = ExplanationOptions()
 
 
@@ -87,6 +86,7 @@ class FoldExplanation:
     standard_errors: Array | None
     additivity_error: float
     seconds: float
+    note: str = ""
 
 
 def folds_to_explain(splits: Splits, options: ExplanationOptions) -> list[Fold]:
@@ -136,6 +136,10 @@ def explain_fold(
         fold, or the values do not add up.
     """
     start = time.perf_counter()
+    if stored.prediction is None:
+        raise ExplanationError(
+            f"only a finished fold can be explained; {fold.name} is {stored.status}."
+        )
     pipeline = fit_fold(
         task,
         learner,
@@ -146,10 +150,6 @@ def explain_fold(
         seed=stored.seed,
         device=stored.device,
     )
-    if stored.prediction is None:
-        raise ExplanationError(
-            f"only a finished fold can be explained; {fold.name} is {stored.status}."
-        )
     _check_reproduced(predict_fold(pipeline, task, fold), stored.prediction, fold)
 
     train = splits.train_rows(fold, train_size)
@@ -171,20 +171,10 @@ def explain_fold(
         evaluations=options.evaluations,
         seed=seed_for(seed, "walk", fold.repeat, fold.fold),
     )
-    centred = scale == "log-odds" and values.shape[2] > 1
-    if centred:
+    if scale == "log-odds" and values.shape[2] > 1:  # centred, as the output is
         values = values - values.mean(axis=2, keepdims=True)
         base_values = base_values - base_values.mean()
     output = explained_output(estimator, X, kind=task.kind, scale=scale)
-    gap = np.abs(values.sum(axis=1) + base_values - output).max()
-    spread = max(
-        float(np.abs(output - base_values).max()), float(np.abs(output).max()) * 1e-3, 1e-12
-    )
-    if not gap <= ADDITIVITY_TOLERANCE * spread:
-        raise ExplanationError(
-            f"Shapley values must add up to f(x) - mean f(z); in {fold.name} they miss it by "
-            f"{gap:.2g} where f varies by {spread:.2g}."
-        )
     return FoldExplanation(
         repeat=fold.repeat,
         fold=fold.fold,
@@ -192,8 +182,9 @@ def explain_fold(
         values=_on_features(values, players, task.n_features),
         base_values=np.broadcast_to(base_values, (len(fold.test), values.shape[2])).copy(),
         standard_errors=None if errors is None else _on_features(errors, players, task.n_features),
-        additivity_error=float(gap / spread),
+        additivity_error=_additivity_error(values, base_values, output, fold),
         seconds=time.perf_counter() - start,
+        note=describe_sampling(form, players, n_background=len(Z), evaluations=options.evaluations),
     )
 
 
@@ -203,7 +194,7 @@ def explain_folds(
     learner: Learner,
     splits: Splits,
     *,
-    preprocessing: Preprocessing = _PLAIN,
+    preprocessing: Preprocessing = PLAIN,
     options: ExplanationOptions = _DEFAULTS,
     seed: int = 0,
     n_jobs: int | None = None,
@@ -246,7 +237,7 @@ def explain(
     learner: Learner,
     splits: Splits,
     *,
-    preprocessing: Preprocessing = _PLAIN,
+    preprocessing: Preprocessing = PLAIN,
     options: ExplanationOptions = _DEFAULTS,
     seed: int = 0,
     n_jobs: int | None = None,
@@ -366,6 +357,7 @@ def join_folds(
         else None,
         options=options,
         seconds=sum(part.seconds for part in ordered),
+        notes=tuple(dict.fromkeys(part.note for part in ordered if part.note)),
     )
 
 
@@ -419,6 +411,26 @@ def _check_reproduced(new: Prediction, stored: Prediction, fold: Fold) -> None:
                 f"differ by {gap:.2g}. Run the cell again with the versions now installed, in "
                 "another outputs folder."
             )
+
+
+def _additivity_error(values: Array, base_values: Array, output: Array, fold: Fold) -> float:
+    """Return by how much values miss f(x) - mean f(z), as a share of how much f varies.
+
+    Raises
+    ------
+    ExplanationError
+        If that is more than rounding explains.
+    """
+    gap = float(np.abs(values.sum(axis=1) + base_values - output).max())
+    spread = max(
+        float(np.abs(output - base_values).max()), float(np.abs(output).max()) * 1e-3, 1e-12
+    )
+    if not gap <= ADDITIVITY_TOLERANCE * spread:
+        raise ExplanationError(
+            f"Shapley values must add up to f(x) - mean f(z); in {fold.name} they miss it by "
+            f"{gap:.2g} where f varies by {spread:.2g}."
+        )
+    return gap / spread
 
 
 def _on_features(values: Array, players: NDArray[np.int64], n_features: int) -> Array:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from smalldata import shapley
 from smalldata.learner import (
+    Array,
     CallableForm,
     KernelForm,
     LinearForm,
@@ -15,8 +16,7 @@ from smalldata.learner import (
     NeighboursForm,
     TreesForm,
 )
-
-Array = NDArray[np.float64]
+from smalldata.shapley.networks import walk_budget
 
 KNN_PERMUTATIONS = 4
 """Walks from each background row: two antithetic pairs, the fewest with an honest error."""
@@ -106,6 +106,28 @@ def form_values(
                 X,
                 Z,
                 players=labels,
-                max_evaluations=max(evaluations, FEWEST_WALKS * len(np.unique(labels))),
+                max_evaluations=_paid(evaluations, labels),
                 seed=seed,
             )
+
+
+def describe_sampling(
+    form: MarginForm, players: NDArray[np.int64], *, n_background: int, evaluations: int
+) -> str:
+    """Say what the budget did not pay for, where it did not; parameters as in `form_values`."""
+    if not isinstance(form, CallableForm):
+        return ""
+    n_starts, _ = walk_budget(
+        len(np.unique(players)), n_background, max_evaluations=_paid(evaluations, players)
+    )
+    if n_starts == n_background:
+        return ""
+    return (
+        f"{evaluations} calls of the model per row pay for walks from {n_starts} of the "
+        f"{n_background} background rows; what the values lack to f(x) - mean f(z) is shared among "
+        "the features by their squared standard errors (a larger explain.evaluations pays for more)"
+    )
+
+
+def _paid(evaluations: int, players: NDArray[np.int64]) -> int:
+    return max(evaluations, FEWEST_WALKS * len(np.unique(players)))

@@ -14,6 +14,7 @@ from smalldata.errors import ExplanationError
 from smalldata.shapley.game import Array, Game, Integers, make_game
 from smalldata.shapley.sampling import Permutation, Permutations, Tally, check_sampling
 
+N_PERMUTATIONS = 8
 # Fewest antithetic pairs of one explained row: a spread over fewer says too little of the error.
 FEWEST_PAIRS = 4
 # Cells of one batch: its rows are cut so that wide tables stay within some 100 MB.
@@ -27,7 +28,7 @@ def permutation_values(
     *,
     players: ArrayLike | None = None,
     n_players: int | None = None,
-    n_permutations: int = 8,
+    n_permutations: int = N_PERMUTATIONS,
     tolerance: float | None = None,
     max_evaluations: int | None = None,
     batch_rows: int = 8192,
@@ -99,7 +100,12 @@ def permutation_values(
     if batch_rows < 1:
         raise ExplanationError(f"batch_rows must be at least 1; got {batch_rows}.")
     n_background = len(game.background)
-    n_starts, n_rounds = _budget(game.n_active, n_background, n_permutations, max_evaluations)
+    n_starts, n_rounds = walk_budget(
+        game.n_active,
+        n_background,
+        n_permutations=n_permutations,
+        max_evaluations=max_evaluations,
+    )
     at_rows = _evaluate(function, game.rows, batch_rows)
     at_background = _evaluate(function, game.background, batch_rows)
     base_values = at_background.mean(axis=0)
@@ -125,10 +131,20 @@ def permutation_values(
     return game.spread(values), base_values, game.spread(errors)
 
 
-def _budget(
-    n_players: int, n_background: int, n_permutations: int, max_evaluations: int | None
+def walk_budget(
+    n_players: int,
+    n_background: int,
+    *,
+    n_permutations: int = N_PERMUTATIONS,
+    max_evaluations: int | None,
 ) -> tuple[int, int]:
-    """Background rows to start from, and pairs of walks from each."""
+    """Count the background rows to start from, and the pairs of walks from each.
+
+    Raises
+    ------
+    ExplanationError
+        If the evaluations do not pay for the fewest pairs.
+    """
     rounds = n_permutations // 2
     pair_costs = 2 * (n_players - 1)
     if max_evaluations is None or pair_costs == 0:
