@@ -6,14 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from smalldata.attribution import explain_fold, explained_output
 from smalldata.errors import ExplanationError
 from smalldata.evaluation import evaluate, fit_fold
-from smalldata.explanation import (
-    ExplanationOptions,
-    explain,
-    explain_fold,
-    explained_output,
-)
+from smalldata.explanation import ExplanationOptions, explain
 from smalldata.learner import CallableForm
 from smalldata.models import load_learner
 from smalldata.preprocess import Preprocessing
@@ -131,13 +127,14 @@ def test_values_equal_brute_force_with_a_categorical_as_one_player(kind, model):
         fold,
         stored=stored,
         preprocessing=Preprocessing(),
-        options=ExplanationOptions(background=10),
+        background=10,
+        evaluations=30_000,
         train_size=None,
         seed=0,
     )
     pipeline = fit_fold(task, learner, splits, fold, seed=stored.seed)
     transform = pipeline["preprocess"].transform
-    from smalldata.explanation import _background_rows
+    from smalldata.attribution import _background_rows
     from smalldata.seeding import seed_for
 
     rows = _background_rows(splits.train_rows(fold), 10, seed=seed_for(0, "background", 0, 0))
