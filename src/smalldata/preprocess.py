@@ -14,8 +14,9 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from smalldata.categories import Category
 from smalldata.errors import ConfigError, DataError
-from smalldata.learner import Learner
+from smalldata.learner import Array, Learner
 from smalldata.task import TaskInfo
 from smalldata.transforms import (
     Log1p,
@@ -26,7 +27,6 @@ from smalldata.transforms import (
     standardise,
 )
 
-Array = NDArray[np.float64]
 Select = Literal["none", "variance", "univariate"]
 TransformName = Literal["none", "log1p", "yeo-johnson", "rank"]
 
@@ -115,60 +115,6 @@ def make_pipeline(
     )
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Category:
-    """One categorical feature: the levels its training rows hold, and how they become columns."""
-
-    feature: int
-    levels: tuple[str, ...]
-    single: bool  # two levels, none missing: one column says it all
-    shares: Array  # of the levels among all training rows
-
-    @classmethod
-    def learn(cls, column: "pd.Series[Any]", feature: int) -> Self:
-        seen = column.dropna()
-        # Sorted, unless the user gave an order: that of first appearance depends on held-out rows.
-        present = {str(value) for value in seen.unique()}
-        order = list(column.cat.categories) if column.cat.ordered else sorted(present)
-        levels = tuple(str(level) for level in order if str(level) in present)
-        counts = seen.astype(str).value_counts()
-        shares = np.array([counts[level] for level in levels], dtype=np.float64) / max(
-            len(column), 1
-        )
-        single = len(levels) == 2 and len(seen) == len(column)
-        return cls(feature=feature, levels=levels, single=single, shares=shares)
-
-    def codes(self, column: "pd.Series[Any]") -> NDArray[np.int64]:
-        """Index into the levels; -1 where the value is missing or was not seen in training."""
-        known = pd.Index(self.levels, dtype=object)
-        labels = pd.Index([str(level) for level in column.cat.categories], dtype=object)
-        to_level = known.get_indexer(labels)
-        codes = column.cat.codes.to_numpy()
-        return np.where(codes < 0, -1, to_level[codes] if len(to_level) else -1).astype(np.int64)
-
-    def onehot(self, column: "pd.Series[Any]") -> Array:
-        """One column per level; missing is all zeros (in a single column: the level's share)."""
-        codes = self.codes(column)
-        if self.single:
-            column_values = np.where(codes < 0, self.shares[1], (codes == 1).astype(np.float64))
-            return np.asarray(column_values[:, None])
-        return np.asarray(codes[:, None] == np.arange(max(len(self.levels), 1)), dtype=np.float64)
-
-    def integer(self, column: "pd.Series[Any]", *, impute: bool) -> Array:
-        """One column of codes; missing is NaN or, if imputed, a code of its own (-1)."""
-        codes = self.codes(column).astype(np.float64)
-        if not impute:
-            codes[codes < 0] = np.nan
-        return codes[:, None]
-
-    def names(self, feature: str, categories: str) -> list[str]:
-        if categories == "integer":
-            return [feature]
-        if self.single:
-            return [f"{feature}={self.levels[1]}"]
-        return [f"{feature}={level}" for level in self.levels] or [feature]
-
-
 class Preprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """The in-fold preprocessing of one pipeline; all is learned in ``fit``, from its rows alone.
 
@@ -234,7 +180,7 @@ class Preprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         transform = self._fit_transform_of_numbers(values, numeric)
         if transform is not None:
             values = transform(values)
-        categories = [_Category.learn(X.iloc[:, feature], feature) for feature in categorical]
+        categories = [Category.learn(X.iloc[:, feature], feature) for feature in categorical]
         medians = _medians(values)
 
         if self.select != "none":
@@ -310,7 +256,7 @@ class Preprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         numeric: NDArray[np.int64],
         values: Array,
         medians: Array,
-        categories: list[_Category],
+        categories: list[Category],
     ) -> NDArray[np.int64]:
         """Return the features kept, ascending; ties go to the first."""
 
@@ -329,7 +275,7 @@ class Preprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         assert self.k is not None
         return np.sort(np.argsort(-scores, kind="stable")[: self.k])
 
-    def _encode(self, X: pd.DataFrame, category: _Category) -> Array:
+    def _encode(self, X: pd.DataFrame, category: Category) -> Array:
         column = X.iloc[:, category.feature]
         if self.categories == "integer":
             return category.integer(column, impute=self.impute)

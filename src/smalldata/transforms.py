@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from smalldata.errors import DataError
-
-Array = NDArray[np.float64]
+from smalldata.learner import Array
 
 CHUNK = 1024
 """Columns worked on at a time, so that the intermediates stay in the cache."""
