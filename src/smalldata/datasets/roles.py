@@ -48,8 +48,6 @@ def role_column(
 def role_labels(joined: JoinedTable, column: Column, role: str) -> list[str]:
     """Entries of groups, batch or folds, all present."""
     entries = labels(column.cells)
-    if role == "target":
-        return entries
     marks = text_markers(entries)
     absent = [row for row, entry in enumerate(entries) if entry.lower() in marks]
     if absent:

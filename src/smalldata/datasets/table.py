@@ -24,7 +24,7 @@ from smalldata.datasets.assembling import (
     several,
 )
 from smalldata.datasets.columns import type_column
-from smalldata.datasets.joining import SINGLE_BLOCK, JoinedTable, join
+from smalldata.datasets.joining import SINGLE_BLOCK, Column, JoinedTable, join
 from smalldata.datasets.reading import RawTable, read_table
 from smalldata.datasets.roles import role_column, role_labels, where, without_rows
 from smalldata.datasets.sniffing import find_decimal
@@ -151,45 +151,26 @@ def load(
             f"{next(iter(files.values()))} must have the sha256 {sha256}; it has another."
         )
     named = {"target": target, "groups": groups, "batch": batch, "folds": folds}
-    roles = {role: None if column is None else str(column) for role, column in named.items()}
+    roles = {role: str(column) for role, column in named.items() if column not in (None, "")}
     decimals = {block: _decimal(table, decimal) for block, table in tables.items()}
     joined = join(
         tables,
         id=None if id is None else str(id),
         how=join_how,
-        taken=[column for column in roles.values() if column],
+        taken=list(roles.values()),
     )
-    target = roles["target"]
-    if target is None:
+    if "target" not in roles:
         raise ConfigError(
             "target must name the column to predict: dataset.target=COLUMN; the columns are "
             f"{listed([column.name for column in joined.columns])}."
         )
+    target = roles["target"]
     if target in several(drop):
         raise ConfigError(f"drop must name features; {target!r} is the target.")
     marks = frozenset(several(missing))
-    role_columns = {
-        role: role_column(joined, column, role=role, tables=tables)
-        for role, column in roles.items()
-        if column
-    }
-    note = ""
-    outcome = role_columns["target"]
-    absent = missing_rows(outcome.cells, marks)
-    note = check_complete(
-        outcome.cells,
-        absent,
-        name=target,
-        where=lambda row: where(joined, row),
-        drop_missing_target=drop_missing_target,
+    joined, role_columns, note = _with_target(
+        joined, roles, tables, marks=marks, drop_missing_target=drop_missing_target
     )
-    if absent.any():
-        joined = without_rows(joined, absent)
-        role_columns = {
-            role: role_column(joined, column, role=role, tables=tables)
-            for role, column in roles.items()
-            if column
-        }
     typing = _Typing(
         joined=joined, decimals=decimals, missing=marks, categorical=several(categorical)
     )
@@ -203,16 +184,20 @@ def load(
         where=typing.where,
     )
     features, feature_blocks, left_out, n_percent = typing.features(
-        apart=[column for column in roles.values() if column],
+        apart=list(roles.values()),
         blocks=None if blocks is None else several(blocks),
         drop=several(drop),
         drop_empty=drop_empty,
     )
     warnings = [*joined.warnings, *left_out]
     warnings += advise(features, y, target=target, kind=task_kind, has_groups=groups is not None)
-    apart = {role: role_labels(joined, column, role) for role, column in role_columns.items()}
+    apart = {
+        role: role_labels(joined, column, role)
+        for role, column in role_columns.items()
+        if role != "target"
+    }
     notes = [f"id: {joined.id_name or 'row numbers'}"]
-    notes += [f"{role}: {column}" for role, column in roles.items() if column and role != "target"]
+    notes += [f"{role}: {roles[role]}" for role in apart]
     notes += [note] if note else []
     notes += [f"percent signs taken off in {n_percent} columns"] if n_percent else []
     stem = name or "+".join(_stem(file) for file in files.values())
@@ -245,6 +230,34 @@ def load(
     ]
     subset = {"blocks": None if blocks is None else several(blocks), "drop": several(drop)}
     return replace(dataset, name=name_with_fingerprint(dataset, stem, read=read, subset=subset))
+
+
+def _with_target(
+    joined: JoinedTable,
+    roles: Mapping[str, str],
+    tables: Mapping[str, RawTable],
+    *,
+    marks: frozenset[str],
+    drop_missing_target: bool,
+) -> tuple[JoinedTable, dict[str, Column], str]:
+    """Find the column of each role and leave out the rows without a target, with a note on them."""
+
+    def columns(table: JoinedTable) -> dict[str, Column]:
+        return {
+            role: role_column(table, name, role=role, tables=tables) for role, name in roles.items()
+        }
+
+    outcome = columns(joined)["target"]
+    absent = missing_rows(outcome.cells, marks)
+    note = check_complete(
+        outcome.cells,
+        absent,
+        name=roles["target"],
+        where=lambda row: where(joined, row),
+        drop_missing_target=drop_missing_target,
+    )
+    whole = without_rows(joined, absent) if absent.any() else joined
+    return whole, columns(whole), note
 
 
 @dataclass(frozen=True, kw_only=True)
