@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -327,6 +328,26 @@ def test_a_full_stdout_is_one_sentence(folder):
     assert done.returncode == 2
     assert "it is full" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the shell of POSIX closes streams so")
+@pytest.mark.parametrize(
+    ("closed", "extra"),
+    [("2>&-", "explain=none"), (">&-", "explain=none"), (">&-", "dry_run=true")],
+)
+def test_a_closed_stream_stops_no_run(closed, extra, folder):
+    words = [sys.executable, "-m", "smalldata", "model=dummy", *SMALL, "n_jobs=2", extra]
+    done = subprocess.run(
+        f"exec {shlex.join(words)} {closed}",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    assert "read 40 x 141" not in done.stdout  # the progress has no place to go
+    assert len(_cells(folder)) == (extra == "explain=none")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGTERM cannot be caught on Windows")

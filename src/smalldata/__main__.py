@@ -1,7 +1,9 @@
 """``python -m smalldata``: help and version at once, everything else through `smalldata.cli`."""
 
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 HELP = """\
 smalldata: does deep learning pay on your table, or do simpler models serve you better?
@@ -39,6 +41,7 @@ Documentation: docs/ in the source tree.
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
+    _open_closed_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if "-h" in arguments or "--help" in arguments:
         sys.stdout.write(_help())
@@ -51,6 +54,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     from smalldata import cli
 
     return cli.main(arguments)
+
+
+def _open_closed_streams() -> None:
+    """Give a program started with closed streams (``2>&-``) somewhere to write.
+
+    Else the next file it opens gets their number, and its worker processes die without theirs.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = Path(os.devnull).open(mode, encoding="utf-8")
+            if stream.fileno() == number:
+                os.set_inheritable(number, True)
+            else:
+                os.dup2(stream.fileno(), number)
+            setattr(sys, name, stream)
 
 
 def _help() -> str:

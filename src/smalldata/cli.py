@@ -50,8 +50,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         _make_printable(arguments)
         status = VERBS[verb](rest)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
         return status
     except SmalldataError as error:
         _complain(error)
