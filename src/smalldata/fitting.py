@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.errors import FitError, SmalldataError
-from smalldata.learner import Learner
+from smalldata.learner import Learner, Outputs
 from smalldata.preprocess import Preprocessing, make_pipeline
 from smalldata.results import Prediction, Rows
 from smalldata.task import TaskInfo
@@ -84,25 +84,67 @@ def predict_rows(
     FitError
         If a prediction has the wrong shape, is no finite number or is no probability.
     """
-    estimator = pipeline[-1]
     given = pipeline[:-1].transform(X.iloc[rows])
+    outputs = outputs_of(pipeline[-1], given, classify=bool(n_classes))
+    return make_prediction(outputs, y, rows=rows, n_classes=n_classes)
+
+
+def outputs_of(estimator: Any, X: Any, *, classify: bool) -> Outputs:
+    """Ask a fitted estimator for all it says of some rows.
+
+    Parameters
+    ----------
+    estimator : object
+        See `smalldata.learner.Estimator`.
+    X : ndarray of shape (n_rows, n_columns)
+        Preprocessed.
+    classify : bool
+    """
+    if not classify:
+        return Outputs(value=estimator.predict(X))
+    probabilities = estimator.predict_proba(X)
+    if not hasattr(estimator, "decision_function"):
+        return Outputs(probabilities=probabilities)
+    margin = np.asarray(estimator.decision_function(X))
+    return Outputs(
+        probabilities=probabilities, margin=margin[:, None] if margin.ndim == 1 else margin
+    )
+
+
+def make_prediction(outputs: Outputs, y: NDArray[Any], *, rows: Rows, n_classes: int) -> Prediction:
+    """Check what a model says of some rows and put the observed targets beside it.
+
+    Parameters
+    ----------
+    outputs : Outputs
+        A margin may stand without probabilities; then there are no labels either.
+    y : ndarray of shape (n_samples,)
+    rows : ndarray of shape (n_test,)
+        Row positions.
+    n_classes : int
+        0 for a regression.
+
+    Raises
+    ------
+    FitError
+        If a part has the wrong shape, is no finite number or is no probability.
+    """
     about: dict[str, Any] = {"row": rows, "y": y[rows]}
     n_rows = len(rows)
     if not n_classes:
-        return Prediction(**about, value=_finite(estimator.predict(given), (n_rows,), "value"))
-    probabilities = _finite(estimator.predict_proba(given), (n_rows, n_classes), "probability")
+        return Prediction(**about, value=_finite(outputs.value, (n_rows,), "value"))
+    if outputs.margin is not None:
+        shape = (n_rows, 1 if n_classes == 2 else n_classes)
+        about["margin"] = _finite(outputs.margin, shape, "margin")
+        if outputs.probabilities is None:
+            return Prediction(**about)
+    probabilities = _finite(outputs.probabilities, (n_rows, n_classes), "probability")
     if probabilities.min() < 0 or np.abs(probabilities.sum(axis=1) - 1).max() > 1e-4:
         raise FitError("the model must predict probabilities that sum to 1; these do not.")
-    margin = None
-    if hasattr(estimator, "decision_function"):
-        margin = np.asarray(estimator.decision_function(given))
-        margin = margin[:, None] if margin.ndim == 1 else margin
-        margin = _finite(margin, (n_rows, 1 if n_classes == 2 else n_classes), "margin")
     return Prediction(
         **about,
         label=probabilities.argmax(axis=1).astype(np.int64),
         probabilities=probabilities,
-        margin=margin,
     )
 
 

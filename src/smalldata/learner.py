@@ -6,7 +6,7 @@ data.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -17,6 +17,7 @@ from smalldata.errors import ConfigError
 from smalldata.task import TaskInfo, TaskKind
 
 Array = NDArray[np.float64]
+Need = Literal["label", "probability", "margin", "value"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,9 @@ class Traits:
     uses_gpu, early_stops : bool
     max_features : int or None
         Most columns it accepts; a wider task is skipped with that reason.
+    path : str or None
+        The hyperparameter whose every value is read off one fit (rounds of boosting, components):
+        tuning does not search it, its workspace has ``path``.
     """
 
     needs_scaling: bool = False
@@ -45,6 +49,7 @@ class Traits:
     uses_gpu: bool = False
     early_stops: bool = False
     max_features: int | None = None
+    path: str | None = None
 
     def refusal(self, info: TaskInfo) -> str | None:
         """Return the reason why a task of this shape is skipped, or None."""
@@ -152,6 +157,58 @@ class Learner(Protocol):
 
     def margin_form(self, fitted: Any) -> MarginForm:
         """Return the fitted estimator as arrays the Shapley kernels understand."""
+        ...
+
+
+# ---------------------------------------------------------------- what fits on the same rows share
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Outputs:
+    """What a fitted estimator says of some rows, as it says it.
+
+    Attributes
+    ----------
+    probabilities : ndarray of shape (n_rows, n_classes) or None
+    margin : ndarray of shape (n_rows, n_outputs) or None
+        One output for two classes; None for models without a margin.
+    value : ndarray of shape (n_rows,) or None
+        Of a regression.
+    """
+
+    probabilities: Array | None = None
+    margin: Array | None = None
+    value: Array | None = None
+
+
+class Workspace(Protocol):
+    """What the trials on one inner fold share: distances, Gram matrices, bins, rotations.
+
+    The optional door of a learner to fast tuning. Its class has a static ``workspace(info, X_train,
+    y_train, X_valid, *, groups, seed, device)``, which does once what no hyperparameter changes.
+    The arrays are those the estimator would get. Every result equals that of ``build(info,
+    seed=seed, device=device)``, ``fit`` and a prediction, to rounding, whatever was asked before.
+    """
+
+    def outputs(self, learner: Any, *, needs: Need) -> Outputs:
+        """Return the outputs for the validation rows, of a learner with these values.
+
+        Parameters
+        ----------
+        learner : Learner
+            Of the type the workspace was made by.
+        needs : {"label", "probability", "margin", "value"}
+            What is read; other parts may be left out, except that a margin stands beside
+            probabilities that are left out.
+        """
+        ...
+
+
+class PathWorkspace(Workspace, Protocol):
+    """A workspace that reads all values of one hyperparameter (``Traits.path``) off one fit."""
+
+    def path(self, learner: Any, values: Sequence[int], *, needs: Need) -> list[Outputs]:
+        """Return the outputs for each value, ascending, as `outputs` does for each alone."""
         ...
 
 

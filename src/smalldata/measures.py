@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from smalldata import formulas
 from smalldata.errors import ConfigError
+from smalldata.learner import Need
 from smalldata.results import Prediction, Score, Splits
 from smalldata.task import Task, TaskKind
 
-Need = Literal["label", "probability", "margin", "value"]
 Demand = Literal["nothing", "two classes", "two values"]
 
 

@@ -100,8 +100,18 @@ def make_pipeline(
         Unfitted, with the steps ``preprocess`` and ``estimator``. Takes the Dataset's X; fit it
         with ``pipeline.fit(X, y, estimator__groups=groups)``.
     """
+    step = make_preprocessor(learner, info, preprocessing=preprocessing)
+    return Pipeline(
+        [("preprocess", step), ("estimator", learner.build(info, seed=seed, device=device))]
+    )
+
+
+def make_preprocessor(
+    learner: Learner, info: TaskInfo, *, preprocessing: Preprocessing
+) -> "Preprocessor":
+    """Make the unfitted first step of `make_pipeline`; hyperparameters play no part in it."""
     traits = learner.traits
-    step = Preprocessor(
+    return Preprocessor(
         categories=traits.categories,
         impute=traits.needs_complete,
         scale=traits.needs_scaling,
@@ -109,9 +119,6 @@ def make_pipeline(
         k=preprocessing.k,
         numeric_transform=preprocessing.transform,
         classify=info.kind.is_classification,
-    )
-    return Pipeline(
-        [("preprocess", step), ("estimator", learner.build(info, seed=seed, device=device))]
     )
 
 

@@ -279,20 +279,20 @@ class Trial:
     ----------
     ordinal : int
         From 0; the first is the untuned default.
-    state : {"ok", "failed"}
+    state : {"ok", "failed", "pruned"}
     values : mapping
         Of the hyperparameters in the search space.
     score : float or None
-        Mean over the inner folds; None where the trial failed.
+        Mean over the inner folds; None where the trial failed or was pruned.
     fold_scores : tuple of float or None
         Of each inner fold; None where it was not reached, or where the measure is undefined for
         every model.
     reason : str
-        Why it failed.
+        Why it failed, or after how many inner folds it was pruned.
     """
 
     ordinal: int
-    state: Literal["ok", "failed"]
+    state: Literal["ok", "failed", "pruned"]
     values: Mapping[str, Any]
     score: float | None = None
     fold_scores: tuple[float | None, ...] = ()

@@ -66,7 +66,8 @@ class Study:
             return
         # The state of this sampler lives in the trials it was asked for, as a pickle that the log
         # does not hold: it is asked again.
-        if self.ask(trial.ordinal) != trial.values:
+        asked = self.ask(trial.ordinal)
+        if any(trial.values[name] != value for name, value in asked.items()):
             raise FitError(
                 "the finished trials must be those this sampler asks for; they were made with "
                 "another version of optuna or cmaes. Remove the cell's tuning folder."
@@ -76,15 +77,16 @@ class Study:
     def _add(self, trial: Trial) -> None:
         import optuna
 
+        values = {name: trial.values[name] for name in self.space.parameters}
         dimensions = self.space.parameters
-        if not all(dimensions[name].contains(value) for name, value in trial.values.items()):
+        if not all(dimensions[name].contains(value) for name, value in values.items()):
             return  # defaults of the user's own, outside the space: scored, but no help to search
         state = optuna.trial.TrialState
         self.study.add_trial(
             optuna.trial.create_trial(
                 state=state.FAIL if trial.score is None else state.COMPLETE,
                 value=trial.score,
-                params=dict(trial.values),
+                params=values,
                 distributions=self.distributions,
             )
         )
@@ -160,14 +162,18 @@ def grid_points(space: SearchSpace, default: Values, n_trials: int) -> list[Valu
     while grown:
         grown = False
         for name, count in counts.items():
-            wider = {**levels, name: _levels(parameters[name], count + 1)}
+            wider = {**levels, name: spread(parameters[name], count + 1)}
             fits = math.prod(len(found) for found in wider.values()) <= budget
             if fits and wider[name] != levels[name]:
                 levels, counts[name], grown = wider, count + 1, True
     return [dict(zip(levels, point, strict=True)) for point in itertools.product(*levels.values())]
 
 
-def _levels(parameter: Parameter, n_levels: int) -> list[Any]:
+def spread(parameter: Parameter, n_levels: int) -> list[Any]:
+    """At most so many values of a number, both ends included, whole numbers each once.
+
+    They are evenly spaced, in the logarithm where the dimension has a log scale.
+    """
     low, high = parameter.low, parameter.high
     assert low is not None
     assert high is not None

@@ -20,16 +20,18 @@ from numpy.typing import NDArray
 
 from smalldata.cells import Tuned
 from smalldata.encoding import plain
-from smalldata.errors import ConfigError, FitError, SplitError
-from smalldata.fitting import describe_failure, fit_rows, predict_rows
+from smalldata.errors import ConfigError, FitError
+from smalldata.fitting import describe_failure
+from smalldata.innerfolds import InnerFolds, cut_inner_folds
 from smalldata.learner import Learner, Parameter, SearchSpace
 from smalldata.measures import Measure, find_measure, measures_for
 from smalldata.preprocess import Preprocessing
-from smalldata.results import Rows, Trial
-from smalldata.searching import Grid, Sampler, Study, Values, grid_points
-from smalldata.seeding import seed_for
-from smalldata.splitting import largest_n_splits, make_folds
+from smalldata.results import Trial
+from smalldata.searching import Grid, Sampler, Study, Values, grid_points, spread
 from smalldata.task import Task, TaskInfo
+
+MOST_PATH_VALUES = 26
+"""Values that are read off one fit, evenly spread over their dimension."""
 
 
 class TrialLog(Protocol):
@@ -114,6 +116,10 @@ class OptunaTuner:
         With the measure named.
     info : TaskInfo
     classes : tuple of str
+    usual_measure : str
+        The primary measure of such tasks.
+    path : str or None
+        Hyperparameter of the space whose values are read off each fit (``Traits.path``).
     log : TrialLog or None
         None: an interrupted fold begins anew.
     """
@@ -123,6 +129,7 @@ class OptunaTuner:
     info: TaskInfo
     classes: tuple[str, ...]
     usual_measure: str
+    path: str | None = None
     log: TrialLog | None = None
 
     @property
@@ -141,7 +148,7 @@ class OptunaTuner:
         space = {name: asdict(parameter) for name, parameter in self.space.parameters.items()}
         described: dict[str, Any] = plain({"tuner": "optuna", **asdict(self.options)})
         # Pairs, since the order of the hyperparameters decides ties.
-        return {**described, "space": plain(list(space.items()))}
+        return {**described, "space": plain(list(space.items())), "path": self.path}
 
     def settings(self) -> dict[str, Any]:
         """Return ``tuned`` and the options that differ from the defaults."""
@@ -207,11 +214,16 @@ class OptunaTuner:
         start = time.perf_counter()
         if not self.space.parameters:
             return Tuned(learner=learner, notes=("not tuned: the model has nothing to tune",))
-        folds, notes = self._inner_folds(y, groups, seed)
-        if not folds:
-            return Tuned(learner=learner, notes=notes)
-        data = _Inner(X=X, y=y, groups=groups, folds=folds, preprocessing=preprocessing)
-        self._check_defined(data)
+        folds = self._inner_folds(
+            X, y, groups, preprocessing=preprocessing, seed=seed, device=device
+        )
+        if not folds.pairs:
+            return Tuned(
+                learner=learner,
+                notes=("not tuned: the training rows cannot be cut into 2 inner folds",),
+            )
+        notes = self._fewer_folds(folds)
+        self._check_defined(folds)
         trials = [] if self.log is None else list(self.log.start(name))
         if self.log is not None and trials and all(trial.score is None for trial in trials):
             # A failed fold is tried again on the next run: what made it fail may be mended.
@@ -227,8 +239,7 @@ class OptunaTuner:
                 if self.options.timeout is not None and elapsed >= self.options.timeout:
                     notes = (*notes, self._timed_out(ordinal))
                     break
-                values = source.ask(ordinal)
-                trial = self._try(learner, values, data, ordinal, trials, seed, device)
+                trial = self._try(learner, source.ask(ordinal), folds, ordinal, trials)
                 source.tell(trial)
                 if self.log is not None:
                     self.log.add(name, trial)
@@ -251,35 +262,38 @@ class OptunaTuner:
         return f"tuning ended after {n_trials} of {self.options.trials} trials by the {said}"
 
     def _inner_folds(
-        self, y: NDArray[Any], groups: NDArray[Any] | None, seed: int
-    ) -> tuple[list[tuple[Rows, Rows]], tuple[str, ...]]:
-        """Inner (train, test) pairs and what is to be said of them; none where none can be cut."""
-        stratify = self.info.kind.is_classification
-        asked = self.options.inner_folds
-        for n_splits in range(
-            min(asked, largest_n_splits(y, stratify=stratify, groups=groups)), 1, -1
-        ):
-            try:
-                folds = [
-                    pair
-                    for repeat in range(self.options.inner_repeats)
-                    for pair in make_folds(
-                        y,
-                        n_splits,
-                        stratify=stratify,
-                        groups=groups,
-                        seed=seed_for(seed, "inner", repeat),
-                    )
-                ]
-            except SplitError:  # whole groups would take a class away; fewer folds may not
-                continue
-            why = "more cannot hold each class" if stratify else "there are too few rows or groups"
-            few = f"tuned on {n_splits} inner folds instead of {asked}: {why}"
-            return folds, () if n_splits == asked else (few,)
-        return [], ("not tuned: the training rows cannot be cut into 2 inner folds",)
+        self, X: Any, y: NDArray[Any], groups: NDArray[Any] | None, *, seed: int, **options: Any
+    ) -> InnerFolds:
+        pairs = cut_inner_folds(
+            y,
+            groups,
+            n_folds=self.options.inner_folds,
+            n_repeats=self.options.inner_repeats,
+            stratify=self.info.kind.is_classification,
+            seed=seed,
+        )
+        return InnerFolds(
+            X=X,
+            y=y,
+            groups=groups,
+            pairs=pairs,
+            info=self.info,
+            classes=self.classes,
+            measure=self.measure,
+            seed=seed,
+            **options,
+        )
 
-    def _check_defined(self, data: "_Inner") -> None:
-        reasons = [self.measure.missing_in(data.y[test]) for _, test in data.folds]
+    def _fewer_folds(self, folds: InnerFolds) -> tuple[str, ...]:
+        asked, n_splits = self.options.inner_folds, len(folds) // self.options.inner_repeats
+        if n_splits == asked:
+            return ()
+        stratify = self.info.kind.is_classification
+        why = "more cannot hold each class" if stratify else "there are too few rows or groups"
+        return (f"tuned on {n_splits} inner folds instead of {asked}: {why}",)
+
+    def _check_defined(self, folds: InnerFolds) -> None:
+        reasons = [folds.undefined_reason(i) for i in range(len(folds))]
         if all(reasons):
             raise FitError(
                 f"{self.measure.name} must be defined on the inner folds; on each of them it "
@@ -290,74 +304,84 @@ class OptunaTuner:
         self,
         learner: Learner,
         values: Values,
-        data: "_Inner",
+        folds: InnerFolds,
         ordinal: int,
         earlier: Sequence[Trial],
-        seed: int,
-        device: str,
     ) -> Trial:
         """Score values on the inner folds; equal values are not fitted twice."""
+        path = self._path_values() if ordinal else ()
         for trial in earlier:
-            if trial.values == values:
+            if all(trial.values[key] == value for key, value in values.items()) and (
+                trial.ordinal > 0 or not path
+            ):
                 return replace(trial, ordinal=ordinal, seconds=0.0)
         start = time.perf_counter()
-        scores: list[float | None] = [None] * len(data.folds)
+        # One column of scores per value of the path, one where there is no path.
+        scores: list[list[float | None]] = []
         reason = ""
         try:
             tried = replace(learner, **values)  # type: ignore[type-var]
-            for i in range(len(data.folds)):
-                scores[i] = self._score_fold(tried, data, i, seed_for(seed, "fit", i), device)
+            for i in range(len(folds)):
+                found = folds.score_path(tried, path, i) if path else [folds.score(tried, i)]
+                scores.append(found)
         except MemoryError:  # no fault of these values alone: the fold fails and is tried again
             raise
         except Exception as error:  # whatever a model raises concerns this trial alone
             reason = describe_failure(error)
-        found = [score for score in scores if score is not None]
+        best = self._best_of_path(scores, path)
+        fold_scores = [row[best] for row in scores] + [None] * (len(folds) - len(scores))
+        if path:
+            assert self.path is not None
+            values = {**values, self.path: path[best]}
         return Trial(
             ordinal=ordinal,
             state="failed" if reason else "ok",
-            values=values,
-            # fsum: equal scores in another order of the folds are a tie to the last bit.
-            score=None if reason else math.fsum(found) / len(found),
-            fold_scores=tuple(scores),
+            values={key: values[key] for key in self.space.parameters},
+            score=None if reason else _mean(fold_scores),
+            fold_scores=tuple(fold_scores),
             reason=reason,
             seconds=time.perf_counter() - start,
         )
 
-    def _score_fold(
-        self, learner: Learner, data: "_Inner", fold: int, seed: int, device: str
-    ) -> float | None:
-        """Score on one inner fold; None where the measure is undefined there for every model."""
-        train, test = data.folds[fold]
-        measure = self.measure
-        if measure.missing_in(data.y[test]):
-            return None
-        pipeline = fit_rows(
-            learner,
-            data.X,
-            data.y,
-            data.groups,
-            info=self.info,
-            rows=train,
-            preprocessing=data.preprocessing,
-            seed=seed,
-            device=device,
+    def _path_values(self) -> tuple[int, ...]:
+        """Return the values that are read off one fit, ascending; none without such a dimension."""
+        if self.path is None:
+            return ()
+        return tuple(spread(self.space.parameters[self.path], MOST_PATH_VALUES))
+
+    def _best_of_path(self, scores: Sequence[Sequence[float | None]], path: Sequence[int]) -> int:
+        """Return the position of the best value of the path; ties go to the simpler one."""
+        if not path or not scores:
+            return 0
+        assert self.path is not None
+        parameter = self.space.parameters[self.path]
+        sign = -1.0 if self.measure.higher_is_better else 1.0
+        means = [_mean(column) for column in zip(*scores, strict=True)]
+        return min(
+            range(len(path)),
+            key=lambda i: (sign * (means[i] or 0.0), _plainness(parameter, path[i]), i),
         )
-        prediction = predict_rows(pipeline, data.X, data.y, rows=test, n_classes=len(self.classes))
-        score = measure.score(prediction, classes=self.classes)
-        if score.value is None:
-            raise FitError(f"{measure.name} is undefined on inner fold {fold + 1}: {score.reason}")
-        return float(score.value)
 
     def _source(self, learner: Learner, seed: int) -> Grid | Study:
+        searched = self._searched()
         default = {name: getattr(learner, name) for name in self.space.parameters}
+        if not searched.parameters:  # all of it is one path
+            return Grid([{}], default)
         if self.options.sampler == "grid":
-            return Grid(grid_points(self.space, default, self.options.trials), default)
+            return Grid(grid_points(searched, default, self.options.trials), default)
         return Study(
-            self.space,
+            searched,
             default,
             sampler=self.options.sampler,
             maximise=self.measure.higher_is_better,
             seed=seed,
+        )
+
+    def _searched(self) -> SearchSpace:
+        """Return the space without the dimension that is read off each fit."""
+        parameters = self.space.parameters.items()
+        return SearchSpace(
+            parameters={name: found for name, found in parameters if name != self.path}
         )
 
 
@@ -415,31 +439,18 @@ def make_tuner(
         raise ConfigError(
             f"tune.measure must rank the trials; {measure.name} does not. Use tune.measure={usual}."
         )
-    if asked.sampler == "grid":
-        default = {name: getattr(learner, name) for name in space.parameters}
-        grid_points(space, default, asked.trials)
-    return OptunaTuner(
+    tuner = OptunaTuner(
         space=space,
         options=replace(asked, measure=measure.name),
         info=task.info,
         classes=task.classes,
         usual_measure=usual,
+        path=learner.traits.path if learner.traits.path in space.parameters else None,
         log=log,
     )
-
-
-# ---------------------------------------------------------------- one training fold
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Inner:
-    """The rows of one training fold and how they are cut."""
-
-    X: Any
-    y: NDArray[Any]
-    groups: NDArray[Any] | None
-    folds: list[tuple[Rows, Rows]]
-    preprocessing: Preprocessing
+    if asked.sampler == "grid":
+        tuner._source(learner, 0)
+    return tuner
 
 
 @contextmanager
@@ -468,3 +479,10 @@ def _plainness(parameter: Parameter, value: Any) -> float:
     if parameter.simpler is None:
         return 0.0
     return float(value) if parameter.simpler == "low" else -float(value)
+
+
+def _mean(scores: Sequence[float | None]) -> float | None:
+    """Mean of the folds where the measure is defined; None where it is on none of them."""
+    found = [score for score in scores if score is not None]
+    # fsum: equal scores in another order of the folds are a tie to the last bit.
+    return math.fsum(found) / len(found) if found else None

@@ -1,0 +1,184 @@
+"""The inner folds of one training fold: cut, preprocessed once, asked for the score of many values.
+
+Step in the line: training rows of one outer fold -> **scores of hyperparameters**, for `tuning`.
+What does not depend on hyperparameters is done once per inner fold: the preprocessing for every
+learner, and what its workspace shares for one that has a workspace.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from numpy.typing import NDArray
+
+from smalldata.errors import FitError, SplitError
+from smalldata.fitting import make_prediction, outputs_of
+from smalldata.learner import Array, Learner, Need, Outputs, PathWorkspace, Workspace
+from smalldata.measures import Measure
+from smalldata.preprocess import Preprocessing, make_preprocessor
+from smalldata.results import Rows
+from smalldata.seeding import seed_for
+from smalldata.splitting import largest_n_splits, make_folds
+from smalldata.task import TaskInfo
+
+
+def cut_inner_folds(
+    y: NDArray[Any],
+    groups: NDArray[Any] | None,
+    *,
+    n_folds: int,
+    n_repeats: int,
+    stratify: bool,
+    seed: int,
+) -> list[tuple[Rows, Rows]]:
+    """Cut training rows into inner (train, test) pairs, as many folds as the smallest class fills.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_train,)
+    groups : ndarray of shape (n_train,) or None
+    n_folds, n_repeats : int
+        Asked for.
+    stratify : bool
+    seed : int
+
+    Returns
+    -------
+    list of (train, test)
+        A multiple of ``n_repeats``; empty where not even two folds can be cut.
+    """
+    for n_splits in range(
+        min(n_folds, largest_n_splits(y, stratify=stratify, groups=groups)), 1, -1
+    ):
+        try:
+            return [
+                pair
+                for repeat in range(n_repeats)
+                for pair in make_folds(
+                    y,
+                    n_splits,
+                    stratify=stratify,
+                    groups=groups,
+                    seed=seed_for(seed, "inner", repeat),
+                )
+            ]
+        except SplitError:  # whole groups would take a class away; fewer folds may not
+            continue
+    return []
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class InnerFolds:
+    """The inner folds of one training fold and the measure they are scored by.
+
+    Attributes
+    ----------
+    X : DataFrame of shape (n_train, n_features)
+    y : ndarray of shape (n_train,)
+    groups : ndarray of shape (n_train,) or None
+    pairs : list of (train, test)
+        Row positions in X.
+    info : TaskInfo
+    classes : tuple of str
+    measure : Measure
+    preprocessing : Preprocessing
+        Fitted on the train part of each pair.
+    seed : int
+        The fits of one inner fold have one seed, whatever their values.
+    device : {"cpu", "cuda"}
+    """
+
+    X: Any
+    y: NDArray[Any]
+    groups: NDArray[Any] | None
+    pairs: list[tuple[Rows, Rows]]
+    info: TaskInfo
+    classes: tuple[str, ...]
+    measure: Measure
+    preprocessing: Preprocessing
+    seed: int
+    device: str
+    workspaces: dict[int, Workspace] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """Return the number of inner folds, those of all repeats together."""
+        return len(self.pairs)
+
+    def undefined_reason(self, fold: int) -> str:
+        """Say why the measure is undefined on a fold for every model; "" if it is not."""
+        return self.measure.missing_in(self.y[self.pairs[fold][1]])
+
+    def score(self, learner: Learner, fold: int) -> float | None:
+        """Score a learner on one inner fold; None where the measure is undefined there.
+
+        Raises
+        ------
+        FitError
+            If the measure is undefined for this learner alone, or its outputs are no numbers.
+        """
+        if self.undefined_reason(fold):
+            return None
+        workspace = self._workspace(learner, fold)
+        return self._judge(workspace.outputs(learner, needs=self.measure.needs), fold)
+
+    def score_path(self, learner: Learner, values: Sequence[int], fold: int) -> list[float | None]:
+        """Score each value of the learner's path hyperparameter on one inner fold, by one fit."""
+        if self.undefined_reason(fold):
+            return [None] * len(values)
+        workspace: PathWorkspace = self._workspace(learner, fold)  # type: ignore[assignment]
+        found = workspace.path(learner, values, needs=self.measure.needs)
+        return [self._judge(outputs, fold) for outputs in found]
+
+    def _workspace(self, learner: Learner, fold: int) -> Workspace:
+        if fold not in self.workspaces:
+            train, test = self.pairs[fold]
+            info = replace(self.info, n_samples=len(train))
+            step = make_preprocessor(learner, info, preprocessing=self.preprocessing)
+            rows = {
+                "X_train": step.fit_transform(self.X.iloc[train], self.y[train]),
+                "y_train": self.y[train],
+                "X_valid": step.transform(self.X.iloc[test]),
+                "groups": None if self.groups is None else self.groups[train],
+            }
+            make = getattr(type(learner), "workspace", FitEach)
+            self.workspaces[fold] = make(
+                info, **rows, seed=seed_for(self.seed, "fit", fold), device=self.device
+            )
+        return self.workspaces[fold]
+
+    def _judge(self, outputs: Outputs, fold: int) -> float:
+        test = self.pairs[fold][1]
+        prediction = make_prediction(outputs, self.y, rows=test, n_classes=len(self.classes))
+        score = self.measure.score(prediction, classes=self.classes)
+        if score.value is None:
+            raise FitError(
+                f"{self.measure.name} is undefined on inner fold {fold + 1}: {score.reason}"
+            )
+        return float(score.value)
+
+
+@dataclass(frozen=True, eq=False)
+class FitEach:
+    """The workspace of a learner that has none: each outputs are those of a fit of their own."""
+
+    info: TaskInfo
+    X_train: Array
+    y_train: NDArray[Any]
+    X_valid: Array
+    groups: NDArray[Any] | None
+    seed: int
+    device: str
+
+    def outputs(self, learner: Learner, *, needs: Need) -> Outputs:
+        """Build, fit, predict; all parts, whatever is needed."""
+        estimator = learner.build(self.info, seed=self.seed, device=self.device)
+        fitted = estimator.fit(self.X_train, self.y_train, groups=self.groups)
+        return outputs_of(fitted, self.X_valid, classify=self.info.kind.is_classification)
+
+    def path(self, learner: Learner, values: Sequence[int], *, needs: Need) -> list[Outputs]:
+        """Fit for each value anew: the plain way."""
+        assert learner.traits.path is not None
+        return [
+            self.outputs(replace(learner, **{learner.traits.path: value}), needs=needs)  # type: ignore[type-var]
+            for value in values
+        ]
