@@ -10,7 +10,6 @@ import json
 import shlex
 import signal
 import sys
-import tempfile
 import threading
 import time
 import uuid
@@ -25,7 +24,7 @@ from rich.console import Console
 from smalldata.composition import run_composed, split_flags
 from smalldata.errors import ConfigError, ExplanationError, RecordError, SmalldataError
 from smalldata.progress import Reporter
-from smalldata.storage import storage_error
+from smalldata.storage import scratch_folder, storage_error
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -105,11 +104,11 @@ class Note:
 def run(arguments: Sequence[str]) -> int:
     """Run one cell, or a grid with ``-m``, then derive and print each comparison."""
     multirun, overrides = split_flags(arguments)
-    with tempfile.TemporaryDirectory(prefix="smalldata-") as scratch:
-        notes_folder = Path(scratch) / "notes"
+    with scratch_folder() as scratch:
+        notes_folder = scratch / "notes"
         notes_folder.mkdir()
         job = partial(_run_job, notes_folder=str(notes_folder))
-        run_composed(job, overrides, multirun=multirun, scratch=Path(scratch))
+        run_composed(job, overrides, multirun=multirun, scratch=scratch)
         notes = _read_notes(notes_folder)
     for note in notes:
         if note.dry_run:

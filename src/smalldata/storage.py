@@ -8,6 +8,8 @@ import errno
 import hashlib
 import os
 import re
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,6 +21,9 @@ _NO_ROOM = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 _NO_RIGHT = {errno.EACCES, errno.EPERM, errno.EROFS}
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _WINDOWS = os.name == "nt"
+_SCRATCH = "smalldata-"
+_SCRATCH_AGE_SECONDS = 60.0
+"""A younger scratch folder is left alone: its process may be about to lock it."""
 
 
 def safe_name(text: str, *, n_characters: int = 80) -> str:
@@ -167,6 +172,35 @@ def lock_folder(
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Make a temporary folder for this process, and remove those of processes that were killed."""
+    from filelock import FileLock
+
+    _remove_stale_scratch(Path(tempfile.gettempdir()))
+    with (
+        tempfile.TemporaryDirectory(prefix=_SCRATCH, ignore_cleanup_errors=True) as name,
+        FileLock(str(Path(name) / ".lock")),
+    ):
+        yield Path(name)
+
+
+def _remove_stale_scratch(folder: Path) -> None:
+    """Remove the user's own scratch folders whose lock nobody holds."""
+    from filelock import FileLock
+
+    for path in folder.glob(f"{_SCRATCH}*"):
+        lock = path / ".lock"
+        with suppress(OSError):  # no lock, one that is held, or the folder is gone: not ours to say
+            if not _WINDOWS and path.lstat().st_uid != os.getuid():
+                continue
+            if time.time() - lock.lstat().st_mtime < _SCRATCH_AGE_SECONDS:
+                continue
+            with FileLock(str(lock), blocking=False):
+                pass
+            shutil.rmtree(path)
 
 
 def storage_error(path: Path, error: OSError) -> RecordError:

@@ -8,7 +8,6 @@ import os
 import pickle
 import queue
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from smalldata.errors import ConfigError
+from smalldata.storage import scratch_folder
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -105,8 +105,8 @@ def stream_jobs(
         return
     from joblib.externals.loky.backend.reduction import dumps
 
-    with tempfile.TemporaryDirectory(prefix="smalldata-", ignore_cleanup_errors=True) as scratch:
-        shared = Path(scratch) / "function"
+    with scratch_folder() as scratch:
+        shared = scratch / "function"
         shared.write_bytes(dumps(function))
         unfinished = list(jobs)
         for job, result in _stream_batch(str(shared), list(jobs), n_processes):
