@@ -11,6 +11,7 @@ from scipy.special import expit, softmax
 from sklearn.base import clone
 
 from smalldata import catalogue
+from smalldata.innerfolds import FitEach
 from smalldata.learner import (
     CallableForm,
     KernelForm,
@@ -264,6 +265,82 @@ def test_nothing_but_constant_columns_and_whole_groups(name, kind):
 
 
 # ---------------------------------------------------------------- the explained function
+
+
+def points(name, n):
+    """The defaults and random points of the search space."""
+    learner, space = load_learner(name), load_space(name)
+    rng = np.random.default_rng(3)
+
+    def draw(dimension):
+        if dimension.kind == "categorical":
+            return dimension.choices[rng.integers(len(dimension.choices))]
+        low, high = dimension.low, dimension.high
+        if dimension.log:
+            found = np.exp(rng.uniform(np.log(low), np.log(high)))
+        else:
+            found = rng.uniform(low, high)
+        return round(found) if dimension.kind == "int" else float(found)
+
+    yield learner
+    for _ in range(n - 1):
+        values = {key: draw(dimension) for key, dimension in space.parameters.items()}
+        yield dataclasses.replace(learner, **values)
+
+
+def shared_and_plain(name, kind):
+    """The workspace of a model and the plain way, on the same rows."""
+    task = easy_task(kind)
+    learner = load_learner(name)
+    step = unfitted(name, task.info)[0].fit(task.X.iloc[:N_TRAIN], task.y[:N_TRAIN])
+    rows = {
+        "X_train": step.transform(task.X.iloc[:N_TRAIN]),
+        "y_train": task.y[:N_TRAIN],
+        "X_valid": step.transform(task.X.iloc[N_TRAIN:]),
+        "groups": None,
+        "seed": 5,
+        "device": "cpu",
+    }
+    return type(learner).workspace(task.info, **rows), FitEach(task.info, **rows)
+
+
+def assert_equal_outputs(found, wanted, needs):
+    """Equal to 1e-6 of probabilities (a solver ends within its tolerance) and where read."""
+    part = {"label": "probabilities", "probability": "probabilities", "value": "value"}.get(needs)
+    if part is None:
+        part = "probabilities" if wanted.margin is None else "margin"
+    pair = [getattr(outputs, part) for outputs in (found, wanted)]
+    assert pair[0].shape == pair[1].shape
+    np.testing.assert_allclose(*pair, atol=1e-6 * max(1.0, np.abs(pair[1]).max()), rtol=0)
+    if found.margin is not None and wanted.margin is not None:
+        assert found.margin.shape == wanted.margin.shape
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [cell for cell in CELLS if hasattr(type(load_learner(cell[0])), "workspace")]
+)
+def test_a_workspace_gives_what_the_plain_way_gives(name, kind):
+    shared, plain = shared_and_plain(name, kind)
+    for learner in points(name, 8):
+        wanted = plain.outputs(learner, needs="value")
+        for needs in ("label", "probability", "margin") if kind.is_classification else ("value",):
+            assert_equal_outputs(shared.outputs(learner, needs=needs), wanted, needs)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [cell for cell in CELLS if load_learner(cell[0]).traits.path]
+)
+def test_a_path_gives_what_a_fit_for_each_value_gives(name, kind):
+    shared, plain = shared_and_plain(name, kind)
+    parameter = load_space(name).parameters[load_learner(name).traits.path]
+    values = sorted({int(parameter.low), int(parameter.low) + 3, int(parameter.high)})
+    for learner in points(name, 3):
+        for needs in ("probability", "margin") if kind.is_classification else ("value",):
+            wanted = plain.path(learner, values, needs=needs)
+            found = shared.path(learner, values, needs=needs)
+            assert len(found) == len(wanted)
+            for pair in zip(found, wanted, strict=True):
+                assert_equal_outputs(*pair, needs)
 
 
 @pytest.mark.parametrize(("name", "kind"), CELLS)

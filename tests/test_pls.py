@@ -7,7 +7,7 @@ from sklearn.cross_decomposition import PLSRegression
 
 from smalldata.models import load_learner
 from smalldata.models.calibration import fit_calibration
-from smalldata.models.pls import fit_components
+from smalldata.models.pls import decompose
 from smalldata.splitting import make_folds
 from smalldata.task import TaskInfo, TaskKind
 
@@ -119,7 +119,7 @@ def test_components_end_where_the_targets_are_used_up():
     X = np.random.default_rng(2).normal(size=(40, 7))
     X = np.linalg.qr(X - X.mean(axis=0))[0]
     y = X @ np.arange(7.0)
-    fit = fit_components(X, y[:, None], 5)
+    fit = decompose(X, y[:, None], 5).first(5)
     assert fit.n_used == 1
     np.testing.assert_allclose(fit.coef[0], np.arange(7.0), atol=1e-10)
 

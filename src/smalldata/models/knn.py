@@ -1,6 +1,6 @@
 """Nearest neighbours: the vote, or the mean, of the training rows nearest to a row."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
-from smalldata.learner import Array, NeighboursForm, Traits
+from smalldata.learner import Array, Need, NeighboursForm, Outputs, Traits
 from smalldata.models.values import Range, check_fields
 from smalldata.task import TaskInfo, TaskKind
 
@@ -58,6 +58,21 @@ class KNN:
         """Probability (the vote), or value."""
         return "probability" if kind.is_classification else "value"
 
+    @staticmethod
+    def workspace(
+        info: TaskInfo,
+        X_train: Array,
+        y_train: NDArray[Any],
+        X_valid: Array,
+        *,
+        groups: NDArray[Any] | None,
+        seed: int,
+        device: str,
+    ) -> "NeighboursWorkspace":
+        """Return what all trials on these rows share: the neighbours by each metric, in order."""
+        targets = _targets(y_train, info.n_classes if info.kind.is_classification else 0)
+        return NeighboursWorkspace(X_train=X_train, targets=targets, X_valid=X_valid)
+
     def margin_form(self, fitted: Any) -> NeighboursForm:
         """Return the training rows and their votes (two classes: that of the positive one)."""
         targets = fitted.targets_
@@ -68,6 +83,36 @@ class KNN:
             weights=fitted.weights,
             metric=fitted.metric,
         )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NeighboursWorkspace:
+    """The training rows in their order around each validation row, found once per metric.
+
+    Attributes
+    ----------
+    X_train : ndarray of shape (n_train, n_columns)
+    targets : ndarray of shape (n_train, n_outputs)
+        Indicators of the classes, or one column of values.
+    X_valid : ndarray of shape (n_valid, n_columns)
+    found : dict
+        (order, distance) by metric, filled as they are asked for.
+    """
+
+    X_train: Array
+    targets: Array
+    X_valid: Array
+    found: dict[Metric, tuple[NDArray[np.int64], Array]] = field(default_factory=dict)
+
+    def outputs(self, learner: KNN, *, needs: Need) -> Outputs:
+        """Return the votes, or the means; equal to the last bit to those of a fit."""
+        if learner.metric not in self.found:
+            distance = distances(self.X_valid, self.X_train, learner.metric)
+            self.found[learner.metric] = nearest_first(distance)
+        order, near = self.found[learner.metric]
+        k = learner.n_neighbors
+        means = weighted_means(order[:, :k], near[:, :k], self.targets, learner.weights)
+        return Outputs(value=means[:, 0]) if needs == "value" else Outputs(probabilities=means)
 
 
 class NeighboursClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -86,15 +131,13 @@ class NeighboursClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         self.n_features_in_ = X.shape[1]
         self.classes_ = np.arange(self.n_classes)
         self.train_ = X
-        self.targets_ = (y[:, None] == self.classes_).astype(np.float64)
+        self.targets_ = _targets(y, self.n_classes)
         self.notes_ = _notes(self.n_neighbors, len(X))
         return self
 
     def predict_proba(self, X: Array) -> Array:
         """Return probabilities of shape (n_samples, n_classes)."""
-        return weighted_means(
-            distances(X, self.train_, self.metric), self.targets_, self.n_neighbors, self.weights
-        )
+        return _means(self, X)
 
     def predict(self, X: Array) -> NDArray[np.int64]:
         """Return the most probable class; ties go to the first."""
@@ -113,14 +156,13 @@ class NeighboursRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """Keep the training rows."""
         self.n_features_in_ = X.shape[1]
         self.train_ = X
-        self.targets_ = np.asarray(y, dtype=np.float64)[:, None]
+        self.targets_ = _targets(y, 0)
         self.notes_ = _notes(self.n_neighbors, len(X))
         return self
 
     def predict(self, X: Array) -> Array:
         """Return values of shape (n_samples,)."""
-        found = distances(X, self.train_, self.metric)
-        return weighted_means(found, self.targets_, self.n_neighbors, self.weights)[:, 0]
+        return np.asarray(_means(self, X)[:, 0])
 
 
 def distances(X: Array, train: Array, metric: Metric) -> Array:
@@ -156,22 +198,42 @@ def distances(X: Array, train: Array, metric: Metric) -> Array:
     return np.asarray(np.rint(found / step) * step)
 
 
-def weighted_means(distance: Array, targets: Array, n_neighbors: int, weights: Weights) -> Array:
-    """Weighted mean of the targets of the nearest training rows; of equal distances the earlier.
+def nearest_first(distance: Array) -> tuple[NDArray[np.int64], Array]:
+    """Order the training rows around each row; of equal distances the earlier row comes first.
 
     Parameters
     ----------
     distance : ndarray of shape (n_samples, n_train)
+
+    Returns
+    -------
+    order : ndarray of shape (n_samples, n_train)
+        Positions of the training rows.
+    near : ndarray of shape (n_samples, n_train)
+        Their distances, ascending.
+    """
+    order = np.argsort(distance, axis=1, kind="stable")
+    return order, np.take_along_axis(distance, order, axis=1)
+
+
+def weighted_means(
+    order: NDArray[np.int64], near: Array, targets: Array, weights: Weights
+) -> Array:
+    """Weighted mean of the targets of the neighbours of each row.
+
+    Parameters
+    ----------
+    order : ndarray of shape (n_samples, n_neighbors)
+        Positions of the neighbours in ``targets``.
+    near : ndarray of shape (n_samples, n_neighbors)
+        Their distances.
     targets : ndarray of shape (n_train, n_outputs)
-    n_neighbors : int
     weights : {"uniform", "distance"}
 
     Returns
     -------
     ndarray of shape (n_samples, n_outputs)
     """
-    nearest = np.argsort(distance, axis=1, kind="stable")[:, :n_neighbors]
-    near = np.take_along_axis(distance, nearest, axis=1)
     if weights == "uniform":
         weight = np.ones_like(near)
     else:
@@ -181,7 +243,20 @@ def weighted_means(distance: Array, targets: Array, n_neighbors: int, weights: W
         weight = np.where(same.any(axis=1, keepdims=True), same.astype(np.float64), weight)
         weight = weight / weight.max(axis=1, keepdims=True)
     total = weight.sum(axis=1, keepdims=True)
-    return np.asarray(np.einsum("ij,ijk->ik", weight / total, targets[nearest]))
+    return np.asarray(np.einsum("ij,ijk->ik", weight / total, targets[order]))
+
+
+def _means(fitted: Any, X: Array) -> Array:
+    order, near = nearest_first(distances(X, fitted.train_, fitted.metric))
+    k = fitted.n_neighbors
+    return weighted_means(order[:, :k], near[:, :k], fitted.targets_, fitted.weights)
+
+
+def _targets(y: NDArray[Any], n_classes: int) -> Array:
+    """Return indicators of the classes, or one column of values where there are none."""
+    if n_classes:
+        return np.asarray(y[:, None] == np.arange(n_classes), dtype=np.float64)
+    return np.asarray(y, dtype=np.float64)[:, None]
 
 
 def _notes(n_neighbors: int, n_train: int) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ The columns enter through an orthonormal basis of the training rows' span, which
 notice: with 60 rows of 7,000 columns, all fits of a fold work on 60 x 60.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Self
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
-from smalldata.learner import Array, LinearForm, Traits
+from smalldata.learner import Array, LinearForm, Need, Outputs, Traits
 from smalldata.models.calibration import Calibration, calibration_folds, fit_calibration
 from smalldata.models.values import Range, check_fields
 from smalldata.task import TaskInfo, TaskKind
@@ -34,7 +35,7 @@ class PLS:
         As many as the training rows give, where that is fewer.
     """
 
-    traits: ClassVar[Traits] = Traits(needs_scaling=True, needs_complete=True)
+    traits: ClassVar[Traits] = Traits(needs_scaling=True, needs_complete=True, path="n_components")
     n_components: Annotated[int, Range(low=1)]
 
     def __post_init__(self) -> None:
@@ -53,12 +54,79 @@ class PLS:
         """Margin (the predicted indicator), or value."""
         return "margin" if kind.is_classification else "value"
 
+    @staticmethod
+    def workspace(
+        info: TaskInfo,
+        X_train: Array,
+        y_train: NDArray[Any],
+        X_valid: Array,
+        *,
+        groups: NDArray[Any] | None,
+        seed: int,
+        device: str,
+    ) -> "ComponentsWorkspace":
+        """Return the rows in their own span, from which any number of components is one fit."""
+        rows, basis = _in_own_span(X_train)
+        return ComponentsWorkspace(
+            rows=rows,
+            valid=X_valid if basis is None else X_valid @ basis,
+            y=y_train,
+            n_classes=info.n_classes if info.kind.is_classification else 0,
+            groups=groups,
+            seed=seed,
+        )
+
     def margin_form(self, fitted: Any) -> LinearForm:
         """Return the coefficients of the columns (two classes: those of the positive one)."""
         coef, intercept = fitted.coef_, fitted.intercept_
         if len(coef) == 2:
             coef, intercept = coef[1:], intercept[1:]
         return LinearForm(coef=coef, intercept=intercept)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ComponentsWorkspace:
+    """Training and validation rows in the span of the training rows.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (n_train, rank)
+    valid : ndarray of shape (n_valid, rank)
+    y, groups : ndarray of shape (n_train,)
+    n_classes : int
+        0 for a regression.
+    seed : int
+    """
+
+    rows: Array
+    valid: Array
+    y: NDArray[Any]
+    n_classes: int
+    groups: NDArray[Any] | None
+    seed: int
+
+    def outputs(self, learner: PLS, *, needs: Need) -> Outputs:
+        """Return the outputs with so many components."""
+        return self.path(learner, [learner.n_components], needs=needs)[0]
+
+    def path(self, learner: PLS, values: Sequence[int], *, needs: Need) -> list[Outputs]:
+        """Return the outputs for each number of components, from one fit of the most."""
+        most = max(values)
+        if not self.n_classes:
+            whole = decompose(self.rows, np.asarray(self.y, dtype=np.float64)[:, None], most)
+            return [Outputs(value=whole.first(n).predict(self.valid)[:, 0]) for n in values]
+        indicators = _indicators(self.y, self.n_classes)
+        whole = decompose(self.rows, indicators, most)
+        margins = [whole.first(n).predict(self.valid) for n in values]
+        if needs == "margin":
+            return [Outputs(margin=_shown(margin)) for margin in margins]
+        found = calibrate_components(
+            self.rows, indicators, self.y, values, groups=self.groups, seed=self.seed
+        )
+        return [
+            Outputs(margin=_shown(margin), probabilities=calibration.probabilities(margin))
+            for margin, (calibration, _) in zip(margins, found, strict=True)
+        ]
 
 
 class ComponentsClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -75,17 +143,20 @@ class ComponentsClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         self.classes_ = np.arange(self.n_classes)
         y = np.asarray(y, dtype=np.int64)
         rows, basis = _in_own_span(X)
-        indicators = (y[:, None] == self.classes_).astype(np.float64)
-        fit = fit_components(rows, indicators, self.n_components)
+        indicators = _indicators(y, self.n_classes)
+        fit = decompose(rows, indicators, self.n_components).first(self.n_components)
         self.coef_, self.intercept_ = _on_columns(fit.coef, basis), fit.intercept
-        self.calibration_, notes = self._calibrate(rows, indicators, y, groups)
+        found = calibrate_components(
+            rows, indicators, y, [self.n_components], groups=groups, seed=self.seed
+        )
+        self.calibration_, notes = found[0]
         self.notes_ = _notes(fit, self.n_components) + notes
         return self
 
     def decision_function(self, X: Array) -> Array:
         """Return margins: (n_samples,) for two classes, else (n_samples, n_classes)."""
-        margins = X @ self.coef_.T + self.intercept_
-        return np.asarray(margins[:, 1] if self.n_classes == 2 else margins)
+        margins = _shown(X @ self.coef_.T + self.intercept_)
+        return np.asarray(margins[:, 0] if self.n_classes == 2 else margins)
 
     def predict_proba(self, X: Array) -> Array:
         """Return calibrated probabilities of shape (n_samples, n_classes)."""
@@ -94,27 +165,6 @@ class ComponentsClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
     def predict(self, X: Array) -> NDArray[np.int64]:
         """Return the most probable class."""
         return np.asarray(self.predict_proba(X).argmax(axis=1), dtype=np.int64)
-
-    def _calibrate(
-        self,
-        rows: Array,
-        indicators: Array,
-        y: NDArray[np.int64],
-        groups: NDArray[Any] | None,
-    ) -> tuple[Calibration, tuple[str, ...]]:
-        folds = calibration_folds(y, n_splits=N_CALIBRATION_FOLDS, groups=groups, seed=self.seed)
-        if not folds:
-            # The softmax of two indicators m and 1 - m has then, at one half, the slope 1 in m.
-            plain = Calibration(slope=2.0, offsets=np.zeros(self.n_classes))
-            return plain, (
-                "probabilities are the softmax of twice the margins, not calibrated: "
-                "the smallest class has too few training rows or groups for two folds",
-            )
-        margins = np.empty_like(indicators)
-        for train, held_out in folds:
-            fit = fit_components(rows[train], indicators[train], self.n_components)
-            margins[held_out] = rows[held_out] @ fit.coef.T + fit.intercept
-        return fit_calibration(margins, y), ()
 
 
 class ComponentsRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -127,7 +177,8 @@ class ComponentsRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """Fit on the training rows of one fold."""
         self.n_features_in_ = X.shape[1]
         rows, basis = _in_own_span(X)
-        fit = fit_components(rows, np.asarray(y, dtype=np.float64)[:, None], self.n_components)
+        targets = np.asarray(y, dtype=np.float64)[:, None]
+        fit = decompose(rows, targets, self.n_components).first(self.n_components)
         self.coef_, self.intercept_ = _on_columns(fit.coef, basis), fit.intercept
         self.notes_ = _notes(fit, self.n_components)
         return self
@@ -152,8 +203,38 @@ class Components:
     intercept: Array
     n_used: int
 
+    def predict(self, X: Array) -> Array:
+        """Return the targets of rows, of shape (n_samples, n_targets)."""
+        return np.asarray(X @ self.coef.T + self.intercept)
 
-def fit_components(X: Array, Y: Array, n_components: int) -> Components:
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Decomposition:
+    """The components of one fit, one after the other; the first of them are a smaller fit.
+
+    Attributes
+    ----------
+    weights, x_loadings : ndarray of shape (n_components, n_columns)
+    y_loadings : ndarray of shape (n_components, n_targets)
+    x_mean, y_mean : ndarray
+    """
+
+    weights: Array
+    x_loadings: Array
+    y_loadings: Array
+    x_mean: Array
+    y_mean: Array
+
+    def first(self, n_components: int) -> Components:
+        """Return the fit of the first components (all, where there are fewer)."""
+        W, P, Q = (
+            part[:n_components].T for part in (self.weights, self.x_loadings, self.y_loadings)
+        )
+        coef = Q @ np.linalg.solve(W.T @ P, W.T)
+        return Components(coef=coef, intercept=self.y_mean - coef @ self.x_mean, n_used=W.shape[1])
+
+
+def decompose(X: Array, Y: Array, n_components: int) -> Decomposition:
     """Fit PLS regression of several targets (PLS2), each component exact.
 
     Parameters
@@ -166,7 +247,7 @@ def fit_components(X: Array, Y: Array, n_components: int) -> Components:
 
     Returns
     -------
-    Components
+    Decomposition
 
     Notes
     -----
@@ -191,12 +272,67 @@ def fit_components(X: Array, Y: Array, n_components: int) -> Components:
         x_loadings.append(scores @ left / scores_squared)
         y_loadings.append(scores @ targets / scores_squared)
         left = left - np.outer(scores, x_loadings[-1])
-    if not weights:
-        coef = np.zeros((Y.shape[1], X.shape[1]))
-    else:
-        W, P, Q = np.array(weights).T, np.array(x_loadings).T, np.array(y_loadings).T
-        coef = Q @ np.linalg.solve(W.T @ P, W.T)
-    return Components(coef=coef, intercept=y_mean - coef @ x_mean, n_used=len(weights))
+    n_found = len(weights)
+    return Decomposition(
+        weights=np.reshape(weights, (n_found, X.shape[1])),
+        x_loadings=np.reshape(x_loadings, (n_found, X.shape[1])),
+        y_loadings=np.reshape(y_loadings, (n_found, Y.shape[1])),
+        x_mean=x_mean,
+        y_mean=y_mean,
+    )
+
+
+def calibrate_components(
+    rows: Array,
+    indicators: Array,
+    y: NDArray[np.int64],
+    values: Sequence[int],
+    *,
+    groups: NDArray[Any] | None,
+    seed: int,
+) -> list[tuple[Calibration, tuple[str, ...]]]:
+    """Calibrate fits of several numbers of components on margins of rows held out.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_train, n_columns)
+    indicators : ndarray of shape (n_train, n_classes)
+    y : ndarray of shape (n_train,)
+    values : sequence of int
+        Numbers of components.
+    groups : ndarray of shape (n_train,) or None
+    seed : int
+        Cuts the folds.
+
+    Returns
+    -------
+    list of (calibration, notes)
+        One per number of components.
+    """
+    folds = calibration_folds(y, n_splits=N_CALIBRATION_FOLDS, groups=groups, seed=seed)
+    if not folds:
+        # The softmax of two indicators m and 1 - m has then, at one half, the slope 1 in m.
+        plain = Calibration(slope=2.0, offsets=np.zeros(indicators.shape[1]))
+        note = (
+            "probabilities are the softmax of twice the margins, not calibrated: "
+            "the smallest class has too few training rows or groups for two folds"
+        )
+        return [(plain, (note,)) for _ in values]
+    margins = np.empty((len(values), *indicators.shape))
+    for train, held_out in folds:
+        whole = decompose(rows[train], indicators[train], max(values))
+        for i, n_components in enumerate(values):
+            margins[i, held_out] = whole.first(n_components).predict(rows[held_out])
+    return [(fit_calibration(found, y), ()) for found in margins]
+
+
+def _indicators(y: NDArray[Any], n_classes: int) -> Array:
+    return np.asarray(y[:, None] == np.arange(n_classes), dtype=np.float64)
+
+
+def _shown(margins: Array) -> Array:
+    """Return the margins that are shown: of two classes the positive one's alone."""
+    return margins[:, 1:] if margins.shape[1] == 2 else margins
 
 
 def _in_own_span(X: Array) -> tuple[Array, Array | None]:

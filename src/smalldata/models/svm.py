@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
-from smalldata.learner import Array, KernelForm, LinearForm, Traits
+from smalldata.learner import Array, KernelForm, LinearForm, Need, Outputs, Traits
 from smalldata.models.calibration import Calibration, calibration_folds, fit_calibration
 from smalldata.models.values import Range, check_fields
 from smalldata.models.weighting import ClassWeight
@@ -77,6 +77,31 @@ class SVM:
         """Margin, or value."""
         return "margin" if kind.is_classification else "value"
 
+    @staticmethod
+    def workspace(
+        info: TaskInfo,
+        X_train: Array,
+        y_train: NDArray[Any],
+        X_valid: Array,
+        *,
+        groups: NDArray[Any] | None,
+        seed: int,
+        device: str,
+    ) -> "KernelWorkspace":
+        """Return what all trials on these rows share: products and squared distances of rows."""
+        return KernelWorkspace(
+            info=info,
+            y=y_train,
+            groups=groups,
+            seed=seed,
+            scale=_gamma(X_train, "linear", 1.0),
+            products=(X_train @ X_train.T, X_valid @ X_train.T),
+            squares=(
+                cdist(X_train, X_train, metric="sqeuclidean"),
+                cdist(X_valid, X_train, metric="sqeuclidean"),
+            ),
+        )
+
     def margin_form(self, fitted: Any) -> LinearForm | KernelForm:
         """Return the kernel expansion (linear kernel: the coefficients of the columns)."""
         coef, intercept = fitted.expansion_, fitted.intercept_
@@ -90,6 +115,50 @@ class SVM:
             gamma=fitted.gamma_,
             degree=fitted.degree,
             coef0=fitted.coef0,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class KernelWorkspace:
+    """All that the kernels need of the rows; the columns themselves are let go.
+
+    Attributes
+    ----------
+    info : TaskInfo
+    y, groups : ndarray of shape (n_train,)
+    seed : int
+    scale : float
+        1 / (n_columns * variance) of the training rows.
+    products, squares : tuple of ndarray
+        Of the training rows with each other (n_train, n_train), and of the validation rows with
+        them (n_valid, n_train): scalar products, squared distances.
+    """
+
+    info: TaskInfo
+    y: NDArray[Any]
+    groups: NDArray[Any] | None
+    seed: int
+    scale: float
+    products: tuple[Array, Array]
+    squares: tuple[Array, Array]
+
+    def outputs(self, learner: SVM, *, needs: Need) -> Outputs:
+        """Return margins, and calibrated probabilities where a margin alone is not enough."""
+        machine = learner.build(self.info, seed=self.seed, device="cpu")
+        gamma = self.scale if learner.kernel == "linear" else learner.gamma * self.scale
+        parts = self.squares if learner.kernel == "rbf" else self.products
+        gram, valid = (
+            _kernel_of(part, learner.kernel, gamma, learner.degree, learner.coef0) for part in parts
+        )
+        rows = machine.fit_gram(gram, self.y)
+        if needs == "value":
+            return Outputs(value=valid[:, rows] @ machine.expansion_[0] + machine.intercept_[0])
+        margin = valid[:, rows] @ machine.expansion_.T + machine.intercept_
+        if needs == "margin":
+            return Outputs(margin=margin)
+        machine.calibrate(gram, self.y, self.groups)
+        return Outputs(
+            margin=margin, probabilities=machine.calibration_.probabilities(_per_class(margin))
         )
 
 
@@ -128,10 +197,18 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         y = np.asarray(y, dtype=np.int64)
         self.gamma_ = _gamma(X, self.kernel, self.gamma)
         gram = self._kernel(X, X)
-        rows, self.expansion_, self.intercept_ = self._machine(gram, y)
-        self.support_ = X[rows]
-        self.calibration_, self.notes_ = self._calibrate(gram, y, groups)
+        self.support_ = X[self.fit_gram(gram, y)]
+        self.calibrate(gram, y, groups)
         return self
+
+    def fit_gram(self, gram: Array, y: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Fit the machine on rows with this Gram matrix; return the positions of its support."""
+        rows, self.expansion_, self.intercept_ = self._machine(gram, y)
+        return rows
+
+    def calibrate(self, gram: Array, y: NDArray[np.int64], groups: NDArray[Any] | None) -> None:
+        """Fit the calibration on margins of rows held out."""
+        self.calibration_, self.notes_ = self._calibration(gram, y, groups)
 
     def decision_function(self, X: Array) -> Array:
         """Return margins: (n_samples,) for two classes, else (n_samples, n_classes)."""
@@ -165,7 +242,7 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         expansion, intercept = _signed_sums(machine, y[machine.support_])
         return machine.support_, expansion, intercept
 
-    def _calibrate(
+    def _calibration(
         self, gram: Array, y: NDArray[np.int64], groups: NDArray[Any] | None
     ) -> tuple[Calibration, tuple[str, ...]]:
         folds = calibration_folds(y, n_splits=N_CALIBRATION_FOLDS, groups=groups, seed=self.seed)
@@ -205,17 +282,21 @@ class KernelRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
         """Fit on the training rows of one fold."""
+        self.n_features_in_ = X.shape[1]
+        self.gamma_ = _gamma(X, self.kernel, self.gamma)
+        self.support_ = X[self.fit_gram(self._kernel(X, X), y)]
+        return self
+
+    def fit_gram(self, gram: Array, y: NDArray[Any]) -> NDArray[np.int64]:
+        """Fit the machine on rows with this Gram matrix; return the positions of its support."""
         from sklearn.svm import SVR
 
-        self.n_features_in_ = X.shape[1]
         centre, scale = float(np.mean(y)), float(np.std(y)) or 1.0
-        self.gamma_ = _gamma(X, self.kernel, self.gamma)
         machine = SVR(kernel="precomputed", C=self.C, epsilon=self.epsilon, tol=1e-4)
-        machine.fit(self._kernel(X, X), (y - centre) / scale)
-        self.support_ = X[machine.support_]
+        machine.fit(gram, (y - centre) / scale)
         self.expansion_ = machine.dual_coef_ * scale
         self.intercept_ = machine.intercept_ * scale + centre
-        return self
+        return np.asarray(machine.support_, dtype=np.int64)
 
     def predict(self, X: Array) -> Array:
         """Return values of shape (n_samples,)."""
@@ -237,9 +318,15 @@ def _kernel(
     rows: Array, others: Array, kernel: KernelName, gamma: float, degree: int, coef0: float
 ) -> Array:
     """Kernel of each row with each other row, shape (n_rows, n_others)."""
+    part = cdist(rows, others, metric="sqeuclidean") if kernel == "rbf" else rows @ others.T
+    return _kernel_of(part, kernel, gamma, degree, coef0)
+
+
+def _kernel_of(part: Array, kernel: KernelName, gamma: float, degree: int, coef0: float) -> Array:
+    """Kernel from the squared distances (rbf) or the scalar products of the rows."""
     if kernel == "rbf":
-        return np.asarray(np.exp(-gamma * cdist(rows, others, metric="sqeuclidean")))
-    product = gamma * (rows @ others.T)
+        return np.asarray(np.exp(-gamma * part))
+    product = gamma * part
     return np.asarray(product if kernel == "linear" else (product + coef0) ** degree)
 
 
