@@ -236,7 +236,9 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             C=self.C,
             class_weight=None if self.class_weight == "none" else "balanced",
             tol=1e-4,
-        ).fit(gram, y)
+        )
+        with _unchecked():
+            machine.fit(gram, y)
         if self.n_classes == 2:
             return machine.support_, machine.dual_coef_, machine.intercept_
         expansion, intercept = _signed_sums(machine, y[machine.support_])
@@ -293,7 +295,8 @@ class KernelRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
         centre, scale = float(np.mean(y)), float(np.std(y)) or 1.0
         machine = SVR(kernel="precomputed", C=self.C, epsilon=self.epsilon, tol=1e-4)
-        machine.fit(gram, (y - centre) / scale)
+        with _unchecked():
+            machine.fit(gram, (y - centre) / scale)
         self.expansion_ = machine.dual_coef_ * scale
         self.intercept_ = machine.intercept_ * scale + centre
         return np.asarray(machine.support_, dtype=np.int64)
@@ -306,6 +309,13 @@ class KernelRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def _kernel(self, rows: Array, others: Array) -> Array:
         return _kernel(rows, others, self.kernel, self.gamma_, self.degree, self.coef0)
+
+
+def _unchecked() -> Any:
+    """Return a context without scikit-learn's checks, which cost as much as a fit of these rows."""
+    from sklearn import config_context
+
+    return config_context(assume_finite=True, skip_parameter_validation=True)
 
 
 def _gamma(X: Array, kernel: KernelName, multiple: float) -> float:
