@@ -1,5 +1,6 @@
 """The command line as a user types it: what it prints, writes and returns."""
 
+import dataclasses
 import json
 import os
 import shlex
@@ -14,6 +15,7 @@ import pytest
 from smalldata import cli, running
 from smalldata.__main__ import main
 from smalldata.composition import quote_override
+from smalldata.records import CellFolder
 
 SMALL = ("dataset=nutrimouse", "cv=kfold", "cv.n_splits=3", "n_jobs=1")
 
@@ -302,12 +304,83 @@ def test_explain_names_a_missing_config(folder, capsys):
     assert "config.yaml is missing" in capsys.readouterr().err
 
 
-def test_what_cannot_be_explained_is_in_the_table(folder, capsys):
+WRONG_EXPLAIN = "explain:\n  name: shap\n  background: 500"
+
+
+def test_a_background_no_fold_has_is_refused_before_anything_is_fitted(folder, capsys):
     assert main(["model=dummy", *SMALL, "explain.background=500"]) == 2
+    assert "explain.background must not exceed" in capsys.readouterr().err
+    assert not _cells(folder)
+    # A cell keeps no explanation in its identity: one asked for wrongly does not spoil it.
+    assert main(["model=dummy", *SMALL, "explain=none"]) == 0
+    (cell,) = _cells(folder)
+    config = (cell / "config.yaml").read_text()
+    asked = config.replace("explain:\n  name: none\n  background: null", WRONG_EXPLAIN)
+    assert asked != config
+    (cell / "config.yaml").write_text(asked)
+    assert main(["explain", str(cell), "explain.background=500"]) == 2
+    assert main(["explain", str(cell)]) == 0
+
+
+def test_all_cells_are_checked_before_the_first_is_explained(folder, capsys):
+    for n_splits in (3, 2):
+        assert main(["model=dummy", *SMALL, f"cv.n_splits={n_splits}", "explain=none"]) == 0
+    large, small = sorted(_cells(folder), key=lambda cell: len(list(cell.glob("folds/*.json"))))[
+        ::-1
+    ]
+    assert main(["explain", str(large), str(small), "explain.background=24"]) == 2
+    assert "(20)" in capsys.readouterr().err
+    assert not list(folder.rglob("*.npz"))
+
+
+def test_what_cannot_be_explained_is_in_the_table(folder, capsys):
+    assert main(["model=knn", *SMALL, "explain=none"]) == 0
+    (cell,) = _cells(folder)
+    stored = running.open_cell(cell)
+    fold = stored.record.folds[0]
+    other = dataclasses.replace(
+        fold.prediction, probabilities=fold.prediction.probabilities[:, ::-1]
+    )
+    stored.cell.write_fold(dataclasses.replace(fold, prediction=other), stored.task)
+    capsys.readouterr()
+    assert main(["model=knn", *SMALL]) == 2
     out, err = capsys.readouterr()
-    assert "explain.background must not exceed" in err
-    assert "dummy" in out
+    assert "must give the stored predictions" in err
+    assert "knn" in out
     assert next(folder.glob("outputs/*/*/*/report.html")).is_file()
+
+
+def test_the_seconds_of_an_explanation_outlive_a_mended_cell(folder):
+    def seconds():
+        (cell,) = _cells(folder)
+        return CellFolder(cell).read_record(folds=()).explain_seconds
+
+    assert main(["model=linear", *SMALL]) == 0
+    first = seconds()
+    assert first > 0
+    (cell,) = _cells(folder)
+    (cell / "folds" / "r00f01.json").unlink()
+    assert main(["model=linear", *SMALL, "explain=none"]) == 0
+    assert seconds() == first
+    assert main(["model=linear", *SMALL, "explain.background=5"]) == 0
+    assert seconds() != first
+    assert main(["model=linear", *SMALL]) == 0  # the first explanation again, from the disk
+    assert seconds() == first
+
+
+def test_a_folder_further_up_says_what_lies_below(folder, capsys):
+    assert main(["-m", "model=dummy,knn", *SMALL, "explain=none"]) == 0
+    below = _cells(folder)[0].parent.relative_to(folder)
+    for word in ("outputs", "outputs/nutrimouse"):
+        for verb in ("explain", "compare"):
+            capsys.readouterr()
+            assert main([verb, word]) == 2
+            assert f"{word} holds none itself. Name one below it: {below} (2 cells)." in (
+                capsys.readouterr().err
+            )
+    (folder / "empty").mkdir()
+    assert main(["explain", "empty"]) == 2
+    assert "holds no finished cell" in capsys.readouterr().err
 
 
 def test_a_terminal_that_lacks_a_character_still_gets_the_table(folder):

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache, partial
@@ -222,16 +223,19 @@ def compare_paths(arguments: Sequence[str]) -> int:
 
 def explain_paths(arguments: Sequence[str]) -> int:
     """Explain stored cells: only the folds asked for are fitted again, and checked."""
-    from smalldata.explanation import ExplanationOptions
+    from smalldata.explanation import ExplanationOptions, check_options
     from smalldata.running import explain_cell, open_cell
 
     values, words = _key_values(arguments, prefix="explain.")
     n_jobs = values.pop("n_jobs", None)
     known = [field.name for field in fields(ExplanationOptions)]
     options = ExplanationOptions(**_known(values, known, prefix="explain."))
+    paths = _cell_paths(words, verb="explain")
+    cells = [open_cell(path) for path in paths]
+    for stored in cells:
+        check_options(stored.plan.splits, options, train_size=stored.record.train_size)
     notes = []
-    for path in _cell_paths(words, verb="explain"):
-        stored = open_cell(path)
+    for path, stored in zip(paths, cells, strict=True):
         explanation = explain_cell(stored, options, _reporter(), n_jobs=n_jobs)
         notes.append(
             Note(
@@ -312,9 +316,20 @@ def _cell_paths(words: Sequence[str], *, verb: str) -> list[Path]:
         elif cells := sorted(inner.parent for inner in path.glob("*/record.json")):
             found += cells
         else:
-            there = "is no folder" if not path.is_dir() else "holds no finished cell"
-            raise RecordError(f"{verb} takes folders of finished cells; {word} {there}.")
+            raise RecordError(f"{verb} takes folders of finished cells; {word} {_instead(path)}")
     return list(dict.fromkeys(found))
+
+
+def _instead(path: Path) -> str:
+    """Say of a folder that holds no cell which folders below it do."""
+    if not path.is_dir():
+        return "is no folder."
+    below = Counter(found.parent.parent for found in path.rglob("record.json"))
+    if not below:
+        return "holds no finished cell."
+    shown = [f"{folder} ({n} cell{'s' if n > 1 else ''})" for folder, n in sorted(below.items())]
+    more = f" and {len(shown) - 5} more" if len(shown) > 5 else ""
+    return f"holds none itself. Name one below it: {', '.join(shown[:5])}{more}."
 
 
 def _key_values(arguments: Sequence[str], *, prefix: str) -> tuple[dict[str, Any], list[str]]:

@@ -63,6 +63,20 @@ def folds_to_explain(splits: Splits, options: ExplanationOptions) -> list[Fold]:
     ]
 
 
+def check_options(
+    splits: Splits, options: ExplanationOptions, *, train_size: int | None = None
+) -> None:
+    """Refuse an explanation that these folds cannot carry, before anything is computed.
+
+    Raises
+    ------
+    ExplanationError
+        If a larger background is asked for than some fold to explain trains on.
+    """
+    for fold in folds_to_explain(splits, options):
+        background_size(len(splits.train_rows(fold, train_size)), options.background)
+
+
 def explain_folds(
     task: Task,
     record: RunRecord,
@@ -84,9 +98,7 @@ def explain_folds(
             f"only a finished cell can be explained; {record.label} has no finished fold"
             f"{': ' + record.reason if record.reason else ''}."
         )
-    if options.background is not None:
-        for fold in chosen:
-            background_size(len(splits.train_rows(fold, record.train_size)), options.background)
+    check_options(splits, options, train_size=record.train_size)
     run = partial(
         _explain_named,
         task,

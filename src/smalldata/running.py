@@ -17,9 +17,10 @@ from smalldata.config import RunConfig, config_text, read_config
 from smalldata.datasets import build_dataset
 from smalldata.devices import resolve_device
 from smalldata.errors import RecordError, SmalldataError
-from smalldata.evaluation import evaluate_fold, evaluate_folds
+from smalldata.evaluation import evaluate_folds
 from smalldata.explanation import (
     ExplanationOptions,
+    check_options,
     describe_options,
     explain_folds,
     folds_to_explain,
@@ -107,6 +108,8 @@ def plan_cell(config: RunConfig, reporter: Reporter, *, command: str = "") -> Pl
         tuner=tuner,
         seed=config.seed,
     )
+    if config.explanation is not None and not record.skipped:
+        check_options(splits, config.explanation, train_size=config.train_size)
     if config.learner.traits.uses_gpu:
         device, reason = resolve_device(config.device)
         reporter.say(f"device {device}: {reason}")
@@ -137,15 +140,16 @@ def describe_plan(plan: Plan) -> str:
         return f"{line}all {n_folds} folds are there, nothing to do"
     config = plan.config
     start = time.perf_counter()
-    result = evaluate_fold(
+    (result,) = evaluate_folds(  # on one thread, as in the run
         plan.task,
         config.learner,
         plan.splits,
-        plan.splits.folds[0],
+        folds=plan.splits.folds[:1],
         preprocessing=config.preprocessing,
         train_size=config.train_size,
         seed=config.seed,
-        device=resolve_device(config.device)[0] if config.learner.traits.uses_gpu else "cpu",
+        device=config.device,
+        n_jobs=1,
     )
     if result.status == "failed":
         return f"{line}{n_folds} folds; the first one fails: {result.reason}"
@@ -226,7 +230,8 @@ def open_cell(path: Path, *, measure: str | None = None) -> Stored:
     cell = CellFolder(path)
     record = cell.read_record()
     config = read_config(cell.read_text("config.yaml"))
-    config = replace(config, measure=measure or config.measure)
+    # What an explanation was asked for is no part of the cell; whoever explains it asks anew.
+    config = replace(config, measure=measure or config.measure, explanation=None)
     plan = plan_cell(config, Reporter(Console(quiet=True)))
     if plan.record.hash != record.hash:
         changed = [
@@ -282,11 +287,23 @@ def _evaluate(plan: Plan, cell: CellFolder, reporter: Reporter) -> RunRecord:
         ):
             cell.write_fold(result, plan.task)
             folds[result.repeat, result.fold] = result
-    record = replace(plan.record, folds=tuple(folds[key] for key in sorted(folds)))
+    record = replace(
+        plan.record,
+        folds=tuple(folds[key] for key in sorted(folds)),
+        explain_seconds=_stored_explain_seconds(cell),
+    )
     if tuner is not None and not plan.record.skipped:
         cell.write_trials(record.folds, choose=tuner.choose, measure=tuner.measure.name)
     cell.write_record(record)
     return record
+
+
+def _stored_explain_seconds(cell: CellFolder) -> float | None:
+    """Seconds of the explanation made by an earlier run, which outlives a mended record."""
+    try:
+        return cell.read_record(folds=()).explain_seconds
+    except RecordError:
+        return None
 
 
 def _has_config(cell: CellFolder) -> bool:
@@ -306,7 +323,6 @@ def _explain(
     explanation, sentence = stored.cell.resume_explanation(cell_hash(about))
     if sentence:
         reporter.warn(sentence)
-    is_new = explanation is None
     if explanation is None:
         parts = explain_folds(
             plan.task,
@@ -322,7 +338,7 @@ def _explain(
         followed = reporter.follow(parts, title=f"explaining {plan.title}", total=total)
         explanation = join_folds(followed, task=plan.task, learner=config.learner, options=about)
         stored.cell.write_explanation(explanation)
-    if is_new or stored.record.explain_seconds is None:
+    if stored.record.explain_seconds != explanation.seconds:  # of the one asked for last
         record = replace(stored.record, explain_seconds=explanation.seconds)
         stored.cell.write_record(record)
     return explanation
