@@ -74,6 +74,7 @@ class ModelSchema:
     name: str = "???"
     learner: dict[str, Any] = field(default_factory=dict)
     space: dict[str, Any] = field(default_factory=dict)
+    trials: int | None = None
 
 
 @dataclass
@@ -222,7 +223,7 @@ def _typed(plain: dict[str, Any]) -> RunConfig:
         cv={"cv": cv.pop("name"), **cv},
         train_size=train_size,
         preprocessing=Preprocessing(**plain["preprocess"]),
-        tuning=_tuning(plain["tune"], plain["measure"]),
+        tuning=_tuning(plain["tune"], plain["measure"], model["trials"]),
         explanation=ExplanationOptions(**explain) if method == "shap" else None,
         measure=plain["measure"],
         seed=seed,
@@ -234,11 +235,15 @@ def _typed(plain: dict[str, Any]) -> RunConfig:
     )
 
 
-def _tuning(entry: dict[str, Any], measure: str | None) -> TuningOptions | None:
+def _tuning(
+    entry: dict[str, Any], measure: str | None, trials: int | None
+) -> TuningOptions | None:
+    """Build the options; without ``tune.trials``, the model's own number of trials is used."""
     options = {key: value for key, value in entry.items() if value is not None}
     name = options.pop("name")
     if name == "optuna":
-        return TuningOptions(**{"measure": measure, **options})
+        own = {} if trials is None else {"trials": trials}
+        return TuningOptions(**{"measure": measure, **own, **options})
     if name != "none":
         raise ConfigError(f"tune must be none or optuna; got {name!r}.")
     if options:
