@@ -120,13 +120,13 @@ def run(arguments: Sequence[str]) -> int:
     return FAILED if any(note.status == "failed" for note in notes) else DONE
 
 
-def _run_job(composed: Any, *, notes_folder: str) -> float | None:
-    """Run one composed config; return its primary score, for sweepers."""
+def _run_job(composed: Any, *, notes_folder: str) -> float | tuple[float | None, ...] | None:
+    """Run one composed config; return its primary score, or those of the objectives."""
     from smalldata.config import build_config
     from smalldata.running import describe_plan, plan_cell, primary_score, run_cell
 
     reporter = _reporter()
-    plan = None
+    config = plan = None
     try:
         config = build_config(composed)
         plan = plan_cell(config, reporter, command=_command())
@@ -136,6 +136,8 @@ def _run_job(composed: Any, *, notes_folder: str) -> float | None:
         record, key = run_cell(plan, reporter)
     except (SmalldataError, OSError) as problem:
         error = _as_sentence(problem)
+        if config is not None and config.sweep and not isinstance(error, ExplanationError):
+            raise error from None  # what is wrong with one trial is wrong with the sweep
         _complain(error)
         note = Note(status="failed", error=str(error))
         # What cannot be explained is evaluated all the same: it belongs into the table.
@@ -150,6 +152,8 @@ def _run_job(composed: Any, *, notes_folder: str) -> float | None:
         explanation=key or "",
     )
     _leave(notes_folder, note)
+    if config.objectives:
+        return tuple(primary_score(record, name) for name in config.objectives)
     return primary_score(record, plan.task.measure)
 
 
@@ -187,8 +191,10 @@ def _publish(notes: Sequence[Note]) -> None:
             stored = open_cell(Path(note.cell), measure=note.measure)
             comparison = publish(folder, stored.task, asked=asked, reporter=_reporter())
             print_comparison(comparison, console=screen)
+        shown = {row.hash for row in comparison.rows}  # of a sweep the best trial
         for name in asked:
-            screen.print(f"report  {_short(folder / name / 'report.html')}", soft_wrap=True)
+            if name.rpartition("-")[2] in shown:
+                screen.print(f"report  {_short(folder / name / 'report.html')}", soft_wrap=True)
         screen.print(f"table   {_short(folder / 'index.html')}", soft_wrap=True)
 
 

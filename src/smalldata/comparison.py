@@ -3,7 +3,7 @@
 Step in the line: RunRecords -> **Comparison** -> table, report. Only records on equal splits are
 compared. Every cell that was tried is in the table: a failed or skipped one is listed unranked with
 its reason, and all ranked pairs count in Holm's adjustment. Ranks, ties and Holm's family stay
-within one train_size.
+within one train_size. The trials of a sweep are one row, its best, which is optimistic.
 
 Where there is one test fold (holdout) there is no variance over folds: intervals and tests come
 from bootstrap draws of its rows (of whole groups, where the task has groups).
@@ -23,6 +23,7 @@ from smalldata.lineup import N_DRAWS, Cell, Lineup
 from smalldata.measures import Measure, find_measure, measures_for
 from smalldata.results import Comparison, ComparisonRow, PairwiseTest, RunRecord, settings_text
 from smalldata.significance import bias_corrected_best, holm
+from smalldata.sweeps import Trials, group_trials
 
 
 def compare(
@@ -56,13 +57,18 @@ def compare(
     ConfigError
         If there is no record, or their task or primary measure differ.
     """
-    cells = _cells(records)
+    found = list({record.hash: record for record in records}.values())
+    if not found:
+        raise ConfigError("a comparison needs at least one record; got none. Run a model first.")
+    _check_together(found)
+    primary = _primary(found, measure)
+    groups = group_trials(found, primary)
+    cells = _cells(groups)
     first = cells[0].record
-    primary = _primary(cells, measure)
     lineup = Lineup(tuple(cells))
     rows: list[ComparisonRow] = []
     tests: list[PairwiseTest] = []
-    notes: list[str] = []
+    notes = [note for group in groups if (note := group.note)]
     shown = [primary, *(other for other in measures_for(first.kind) if other is not primary)]
     width = rope if rope is not None else primary.rope_width(lineup.targets)
     ordered = {size: lineup.ordered(primary, size) for size in lineup.sizes}
@@ -99,19 +105,14 @@ def compare(
 # ---------------------------------------------------------------- what may be compared
 
 
-def _cells(records: Sequence[RunRecord]) -> list[Cell]:
-    """Cells in the order given, each once, with labels unique within a train_size."""
-    found = list({record.hash: record for record in records}.values())
-    if not found:
-        raise ConfigError("a comparison needs at least one record; got none. Run a model first.")
-    _check_together(found)
-    several = len({record.dataset for record in found}) > 1
+def _cells(groups: Sequence[Trials]) -> list[Cell]:
+    """Cells in the order given, with labels unique within a train_size."""
+    several = len({group.best.dataset for group in groups}) > 1
     cells = []
-    for record in found:
-        settings = {"dataset": record.dataset} if several else {}
-        settings |= dict(record.settings)
-        text = settings_text(settings)
-        cells.append(Cell(record=record, settings=text))
+    for group in groups:
+        settings = {"dataset": group.best.dataset} if several else {}
+        text = settings_text(settings | group.settings)
+        cells.append(Cell(record=group.best, settings=text))
     uses = Counter((cell.record.train_size, cell.label) for cell in cells)
     return [
         cell
@@ -149,14 +150,14 @@ def _check_together(records: list[RunRecord]) -> None:
             )
 
 
-def _primary(cells: list[Cell], measure: str | None) -> Measure:
-    named = {cell.record.measure: cell.label for cell in cells}
+def _primary(records: list[RunRecord], measure: str | None) -> Measure:
+    named = {record.measure: record.label for record in records}
     if measure is None and len(named) > 1:
         pairs = " and ".join(f"{name} ({label})" for name, label in named.items())
         raise ConfigError(
             f"a comparison needs one primary measure; the records name {pairs}. Set measure=NAME."
         )
-    kind = cells[0].record.kind
+    kind = records[0].kind
     found = find_measure(measure or next(iter(named)), kind)
     if not found.ranked:
         raise ConfigError(

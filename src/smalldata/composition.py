@@ -67,9 +67,9 @@ def run_composed(
     from hydra.core.global_hydra import GlobalHydra
 
     quoted = [quote_override(override) for override in overrides]
-    quoted += [f"hydra.run.dir={_quote(str(scratch / 'run'))}"]
+    quoted += [f"hydra.run.dir={quote_text(str(scratch / 'run'))}"]
     quoted += [
-        f"hydra.sweep.dir={_quote(str(scratch / 'sweep'))}",
+        f"hydra.sweep.dir={quote_text(str(scratch / 'sweep'))}",
         "hydra.sweep.subdir=${hydra.job.num}",
     ]
     with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name="smalldata"):
@@ -100,7 +100,7 @@ def quote_override(override: str) -> str:
         parser.parse_override(override)
     except HydraException:  # no override, or a function that does not exist
         key, _, value = override.partition("=")
-        attempt = f"{key}={_quote(value)}"
+        attempt = f"{key}={quote_text(value)}"
         try:
             parser.parse_override(attempt)
         except HydraException:
@@ -111,8 +111,8 @@ def quote_override(override: str) -> str:
     return override
 
 
-def _quote(value: str) -> str:
-    """Quote for Hydra's grammar: a backslash counts only before a quote or at the end."""
+def quote_text(value: str) -> str:
+    """Quote a text for Hydra's grammar: a backslash counts only before a quote or at the end."""
     escaped = re.sub(r"(\\*)'", lambda found: found.group(1) * 2 + "\\'", value)
     escaped = re.sub(r"(\\+)$", lambda found: found.group(1) * 2, escaped)
     return f"'{escaped}'"

@@ -54,6 +54,7 @@ class TuneSchema:
     inner_folds: int | None = None
     inner_repeats: int | None = None
     sampler: str | None = None
+    pruner: str | None = None
     measure: str | None = None
 
 
@@ -78,6 +79,16 @@ class ModelSchema:
 
 
 @dataclass
+class SweepSchema:
+    """What a sweeper says of its trials; nothing without one."""
+
+    id: str | None = None
+    trial: int | None = None
+    command: str | None = None
+    instead: str | None = None
+
+
+@dataclass
 class RunSchema:
     """The keys of conf/run.yaml; the loader checks the dataset's."""
 
@@ -88,11 +99,35 @@ class RunSchema:
     tune: TuneSchema = field(default_factory=TuneSchema)
     explain: ExplainSchema = field(default_factory=ExplainSchema)
     measure: str | None = None
+    objectives: list[str] | None = None
     seed: int = 0
     n_jobs: int | None = None
     device: Device = Device.auto
     outputs: str = "outputs"
     dry_run: bool = False
+    sweep: SweepSchema = field(default_factory=SweepSchema)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """The sweep that a cell is a trial of.
+
+    Attributes
+    ----------
+    id : str
+        Hash of its identity.
+    trial : int or None
+        Number of the trial, from 0.
+    command : str
+        Of the whole sweep.
+    instead : str
+        The command that searches the same space inside the folds; "" where there is none.
+    """
+
+    id: str
+    trial: int | None
+    command: str
+    instead: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +150,10 @@ class RunConfig:
         None: the learner's own values are used. Its measure is that of the run where none is named.
     explanation : ExplanationOptions or None
         None: nothing is explained.
+    objectives : tuple of str
+        Measures that a sweeper optimises; empty: the primary one.
+    sweep : Sweep or None
+        The sweep that the cell is a trial of.
     plain : dict
         The whole configuration as plain values: the cell's ``config.yaml``.
     """
@@ -129,11 +168,13 @@ class RunConfig:
     tuning: TuningOptions | None
     explanation: ExplanationOptions | None
     measure: str | None
+    objectives: tuple[str, ...]
     seed: int
     n_jobs: int | None
     device: str
     outputs: str
     dry_run: bool
+    sweep: Sweep | None
     plain: dict[str, Any]
 
 
@@ -226,13 +267,22 @@ def _typed(plain: dict[str, Any]) -> RunConfig:
         tuning=_tuning(plain["tune"], plain["measure"], model["trials"]),
         explanation=ExplanationOptions(**explain) if method == "shap" else None,
         measure=plain["measure"],
+        objectives=tuple(plain["objectives"] or ()),
         seed=seed,
         n_jobs=None if n_jobs == -1 else n_jobs,
         device=plain["device"],
         outputs=plain["outputs"],
         dry_run=plain["dry_run"],
+        sweep=_sweep(plain["sweep"]),
         plain=plain,
     )
+
+
+def _sweep(entry: dict[str, Any]) -> Sweep | None:
+    if entry["id"] is None:
+        return None
+    texts = {key: entry[key] or "" for key in ("command", "instead")}
+    return Sweep(id=entry["id"], trial=entry["trial"], **texts)
 
 
 def _tuning(

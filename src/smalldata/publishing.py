@@ -44,6 +44,8 @@ def publish(
     with lock_comparison(folder, on_wait=reporter.say):
         records = read_records(folder, on_problem=reporter.warn)
         comparison = compare(records, measure=task.measure)
+        shown = {row.hash for row in comparison.rows}  # of a sweep the best trial
+        records = [record for record in records if record.hash in shown]
         write_table(folder, comparison, records, task)
         explanations = {
             record.hash: explanation

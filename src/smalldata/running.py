@@ -13,7 +13,7 @@ from rich.console import Console
 
 from smalldata.cells import make_record
 from smalldata.cellscores import cell_scores
-from smalldata.config import RunConfig, config_text, read_config
+from smalldata.config import RunConfig, Sweep, config_text, read_config
 from smalldata.datasets import build_dataset
 from smalldata.devices import resolve_device
 from smalldata.errors import RecordError, SmalldataError
@@ -113,9 +113,24 @@ def plan_cell(config: RunConfig, reporter: Reporter, *, command: str = "") -> Pl
     if config.learner.traits.uses_gpu:
         device, reason = resolve_device(config.device)
         reporter.say(f"device {device}: {reason}")
+    if config.sweep is not None:
+        record = _as_trial(record, config.sweep)
+        command = config.sweep.command
     if command:
         record = replace(record, environment={**record.environment, "command": command})
     return Plan(config=config, task=task, splits=splits, record=record, tuner=tuner)
+
+
+def _as_trial(record: RunRecord, sweep: Sweep) -> RunRecord:
+    """Mark a cell as one of many of which the best score is shown: never that of a plain run."""
+    return replace(
+        record,
+        identity={**record.identity, "optimistic": True, "sweep": sweep.id},
+        environment={
+            **record.environment,
+            "sweep": {"id": sweep.id, "trial": sweep.trial, "instead": sweep.instead},
+        },
+    )
 
 
 def _tuner(config: RunConfig, task: Task) -> OptunaTuner | None:
