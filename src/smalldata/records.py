@@ -1,6 +1,7 @@
 """The disk format of everything below outputs/: what the folders hold, and how to read it back.
 
-The only file that knows it, with `trials` for those of the tuning. Every file carries
+The only file that knows it, with `formats` for what the binary files hold and `trials` for those of
+the tuning. Every file carries
 ``schema_version``: json as a key, parquet in its metadata, npz as an array; ``comparison.csv`` and
 ``predictions.csv`` hold that of ``comparison.json`` beside them. A json file also carries the
 checksum of its own content, a fold's json that of its predictions, so that a torn, foreign or
@@ -9,39 +10,34 @@ Step in the line: fold results -> **files** -> records.
 """
 
 import hashlib
-import io
-import json
 import re
-import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from smalldata import storage
 from smalldata.encoding import (
     DamageError,
-    check_version,
     damage_if_odd,
     frozen,
     opened,
-    plain,
-    read_table,
     sealed,
-    table_bytes,
 )
 from smalldata.errors import RecordError
+from smalldata.formats import (
+    explanation_bytes,
+    prediction_bytes,
+    read_explanation_bytes,
+    read_prediction_bytes,
+    read_splits_bytes,
+    splits_bytes,
+)
 from smalldata.results import (
     RESULTS_VERSION,
-    SCHEMA_VERSION,
     Explanation,
-    Fold,
     FoldResult,
-    Prediction,
     RunRecord,
     Score,
     Splits,
@@ -97,8 +93,6 @@ def write_splits(folder: Path, splits: Splits, task: Task) -> None:
     RecordError
         If the folder holds other splits: two sets of folds never share one folder.
     """
-    import pyarrow as pa
-
     path = folder / "splits.parquet"
     if path.is_file():
         try:
@@ -113,32 +107,7 @@ def write_splits(folder: Path, splits: Splits, task: Task) -> None:
                 f"{splits.key[:6]}, since the ids, target or groups of {task.dataset.name!r} have "
                 "changed. Move the folder away or set outputs=DIR."
             )
-    ids = np.asarray(task.dataset.sample_ids).astype(str)
-    parts = [
-        (fold, part, rows)
-        for fold in splits.folds
-        for part, rows in (("train", fold.train), ("test", fold.test))
-    ]
-    rows = np.concatenate([rows for _, _, rows in parts])
-    columns = {
-        "repeat": np.concatenate([np.full(len(rows), fold.repeat) for fold, _, rows in parts]),
-        "fold": np.concatenate([np.full(len(rows), fold.fold) for fold, _, rows in parts]),
-        "row": rows,
-        "sample_id": pa.array(ids[rows].tolist(), pa.string()),
-        "part": pa.array([part for _, part, rows in parts for _ in rows], pa.string()),
-        "order": pa.array(
-            [i if part == "train" else None for _, part, rows in parts for i in range(len(rows))],
-            pa.int64(),
-        ),
-    }
-    about = {
-        "name": splits.name,
-        "key": splits.key,
-        "split_key": splits.split_key,
-        "n_samples": splits.n_samples,
-        "is_default": splits.is_default,
-    }
-    storage.write_file(path, table_bytes(columns, about))
+    storage.write_file(path, splits_bytes(splits, task))
 
 
 def read_splits(folder: Path) -> Splits:
@@ -150,33 +119,7 @@ def read_splits(folder: Path) -> Splits:
         If it is missing, torn, edited or of another schema version.
     """
     path = folder / "splits.parquet"
-    columns, about = read_table(path, storage.read_file(path))
-    with damage_if_odd(path):
-        key = columns["repeat"] * (1 + int(columns["fold"].max())) + columns["fold"]
-        folds = []
-        for number in dict.fromkeys(key.tolist()):
-            here = key == number
-            rows, part = columns["row"][here], columns["part"][here]
-            order = np.argsort(columns["order"][here][part == "train"], kind="stable")
-            first = np.flatnonzero(here)[0]
-            folds.append(
-                Fold(
-                    repeat=int(columns["repeat"][first]),
-                    fold=int(columns["fold"][first]),
-                    train=rows[part == "train"][order],
-                    test=rows[part == "test"],
-                )
-            )
-        splits = Splits(
-            name=about["name"],
-            split_key=about["split_key"],
-            n_samples=about["n_samples"],
-            is_default=about["is_default"],
-            folds=tuple(folds),
-        )
-        if splits.key != about["key"]:
-            raise ValueError("its rows are not those it was written with")
-    return splits
+    return read_splits_bytes(path, storage.read_file(path))
 
 
 # ---------------------------------------------------------------- one cell
@@ -237,7 +180,7 @@ class CellFolder:
         path = self.path / "folds" / result.name
         digest = None
         if result.prediction is not None:
-            content = _prediction_bytes(result, task)
+            content = prediction_bytes(result, task)
             digest = hashlib.sha256(content).hexdigest()
             storage.write_file(path.with_suffix(".parquet"), content)
         entry = {field.name: getattr(result, field.name) for field in fields(FoldResult)}
@@ -349,20 +292,8 @@ class CellFolder:
 
     def write_explanation(self, explanation: Explanation) -> None:
         """Write ``explanation/<hash>.npz``; it loads with ``allow_pickle=False``."""
-        arrays: dict[str, Any] = {
-            "schema_version": np.array(SCHEMA_VERSION),
-            "cell": np.array(self.hash),
-        }
-        for name in _ARRAYS:
-            arrays[name] = np.asarray(getattr(explanation, name))
-        for name in _NAMES:
-            arrays[name] = np.array(getattr(explanation, name), dtype=np.str_)
-        if explanation.standard_errors is not None:
-            arrays["standard_errors"] = explanation.standard_errors
-        arrays["options"] = np.array(json.dumps(plain(explanation.options), allow_nan=False))
-        buffer = io.BytesIO()
-        np.savez(buffer, **arrays)
-        storage.write_file(self._explanation_path(explanation.hash), buffer.getvalue())
+        content = explanation_bytes(explanation, cell=self.hash)
+        storage.write_file(self._explanation_path(explanation.hash), content)
 
     def read_explanation(self, key: str) -> Explanation | None:
         """Read the explanation with this hash of its options, or None if there is none.
@@ -375,26 +306,7 @@ class CellFolder:
         path = self._explanation_path(key)
         if not path.is_file():
             return None
-        content = storage.read_file(path)
-        with (
-            damage_if_odd(path, zipfile.BadZipFile, EOFError),
-            np.load(io.BytesIO(content), allow_pickle=False) as arrays,
-        ):
-            check_version(path, int(arrays["schema_version"]))
-            values: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
-            values |= {name: tuple(arrays[name].tolist()) for name in _NAMES}
-            for name in ("additivity_error", "seconds"):
-                values[name] = float(values[name])
-            values["scale"] = str(values["scale"])
-            errors = arrays["standard_errors"] if "standard_errors" in arrays.files else None
-            found = Explanation(
-                **values,
-                standard_errors=errors,
-                options=frozen(json.loads(str(arrays["options"]))),
-            )
-            if str(arrays["cell"]) != self.hash or found.hash != key:
-                raise ValueError("it belongs to another cell or to other options")
-        return found
+        return read_explanation_bytes(path, storage.read_file(path), cell=self.hash, key=key)
 
     def resume_explanation(self, key: str) -> tuple[Explanation | None, str]:
         """Return the explanation, if it needs not be made, and a sentence if it was set aside."""
@@ -455,13 +367,7 @@ class CellFolder:
         content = storage.read_file(predictions)
         if hashlib.sha256(content).hexdigest() != digest:
             raise DamageError(f"{predictions} is torn, edited or of another fold.")
-        columns, about = read_table(predictions, content)
-        with damage_if_odd(predictions):
-            return FoldResult(**values, prediction=_prediction(columns, about["classes"]))
-
-
-_ARRAYS = ("values", "base_values", "row", "repeat", "fold", "additivity_error", "seconds", "scale")
-_NAMES = ("feature_names", "outputs", "notes")
+        return FoldResult(**values, prediction=read_prediction_bytes(predictions, content))
 
 
 def read_records(
@@ -491,55 +397,3 @@ def read_records(
             mend = f" Run the command of {path.parent.name} again to mend it."
             on_problem(f"{error}{mend if isinstance(error, DamageError) else ''}")
     return records
-
-
-# ---------------------------------------------------------------- predictions as columns
-
-
-def _prediction_bytes(result: FoldResult, task: Task) -> bytes:
-    import pyarrow as pa
-
-    prediction = result.prediction
-    assert prediction is not None
-    ids = np.asarray(task.dataset.sample_ids).astype(str)
-    columns: dict[str, Any] = {
-        "row": np.asarray(prediction.row, dtype=np.int64),
-        "sample_id": pa.array(ids[prediction.row].tolist(), pa.string()),
-    }
-    if task.kind.is_classification:
-        assert prediction.label is not None
-        for name, codes in (("y", prediction.y), ("label", prediction.label)):
-            columns[name] = pa.array([task.classes[code] for code in codes], pa.string())
-    else:
-        columns["y"] = np.asarray(prediction.y, dtype=np.float64)
-        columns["value"] = np.asarray(prediction.value, dtype=np.float64)
-    if prediction.probabilities is not None:
-        for name, column in zip(task.classes, prediction.probabilities.T, strict=True):
-            columns[f"p_{name}"] = column
-    if prediction.margin is not None:
-        names = task.classes[-prediction.margin.shape[1] :]  # binary: the positive class
-        for name, column in zip(names, prediction.margin.T, strict=True):
-            columns[f"margin_{name}"] = column
-    about = {"repeat": result.repeat, "fold": result.fold, "classes": list(task.classes)}
-    return table_bytes(columns, about)
-
-
-def _prediction(columns: Mapping[str, NDArray[Any]], classes: Sequence[str]) -> Prediction:
-    if not classes:
-        return Prediction(row=columns["row"], y=columns["y"], value=columns["value"])
-    codes = {name: code for code, name in enumerate(classes)}
-
-    def coded(name: str) -> NDArray[np.int64]:
-        return np.array([codes[label] for label in columns[name]], dtype=np.int64)
-
-    def stacked(prefix: str) -> NDArray[np.float64] | None:
-        found = [columns[prefix + name] for name in classes if prefix + name in columns]
-        return np.column_stack(found) if found else None
-
-    return Prediction(
-        row=columns["row"],
-        y=coded("y"),
-        label=coded("label"),
-        probabilities=stacked("p_"),
-        margin=stacked("margin_"),
-    )
