@@ -7,6 +7,7 @@ logs on stdout) end in a temporary folder. First step of the line: command line 
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ def run_composed(
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
         call = hydra.multirun if multirun else hydra.run
-        with _one_sentence(overrides):
+        with one_sentence(overrides):
             call(CONFIG_NAME, task_function, quoted, with_log_configuration=False)
 
 
@@ -131,7 +132,7 @@ def _bare_word(word: str) -> str:
 
 
 @contextmanager
-def _one_sentence(overrides: Sequence[str]) -> Iterator[None]:
+def one_sentence(overrides: Sequence[str]) -> Iterator[None]:
     """Turn what Hydra and OmegaConf raise into a ConfigError that says what to do."""
     from hydra.errors import (
         ConfigCompositionException,
@@ -162,6 +163,12 @@ def _one_sentence(overrides: Sequence[str]) -> Iterator[None]:
 
 def _missing_file(missing: str) -> str:
     group, _, name = missing.partition("/")
+    if group == "hydra":
+        return (
+            f"{missing.rpartition('/')[0]} must name a plugin that is installed; there is no "
+            f"{missing.rpartition('/')[2]!r}. The sweepers of smalldata are basic (a grid) and "
+            "smalldata_optuna."
+        )
     known = names(group)
     if not name:
         return f"{group} must name a file of conf/{group}; known: {', '.join(known)}."
@@ -180,10 +187,17 @@ def _not_composed(message: str, overrides: Sequence[str]) -> str:
         key, value = several.groups()
         instead = "" if key in _GROUPS else f" A list is written {key}=[{value}]."
         return f"{key} must be one value; got {value!r}. Add -m for a grid of them.{instead}"
+    if wrong := re.search(r"Error merging override '?([^=]+)=(.*)", message):
+        key, value = wrong.groups()
+        return f"{key.lstrip('+')} has a value of the wrong type; got {value!r}."
     found = re.search(r"Could not override '([^']+)'", message)
     if found is None:
         return _first_line(message)
     key = found.group(1)
+    if key in ("hydra.sweeper.direction", "hydra.sweeper.directions"):
+        return f"there is no key {key!r}: which way is better follows from the measure."
+    if key.startswith("hydra.sweeper."):
+        return unknown_key(key, _sweeper_keys())
     if "could not be converted" in message or "is not a valid" in message:
         detail = next(
             (line for line in message.splitlines() if "Value" in line or "Invalid" in line), ""
@@ -199,6 +213,17 @@ def _not_composed(message: str, overrides: Sequence[str]) -> str:
             f"{group}={' or '.join(owners)} {have} it."
         )
     return unknown_key(key, _known_keys(group, chosen))
+
+
+def _sweeper_keys() -> list[str]:
+    """Keys of the sweeper with options; directions follow the measures and are none of them."""
+    from hydra_plugins.smalldata_optuna.sweeper import SmalldataOptunaConf
+
+    return [
+        f"hydra.sweeper.{one.name}"
+        for one in fields(SmalldataOptunaConf)
+        if not one.name.startswith("_")
+    ]
 
 
 def _chosen(group: str, overrides: Sequence[str]) -> list[str]:

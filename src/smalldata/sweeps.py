@@ -11,7 +11,7 @@ from typing import Any
 
 from smalldata.cellscores import cell_scores
 from smalldata.measures import Measure
-from smalldata.results import RunRecord
+from smalldata.results import RunRecord, settings_text
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -24,10 +24,13 @@ class Trials:
         That the row shows; the only one, of a cell that was run by itself.
     n_trials : int or None
         Different cells that were tried; None where it was no sweep.
+    instead : str
+        The command that would score the same search honestly; "" where there is none.
     """
 
     best: RunRecord
     n_trials: int | None = None
+    instead: str = ""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -42,21 +45,16 @@ class Trials:
 
     @property
     def note(self) -> str:
-        """Say that the row is optimistic, and what to run instead; "" where it is not."""
+        """Say what to run instead of trusting the row; "" where it can be trusted."""
         if self.n_trials is None:
             return ""
-        said = (
-            f"The best of {self.n_trials} {self.best.model} trials of a sweep was chosen by the "
-            "folds it is scored on, so its score is optimistic"
-        )
-        instead = about_sweep(self.best).get("instead")
-        return f"{said}; honest, with the same space: {instead}" if instead else f"{said}."
-
-
-def about_sweep(record: RunRecord) -> Mapping[str, Any]:
-    """Return what a cell says of the sweep it belongs to."""
-    found: Mapping[str, Any] = record.environment.get("sweep", {})
-    return found
+        label = f"{self.best.model} ({settings_text(self.settings)})"
+        if not self.instead:
+            return (
+                f"{label}: its score is optimistic; as a grid (-m without hydra/sweeper) every "
+                "trial is a row of its own."
+            )
+        return f"{label}: its score is optimistic; the same search inside the folds: {self.instead}"
 
 
 def group_trials(records: Sequence[RunRecord], measure: Measure) -> list[Trials]:
@@ -72,14 +70,25 @@ def group_trials(records: Sequence[RunRecord], measure: Measure) -> list[Trials]
 
     def order(record: RunRecord) -> tuple[bool, float, int, str]:
         mean = cell_scores(record, measure).mean
-        trial = about_sweep(record).get("trial")
-        number = 0 if trial is None else int(trial)
-        return (mean is None, sign * (mean or 0.0), number, record.hash)
+        return (mean is None, sign * (mean or 0.0), _number(record), record.hash)
 
     return [
         Trials(
-            best=group[0] if len(group) == 1 else min(group, key=order),
-            n_trials=len(group) if "sweep" in group[0].identity else None,
+            best=min(group, key=order),
+            n_trials=len(group),
+            # Of the last trial: the sweep may have been given more of them since the first.
+            instead=str(_about(max(group, key=_number)).get("instead", "")),
         )
+        if "sweep" in group[0].identity
+        else Trials(best=group[0])
         for group in groups.values()
     ]
+
+
+def _number(record: RunRecord) -> int:
+    return int(_about(record).get("trial") or 0)
+
+
+def _about(record: RunRecord) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = record.environment.get("sweep", {})
+    return found

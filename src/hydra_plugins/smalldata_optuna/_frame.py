@@ -20,7 +20,7 @@ from hydra_plugins.smalldata_optuna._space import (
     nested_overrides,
     read_space,
 )
-from smalldata.composition import quote_text
+from smalldata.composition import one_sentence, quote_text
 from smalldata.config import RunConfig, build_config
 from smalldata.errors import ConfigError
 from smalldata.measures import Measure, check_measure, find_measure
@@ -199,15 +199,19 @@ class Frame:
 
         None where a dimension is no hyperparameter: no fold can tune that.
         """
-        found = nested_overrides(self.dimensions)
+        is_enumerated = self.options.sampler == "grid"
+        found = nested_overrides(self.dimensions, enumerated=is_enumerated)
         if found is None:
             return None
-        overrides, is_grid = found
+        overrides, several = found
         kept = [text for text in self.fixed if _key(text) not in ("tune", "sweep", "objectives")]
-        tune = ["tune=optuna", f"tune.trials={self.options.n_trials}"]
+        n_trials = self.options.n_trials
+        if is_enumerated:  # tuning begins with the default
+            n_trials = 1 + len(grid_points(self.dimensions))
+        tune = ["tune=optuna", f"tune.trials={n_trials}"]
         if self.options.sampler != "tpe":
             tune.append(f"tune.sampler={self.options.sampler}")
-        grid = ["-m"] if is_grid else []
+        grid = ["-m"] if several else []
         return shlex.join(["python", "-m", "smalldata", *grid, *kept, *overrides, *tune])
 
 
@@ -286,7 +290,8 @@ def composer(loader: Any, master: Any) -> Compose:
     from omegaconf import open_dict
 
     def compose(overrides: Sequence[str]) -> RunConfig:
-        composed = loader.load_sweep_config(master, list(overrides))
+        with one_sentence(overrides):
+            composed = loader.load_sweep_config(master, list(overrides))
         with open_dict(composed):
             del composed["hydra"]
         return build_config(composed)

@@ -7,7 +7,7 @@ that the basic sweeper would set. Nothing here runs or writes anything.
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -41,6 +41,8 @@ class Dimension:
         The values as Hydra writes them, in their order; empty for an interval.
     numbers : tuple of float
         Of the points, where they are evenly spaced numbers; else empty.
+    text : str
+        A range as it is written; else "".
     """
 
     key: str
@@ -51,6 +53,7 @@ class Dimension:
     log: bool = False
     points: tuple[str, ...] = ()
     numbers: tuple[float, ...] = ()
+    text: str = ""
 
     def distribution(self) -> Any:
         """Return the dimension as Optuna knows it."""
@@ -80,7 +83,7 @@ class Dimension:
             text = f"interval({self.low}, {self.high})"
             text = f"int({text})" if self.whole else text
         else:
-            text = ",".join(self.points)
+            text = self.text or ",".join(self.points)
         return f"tag(log, {text})" if self.log else text
 
     def probes(self) -> tuple[Any, ...]:
@@ -150,13 +153,21 @@ def grid_points(dimensions: Sequence[Dimension]) -> list[dict[str, Any]]:
     return [dict(zip(keys, point, strict=True)) for point in itertools.product(*levels)]
 
 
-def nested_overrides(dimensions: Sequence[Dimension]) -> tuple[list[str], bool] | None:
+def nested_overrides(
+    dimensions: Sequence[Dimension], *, enumerated: bool = False
+) -> tuple[list[str], bool] | None:
     """Return the overrides under which ``tune=optuna`` searches the same space in every fold.
+
+    Parameters
+    ----------
+    dimensions : sequence of Dimension
+    enumerated : bool
+        Whether every value counts, as on a grid, so that numbers are choices.
 
     Returns
     -------
     overrides : list of str
-    is_grid : bool
+    several : bool
         Whether they need ``-m``: each model is then tuned for itself.
     None where a dimension is no hyperparameter, which no fold can tune.
     """
@@ -168,14 +179,15 @@ def nested_overrides(dimensions: Sequence[Dimension]) -> tuple[list[str], bool] 
         elif name == dimension.key or "." in name:
             return None
         else:
-            space.append(f"{name}:{_entry(dimension)}")
+            space.append(f"{name}:{_entry(dimension, enumerated=enumerated)}")
     if space:
         overrides += ["~model.space", f"+model.space={{{','.join(space)}}}"]
     return overrides, any(dimension.key == "model" for dimension in dimensions)
 
 
-def _entry(dimension: Dimension) -> str:
-    if (dimension.numbers and _step(dimension.numbers) != 1) or dimension.low is None:
+def _entry(dimension: Dimension, *, enumerated: bool) -> str:
+    is_dense = dimension.whole and _step(dimension.numbers) in (None, 1)
+    if dimension.points and (enumerated or not is_dense):
         return f"{{kind:categorical,choices:[{','.join(dimension.points)}]}}"
     kind = "int" if dimension.whole else "float"
     log = ",log:true" if dimension.log else ""
@@ -184,7 +196,7 @@ def _entry(dimension: Dimension) -> str:
 
 def _dimension(key: str, override: Override) -> Dimension:
     prefix = override.get_key_element()[: -len(key)]
-    if key.partition(".")[0].partition("@")[0] not in OPTIMISED:
+    if _group(key) not in OPTIMISED:
         raise ConfigError(
             f"a sweep searches over {', '.join(f'{name}.*' for name in OPTIMISED)}; {key} is part "
             "of the question, and the best score over several questions answers none. Give it one "
@@ -206,7 +218,8 @@ def _dimension(key: str, override: Override) -> Dimension:
     if not points:
         raise ConfigError(f"{key} must have at least one value; {override.input_line} has none.")
     if isinstance(sweep, RangeSweep):
-        return _range(key, prefix, points, tags)
+        found = _range(key, prefix, points, tags)
+        return replace(found, text=f"range({sweep.start}, {sweep.stop}, {sweep.step})")
     if tags:
         raise ConfigError(
             f"the tag {min(tags)} belongs to an interval or a range; {key} is a choice of "
@@ -279,11 +292,15 @@ def _step(numbers: Sequence[float]) -> float | None:
     return float(f"{step:.12g}")
 
 
+def _group(key: str) -> str:
+    return key.partition(".")[0].partition("@")[0]
+
+
 def _refuse_unread(override: Override) -> None:
     """Refuse text that was meant as a sweep but is none in the grammar."""
     text = override._value.text if isinstance(override._value, QuotedString) else ""
     name = text.partition("(")[0].strip()
-    if "(" in text and name in SWEEPS:
+    if "(" in text and name in SWEEPS and _group(override.key_or_group) in OPTIMISED:
         raise ConfigError(
             f"{override.get_key_element()} must be a sweep of Hydra's grammar; {text!r} is none. "
             "Write interval(LOW,HIGH), range(START,STOP,STEP), choice(A,B) or A,B."
