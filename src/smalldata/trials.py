@@ -91,6 +91,7 @@ def write_trials(
     *,
     chosen: Mapping[tuple[int, int], int],
     measure: str,
+    importances: Mapping[str, Any] | None = None,
 ) -> None:
     """Write ``trials.parquet``: one row per trial of each outer fold.
 
@@ -106,6 +107,8 @@ def write_trials(
         Ordinal of the trial that each outer fold was fitted with, by (repeat, fold).
     measure : str
         That of the scores.
+    importances : mapping, optional
+        Of the hyperparameters, as plain values.
     """
     import pyarrow as pa
 
@@ -135,7 +138,7 @@ def write_trials(
             columns[f"value_{name}"] = pa.array([str(value) for value in values], pa.string())
     columns["seconds"] = np.array([trial.seconds for _, trial in rows], dtype=np.float64)
     columns["reason"] = pa.array([trial.reason for _, trial in rows], pa.string())
-    storage.write_file(path, table_bytes(columns, {"measure": measure}))
+    storage.write_file(path, table_bytes(columns, {"measure": measure, "importances": importances}))
 
 
 def read_trials(path: Path) -> tuple[dict[str, Any], str]:
@@ -149,6 +152,19 @@ def read_trials(path: Path) -> tuple[dict[str, Any], str]:
     columns, about = read_table(path, storage.read_file(path))
     with damage_if_odd(path):
         return columns, str(about["measure"])
+
+
+def read_importances(path: Path) -> dict[str, Any] | None:
+    """Read the importances that stand in ``trials.parquet``; None where there are none.
+
+    Raises
+    ------
+    RecordError
+        If it is missing, torn or of another schema version.
+    """
+    _, about = read_table(path, storage.read_file(path))
+    found: dict[str, Any] | None = about.get("importances")
+    return found
 
 
 def _trial(entry: Mapping[str, Any]) -> Trial:
