@@ -70,9 +70,7 @@ def absolute_url(url: str) -> str:
     return str(parsed.set(database=str(path)).render_as_string(hide_password=False))
 
 
-def open_storage(
-    url: str, *, heartbeat_seconds: int = 60, grace_seconds: int = 120
-) -> "RDBStorage":
+def open_storage(url: str, *, heartbeat_seconds: int = 20, grace_seconds: int = 60) -> "RDBStorage":
     """Open the database of shared studies, and lay out its tables where it is empty.
 
     Parameters
@@ -162,10 +160,14 @@ def _secrets(url: str) -> list[str]:
 
 
 def _engine_options(parsed: Any) -> dict[str, Any]:
+    from sqlalchemy.pool import NullPool
+
+    # A connection for each transaction: a trial takes longer than that, nothing is kept open over
+    # it, and a server that was started anew meanwhile is no error.
     if parsed.get_backend_name() == "sqlite":
-        return {"connect_args": {"timeout": _LOCK_SECONDS}}
+        return {"poolclass": NullPool, "connect_args": {"timeout": _LOCK_SECONDS}}
     return {
-        "pool_pre_ping": True,  # a server that was started anew is no error
+        "poolclass": NullPool,
         "connect_args": {
             "connect_timeout": _CONNECT_SECONDS,
             "options": _POSTGRES_OPTIONS,
@@ -185,11 +187,8 @@ def _check_content(parsed: Any, url: str) -> None:
         folder = Path(parsed.database).absolute().parent
         if not folder.is_dir():
             raise ConfigError(f"the folder of {redact_url(url)} must exist; there is no {folder}.")
-    engine = create_engine(parsed, **_engine_options(parsed))
-    try:
-        found = set(inspect(engine).get_table_names())
-    finally:
-        engine.dispose()
+    with create_engine(parsed, **_engine_options(parsed)).connect() as connection:
+        found = set(inspect(connection).get_table_names())
     if found and not found & set(models.BaseModel.metadata.tables):
         raise ConfigError(
             f"the storage {redact_url(url)} must be empty or a database of Optuna; it holds the "
@@ -214,7 +213,6 @@ def _connect(parsed: Any, heartbeat_seconds: int, grace_seconds: int) -> "RDBSto
     if storage.engine.dialect.name == "sqlite":
         # Optuna reads and then writes in one transaction; SQLite knows no SELECT FOR UPDATE, so
         # that two processes would both find a trial free.
-        storage.engine.dispose()
         event.listen(storage.engine, "connect", _leave_transactions)
         event.listen(storage.engine, "begin", _begin_immediately)
     with storage.engine.begin() as connection:  # whether it can be written
@@ -267,7 +265,7 @@ def _sentences(url: str) -> Iterator[None]:
         ) from None
     except (SQLAlchemyError, StorageInternalError) as error:
         said = _first_line(error, url)
-        if "readonly" in said.lower() or "permission denied" in said.lower():
+        if any(words in said for words in ("readonly", "permission denied", "no schema")):
             raise ConfigError(
                 f"the storage {shown} must be one that can be written; it answered: {said}."
             ) from None

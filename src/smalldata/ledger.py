@@ -23,7 +23,9 @@ MOST_LOSSES = 5
 ORDINAL, REASON, LOST = "ordinal", "reason", "lost"
 DIED = "its worker was not heard of any more"
 
-_TRIES = 4
+RETRY_SECONDS = (1.0, 2.0, 4.0)
+"""Pauses before a transaction that was dropped is tried again."""
+
 Result = TypeVar("Result")
 
 
@@ -83,15 +85,15 @@ class Ledger:
         from sqlalchemy.orm import Session
 
         lock = select(StudyModel.study_id).where(StudyModel.study_id == self.study_id)
-        for attempt in range(_TRIES):
+        for pause in (*RETRY_SECONDS, None):
             try:
                 with Session(self.storage.engine) as session, session.begin():
                     session.execute(lock.with_for_update()).one()
                     return work(session)
             except OperationalError:
-                if attempt == _TRIES - 1:
+                if pause is None:
                     raise
-                time.sleep(attempt + 1)
+                time.sleep(pause)
         raise AssertionError
 
     # ------------------------------------------------------------ reading

@@ -169,6 +169,7 @@ class Claim:
     params: Mapping[str, Any]
     user_attrs: Mapping[str, Any]
     _stop: threading.Event = field(default_factory=threading.Event)
+    _told: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
 
     def __enter__(self) -> "Claim":
@@ -188,6 +189,8 @@ class Claim:
         self._stop.set()
         for thread in self._threads:
             thread.join()
+        if self._told.is_set():
+            return
         with suppress(Exception):  # it will be found stale; what is being raised matters more
             self.shared._end(self.trial_id, "FAIL", attrs={LOST: _GIVEN_BACK})
 
@@ -223,9 +226,11 @@ class Claim:
         if (state == "FAIL") != bool(reason):
             raise ValueError("a failed trial has a reason, and no other")
         told = {**(attrs or {}), **({REASON: reason} if reason else {})}
-        return self.shared._end(
+        kept = self.shared._end(
             self.trial_id, state, values=values, attrs=told, intermediate=intermediate or {}
         )
+        self._told.set()
+        return kept
 
     def _beat(self) -> None:
         storage = self.shared.storage
@@ -301,11 +306,13 @@ class SharedStudy:
             Longest time between two looks at the trials of others.
         """
         wait = _FIRST_WAIT_SECONDS
-        while not self.is_over(total):
+        while True:
             claim = self.claim(total, ask)
             if claim is not None:
                 wait = _FIRST_WAIT_SECONDS
                 yield claim
+            elif self.is_over(total):
+                return
             else:
                 time.sleep(wait)
                 wait = min(2 * wait, most_wait_seconds)
@@ -473,7 +480,7 @@ def _flat(value: Any, name: str = "") -> dict[str, str]:
     leaves: dict[str, str] = {}
     for key, item in parts:
         leaves |= _flat(item, f"{name}.{key}" if name else key)
-    return leaves or {name: json.dumps(value)}
+    return leaves or ({name: json.dumps(value)} if name else {})
 
 
 @contextmanager
