@@ -5,7 +5,7 @@ Step in the line: task + learner + splits -> **empty record** -> fold results.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -37,11 +37,14 @@ class Tuned:
         What the reader of the record must know of this choice.
     seconds_before : float
         Spent on this fold by an earlier run that was interrupted.
+    counts : mapping
+        As `FoldResult.tuning`.
     """
 
     learner: Learner
     notes: tuple[str, ...] = ()
     seconds_before: float = 0.0
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 class Tuner(Protocol):

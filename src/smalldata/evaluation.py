@@ -236,6 +236,7 @@ def evaluate_fold(
                         device=device,
                     )
                 learner, tuned_notes = tuned.learner, tuned.notes
+                about["tuning"] = tuned.counts
                 seconds["tune"] += tuned.seconds_before
             with _timed(seconds, "fit"):
                 pipeline = fit_fold(

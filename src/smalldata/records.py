@@ -253,6 +253,8 @@ class CellFolder:
             if field.name != "folds"
         }
         extra = {"results_version": RESULTS_VERSION, "cell": record.hash, "status": record.status}
+        if record.tuning:
+            extra["tuning"] = record.tuning
         storage.write_file(self.path / "record.json", sealed({**extra, **entry}))
         if record.status == "failed":
             storage.remove_file(self.path / "DONE")
@@ -350,6 +352,7 @@ class CellFolder:
 
     def _read_fold(self, path: Path) -> FoldResult:
         entry = self._read_sealed(path)
+        entry.setdefault("tuning", {})  # files of before there was pruning
         with damage_if_odd(path):
             values = {field.name: entry[field.name] for field in fields(FoldResult)}
             values["scores"] = {name: Score(**score) for name, score in values["scores"].items()}

@@ -132,6 +132,9 @@ class FoldResult:
         ``tune``, ``fit``, ``predict``.
     notes : tuple of str
         What the reader of the record must know of this fit.
+    tuning : mapping
+        Counts: ``trials``, ``pruned`` ones, ``fits`` on inner folds, and fits that pruning
+        ``spared``; empty without tuning.
     """
 
     repeat: int
@@ -146,6 +149,7 @@ class FoldResult:
     seconds: Mapping[str, float] = field(default_factory=dict)
     device: str = "cpu"
     notes: tuple[str, ...] = ()
+    tuning: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -217,6 +221,12 @@ class RunRecord:
             return "skipped"
         n_ok = sum(fold.status == "ok" for fold in self.folds)
         return "ok" if n_ok == self.n_planned else "failed"
+
+    @property
+    def tuning(self) -> dict[str, int]:
+        """`FoldResult.tuning`, summed over the folds."""
+        names = dict.fromkeys(name for fold in self.folds for name in fold.tuning)
+        return {name: sum(fold.tuning.get(name, 0) for fold in self.folds) for name in names}
 
     @property
     def reason(self) -> str:

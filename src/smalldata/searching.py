@@ -48,21 +48,31 @@ class Study:
         self.asked = self.study.ask(self.distributions)
         return dict(self.asked.params)
 
-    def tell(self, trial: Trial) -> None:
-        """Take in what came of the values asked for last."""
+    def tell(self, trial: Trial, *, estimate: float | None = None) -> None:
+        """Take in what came of the values asked for last.
+
+        Parameters
+        ----------
+        trial : Trial
+        estimate : float, optional
+            Of the score of a pruned trial.
+        """
         import optuna
 
         if trial.ordinal == 0:
-            self._add(trial)
+            self._add(trial, estimate)
+        elif estimate is not None:
+            self.asked.report(estimate, _n_met(trial))
+            self.study.tell(self.asked, state=optuna.trial.TrialState.PRUNED)
         elif trial.score is None:
             self.study.tell(self.asked, state=optuna.trial.TrialState.FAIL)
         else:
             self.study.tell(self.asked, trial.score)
 
-    def replay(self, trial: Trial) -> None:
+    def replay(self, trial: Trial, *, estimate: float | None = None) -> None:
         """Take in a trial that was finished before."""
         if self.sampler != "cmaes":
-            self._add(trial)
+            self._add(trial, estimate)
             return
         # The state of this sampler lives in the trials it was asked for, as a pickle that the log
         # does not hold: it is asked again.
@@ -72,24 +82,31 @@ class Study:
                 "the finished trials must be those this sampler asks for; they were made with "
                 "another version of optuna or cmaes. Remove the cell's tuning folder."
             )
-        self.tell(trial)
+        self.tell(trial, estimate=estimate)
 
-    def _add(self, trial: Trial) -> None:
+    def _add(self, trial: Trial, estimate: float | None) -> None:
         import optuna
 
         values = {name: trial.values[name] for name in self.space.parameters}
         dimensions = self.space.parameters
         if not all(dimensions[name].contains(value) for name, value in values.items()):
             return  # defaults of the user's own, outside the space: scored, but no help to search
-        state = optuna.trial.TrialState
+        states = optuna.trial.TrialState
+        state = states.FAIL if trial.score is None else states.COMPLETE
         self.study.add_trial(
             optuna.trial.create_trial(
-                state=state.FAIL if trial.score is None else state.COMPLETE,
-                value=trial.score,
+                state=state if estimate is None else states.PRUNED,
+                value=trial.score if estimate is None else estimate,
                 params=values,
                 distributions=self.distributions,
+                intermediate_values=None if estimate is None else {_n_met(trial): estimate},
             )
         )
+
+
+def _n_met(trial: Trial) -> int:
+    """Return the number of inner folds a trial has scores of."""
+    return sum(score is not None for score in trial.fold_scores)
 
 
 def _distribution(parameter: Parameter) -> Any:
@@ -114,7 +131,8 @@ def _sampler(name: Sampler, seed: int) -> Any:
     if name == "random":
         return RandomSampler(seed=seed)
     if name == "cmaes":
-        return CmaEsSampler(seed=seed, warn_independent_sampling=False)
+        # A generation that lost its pruned trials would learn from the good ones alone.
+        return CmaEsSampler(seed=seed, warn_independent_sampling=False, consider_pruned_trials=True)
     # Said in full: the defaults of Optuna have changed between versions.
     return TPESampler(
         seed=seed, n_startup_trials=10, multivariate=True, group=False, constant_liar=False
@@ -132,7 +150,7 @@ class Grid:
         """Return the values to try; the first are the defaults."""
         return self.points[ordinal - 1] if ordinal else self.default
 
-    def tell(self, trial: Trial) -> None:
+    def tell(self, trial: Trial, *, estimate: float | None = None) -> None:
         """Nothing that is found changes the grid."""
 
     replay = tell

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from difflib import get_close_matches
 from importlib.util import find_spec
-from typing import Any, Protocol, get_args
+from typing import Any, Literal, Protocol, get_args
 
 from numpy.typing import NDArray
 
@@ -26,9 +26,12 @@ from smalldata.innerfolds import InnerFolds, cut_inner_folds
 from smalldata.learner import Learner, Parameter, SearchSpace
 from smalldata.measures import Measure, find_measure, measures_for
 from smalldata.preprocess import Preprocessing
+from smalldata.pruning import Race, count_fits, start_race
 from smalldata.results import Trial
 from smalldata.searching import Grid, Sampler, Study, Values, grid_points, spread
 from smalldata.task import Task, TaskInfo
+
+Pruner = Literal["none", "paired"]
 
 MOST_PATH_VALUES = 26
 """Values that are read off one fit, evenly spread over their dimension."""
@@ -65,6 +68,8 @@ class TuningOptions:
     inner_repeats : int
         Of the inner cross-validation.
     sampler : {"tpe", "random", "cmaes", "grid"}
+    pruner : {"paired", "none"}
+        Whether a trial is stopped after some inner folds where it cannot win any more.
     measure : str or None
         That the trials are judged by; None: the task's primary measure.
 
@@ -79,6 +84,7 @@ class TuningOptions:
     inner_folds: int = 5
     inner_repeats: int = 1
     sampler: Sampler = "tpe"
+    pruner: Pruner = "paired"
     measure: str | None = None
 
     def __post_init__(self) -> None:
@@ -94,10 +100,11 @@ class TuningOptions:
                 f"tune.timeout must be a number of seconds above 0, or null for none; "
                 f"got {self.timeout!r}."
             )
-        if self.sampler not in get_args(Sampler):
-            raise ConfigError(
-                f"tune.sampler must be {', '.join(get_args(Sampler))}; got {self.sampler!r}."
-            )
+        for key, known in (("sampler", get_args(Sampler)), ("pruner", get_args(Pruner))):
+            if getattr(self, key) not in known:
+                raise ConfigError(
+                    f"tune.{key} must be {', '.join(known)}; got {getattr(self, key)!r}."
+                )
         if self.sampler == "cmaes" and find_spec("cmaes") is None:
             raise ConfigError(
                 "tune.sampler=cmaes needs the package cmaes, which is not installed; "
@@ -232,15 +239,15 @@ class OptunaTuner:
         seconds_before = sum(trial.seconds for trial in trials)
         with _quiet():
             source = self._source(learner, seed)
-            for trial in trials:
-                source.replay(trial)
+            for ordinal, trial in enumerate(trials):
+                source.replay(trial, estimate=self._estimate(trial, trials[:ordinal]))
             for ordinal in range(len(trials), min(self.options.trials, source.most)):
                 elapsed = time.perf_counter() - start + seconds_before
                 if self.options.timeout is not None and elapsed >= self.options.timeout:
                     notes = (*notes, self._timed_out(ordinal))
                     break
                 trial = self._try(learner, source.ask(ordinal), folds, ordinal, trials)
-                source.tell(trial)
+                source.tell(trial, estimate=self._estimate(trial, trials))
                 if self.log is not None:
                     self.log.add(name, trial)
                 trials.append(trial)
@@ -251,6 +258,11 @@ class OptunaTuner:
             learner=learner if best is None else replace(learner, **best.values),  # type: ignore[type-var]
             notes=notes,
             seconds_before=seconds_before,
+            counts=count_fits(
+                trials,
+                n_folds=sum(not folds.undefined_reason(i) for i in range(len(folds))),
+                shares_first=self.path is None,
+            ),
         )
 
     # ------------------------------------------------------------ inside
@@ -318,16 +330,22 @@ class OptunaTuner:
         start = time.perf_counter()
         # One column of scores per value of the path, one where there is no path.
         scores: list[list[float | None]] = []
+        state: Literal["ok", "failed", "pruned"] = "ok"
         reason = ""
-        try:
-            tried = replace(learner, **values)  # type: ignore[type-var]
-            for i in range(len(folds)):
+        race = self._race(earlier) if ordinal else None  # the defaults are always scored whole
+        for i in range(len(folds)):
+            try:
+                tried = replace(learner, **values)  # type: ignore[type-var]
                 found = folds.score_path(tried, path, i) if path else [folds.score(tried, i)]
-                scores.append(found)
-        except MemoryError:  # no fault of these values alone: the fold fails and is tried again
-            raise
-        except Exception as error:  # whatever a model raises concerns this trial alone
-            reason = describe_failure(error)
+            except MemoryError:  # no fault of these values alone: the fold fails, is tried again
+                raise
+            except Exception as error:  # whatever a model raises concerns this trial alone
+                state, reason = "failed", describe_failure(error)
+                break
+            scores.append(found)
+            if race is not None and race.is_lost(scores):
+                state, reason = "pruned", f"pruned after {i + 1} of {len(folds)} inner folds"
+                break
         best = self._best_of_path(scores, path)
         fold_scores = [row[best] for row in scores] + [None] * (len(folds) - len(scores))
         if path:
@@ -335,13 +353,29 @@ class OptunaTuner:
             values = {**values, self.path: path[best]}
         return Trial(
             ordinal=ordinal,
-            state="failed" if reason else "ok",
+            state=state,
             values={key: values[key] for key in self.space.parameters},
-            score=None if reason else _mean(fold_scores),
+            score=_mean(fold_scores) if state == "ok" else None,
             fold_scores=tuple(fold_scores),
             reason=reason,
             seconds=time.perf_counter() - start,
         )
+
+    def _race(self, earlier: Sequence[Trial]) -> Race | None:
+        """Return what the next trial must keep up with; None where nothing is pruned."""
+        if self.options.pruner == "none":
+            return None
+        measure = self.measure
+        return start_race(
+            earlier,
+            higher_is_better=measure.higher_is_better,
+            perfect=measure.high if measure.higher_is_better else measure.low,
+        )
+
+    def _estimate(self, trial: Trial, earlier: Sequence[Trial]) -> float | None:
+        """Return what the sampler is told of a pruned trial; None of any other."""
+        race = self._race(earlier) if trial.state == "pruned" else None
+        return None if race is None else race.estimate(trial.fold_scores)
 
     def _path_values(self) -> tuple[int, ...]:
         """Return the values that are read off one fit, ascending; none without such a dimension."""
