@@ -14,7 +14,7 @@ from smalldata.errors import ConfigError
 from smalldata.learner import KernelForm, LinearForm
 from smalldata.models import build_learner, load_learner, load_space
 from smalldata.models.calibration import calibration_folds, fit_calibration
-from smalldata.models.descent import Problem, fit_elastic_net
+from smalldata.models.elastic_net import Design, Problem, fit_elastic_net
 from smalldata.models.weighting import row_weights
 from smalldata.task import TaskInfo, TaskKind
 
@@ -57,9 +57,15 @@ def test_logistic_ridge_equals_scikit_learn(n_columns, class_weight):
 def test_multinomial_equals_scikit_learn(l1_ratio):
     X, y = table(3, n_columns=40)
     ours = build("linear", TaskKind.MULTICLASS, 3, strength=0.1, l1_ratio=l1_ratio).fit(X, y)
-    problem = Problem(X=X, targets=np.eye(3)[y], weights=np.ones(len(y)), loss="multinomial")
-    largest = np.abs(problem.null_gradient()).max()
-    l1, l2 = 0.1 * l1_ratio * largest, 0.1 * (1 - l1_ratio) * 40
+    problem = Problem(
+        design=Design(X),
+        targets=np.eye(3)[y],
+        weights=np.ones(len(y)),
+        loss_name="multinomial",
+        l1_share=0.1 * l1_ratio,
+        l2=0.1 * (1 - l1_ratio) * 40,
+    )
+    l1, l2 = problem.l1, problem.l2
 
     def objective(values):
         coef, intercept = values[:120].reshape(40, 3), values[120:]
@@ -69,7 +75,7 @@ def test_multinomial_equals_scikit_learn(l1_ratio):
         penalty = l1 * np.abs(coef).sum() + l2 / 2 * (coef**2).sum()
         return -logs[np.arange(len(y)), y].sum() + penalty
 
-    fit = fit_elastic_net(problem, l1=l1, l2=l2)
+    fit = fit_elastic_net(problem)
     best = objective(np.concatenate([fit.coef.ravel(), fit.intercept]))
     rng = np.random.default_rng(0)
     for scale in (1e-1, 1e-2, 1e-3):  # no neighbour is better, in any of many directions
@@ -114,7 +120,8 @@ def test_lasso_uses_few_columns_and_none_from_strength_one_on():
 
 
 def test_a_fit_that_stops_early_says_so(monkeypatch):
-    monkeypatch.setattr("smalldata.models.descent.MOST_STEPS", 3)
+    monkeypatch.setattr("smalldata.models.elastic_net.columns.MOST_STEPS", 1)
+    monkeypatch.setattr("smalldata.models.elastic_net.descent.MOST_STEPS", 3)
     X, y = table(2)
     assert "before it had converged" in build("linear", TaskKind.BINARY, 2).fit(X, y).notes_[0]
 

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from scipy.special import expit, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
-from smalldata.learner import Array, LinearForm, Traits
-from smalldata.models.descent import Fit, Loss, Problem, fit_elastic_net
+from smalldata.learner import Array, LinearForm, Need, Outputs, Traits
+from smalldata.models.elastic_net import Design, Fit, LossName, Problem, fit_elastic_net
 from smalldata.models.values import Range, check_fields
 from smalldata.models.weighting import ClassWeight, row_weights
 from smalldata.task import TaskInfo, TaskKind
@@ -56,9 +56,49 @@ class Linear:
         """Log-odds, or value."""
         return "log-odds" if kind.is_classification else "value"
 
+    @staticmethod
+    def workspace(
+        info: TaskInfo,
+        X_train: Array,
+        y_train: NDArray[Any],
+        X_valid: Array,
+        *,
+        groups: NDArray[Any] | None,
+        seed: int,
+        device: str,
+    ) -> "LinearWorkspace":
+        """Return what all trials on these rows share: the products of the rows."""
+        return LinearWorkspace(info=info, design=Design(X_train), y=y_train, X_valid=X_valid)
+
     def margin_form(self, fitted: Any) -> LinearForm:
         """Return the coefficients; those of several classes are centred over the classes."""
         return LinearForm(coef=fitted.coef_, intercept=fitted.intercept_)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LinearWorkspace:
+    """The training rows as the solvers see them, and what depends on nothing else.
+
+    Attributes
+    ----------
+    info : TaskInfo
+    design : Design
+        Shared by all fits.
+    y : ndarray of shape (n_train,)
+    X_valid : ndarray of shape (n_valid, n_columns)
+    """
+
+    info: TaskInfo
+    design: Design
+    y: NDArray[Any]
+    X_valid: Array
+
+    def outputs(self, learner: Linear, *, needs: Need) -> Outputs:
+        """Return the outputs of a fit; equal to the last bit to those of the plain way."""
+        estimator = learner.build(self.info, seed=0, device="cpu").fit_design(self.design, self.y)
+        if needs == "value":
+            return Outputs(value=estimator.predict(self.X_valid))
+        return Outputs(probabilities=estimator.predict_proba(self.X_valid))
 
 
 class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -74,11 +114,15 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
         """Fit on the training rows of one fold."""
-        self.n_features_in_ = X.shape[1]
+        return self.fit_design(Design(X), y)
+
+    def fit_design(self, design: Design, y: NDArray[Any]) -> Self:
+        """Fit on training rows that other fits may share."""
+        self.n_features_in_ = design.X.shape[1]
         self.classes_ = np.arange(self.n_classes)
         onehot = (y[:, None] == self.classes_).astype(np.float64)
         fit = _fit(
-            X,
+            design,
             onehot[:, 1:] if self.n_classes == 2 else onehot,
             row_weights(y, self.class_weight, classify=True),
             "logistic" if self.n_classes == 2 else "multinomial",
@@ -118,10 +162,14 @@ class LinearRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
         """Fit on the training rows of one fold."""
-        self.n_features_in_ = X.shape[1]
+        return self.fit_design(Design(X), y)
+
+    def fit_design(self, design: Design, y: NDArray[Any]) -> Self:
+        """Fit on training rows that other fits may share."""
+        self.n_features_in_ = design.X.shape[1]
         centre, scale = float(np.mean(y)), float(np.std(y)) or 1.0
         fit = _fit(
-            X,
+            design,
             ((y - centre) / scale)[:, None],
             np.ones(len(y)),
             "squared",
@@ -139,19 +187,25 @@ class LinearRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def _fit(
-    X: Array, targets: Array, weights: Array, loss: Loss, *, strength: float, l1_ratio: float
+    design: Design,
+    targets: Array,
+    weights: Array,
+    loss_name: LossName,
+    *,
+    strength: float,
+    l1_ratio: float,
 ) -> Fit:
-    problem = Problem(X=X, targets=targets, weights=weights, loss=loss)
-    variance = float(((X - X.mean(axis=0)) ** 2).sum()) / len(X)
-    if variance == 0:  # nothing but constant columns
-        coef = np.zeros((X.shape[1], targets.shape[1]))
-        return Fit(coef=coef, intercept=problem.null_intercept(), converged=True)
-    largest = float(np.abs(problem.null_gradient()).max())
-    return fit_elastic_net(
-        problem,
-        l1=strength * l1_ratio * largest,
-        l2=strength * (1 - l1_ratio) * variance,
+    problem = Problem(
+        design=design,
+        targets=targets,
+        weights=weights,
+        loss_name=loss_name,
+        l1_share=strength * l1_ratio,
+        l2=strength * (1 - l1_ratio) * design.variance,
     )
+    if design.variance == 0:  # nothing but constant columns
+        return problem.null_fit()
+    return fit_elastic_net(problem)
 
 
 def _notes(fit: Fit) -> tuple[str, ...]:

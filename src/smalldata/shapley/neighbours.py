@@ -10,8 +10,8 @@ to f(x) - mean f(z) whatever was drawn.
 import numpy as np
 from numpy.typing import ArrayLike
 
+from smalldata.compiling import compiled
 from smalldata.errors import ExplanationError
-from smalldata.shapley.compiling import compiled
 from smalldata.shapley.game import Array, Game, Integers, finite_matrix, make_game
 from smalldata.shapley.sampling import Permutation, Permutations, Tally, check_sampling
 

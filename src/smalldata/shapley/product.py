@@ -18,8 +18,8 @@ import numpy as np
 from numpy.polynomial.legendre import leggauss
 from numpy.typing import ArrayLike
 
+from smalldata.compiling import compiled
 from smalldata.errors import ExplanationError
-from smalldata.shapley.compiling import compiled
 from smalldata.shapley.game import Array, Game, Integers, finite_matrix, make_game
 
 # Factors of one block of support rows, in bytes: what is held at once besides the result.

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from smalldata.compiling import compiled
 from smalldata.errors import ExplanationError
-from smalldata.shapley.compiling import compiled
 from smalldata.shapley.game import Array, Integers, make_game
 
 # Players asked on one path are bits of an int64.
