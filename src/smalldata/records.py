@@ -11,7 +11,7 @@ Step in the line: fold results -> **files** -> records.
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -44,9 +44,10 @@ from smalldata.results import (
     Trial,
 )
 from smalldata.task import Task, TaskKind
-from smalldata.trials import TrialFolder, read_trials, write_trials
+from smalldata.trials import TrialFolder, read_importances, read_trials, write_trials
 
 Choose = Callable[[Sequence[Trial]], Trial | None]
+Weigh = Callable[[Mapping[str, Sequence[Trial]]], Mapping[str, Any]]
 _CELL_LITTER = (
     ".[!r]*.tmp",
     ".record.json.*.tmp",
@@ -222,15 +223,40 @@ class CellFolder:
 
     # ------------------------------------------------------------ trials.parquet
 
-    def write_trials(self, folds: Sequence[FoldResult], *, choose: Choose, measure: str) -> None:
-        """Gather the logs of the outer folds into ``trials.parquet``."""
+    def write_trials(
+        self,
+        folds: Sequence[FoldResult],
+        *,
+        choose: Choose,
+        measure: str,
+        weigh: Weigh | None = None,
+    ) -> None:
+        """Gather the logs of the outer folds into ``trials.parquet``.
+
+        Parameters
+        ----------
+        folds : sequence of FoldResult
+        choose : callable
+            Trials of an outer fold -> the one it was fitted with.
+        measure : str
+            That of the scores.
+        weigh : callable, optional
+            Trials by the name of their outer fold -> importances of the hyperparameters.
+        """
         trials, chosen = {}, {}
         for fold in folds:
             key = (fold.repeat, fold.fold)
             trials[key] = self.trials.start(fold.name)
             if (best := choose(trials[key])) is not None:
                 chosen[key] = best.ordinal
-        write_trials(self.path / "trials.parquet", trials, chosen=chosen, measure=measure)
+        named = {fold.name: trials[fold.repeat, fold.fold] for fold in folds}
+        write_trials(
+            self.path / "trials.parquet",
+            trials,
+            chosen=chosen,
+            measure=measure,
+            importances=None if weigh is None else weigh(named),
+        )
 
     def read_trials(self) -> tuple[dict[str, Any], str] | None:
         """Read ``trials.parquet``: its columns and the measure of the scores; None without it.
@@ -242,6 +268,17 @@ class CellFolder:
         """
         path = self.path / "trials.parquet"
         return read_trials(path) if path.is_file() else None
+
+    def read_importances(self) -> dict[str, Any] | None:
+        """Read the importances in ``trials.parquet``; None without it, or without them.
+
+        Raises
+        ------
+        RecordError
+            If it is torn or of another schema version.
+        """
+        path = self.path / "trials.parquet"
+        return read_importances(path) if path.is_file() else None
 
     # ------------------------------------------------------------ record.json and DONE
 

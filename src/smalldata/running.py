@@ -6,7 +6,7 @@ The whole line in the order in which it runs; everything below is pure or handed
 import json
 import time
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from rich.console import Console
@@ -26,6 +26,7 @@ from smalldata.explanation import (
     folds_to_explain,
     join_folds,
 )
+from smalldata.importances import weigh_parameters
 from smalldata.measures import check_measure, find_measure, measures_for
 from smalldata.progress import Reporter
 from smalldata.records import CellFolder, splits_folder, write_splits
@@ -144,6 +145,10 @@ def _tuner(config: RunConfig, task: Task) -> OptunaTuner | None:
     )
 
 
+TRIALS_TO_TIME = 4
+"""Of a tuned cell's trials, so many are run to estimate what all of them cost."""
+
+
 def describe_plan(plan: Plan) -> str:
     """Say what a cell would do and how long it would take, from one fold fitted in this process."""
     n_folds = len(plan.splits.folds)
@@ -154,6 +159,7 @@ def describe_plan(plan: Plan) -> str:
     if n_found == n_folds:
         return f"{line}all {n_folds} folds are there, nothing to do"
     config = plan.config
+    n_tried = 0 if plan.tuner is None else min(plan.tuner.options.trials, TRIALS_TO_TIME)
     start = time.perf_counter()
     (result,) = evaluate_folds(  # on one thread, as in the run
         plan.task,
@@ -162,6 +168,7 @@ def describe_plan(plan: Plan) -> str:
         folds=plan.splits.folds[:1],
         preprocessing=config.preprocessing,
         train_size=config.train_size,
+        tuner=plan.tuner and plan.tuner.sample(n_tried),
         seed=config.seed,
         device=config.device,
         n_jobs=1,
@@ -170,7 +177,7 @@ def describe_plan(plan: Plan) -> str:
         return f"{line}{n_folds} folds; the first one fails: {result.reason}"
     seconds = time.perf_counter() - start
     if plan.tuner is not None:
-        seconds *= 1 + plan.tuner.n_fits
+        seconds += (plan.tuner.options.trials / n_tried - 1) * result.seconds["tune"]
     rounds = -(-(n_folds - n_found) // count_processes(config.n_jobs))
     n_numbers = plan.task.n_samples * plan.splits.n_repeats * (4 + 2 * len(plan.task.classes))
     if config.explanation is not None:
@@ -308,7 +315,12 @@ def _evaluate(plan: Plan, cell: CellFolder, reporter: Reporter) -> RunRecord:
         explain_seconds=_stored_explain_seconds(cell),
     )
     if tuner is not None and not plan.record.skipped:
-        cell.write_trials(record.folds, choose=tuner.choose, measure=tuner.measure.name)
+        cell.write_trials(
+            record.folds,
+            choose=tuner.choose,
+            measure=tuner.measure.name,
+            weigh=partial(weigh_parameters, space=tuner.space, path=tuner.path),
+        )
     cell.write_record(record)
     return record
 
