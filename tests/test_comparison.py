@@ -10,13 +10,17 @@ import pytest
 from smalldata.cellscores import cell_draws, cell_scores
 from smalldata.comparison import compare
 from smalldata.errors import ConfigError, SplitError
+from smalldata.evaluation import evaluate
 from smalldata.lineup import N_DRAWS
 from smalldata.measures import find_measure, measures_for, score_prediction
+from smalldata.models import load_learner
+from smalldata.resampling import make_splits
 from smalldata.results import FoldResult, Prediction, RunRecord
 from smalldata.significance import corrected_interval, corrected_test, holm
 from smalldata.splitting import make_folds
 from smalldata.table import COLUMNS, predictions_frame, show, to_frame, to_markdown, to_plain
 from smalldata.task import TaskKind
+from toys import make_toy
 
 CLASSES = {
     TaskKind.BINARY: ("control", "case"),
@@ -405,6 +409,21 @@ def test_bias_correction_of_an_error_goes_upwards():
     records = [toy_record(f"m{i}", 0.1, seed=i, kind=TaskKind.REGRESSION) for i in range(8)]
     best = compare(records).best_corrected
     assert best["mean"] > best["uncorrected"]
+
+
+@pytest.mark.parametrize("cv", ["kfold", "holdout"])
+def test_draws_that_lose_a_class_flatter_nobody_who_names_the_commonest(cv):
+    task = make_toy((["case"] + ["control"] * 11) * 5)
+    splits = make_splits(task, cv, n_splits=5 if cv == "kfold" else None)
+    record = evaluate(task, load_learner("dummy"), splits, n_jobs=1)
+    again = dataclasses.replace(record, identity={**record.identity, "seed": 1})
+    found = compare([record, again], measure="balanced_accuracy")
+    assert {(row.mean, row.ci_low, row.ci_high) for row in found.rows[:2]} == {(0.5, 0.5, 0.5)}
+    best = found.best_corrected
+    if cv == "holdout":  # its only case is in the draw or not: nothing to choose and to score on
+        assert best is None
+    else:
+        assert (best["mean"], best["ci_low"], best["ci_high"]) == (0.5, 0.5, 0.5)
 
 
 def test_bias_correction_draws_whole_groups_whatever_the_splits_are_called():

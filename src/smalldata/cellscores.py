@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smalldata.bootstrap import mean_defined, score_draws
 from smalldata.measures import Measure
@@ -92,7 +93,9 @@ def cell_draws(record: RunRecord, measure: Measure, weights: Array) -> Array:
     """Score of a finished cell on bootstrap draws of the task's rows, averaged per fold.
 
     An AUC is never taken over the pooled scores of different models. Other measures are taken over
-    whole repeats where folds are tiny (leave-one-out).
+    whole repeats where folds are tiny (leave-one-out), balanced accuracy also where a fold lacks a
+    class. A draw that loses a class leaves balanced accuracy undefined: the recalls of the classes
+    that remain would flatter whoever always names the commonest.
 
     Parameters
     ----------
@@ -108,14 +111,18 @@ def cell_draws(record: RunRecord, measure: Measure, weights: Array) -> Array:
     """
     folds = _ordered(record)
     parts = [prediction for _, prediction in folds]
-    if not measure.orders and min(len(part.y) for part in parts) < SMALL_FOLD:
+    by_class = measure.name == "balanced_accuracy"
+    is_small = not measure.orders and min(len(part.y) for part in parts) < SMALL_FOLD
+    if is_small or (by_class and _n_lacking(parts, len(record.classes))):
         repeats = sorted({fold.repeat for fold, _ in folds})
         parts = [
             join_predictions(part for fold, part in folds if fold.repeat == r) for r in repeats
         ]
-    scores = [
-        score_draws(measure, part, weights[:, part.row], classes=record.classes) for part in parts
-    ]
+    scores = []
+    for part in parts:
+        drawn = weights[:, part.row]
+        score = score_draws(measure, part, drawn, classes=record.classes)
+        scores.append(np.where(_loses_a_class(part, drawn), np.nan, score) if by_class else score)
     return mean_defined(np.column_stack(scores))
 
 
@@ -160,6 +167,16 @@ def _score(
     return stored if stored is not None else measure.score(prediction, classes=classes)
 
 
+def _n_lacking(parts: Iterable[Prediction], n_classes: int) -> int:
+    return sum(len(np.unique(part.y)) < n_classes for part in parts)
+
+
+def _loses_a_class(part: Prediction, weights: Array) -> NDArray[np.bool_]:
+    """Find the draws that took no row of some class that the part holds."""
+    kept = [weights[:, part.y == code].any(axis=1) for code in np.unique(part.y)]
+    return np.asarray(~np.all(kept, axis=0))
+
+
 def _pooled_recalls(
     folds: list[tuple[FoldResult, Prediction]], n_classes: int
 ) -> CellScores | None:
@@ -168,7 +185,7 @@ def _pooled_recalls(
     The parts are scaled so that their mean over the folds of a repeat is the balanced accuracy of
     that repeat: with K classes of n_c rows, F folds and h_cf hits, fold f has F/K sum_c h_cf / n_c.
     """
-    n_lacking = sum(len(np.unique(prediction.y)) < n_classes for _, prediction in folds)
+    n_lacking = _n_lacking((prediction for _, prediction in folds), n_classes)
     if not n_lacking:
         return None
     values: list[float] = []
