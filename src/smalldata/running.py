@@ -145,10 +145,6 @@ def _tuner(config: RunConfig, task: Task) -> OptunaTuner | None:
     )
 
 
-TRIALS_TO_TIME = 4
-"""Of a tuned cell's trials, so many are run to estimate what all of them cost."""
-
-
 def describe_plan(plan: Plan) -> str:
     """Say what a cell would do and how long it would take, from one fold fitted in this process."""
     n_folds = len(plan.splits.folds)
@@ -159,7 +155,6 @@ def describe_plan(plan: Plan) -> str:
     if n_found == n_folds:
         return f"{line}all {n_folds} folds are there, nothing to do"
     config = plan.config
-    n_tried = 0 if plan.tuner is None else min(plan.tuner.options.trials, TRIALS_TO_TIME)
     start = time.perf_counter()
     (result,) = evaluate_folds(  # on one thread, as in the run
         plan.task,
@@ -168,7 +163,6 @@ def describe_plan(plan: Plan) -> str:
         folds=plan.splits.folds[:1],
         preprocessing=config.preprocessing,
         train_size=config.train_size,
-        tuner=plan.tuner and plan.tuner.sample(n_tried),
         seed=config.seed,
         device=config.device,
         n_jobs=1,
@@ -177,7 +171,7 @@ def describe_plan(plan: Plan) -> str:
         return f"{line}{n_folds} folds; the first one fails: {result.reason}"
     seconds = time.perf_counter() - start
     if plan.tuner is not None:
-        seconds += (plan.tuner.options.trials / n_tried - 1) * result.seconds["tune"]
+        seconds *= 1 + plan.tuner.n_fits
     rounds = -(-(n_folds - n_found) // count_processes(config.n_jobs))
     n_numbers = plan.task.n_samples * plan.splits.n_repeats * (4 + 2 * len(plan.task.classes))
     if config.explanation is not None:
