@@ -180,18 +180,22 @@ def describe_rows(results: pd.DataFrame) -> str:
 
 
 def tabulate_placement(rows: pd.DataFrame) -> str:
-    table = rows.pivot(index=CELL, columns="over", values="seconds")
-    return markdown(
-        [
-            {
-                "dataset": dataset,
-                "model": model,
-                "outer folds over 2 processes, s": f"{outer:.1f}",
-                "inner folds over 2 processes, s": f"{inner:.1f}",
-                "inner / outer": f"{inner / outer:.2f}",
-            }
-            for (dataset, model), outer, inner in table[["outer", "inner"]].itertuples()
-        ]
+    """Seconds of both placements, cell by cell and summed; the load tells how far to trust them."""
+    table = rows.pivot(index=CELL, columns="over", values="seconds").dropna().reset_index()
+    whole = {"dataset": "**all**", "model": "", **table[["outer", "inner"]].sum()}
+    shown = [
+        {
+            "dataset": row["dataset"],
+            "model": row["model"],
+            "over outer folds, s": f"{row['outer']:.1f}",
+            "over inner folds, s": f"{row['inner']:.1f}",
+            "inner / outer": f"{row['inner'] / row['outer']:.2f}",
+        }
+        for row in [*table.to_dict("records"), whole]
+    ]
+    size = f"{rows['n_outer'].max()} outer folds x {rows['n_trials'].max()} trials"
+    return (
+        f"{markdown(shown)}\n\n{size}; load before a run at most {rows['load_before'].max():.1f}."
     )
 
 
