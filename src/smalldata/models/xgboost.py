@@ -1,6 +1,11 @@
-"""Gradient-boosted trees by XGBoost: few bins, one thread, missing values as they are."""
+"""Gradient-boosted trees by XGBoost: few bins, one thread, missing values as they are.
 
-from dataclasses import asdict, dataclass
+Fits on the same rows share the binned rows. Each round draws its rows and columns by a seed of its
+own, so that a fit can be grown further after others were fitted, and equals one grown at once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
@@ -8,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
-from smalldata.learner import Array, Traits, TreesForm
+from smalldata.learner import Array, Need, Outputs, Traits, TreesForm
 from smalldata.models.values import Range, check_fields
 from smalldata.models.weighting import ClassWeight, row_weights
 from smalldata.splitting import split_off
@@ -31,7 +36,7 @@ class XGBoost:
     colsample : float
         Share of the columns each tree may use.
     max_bin : int
-        Bins per column; with a few hundred rows, more than 32 cost time and gain nothing.
+        Bins per column; with a few hundred rows, more than 32 cost time and gain little.
     early_stopping : int
         Rounds without a better loss on a fifth of the training rows, after which boosting stops;
         0: never, and all training rows are used.
@@ -62,6 +67,27 @@ class XGBoost:
         if info.kind is TaskKind.REGRESSION:
             return TreesRegressor(**values)
         return TreesClassifier(n_classes=info.n_classes, class_weight=class_weight, **values)
+
+    @staticmethod
+    def workspace(
+        info: TaskInfo,
+        X_train: Array,
+        y_train: NDArray[Any],
+        X_valid: Array,
+        *,
+        groups: NDArray[Any] | None,
+        seed: int,
+        device: str,
+    ) -> "TreesWorkspace":
+        """Return what all trials on these rows share: the rows, binned."""
+        rows = TrainingRows(
+            X=X_train,
+            y=y_train,
+            groups=groups,
+            n_classes=info.n_classes if info.kind.is_classification else 0,
+            seed=seed,
+        )
+        return TreesWorkspace(rows=rows, valid=_unbinned(X_valid), device=device)
 
     def scale(self, kind: TaskKind) -> str:
         """Log-odds, or value."""
@@ -110,28 +136,13 @@ class TreesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Fit on the training rows of one fold."""
         self.n_features_in_ = X.shape[1]
         self.classes_ = np.arange(self.n_classes)
-        weights = row_weights(y, self.class_weight, classify=True)
-        if self.n_classes == 2:
-            # The log-odds every row starts from; given, not guessed, so that it can be explained.
-            objective = {
-                "objective": "binary:logistic",
-                "base_score": float(np.average(y, weights=weights)),
-            }
-        else:
-            objective = {
-                "objective": "multi:softprob",
-                "num_class": self.n_classes,
-                "base_score": 0.5,
-            }
-        self.booster_, self.notes_ = _boost(self, X, y, weights, groups, objective, stratify=True)
+        rows = TrainingRows(X=X, y=y, groups=groups, n_classes=self.n_classes, seed=self.seed)
+        self.booster_, self.notes_ = Growth(self, rows, device=self.device).finish(self.n_rounds)
         return self
 
     def predict_proba(self, X: Array) -> Array:
         """Return probabilities of shape (n_samples, n_classes)."""
-        output = _raw(self.booster_, X)
-        if self.n_classes > 2:
-            return np.asarray(softmax(output, axis=1))
-        return np.asarray(expit(np.stack([-output, output], axis=1)))
+        return _probabilities(_raw(self.booster_, _unbinned(X)))
 
     def predict(self, X: Array) -> NDArray[np.int64]:
         """Return the most probable class."""
@@ -171,76 +182,230 @@ class TreesRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
         """Fit on the training rows of one fold."""
         self.n_features_in_ = X.shape[1]
-        objective = {"objective": "reg:squarederror", "base_score": float(np.mean(y))}
-        self.booster_, self.notes_ = _boost(
-            self, X, y, np.ones(len(y)), groups, objective, stratify=False
-        )
+        rows = TrainingRows(X=X, y=y, groups=groups, n_classes=0, seed=self.seed)
+        self.booster_, self.notes_ = Growth(self, rows, device=self.device).finish(self.n_rounds)
         return self
 
     def predict(self, X: Array) -> Array:
         """Return values of shape (n_samples,)."""
-        return _raw(self.booster_, X)
+        return _raw(self.booster_, _unbinned(X))
 
 
-def _boost(
-    settings: Any,
-    X: Array,
-    y: NDArray[Any],
-    weights: Array,
-    groups: NDArray[Any] | None,
-    objective: dict[str, Any],
-    *,
-    stratify: bool,
-) -> tuple[Any, tuple[str, ...]]:
-    """Grow the trees; return the Booster, cut to its best round, and what must be said of it."""
-    import xgboost
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrainingRows:
+    """The rows of a fit as XGBoost takes them, binned once for all fits that ask for them.
 
-    parameters = objective | {
-        "tree_method": "hist",
-        "learning_rate": settings.learning_rate,
-        "max_depth": settings.max_depth,
-        "min_child_weight": settings.min_child_weight,
-        "subsample": settings.subsample,
-        "colsample_bytree": settings.colsample,
-        "reg_lambda": settings.reg_lambda,
-        "max_bin": settings.max_bin,
-        "seed": settings.seed,
-        "device": settings.device,
-        "nthread": 1,
-        "verbosity": 0,
-    }
+    Attributes
+    ----------
+    X : ndarray of shape (n_samples, n_columns)
+    y : ndarray of shape (n_samples,)
+    groups : ndarray of shape (n_samples,) or None
+    n_classes : int
+        0 for a regression.
+    seed : int
+        Draws the rows held out for early stopping, and the rows and columns of each round.
+    binned : dict
+        What was asked for before.
+    """
 
-    def table(rows: Any) -> Any:
-        return xgboost.DMatrix(_clipped(X[rows]), label=y[rows], weight=weights[rows], nthread=1)
+    X: Array
+    y: NDArray[Any]
+    groups: NDArray[Any] | None
+    n_classes: int
+    seed: int
+    binned: dict[Any, Any] = field(default_factory=dict)
 
-    if settings.early_stopping == 0:
-        every = table(slice(None))
-        return xgboost.train(parameters, every, num_boost_round=settings.n_rounds), ()
-    parts = split_off(y, 5, stratify=stratify, groups=groups, seed=settings.seed)
-    if parts is None:
-        every = table(slice(None))
-        return xgboost.train(parameters, every, num_boost_round=settings.n_rounds), (
-            "no early stopping: the smallest class has too few training rows or groups to split",
+    def objective(self, class_weight: ClassWeight) -> dict[str, Any]:
+        """Return the loss, and the output from which boosting starts."""
+        # Given, not guessed, so that it can be explained.
+        if self.n_classes == 0:
+            return {"objective": "reg:squarederror", "base_score": float(np.mean(self.y))}
+        if self.n_classes > 2:
+            return {
+                "objective": "multi:softprob",
+                "num_class": self.n_classes,
+                "base_score": 0.5,
+            }
+        start = np.average(self.y, weights=self._weights(class_weight))
+        return {"objective": "binary:logistic", "base_score": float(start)}
+
+    def matrices(
+        self, class_weight: ClassWeight, max_bin: int, *, hold_out: bool
+    ) -> tuple[Any, Any | None]:
+        """Return the binned rows to learn from, and those held out for early stopping, or None."""
+        # The bins are quantiles of the weighted rows: other weights have other bins.
+        key = (class_weight, max_bin, hold_out)
+        if key not in self.binned:
+            self.binned[key] = self._bin(*key)
+        found: tuple[Any, Any | None] = self.binned[key]
+        return found
+
+    def _bin(
+        self, class_weight: ClassWeight, max_bin: int, hold_out: bool
+    ) -> tuple[Any, Any | None]:
+        import xgboost
+
+        weights = self._weights(class_weight)
+        learnt: Any = slice(None)
+        parts = None
+        if hold_out:
+            stratify = self.n_classes > 0
+            parts = split_off(self.y, 5, stratify=stratify, groups=self.groups, seed=self.seed)
+        if parts is not None:
+            learnt = parts[0]
+        train = xgboost.QuantileDMatrix(
+            _clipped(self.X[learnt]),
+            label=self.y[learnt],
+            weight=weights[learnt],
+            max_bin=max_bin,
+            nthread=1,
         )
-    train, held_out = parts
-    booster = xgboost.train(
-        parameters,
-        table(train),
-        num_boost_round=settings.n_rounds,
-        evals=[(table(held_out), "held_out")],
-        early_stopping_rounds=settings.early_stopping,
-        verbose_eval=False,
-    )
-    n_best = int(booster.best_iteration) + 1
-    return booster[:n_best], (f"early stopping kept {n_best} rounds",)
+        if parts is None:
+            return train, None
+        rows = parts[1]
+        return train, _unbinned(self.X[rows], label=self.y[rows], weight=weights[rows])
+
+    def _weights(self, class_weight: ClassWeight) -> Array:
+        return row_weights(self.y, class_weight, classify=self.n_classes > 0)
 
 
-def _raw(booster: Any, X: Array) -> Array:
-    """Raw outputs (log-odds or values), of shape (n_samples,) or (n_samples, n_classes)."""
+class Growth:
+    """A booster that can be grown on, and cut back to any number of its rounds.
+
+    Parameters
+    ----------
+    settings : object
+        With the hyperparameters of `XGBoost` as attributes.
+    rows : TrainingRows
+    device : {"cpu", "cuda"}
+    """
+
+    def __init__(self, settings: Any, rows: TrainingRows, *, device: str) -> None:
+        import xgboost
+
+        # A regressor has none.
+        class_weight: ClassWeight = getattr(settings, "class_weight", "none")
+        self.patience = settings.early_stopping
+        self.train, self.held_out = rows.matrices(
+            class_weight, settings.max_bin, hold_out=self.patience > 0
+        )
+        self.losses: list[float] = []
+        self.n_grown = 0
+        self.booster = xgboost.Booster(
+            rows.objective(class_weight)
+            | {
+                "tree_method": "hist",
+                "learning_rate": settings.learning_rate,
+                "max_depth": settings.max_depth,
+                "min_child_weight": settings.min_child_weight,
+                "subsample": settings.subsample,
+                "colsample_bytree": settings.colsample,
+                "reg_lambda": settings.reg_lambda,
+                "max_bin": settings.max_bin,
+                "seed": rows.seed,
+                # Else all boosters of a process draw from one stream of random numbers.
+                "seed_per_iteration": True,
+                "device": device,
+                "nthread": 1,
+                "verbosity": 0,
+            },
+            [found for found in (self.train, self.held_out) if found is not None],
+        )
+
+    def grow(self, n_rounds: int) -> None:
+        """Grow to so many rounds, or until the held-out rows say stop."""
+        while self.n_grown < n_rounds and not self._is_stopped():
+            self.booster.update(self.train, self.n_grown)
+            if self.held_out is not None:
+                said = self.booster.eval(self.held_out)  # "[0]\teval-logloss:0.69"
+                self.losses.append(float(said.rsplit(":", 1)[1]))
+            self.n_grown += 1
+
+    def n_kept(self, n_rounds: int) -> int:
+        """Return how many rounds a fit of ``n_rounds`` keeps, where so many were grown."""
+        if self.held_out is None:
+            return n_rounds
+        return int(np.argmin(self.losses[:n_rounds])) + 1
+
+    def finish(self, n_rounds: int) -> tuple[Any, tuple[str, ...]]:
+        """Return the Booster of so many rounds, cut to its best one, and what must be said."""
+        self.grow(n_rounds)
+        if self.held_out is not None:
+            n_best = self.n_kept(n_rounds)
+            return self.booster[:n_best], (f"early stopping kept {n_best} rounds",)
+        if self.patience > 0:
+            return self.booster, (
+                "no early stopping: the smallest class has too few training rows or groups "
+                "to split",
+            )
+        return self.booster, ()
+
+    def _is_stopped(self) -> bool:
+        if not self.losses:
+            return False
+        n_waited = len(self.losses) - self.n_kept(len(self.losses))
+        return bool(n_waited >= self.patience)
+
+
+@dataclass(kw_only=True, eq=False)
+class TreesWorkspace:
+    """Binned training rows for the fits of all trials, and the booster that was grown last.
+
+    Results equal those of single fits to the last bit.
+
+    Attributes
+    ----------
+    rows : TrainingRows
+    valid : xgboost.DMatrix
+    device : {"cpu", "cuda"}
+    last : (XGBoost, Growth) or None
+        The growth that other numbers of rounds of the same learner go on with.
+    """
+
+    rows: TrainingRows
+    valid: Any
+    device: str
+    last: tuple[XGBoost, Growth] | None = None
+
+    def outputs(self, learner: XGBoost, *, needs: Need) -> Outputs:
+        """Grow the trees; all parts, whatever is needed."""
+        return self.path(learner, [learner.n_rounds], needs=needs)[0]
+
+    def path(self, learner: XGBoost, values: Sequence[int], *, needs: Need) -> list[Outputs]:
+        """Grow to the last number of rounds and read off all of them."""
+        key = replace(learner, n_rounds=1)
+        if self.last is None or self.last[0] != key:
+            self.last = key, Growth(learner, self.rows, device=self.device)
+        growth = self.last[1]
+        growth.grow(max(values))
+        return [self._read(growth, n_rounds) for n_rounds in values]
+
+    def _read(self, growth: Growth, n_rounds: int) -> Outputs:
+        output = _raw(growth.booster, self.valid, n_rounds=growth.n_kept(n_rounds))
+        if self.rows.n_classes == 0:
+            return Outputs(value=output)
+        return Outputs(probabilities=_probabilities(output))
+
+
+def _raw(booster: Any, rows: Any, *, n_rounds: int = 0) -> Array:
+    """Raw outputs (log-odds or values), of shape (n_samples,) or (n_samples, n_classes).
+
+    Of the first ``n_rounds``; 0: of all.
+    """
+    found = booster.predict(rows, output_margin=True, iteration_range=(0, n_rounds))
+    return np.asarray(found, dtype=np.float64)
+
+
+def _probabilities(output: Array) -> Array:
+    if output.ndim == 2:
+        return np.asarray(softmax(output, axis=1))
+    return np.asarray(expit(np.stack([-output, output], axis=1)))
+
+
+def _unbinned(X: Array, **about: Any) -> Any:
     import xgboost
 
-    rows = xgboost.DMatrix(_clipped(X), nthread=1)
-    return np.asarray(booster.predict(rows, output_margin=True), dtype=np.float64)
+    return xgboost.DMatrix(_clipped(X), nthread=1, **about)
 
 
 def _clipped(X: Array) -> Array:

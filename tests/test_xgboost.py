@@ -1,0 +1,180 @@
+"""Boosted trees: one fit read at many numbers of rounds, shared bins, early stopping."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import xgboost
+from scipy.special import expit, softmax
+
+from smalldata.innerfolds import FitEach
+from smalldata.models import load_learner, load_space
+from smalldata.models.weighting import row_weights
+from smalldata.splitting import split_off
+from smalldata.task import TaskInfo, TaskKind
+
+KINDS = {0: TaskKind.REGRESSION, 2: TaskKind.BINARY, 3: TaskKind.MULTICLASS}
+HARD = {"learning_rate": 0.3, "max_depth": 4, "colsample": 0.4, "subsample": 0.7}
+
+
+def make_rows(n_classes, *, n_samples=70, missing=0.0, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_samples, 12))
+    signal = X[:, 0] + X[:, 1] * X[:, 2] + rng.normal(size=n_samples)
+    # Unequal classes, so that weights matter.
+    y = signal if n_classes == 0 else np.minimum((signal > 0.6) * (1.0 + (signal > 1.5)), 2)
+    y = y if n_classes != 2 else np.minimum(y, 1)
+    X[rng.random(X.shape) < missing] = np.nan
+    return X, y if n_classes == 0 else y.astype(np.int64)
+
+
+def both_ways(n_classes, *, missing=0.0, groups=None):
+    """The workspace, and the plain way, on the same rows."""
+    X, y = make_rows(n_classes, missing=missing)
+    valid = make_rows(n_classes, n_samples=25, missing=missing, seed=1)[0]
+    info = TaskInfo(
+        kind=KINDS[n_classes], n_samples=len(X), n_features=X.shape[1], n_classes=n_classes
+    )
+    rows = {"X_train": X, "y_train": y, "X_valid": valid, "groups": groups}
+    learner = load_learner("xgboost", **HARD)
+    shared = type(learner).workspace(info, **rows, seed=7, device="cpu")
+    return learner, shared, FitEach(info, **rows, seed=7, device="cpu")
+
+
+def read(outputs):
+    return outputs.value if outputs.probabilities is None else outputs.probabilities
+
+
+def test_a_booster_is_what_xgboost_trains_with_these_values():
+    """No bins shared, no growing in pieces, no early stopping of our own: a second way."""
+    for n_classes in KINDS:
+        learner, shared, _ = both_ways(n_classes, missing=0.1)
+        learner = replace(learner, n_rounds=30, class_weight="balanced")
+        X, y = make_rows(n_classes, missing=0.1)
+        weights = row_weights(y, "balanced", classify=n_classes > 0)
+        objective = {
+            0: {"objective": "reg:squarederror", "base_score": y.mean()},
+            2: {"objective": "binary:logistic", "base_score": np.average(y, weights=weights)},
+            3: {"objective": "multi:softprob", "num_class": 3, "base_score": 0.5},
+        }[n_classes]
+        values = {
+            "tree_method": "hist",
+            "max_bin": learner.max_bin,
+            "learning_rate": 0.3,
+            "max_depth": 4,
+            "colsample_bytree": 0.4,
+            "subsample": 0.7,
+            "seed": 7,
+            "seed_per_iteration": True,
+            "nthread": 1,
+        }
+        data = xgboost.DMatrix(X, label=y, weight=weights, nthread=1)
+        booster = xgboost.train(objective | values, data, num_boost_round=30)
+        valid = make_rows(n_classes, n_samples=25, missing=0.1, seed=1)[0]
+        raw = booster.predict(xgboost.DMatrix(valid), output_margin=True).astype(np.float64)
+        expected = raw
+        if n_classes == 2:
+            expected = np.stack([expit(-raw), expit(raw)], axis=1)
+        elif n_classes == 3:
+            expected = softmax(raw, axis=1)
+        need = "value" if n_classes == 0 else "probability"
+        np.testing.assert_array_equal(read(shared.outputs(learner, needs=need)), expected)
+
+
+@pytest.mark.parametrize("n_classes", KINDS)
+@pytest.mark.parametrize("early_stopping", [0, 4])
+def test_a_workspace_equals_single_fits_to_the_last_bit(n_classes, early_stopping):
+    learner, shared, plain = both_ways(
+        n_classes, missing=0.1, groups=np.repeat(np.arange(35), 2) if early_stopping else None
+    )
+    learner = replace(learner, early_stopping=early_stopping, n_rounds=20)
+    need = "value" if n_classes == 0 else "probability"
+    tried = [
+        learner,
+        replace(learner, n_rounds=9),  # after more rounds of the same trees
+        replace(learner, subsample=1.0, max_depth=1),
+        replace(learner, class_weight="balanced"),
+        replace(learner, max_bin=5),
+        replace(learner, n_rounds=31),
+        learner,
+    ]
+    for one in tried:
+        np.testing.assert_array_equal(
+            read(shared.outputs(one, needs=need)), read(plain.outputs(one, needs=need))
+        )
+
+
+@pytest.mark.parametrize("n_classes", KINDS)
+@pytest.mark.parametrize("early_stopping", [0, 4])
+def test_all_numbers_of_rounds_are_read_off_one_fit(n_classes, early_stopping):
+    learner, shared, plain = both_ways(n_classes)
+    learner = replace(learner, early_stopping=early_stopping)
+    need = "value" if n_classes == 0 else "probability"
+    values = [1, 2, 7, 8, 25, 60]
+    expected = [plain.outputs(replace(learner, n_rounds=n), needs=need) for n in values]
+    found = shared.path(learner, values[:3], needs=need)
+    # Another learner in between neither stops nor changes the growth of this one.
+    found_other = shared.path(replace(learner, learning_rate=0.05), [4], needs=need)
+    found += shared.path(learner, values[3:], needs=need)
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(read(ours), read(theirs))
+    assert np.abs(read(found_other[0]) - read(found[0])).max() > 1e-3
+    if early_stopping:
+        np.testing.assert_array_equal(read(found[-1]), read(found[-2]))
+    else:
+        assert np.abs(read(found[-1]) - read(found[-2])).max() > 1e-3
+
+
+def test_growths_on_two_folds_in_turn_do_not_disturb_each_other():
+    """XGBoost draws rows and columns from one stream per process unless each round has a seed."""
+    learner, first, plain = both_ways(2)
+    second = both_ways(2)[1]
+    for rounds in (5, 10, 15):
+        found = first.path(learner, [rounds], needs="probability")
+        second.path(replace(learner, subsample=0.6), [rounds], needs="probability")
+    expected = plain.outputs(replace(learner, n_rounds=15), needs="probability")
+    np.testing.assert_array_equal(read(found[0]), read(expected))
+
+
+@pytest.mark.parametrize("n_classes", KINDS)
+def test_early_stopping_stops_where_xgboost_would(n_classes):
+    X, y = make_rows(n_classes)
+    info = TaskInfo(kind=KINDS[n_classes], n_samples=70, n_features=12, n_classes=n_classes)
+    learner = load_learner("xgboost", **HARD, early_stopping=4)
+    ours = learner.build(info, seed=7, device="cpu").fit(X, y)
+    train, held_out = split_off(y, 5, stratify=n_classes > 0, seed=7)
+    data = xgboost.DMatrix(X[train], label=y[train], nthread=1)
+    settings = {
+        "tree_method": "hist",
+        "max_bin": learner.max_bin,
+        "learning_rate": 0.3,
+        "max_depth": 4,
+        "colsample_bytree": 0.4,
+        "subsample": 0.7,
+        "seed": 7,
+        "seed_per_iteration": True,
+        "nthread": 1,
+        "objective": ["reg:squarederror", "", "binary:logistic", "multi:softprob"][n_classes],
+        "base_score": 0.5 if n_classes == 3 else y.mean(),
+    } | ({"num_class": 3} if n_classes == 3 else {})
+    theirs = xgboost.train(
+        settings,
+        data,
+        num_boost_round=learner.n_rounds,
+        evals=[(xgboost.DMatrix(X[held_out], label=y[held_out], nthread=1), "held_out")],
+        early_stopping_rounds=4,
+        verbose_eval=False,
+    )
+    n_best = theirs.best_iteration + 1
+    assert n_best + 4 == theirs.num_boosted_rounds() < learner.n_rounds
+    assert ours.notes_ == (f"early stopping kept {n_best} rounds",)
+    raw = theirs.predict(
+        xgboost.DMatrix(X, nthread=1), output_margin=True, iteration_range=(0, n_best)
+    )
+    np.testing.assert_array_equal(
+        ours.booster_.predict(xgboost.DMatrix(X, nthread=1), output_margin=True), raw
+    )
+
+
+def test_the_bins_are_outside_the_space():
+    assert "max_bin" not in load_space("xgboost").parameters
