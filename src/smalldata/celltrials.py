@@ -168,7 +168,6 @@ def tuned_folds(record: RunRecord, trials: CellTrials) -> list[TunedFold]:
         score = result.scores.get(trials.measure)
         inner = None if chosen is None else chosen["score"]
         outer = None if score is None else score.value
-        known = inner is not None and outer is not None
         folds.append(
             TunedFold(
                 name=result.name,
@@ -180,7 +179,7 @@ def tuned_folds(record: RunRecord, trials: CellTrials) -> list[TunedFold]:
                 values={name: result.values.get(name) for name in names},
                 inner=inner,
                 outer=outer,
-                optimism=sign * (inner - outer) if known else None,
+                optimism=None if inner is None or outer is None else sign * (inner - outer),
             )
         )
     return folds

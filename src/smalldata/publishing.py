@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from smalldata.celltrials import CellTrials
 from smalldata.comparison import compare
 from smalldata.errors import RecordError
 from smalldata.progress import Reporter
@@ -53,6 +54,11 @@ def publish(
             if (explanation := _stored(folder, record, asked.get(record.folder, ""), reporter))
             is not None
         }
+        trials = {
+            record.hash: found
+            for record in records
+            if (found := _trials(folder, record, reporter)) is not None
+        }
         for record in records:
             if record.folder in asked or not (folder / record.folder / "report.html").is_file():
                 page = report_html(
@@ -60,9 +66,10 @@ def publish(
                     record,
                     explanation=explanations.get(record.hash),
                     comparison=comparison,
+                    trials=trials.get(record.hash),
                 )
                 CellFolder(folder / record.folder).write_text("report.html", page)
-        page = index_html(comparison, records, task=task, explanations=explanations)
+        page = index_html(comparison, records, task=task, explanations=explanations, trials=trials)
         write_text(folder / "index.html", page)
     return comparison
 
@@ -74,6 +81,7 @@ def write_report(
     *,
     explanation: Explanation | None = None,
     comparison: Comparison | None = None,
+    trials: CellTrials | None = None,
 ) -> None:
     """Write the report of one cell as a single HTML file.
 
@@ -87,13 +95,15 @@ def write_report(
     explanation : Explanation, optional
     comparison : Comparison, optional
         The table the record belongs to.
+    trials : CellTrials, optional
+        Of a tuned cell.
 
     Raises
     ------
     RecordError
         If the file cannot be written.
     """
-    page = report_html(task, record, explanation=explanation, comparison=comparison)
+    page = report_html(task, record, explanation=explanation, comparison=comparison, trials=trials)
     write_text(Path(path), page)
 
 
@@ -121,3 +131,19 @@ def _stored(folder: Path, record: RunRecord, key: str, reporter: Reporter) -> Ex
             if explanation is not None:
                 return explanation
     return None
+
+
+def _trials(folder: Path, record: RunRecord, reporter: Reporter) -> CellTrials | None:
+    """Return the trials of a tuned cell, or None; a torn file stops nothing."""
+    if not record.identity.get("tuning"):
+        return None
+    cell = CellFolder(folder / record.folder)
+    try:
+        found = cell.read_trials()
+        if found is None:
+            return None
+        columns, measure = found
+        return CellTrials(columns=columns, measure=measure, importances=cell.read_importances())
+    except RecordError as error:
+        reporter.warn(f"The tuning of {record.label} is left out of the pages: {error}")
+        return None

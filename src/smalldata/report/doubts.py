@@ -13,6 +13,7 @@ from smalldata.report.plain import (
     format_percent,
     sentence,
 )
+from smalldata.report.tuning_wording import doubt_tuning
 from smalldata.report.wording import MOSTLY, is_clear
 
 FEW_SAMPLES = 100
@@ -29,7 +30,11 @@ ONE_STUDY = (
 )
 
 
-def say_doubts(summary: dict[str, Any], primary: dict[str, Any] | None) -> list[str]:
+def say_doubts(
+    summary: dict[str, Any],
+    primary: dict[str, Any] | None,
+    tuning: dict[str, Any] | None = None,
+) -> list[str]:
     """List what weakens the result, gravest first; one sentence each."""
     task, cell, against = summary["task"], summary["cell"], summary["against"]
     doubts = []
@@ -61,6 +66,7 @@ def say_doubts(summary: dict[str, Any], primary: dict[str, Any] | None) -> list[
         doubts += doubt_beyond_linear(linear, better=primary["better"])
     doubts += [sentence(text) for text in task["warnings"]]
     doubts += doubt_explanation(summary["explanation"])
+    doubts += doubt_tuning(tuning)
     for note in cell["notes"][:4]:
         folds = f" ({count(note['n'], 'fold')})" if note["n"] < cell["n_ok"] else ""
         doubts.append(sentence(f"{note['text'].rstrip('.')}{folds}"))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from smalldata.celltrials import CellTrials
 from smalldata.measures import measures_for
 from smalldata.report.outcomes import (
     calibration,
@@ -20,6 +21,8 @@ from smalldata.report.outcomes import (
 )
 from smalldata.report.plain import flatten, plain
 from smalldata.report.summarize import describe_measure, find_test, names_of, summarize_task
+from smalldata.report.tuning import outline_tuning
+from smalldata.report.tuning_wording import outline_text
 from smalldata.report.verdict import say_comparison
 from smalldata.report.wording import SIGNIFICANT
 from smalldata.results import Comparison, ComparisonRow, Explanation, RunRecord
@@ -37,6 +40,7 @@ def summarize_comparison(
     records: Sequence[RunRecord],
     task: Task,
     explanations: Mapping[str, Explanation] | None = None,
+    trials: Mapping[str, CellTrials] | None = None,
 ) -> dict[str, Any]:
     """Describe a comparison with Python scalars, lists and dicts alone.
 
@@ -48,12 +52,18 @@ def summarize_comparison(
     task : Task
     explanations : mapping of str to Explanation, optional
         By the hash of the cell.
+    trials : mapping of str to CellTrials, optional
+        By the hash of the cell.
     """
     names = [measure.name for measure in measures_for(comparison.kind)]
     names.sort(key=lambda name: name != comparison.measure)
     by_hash = {record.hash: record for record in records}
     order = list(dict.fromkeys(row.hash for row in comparison.rows))
-    cells = [_cell(comparison, key, names, by_hash.get(key)) for key in order]
+    cells = [
+        _cell(comparison, key, names, by_hash.get(key))
+        | {"tuning": _tuning(by_hash.get(key), (trials or {}).get(key))}
+        for key in order
+    ]
     ranked = [cell for cell in cells if cell["rank"] is not None]
     sizes = sorted({cell["train_size"] for cell in cells if cell["train_size"] is not None})
     summary: dict[str, Any] = {
@@ -132,6 +142,11 @@ def _cell(
         },
         "versus_best": versus,
     }
+
+
+def _tuning(record: RunRecord | None, trials: CellTrials | None) -> dict[str, Any] | None:
+    found = None if record is None else outline_tuning(record, trials)
+    return found and found | {"text": outline_text(found)}
 
 
 def _best(comparison: Comparison, own: ComparisonRow) -> ComparisonRow | None:

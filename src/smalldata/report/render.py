@@ -16,12 +16,19 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from smalldata.report import plain, wording
+from smalldata.celltrials import CellTrials
+from smalldata.report import plain, tuning_wording, wording
 from smalldata.report.doubts import say_doubts
-from smalldata.report.figures import cell_figures, comparison_figures, explanation_figures
+from smalldata.report.figures import (
+    cell_figures,
+    comparison_figures,
+    explanation_figures,
+    tuning_figures,
+)
 from smalldata.report.figures.grammar import CONFIG
 from smalldata.report.overview import summarize_comparison
 from smalldata.report.summarize import summarize_cell
+from smalldata.report.tuning import summarize_tuning
 from smalldata.results import Comparison, Explanation, RunRecord
 from smalldata.task import Task
 
@@ -39,6 +46,7 @@ def report_html(
     *,
     explanation: Explanation | None = None,
     comparison: Comparison | None = None,
+    trials: CellTrials | None = None,
 ) -> str:
     """Write the report of one cell.
 
@@ -51,6 +59,8 @@ def report_html(
     comparison : Comparison, optional
         The table the cell belongs to; gives the rank, the test against dummy and the link to
         ``../index.html``.
+    trials : CellTrials, optional
+        Of a tuned cell: what its tuning came to.
 
     Returns
     -------
@@ -58,7 +68,8 @@ def report_html(
         One HTML page that loads nothing.
     """
     summary = summarize_cell(task, record, explanation, comparison)
-    page = _joined(cell_figures(summary), explanation_figures(summary))
+    tuning = summarize_tuning(record, trials)
+    page = _joined(cell_figures(summary), explanation_figures(summary), tuning_figures(tuning))
     page["params"]["rows"] = [str(name) for name in task.dataset.sample_ids]
     page["params"]["codes"] = [int(code) for code in task.y] if task.kind.is_classification else []
     page["params"].setdefault("classes", list(task.classes))
@@ -67,14 +78,17 @@ def report_html(
         "question": wording.say_question(summary["task"], summary["cell"]),
         "performance": wording.say_performance(
             summary["task"], summary["cell"], primary, summary["against"]
-        ),
+        )
+        + tuning_wording.say_tuned(tuning),
         "features": wording.say_features(summary["task"], summary["explanation"]),
-        "doubts": say_doubts(summary, primary),
+        "doubts": say_doubts(summary, primary, tuning),
+        "tuning": None if tuning is None else tuning_wording.say_tuning(tuning),
     }
     return _render(
         "report.html",
         page,
         summary=summary,
+        tuning=tuning,
         words=words,
         primary=primary,
         strips={score["name"]: strip(score) for score in summary["scores"]},
@@ -88,6 +102,7 @@ def index_html(
     *,
     task: Task,
     explanations: Mapping[str, Explanation] | None = None,
+    trials: Mapping[str, CellTrials] | None = None,
 ) -> str:
     """Write the page of a comparison.
 
@@ -99,13 +114,15 @@ def index_html(
     task : Task
     explanations : mapping of str to Explanation, optional
         By the hash of the cell; for the features that several models share.
+    trials : mapping of str to CellTrials, optional
+        By the hash of the cell; for the trials and the optimism of tuned models.
 
     Returns
     -------
     str
         One HTML page that loads nothing and links to ``<model>-<hash>/report.html``.
     """
-    summary = summarize_comparison(comparison, records, task, explanations)
+    summary = summarize_comparison(comparison, records, task, explanations, trials)
     name = summary["measure"]["name"]
     strips = shared_strips([cell["scores"].get(name) for cell in summary["cells"]])
     return _render(
@@ -186,13 +203,13 @@ def embed_json(value: Any) -> Markup:
     return Markup(text)
 
 
-def _joined(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "datasets": first["datasets"] | second["datasets"],
-        "params": first["params"] | second["params"],
-        "figures": first["figures"] + second["figures"],
-        "controls": first["controls"] | second["controls"],
-    }
+def _joined(*parts: dict[str, Any]) -> dict[str, Any]:
+    page: dict[str, Any] = {"datasets": {}, "params": {}, "figures": [], "controls": {}}
+    for part in parts:
+        for key in ("datasets", "params", "controls"):
+            page[key] |= part[key]
+        page["figures"] += part["figures"]
+    return page
 
 
 def _render(template: str, page: dict[str, Any], **context: Any) -> str:
@@ -238,6 +255,7 @@ def _environment() -> Environment:
     }
     environment.globals["interval"] = plain.format_interval
     environment.globals["count"] = plain.count
+    environment.globals["gap"] = tuning_wording.format_gap
     return environment
 
 

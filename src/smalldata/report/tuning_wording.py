@@ -1,0 +1,280 @@
+"""What a report says of the tuning: every sentence is a rule over the numbers of a summary.
+
+Step in the line: plain dict -> **sentences** (plain text; the templates escape it). The inner score
+is never told without saying that it is optimistic.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from smalldata.report.plain import (
+    count,
+    format_interval,
+    format_number,
+    format_percent,
+    format_seconds,
+    join_words,
+)
+
+DEPENDS, HARDLY = 1.0, 0.5
+"""Mean importance, in even shares (what each would have by chance alone), above which the inner
+score is said to depend on a hyperparameter, and below which it is said to hardly matter."""
+
+Words = dict[str, list[str]]
+
+
+def say_tuning(tuning: dict[str, Any]) -> Words:
+    """Say what tuning did: ``optimism``, ``effort``, ``choices``, ``importance``."""
+    return {
+        "optimism": say_optimism(tuning["optimism"], tuning["measure"]),
+        "effort": say_effort(tuning),
+        "choices": say_choices(tuning),
+        "importance": say_importance(tuning),
+    }
+
+
+def say_optimism(optimism: dict[str, Any], measure: dict[str, Any]) -> list[str]:
+    """Say what the tuning score would have flattered."""
+    if optimism["mean"] is None:
+        return [
+            f"What the tuning flattered is not known: no fold has {measure['title']} both on its "
+            "inner folds and on its held-out rows."
+        ]
+    inner, outer = format_number(optimism["inner"]), format_number(optimism["outer"])
+    over = "" if optimism["n"] == 1 else f", mean over {count(optimism['n'], 'fold')}"
+    told = (
+        f"The best trial scored {inner} on the inner folds, {outer} on rows never seen "
+        f"({measure['title']}{over})"
+    )
+    gap = optimism["mean"]
+    interval = (
+        ""
+        if optimism["low"] is None
+        else f" (95 % interval {format_interval(optimism['low'], optimism['high'])})"
+    )
+    if gap <= 0:
+        return [
+            f"{told}: here the tuning score did not flatter; its optimism is "
+            f"{format_gap(gap, inner)}{interval}.",
+            "That happens: models of the inner folds are trained on fewer rows than the one that "
+            "is tested.",
+        ]
+    sentences = [
+        f"{told}: {format_gap(gap, inner)}{interval} is what reporting the tuning score would have "
+        "flattered."
+    ]
+    if optimism["low"] is not None and optimism["low"] <= 0:
+        sentences.append(
+            "The interval contains 0: these folds do not show that it would flatter again."
+        )
+    return sentences
+
+
+def format_gap(gap: float, beside: str) -> str:
+    """Write a difference with as many decimals as the score beside it.
+
+    Example
+    -------
+    >>> format_gap(0.00442, "0.897"), format_gap(0.00004, "0.897"), format_gap(3.21, "41.2")
+    ('0.004', 'less than 0.001', '3.2')
+    """
+    n_decimals = len(beside.partition(".")[2])
+    text = f"{gap:.{n_decimals}f}"
+    if gap != 0 and float(text) == 0:
+        return f"less than {10**-n_decimals:.{n_decimals}f}" if gap > 0 else "0"
+    return text.replace("-", "−")
+
+
+def say_effort(tuning: dict[str, Any]) -> list[str]:
+    """Say how many trials there were, how they ended, and what they took."""
+    counts, settings = tuning["counts"], tuning["settings"]
+    per_fold = tuning["per_fold"]
+    if not per_fold:
+        return ["No trial was finished: every fold was fitted with the untuned values."]
+    len_used = tuning["n_folds"] - tuning["n_untuned"]
+    most = count(per_fold[-1], "trial")
+    each = most if len(per_fold) == 1 else f"{per_fold[0]} to {most}"
+    repeats = settings["inner_repeats"] or 1
+    inner = f"{settings['inner_folds']} inner folds" + (
+        f", {repeats} times over" if repeats > 1 else ""
+    )
+    sentences = [
+        f"There were {each} in each of {count(len_used, 'outer fold')} (sampler "
+        f"{settings['sampler']}; the first is the untuned default), scored on {inner} of its "
+        "training rows."
+    ]
+    ended = [f"{counts['ok']} were scored"]
+    ended += [f"{counts[state]} {state}" for state in ("pruned", "failed") if counts[state]]
+    total = count(tuning["n_trials"], "trial")
+    how = f"All {total} were scored" if len(ended) == 1 else f"Of {total} {join_words(ended)}"
+    sentences.append(f"{how}; they took {format_seconds(tuning['seconds'])}.")
+    if tuning["fits"].get("spared"):
+        spared = tuning["fits"]["spared"]
+        sentences.append(
+            f"Pruning spared {spared} of {spared + tuning['fits']['fits']} fits on inner folds."
+        )
+    if tuning["failures"]:
+        first = tuning["failures"][0]
+        sentences.append(
+            f"The commonest failure ({count(first['n'], 'trial')}): {first['reason'].rstrip('.')}."
+        )
+    if tuning["n_untuned"]:
+        sentences.append(
+            f"{count(tuning['n_untuned'], 'fold')} of {tuning['n_folds']} had no trial and "
+            f"{'was' if tuning['n_untuned'] == 1 else 'were'} fitted with the untuned values."
+        )
+    return sentences
+
+
+def say_choices(tuning: dict[str, Any]) -> list[str]:
+    """Say which hyperparameters were chosen alike in the folds, and which jump about."""
+    n_folds = tuning["n_folds"] - tuning["n_untuned"]
+    if n_folds < 2:
+        return ["One tuned fold does not show whether the choice is steady."]
+    kinds: dict[str, list[dict[str, Any]]] = {"steady": [], "moves": [], "jumps": []}
+    for parameter in tuning["parameters"]:
+        kinds[parameter["agreement"]].append(parameter)
+    sentences = []
+    if kinds["steady"]:
+        everything = len(kinds["steady"]) == len(tuning["parameters"])
+        sentences.append(
+            f"{'All choices are steady' if everything else 'Steady'} over the {n_folds} folds: "
+            f"{join_words([_with_count(one, n_folds) for one in kinds['steady']])}."
+        )
+    if kinds["moves"]:
+        sentences.append(
+            f"Mostly alike: {join_words([_with_count(one, n_folds) for one in kinds['moves']])}."
+        )
+    sentences += _say_jumps(kinds["jumps"], n_folds, even=even_share(tuning))
+    return sentences
+
+
+def even_share(tuning: dict[str, Any]) -> float:
+    """Return the importance of each hyperparameter if all had the same, as by chance alone."""
+    return 1 / max(1, sum(one["importance"] is not None for one in tuning["parameters"]))
+
+
+def _say_jumps(parameters: Sequence[dict[str, Any]], n_folds: int, *, even: float) -> list[str]:
+    """Say what jumps about, apart by whether it matters to the score."""
+    groups: list[tuple[str, list[dict[str, Any]]]] = [
+        ("though the inner score depends on it: these samples do not settle its value", []),
+        ("but hardly matters to the inner score", []),
+        ("", []),
+    ]
+    for one in parameters:
+        weight = one["importance"] and one["importance"]["mean"] / even
+        place = 2 if weight is None else 0 if weight > DEPENDS else 1 if weight < HARDLY else 2
+        groups[place][1].append(one)
+    sentences = []
+    for clause, found in groups:
+        if not found:
+            continue
+        told = clause
+        if len(found) > 1:
+            told = (
+                told.replace("depends on it", "depends on them")
+                .replace("its value", "their values")
+                .replace("hardly matters", "hardly matter")
+            )
+        sentences.append(
+            f"{'Jumps' if len(found) == 1 else 'Jump'} about"
+            f"{f', {told}' if told else ''}: "
+            f"{join_words([_with_count(one, n_folds) for one in found])}."
+        )
+    return sentences
+
+
+def _with_count(parameter: dict[str, Any], n_folds: int) -> str:
+    return f"{parameter['name']} ({parameter['n_agreeing']} of {n_folds} agree)"
+
+
+def say_importance(tuning: dict[str, Any]) -> list[str]:
+    """Say which hyperparameters the inner score depends on, or why that is not known."""
+    known = tuning["importance"]
+    if not known["n_known"]:
+        return [f"No importances: {known['reason']}."]
+    weighed = sorted(
+        (one for one in tuning["parameters"] if one["importance"] is not None),
+        key=lambda one: -one["importance"]["mean"],
+    )
+    even = even_share(tuning)
+    leading = [one for one in weighed[:3] if one["importance"]["mean"] > DEPENDS * even]
+    leading = leading or weighed[:1]
+    told = [f"{one['name']} ({format_percent(one['importance']['mean'])})" for one in leading]
+    sentences = [
+        f"The inner score depends most on {join_words(told)}; by chance alone each would have "
+        f"{format_percent(even)}."
+    ]
+    if known["n_known"] < known["n_folds"]:
+        sentences.append(
+            f"Importances are of {known['n_known']} of {known['n_folds']} folds"
+            + (
+                f"; of {known['n_folds'] - known['n_asked']} they were not computed, to save time"
+                if known["n_asked"] < known["n_folds"]
+                else f"; of the others not: {known['reason']}"
+            )
+            + "."
+        )
+    path = [one["name"] for one in tuning["parameters"] if one["is_path"]]
+    if path:
+        sentences.append(
+            f"{join_words(path)} has none: no trial chose it, all its values were read off each "
+            "fit."
+        )
+    return sentences
+
+
+# ---------------------------------------------------------------- beyond its own section
+
+
+def say_tuned(tuning: dict[str, Any] | None) -> list[str]:
+    """Say on the first screen that the score is of rows the tuning never saw."""
+    if tuning is None or not tuning["per_fold"]:
+        return []
+    gap = tuning["optimism"]["mean"]
+    told = (
+        f", {format_number(tuning['optimism']['inner'])} where they were chosen (optimistic)"
+        if gap is not None and gap > 0
+        else ""
+    )
+    return [
+        f"Its values were tuned inside each training fold, {count(tuning['per_fold'][-1], 'trial')}"
+        f"{'' if len(tuning['per_fold']) == 1 else ' at most'}{told}; the score is of rows that "
+        "the tuning never saw."
+    ]
+
+
+def doubt_tuning(tuning: dict[str, Any] | None) -> list[str]:
+    """Warn that there is no one best setting where what the inner score depends on jumps about."""
+    if tuning is None:
+        return []
+    names = [
+        one["name"]
+        for one in tuning["parameters"]
+        if one["agreement"] == "jumps"
+        and one["importance"] is not None
+        and one["importance"]["mean"] > DEPENDS * even_share(tuning)
+    ]
+    if not names:
+        return []
+    return [
+        f"The tuned {join_words(names)} {'jumps' if len(names) == 1 else 'jump'} about from fold "
+        "to fold: there is no one best setting to carry over."
+    ]
+
+
+def outline_text(outline: dict[str, Any]) -> str:
+    """Name the trials of a model and its optimism, for a table.
+
+    Example
+    -------
+    >>> outline_text({"fewest": 15, "most": 15, "mean": 0.0412, "inner": 0.91})
+    'tuned, 15 trials; optimism 0.041'
+    """
+    if outline["fewest"] == outline["most"]:
+        text = f"tuned, {count(outline['most'], 'trial')}"
+    else:
+        text = f"tuned, {outline['fewest']} to {count(outline['most'], 'trial')}"
+    if outline["mean"] is None:
+        return text
+    return f"{text}; optimism {format_gap(outline['mean'], format_number(outline['inner']))}"
