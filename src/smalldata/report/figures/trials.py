@@ -151,28 +151,30 @@ def _axes(n: int) -> list[Spec]:
     """One horizontal line per row, its ends named beside it and what lies between them below."""
     x = {"field": "x", "type": "quantitative", "axis": None, "scale": _across()}
     y = {"field": "p", "type": "quantitative", "axis": _row_axis(n), "scale": _down(n)}
-    text: Spec = {"type": "text", "fontSize": 11, "limit": MARGIN - 10}
-    beside: list[tuple[str, Spec]] = [
-        ("datum.x == 0", {"align": "right", "dx": -8}),
-        ("datum.x == 1", {"align": "left", "dx": 8}),
-        ("datum.x > 0 && datum.x < 1", {"dy": 13}),
-    ]
-    return [
+    layers: list[Spec] = [
         {
             "data": data("tuned_ticks"),
             "mark": {"type": "line", "strokeWidth": 1, "opacity": 0.35, "color": "currentColor"},
             "encoding": {"x": x, "y": y, "detail": {"field": "p", "type": "nominal"}},
-        },
-        *(
+        }
+    ]
+    places: list[tuple[str, Spec]] = [
+        ("datum.x == 0", {"align": "right", "dx": -8}),
+        ("datum.x == 1", {"align": "left", "dx": 8}),
+        ("datum.x > 0 && datum.x < 1", {"dy": 13}),
+    ]
+    for only, place in places:
+        mark: Spec = {"type": "text", "fontSize": 11, "limit": MARGIN - 10, **place}
+        text = {"field": "text", "type": "nominal"}
+        layers.append(
             {
                 "data": data("tuned_ticks"),
                 "transform": [{"filter": only}],
-                "mark": {**text, **place},
-                "encoding": {"x": x, "y": y, "text": {"field": "text", "type": "nominal"}},
+                "mark": mark,
+                "encoding": {"x": x, "y": y, "text": text},
             }
-            for only, place in beside
-        ),
-    ]
+        )
+    return layers
 
 
 def _across() -> Spec:
