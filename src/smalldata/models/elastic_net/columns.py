@@ -8,10 +8,11 @@ the many sweeps that correlated columns would take.
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.linalg import LinAlgError
 
 from smalldata.models.elastic_net.losses import Array
 from smalldata.models.elastic_net.problem import Fit, Problem, least_slopes
+from smalldata.models.elastic_net.systems import solve_positive
 
 MOST_STEPS = 100  # of Newton
 MOST_ROUNDS = 200  # of coordinate descent and solve, in one step
@@ -102,9 +103,7 @@ def minimise_quadratic(
     ndarray of shape (n,)
     """
     if l1 == 0:
-        return np.asarray(
-            -cho_solve(cho_factor(bend, lower=True, check_finite=False), slope, check_finite=False)
-        )
+        return -solve_positive(bend, slope)
     from smalldata.models.elastic_net.sweeps import sweep  # compiled: only where it is needed
 
     coef, gradient = start.copy(), slope.copy()
@@ -115,10 +114,9 @@ def minimise_quadratic(
         used = np.flatnonzero(coef)
         sign = np.sign(coef[used])
         try:
-            factor = cho_factor(bend[np.ix_(used, used)], lower=True, check_finite=False)
+            step = -solve_positive(bend[np.ix_(used, used)], gradient[used] + l1 * sign)
         except LinAlgError:  # no L2 part, and columns that depend on each other
             continue
-        step = -cho_solve(factor, gradient[used] + l1 * sign, check_finite=False)
         # The solve holds as far as the first coefficient that reaches 0.
         crossing = np.flatnonzero((coef[used] + step) * sign < 0)
         share = 1.0
