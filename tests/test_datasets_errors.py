@@ -10,6 +10,7 @@ import pytest
 
 from smalldata.datasets import load_dataset
 from smalldata.errors import ConfigError, DataError
+from smalldata.task import make_task
 
 PLAIN = (
     "sample,tau,age,outcome\ns1,1.5,60,case\ns2,2.5,61,control\ns3,3,62,case\ns4,0.5,63,control\n"
@@ -21,7 +22,7 @@ def read(tmp_path):
     def load(content, *, name="my.csv", target="outcome", **values):
         path = tmp_path / name
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return load_dataset("table", path=str(path), target=target, **values)
+        return load_dataset("table", **{"path": str(path), "target": target, **values})
 
     return load
 
@@ -238,7 +239,7 @@ CONFIG_ERRORS = {
     ),
     "kind": (
         {"kind": "survival"},
-        "kind must be one of binary, multiclass, regression, or null; got 'survival'.",
+        "kind must be one of binary, multiclass, regression; got 'survival'.",
     ),
     "positive": (
         {"positive": "sick"},
@@ -262,6 +263,22 @@ CONFIG_ERRORS = {
         "positive is for a target of two classes; 'age' is read as regression with 4 different "
         "values. Leave it out or set dataset.kind=binary.",
     ),
+    "blocks to turn that are none": (
+        {"transpose": "yes"},
+        "transpose must be true, false or blocks among features; got 'yes'.",
+    ),
+    "truth value": (
+        {"drop_empty": 5},
+        "dataset.drop_empty must be true or false; got 5.",
+    ),
+    "list": (
+        {"drop": None},
+        "dataset.drop must be a list or text; got null.",
+    ),
+    "file": (
+        {"path": ["a.csv", "b.csv"]},
+        "dataset.path must be text or a mapping or null; got ['a.csv', 'b.csv'].",
+    ),
     "unknown key": (
         {"seperator": ";"},
         None,
@@ -277,6 +294,35 @@ def test_wrong_setting_gets_one_sentence(read, case):
         assert found.endswith("there is no key 'seperator'; did you mean 'separator'?")
     else:
         assert found == sentence
+
+
+@pytest.mark.parametrize(
+    ("dataset", "values", "sentence"),
+    [
+        ("omics", {"kind": "foo"}, "kind must be one of binary, multiclass, regression"),
+        ("omics", {"kind": None}, "dataset.kind must be text; got null."),
+        ("omics", {"kind": "regression"}, "'Class' holds text"),
+        ("omics", {"drop": {"a": 1}}, "dataset.drop must be a list or text"),
+        ("synthetic", {"n": "many"}, "dataset.n must be a whole number; got 'many'."),
+        ("synthetic", {"n": 20.5}, "dataset.n must be a whole number; got 20.5."),
+        ("synthetic", {"noise": True}, "dataset.noise must be a number; got True."),
+    ],
+)
+def test_values_of_the_wrong_type_are_named_whatever_the_loader(dataset, values, sentence):
+    with pytest.raises((ConfigError, DataError)) as caught:
+        load_dataset(dataset, **values)
+    assert sentence in str(caught.value)
+
+
+def test_a_number_may_stand_where_text_is_asked_for(read):
+    found = read(PLAIN.replace("2.5", "-999"), missing=-999, name="my.csv")
+    assert found.X["tau"].isna().tolist() == [False, True, False, False]
+    assert read(PLAIN.replace("tau", "5"), drop=5).feature_names == ("age",)
+
+
+def test_a_kind_that_is_none_is_refused_by_make_task():
+    with pytest.raises(ConfigError, match="kind must be one of binary"):
+        make_task(load_dataset("omics"), kind="survival")
 
 
 def test_a_missing_header_is_guessed(read):

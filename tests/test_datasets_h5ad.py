@@ -137,11 +137,23 @@ def test_rows_without_a_target(file):
         ({"names": "symbl"}, r"names must be a column of var of cells.h5ad; .*'symbol'\?"),
         ({"groups": "person"}, r"groups must be a column of obs"),
         ({"target": None}, "path and target must be given"),
+        ({"obs": ["age", "outcome"]}, "obs must name features; 'outcome' has another role"),
+        ({"obs": ["donor"], "groups": "donor"}, "'donor' has another role"),
     ],
 )
 def test_wrong_settings(file, values, sentence):
     with pytest.raises(ConfigError, match=sentence):
         load_dataset("h5ad", path=file, **({"target": "outcome"} | values))
+
+
+def test_rows_without_a_group_are_no_group_and_names_meet_once(file):
+    with pytest.raises(DataError, match=r"groups must be known .*'stage' is missing in row 3"):
+        load_dataset("h5ad", path=file, target="outcome", groups="stage")
+    with h5py.File(file, "r+") as handle:
+        handle["var"].move("gene_id", "other")
+        text(handle["var"], "gene_id", ["age", *"bcd"])
+    with pytest.raises(DataError, match="'age' is in obs and in var"):
+        load_dataset("h5ad", path=file, target="outcome", obs=["age"])
 
 
 def test_unfit_files(file, tmp_path):

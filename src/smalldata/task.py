@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from smalldata.errors import DataError
+from smalldata.errors import ConfigError, DataError
 
 
 class TaskKind(StrEnum):
@@ -28,6 +28,20 @@ class TaskKind(StrEnum):
     def is_classification(self) -> bool:
         """True for binary and multiclass targets."""
         return self is not TaskKind.REGRESSION
+
+
+def find_kind(name: str) -> TaskKind:
+    """Return the kind of task with this name.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
+    known = [member.value for member in TaskKind]
+    if name not in known:
+        raise ConfigError(f"kind must be one of {', '.join(known)}; got {name!r}.")
+    return TaskKind(name)
 
 
 PRIMARY_MEASURES = {
@@ -237,10 +251,12 @@ def make_task(
 
     Raises
     ------
+    ConfigError
+        If there is no such kind.
     DataError
         If the target does not fit the kind.
     """
-    task_kind = dataset.kind if kind is None else TaskKind(kind)
+    task_kind = dataset.kind if kind is None else find_kind(kind)
     classes: tuple[str, ...] = ()
     if task_kind is TaskKind.REGRESSION:
         y = _numeric_target(dataset)

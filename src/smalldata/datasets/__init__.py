@@ -4,8 +4,10 @@ Step in the line: **files -> Dataset** -> Task. A loader reads and checks; it ne
 scales, imputes or selects.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral, Real
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from smalldata.catalogue import read_entry, resolve
 from smalldata.datasets.assembling import did_you_mean
@@ -63,7 +65,7 @@ def build_dataset(config: Mapping[str, Any]) -> Dataset:
     Raises
     ------
     ConfigError
-        If ``_target_`` is no loader of this package.
+        If ``_target_`` is no loader of this package, or a value is not of the type it takes.
     DataError
         If the table is not fit to be a dataset.
     """
@@ -71,5 +73,51 @@ def build_dataset(config: Mapping[str, Any]) -> Dataset:
     target = str(settings.pop("_target_", ""))
     if not target.startswith("smalldata.datasets."):
         raise ConfigError(f"_target_ of a dataset must name a loader; got {target!r}.")
-    dataset: Dataset = resolve(target)(**settings)
+    loader = resolve(target)
+    dataset: Dataset = loader(**_typed(settings, loader))
     return dataset
+
+
+_TYPES = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    Sequence: "a list",
+    Mapping: "a mapping",
+    NoneType: "null",
+}
+
+
+def _typed(settings: Mapping[str, Any], loader: Callable[..., Dataset]) -> dict[str, Any]:
+    """Check the values against the types that the loader's arguments name.
+
+    A number is text where text is asked for: a marker ``-999``, a column called 5.
+    """
+    hints = get_type_hints(loader)
+    typed = {}
+    for key, value in settings.items():
+        if key not in hints:
+            known = [name for name in hints if name != "return"]
+            raise ConfigError(f"there is no key 'dataset.{key}'{did_you_mean(key, known)}")
+        hint = hints[key]
+        members = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+        kinds = [get_origin(member) or member for member in members]
+        if any(_is(value, kind) for kind in kinds):
+            typed[key] = value
+        elif str in kinds and isinstance(value, int | float):
+            typed[key] = str(value)
+        else:
+            words = " or ".join(_TYPES[kind] for kind in kinds if kind in _TYPES)
+            shown = "null" if value is None else repr(value)
+            raise ConfigError(f"dataset.{key} must be {words}; got {shown}.")
+    return typed
+
+
+def _is(value: object, kind: Any) -> bool:
+    if kind is Sequence:
+        return isinstance(value, Sequence) and not isinstance(value, str)
+    if kind in (int, float):
+        number = Integral if kind is int else Real
+        return isinstance(value, number) and not isinstance(value, bool)
+    return isinstance(value, kind)

@@ -133,8 +133,8 @@ def kept_columns(
     columns: Sequence[str],
     column_blocks: Sequence[str],
     *,
-    blocks: Sequence[str] | None,
-    drop: Sequence[str],
+    blocks: Sequence[str] | str | None,
+    drop: Sequence[str] | str,
 ) -> list[int]:
     """Positions of the columns that remain after the choice of blocks and the columns to drop.
 

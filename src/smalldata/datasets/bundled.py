@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,7 @@ from smalldata.datasets.assembling import (
 )
 from smalldata.datasets.columns import as_categories
 from smalldata.errors import ConfigError, DataError
-from smalldata.task import Dataset, Provenance, TaskKind
+from smalldata.task import Dataset, Provenance, TaskKind, find_kind
 
 
 def load(
@@ -40,8 +41,8 @@ def load(
     id: str | None = None,
     groups: str | None = None,
     batch: str | None = None,
-    blocks: Sequence[str] | None = None,
-    drop: Sequence[str] = (),
+    blocks: Sequence[str] | str | None = None,
+    drop: Sequence[str] | str = (),
     sha256: str = "",
     licence: str = "",
     citation: str = "",
@@ -123,9 +124,8 @@ def load(
     candidate_blocks = [block_of[column] for column in candidates]
     kept = kept_columns(candidates, candidate_blocks, blocks=blocks, drop=drop)
     features = {candidates[place]: _values(table[candidates[place]]) for place in kept}
-    task_kind = TaskKind(kind)
-    regression = task_kind is TaskKind.REGRESSION
-    outcome = table[target].cast(pa.float64() if regression else pa.string())
+    task_kind = find_kind(kind)
+    outcome = _outcome(table[target], task_kind, target=target)
     ids = table[id].to_pylist() if id is not None else range(1, table.num_rows + 1)
     asked = {
         "target": target,
@@ -140,7 +140,7 @@ def load(
     defaults = read_entry("dataset", name) if name in names("dataset") else {}
     return assemble(
         feature_table(features),
-        outcome.to_numpy(),
+        outcome,
         name=name_with_changes(name, asked, defaults),
         target=target,
         kind=task_kind,
@@ -164,6 +164,17 @@ def _roles(description: dict[str, list[dict[str, str | int]]]) -> tuple[list[str
         roles += [str(run["role"])] * int(run["n_columns"])
         blocks += [str(run["block"])] * int(run["n_columns"])
     return roles, blocks
+
+
+def _outcome(column: pa.ChunkedArray, kind: TaskKind, *, target: str) -> NDArray[Any]:
+    if kind is not TaskKind.REGRESSION:
+        return np.asarray(column.cast(pa.string()).to_numpy())
+    try:
+        return np.asarray(column.cast(pa.float64()).to_numpy())
+    except pa.ArrowInvalid:
+        raise DataError(
+            f"a regression needs a numeric target; {target!r} holds text. Leave dataset.kind out."
+        ) from None
 
 
 def _values(column: pa.ChunkedArray) -> NDArray[np.float64] | pd.Categorical:

@@ -24,7 +24,7 @@ from smalldata.datasets.assembling import (
     name_with_fingerprint,
     several,
 )
-from smalldata.datasets.columns import labels, type_column
+from smalldata.datasets.columns import labels, text_markers, type_column
 from smalldata.datasets.reading import Cells
 from smalldata.datasets.target import check_complete, missing_rows, read_target
 from smalldata.errors import ConfigError, DataError
@@ -44,7 +44,7 @@ def load(
     layer: str | None = None,
     names: str | None = None,
     obs: Sequence[str] | str = (),
-    blocks: Sequence[str] | None = None,
+    blocks: Sequence[str] | str | None = None,
     positive: object = None,
     kind: str | None = None,
     drop: Sequence[str] | str = (),
@@ -134,10 +134,18 @@ def load(
         matrix = _matrix(handle, layer, file.name)
         roles = {"groups": groups, "batch": batch, "folds": folds}
         apart = {
-            role: [labels(columns.column(column, role=role))[row] for row in rows]
+            role: _role_labels(columns.column(column, role=role), rows, role=role, name=column)
             for role, column in roles.items()
             if column
         }
+        for column in obs_list:
+            if column in (target, groups, batch, folds):
+                raise ConfigError(f"obs must name features; {column!r} has another role.")
+            if column in feature_names:
+                raise DataError(
+                    f"feature names must be unique; {column!r} is in obs and in var. Rename it, or "
+                    "leave it out of dataset.obs."
+                )
         ids = labels(columns.column(id, role="id"))
         extra = {column: _taken(columns.column(column, role="obs"), rows) for column in obs_list}
     if matrix.shape != (len(outcome), len(feature_names)):
@@ -191,6 +199,19 @@ def load(
         dataset, name or file.stem, read=[sha256, layer, names], subset=subset
     )
     return replace(dataset, name=called)
+
+
+def _role_labels(cells: Cells, rows: NDArray[np.intp], *, role: str, name: str) -> list[str]:
+    """Entries of groups, batch or folds, all present: rows without a group are no group."""
+    entries = labels(_taken(cells, rows))
+    marks = text_markers(entries)
+    absent = [row for row, entry in zip(rows, entries, strict=True) if entry.lower() in marks]
+    if absent:
+        raise DataError(
+            f"{role} must be known for every row; {name!r} is missing in row {absent[0] + 1} of "
+            f"obs ({len(absent)} in all)."
+        )
+    return entries
 
 
 class _Frame:

@@ -10,7 +10,7 @@ from smalldata.catalogue import read_entry
 from smalldata.datasets.assembling import assemble, name_with_changes
 from smalldata.errors import ConfigError
 from smalldata.seeding import seed_for
-from smalldata.task import Dataset, Provenance, TaskKind
+from smalldata.task import Dataset, Provenance, TaskKind, find_kind
 
 
 def load(
@@ -67,9 +67,7 @@ def load(
     >>> dataset.X.shape, len(dataset.truth)
     ((40, 100), 3)
     """
-    known = [member.value for member in TaskKind]
-    if kind not in known:
-        raise ConfigError(f"kind must be one of {', '.join(known)}; got {kind!r}.")
+    task_kind = find_kind(kind)
     if n < 4 or p < 1 or not 0 <= informative <= p:
         raise ConfigError(
             f"n must be at least 4, p at least 1 and informative between 0 and p; got n={n}, "
@@ -80,7 +78,6 @@ def load(
             f"noise must not be negative, missing lie in [0, 1) and n_classes be at least 3; got "
             f"noise={noise}, missing={missing}, n_classes={n_classes}."
         )
-    task_kind = TaskKind(kind)
     generator = np.random.default_rng(seed_for(seed, "synthetic"))
     values = generator.standard_normal((n, p))
     places = np.sort(generator.choice(p, size=informative, replace=False))

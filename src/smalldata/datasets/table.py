@@ -52,7 +52,7 @@ def load(
     separator: str | None = None,
     decimal: str | None = None,
     encoding: str | None = None,
-    transpose: bool | Sequence[str] = False,
+    transpose: bool | Sequence[str] | str = False,
     sheet: str | int | None = None,
     join_how: str = "inner",
     drop_missing_target: bool = False,
@@ -136,6 +136,11 @@ def load(
         raise ConfigError("path must name a file: dataset.path=my.csv dataset.target=COLUMN.")
     files = dict(path) if isinstance(path, Mapping) else {SINGLE_BLOCK: path}
     turned = list(files) if transpose is True else [] if transpose is False else several(transpose)
+    for block in turned:
+        if block not in files:
+            raise ConfigError(
+                f"transpose must be true, false or blocks among {', '.join(files)}; got {block!r}."
+            )
     tables = {
         block: read_table(
             file,

@@ -15,7 +15,7 @@ from smalldata.datasets.columns import TypedColumn, labels, text_markers, type_c
 from smalldata.datasets.reading import Cells
 from smalldata.datasets.vocabulary import MISSING_NUMBER, NEGATIVE_CLASSES, POSITIVE_CLASSES
 from smalldata.errors import ConfigError, DataError
-from smalldata.task import TaskKind
+from smalldata.task import TaskKind, find_kind
 
 MAX_INTEGER_CLASSES = 10
 
@@ -183,21 +183,16 @@ def read_target(
     DataError
         If the target is constant, all distinct for a classifier, or does not fit the kind.
     """
-    known = [member.value for member in TaskKind]
-    if kind is not None and kind not in known:
-        raise ConfigError(f"kind must be one of {', '.join(known)}, or null; got {kind!r}.")
+    asked = None if kind is None else find_kind(kind)
     names = labels(cells)
     counts = Counter(names)
     if len(counts) == 1:
         raise DataError(
             f"the target {name!r} must vary; it is {names[0]!r} in every row ({len(names)})."
         )
-    if kind is not None:
-        task_kind = TaskKind(kind)
-    else:
-        task_kind = infer_kind(
-            type_column(cells, decimal=decimal, categorical=categorical, where=where, name=name)
-        )
+    task_kind = asked or infer_kind(
+        type_column(cells, decimal=decimal, categorical=categorical, where=where, name=name)
+    )
     if positive is not None and task_kind is not TaskKind.BINARY:
         raise ConfigError(
             f"positive is for a target of two classes; {name!r} is read as {task_kind} with "
