@@ -140,6 +140,8 @@ class Frame:
         cell = dict(self.plan.record.identity)
         searched = {one.key.removeprefix("model.learner.") for one in self.dimensions}
         cell["learner"] = {k: v for k, v in cell["learner"].items() if k not in searched}
+        for name in ("content", "split", "splits"):  # short enough to be shown as a difference
+            cell[name] = cell[name][:12]
         return {
             "space": dict(describe_space(self.dimensions)),
             "order": [one.key for one in self.dimensions],
