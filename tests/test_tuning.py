@@ -536,6 +536,7 @@ def test_killed_at_any_trial_it_goes_on_to_the_same_trials_and_values(tmp_path):
             for name in ("calm", "killed")
         ]
         assert len(logs[0]) >= 13
+        assert {"ok", "pruned"} <= {trial.state for trial in logs[0]}
         assert differences(*[[_timeless(trial) for trial in log] for log in logs]) == []
 
 

@@ -50,7 +50,7 @@ def run(sampler: str, log: TrialFolder) -> dict:
     task = binary_toy()
     splits = make_splits(task, "kfold", n_splits=3)
     learner, space = load_learner("svm"), load_space("svm")
-    options = TuningOptions(trials=N_TRIALS, inner_folds=2, sampler=sampler)
+    options = TuningOptions(trials=N_TRIALS, inner_folds=3, sampler=sampler)
     tuner = make_tuner(task, learner, space, options=options, log=log)
     result = evaluate_fold(task, learner, splits, splits.folds[1], tuner=tuner)
     return {"status": result.status, "values": dict(result.values), "notes": list(result.notes)}
