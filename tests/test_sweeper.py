@@ -248,7 +248,8 @@ def test_a_sweep_is_one_optimistic_row_and_counts_once_in_holm(capsys):
     nested = next(note for note in comparison["notes"] if "inside the folds" in note)
     command = shlex.split(nested.partition("folds: ")[2])
     page = (path.parent / "index.html").read_text(encoding="utf-8")
-    for place in (out, path.with_name("comparison.md").read_text(encoding="utf-8"), page):
+    own = (path.parent / record.folder / "report.html").read_text(encoding="utf-8")
+    for place in (out, path.with_name("comparison.md").read_text(encoding="utf-8"), page, own):
         assert "tune=optuna" in place
         assert "optimistic" in place
     assert main(command[3:]) == 0

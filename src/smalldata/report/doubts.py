@@ -46,10 +46,11 @@ def say_doubts(
         )
     elif cell["status"] == "failed" and cell["n_ok"] < cell["n_planned"]:
         doubts.append(f"Only {cell['n_ok']} of {cell['n_planned']} folds are finished.")
-    if against is not None and against["optimistic"]:
+    if cell.get("optimistic") or (against is not None and against["optimistic"]):
+        instead = cell.get("instead")
         doubts.append(
             "This score is optimistic: the settings were chosen by the same folds that it is "
-            "measured on."
+            f"measured on{f'; the same search inside the folds: {instead}' if instead else ''}."
         )
     if cell["train_size"] is not None:
         doubts.append(

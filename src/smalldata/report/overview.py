@@ -79,7 +79,11 @@ def summarize_comparison(
         "sizes": sizes,
         "notes": [str(note) for note in comparison.notes],
         "environment": flatten(
-            {key: value for key, value in comparison.environment.items() if key != "command"}
+            {
+                key: value
+                for key, value in comparison.environment.items()
+                if key not in ("command", "sweep")
+            }
         ),
         "commands": list(
             dict.fromkeys(

@@ -205,6 +205,8 @@ def _cell(record: RunRecord) -> dict[str, Any]:
         "notes": [{"text": text, "n": n} for text, n in notes.most_common()],
         "seconds": seconds,
         "command": str(record.environment.get("command", "")),
+        "optimistic": bool(record.identity.get("optimistic", False)),
+        "instead": str(record.environment.get("sweep", {}).get("instead", "")),
     }
 
 
