@@ -54,6 +54,7 @@ def weigh_parameters(
         none; ``n_asked``: outer folds that were looked at.
     """
     searched = {name: found for name, found in space.parameters.items() if name != path}
+    trials = {name: found for name, found in trials.items() if found}
     names = list(trials)
     if len(searched) < 2:
         only = next(iter(searched), path or "")

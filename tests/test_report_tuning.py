@@ -1,0 +1,661 @@
+"""The tuning of a cell, from its trials to the pages: agreement, importances, optimism, figures."""
+
+import itertools
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from report_cells import HOSTILE, make_record, make_toy_task
+from smalldata import importances
+from smalldata.celltrials import (
+    CellTrials,
+    Dimension,
+    agreeing_share,
+    dimensions,
+    judge_agreement,
+    tuned_folds,
+)
+from smalldata.cli import main
+from smalldata.comparison import compare
+from smalldata.importances import weigh_parameters
+from smalldata.learner import SearchSpace
+from smalldata.records import CellFolder
+from smalldata.report import index_html, report_html
+from smalldata.report.figures import tuning_figures
+from smalldata.report.tuning import outline_tuning, summarize_tuning
+from smalldata.report.tuning_wording import (
+    doubt_tuning,
+    format_gap,
+    say_choices,
+    say_effort,
+    say_importance,
+    say_optimism,
+    say_tuned,
+)
+from smalldata.results import Trial
+from smalldata.significance import corrected_interval
+from smalldata.trials import read_importances, read_trials, write_trials
+from test_report import Page
+from test_report_browser import ARGUMENTS, CHROMIUM, Tab, drawings
+
+SPACE = [
+    ("kernel", {"kind": "categorical", "choices": ["linear", "rbf", HOSTILE[0]]}),
+    ("C", {"kind": "float", "low": 0.01, "high": 100.0, "log": True}),
+    ("n_rounds", {"kind": "int", "low": 50, "high": 300}),
+    ("depth", {"kind": "int", "low": 1, "high": 8}),
+]
+DEFAULT = {"kernel": "rbf", "C": 1.0, "n_rounds": 200, "depth": 3}
+STATES = ("ok", "pruned", "failed")
+
+
+def make_tuned(
+    task: Any,
+    folder: Path,
+    *,
+    model: str = "svm",
+    n_trials: int = 12,
+    n_repeats: int = 1,
+    n_splits: int = 4,
+    measure: str | None = None,
+    ended: tuple[str, ...] = ("ok",),
+    flatter: float = 0.05,
+    path: str | None = None,
+    weigh: bool = True,
+    fail: int = 0,
+) -> tuple[Any, CellTrials]:
+    """Make a tuned cell, its trials written to disk and read back: the inner score of the chosen
+    trial is ``flatter`` above the outer one. C is chosen alike in all folds, depth differently."""
+    record = make_record(task, model, n_repeats=n_repeats, n_splits=n_splits, fail=fail)
+    measure = measure or record.measure
+    lower = measure in ("log_loss", "rmse")
+    rng = np.random.default_rng(0)
+    trials: dict[tuple[int, int], list[Trial]] = {}
+    chosen: dict[tuple[int, int], int] = {}
+    folds = []
+    for i, fold in enumerate(record.folds):
+        if fold.status != "ok":
+            folds.append(fold)
+            continue
+        outer = fold.scores[measure].value
+        best = outer - flatter if lower else outer + flatter
+        found = []
+        for ordinal in range(n_trials):
+            values = dict(DEFAULT)
+            if ordinal:
+                values |= {
+                    "kernel": SPACE[0][1]["choices"][rng.integers(3)],
+                    "C": float(10 ** rng.uniform(-2, 2)),
+                    "n_rounds": int(rng.integers(50, 301)),
+                    "depth": int(rng.integers(1, 9)),
+                }
+            state = "ok" if ordinal < 2 else ended[ordinal % len(ended)]
+            behind = 0.01 + 0.1 * abs(math.log10(values["C"])) + 0.001 * rng.random()
+            if ordinal == 1:
+                values |= {"C": 1.5 + 0.1 * i, "depth": 1 + 3 * (i % 3)}
+                behind = 0.0
+            score = best + behind if lower else best - behind
+            found.append(
+                Trial(
+                    ordinal=ordinal,
+                    state=state,
+                    values=values,
+                    score=score if state == "ok" else None,
+                    fold_scores=(score, score if state == "ok" else None),
+                    reason={"pruned": "pruned after 1 of 2 inner folds", "failed": HOSTILE[1]}.get(
+                        state, ""
+                    ),
+                    seconds=0.5,
+                )
+            )
+        key = (fold.repeat, fold.fold)
+        trials[key], chosen[key] = found, 1
+        folds.append(replace(fold, values={**found[1].values, "kept": True}))
+    identity = {
+        **record.identity,
+        "learner": {"name": model, **DEFAULT},
+        "tuning": {
+            "tuner": "optuna",
+            "trials": n_trials,
+            "inner_folds": 2,
+            "inner_repeats": 1,
+            "sampler": "tpe",
+            "space": [list(pair) for pair in SPACE],
+            "path": path,
+        },
+    }
+    record = replace(record, identity=identity, settings={"tuned": True}, folds=tuple(folds))
+    named = {fold.name: trials.get((fold.repeat, fold.fold), []) for fold in folds}
+    space = SearchSpace.from_config(dict(SPACE))
+    weighed = weigh_parameters(named, space, path=path) if weigh else None
+    file = folder / f"trials-{record.hash}.parquet"
+    write_trials(file, trials, chosen=chosen, measure=measure, importances=weighed)
+    columns, read = read_trials(file)
+    return record, CellTrials(columns=columns, measure=read, importances=read_importances(file))
+
+
+@pytest.fixture(scope="module")
+def task():
+    return make_toy_task("binary", n_samples=80)
+
+
+@pytest.fixture(scope="module")
+def tuned(task, tmp_path_factory):
+    return make_tuned(task, tmp_path_factory.mktemp("tuned"))
+
+
+@pytest.fixture(scope="module")
+def ragged(task, tmp_path_factory):
+    """Pruned and failed trials, and a hyperparameter that is read off each fit."""
+    folder = tmp_path_factory.mktemp("ragged")
+    return make_tuned(task, folder, n_trials=30, ended=STATES, path="n_rounds", fail=1)
+
+
+# ---------------------------------------------------------------- values and their agreement
+
+
+def test_values_lie_where_the_scale_of_their_space_puts_them():
+    C = Dimension(name="C", kind="float", low=0.01, high=100.0, log=True)
+    assert [C.position(x) for x in (0.01, 1.0, 100.0)] == pytest.approx([0, 0.5, 1])
+    assert C.position(1e9) == 1.0  # a default of the user's own, outside the space
+    assert C.position(None) is None
+    assert C.position(math.nan) is None
+    depth = Dimension(name="depth", kind="int", low=1, high=9)
+    assert depth.position(3) == pytest.approx(0.25)
+    kernel = Dimension(name="kernel", kind="categorical", choices=("a", 2, True))
+    assert [kernel.position(x) for x in ("a", "2", "True")] == [0, 0.5, 1]
+    assert kernel.position("other") is None
+    assert Dimension(name="one", kind="int", low=4, high=4).position(4) == 0.5
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_numbers_agree_within_a_quarter_of_the_range(values):
+    dimension = Dimension(name="x", kind="float", low=0.0, high=1.0)
+    brute = max(sum(start <= v <= start + 0.25 + 1e-9 for v in values) for start in values)
+    assert agreeing_share(dimension, values) == pytest.approx(brute / len(values))
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=1, max_size=12))
+def test_choices_agree_where_they_are_the_same(values):
+    dimension = Dimension(name="x", kind="categorical", choices=tuple("abc"))
+    assert agreeing_share(dimension, values) == max(map(values.count, values)) / len(values)
+
+
+def test_a_log_scale_decides_what_is_near():
+    values = [0.01, 0.02, 0.05, 0.09]
+    log = Dimension(name="C", kind="float", low=0.01, high=100.0, log=True)
+    assert agreeing_share(log, values) == 1.0
+    assert agreeing_share(replace(log, high=0.1), values) == 0.25
+    assert agreeing_share(replace(log, high=0.1, log=False), values) == 0.5
+    assert agreeing_share(replace(log, high=0.5, log=False), values) == 1.0
+
+
+def test_when_a_choice_is_steady_and_when_it_jumps():
+    shares = {10: "steady", 9: "steady", 8: "moves", 6: "moves", 5: "jumps", 1: "jumps"}
+    assert {n: judge_agreement(n / 10, 10) for n in shares} == shares
+    assert judge_agreement(1.0, 1) == ""
+
+
+# ---------------------------------------------------------------- optimism
+
+
+@pytest.mark.parametrize("measure", ["roc_auc", "log_loss"])
+@pytest.mark.parametrize("flatter", [0.05, -0.02])
+def test_optimism_is_positive_where_the_inner_score_flatters(task, tmp_path, measure, flatter):
+    record, trials = make_tuned(
+        task, tmp_path, measure=measure, flatter=flatter, n_splits=5, weigh=False
+    )
+    folds = tuned_folds(record, trials)
+    assert [fold.name for fold in folds] == [fold.name for fold in record.folds]
+    assert [fold.outer for fold in folds] == [f.scores[measure].value for f in record.folds]
+    assert [fold.optimism for fold in folds] == pytest.approx([flatter] * 5)
+    found = outline_tuning(record, trials)
+    assert found["mean"] == pytest.approx(flatter)
+    sign = -1 if measure == "log_loss" else 1
+    assert sign * (found["inner"] - found["outer"]) == pytest.approx(flatter)
+
+
+def test_the_interval_of_the_optimism_is_the_corrected_one(task, tmp_path):
+    record, trials = make_tuned(task, tmp_path, weigh=False)
+    score = trials.columns["score"].copy()
+    score[trials.columns["chosen"]] += [0.0, 0.1, -0.03, 0.02]
+    trials = replace(trials, columns={**trials.columns, "score": score})
+    found = summarize_tuning(record, trials)["optimism"]
+    gaps = [0.05, 0.15, 0.02, 0.07]
+    expected = corrected_interval(gaps, ratio=record.test_train_ratio)
+    assert (found["mean"], found["low"], found["high"]) == pytest.approx(
+        (expected.mean, expected.low, expected.high)
+    )
+    assert found["n"] == 4
+
+
+def test_failed_folds_and_folds_without_a_trial_have_no_optimism(task, tmp_path):
+    record, trials = make_tuned(task, tmp_path, fail=1, weigh=False)
+    keep = trials.columns["fold"] != 3
+    trials = replace(trials, columns={k: column[keep] for k, column in trials.columns.items()})
+    found = summarize_tuning(record, trials)
+    assert [fold["name"] for fold in found["folds"]] == ["r00f01", "r00f02", "r00f03"]
+    assert found["folds"][2]["optimism"] is None
+    assert found["folds"][2]["trial"] is None
+    assert (found["n_folds"], found["n_untuned"], found["optimism"]["n"]) == (3, 1, 2)
+    assert "1 fold of 3 had no trial" in " ".join(say_effort(found))
+
+
+def test_optimism_in_words():
+    auc = {"title": "ROC AUC"}
+    told = {"mean": 0.0412, "low": 0.01, "high": 0.07, "inner": 0.9131, "outer": 0.8719, "n": 25}
+    assert say_optimism(told, auc) == [
+        "The best trial scored 0.913 on the inner folds, 0.872 on rows never seen (ROC AUC, mean "
+        "over 25 folds): 0.041 (95 % interval 0.010 to 0.070) is what reporting the tuning score "
+        "would have flattered."
+    ]
+    unsure = say_optimism({**told, "low": -0.01}, auc)
+    assert "contains 0" in unsure[1]
+    assert len(say_optimism({**told, "low": None, "high": None, "n": 1}, auc)) == 1
+    below = say_optimism({**told, "mean": -0.004}, auc)
+    assert "did not flatter; its optimism is −0.004" in below[0]
+    assert "no fold has ROC AUC" in say_optimism({**told, "mean": None}, auc)[0]
+    assert format_gap(0.00442, "0.897") == "0.004"
+    assert format_gap(-0.00001, "0.897") == "0"
+
+
+# ---------------------------------------------------------------- importances
+
+
+def make_trials(n_trials: int, score, *, seed: int = 0, state: str = "ok") -> list[Trial]:
+    rng = np.random.default_rng(seed)
+    found = []
+    for ordinal in range(n_trials):
+        values = {
+            "kernel": ["linear", "rbf", HOSTILE[0]][rng.integers(3)],
+            "C": float(10 ** rng.uniform(-2, 2)),
+            "n_rounds": int(rng.integers(50, 301)),
+            "depth": int(rng.integers(1, 9)),
+        }
+        value = float(score(values, rng)) if state == "ok" else None
+        found.append(Trial(ordinal=ordinal, state=state, values=values, score=value))
+    return found
+
+
+def on_depth(values, rng):
+    return values["depth"] + 0.1 * rng.random()
+
+
+def space_of(*names: str) -> SearchSpace:
+    return SearchSpace.from_config({name: entry for name, entry in SPACE if name in names})
+
+
+def test_importances_are_those_of_optuna():
+    import optuna
+
+    trials = make_trials(20, lambda v, rng: math.log10(v["C"]) * v["depth"] + rng.random())
+    names = ("C", "depth", "kernel", "n_rounds")
+    found = weigh_parameters({"r00f00": trials}, space_of(*names))
+    assert found == weigh_parameters({"r00f00": trials}, space_of(*names))
+    distributions = {
+        "kernel": optuna.distributions.CategoricalDistribution(SPACE[0][1]["choices"]),
+        "C": optuna.distributions.FloatDistribution(0.01, 100.0, log=True),
+        "n_rounds": optuna.distributions.IntDistribution(50, 300),
+        "depth": optuna.distributions.IntDistribution(1, 8),
+    }
+    study = optuna.create_study(direction="maximize")
+    for trial in trials:
+        study.add_trial(
+            optuna.trial.create_trial(
+                value=trial.score, params=dict(trial.values), distributions=distributions
+            )
+        )
+    evaluator = optuna.importance.FanovaImportanceEvaluator(
+        n_trees=importances.N_TREES, seed=importances.seed_for(0, "r00f00")
+    )
+    expected = optuna.importance.get_param_importances(study, evaluator=evaluator)
+    assert found["shares"]["r00f00"] == pytest.approx(dict(expected), abs=1e-6)
+
+
+def test_the_hyperparameter_that_decides_has_the_importance():
+    names = ("C", "depth", "n_rounds")
+    found = weigh_parameters({"a": make_trials(30, on_depth)}, space_of(*names))["shares"]["a"]
+    assert sum(found.values()) == pytest.approx(1, abs=1e-4)
+    assert found["depth"] > 0.8
+
+
+def test_why_there_are_no_importances():
+    wide, n = space_of("C", "depth"), importances.LEAST_TRIALS
+    few = weigh_parameters({"a": make_trials(n - 1, on_depth)}, wide)
+    assert few["reasons"] == {"a": f"it takes {n} scored trials to tell"}
+    failed = [*make_trials(n - 1, on_depth), *make_trials(5, on_depth, state="failed")]
+    assert weigh_parameters({"a": failed}, wide)["reasons"] == few["reasons"]
+    flat = weigh_parameters({"a": make_trials(n, lambda v, rng: 0.5)}, wide)
+    assert flat["reasons"] == {"a": "all trials scored the same"}
+    one = weigh_parameters({"a": make_trials(n, on_depth)}, space_of("depth"))
+    assert one["reasons"] == {"a": "only depth was searched"}
+    path = weigh_parameters({"a": make_trials(n, on_depth)}, wide, path="C")
+    assert path["reasons"] == {"a": "only depth was searched"}
+    none = weigh_parameters({"a": make_trials(1, on_depth)}, space_of("n_rounds"), path="n_rounds")
+    assert none["reasons"] == {"a": "only n_rounds was read off each fit"}
+
+
+def test_a_hyperparameter_read_off_each_fit_has_no_importance():
+    trials = {"a": make_trials(20, on_depth)}
+    found = weigh_parameters(trials, space_of("C", "depth", "n_rounds"), path="n_rounds")
+    assert set(found["shares"]["a"]) == {"C", "depth"}
+
+
+def test_too_much_work_is_done_on_fewer_folds(monkeypatch):
+    monkeypatch.setattr(importances, "MOST_WORK", 6 * 10**2 * 2)
+    monkeypatch.setattr(importances, "N_TREES", 2)
+    trials = {f"f{i}": make_trials(10, on_depth, seed=i) for i in range(11)}
+    found = weigh_parameters(trials, space_of("C", "depth"))
+    assert found["n_asked"] == 6
+    assert list(found["shares"]) == ["f0", "f2", "f4", "f6", "f8", "f10"]
+    monkeypatch.setattr(importances, "MOST_WORK", 1)
+    assert weigh_parameters(trials, space_of("C", "depth"))["n_asked"] == importances.LEAST_FOLDS
+
+
+# ---------------------------------------------------------------- the summary and its words
+
+
+def test_a_choice_that_jumps_about_is_told_from_a_steady_one(tuned):
+    found = summarize_tuning(*tuned)
+    by_name = {one["name"]: one for one in found["parameters"]}
+    assert by_name["C"]["agreement"] == "steady"
+    assert by_name["C"]["chosen"] == "1.5 to 1.8, median 1.65"
+    assert by_name["C"]["searched"] == "0.01 to 100, log scale"
+    assert by_name["depth"]["agreement"] == "jumps"
+    assert by_name["depth"]["n_agreeing"] == 2  # depths 1, 4, 7, 1
+    words = " ".join(say_choices(found))
+    assert "C (4 of 4 agree)" in words.partition("ump about")[0]
+    assert re.search(r"[Jj]umps? about[^.]*depth \(2 of 4 agree\)", words)
+
+
+def tell_jumps(*weights: float | None) -> list[str]:
+    parameters = [
+        {
+            "name": f"p{i}",
+            "agreement": "jumps",
+            "n_agreeing": 1,
+            "is_path": False,
+            "importance": None if weight is None else {"mean": weight},
+        }
+        for i, weight in enumerate(weights)
+    ]
+    summary = {"n_folds": 5, "n_untuned": 0, "parameters": parameters}
+    return [*say_choices(summary), *doubt_tuning(summary)]
+
+
+def test_a_jump_is_weighed_by_its_importance():
+    matters, hardly, doubt = tell_jumps(0.9, 0.1)
+    assert matters.startswith("Jumps about, though the inner score depends on it")
+    assert "p0 (1 of 5 agree)" in matters
+    assert hardly.startswith("Jumps about, but hardly matters")
+    assert "The tuned p0 jumps about" in doubt
+    several = tell_jumps(0.45, 0.45, 0.05, 0.05)
+    assert several[0].startswith("Jump about, though the inner score depends on them")
+    assert several[1].startswith("Jump about, but hardly matter to")
+    assert tell_jumps(None) == ["Jumps about: p0 (1 of 5 agree)."]
+    assert say_choices({"n_folds": 1, "n_untuned": 0, "parameters": []}) == [
+        "One tuned fold does not show whether the choice is steady."
+    ]
+
+
+def test_importances_in_words(tuned, ragged, task, tmp_path):
+    text = " ".join(say_importance(summarize_tuning(*tuned)))
+    assert re.search(r"depends most on C \(\d\d", text)
+    assert "by chance alone each would have 25" in text
+    record, trials = ragged
+    text = " ".join(say_importance(summarize_tuning(record, trials)))
+    assert "n_rounds has none: no trial chose it" in text
+    few = make_tuned(task, tmp_path, n_trials=5)
+    assert say_importance(summarize_tuning(*few)) == [
+        "No importances: it takes 10 scored trials to tell."
+    ]
+    unknown = replace(trials, importances=None)
+    assert "not stored" in say_importance(summarize_tuning(record, unknown))[0]
+    stored = dict(trials.importances)
+    part = {**stored, "shares": dict([*stored["shares"].items()][:1]), "n_asked": 1}
+    text = " ".join(say_importance(summarize_tuning(record, replace(trials, importances=part))))
+    assert "Importances are of 1 of 3 folds; of 2 they were not computed, to save time." in text
+
+
+def test_trials_are_counted_by_how_they_ended(ragged, tuned):
+    found = summarize_tuning(*ragged)
+    assert found["counts"] == {"ok": 33, "pruned": 27, "failed": 30}
+    assert found["seconds"] == pytest.approx(45)
+    text = " ".join(say_effort(found))
+    assert "There were 30 trials in each of 3 outer folds (sampler tpe" in text
+    assert "Of 90 trials 33 were scored, 27 pruned and 30 failed; they took 45 s." in text
+    assert f"The commonest failure (30 trials): {HOSTILE[1]}." in text
+    assert "All 48 trials were scored" in " ".join(say_effort(summarize_tuning(*tuned)))
+    spared = {**found, "fits": {"fits": 60, "spared": 40}}
+    assert "Pruning spared 40 of 100 fits" in " ".join(say_effort(spared))
+    assert "(optimistic); the score is of rows that the tuning never saw" in say_tuned(found)[0]
+
+
+# ---------------------------------------------------------------- the figures
+
+
+def test_figures_hold_the_trials_and_what_was_chosen(ragged):
+    record, trials = ragged
+    page = tuning_figures(summarize_tuning(record, trials))
+    data = {name: entry["data"] for name, entry in page["datasets"].items()}
+    assert len(data["tuned_trials"]["trial"]) == 90
+    for state, n in (("ok", 33), ("pruned", 27), ("failed", 30)):
+        assert data["tuned_trials"]["state"].count(state) == n
+    assert data["tuned_trials"]["chosen"].count("chosen") == 3
+    for state, score, at, level in zip(
+        *(data["tuned_trials"][key] for key in ("state", "score", "at", "level")), strict=True
+    ):
+        assert (score is None) == (at[-1] is None) == (level is None) == (state != "ok")
+        assert all(0 <= place <= 1 for place in at[:-1])
+    # The best trial of a fold has the highest level, and the chosen one is it.
+    levels = zip(data["tuned_trials"]["chosen"], data["tuned_trials"]["level"], strict=True)
+    assert {level for chosen, level in levels if chosen} == {1.0}
+    values = zip(data["tuned_values"]["p"], data["tuned_values"]["value"], strict=True)
+    depths = [value for p, value in values if p == 3]
+    assert depths == [str(fold.values["depth"]) for fold in record.folds if fold.status == "ok"]
+    assert page["params"]["tuned"][data["tuned_importance"]["p"][0]] == "C"
+
+
+def test_a_lower_score_is_better_where_it_is(task, tmp_path):
+    record, trials = make_tuned(task, tmp_path, measure="log_loss", weigh=False)
+    page = tuning_figures(summarize_tuning(record, trials))
+    data = page["datasets"]["tuned_trials"]["data"]
+    best = dict(zip(data["level"], data["score"], strict=True))
+    assert best[1.0] < best[0.0]
+    ticks = page["datasets"]["tuned_ticks"]["data"]
+    low, high = (float(text) for text in ticks["text"][-2:])
+    assert low > high  # the worst on the left
+    assert "tuned_importance" not in page["datasets"]
+
+
+def test_one_tuned_fold_says_no_more_than_it_can(task, tmp_path):
+    record, trials = make_tuned(task, tmp_path, weigh=False)
+    record = replace(record, folds=record.folds[:1])
+    summary = summarize_tuning(record, trials)
+    names = [entry["name"] for entry in tuning_figures(summary)["figures"]]
+    assert names == ["tuned_optimism", "tuned_trials"]
+    assert summary["optimism"]["low"] is None
+    page = Page(report_html(task, record, trials=trials))
+    assert "does not show whether the choice is steady" in page.text
+
+
+# ---------------------------------------------------------------- the pages
+
+
+def pages_of(task, record, trials) -> tuple[Page, Page]:
+    records = [
+        record,
+        make_record(task, "linear", n_repeats=1),
+        make_record(task, "dummy", n_repeats=1),
+    ]
+    comparison = compare(records)
+    report = report_html(task, record, comparison=comparison, trials=trials)
+    index = index_html(comparison, records, task=task, trials={record.hash: trials})
+    return Page(report), Page(index)
+
+
+def test_the_inner_score_is_marked_as_optimistic_wherever_it_appears(task, tuned, ragged):
+    for cell in (tuned, ragged):
+        for page in pages_of(task, *cell):
+            labels = [
+                column["label"]
+                for entry in page.data["datasets"].values()
+                for column in entry["columns"]
+            ]
+            headings = [text for text in page.texts if re.match(r"\s*Inner", text)]
+            titles = re.findall(r'"title":\s*"(Inner[^"]*)"', "".join(page.scripts[0]))
+            assert headings
+            for text in (*labels, *headings, *titles):
+                if "nner score" in text or text.startswith("Inner"):
+                    marked = "optimistic" in text or text in (
+                        "Inner score and score on rows never seen",  # its legend says it
+                        "Inner score, within its fold",  # a rank; its axis says it
+                    )
+                    assert marked, text
+
+
+def test_a_page_shows_the_tuning_of_a_tuned_cell_alone(task, tuned):
+    record, trials = tuned
+    report, index = pages_of(task, record, trials)
+    assert ("section", "tuning") in [(tag, attrs.get("id")) for tag, attrs in report.tags]
+    assert "is what reporting the tuning score would have flattered" in report.text
+    assert "jumps about" in report.text
+    assert "tuned, 12 trials; optimism 0.050" in index.text
+    assert "What the tuning scores would have flattered" in index.text
+    drawn = [entry["name"] for entry in report.data["figures"] if entry["name"][:5] == "tuned"]
+    assert drawn == ["tuned_optimism", "tuned_values", "tuned_trials", "tuned_importance"]
+
+    plain = make_record(task, "linear", n_repeats=1)
+    comparison = compare([plain])
+    bare = Page(report_html(task, plain, comparison=comparison))
+    table = Page(index_html(comparison, [plain], task=task))
+    for page in (bare, table):
+        assert "optimis" not in page.text
+        assert not re.search("tuned|inner", page.text.lower())
+        assert not any((attrs.get("id") or "").startswith("tuning") for _, attrs in page.tags)
+        assert "tuned" not in "".join(page.scripts[0])
+    assert summarize_tuning(plain, trials) is None
+    assert dimensions(plain) == []
+    # A tuned cell whose trials are not at hand says what an untuned one says.
+    assert ("section", "tuning") not in [
+        (tag, attrs.get("id")) for tag, attrs in Page(report_html(task, record)).tags
+    ]
+
+
+def test_tables_without_a_script_hold_every_fold(task, ragged):
+    record, trials = ragged
+    html = report_html(task, record, trials=trials)
+    part = html[html.index('id="tuning"') : html.index('id="settings"')]
+    rows = re.findall(r'<tr><th scope="row">(r\d\df\d\d)</th>(.*?)</tr>', part)
+    assert [name for name, _ in rows] == ["r00f01", "r00f02", "r00f03"]
+    for fold, (_, cells) in zip(tuned_folds(record, trials), rows, strict=True):
+        shown = re.findall(r">([^<]*)</td>", cells)
+        assert shown[:4] == [f"{fold.inner:.3f}", f"{fold.outer:.3f}", "0.050", "1"]
+        assert shown[7] == str(fold.values["depth"])
+        assert shown[8:11] == ["30", "9", "10"]
+
+
+def test_names_and_reasons_are_text_whatever_they_hold(task, ragged):
+    record, trials = ragged
+    html = report_html(task, record, trials=trials)
+    assert HOSTILE[0] not in html
+    assert HOSTILE[1] not in html
+    assert not [tag for tag, _ in Page(html).tags if tag == "img"]
+
+
+# ---------------------------------------------------------------- from the command line
+
+
+def test_a_run_writes_the_tuning_into_its_pages(tmp_path, capsys):
+    arguments = ["model=knn", "dataset=nutrimouse", "cv=kfold", "cv.n_splits=3", "explain=none"]
+    arguments += ["tune=optuna", "tune.trials=12", "tune.inner_folds=2", "n_jobs=1"]
+    arguments += [f"outputs={tmp_path}"]
+    assert main(arguments) == 0
+    path = next(tmp_path.glob("*/*/knn-*"))
+    cell = CellFolder(path)
+    stored = cell.read_importances()
+    assert set(stored["shares"]) <= {"r00f00", "r00f01", "r00f02"}
+    assert len(stored["shares"]) + len(stored["reasons"]) == 3
+    for shares in stored["shares"].values():
+        assert set(shares) == {"n_neighbors", "weights", "metric"}
+    report = Page((path / "report.html").read_text("utf-8"))
+    assert "12 trials in each of 3 outer folds" in report.text
+    assert "tuned, 12 trials" in Page((path.parent / "index.html").read_text("utf-8")).text
+    capsys.readouterr()
+    (path / "trials.parquet").write_bytes(b"torn")
+    assert main(arguments) == 0
+    assert "left out of the pages" in capsys.readouterr().err
+    assert 'id="tuning"' not in (path / "report.html").read_text("utf-8")
+
+
+# ---------------------------------------------------------------- in a browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (Debian: chromium)")
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+def test_the_tuning_is_drawn_and_fits(browser, task, ragged, tmp_path, width, scheme):
+    record, trials = ragged
+    file = tmp_path / "report.html"
+    file.write_text(report_html(task, record, trials=trials), encoding="utf-8")
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True
+    )
+    tab = Tab(context.new_page())
+    page = tab.open(file)
+    drawn = drawings(page)
+    names = [name for name in drawn if name.startswith("tuned")]
+    assert len(names) == 4
+    assert min(drawn[name] for name in names) > 0
+    overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert page.evaluate(overflow) == 0
+    lines = "#figure-tuned_trials .canvas .mark-line.role-mark path"
+    # All trials, the chosen ones once more, and an axis for each of 4 values and the score.
+    assert page.locator(lines).count() == 90 + 3 + 5
+    dashed = page.locator(f"{lines}[stroke-dasharray]")
+    assert dashed.count() == 57
+    page.locator("#figure-tuned_trials select").select_option(index=1)
+    page.wait_for_function(
+        "([lines, n]) => document.querySelectorAll(lines).length === n", arg=[lines, 30 + 1 + 5]
+    )
+    outside = page.evaluate(
+        """() => [...document.querySelectorAll("#tuning [data-figure]")].filter((figure) => {
+            const card = figure.getBoundingClientRect();
+            return [...figure.querySelectorAll(".canvas text")].some((text) => {
+                const box = text.getBoundingClientRect();
+                return box.left < card.left || box.right > card.right;
+            });
+        }).map((figure) => figure.dataset.figure)"""
+    )
+    assert outside == []
+    page.locator("#figure-tuned_trials details.data summary").click()
+    head = page.locator("#figure-tuned_trials details.data thead th").all_text_contents()
+    assert head[:5] == ["Outer fold", "Trial", "State", "Chosen", "Inner ROC AUC (optimistic)"]
+    assert head[5:] == [name for name, _ in SPACE]
+    rows = page.locator("#figure-tuned_trials details.data tbody tr")
+    assert rows.count() == 30
+    context.close()
+    assert tab.complaints == []
+
+
+def test_the_places_of_values_run_up_the_row():
+    """The figure of the chosen values draws the low end below the high end of each row."""
+    kernel = Dimension(name="kernel", kind="categorical", choices=("linear", "rbf", "poly"))
+    places = [0.86 - 0.72 * kernel.position(choice) for choice in kernel.choices]
+    assert all(a > b for a, b in itertools.pairwise(places))
