@@ -193,10 +193,13 @@ def tabulate_placement(rows: pd.DataFrame) -> str:
         }
         for row in [*table.to_dict("records"), whole]
     ]
-    size = f"{rows['n_outer'].max()} outer folds x {rows['n_trials'].max()} trials"
-    return (
-        f"{markdown(shown)}\n\n{size}; load before a run at most {rows['load_before'].max():.1f}."
-    )
+    return f"{markdown(shown)}\n\n{describe_runs(rows)}"
+
+
+def describe_runs(rows: pd.DataFrame) -> str:
+    sizes = rows[["n_outer", "n_trials"]].drop_duplicates().itertuples(index=False)
+    said = ", ".join(f"{n_outer} outer folds x {n_trials} trials" for n_outer, n_trials in sizes)
+    return f"{said}; load before a run at most {rows['load_before'].max():.1f}."
 
 
 def tabulate_scaling(rows: pd.DataFrame) -> str:
@@ -228,7 +231,7 @@ def tabulate_profile(rows: pd.DataFrame) -> str:
         whole = sum(row[name] for name in parts)
         shares = {name: f"{row[name]:.1f} s, {row[name] / whole:.0%}" for name in parts}
         shown.append({**{key: row[key] for key in CELL}, "all": f"{whole:.1f} s", **shares})
-    return markdown(shown)
+    return f"{markdown(shown)}\n\n{describe_runs(rows)}"
 
 
 # ---------------------------------------------------------------- writing
