@@ -178,7 +178,7 @@ def _missing_file(missing: str) -> str:
             f"dataset=table dataset.path={name} dataset.target=COLUMN."
         )
     near = get_close_matches(name, known, n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}."
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}."
     return f"{group} must name a file of conf/{group}; there is no {name!r}; {hint}"
 
 

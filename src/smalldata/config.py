@@ -13,6 +13,7 @@ from smalldata.explanation import ExplanationOptions
 from smalldata.learner import Learner, SearchSpace
 from smalldata.preprocess import Preprocessing
 from smalldata.results import SCHEMA_VERSION
+from smalldata.storage import safe_name
 from smalldata.tuning import TuningOptions
 
 
@@ -256,6 +257,10 @@ def _typed(plain: dict[str, Any]) -> RunConfig:
     if n_jobs is not None and n_jobs < 1 and n_jobs != -1:
         raise ConfigError(f"n_jobs must be at least 1, or null for every core; got {n_jobs}.")
     model = plain["model"]
+    if safe_name(model["name"]) != model["name"]:  # it names a folder
+        raise ConfigError(
+            f"model.name must be letters, digits and any of . _ + -; got {model['name']!r}."
+        )
     return RunConfig(
         dataset=plain["dataset"],
         model=model["name"],
