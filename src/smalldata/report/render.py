@@ -256,6 +256,7 @@ def _environment() -> Environment:
     environment.globals["interval"] = plain.format_interval
     environment.globals["count"] = plain.count
     environment.globals["gap"] = tuning_wording.format_gap
+    environment.globals["gap_interval"] = tuning_wording.format_gap_interval
     return environment
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from smalldata.report.plain import (
     count,
-    format_interval,
     format_number,
     format_percent,
     format_seconds,
@@ -50,7 +49,7 @@ def say_optimism(optimism: dict[str, Any], measure: dict[str, Any]) -> list[str]
     interval = (
         ""
         if optimism["low"] is None
-        else f" (95 % interval {format_interval(optimism['low'], optimism['high'])})"
+        else f" (95 % interval {format_gap_interval(optimism, inner)})"
     )
     if gap <= 0:
         return [
@@ -83,6 +82,19 @@ def format_gap(gap: float, beside: str) -> str:
     if gap != 0 and float(text) == 0:
         return f"less than {10**-n_decimals:.{n_decimals}f}" if gap > 0 else "0"
     return text.replace("-", "−")
+
+
+def format_gap_interval(found: dict[str, Any], beside: str) -> str:
+    """Write the interval of a difference, with as many decimals as the score beside it.
+
+    Example
+    -------
+    >>> format_gap_interval({"low": -0.0412, "high": 0.00092}, "0.897")
+    '−0.041 to 0.001'
+    """
+    n_decimals = len(beside.partition(".")[2])
+    low, high = (f"{found[end]:.{n_decimals}f}" for end in ("low", "high"))
+    return f"{low} to {high}".replace("-", "−")
 
 
 def say_effort(tuning: dict[str, Any]) -> list[str]:

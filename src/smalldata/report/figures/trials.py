@@ -25,8 +25,11 @@ from smalldata.report.figures.grammar import (
 ROW = 54
 """Pixels of a row whose values are drawn inside it."""
 
-MARGIN = 66
-"""Pixels beside the axes for the names of their ends."""
+MARGIN = (30, 66)
+"""Least and most pixels on either side of the axes, for the names of their ends."""
+
+MANY = 200
+"""Lines above which the figure begins with the trials of one outer fold."""
 
 ROW_LABELS = {
     "domain": False,
@@ -101,19 +104,19 @@ def draw_trials(page: Figures, tuning: dict[str, Any]) -> None:
     controls: dict[str, Any] = {}
     keep: list[Spec] = []
     if len(names) > 1:
-        controls, keep = {"o": -1}, [{"filter": "o == -1 || datum.o == o"}]
-        page["controls"]["o"] = {
-            "label": "Outer fold",
-            "options": [
-                {"value": -1, "text": "all outer folds"},
-                *({"value": o, "text": name} for o, name in enumerate(names)),
-            ],
-        }
+        options: list[Spec] = [{"value": o, "text": name} for o, name in enumerate(names)]
+        options.insert(
+            len(names) if len(rows) > MANY else 0, {"value": -1, "text": "all outer folds"}
+        )
+        page["controls"]["o"] = {"label": "Outer fold", "options": options}
+        controls = {"o": options[0]["value"]}
+        keep = [{"filter": "o == -1 || datum.o == o"}]
+    across = _across(ticks)
     spec: Spec = {
         "height": rows_height(n + 1, ROW, extra=60),
         "layer": [
-            *(_lines(n, keep, **options) for options in _line_kinds(tuning["counts"])),
-            *_axes(n),
+            *(_lines(n, keep, across, **kind) for kind in _line_kinds(tuning["counts"])),
+            *_axes(n, across),
         ],
         "resolve": {"scale": {"color": "independent"}},
     }
@@ -147,9 +150,9 @@ def _levels(listed: list[dict[str, Any]], *, better: str) -> list[float | None]:
     return levels
 
 
-def _axes(n: int) -> list[Spec]:
+def _axes(n: int, across: Spec) -> list[Spec]:
     """One horizontal line per row, its ends named beside it and what lies between them below."""
-    x = {"field": "x", "type": "quantitative", "axis": None, "scale": _across()}
+    x = {"field": "x", "type": "quantitative", "axis": None, "scale": across}
     y = {"field": "p", "type": "quantitative", "axis": _row_axis(n), "scale": _down(n)}
     layers: list[Spec] = [
         {
@@ -164,7 +167,7 @@ def _axes(n: int) -> list[Spec]:
         ("datum.x > 0 && datum.x < 1", {"dy": 13}),
     ]
     for only, place in places:
-        mark: Spec = {"type": "text", "fontSize": 11, "limit": MARGIN - 10, **place}
+        mark: Spec = {"type": "text", "fontSize": 11, "limit": MARGIN[1] - 10, **place}
         text = {"field": "text", "type": "nominal"}
         layers.append(
             {
@@ -177,12 +180,15 @@ def _axes(n: int) -> list[Spec]:
     return layers
 
 
-def _across() -> Spec:
+def _across(ticks: list[dict[str, Any]]) -> Spec:
     """Leave two margins beside the searched range, as wide as the names of its ends need."""
-    reach = f"{MARGIN} / max(40, width - {2 * MARGIN})"
+    left, right = (
+        min(MARGIN[1], max(MARGIN[0], 14 + 7 * max(len(t["text"]) for t in ticks if t["x"] == end)))
+        for end in (0.0, 1.0)
+    )
+    inside = f"max(40, width - {left + right})"
     return {
-        "domainMin": {"expr": f"-{reach}"},
-        "domainMax": {"expr": f"1 + {reach}"},
+        "domain": [{"expr": f"-{left} / {inside}"}, {"expr": f"1 + {right} / {inside}"}],
         "nice": False,
         "zero": False,
     }
@@ -220,7 +226,7 @@ def _line_kinds(counts: dict[str, int]) -> list[dict[str, Any]]:
             },
         }
     ]
-    dashed = {"strokeWidth": 1.2, "opacity": 0.8}
+    dashed = {"strokeWidth": 1.2, "opacity": 0.6}
     if counts["pruned"]:
         mark = {**dashed, "strokeDash": [5, 4], "color": GREY}
         kinds.append({"only": "datum.state == 'pruned'", "mark": mark})
@@ -231,10 +237,12 @@ def _line_kinds(counts: dict[str, int]) -> list[dict[str, Any]]:
     return [*kinds, {"only": "datum.chosen == 'chosen'", "mark": mark}]
 
 
-def _lines(n: int, keep: list[Spec], *, only: str, mark: Spec, colour: Spec | None = None) -> Spec:
+def _lines(
+    n: int, keep: list[Spec], across: Spec, *, only: str, mark: Spec, colour: Spec | None = None
+) -> Spec:
     """Lines of some trials: each hyperparameter's value, from row to row."""
     encoding: Spec = {
-        "x": {"field": "x", "type": "quantitative", "axis": None, "scale": _across()},
+        "x": {"field": "x", "type": "quantitative", "axis": None, "scale": across},
         "y": {"field": "p", "type": "quantitative", "axis": _row_axis(n), "scale": _down(n)},
         "order": {"field": "p", "type": "quantitative"},
         "detail": [{"field": key, "type": "nominal"} for key in ("o", "trial")],
@@ -282,11 +290,11 @@ def _trials_caption(tuning: dict[str, Any], n_drawn: int) -> str:
     )
     ends = []
     if counts["pruned"]:
-        ends.append("dashes: pruned")
+        ends.append("dashed, pruned")
     if counts["failed"]:
-        ends.append("dots: failed")
+        ends.append("dotted, failed")
     if ends:
-        text += f" Without a score, {' and '.join(ends)}."
+        text += f" Lines that end above it have no score: {'; '.join(ends)}."
     if n_drawn < tuning["n_folds"]:
         text += f" Of the first {n_drawn} of {tuning['n_folds']} outer folds."
     return text
