@@ -347,6 +347,15 @@ def test_a_trial_that_fails_is_done_and_leaves_its_sweep_the_others(capsys):
     assert "as a grid" in capsys.readouterr().out  # no fold tunes the preprocessing
 
 
+def test_what_is_wrong_with_one_trial_ends_the_sweep(capsys):
+    tuned = ("tune=optuna", "tune.trials=1", "tune.inner_folds=2", "tune.measure=mcc,foo,f1")
+    assert _sweep(*tuned, "hydra.sweeper.sampler=grid") == 2
+    err = capsys.readouterr().err
+    assert "got 'foo'" in err
+    assert "Traceback" not in err
+    assert _states(_place()) == ["COMPLETE", "FAIL"]  # given back: no worker waits for it
+
+
 def test_a_sweep_without_a_score_fails_as_its_cells_do(capsys):
     failing = ("preprocess.transform=log1p", "model.learner.C=1.0,2.0")
     for _ in range(2):

@@ -30,6 +30,7 @@ Keys
   tune=optuna tune.trials=50   tuned inside each outer fold
   explain=shap|none  seed=0  n_jobs=2  device=auto|cpu|cuda  outputs=DIR  dry_run=true
   -m, --multirun       commas make a grid: model=knn,svm
+  -m hydra/sweeper=smalldata_optuna 'model.learner.C=interval(0.01,100)'   a search (see README)
   -h, --help           this text
   --version
 
