@@ -165,6 +165,24 @@ def test_compare_and_explain_take_stored_cells(folder, capsys):
         assert arrays["values"].dtype == np.float32
 
 
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("explain.evaluations=all", "explain.evaluations must be a whole number"),
+        ("n_jobs=0", "n_jobs must be a whole number from 1 on"),
+    ],
+)
+def test_explain_refuses_a_number_that_is_none(word, sentence, folder, capsys):
+    assert main(["model=dummy", *SMALL, "explain=none"]) == 0
+    assert main(["explain", str(_cells(folder)[0]), word]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_the_results_lie_where_the_user_stands(folder):
+    assert main(["model=dummy", *SMALL, "explain=none", "hydra.job.chdir=true"]) == 0
+    assert len(_cells(folder)) == 1
+
+
 def test_explain_refuses_a_cell_whose_data_changed(table, capsys):
     command = ["model=linear", "dataset=table", f"dataset.path={table.name}", "n_jobs=1"]
     names = ["dataset.name=mine", "dataset.target=Outcome (1=ill)", "cv=kfold", "explain=none"]
@@ -236,6 +254,7 @@ def test_lists(capsys):
         (["-x"], "got '-x'"),
         (["knn"], "a run takes key=value"),
         (["compere", "outputs"], "did you mean the verb 'compare'?"),
+        (["-m", "model=glob(zz*)"], "a grid must hold at least one cell"),
         (["compare"], "compare takes folders"),
         (["compare", "nowhere"], "nowhere is no folder"),
         (["explain", "."], "holds no finished cell"),

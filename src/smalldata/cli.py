@@ -111,6 +111,8 @@ def run(arguments: Sequence[str]) -> int:
         job = partial(_run_job, notes_folder=str(notes_folder))
         run_composed(job, overrides, multirun=multirun, scratch=scratch)
         notes = _read_notes(notes_folder)
+    if multirun and not notes and not any(word.startswith("hydra/") for word in overrides):
+        raise ConfigError("a grid must hold at least one cell; no name fits what was asked.")
     for note in notes:
         if note.dry_run:
             sys.stdout.write(note.dry_run + "\n")

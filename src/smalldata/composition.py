@@ -72,6 +72,7 @@ def run_composed(
     quoted += [
         f"hydra.sweep.dir={quote_text(str(scratch / 'sweep'))}",
         "hydra.sweep.subdir=${hydra.job.num}",
+        "hydra.job.chdir=false",  # outputs and tables are named from where the user stands
     ]
     with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name="smalldata"):
         hydra = GlobalHydra.instance().hydra

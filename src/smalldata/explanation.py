@@ -43,13 +43,13 @@ class ExplanationOptions:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for name, least in (("background", 1), ("repeats", 1), ("evaluations", 1)):
+        for name in ("background", "repeats", "evaluations"):
             value = getattr(self, name)
-            if value is not None and (
-                isinstance(value, bool) or not isinstance(value, int) or value < least
-            ):
+            if value is None and name != "evaluations":
+                continue
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ExplanationError(
-                    f"explain.{name} must be a whole number of at least {least}; got {value!r}."
+                    f"explain.{name} must be a whole number of at least 1; got {value!r}."
                 )
 
 

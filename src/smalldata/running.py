@@ -353,7 +353,7 @@ def _explain(
             preprocessing=config.preprocessing,
             options=options,
             seed=config.seed,
-            n_jobs=n_jobs or config.n_jobs,
+            n_jobs=config.n_jobs if n_jobs is None else n_jobs,
         )
         total = len(folds_to_explain(plan.splits, options))
         followed = reporter.follow(parts, title=f"explaining {plan.title}", total=total)
