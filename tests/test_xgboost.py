@@ -7,11 +7,15 @@ import pytest
 import xgboost
 from scipy.special import expit, softmax
 
+from smalldata.datasets import load_dataset
 from smalldata.innerfolds import FitEach
+from smalldata.learner import SearchSpace
 from smalldata.models import load_learner, load_space
 from smalldata.models.weighting import row_weights
+from smalldata.preprocess import Preprocessing
 from smalldata.splitting import split_off
-from smalldata.task import TaskInfo, TaskKind
+from smalldata.task import TaskInfo, TaskKind, make_task
+from smalldata.tuning import MOST_PATH_VALUES, STRETCH, TuningOptions, make_tuner
 
 KINDS = {0: TaskKind.REGRESSION, 2: TaskKind.BINARY, 3: TaskKind.MULTICLASS}
 HARD = {"learning_rate": 0.3, "max_depth": 4, "colsample": 0.4, "subsample": 0.7}
@@ -178,3 +182,61 @@ def test_early_stopping_stops_where_xgboost_would(n_classes):
 
 def test_the_bins_are_outside_the_space():
     assert "max_bin" not in load_space("xgboost").parameters
+
+
+def test_tuning_grows_the_trees_by_stretches_until_one_holds_no_better_number_of_rounds():
+    task = make_task(load_dataset("synthetic", n=60, p=8, informative=4, seed=3))
+    learner = load_learner("xgboost", max_depth=2)
+    space = SearchSpace.from_config(
+        {
+            "n_rounds": {"kind": "int", "low": 1, "high": 40, "simpler": "low"},
+            "learning_rate": {"kind": "float", "low": 0.05, "high": 1.0, "log": True},
+        }
+    )
+    options = TuningOptions(trials=9, inner_folds=3, pruner="none", sampler="random")
+    tuner = make_tuner(task, learner, space, options=options, log=(kept := Kept()))
+    tuner.tune(
+        learner,
+        task.X,
+        task.y,
+        None,
+        name="r00f00",
+        preprocessing=Preprocessing(),
+        seed=2,
+        device="cpu",
+    )
+    folds = tuner._inner_folds(
+        task.X, task.y, None, preprocessing=Preprocessing(), seed=2, device="cpu"
+    )
+    path = tuner._path_values()
+    assert len(path) == MOST_PATH_VALUES
+    n_cut = 0
+    for trial in kept.trials[1:]:
+        tried = replace(learner, learning_rate=trial.values["learning_rate"])
+        means = [
+            np.mean([folds.score(replace(tried, n_rounds=n), i) for i in range(3)]) for n in path
+        ]
+        for first in range(0, len(path), STRETCH):
+            best = int(np.argmax(means[: first + STRETCH]))
+            if best < first or means[best] == 1:
+                break
+        assert trial.values["n_rounds"] == path[best]
+        assert trial.score == pytest.approx(means[best], abs=1e-12)
+        n_cut += max(means) > means[best]
+    assert n_cut > 0  # where the rule has found less than all values hold
+
+
+class Kept:
+    """A log of trials in memory."""
+
+    def __init__(self):
+        self.trials = []
+
+    def start(self, name):
+        return ()
+
+    def add(self, name, trial):
+        self.trials.append(trial)
+
+    def restart(self, name):
+        self.trials.clear()

@@ -36,6 +36,9 @@ Pruner = Literal["none", "paired"]
 MOST_PATH_VALUES = 26
 """Values that are read off one fit, evenly spread over their dimension."""
 
+STRETCH = 4
+"""Values of a path by which the fits of all inner folds grow, as long as that finds better ones."""
+
 
 class TrialLog(Protocol):
     """Where finished trials are kept, by the name of their outer fold; used from any process."""
@@ -328,24 +331,10 @@ class OptunaTuner:
             ):
                 return replace(trial, ordinal=ordinal, seconds=0.0)
         start = time.perf_counter()
-        # One column of scores per value of the path, one where there is no path.
+        # One row per inner fold; a column per value of the path, one where there is no path.
         scores: list[list[float | None]] = []
-        state: Literal["ok", "failed", "pruned"] = "ok"
-        reason = ""
         race = self._race(earlier) if ordinal else None  # the defaults are always scored whole
-        for i in range(len(folds)):
-            try:
-                tried = replace(learner, **values)  # type: ignore[type-var]
-                found = folds.score_path(tried, path, i) if path else [folds.score(tried, i)]
-            except MemoryError:  # no fault of these values alone: the fold fails, is tried again
-                raise
-            except Exception as error:  # whatever a model raises concerns this trial alone
-                state, reason = "failed", describe_failure(error)
-                break
-            scores.append(found)
-            if race is not None and race.is_lost(scores):
-                state, reason = "pruned", f"pruned after {i + 1} of {len(folds)} inner folds"
-                break
+        state, reason = self._score(learner, values, path, folds, race, scores)
         best = self._best_of_path(scores, path)
         fold_scores = [row[best] for row in scores] + [None] * (len(folds) - len(scores))
         if path:
@@ -361,15 +350,54 @@ class OptunaTuner:
             seconds=time.perf_counter() - start,
         )
 
+    def _score(
+        self,
+        learner: Learner,
+        values: Values,
+        path: Sequence[int],
+        folds: InnerFolds,
+        race: Race | None,
+        scores: list[list[float | None]],
+    ) -> tuple[Literal["ok", "failed", "pruned"], str]:
+        """Add a row of scores for each inner fold; say what came of it, and why.
+
+        A path is walked by stretches, each on all inner folds. It is left where a stretch holds no
+        better value than those before, where no value could be better, and where the race is lost.
+        """
+        for first in range(0, max(len(path), 1), STRETCH):
+            stretch = path[first : first + STRETCH]
+            rows = [] if first else scores
+            for i in range(len(folds)):
+                try:
+                    tried = replace(learner, **values)  # type: ignore[type-var]
+                    found = folds.score_path(tried, stretch, i) if path else [folds.score(tried, i)]
+                except MemoryError:  # no fault of these values alone: the fold is tried again
+                    raise
+                except Exception as error:  # whatever a model raises concerns this trial alone
+                    return "failed", describe_failure(error)
+                rows.append(found)
+                if race is not None and race.is_lost(rows):
+                    if first:  # more of the path is not worth it, what there is stands
+                        return "ok", ""
+                    return "pruned", f"pruned after {i + 1} of {len(folds)} inner folds"
+            if first:
+                for row, found in zip(scores, rows, strict=True):
+                    row.extend(found)
+            best = self._best_of_path(scores, path)
+            if best < first or _mean([row[best] for row in scores]) == self._perfect:
+                break
+        return "ok", ""
+
+    @property
+    def _perfect(self) -> float:
+        return self.measure.high if self.measure.higher_is_better else self.measure.low
+
     def _race(self, earlier: Sequence[Trial]) -> Race | None:
         """Return what the next trial must keep up with; None where nothing is pruned."""
         if self.options.pruner == "none":
             return None
-        measure = self.measure
         return start_race(
-            earlier,
-            higher_is_better=measure.higher_is_better,
-            perfect=measure.high if measure.higher_is_better else measure.low,
+            earlier, higher_is_better=self.measure.higher_is_better, perfect=self._perfect
         )
 
     def _estimate(self, trial: Trial, earlier: Sequence[Trial]) -> float | None:
@@ -392,7 +420,7 @@ class OptunaTuner:
         sign = -1.0 if self.measure.higher_is_better else 1.0
         means = [_mean(column) for column in zip(*scores, strict=True)]
         return min(
-            range(len(path)),
+            range(len(means)),
             key=lambda i: (sign * (means[i] or 0.0), _plainness(parameter, path[i]), i),
         )
 
