@@ -64,12 +64,14 @@ def test_certainly_lost_is_what_perfect_scores_would_not_save(monkeypatch):
     monkeypatch.setattr(pruning, "WARM_UP", 10**9)
     rng = np.random.default_rng(0)
     n_lost = 0
-    for sign, perfect in ((1, 1.0), (-1, 0.0)):
+    for sign, perfect in ((1, 1.0), (-1, 0.0), (-1, -1.0)):
         for _ in range(300):
             trials = study(rng, n_trials=3, spread=0.4)
             race = start_race(trials, higher_is_better=sign > 0, perfect=perfect)
             goal = max(sign * t.score for t in trials)
-            own = rng.choice([0.0, 0.5, 1.0], size=5) if sign > 0 else rng.uniform(0, 2, size=5)
+            own = (
+                rng.choice([0.0, 0.5, 1.0], size=5) if sign > 0 else rng.uniform(perfect, 2, size=5)
+            )
             for n_met in range(1, 6):
                 whole = [*own[:n_met], *[perfect] * (5 - n_met)]
                 expected = n_met < 5 and sign * np.mean(whole) < goal - 1e-9
@@ -161,6 +163,7 @@ def test_the_noise_is_pooled_over_different_trials_partial_ones_included():
     assert race.squares == pytest.approx(sum(len(d) * np.var(d) for d in rows), abs=1e-12)
     assert race.freedom == sum(len(d) - 1 for d in rows)
     assert race.is_warm == (len(rows) >= WARM_UP)
+    assert not start_race(trials[:4], higher_is_better=True).is_warm  # one fold shows no noise
     assert race.estimate([0.7, 0.6, None, None, None]) == pytest.approx(0.7 - 0.05, abs=1e-12)
     loss = start_race([trial(0, best)], higher_is_better=False)
     assert loss.estimate([0.9, 0.7, None, None, None]) == pytest.approx(0.7 + 0.1, abs=1e-12)
