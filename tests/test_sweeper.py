@@ -197,6 +197,7 @@ def test_only_hyperparameters_have_a_nested_search():
         ([C, "hydra.sweeper.n_trials=few"], "wrong type"),
         ([C, "hydra.sweeper.direction=minimize"], "follows from the measure"),
         ([C, "hydra.sweeper.trials=5"], "hydra.sweeper.n_trials"),
+        (["hydra.sweeper.params={model.learner.C:1}"], "write '+hydra.sweeper.params"),
         ([C, "hydra.sweeper.storage=sqlite:////nowhere/x.db"], "must exist"),
         ([C, "objectives=[roc_auc,roc_auc]"], "different measures"),
         ([C, "objectives=[roc_auc,calibration_slope]"], "must rank"),
@@ -310,6 +311,9 @@ def test_the_same_command_again_runs_no_trial_and_shows_the_table(capsys):
     assert "best of 2 trials" in out
     assert "trial 1/2" not in err
     assert _states(_place()) == before
+    key, _, space = C.partition("=")
+    assert _sweep(f"+hydra.sweeper.params={{{key}:'{space}'}}", "hydra.sweeper.n_trials=2") == 0
+    assert _states(_place()) == before
 
 
 def test_batches_keep_their_numbers():
@@ -337,14 +341,17 @@ def test_a_storage_of_another_sweep_is_refused_with_the_difference(capsys):
 
 
 def test_a_trial_that_fails_is_done_and_leaves_its_sweep_the_others(capsys):
-    grid = ("preprocess.transform=log1p,none", "hydra.sweeper.sampler=grid")
-    assert _sweep(*grid) == 1  # the toy has values below -1
+    grid = ("preprocess.transform=log1p,none", "model.learner.C=range(1,4)")
+    options = ("hydra.sweeper.sampler=grid", "hydra.sweeper.n_trials=4")
+    assert _sweep(*grid, *options) == 1  # the toy has values below -1
     trials = _trials(_place())
-    assert list(trials["state"]) == ["failed", "ok"]
+    assert list(trials["state"]) == ["failed", "failed", "failed", "ok"]
     (row,) = _table().itertuples()
-    assert row.mean == trials["roc_auc"][1]
+    assert row.mean == trials["roc_auc"][3]
     assert row.status == "ok"
-    assert "as a grid" in capsys.readouterr().out  # no fold tunes the preprocessing
+    out, err = capsys.readouterr()
+    assert "as a grid" in out  # no fold tunes the preprocessing
+    assert "the grid has 6 points" in err
 
 
 def test_what_is_wrong_with_one_trial_ends_the_sweep(capsys):

@@ -197,6 +197,8 @@ def _not_composed(message: str, overrides: Sequence[str]) -> str:
     key = found.group(1)
     if key in ("hydra.sweeper.direction", "hydra.sweeper.directions"):
         return f"there is no key {key!r}: which way is better follows from the measure."
+    if key == "hydra.sweeper.params":
+        return f"the keys of {key} are new to it; write '+{key}={{KEY:SWEEP}}'."
     if key.startswith("hydra.sweeper."):
         return unknown_key(key, _sweeper_keys())
     if "could not be converted" in message or "is not a valid" in message:

@@ -55,7 +55,7 @@ class Options:
         Of that folder; None: the hash of the identity.
     heartbeat_seconds : int
         How often a worker says that it is alive; one that was not heard of three times is dead.
-    params : mapping or None
+    params : mapping
         Overrides as on the command line, which go before these.
 
     Raises
@@ -71,7 +71,7 @@ class Options:
     storage: str | None
     name: str | None
     heartbeat_seconds: int
-    params: Mapping[str, str] | None
+    params: Mapping[str, str]
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -189,7 +189,12 @@ class Frame:
         """Return the command of the whole sweep."""
         options = [
             f"hydra.sweeper.{key}={getattr(self.options, key)}"
-            for key, usual in (("n_trials", None), ("sampler", "tpe"), ("seed", None))
+            for key, usual in (
+                ("n_trials", None),
+                ("sampler", "tpe"),
+                ("seed", None),
+                ("name", None),
+            )
             if getattr(self.options, key) != usual
         ]
         space = [f"{one.prefix}{one.key}={one.describe()}" for one in self.dimensions]

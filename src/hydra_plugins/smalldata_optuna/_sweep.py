@@ -62,7 +62,7 @@ def run_sweep(
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     checked = Options(**options)
-    params = [f"{key}={value}" for key, value in (checked.params or {}).items()]
+    params = [f"{key}={value}" for key, value in checked.params.items()]
     parsed = OverridesParser.create(config_loader=loader).parse_overrides([*params, *arguments])
     frame = make_frame(parsed, checked, compose=composer(loader, master))
     reporter = Reporter()
@@ -91,6 +91,11 @@ def run_sweep(
 def _run_trials(frame: Frame, shared: SharedStudy, launcher: Any, reporter: Reporter) -> int:
     """Run what is missing, in batches of the size asked for; return how many this worker ran."""
     points = grid_points(frame.dimensions) if frame.options.sampler == "grid" else []
+    if len(points) > frame.total:
+        reporter.warn(
+            f"the grid has {len(points)} points; only the first {frame.total} are tried. "
+            f"Set hydra.sweeper.n_trials={len(points)} for all."
+        )
     distributions = {one.key: one.distribution() for one in frame.dimensions}
 
     def ask(ordinal: int, trials: Sequence[Any]) -> Proposal:

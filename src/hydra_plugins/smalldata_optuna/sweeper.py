@@ -4,7 +4,7 @@ Imported by every Hydra program of the environment, so it imports nothing but Hy
 module before it is known by its name: annotations that are postponed would break its dataclass.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional  # noqa: UP035 (what OmegaConf reads on every version)
 
 from hydra.core.config_store import ConfigStore
@@ -28,7 +28,7 @@ class SmalldataOptunaConf:
     storage: Optional[str] = None  # noqa: UP045
     name: Optional[str] = None  # noqa: UP045
     heartbeat_seconds: int = 10
-    params: Optional[Dict[str, str]] = None  # noqa: UP006, UP045
+    params: Dict[str, str] = field(default_factory=dict)  # noqa: UP006
 
 
 ConfigStore.instance().store(
