@@ -180,8 +180,18 @@ def test_early_stopping_stops_where_xgboost_would(n_classes):
     )
 
 
-def test_the_bins_are_outside_the_space():
+@pytest.mark.parametrize(("n_columns", "n_bins"), [(12, 32), (3000, 21), (5000, 16)])
+def test_bins_are_outside_the_space_and_fewer_on_wide_tables(n_columns, n_bins):
     assert "max_bin" not in load_space("xgboost").parameters
+    X = np.random.default_rng(0).normal(size=(80, n_columns))
+    info = TaskInfo(kind=TaskKind.REGRESSION, n_samples=80, n_features=n_columns, n_classes=0)
+
+    def predictions(max_bin):
+        learner = load_learner("xgboost", max_bin=max_bin, n_rounds=5, max_depth=4)
+        return learner.build(info, seed=0, device="cpu").fit(X, X[:, 0] ** 2).predict(X)
+
+    np.testing.assert_array_equal(predictions(32), predictions(n_bins))
+    assert np.abs(predictions(32) - predictions(n_bins - 1)).max() > 1e-3
 
 
 def test_tuning_grows_the_trees_by_stretches_until_one_holds_no_better_number_of_rounds():
