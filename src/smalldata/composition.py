@@ -7,7 +7,6 @@ logs on stdout) end in a temporary folder. First step of the line: command line 
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -220,13 +219,10 @@ def _not_composed(message: str, overrides: Sequence[str]) -> str:
 
 def _sweeper_keys() -> list[str]:
     """Keys of the sweeper with options; directions follow the measures and are none of them."""
-    from hydra_plugins.smalldata_optuna.sweeper import SmalldataOptunaConf
+    from hydra.core.config_store import ConfigStore
 
-    return [
-        f"hydra.sweeper.{one.name}"
-        for one in fields(SmalldataOptunaConf)
-        if not one.name.startswith("_")
-    ]
+    node = ConfigStore.instance().load("hydra/sweeper/smalldata_optuna.yaml").node
+    return [f"hydra.sweeper.{key}" for key in node if not str(key).startswith("_")]
 
 
 def _chosen(group: str, overrides: Sequence[str]) -> list[str]:
