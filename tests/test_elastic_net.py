@@ -36,7 +36,7 @@ def make_problem(
         targets = (signal > np.quantile(signal, 0.6)).astype(np.float64)[:, None]
     else:
         targets = np.eye(n_classes)[np.argsort(np.argsort(signal)) * n_classes // len(X)]
-    design = Design(X)
+    design = Design.of(X)
     return Problem(
         design=design,
         targets=targets,
@@ -118,7 +118,7 @@ def test_columns_that_are_copies_share_a_coefficient(name):
     problem = make_problem("logistic", shape=(30, 20), l1_share=0.1, l2_share=0.02)
     X = np.hstack([problem.design.X, problem.design.X[:, :5], np.zeros((30, 2))])
     copied = Problem(
-        design=Design(X),
+        design=Design.of(X),
         targets=problem.targets,
         weights=problem.weights,
         loss_name="logistic",
@@ -240,7 +240,7 @@ def test_the_two_sides_of_a_loss_fit(loss_name):
 
 def test_products_over_the_active_columns_follow_every_change():
     rng = np.random.default_rng(3)
-    design = Design(rng.normal(size=(6, 30)))
+    design = Design.of(rng.normal(size=(6, 30)))
     grams = ActiveGrams(design)
     for share in (0.1, 0.15, 0.9, 0.95, 0.5, 0.0, 1.0):
         active = rng.random((30, 2)) < share

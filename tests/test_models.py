@@ -58,7 +58,7 @@ def test_multinomial_equals_scikit_learn(l1_ratio):
     X, y = table(3, n_columns=40)
     ours = build("linear", TaskKind.MULTICLASS, 3, strength=0.1, l1_ratio=l1_ratio).fit(X, y)
     problem = Problem(
-        design=Design(X),
+        design=Design.of(X),
         targets=np.eye(3)[y],
         weights=np.ones(len(y)),
         loss_name="multinomial",

@@ -68,7 +68,7 @@ class Linear:
         device: str,
     ) -> "LinearWorkspace":
         """Return what all trials on these rows share: the products of the rows."""
-        return LinearWorkspace(info=info, design=Design(X_train), y=y_train, X_valid=X_valid)
+        return LinearWorkspace(info=info, design=Design.of(X_train), y=y_train, X_valid=X_valid)
 
     def margin_form(self, fitted: Any) -> LinearForm:
         """Return the coefficients; those of several classes are centred over the classes."""
@@ -114,7 +114,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
         """Fit on the training rows of one fold."""
-        return self.fit_design(Design(X), y)
+        return self.fit_design(Design.of(X), y)
 
     def fit_design(self, design: Design, y: NDArray[Any]) -> Self:
         """Fit on training rows that other fits may share."""
@@ -162,7 +162,7 @@ class LinearRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
         """Fit on the training rows of one fold."""
-        return self.fit_design(Design(X), y)
+        return self.fit_design(Design.of(X), y)
 
     def fit_design(self, design: Design, y: NDArray[Any]) -> Self:
         """Fit on training rows that other fits may share."""

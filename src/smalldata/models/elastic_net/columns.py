@@ -19,6 +19,9 @@ MOST_ROUNDS = 200  # of coordinate descent and solve, in one step
 N_SWEEPS = 10  # of coordinate descent in a round
 # A coefficient of 0 whose gradient exceeds this share of l1 takes part in a step.
 NEAR = 0.8
+# Added to a singular matrix, as a share of its mean diagonal: the solve then goes along the
+# directions in which nothing but the L1 part changes, until a coefficient is 0.
+SLIGHT = 1e-9
 # Each step is solved to this share of what is left to gain.
 ACCURACY = 0.1
 
@@ -52,7 +55,7 @@ def fit_by_columns(problem: Problem, *, most_coefficients: int) -> Fit:
         part = np.nonzero(((coef != 0) | (np.abs(gradient) >= NEAR * l1)).T)[::-1]
         if len(part[0]) > most_coefficients:
             break
-        bend, cross, corner = _curvatures(X, part, loss.curvature(output))
+        bend, cross, corner = _curvatures(problem.design.columns, part, loss.curvature(output))
         # The intercept is eliminated: at the minimum it is -(1'H1)^-1 (1'r + 1'H X d).
         n_free = loss.n_free
         cross, corner = cross[:, :n_free], corner[:n_free, :n_free]
@@ -113,10 +116,12 @@ def minimise_quadratic(
             break
         used = np.flatnonzero(coef)
         sign = np.sign(coef[used])
+        among, uphill = bend[np.ix_(used, used)], gradient[used] + l1 * sign
         try:
-            step = -solve_positive(bend[np.ix_(used, used)], gradient[used] + l1 * sign)
+            step = -solve_positive(among.copy(), uphill)
         except LinAlgError:  # no L2 part, and columns that depend on each other
-            continue
+            among[np.diag_indices(len(used))] += SLIGHT * np.trace(among) / len(used)
+            step = -solve_positive(among, uphill)
         # The solve holds as far as the first coefficient that reaches 0.
         crossing = np.flatnonzero((coef[used] + step) * sign < 0)
         share = 1.0
@@ -133,13 +138,13 @@ def minimise_quadratic(
 
 
 def _curvatures(
-    X: Array, part: tuple[NDArray[np.int64], ...], curvature: Array
+    design: Array, part: tuple[NDArray[np.int64], ...], curvature: Array
 ) -> tuple[Array, Array, Array]:
     """Second derivatives in some coefficients, in these and the intercepts, in the intercepts.
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_columns)
+    design : ndarray of shape (n_columns, n_samples)
     part : (columns, outputs)
         Of each coefficient; the outputs ascend.
     curvature : ndarray of shape (n_samples, n_outputs, n_outputs)
@@ -150,17 +155,17 @@ def _curvatures(
     ends = np.searchsorted(outputs, np.arange(n_outputs + 1))
     bend = np.empty((len(columns), len(columns)))
     cross = np.empty((len(columns), n_outputs))
-    blocks = [X[:, columns[ends[k] : ends[k + 1]]] for k in range(n_outputs)]
+    blocks = [design[columns[ends[k] : ends[k + 1]]] for k in range(n_outputs)]
     for k, left in enumerate(blocks):
         rows = slice(ends[k], ends[k + 1])
-        cross[rows] = left.T @ curvature[:, k, :]
+        cross[rows] = left @ curvature[:, k, :]
         for m in range(k + 1):
             some = slice(ends[m], ends[m + 1])
             if k == m:
-                rooted = np.sqrt(curvature[:, k, k])[:, None] * left
-                bend[rows, some] = rooted.T @ rooted
+                rooted = left * np.sqrt(curvature[:, k, k])
+                bend[rows, some] = rooted @ rooted.T
             else:
-                bend[rows, some] = left.T @ (curvature[:, k, m][:, None] * blocks[m])
+                bend[rows, some] = (left * curvature[:, k, m]) @ blocks[m].T
                 bend[some, rows] = bend[rows, some].T
     return bend, cross, curvature.sum(axis=0)
 

@@ -20,15 +20,21 @@ class Design:
 
     Attributes
     ----------
-    X : ndarray of shape (n_samples, n_columns)
+    columns : ndarray of shape (n_columns, n_samples)
+        C-contiguous: each column in one stretch of memory.
     """
 
-    X: Array
+    columns: Array
 
-    @cached_property
-    def columns(self) -> Array:
-        """X transposed, each column in one stretch of memory; shape (n_columns, n_samples)."""
-        return np.ascontiguousarray(self.X.T)
+    @classmethod
+    def of(cls, X: Array) -> "Design":
+        """Make the design of rows X, of shape (n_samples, n_columns)."""
+        return cls(np.ascontiguousarray(X.T))
+
+    @property
+    def X(self) -> Array:
+        """The rows, a view."""
+        return self.columns.T
 
     @cached_property
     def gram(self) -> Array:
@@ -38,7 +44,7 @@ class Design:
     @cached_property
     def variance(self) -> float:
         """Summed variance of the columns."""
-        return float(self.X.var(axis=0).sum())
+        return float(self.columns.var(axis=1).sum())
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
