@@ -373,6 +373,23 @@ def test_what_cannot_be_explained_is_in_the_table(folder, capsys):
     assert next(folder.glob("outputs/*/*/*/report.html")).is_file()
 
 
+def test_an_explanation_of_some_folds_is_not_taken_for_one_of_all(folder):
+    assert main(["model=linear", *SMALL, "explain=none"]) == 0
+    (cell,) = _cells(folder)
+    stored = CellFolder(cell)
+    record = stored.read_record()
+    failed = dataclasses.replace(
+        record.folds[1], status="failed", reason="killed", prediction=None, scores={}
+    )
+    stored.write_fold(failed, running.open_cell(cell).task)
+    stored.write_record(stored.read_record())
+    assert main(["explain", str(cell)]) == 0
+    assert 0 < len(stored.read_explanations()[0].row) < 40
+    assert main(["model=linear", *SMALL]) == 0
+    (explanation,) = stored.read_explanations()
+    assert sorted(explanation.row.tolist()) == list(range(40))
+
+
 def test_the_seconds_of_an_explanation_outlive_a_mended_cell(folder):
     def seconds():
         (cell,) = _cells(folder)

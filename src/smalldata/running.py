@@ -344,6 +344,8 @@ def _explain(
     explanation, sentence = stored.cell.resume_explanation(cell_hash(about))
     if sentence:
         reporter.warn(sentence)
+    if explanation is not None and not _covers(explanation, stored, options):
+        explanation = None  # made while some fold had failed
     if explanation is None:
         parts = explain_folds(
             plan.task,
@@ -363,3 +365,11 @@ def _explain(
         record = replace(stored.record, explain_seconds=explanation.seconds)
         stored.cell.write_record(record)
     return explanation
+
+
+def _covers(explanation: Explanation, stored: Stored, options: ExplanationOptions) -> bool:
+    """Whether an explanation holds every finished fold that was asked for."""
+    done = {(fold.repeat, fold.fold) for fold in stored.record.folds if fold.status == "ok"}
+    asked = {(fold.repeat, fold.fold) for fold in folds_to_explain(stored.plan.splits, options)}
+    found = zip(explanation.repeat.tolist(), explanation.fold.tolist(), strict=True)
+    return set(found) == asked & done
