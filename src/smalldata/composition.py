@@ -222,7 +222,7 @@ def _sweeper_keys() -> list[str]:
     from hydra.core.config_store import ConfigStore
 
     node = ConfigStore.instance().load("hydra/sweeper/smalldata_optuna.yaml").node
-    return [f"hydra.sweeper.{key}" for key in node if not str(key).startswith("_")]
+    return [f"hydra.sweeper.{key}" for key in map(str, node) if not key.startswith("_")]
 
 
 def _chosen(group: str, overrides: Sequence[str]) -> list[str]:
