@@ -208,7 +208,11 @@ class PathWorkspace(Workspace, Protocol):
     """A workspace that reads all values of one hyperparameter (``Traits.path``) off one fit."""
 
     def path(self, learner: Any, values: Sequence[int], *, needs: Need) -> list[Outputs]:
-        """Return the outputs for each value, ascending, as `outputs` does for each alone."""
+        """Return the outputs for each value, ascending, as `outputs` does for each alone.
+
+        Tuning asks by stretches of the values: what a fit with smaller values has come to may be
+        kept, to go on from there.
+        """
         ...
 
 

@@ -1,29 +1,24 @@
-"""Gradient-boosted trees by XGBoost: few bins, one thread, missing values as they are.
-
-Fits on the same rows share the binned rows. Each round draws its rows and columns by a seed of its
-own, so that a fit can be grown further after others were fitted, and equals one grown at once.
-"""
+"""Gradient-boosted trees by XGBoost: few bins, one thread, missing values as they are."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from smalldata.learner import Array, Need, Outputs, Traits, TreesForm
+from smalldata.models.boosting import (
+    Growth,
+    TrainingRows,
+    probabilities_of,
+    raw_outputs,
+    unbinned,
+)
 from smalldata.models.values import Range, check_fields
-from smalldata.models.weighting import ClassWeight, row_weights
-from smalldata.splitting import split_off
+from smalldata.models.weighting import ClassWeight
 from smalldata.task import TaskInfo, TaskKind
-
-# XGBoost stores float32; what lies beyond counts as the largest of them.
-LARGEST = float(np.finfo(np.float32).max)
-# Bins of all columns together, kept to as long as a column has FEWEST_BINS.
-MOST_BINS = 65_536
-FEWEST_BINS = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +89,7 @@ class XGBoost:
             n_classes=info.n_classes if info.kind.is_classification else 0,
             seed=seed,
         )
-        return TreesWorkspace(rows=rows, valid=_unbinned(X_valid), device=device)
+        return TreesWorkspace(rows=rows, valid=unbinned(X_valid), device=device)
 
     def scale(self, kind: TaskKind) -> str:
         """Log-odds, or value."""
@@ -149,7 +144,7 @@ class TreesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict_proba(self, X: Array) -> Array:
         """Return probabilities of shape (n_samples, n_classes)."""
-        return _probabilities(_raw(self.booster_, _unbinned(X)))
+        return probabilities_of(raw_outputs(self.booster_, unbinned(X)))
 
     def predict(self, X: Array) -> NDArray[np.int64]:
         """Return the most probable class."""
@@ -195,162 +190,7 @@ class TreesRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Array) -> Array:
         """Return values of shape (n_samples,)."""
-        return _raw(self.booster_, _unbinned(X))
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class TrainingRows:
-    """The rows of a fit as XGBoost takes them, binned once for all fits that ask for them.
-
-    Attributes
-    ----------
-    X : ndarray of shape (n_samples, n_columns)
-    y : ndarray of shape (n_samples,)
-    groups : ndarray of shape (n_samples,) or None
-    n_classes : int
-        0 for a regression.
-    seed : int
-        Draws the rows held out for early stopping, and the rows and columns of each round.
-    binned : dict
-        What was asked for before.
-    """
-
-    X: Array
-    y: NDArray[Any]
-    groups: NDArray[Any] | None
-    n_classes: int
-    seed: int
-    binned: dict[Any, Any] = field(default_factory=dict)
-
-    def objective(self, class_weight: ClassWeight) -> dict[str, Any]:
-        """Return the loss, and the output from which boosting starts."""
-        # Given, not guessed, so that it can be explained.
-        if self.n_classes == 0:
-            return {"objective": "reg:squarederror", "base_score": float(np.mean(self.y))}
-        if self.n_classes > 2:
-            return {
-                "objective": "multi:softprob",
-                "num_class": self.n_classes,
-                "base_score": 0.5,
-            }
-        start = np.average(self.y, weights=self._weights(class_weight))
-        return {"objective": "binary:logistic", "base_score": float(start)}
-
-    def matrices(
-        self, class_weight: ClassWeight, max_bin: int, *, hold_out: bool
-    ) -> tuple[Any, Any | None]:
-        """Return the binned rows to learn from, and those held out for early stopping, or None."""
-        # The bins are quantiles of the weighted rows: other weights have other bins.
-        key = (class_weight, max_bin, hold_out)
-        if key not in self.binned:
-            self.binned[key] = self._bin(*key)
-        found: tuple[Any, Any | None] = self.binned[key]
-        return found
-
-    def _bin(
-        self, class_weight: ClassWeight, max_bin: int, hold_out: bool
-    ) -> tuple[Any, Any | None]:
-        import xgboost
-
-        weights = self._weights(class_weight)
-        learnt: Any = slice(None)
-        parts = None
-        if hold_out:
-            stratify = self.n_classes > 0
-            parts = split_off(self.y, 5, stratify=stratify, groups=self.groups, seed=self.seed)
-        if parts is not None:
-            learnt = parts[0]
-        train = xgboost.QuantileDMatrix(
-            _clipped(self.X[learnt]),
-            label=self.y[learnt],
-            weight=weights[learnt],
-            max_bin=max_bin,
-            nthread=1,
-        )
-        if parts is None:
-            return train, None
-        rows = parts[1]
-        return train, _unbinned(self.X[rows], label=self.y[rows], weight=weights[rows])
-
-    def _weights(self, class_weight: ClassWeight) -> Array:
-        return row_weights(self.y, class_weight, classify=self.n_classes > 0)
-
-
-class Growth:
-    """A booster that can be grown on, and cut back to any number of its rounds.
-
-    Parameters
-    ----------
-    settings : object
-        With the hyperparameters of `XGBoost` as attributes.
-    rows : TrainingRows
-    device : {"cpu", "cuda"}
-    """
-
-    def __init__(self, settings: Any, rows: TrainingRows, *, device: str) -> None:
-        import xgboost
-
-        # A regressor has none.
-        class_weight: ClassWeight = getattr(settings, "class_weight", "none")
-        self.patience = settings.early_stopping
-        max_bin = min(settings.max_bin, max(FEWEST_BINS, MOST_BINS // rows.X.shape[1]))
-        self.train, self.held_out = rows.matrices(class_weight, max_bin, hold_out=self.patience > 0)
-        self.losses: list[float] = []
-        self.n_grown = 0
-        self.booster = xgboost.Booster(
-            rows.objective(class_weight)
-            | {
-                "tree_method": "hist",
-                "learning_rate": settings.learning_rate,
-                "max_depth": settings.max_depth,
-                "min_child_weight": settings.min_child_weight,
-                "subsample": settings.subsample,
-                "colsample_bytree": settings.colsample,
-                "reg_lambda": settings.reg_lambda,
-                "max_bin": max_bin,
-                "seed": rows.seed,
-                # Else all boosters of a process draw from one stream of random numbers.
-                "seed_per_iteration": True,
-                "device": device,
-                "nthread": 1,
-                "verbosity": 0,
-            },
-            [found for found in (self.train, self.held_out) if found is not None],
-        )
-
-    def grow(self, n_rounds: int) -> None:
-        """Grow to so many rounds, or until the held-out rows say stop."""
-        while self.n_grown < n_rounds and not self._is_stopped():
-            self.booster.update(self.train, self.n_grown)
-            if self.held_out is not None:
-                said = self.booster.eval(self.held_out)  # "[0]\teval-logloss:0.69"
-                self.losses.append(float(said.rsplit(":", 1)[1]))
-            self.n_grown += 1
-
-    def n_kept(self, n_rounds: int) -> int:
-        """Return how many rounds a fit of ``n_rounds`` keeps, where so many were grown."""
-        if self.held_out is None:
-            return n_rounds
-        return int(np.argmin(self.losses[:n_rounds])) + 1
-
-    def finish(self, n_rounds: int) -> tuple[Any, tuple[str, ...]]:
-        """Return the Booster of so many rounds, cut to its best one, and what must be said."""
-        self.grow(n_rounds)
-        if self.held_out is not None:
-            n_best = self.n_kept(n_rounds)
-            return self.booster[:n_best], (f"early stopping kept {n_best} rounds",)
-        if self.patience > 0:
-            return self.booster, (
-                "no early stopping: the smallest class has too few training rows or groups "
-                "to split",
-            )
-        return self.booster, ()
-
-    def _is_stopped(self) -> bool:
-        if not self.losses:
-            return False
-        n_waited = len(self.losses) - self.n_kept(len(self.losses))
-        return bool(n_waited >= self.patience)
+        return raw_outputs(self.booster_, unbinned(X))
 
 
 @dataclass(kw_only=True, eq=False)
@@ -387,32 +227,7 @@ class TreesWorkspace:
         return [self._read(growth, n_rounds) for n_rounds in values]
 
     def _read(self, growth: Growth, n_rounds: int) -> Outputs:
-        output = _raw(growth.booster, self.valid, n_rounds=growth.n_kept(n_rounds))
+        output = raw_outputs(growth.booster, self.valid, n_rounds=growth.n_kept(n_rounds))
         if self.rows.n_classes == 0:
             return Outputs(value=output)
-        return Outputs(probabilities=_probabilities(output))
-
-
-def _raw(booster: Any, rows: Any, *, n_rounds: int = 0) -> Array:
-    """Raw outputs (log-odds or values), of shape (n_samples,) or (n_samples, n_classes).
-
-    Of the first ``n_rounds``; 0: of all.
-    """
-    found = booster.predict(rows, output_margin=True, iteration_range=(0, n_rounds))
-    return np.asarray(found, dtype=np.float64)
-
-
-def _probabilities(output: Array) -> Array:
-    if output.ndim == 2:
-        return np.asarray(softmax(output, axis=1))
-    return np.asarray(expit(np.stack([-output, output], axis=1)))
-
-
-def _unbinned(X: Array, **about: Any) -> Any:
-    import xgboost
-
-    return xgboost.DMatrix(_clipped(X), nthread=1, **about)
-
-
-def _clipped(X: Array) -> Array:
-    return np.clip(X, -LARGEST, LARGEST)
+        return Outputs(probabilities=probabilities_of(output))
