@@ -96,6 +96,8 @@ def plan_cell(config: RunConfig, reporter: Reporter, *, command: str = "") -> Pl
         reporter.warn(warning)
     splits = make_splits(task, **config.cv, seed=config.seed)
     check_measure(task, splits)
+    for name in config.objectives:
+        check_measure(replace(task, measure=find_measure(name, task.kind).name), splits)
     tuner = _tuner(config, task)
     if config.tuning is not None and tuner is None:
         reporter.say(f"{config.model} has nothing to tune; it runs untuned.")
