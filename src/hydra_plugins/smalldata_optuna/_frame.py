@@ -6,7 +6,7 @@ identity; how many trials it shall have, where they run and where they are kept 
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -23,7 +23,7 @@ from hydra_plugins.smalldata_optuna._space import (
 from smalldata.composition import one_sentence, quote_text
 from smalldata.config import RunConfig, build_config
 from smalldata.errors import ConfigError
-from smalldata.measures import Measure, check_measure, find_measure
+from smalldata.measures import Measure, find_measure
 from smalldata.progress import Reporter
 from smalldata.results import cell_hash
 from smalldata.running import Plan, plan_cell
@@ -288,7 +288,6 @@ def _objectives(plan: Plan) -> tuple[Measure, ...]:
             raise ConfigError(
                 f"an objective must rank the models; {one.name} does not. Choose another measure."
             )
-        check_measure(replace(task, measure=one.name), plan.splits)
     return tuple(sorted(found, key=lambda one: one.name != config.measure))
 
 
