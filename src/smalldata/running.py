@@ -318,6 +318,9 @@ def _evaluate(plan: Plan, cell: CellFolder, reporter: Reporter) -> RunRecord:
             weigh=partial(weigh_parameters, space=tuner.space, path=tuner.path),
         )
     cell.write_record(record)
+    if spared := record.tuning.get("spared"):
+        share = spared / (spared + record.tuning["fits"])
+        reporter.say(f"{plan.title}: pruning spared {share:.0%} of the inner fits")
     return record
 
 
