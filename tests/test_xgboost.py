@@ -172,6 +172,9 @@ def test_early_stopping_stops_where_xgboost_would(n_classes):
     n_best = theirs.best_iteration + 1
     assert n_best + 4 == theirs.num_boosted_rounds() < learner.n_rounds
     assert ours.notes_ == (f"early stopping kept {n_best} rounds",)
+    shared = both_ways(n_classes)[1]
+    shared.outputs(learner, needs="value" if n_classes == 0 else "probability")
+    assert shared.last[1].n_grown == theirs.num_boosted_rounds()
     raw = theirs.predict(
         xgboost.DMatrix(X, nthread=1), output_margin=True, iteration_range=(0, n_best)
     )
