@@ -1,6 +1,5 @@
 """The tuning of a cell, from its trials to the pages: agreement, importances, optimism, figures."""
 
-import itertools
 import math
 import re
 from collections.abc import Iterator
@@ -644,18 +643,38 @@ def test_the_tuning_is_drawn_and_fits(browser, task, ragged, tmp_path, width, sc
         }).map((figure) => figure.dataset.figure)"""
     )
     assert outside == []
+    # The names of the ends stand beside the axes, clear of the names of the rows.
+    gap = page.evaluate(
+        """() => {
+            const boxes = (selector) => [...document.querySelectorAll(
+                `#figure-tuned_trials .canvas ${selector}`)].map((e) => e.getBoundingClientRect());
+            const rows = boxes(".role-axis-label text"), ends = boxes(".mark-text.role-mark text");
+            return Math.min(...ends.map((e) => e.left)) - Math.max(...rows.map((r) => r.right));
+        }"""
+    )
+    assert gap > 0
+    # A higher value is drawn higher in its row; rows stand in the order of the space.
+    heights = page.evaluate(
+        """() => [...document.querySelectorAll(
+            "#figure-tuned_values .canvas .mark-symbol.role-mark path")].map((e) => {
+                const box = e.getBoundingClientRect();
+                return (box.top + box.bottom) / 2;
+            })"""
+    )
+    folds = tuned_folds(record, trials)
+    assert len(heights) == len(SPACE) * len(folds)
+    for i, dimension in enumerate(dimensions(record)):
+        places = [dimension.position(fold.values[dimension.name]) for fold in folds]
+        own = np.array(heights[i * len(folds) : (i + 1) * len(folds)])
+        # One pixel scale for all rows, a bit below that of a row since the axis takes its part.
+        assert own - own[0] == pytest.approx(-35.8 * (np.array(places) - places[0]), abs=0.5)
+        assert i == 0 or own.min() > max(heights[: i * len(folds)])
     page.locator("#figure-tuned_trials details.data summary").click()
+    rows = page.locator("#figure-tuned_trials details.data tbody tr")
+    rows.first.wait_for()
     head = page.locator("#figure-tuned_trials details.data thead th").all_text_contents()
     assert head[:5] == ["Outer fold", "Trial", "State", "Chosen", "Inner ROC AUC (optimistic)"]
     assert head[5:] == [name for name, _ in SPACE]
-    rows = page.locator("#figure-tuned_trials details.data tbody tr")
     assert rows.count() == 30
     context.close()
     assert tab.complaints == []
-
-
-def test_the_places_of_values_run_up_the_row():
-    """The figure of the chosen values draws the low end below the high end of each row."""
-    kernel = Dimension(name="kernel", kind="categorical", choices=("linear", "rbf", "poly"))
-    places = [0.86 - 0.72 * kernel.position(choice) for choice in kernel.choices]
-    assert all(a > b for a, b in itertools.pairwise(places))
