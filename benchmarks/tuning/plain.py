@@ -80,7 +80,7 @@ def suggest_linear(trial: Any, fold: dict[str, Any]) -> Any:
 
 def suggest_xgboost(trial: Any, fold: dict[str, Any]) -> Any:
     return XGBClassifier(
-        n_estimators=trial.suggest_int("n_rounds", 50, 300),
+        n_estimators=trial.suggest_int("n_rounds", 25, 300),
         learning_rate=trial.suggest_float("learning_rate", 0.01, 0.3, log=True),
         max_depth=trial.suggest_int("max_depth", 1, 8),
         min_child_weight=trial.suggest_float("min_child_weight", 0.1, 10.0, log=True),
