@@ -328,7 +328,7 @@ def test_the_hyperparameter_that_decides_has_the_importance():
 def test_why_there_are_no_importances():
     wide, n = space_of("C", "depth"), importances.LEAST_TRIALS
     few = weigh_parameters({"a": make_trials(n - 1, on_depth)}, wide)
-    assert few["reasons"] == {"a": f"it takes {n} scored trials to tell"}
+    assert few["reasons"] == {"a": f"it takes {n} scored trials in a fold to tell"}
     failed = [*make_trials(n - 1, on_depth), *make_trials(5, on_depth, state="failed")]
     assert weigh_parameters({"a": failed}, wide)["reasons"] == few["reasons"]
     flat = weigh_parameters({"a": make_trials(n, lambda v, rng: 0.5)}, wide)
@@ -413,7 +413,7 @@ def test_importances_in_words(tuned, ragged, task, tmp_path):
     assert "n_rounds has none: no trial chose it" in text
     few = make_tuned(task, tmp_path, n_trials=5)
     assert say_importance(summarize_tuning(*few)) == [
-        "No importances: it takes 10 scored trials to tell."
+        "No importances: it takes 10 scored trials in a fold to tell."
     ]
     unknown = replace(trials, importances=None)
     assert "not stored" in say_importance(summarize_tuning(record, unknown))[0]

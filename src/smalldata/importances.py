@@ -91,7 +91,7 @@ def _weigh_fold(
     scored = [trial for trial in trials if trial.score is not None]
     least = max(LEAST_TRIALS, 2 * len(space.parameters))
     if len(scored) < least:
-        return f"it takes {least} scored trials to tell"
+        return f"it takes {least} scored trials in a fold to tell"
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
@@ -100,7 +100,7 @@ def _weigh_fold(
             study.replay(trial)
         kept = study.study.get_trials(deepcopy=False)
         if len(kept) < least:
-            return f"it takes {least} scored trials inside the space to tell"
+            return f"it takes {least} scored trials in a fold, inside the space, to tell"
         if len({trial.value for trial in kept}) < 2:
             return "all trials scored the same"
         evaluator = optuna.importance.FanovaImportanceEvaluator(n_trees=N_TREES, seed=seed)
