@@ -224,7 +224,7 @@ class Parameter:
     """One dimension of a SearchSpace.
 
     ``simpler`` says which end (low, high) or which order of choices is the simpler model; ties go
-    there.
+    there. ``kinds`` names the tasks in which it has an effect.
     """
 
     kind: Literal["int", "float", "categorical"]
@@ -233,6 +233,7 @@ class Parameter:
     log: bool = False
     choices: tuple[Any, ...] = ()
     simpler: Literal["low", "high"] | tuple[Any, ...] | None = None
+    kinds: tuple[TaskKind, ...] = tuple(TaskKind)
 
     def contains(self, value: object) -> bool:
         """Say whether a value is a point of this dimension."""
@@ -253,6 +254,12 @@ class SearchSpace:
 
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
 
+    def for_kind(self, kind: TaskKind) -> "SearchSpace":
+        """Return the dimensions that have an effect in such a task."""
+        return SearchSpace(
+            parameters={name: p for name, p in self.parameters.items() if kind in p.kinds}
+        )
+
     @classmethod
     def from_config(cls, config: Mapping[str, Mapping[str, Any]]) -> "SearchSpace":
         """Read the ``space`` of a model's yaml.
@@ -269,13 +276,17 @@ class SearchSpace:
 
 
 def _parameter(name: str, entry: dict[str, Any]) -> Parameter:
-    unknown = set(entry) - {"kind", "low", "high", "log", "choices", "simpler"}
-    if unknown:
+    known = ("kind", "low", "high", "log", "choices", "simpler", "kinds")
+    if unknown := set(entry) - set(known):
         raise ConfigError(
-            f"space.{name}: unknown key {sorted(unknown)[0]!r}; "
-            "use kind, low, high, log, choices, simpler."
+            f"space.{name}: unknown key {sorted(unknown)[0]!r}; use {', '.join(known)}."
         )
     kind = entry.get("kind")
+    tasks = [str(task) for task in TaskKind]
+    kinds = entry.get("kinds", tasks)
+    if not isinstance(kinds, list) or not kinds or any(task not in tasks for task in kinds):
+        raise ConfigError(f"space.{name}: kinds must be some of {', '.join(tasks)}; got {kinds!r}.")
+    entry["kinds"] = tuple(TaskKind(task) for task in kinds)
     for key in ("choices", "simpler"):
         if isinstance(entry.get(key), list):
             entry[key] = tuple(entry[key])
