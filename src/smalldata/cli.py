@@ -23,6 +23,7 @@ from typing import Any
 from rich.console import Console
 
 from smalldata.composition import run_composed, split_flags
+from smalldata.database import redact_url
 from smalldata.errors import ConfigError, ExplanationError, RecordError, SmalldataError
 from smalldata.progress import Reporter
 from smalldata.storage import scratch_folder, storage_error
@@ -163,7 +164,8 @@ def _command() -> str:
     """Return the command of this job alone, also where it is one of a sweep."""
     from hydra.core.hydra_config import HydraConfig
 
-    return shlex.join(["python", "-m", "smalldata", *HydraConfig.get().overrides.task])
+    words = [redact_url(word) for word in HydraConfig.get().overrides.task]
+    return shlex.join(["python", "-m", "smalldata", *words])
 
 
 def _leave(folder: str, note: Note) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from smalldata.database import absolute_url, redact_url
 from smalldata.errors import ConfigError
 from smalldata.explanation import ExplanationOptions
 from smalldata.learner import Learner, SearchSpace
@@ -55,6 +56,7 @@ class TuneSchema:
     inner_folds: int | None = None
     inner_repeats: int | None = None
     sampler: str | None = None
+    storage: str | None = None
     pruner: str | None = None
     measure: str | None = None
 
@@ -149,6 +151,8 @@ class RunConfig:
     preprocessing : Preprocessing
     tuning : TuningOptions or None
         None: the learner's own values are used. Its measure is that of the run where none is named.
+    storage : str or None
+        URL of the database in which other machines share the trials; None: they are not shared.
     explanation : ExplanationOptions or None
         None: nothing is explained.
     objectives : tuple of str
@@ -156,7 +160,7 @@ class RunConfig:
     sweep : Sweep or None
         The sweep that the cell is a trial of.
     plain : dict
-        The whole configuration as plain values: the cell's ``config.yaml``.
+        The whole configuration as plain values: the cell's ``config.yaml``. No password is in it.
     """
 
     dataset: dict[str, Any]
@@ -167,6 +171,7 @@ class RunConfig:
     train_size: int | None
     preprocessing: Preprocessing
     tuning: TuningOptions | None
+    storage: str | None
     explanation: ExplanationOptions | None
     measure: str | None
     objectives: tuple[str, ...]
@@ -261,6 +266,10 @@ def _typed(plain: dict[str, Any]) -> RunConfig:
         raise ConfigError(
             f"model.name must be letters, digits and any of . _ + -; got {model['name']!r}."
         )
+    tuning = _tuning(plain["tune"], plain["measure"], model["trials"])
+    tune, storage = plain["tune"], _storage(plain["tune"])
+    if storage is not None:
+        plain = {**plain, "tune": {**tune, "storage": redact_url(tune["storage"])}}
     return RunConfig(
         dataset=plain["dataset"],
         model=model["name"],
@@ -269,7 +278,8 @@ def _typed(plain: dict[str, Any]) -> RunConfig:
         cv={"cv": cv.pop("name"), **cv},
         train_size=train_size,
         preprocessing=Preprocessing(**plain["preprocess"]),
-        tuning=_tuning(plain["tune"], plain["measure"], model["trials"]),
+        tuning=tuning,
+        storage=storage,
         explanation=ExplanationOptions(**explain) if method == "shap" else None,
         measure=plain["measure"],
         objectives=tuple(plain["objectives"] or ()),
@@ -290,13 +300,12 @@ def _sweep(entry: dict[str, Any]) -> Sweep | None:
     return Sweep(id=entry["id"], trial=entry["trial"], **texts)
 
 
-def _tuning(
-    entry: dict[str, Any], measure: str | None, trials: int | None
-) -> TuningOptions | None:
+def _tuning(entry: dict[str, Any], measure: str | None, trials: int | None) -> TuningOptions | None:
     """Build the options; without ``tune.trials``, the model's own number of trials is used."""
     options = {key: value for key, value in entry.items() if value is not None}
     name = options.pop("name")
     if name == "optuna":
+        options.pop("storage", None)
         own = {} if trials is None else {"trials": trials}
         return TuningOptions(**{"measure": measure, **own, **options})
     if name != "none":
@@ -304,6 +313,18 @@ def _tuning(
     if options:
         raise ConfigError(f"tune.{next(iter(options))} needs tuning; set tune=optuna.")
     return None
+
+
+def _storage(entry: dict[str, Any]) -> str | None:
+    """Return the URL of the shared studies, whatever folder is read from."""
+    if entry["storage"] is None:
+        return None
+    if entry["sampler"] == "cmaes":
+        raise ConfigError(
+            "tune.sampler=cmaes keeps its state as a pickle, which is not read from a storage "
+            "that others can write; use tune.sampler=tpe, or no tune.storage."
+        )
+    return absolute_url(entry["storage"])
 
 
 def _sentence(error: Exception) -> str:

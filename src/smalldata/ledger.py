@@ -178,8 +178,12 @@ class Ledger:
         values: Sequence[float] | None = None,
         attrs: Mapping[str, Any],
         intermediate: Mapping[int, float] | None = None,
+        params: Mapping[str, tuple[Any, Any]] | None = None,
     ) -> bool:
-        """End a trial; False, and nothing written, where it is no longer RUNNING."""
+        """End a trial; False, and nothing written, where it is no longer RUNNING.
+
+        ``params`` are values with their distributions, by name.
+        """
         from optuna.storages._rdb import models
         from optuna.trial import TrialState
 
@@ -195,6 +199,10 @@ class Ledger:
         set_step = self.storage._set_trial_intermediate_value_without_commit
         for step, value in (intermediate or {}).items():
             set_step(session, trial_id, step, value)
+        set_param = self.storage._set_trial_param_without_commit
+        for name, (content, distribution) in (params or {}).items():
+            inside = distribution.to_internal_repr(content)
+            set_param(session, trial_id, name, inside, distribution)
         trial.state = TrialState[state]
         trial.datetime_complete = datetime.now()
         return True

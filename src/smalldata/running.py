@@ -14,6 +14,7 @@ from rich.console import Console
 from smalldata.cells import make_record
 from smalldata.cellscores import cell_scores
 from smalldata.config import RunConfig, Sweep, config_text, read_config
+from smalldata.database import open_storage, redact_url
 from smalldata.datasets import build_dataset
 from smalldata.devices import resolve_device
 from smalldata.errors import RecordError, SmalldataError
@@ -32,6 +33,7 @@ from smalldata.progress import Reporter
 from smalldata.records import CellFolder, splits_folder, write_splits
 from smalldata.resampling import make_splits
 from smalldata.results import Explanation, RunRecord, Splits, cell_hash
+from smalldata.sharedtrials import SharedPlace
 from smalldata.task import Dataset, Task, make_task
 from smalldata.tuning import OptunaTuner, make_tuner
 from smalldata.workers import count_processes
@@ -121,6 +123,9 @@ def plan_cell(config: RunConfig, reporter: Reporter, *, command: str = "") -> Pl
         command = config.sweep.command
     if command:
         record = replace(record, environment={**record.environment, "command": command})
+    if tuner is not None and config.storage is not None:
+        shown = redact_url(config.storage)
+        record = replace(record, environment={**record.environment, "tune.storage": shown})
     return Plan(config=config, task=task, splits=splits, record=record, tuner=tuner)
 
 
@@ -287,6 +292,9 @@ def _evaluate(plan: Plan, cell: CellFolder, reporter: Reporter) -> RunRecord:
         return cell.read_record(folds=found)
     cell.write_text("config.yaml", config_text(config.plain))
     tuner = plan.tuner and replace(plan.tuner, log=cell.trials)
+    if missing and tuner is not None and config.storage is not None:
+        open_storage(config.storage)  # refused before anything is fitted
+        tuner = replace(tuner, shared=_place(plan.record, config.storage))
     if missing:
         results = evaluate_folds(
             plan.task,
@@ -330,6 +338,12 @@ def _stored_explain_seconds(cell: CellFolder) -> float | None:
         return cell.read_record(folds=()).explain_seconds
     except RecordError:
         return None
+
+
+def _place(record: RunRecord, url: str) -> SharedPlace:
+    """Return where the studies of a cell are: in the database, by the name of its folder."""
+    name = f"{record.dataset}/{record.folder}"
+    return SharedPlace(url=url, name=name, identity=record.identity)
 
 
 def _has_config(cell: CellFolder) -> bool:

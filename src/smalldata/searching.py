@@ -35,9 +35,7 @@ class Study:
         self.space, self.default, self.sampler, self.seed = space, default, sampler, seed
         self.most = sys.maxsize
         self.study = optuna.create_study(direction="maximize" if maximise else "minimize")
-        self.distributions = {
-            name: _distribution(parameter) for name, parameter in space.parameters.items()
-        }
+        self.distributions = distributions_of(space)
         self.asked: Any = None
 
     def ask(self, ordinal: int) -> Values:
@@ -107,6 +105,11 @@ class Study:
 def _n_met(trial: Trial) -> int:
     """Return the number of inner folds a trial has scores of."""
     return sum(score is not None for score in trial.fold_scores)
+
+
+def distributions_of(space: SearchSpace) -> dict[str, Any]:
+    """Return the dimensions of a space as Optuna's distributions, by name."""
+    return {name: _distribution(parameter) for name, parameter in space.parameters.items()}
 
 
 def _distribution(parameter: Parameter) -> Any:

@@ -201,6 +201,8 @@ class Claim:
         state: str = "COMPLETE",
         attrs: Mapping[str, Any] | None = None,
         intermediate: Mapping[int, float] | None = None,
+        params: Mapping[str, Any] | None = None,
+        distributions: Mapping[str, Any] | None = None,
         reason: str = "",
     ) -> bool:
         """Store what came of the trial.
@@ -214,6 +216,8 @@ class Claim:
             User attributes.
         intermediate : mapping of int to float, optional
             Intermediate values by step.
+        params, distributions : mapping, optional
+            Parameters beside those proposed, and the distributions they are of.
         reason : str
             Why it failed; a failed trial has one.
 
@@ -227,7 +231,14 @@ class Claim:
             raise ValueError("a failed trial has a reason, and no other")
         told = {**(attrs or {}), **({REASON: reason} if reason else {})}
         kept = self.shared._end(
-            self.trial_id, state, values=values, attrs=told, intermediate=intermediate or {}
+            self.trial_id,
+            state,
+            values=values,
+            attrs=told,
+            intermediate=intermediate or {},
+            params={
+                name: (value, (distributions or {})[name]) for name, value in (params or {}).items()
+            },
         )
         self._told.set()
         return kept
@@ -292,7 +303,14 @@ class SharedStudy:
                 if claim is not None:
                     return claim
 
-    def claims(self, total: int, ask: Ask, *, most_wait_seconds: float = 5.0) -> Iterator[Claim]:
+    def claims(
+        self,
+        total: int,
+        ask: Ask,
+        *,
+        is_late: Callable[[], bool] | None = None,
+        most_wait_seconds: float = 5.0,
+    ) -> Iterator[Claim]:
         """Yield claims until every trial is finished, by this worker or another.
 
         Waits for those in flight elsewhere, and takes them over where their worker has died.
@@ -302,11 +320,17 @@ class SharedStudy:
         total : int
         ask : callable
             As for `claim`.
+        is_late : callable, optional
+            Asked before each claim; the first True closes the study, for every worker.
         most_wait_seconds : float
             Longest time between two looks at the trials of others.
         """
         wait = _FIRST_WAIT_SECONDS
+        late = False
         while True:
+            if not late and is_late is not None and is_late():
+                self.close()
+                late = True
             claim = self.claim(total, ask)
             if claim is not None:
                 wait = _FIRST_WAIT_SECONDS

@@ -29,6 +29,8 @@ from smalldata.preprocess import Preprocessing
 from smalldata.pruning import Race, count_fits, start_race
 from smalldata.results import Trial
 from smalldata.searching import Grid, Sampler, Study, Values, grid_points, spread
+from smalldata.sharedtrials import NOTE as SHARED_NOTE
+from smalldata.sharedtrials import SharedPlace, search_together
 from smalldata.task import Task, TaskInfo
 
 Pruner = Literal["none", "paired"]
@@ -132,6 +134,8 @@ class OptunaTuner:
         Hyperparameter of the space whose values are read off each fit (``Traits.path``).
     log : TrialLog or None
         None: an interrupted fold begins anew.
+    shared : SharedPlace or None
+        Where other machines work on the same trials; does not belong to what `describe` tells.
     """
 
     space: SearchSpace
@@ -141,6 +145,7 @@ class OptunaTuner:
     usual_measure: str
     path: str | None = None
     log: TrialLog | None = None
+    shared: SharedPlace | None = None
 
     @property
     def measure(self) -> Measure:
@@ -234,26 +239,15 @@ class OptunaTuner:
             )
         notes = self._fewer_folds(folds)
         self._check_defined(folds)
-        trials = [] if self.log is None else list(self.log.start(name))
-        if self.log is not None and trials and all(trial.score is None for trial in trials):
-            # A failed fold is tried again on the next run: what made it fail may be mended.
-            self.log.restart(name)
-            trials = []
-        seconds_before = sum(trial.seconds for trial in trials)
+        search = _Search(tuner=self, learner=learner, folds=folds, seed=seed, start=start)
         with _quiet():
-            source = self._source(learner, seed)
-            for ordinal, trial in enumerate(trials):
-                source.replay(trial, estimate=self._estimate(trial, trials[:ordinal]))
-            for ordinal in range(len(trials), min(self.options.trials, source.most)):
-                elapsed = time.perf_counter() - start + seconds_before
-                if self.options.timeout is not None and elapsed >= self.options.timeout:
-                    notes = (*notes, self._timed_out(ordinal))
-                    break
-                trial = self._try(learner, source.ask(ordinal), folds, ordinal, trials)
-                source.tell(trial, estimate=self._estimate(trial, trials))
-                if self.log is not None:
-                    self.log.add(name, trial)
-                trials.append(trial)
+            if self.shared is None:
+                trials, seconds_before = self._search_alone(search, name)
+            else:
+                trials, seconds_before = self._search_together(search, name), 0.0
+                notes = (*notes, SHARED_NOTE)
+        if len(trials) < search.total:
+            notes = (*notes, self._timed_out(len(trials)))
         best = self.choose(trials)
         if best is None and trials:
             raise FitError(f"all {len(trials)} trials failed, the first one: {trials[0].reason}")
@@ -269,6 +263,38 @@ class OptunaTuner:
         )
 
     # ------------------------------------------------------------ inside
+
+    def _search_alone(self, search: "_Search", name: str) -> tuple[list[Trial], float]:
+        """Return the trials of a study of this process alone, and the seconds of those found."""
+        trials = [] if self.log is None else list(self.log.start(name))
+        if self.log is not None and trials and all(trial.score is None for trial in trials):
+            # A failed fold is tried again on the next run: what made it fail may be mended.
+            self.log.restart(name)
+            trials = []
+        seconds_before = sum(trial.seconds for trial in trials)
+        source = search.source()
+        for ordinal, trial in enumerate(trials):
+            source.replay(trial, estimate=self._estimate(trial, trials[:ordinal]))
+        for ordinal in range(len(trials), search.total):
+            if search.is_late(seconds_before):
+                break
+            trial = search.attempt(source.ask(ordinal), ordinal, trials)
+            source.tell(trial, estimate=self._estimate(trial, trials))
+            if self.log is not None:
+                self.log.add(name, trial)
+            trials.append(trial)
+        return trials, seconds_before
+
+    def _search_together(self, search: "_Search", name: str) -> list[Trial]:
+        """Return the trials of a study that other machines may work on too."""
+        assert self.shared is not None
+        study = self.shared.open(name, maximise=self.measure.higher_is_better)
+        trials = search_together(study, search)
+        if self.log is not None:
+            self.log.restart(name)
+            for trial in trials:
+                self.log.add(name, trial)
+        return trials
 
     def _timed_out(self, n_trials: int) -> str:
         said = f"tune.timeout of {self.options.timeout:g} s"
@@ -513,6 +539,39 @@ def make_tuner(
     if asked.sampler == "grid":
         tuner._source(learner, 0)
     return tuner
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Search:
+    """The search of one outer fold: what its trials are and how they are scored."""
+
+    tuner: OptunaTuner
+    learner: Learner
+    folds: InnerFolds
+    seed: int
+    start: float
+
+    @property
+    def total(self) -> int:
+        return min(self.tuner.options.trials, self.source().most)
+
+    @property
+    def space(self) -> SearchSpace:
+        return self.tuner.space
+
+    def source(self) -> Grid | Study:
+        return self.tuner._source(self.learner, self.seed)
+
+    def attempt(self, values: Values, ordinal: int, earlier: Sequence[Trial]) -> Trial:
+        return self.tuner._try(self.learner, values, self.folds, ordinal, earlier)
+
+    def estimate(self, trial: Trial, earlier: Sequence[Trial]) -> float | None:
+        return self.tuner._estimate(trial, earlier)
+
+    def is_late(self, seconds_before: float = 0.0) -> bool:
+        timeout = self.tuner.options.timeout
+        elapsed = time.perf_counter() - self.start + seconds_before
+        return timeout is not None and elapsed >= timeout
 
 
 @contextmanager
