@@ -425,6 +425,7 @@ def test_what_does_not_fit_the_model_or_the_task_is_refused(space, options, sent
         ({"kind": "int", "low": 0.5, "high": 3}, "low and high of an int must be whole"),
         ({"kind": "int", "low": 1, "high": 3, "simpler": "small"}, "simpler must be low or high"),
         ({"kind": "int", "low": 3, "high": 1}, "low must not exceed high"),
+        ({"kind": "int", "low": 1, "high": 3, "kinds": ["binry"]}, "kinds must be some of binary"),
         ({"kind": "float", "low": 0.0, "high": 1, "log": True}, "a log scale needs low above 0"),
         (
             {"kind": "categorical", "choices": ["a", "b"], "simpler": ["a"]},
@@ -435,6 +436,13 @@ def test_what_does_not_fit_the_model_or_the_task_is_refused(space, options, sent
 def test_a_wrong_space_gets_one_sentence(entry, sentence):
     with pytest.raises(ConfigError, match=sentence):
         SearchSpace.from_config({"x": entry})
+
+
+def test_a_dimension_without_effect_in_such_tasks_is_not_searched():
+    svm = load_learner("svm"), load_space("svm")
+    names = [set(make_tuner(task, *svm).space.parameters) for task in (binary_toy(), values_toy())]
+    assert names[0] ^ names[1] == {"epsilon", "class_weight"}
+    assert "epsilon" in names[1]
 
 
 def test_trials_are_silent(capfd, caplog):

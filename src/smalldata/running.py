@@ -143,13 +143,17 @@ def _as_trial(record: RunRecord, sweep: Sweep) -> RunRecord:
 
 def _tuner(config: RunConfig, task: Task) -> OptunaTuner | None:
     """Return the tuner that the cell asks for; None also where the model has nothing to tune."""
-    if config.tuning is None or not config.space.parameters:
+    if config.tuning is None or not config.space.for_kind(task.kind).parameters:
         return None
     # Not the measure of this task: the same cell may be read back under another one.
     measure = config.tuning.measure or measures_for(task.kind)[0].name
     return make_tuner(
         task, config.learner, config.space, options=replace(config.tuning, measure=measure)
     )
+
+
+TRIALS_TO_TIME = 4
+"""Of a tuned cell's trials, so many are run to estimate what all of them cost."""
 
 
 def describe_plan(plan: Plan) -> str:
@@ -162,6 +166,7 @@ def describe_plan(plan: Plan) -> str:
     if n_found == n_folds:
         return f"{line}all {n_folds} folds are there, nothing to do"
     config = plan.config
+    n_tried = 0 if plan.tuner is None else min(plan.tuner.options.trials, TRIALS_TO_TIME)
     start = time.perf_counter()
     (result,) = evaluate_folds(  # on one thread, as in the run
         plan.task,
@@ -170,6 +175,7 @@ def describe_plan(plan: Plan) -> str:
         folds=plan.splits.folds[:1],
         preprocessing=config.preprocessing,
         train_size=config.train_size,
+        tuner=plan.tuner and plan.tuner.sample(n_tried),
         seed=config.seed,
         device=config.device,
         n_jobs=1,
@@ -178,7 +184,7 @@ def describe_plan(plan: Plan) -> str:
         return f"{line}{n_folds} folds; the first one fails: {result.reason}"
     seconds = time.perf_counter() - start
     if plan.tuner is not None:
-        seconds *= 1 + plan.tuner.n_fits
+        seconds += (plan.tuner.options.trials / n_tried - 1) * result.seconds["tune"]
     rounds = -(-(n_folds - n_found) // count_processes(config.n_jobs))
     n_numbers = plan.task.n_samples * plan.splits.n_repeats * (4 + 2 * len(plan.task.classes))
     if config.explanation is not None:

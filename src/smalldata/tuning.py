@@ -153,10 +153,10 @@ class OptunaTuner:
         assert self.options.measure is not None
         return find_measure(self.options.measure, self.info.kind)
 
-    @property
-    def n_fits(self) -> int:
-        """Fits of one outer fold, the last one aside, if no trial is cut short."""
-        return self.options.trials * self.options.inner_folds * self.options.inner_repeats
+    def sample(self, n_trials: int) -> "OptunaTuner":
+        """Return a tuner of a few random trials that keeps none: to learn what a trial costs."""
+        options = replace(self.options, trials=n_trials, sampler="random", timeout=None)
+        return replace(self, options=options, log=None, shared=None)
 
     def describe(self) -> dict[str, Any]:
         """Return everything that can change the choice, as plain values."""
@@ -488,6 +488,7 @@ def make_tuner(
     task : Task
     learner : Learner
     space : SearchSpace
+        Dimensions without an effect in such tasks are left out.
     options : TuningOptions, optional
     log : TrialLog, optional
         Where finished trials are kept; default: nowhere.
@@ -521,6 +522,7 @@ def make_tuner(
             raise ConfigError(
                 f"space.{name} must be a hyperparameter of the model; it has no {name!r}; {hint}"
             )
+    space = space.for_kind(task.kind)
     usual = measures_for(task.kind)[0].name
     measure = find_measure(asked.measure or task.measure, task.kind)
     if not measure.ranked:
