@@ -394,7 +394,7 @@ def test_bad_options_get_one_sentence(options, sentence):
 
 
 def test_cmaes_without_its_package_is_refused(monkeypatch):
-    monkeypatch.setattr("smalldata.tuning.find_spec", lambda name: None)
+    monkeypatch.setattr("smalldata.tuningoptions.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match="needs the package cmaes"):
         TuningOptions(sampler="cmaes")
 

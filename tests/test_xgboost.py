@@ -7,15 +7,17 @@ import pytest
 import xgboost
 from scipy.special import expit, softmax
 
+from smalldata.attempts import MOST_PATH_VALUES, STRETCH
 from smalldata.datasets import load_dataset
 from smalldata.innerfolds import FitEach
 from smalldata.learner import SearchSpace
 from smalldata.models import load_learner, load_space
 from smalldata.models.weighting import row_weights
 from smalldata.preprocess import Preprocessing
+from smalldata.searching import spread
 from smalldata.splitting import split_off
 from smalldata.task import TaskInfo, TaskKind, make_task
-from smalldata.tuning import MOST_PATH_VALUES, STRETCH, TuningOptions, make_tuner
+from smalldata.tuning import TuningOptions, make_tuner
 
 KINDS = {0: TaskKind.REGRESSION, 2: TaskKind.BINARY, 3: TaskKind.MULTICLASS}
 HARD = {"learning_rate": 0.3, "max_depth": 4, "colsample": 0.4, "subsample": 0.7}
@@ -183,7 +185,7 @@ def test_early_stopping_stops_where_xgboost_would(n_classes):
     )
 
 
-@pytest.mark.parametrize(("n_columns", "n_bins"), [(12, 32), (3000, 21), (5000, 16)])
+@pytest.mark.parametrize(("n_columns", "n_bins"), [(12, 32), (1500, 21), (5000, 16)])
 def test_bins_are_outside_the_space_and_fewer_on_wide_tables(n_columns, n_bins):
     assert "max_bin" not in load_space("xgboost").parameters
     X = np.random.default_rng(0).normal(size=(80, n_columns))
@@ -221,7 +223,7 @@ def test_tuning_grows_the_trees_by_stretches_until_one_holds_no_better_number_of
     folds = tuner._inner_folds(
         task.X, task.y, None, preprocessing=Preprocessing(), seed=2, device="cpu"
     )
-    path = tuner._path_values()
+    path = spread(space.parameters["n_rounds"], MOST_PATH_VALUES)
     assert len(path) == MOST_PATH_VALUES
     n_cut = 0
     for trial in kept.trials[1:]:

@@ -15,7 +15,7 @@ from smalldata.learner import Learner, SearchSpace
 from smalldata.preprocess import Preprocessing
 from smalldata.results import SCHEMA_VERSION
 from smalldata.storage import safe_name
-from smalldata.tuning import TuningOptions
+from smalldata.tuningoptions import TuningOptions
 
 
 class Device(Enum):

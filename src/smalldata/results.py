@@ -18,7 +18,7 @@ Rows = NDArray[np.int64]
 SCHEMA_VERSION = 1
 """Of every file below outputs/. Raised when a file can no longer be read as before."""
 
-RESULTS_VERSION = 1
+RESULTS_VERSION = 2
 """Part of every cell's hash. Raised by hand whenever a change moves numbers."""
 
 Status = Literal["ok", "failed", "skipped"]

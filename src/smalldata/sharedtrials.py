@@ -7,18 +7,17 @@ with the same trials as all others.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+from smalldata.attempts import Attempts
 from smalldata.encoding import frozen, plain
 from smalldata.ledger import ORDINAL, REASON
 from smalldata.results import Trial
-from smalldata.searching import Grid, Study, Values, distributions_of
+from smalldata.searching import distributions_of
 from smalldata.sharing import Claim, Proposal, SharedStudy, open_storage, open_study
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
-
-    from smalldata.learner import SearchSpace
 
 NOTE = "tuned in a study that several machines may share: which values were tried depends on timing"
 
@@ -70,37 +69,7 @@ class SharedPlace:
         )
 
 
-class Search(Protocol):
-    """What is tried in one outer fold, and how."""
-
-    @property
-    def total(self) -> int:
-        """Trials of the whole study."""
-        ...
-
-    @property
-    def space(self) -> "SearchSpace":
-        """Every dimension of the values."""
-        ...
-
-    def source(self) -> Grid | Study:
-        """Return where values come from, before the first trial."""
-        ...
-
-    def attempt(self, values: Values, ordinal: int, earlier: Sequence[Trial]) -> Trial:
-        """Score values on the inner folds."""
-        ...
-
-    def estimate(self, trial: Trial, earlier: Sequence[Trial]) -> float | None:
-        """Return what the sampler is told of a pruned trial; None of any other."""
-        ...
-
-    def is_late(self) -> bool:
-        """Whether no new trial may begin."""
-        ...
-
-
-def search_together(study: SharedStudy, search: Search) -> list[Trial]:
+def search_together(study: SharedStudy, attempts: Attempts) -> list[Trial]:
     """Work on a study until it is finished, and return its trials in the order of their ordinals.
 
     Every machine that works on it returns the same trials. Where a time limit ended it before all
@@ -111,18 +80,18 @@ def search_together(study: SharedStudy, search: Search) -> list[Trial]:
     FitError
         If the database is no longer within reach.
     """
-    distributions = distributions_of(search.space)
-    if study.is_over(search.total) and all(trial.score is None for trial in read_trials(study)):
+    distributions = distributions_of(attempts.space)
+    if study.is_over(attempts.total) and all(trial.score is None for trial in read_trials(study)):
         # A failed fold is tried again on the next run: what made it fail may be mended.
         study.restart()
 
     def ask(ordinal: int, found: "Sequence[FrozenTrial]") -> Proposal:
-        source = search.source()
+        source = attempts.source()
         for trial in found:
             source.replay(_trial(trial), estimate=trial.user_attrs.get(_ESTIMATE))
         values = source.ask(ordinal)
         whole = {**source.default, **values}
-        inside = all(search.space.parameters[name].contains(values[name]) for name in values)
+        inside = all(attempts.space.parameters[name].contains(values[name]) for name in values)
         return Proposal(
             # Defaults of the user's own, outside the space, are no point of it.
             params=values if inside else {},
@@ -130,13 +99,13 @@ def search_together(study: SharedStudy, search: Search) -> list[Trial]:
             user_attrs={_VALUES: plain(whole), _ASKED: list(values)},
         )
 
-    for claim in study.claims(search.total, ask, is_late=search.is_late):
+    for claim in study.claims(attempts.total, ask, is_late=attempts.is_late):
         with claim:
             earlier = read_trials(study)
             whole = frozen(claim.user_attrs[_VALUES])
             values = {name: whole[name] for name in claim.user_attrs[_ASKED]}
-            trial = search.attempt(values, claim.ordinal, earlier)
-            _finish(claim, trial, search.estimate(trial, earlier), distributions)
+            trial = attempts.attempt(values, claim.ordinal, earlier)
+            _finish(claim, trial, attempts.estimate(trial, earlier), distributions)
     return [replace(trial, ordinal=i) for i, trial in enumerate(read_trials(study))]
 
 

@@ -19,7 +19,7 @@ from smalldata.splitting import split_off
 # XGBoost stores float32; what lies beyond counts as the largest of them.
 LARGEST = float(np.finfo(np.float32).max)
 # Bins of all columns together, kept to as long as a column has FEWEST_BINS.
-MOST_BINS = 65_536
+MOST_BINS = 32_768
 FEWEST_BINS = 16
 
 

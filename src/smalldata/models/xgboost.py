@@ -35,7 +35,7 @@ class XGBoost:
         Share of the columns each tree may use.
     max_bin : int
         Most bins per column; with a few hundred rows, more than 32 cost time and gain little.
-        Tables of more than 2,048 columns get fewer, down to 16, which halves the time and was no
+        Tables of more than 1,024 columns get fewer, down to 16, which halves the time and was no
         worse on nci60 and on 200 x 5,000 (there is another column for every lost threshold).
     early_stopping : int
         Rounds without a better loss on a fifth of the training rows, after which boosting stops;
