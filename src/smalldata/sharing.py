@@ -11,18 +11,17 @@ only while it is RUNNING, so that a worker that comes back after it was given up
 """
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
+from smalldata.claims import Claim
 from smalldata.database import absolute_url, open_storage, redact_url, storage_in_use
 from smalldata.errors import ConfigError
-from smalldata.ledger import LOST, ORDINAL, REASON, Ledger, Row, is_done
+from smalldata.ledger import ORDINAL, Ledger, Row, is_done
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -46,7 +45,6 @@ Direction = Literal["minimize", "maximize"]
 _PROPOSED = "proposed"
 _IDENTITY, _CLOSED, _SINCE = "identity", "closed", "since"
 
-_GIVEN_BACK = "its worker was interrupted"
 _NONE = "nothing"
 _MOST_SHOWN = 6
 _FIRST_WAIT_SECONDS = 0.1
@@ -145,113 +143,6 @@ def propose(
     return Proposal(
         params=asked.params, distributions=distributions, system_attrs=asked.system_attrs
     )
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Claim:
-    """One trial in the hands of this process; a context in which it is said to be alive.
-
-    Left without `finish` (an exception, Ctrl-C), the trial is given back at once.
-
-    Attributes
-    ----------
-    ordinal : int
-        From 0; a trial that a dead worker left keeps its own.
-    params, user_attrs : mapping
-        As proposed.
-    trial_id : int
-        In the database.
-    """
-
-    shared: "SharedStudy"
-    ordinal: int
-    trial_id: int
-    params: Mapping[str, Any]
-    user_attrs: Mapping[str, Any]
-    _stop: threading.Event = field(default_factory=threading.Event)
-    _told: threading.Event = field(default_factory=threading.Event)
-    _threads: list[threading.Thread] = field(default_factory=list)
-
-    def __enter__(self) -> "Claim":
-        """Begin to say that the trial is alive."""
-        thread = threading.Thread(target=self._beat, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Give the trial back where it was not finished."""
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-        if self._told.is_set():
-            return
-        with suppress(Exception):  # it will be found stale; what is being raised matters more
-            self.shared._end(self.trial_id, "FAIL", attrs={LOST: _GIVEN_BACK})
-
-    def finish(
-        self,
-        values: Sequence[float] | None = None,
-        *,
-        state: str = "COMPLETE",
-        attrs: Mapping[str, Any] | None = None,
-        intermediate: Mapping[int, float] | None = None,
-        params: Mapping[str, Any] | None = None,
-        distributions: Mapping[str, Any] | None = None,
-        reason: str = "",
-    ) -> bool:
-        """Store what came of the trial.
-
-        Parameters
-        ----------
-        values : sequence of float, optional
-            None where it failed.
-        state : {"COMPLETE", "PRUNED", "FAIL"}
-        attrs : mapping, optional
-            User attributes.
-        intermediate : mapping of int to float, optional
-            Intermediate values by step.
-        params, distributions : mapping, optional
-            Parameters beside those proposed, and the distributions they are of.
-        reason : str
-            Why it failed; a failed trial has one.
-
-        Returns
-        -------
-        bool
-            False where the trial was given to another worker in the meantime: the result is
-            dropped, and theirs counts.
-        """
-        if (state == "FAIL") != bool(reason):
-            raise ValueError("a failed trial has a reason, and no other")
-        told = {**(attrs or {}), **({REASON: reason} if reason else {})}
-        kept = self.shared._end(
-            self.trial_id,
-            state,
-            values=values,
-            attrs=told,
-            intermediate=intermediate or {},
-            params={
-                name: (value, (distributions or {})[name]) for name, value in (params or {}).items()
-            },
-        )
-        self._told.set()
-        return kept
-
-    def _beat(self) -> None:
-        storage = self.shared.storage
-        interval = storage.heartbeat_interval
-        try:
-            while not self._stop.wait(interval):
-                with suppress(Exception):  # the next beat may reach the database again
-                    storage.record_heartbeat(self.trial_id)
-        finally:
-            storage.remove_session()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -454,7 +345,8 @@ class SharedStudy:
             system_attrs=dict(proposal.system_attrs),
         )
         return Claim(
-            shared=self,
+            storage=self.storage,
+            end=self._end,
             ordinal=ordinal,
             trial_id=self.ledger.insert(session, template),
             params=dict(proposal.params),

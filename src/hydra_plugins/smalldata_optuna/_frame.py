@@ -22,6 +22,7 @@ from hydra_plugins.smalldata_optuna._space import (
 )
 from smalldata.composition import one_sentence, quote_text
 from smalldata.config import RunConfig, build_config
+from smalldata.database import redact_url
 from smalldata.errors import ConfigError
 from smalldata.measures import Measure, find_measure
 from smalldata.progress import Reporter
@@ -199,7 +200,7 @@ class Frame:
         ]
         space = [f"{one.prefix}{one.key}={one.describe()}" for one in self.dimensions]
         words = ["-m", SWEEPER, *self.fixed, *space, *options]
-        return shlex.join(["python", "-m", "smalldata", *words])
+        return _spoken("python", "-m", "smalldata", *words)
 
     def nested_command(self) -> str | None:
         """Return the command that searches the same space inside each outer fold.
@@ -219,7 +220,12 @@ class Frame:
         if self.options.sampler != "tpe":
             tune.append(f"tune.sampler={self.options.sampler}")
         grid = ["-m"] if several else []
-        return shlex.join(["python", "-m", "smalldata", *grid, *kept, *overrides, *tune])
+        return _spoken("python", "-m", "smalldata", *grid, *kept, *overrides, *tune)
+
+
+def _spoken(*words: str) -> str:
+    """Join the words of a command as a shell takes them, without a database's password."""
+    return shlex.join(redact_url(word) for word in words)
 
 
 def make_frame(overrides: Sequence[Any], options: Options, *, compose: Compose) -> Frame:
