@@ -19,32 +19,40 @@ if TYPE_CHECKING:
     from smalldata.errors import SmalldataError
     from smalldata.evaluation import evaluate
     from smalldata.explanation import explain
-    from smalldata.models import load_learner
+    from smalldata.models import load_learner, load_space
     from smalldata.publishing import write_report
     from smalldata.resampling import make_splits
     from smalldata.task import make_task
+    from smalldata.tuning import make_tuner
+    from smalldata.tuningoptions import TuningOptions
 
 __all__ = [
     "SmalldataError",
+    "TuningOptions",
     "compare",
     "evaluate",
     "explain",
     "load_dataset",
     "load_learner",
+    "load_space",
     "make_splits",
     "make_task",
+    "make_tuner",
     "write_report",
 ]
 
 _HOMES = {
     "SmalldataError": "errors",
+    "TuningOptions": "tuningoptions",
     "compare": "comparison",
     "evaluate": "evaluation",
     "explain": "explanation",
     "load_dataset": "datasets",
     "load_learner": "models",
+    "load_space": "models",
     "make_splits": "resampling",
     "make_task": "task",
+    "make_tuner": "tuning",
     "write_report": "publishing",
 }
 
