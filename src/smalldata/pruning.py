@@ -59,8 +59,8 @@ class Race:
         With k of n folds met, the mean of the n differences d to the best trial is estimated by
         that of the k met, with the standard error of a sample of k out of n (Cochran 1977,
         *Sampling Techniques*, chapter 2), s sqrt((n - k) / (k n)); s is pooled over the trials of
-        the study. Lost is a trial whose mean d stays below 0 by more than Student's t quantile of
-        1 - `RISK`. Lost for certain is one that perfect scores on all other folds would not save.
+        the study. Lost is a trial whose mean d is below 0 by more than that error times the
+        1 - `RISK` quantile of Student's t. Lost for certain is one that perfect scores on all other folds would not save.
 
         Parameters
         ----------
