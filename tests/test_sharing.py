@@ -18,9 +18,10 @@ from servers import PASSWORD, find_programs, postgres_server
 from sharing_driver import IDENTITY, N_SMALL, N_TRIALS, ask, join, open_short
 from smalldata import ledger
 from smalldata.database import absolute_url, redact, redact_url
+from smalldata.encoding import differences
 from smalldata.errors import ConfigError, FitError
 from smalldata.ledger import MOST_LOSSES
-from smalldata.sharing import Proposal, differences, open_storage, open_study, propose
+from smalldata.sharing import Proposal, open_storage, open_study, propose
 
 DRIVER = Path(__file__).with_name("sharing_driver.py")
 KINDS = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]

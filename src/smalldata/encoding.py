@@ -1,7 +1,8 @@
 """Json and parquet bytes that say which schema they follow and whether they are still whole.
 
 Json carries the checksum of its own content. What cannot be read back as it was written raises
-DamageError, which `records` answers by setting the file aside and making it again.
+DamageError, which `records` answers by setting the file aside and making it again. Also the plain
+values that json holds, and in what two of them differ.
 """
 
 import hashlib
@@ -18,6 +19,9 @@ from numpy.typing import NDArray
 from smalldata.errors import RecordError
 from smalldata.results import SCHEMA_VERSION
 from smalldata.storage import read_file
+
+_NONE = "nothing"
+_MOST_SHOWN = 6
 
 
 class DamageError(RecordError):
@@ -118,6 +122,35 @@ def frozen(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: frozen(item) for key, item in value.items()}
     return tuple(frozen(item) for item in value) if isinstance(value, list) else value
+
+
+def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    """Say in which values two nested mappings differ.
+
+    Examples
+    --------
+    >>> differences({"a": {"b": 1}, "c": 2}, {"a": {"b": 3}, "c": 2})
+    ['a.b: 1 → 3']
+    """
+    old, new = _flat(there), _flat(here)
+    keys = [key for key in {**old, **new} if old.get(key, _NONE) != new.get(key, _NONE)]
+    found = [f"{key}: {old.get(key, _NONE)} → {new.get(key, _NONE)}" for key in keys]
+    more = len(found) - _MOST_SHOWN
+    return found if more <= 0 else [*found[:_MOST_SHOWN], f"and {more} more"]
+
+
+def _flat(value: Any, name: str = "") -> dict[str, str]:
+    """Return the leaves of nested mappings and lists by their dotted names."""
+    if isinstance(value, Mapping):
+        parts = [(str(key), item) for key, item in value.items()]
+    elif isinstance(value, list):
+        parts = [(str(position), item) for position, item in enumerate(value)]
+    else:
+        return {name: json.dumps(value)}
+    leaves: dict[str, str] = {}
+    for key, item in parts:
+        leaves |= _flat(item, f"{name}.{key}" if name else key)
+    return leaves or ({name: json.dumps(value)} if name else {})
 
 
 def table_bytes(columns: Mapping[str, Any], about: Mapping[str, Any]) -> bytes:

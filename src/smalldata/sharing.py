@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from smalldata.claims import Claim
 from smalldata.database import absolute_url, open_storage, redact_url, storage_in_use
+from smalldata.encoding import differences
 from smalldata.errors import ConfigError
 from smalldata.ledger import ORDINAL, Ledger, Row, is_done
 
@@ -32,7 +33,6 @@ __all__ = [
     "Proposal",
     "SharedStudy",
     "absolute_url",
-    "differences",
     "open_storage",
     "open_study",
     "propose",
@@ -45,8 +45,6 @@ Direction = Literal["minimize", "maximize"]
 _PROPOSED = "proposed"
 _IDENTITY, _CLOSED, _SINCE = "identity", "closed", "since"
 
-_NONE = "nothing"
-_MOST_SHOWN = 6
 _FIRST_WAIT_SECONDS = 0.1
 
 
@@ -368,35 +366,6 @@ def _proposed(trial: "FrozenTrial") -> Proposal:
         user_attrs={name: trial.user_attrs[name] for name in trial.user_attrs[_PROPOSED]},
         system_attrs=trial.system_attrs,
     )
-
-
-def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
-    """Say in which values two nested mappings differ.
-
-    Examples
-    --------
-    >>> differences({"a": {"b": 1}, "c": 2}, {"a": {"b": 3}, "c": 2})
-    ['a.b: 1 → 3']
-    """
-    old, new = _flat(there), _flat(here)
-    keys = [key for key in {**old, **new} if old.get(key, _NONE) != new.get(key, _NONE)]
-    found = [f"{key}: {old.get(key, _NONE)} → {new.get(key, _NONE)}" for key in keys]
-    more = len(found) - _MOST_SHOWN
-    return found if more <= 0 else [*found[:_MOST_SHOWN], f"and {more} more"]
-
-
-def _flat(value: Any, name: str = "") -> dict[str, str]:
-    """Return the leaves of nested mappings and lists by their dotted names."""
-    if isinstance(value, Mapping):
-        parts = [(str(key), item) for key, item in value.items()]
-    elif isinstance(value, list):
-        parts = [(str(position), item) for position, item in enumerate(value)]
-    else:
-        return {name: json.dumps(value)}
-    leaves: dict[str, str] = {}
-    for key, item in parts:
-        leaves |= _flat(item, f"{name}.{key}" if name else key)
-    return leaves or ({name: json.dumps(value)} if name else {})
 
 
 @contextmanager
