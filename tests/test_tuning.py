@@ -670,7 +670,7 @@ def test_a_tuned_cell_is_read_back_under_another_measure_and_explained(tuned_cel
     path, _ = tuned_cell
     assert open_cell(path, measure="log_loss").record.measure
     assert main(["explain", str(path)]) == 0
-    assert CellFolder(path).read_explanations()
+    assert CellFolder(path).explanation_keys()
 
 
 def test_a_model_with_nothing_to_tune_is_the_untuned_cell(tmp_path, capsys):

@@ -359,11 +359,6 @@ class CellFolder:
         """Return the hash of every explanation of the cell, in order."""
         return tuple(sorted(path.stem for path in (self.path / "explanation").glob("*.npz")))
 
-    def read_explanations(self) -> tuple[Explanation, ...]:
-        """Read every explanation of the cell, in the order of their hashes."""
-        found = (self.read_explanation(key) for key in self.explanation_keys())
-        return tuple(explanation for explanation in found if explanation is not None)
-
     # ------------------------------------------------------------ inside
 
     def _explanation_path(self, key: str) -> Path:

@@ -20,9 +20,6 @@ N_TABLE = 500
 N_BEESWARM = 20
 """Features of the importance bars and of the beeswarm."""
 
-N_DEPENDENCE = 12
-"""Features offered in the dependence plot."""
-
 N_PLOTTED = 200
 """Most features kept sample by sample where not all can be."""
 
