@@ -4,6 +4,7 @@ import dataclasses
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -16,12 +17,14 @@ from sklearn.metrics import roc_auc_score
 
 from smalldata import cli
 from smalldata.__main__ import main
+from smalldata.attempts import choose_trial
 from smalldata.cells import PLAIN, make_identity, make_record
 from smalldata.comparison import compare
 from smalldata.datasets import load_dataset
 from smalldata.errors import ConfigError, FitError, RecordError
 from smalldata.evaluation import evaluate
 from smalldata.learner import Parameter, SearchSpace
+from smalldata.measures import find_measure
 from smalldata.models import load_learner, load_space
 from smalldata.preprocess import Preprocessing, make_pipeline
 from smalldata.records import CellFolder
@@ -403,7 +406,22 @@ def test_cmaes_without_its_package_is_refused(monkeypatch):
     ("space", "options", "sentence"),
     [
         ({"n_neighbours": {"kind": "int", "low": 1, "high": 2}}, {}, "did you mean n_neighbors"),
-        ({}, {"measure": "rmse"}, "measure must name a measure of binary tasks"),
+        ({}, {"measure": "rmse"}, r"^tune\.measure must name a measure of binary tasks"),
+        (
+            {"n_neighbors": {"kind": "int", "low": 0, "high": 9}},
+            {},
+            r"space\.n_neighbors must hold values that the model takes: knn\.n_neighbors must be",
+        ),
+        (
+            {"n_neighbors": {"kind": "float", "low": 1, "high": 9}},
+            {},
+            r"space\.n_neighbors must hold values that the model takes: .*an integer",
+        ),
+        (
+            {"metric": {"kind": "categorical", "choices": ["cosine", "cosin"]}},
+            {},
+            r"space\.metric must hold values that the model takes: .*'cosin'",
+        ),
         ({}, {"measure": "calibration_slope"}, r"must rank the trials"),
         (
             {"metric": {"kind": "categorical", "choices": ["cosine", "euclidean", "manhattan"]}},
@@ -431,11 +449,36 @@ def test_what_does_not_fit_the_model_or_the_task_is_refused(space, options, sent
             {"kind": "categorical", "choices": ["a", "b"], "simpler": ["a"]},
             "simpler must hold the choices",
         ),
+        ({"kind": "categorical", "choices": "rbf"}, "choices must be a list"),
+        ({"kind": "categorical", "choices": [["a"], ["b"]]}, "choices must be a list of words"),
+        ({"kind": "categorical", "choices": ["a", "a"]}, "choices must name each value once"),
+        ({"kind": "int", "low": 1, "high": 3, "choices": [1]}, "choices need kind=categorical"),
+        ({"kind": "float", "low": 1, "high": 3, "log": "no"}, "log must be true or false"),
+        (5, r"space\.x must be a dimension such as .* got 5"),
     ],
 )
 def test_a_wrong_space_gets_one_sentence(entry, sentence):
     with pytest.raises(ConfigError, match=sentence):
         SearchSpace.from_config({"x": entry})
+
+
+def test_fewer_choices_need_no_new_order_of_the_simpler_ones():
+    entry = {"kind": "categorical", "choices": ["c", "b"], "simpler": ["a", "b", "c"]}
+    space = SearchSpace.from_config({"x": entry})
+    trials = [
+        Trial(ordinal=i, state="ok", values={"x": x}, score=0.5, fold_scores=(0.5,))
+        for i, x in enumerate("cb")
+    ]
+    measure = find_measure("roc_auc", TaskKind.BINARY)
+    assert choose_trial(trials, space, measure=measure).values["x"] == "b"
+
+
+def test_a_path_given_as_choices_is_searched():
+    space = SearchSpace.from_config(
+        {"n_components": {"kind": "categorical", "choices": [1, 2, 4], "simpler": [1, 2, 4]}}
+    )
+    tuner = make_tuner(binary_toy(), load_learner("pls"), space)
+    assert tuner.path is None
 
 
 def test_a_dimension_without_effect_in_such_tasks_is_not_searched():
@@ -673,6 +716,15 @@ def test_a_tuned_cell_is_read_back_under_another_measure_and_explained(tuned_cel
     assert CellFolder(path).explanation_keys()
 
 
+def test_a_run_says_that_its_time_was_too_short_to_tune(tmp_path, capsys):
+    arguments = ["model=svm", *TUNED, f"outputs={tmp_path}", "n_jobs=1", "tune.timeout=1e-9"]
+    assert main(arguments) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert re.search(
+        r"note: svm .* (\d+) of \1 folds: not tuned: the tune\.timeout of 1e-09 s", said
+    )
+
+
 def test_a_model_with_nothing_to_tune_is_the_untuned_cell(tmp_path, capsys):
     arguments = ["model=dummy", *TUNED[:-1], f"outputs={tmp_path}", "n_jobs=1"]
     assert main(arguments) == 0
@@ -687,7 +739,13 @@ def test_a_model_with_nothing_to_tune_is_the_untuned_cell(tmp_path, capsys):
     [
         (["tune.trials=3"], "tune=optuna has it"),
         (["tune=optuna", "tune.trials=0"], "tune.trials must be a whole number from 1 on; got 0."),
-        (["tune=optuna", "tune.measure=auc"], "measure must name a measure of multiclass tasks"),
+        (["tune=optuna", "tune.measure=auc"], "tune.measure must name a measure of multiclass"),
+        (["tune=optuna", "model.space.strength=5"], "space.strength must be a dimension"),
+        (["tune=optuna", "tune.storage=sqlite:////no/such/folder/x.db"], "there is no /no/such"),
+        (
+            ["tune=optuna", "model.space.strength={choices: [1, 2]}"],
+            "write '++model.space.strength=VALUE' to add it",
+        ),
         (["tune=optuna", "model.space.strength.low=20"], "space.strength: low must not exceed"),
         (
             ["tune=optuna", "+model.space.stren={kind: int, low: 1, high: 2}"],

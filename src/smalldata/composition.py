@@ -205,6 +205,8 @@ def _not_composed(message: str, overrides: Sequence[str]) -> str:
             (line for line in message.splitlines() if "Value" in line or "Invalid" in line), ""
         )
         return f"{key} has a value of the wrong type: {detail.strip()}."
+    if key.startswith("model.space."):
+        return f"{key} is given what it does not have yet; write '++{key}=VALUE' to add it."
     group = key.partition(".")[0]
     chosen = _chosen(group, overrides)
     owners = [name for name in names(group) if key in _group_keys(group, name)]

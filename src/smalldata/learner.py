@@ -270,12 +270,16 @@ class SearchSpace:
             If an entry is not a dimension: unknown kind or key, low above high, a log scale through
             zero.
         """
-        return cls(
-            parameters={name: _parameter(name, dict(entry)) for name, entry in config.items()}
+        return cls(parameters={name: _parameter(name, entry) for name, entry in config.items()})
+
+
+def _parameter(name: str, given: object) -> Parameter:
+    if not isinstance(given, Mapping):
+        raise ConfigError(
+            f"space.{name} must be a dimension such as {{kind: float, low: 0.1, high: 10}}; "
+            f"got {given!r}. For one value set model.learner.{name} and add ~model.space.{name}."
         )
-
-
-def _parameter(name: str, entry: dict[str, Any]) -> Parameter:
+    entry = dict(given)
     known = ("kind", "low", "high", "log", "choices", "simpler", "kinds")
     if unknown := set(entry) - set(known):
         raise ConfigError(
@@ -290,13 +294,13 @@ def _parameter(name: str, entry: dict[str, Any]) -> Parameter:
     for key in ("choices", "simpler"):
         if isinstance(entry.get(key), list):
             entry[key] = tuple(entry[key])
+    if not isinstance(entry.get("log", False), bool):
+        raise ConfigError(f"space.{name}: log must be true or false; got {entry['log']!r}.")
     if kind == "categorical":
-        if not entry.get("choices"):
-            raise ConfigError(f"space.{name}: a categorical parameter needs choices.")
+        _check_choices(name, entry.get("choices"))
         simpler = entry.get("simpler")
         if simpler is not None and (
             not isinstance(simpler, tuple)
-            or len(simpler) != len(entry["choices"])
             or any(choice not in simpler for choice in entry["choices"])
         ):
             raise ConfigError(
@@ -313,6 +317,8 @@ def _parameter(name: str, entry: dict[str, Any]) -> Parameter:
                 raise ConfigError(
                     f"space.{name}: low and high must be numbers; got low={low!r}, high={high!r}."
                 )
+        if entry.get("choices"):
+            raise ConfigError(f"space.{name}: choices need kind=categorical; got kind={kind}.")
         if entry.get("simpler") not in (None, "low", "high"):
             raise ConfigError(
                 f"space.{name}: simpler must be low or high; got {entry['simpler']!r}."
@@ -330,3 +336,17 @@ def _parameter(name: str, entry: dict[str, Any]) -> Parameter:
     else:
         raise ConfigError(f"space.{name}: kind must be int, float or categorical; got {kind!r}.")
     return Parameter(**entry)
+
+
+def _check_choices(name: str, choices: object) -> None:
+    if not choices:
+        raise ConfigError(f"space.{name}: a categorical parameter needs choices.")
+    if not isinstance(choices, tuple) or any(
+        not isinstance(choice, str | int | float) for choice in choices
+    ):
+        raise ConfigError(
+            f"space.{name}: choices must be a list of words, numbers or true and false; "
+            f"got {choices!r}."
+        )
+    if len(set(choices)) < len(choices):
+        raise ConfigError(f"space.{name}: choices must name each value once; got {choices!r}.")

@@ -286,8 +286,15 @@ def measures_for(kind: TaskKind) -> tuple[Measure, ...]:
     return tuple(measure for measure in MEASURES if kind in measure.kinds)
 
 
-def find_measure(name: str, kind: TaskKind) -> Measure:
+def find_measure(name: str, kind: TaskKind, *, key: str = "measure") -> Measure:
     """Measure of this name.
+
+    Parameters
+    ----------
+    name : str
+    kind : TaskKind
+    key : str
+        What the user calls it, for the message.
 
     Raises
     ------
@@ -299,7 +306,7 @@ def find_measure(name: str, kind: TaskKind) -> Measure:
         return known[name]
     near = get_close_matches(name, known, n=3)
     hint = f"did you mean {' or '.join(near)}?" if near else f"choose {', '.join(known)}."
-    raise ConfigError(f"measure must name a measure of {kind} tasks; got {name!r}; {hint}")
+    raise ConfigError(f"{key} must name a measure of {kind} tasks; got {name!r}; {hint}")
 
 
 def score_prediction(

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
@@ -15,10 +16,18 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from smalldata.results import RunRecord
+
 Item = TypeVar("Item")
 
 PLAIN_STEPS = 4
 """Lines a long stage prints on a pipe, besides its last."""
+
+CUT_SHORT = ("not tuned", "tuning ended")
+"""How the notes of a fold begin that was not tuned as asked."""
+
+MOST_NOTES = 3
+"""Of them, so many different ones are said."""
 
 
 class Reporter:
@@ -52,6 +61,15 @@ class Reporter:
             yield from self._bar(items, title=title, total=total, done=done)
         else:
             yield from self._lines(items, title=title, total=total, done=done)
+
+    def sum_up_tuning(self, record: RunRecord, *, title: str) -> None:
+        """Say what pruning spared, and where the tuning of a fold was cut short."""
+        if spared := record.tuning.get("spared"):
+            share = spared / (spared + record.tuning["fits"])
+            self.say(f"{title}: pruning spared {share:.0%} of the inner fits")
+        notes = (note for fold in record.folds for note in fold.notes if note.startswith(CUT_SHORT))
+        for note, n_folds in Counter(notes).most_common(MOST_NOTES):
+            self.warn(f"{title}: {n_folds} of {len(record.folds)} folds: {note}")
 
     def _bar(self, items: Iterable[Item], *, title: str, total: int, done: int) -> Iterator[Item]:
         columns = (

@@ -208,6 +208,8 @@ def run_cell(plan: Plan, reporter: Reporter) -> tuple[RunRecord, str | None]:
         Key of the explanation, where one was asked for and could be made.
     """
     cell = plan.cell
+    if plan.tuner and plan.config.storage and not (cell.is_done or plan.record.skipped):
+        open_storage(plan.config.storage)  # refused before anything is written
     write_splits(plan.folder, plan.splits, plan.task)
     key = None
     with cell.lock(on_wait=reporter.say):
@@ -299,7 +301,7 @@ def _evaluate(plan: Plan, cell: CellFolder, reporter: Reporter) -> RunRecord:
     cell.write_text("config.yaml", config_text(config.plain))
     tuner = plan.tuner and replace(plan.tuner, log=cell.trials)
     if missing and tuner is not None and config.storage is not None:
-        open_storage(config.storage)  # refused before anything is fitted
+        open_storage(config.storage)  # a finished cell may miss folds that failed
         tuner = replace(tuner, shared=_place(plan.record, config.storage))
     if missing:
         results = evaluate_folds(
@@ -332,9 +334,7 @@ def _evaluate(plan: Plan, cell: CellFolder, reporter: Reporter) -> RunRecord:
             weigh=partial(weigh_parameters, space=tuner.space, path=tuner.path),
         )
     cell.write_record(record)
-    if spared := record.tuning.get("spared"):
-        share = spared / (spared + record.tuning["fits"])
-        reporter.say(f"{plan.title}: pruning spared {share:.0%} of the inner fits")
+    reporter.sum_up_tuning(record, title=plan.title)
     return record
 
 

@@ -21,7 +21,7 @@ from smalldata.cells import Tuned
 from smalldata.encoding import plain
 from smalldata.errors import ConfigError, FitError
 from smalldata.innerfolds import InnerFolds, cut_inner_folds
-from smalldata.learner import Learner, SearchSpace
+from smalldata.learner import Learner, Parameter, SearchSpace
 from smalldata.measures import Measure, find_measure, measures_for
 from smalldata.preprocess import Preprocessing
 from smalldata.pruning import count_fits
@@ -318,8 +318,11 @@ def make_tuner(
                 f"space.{name} must be a hyperparameter of the model; it has no {name!r}; {hint}"
             )
     space = space.for_kind(task.kind)
+    for name, parameter in space.parameters.items():
+        _check_values(learner, name, parameter)
     usual = measures_for(task.kind)[0].name
-    measure = find_measure(asked.measure or task.measure, task.kind)
+    key = "tune.measure" if asked.measure else "measure"
+    measure = find_measure(asked.measure or task.measure, task.kind, key=key)
     if not measure.ranked:
         raise ConfigError(
             f"tune.measure must rank the trials; {measure.name} does not. Use tune.measure={usual}."
@@ -330,12 +333,36 @@ def make_tuner(
         info=task.info,
         classes=task.classes,
         usual_measure=usual,
-        path=learner.traits.path if learner.traits.path in space.parameters else None,
+        path=_path(learner, space),
         log=log,
     )
     if asked.sampler == "grid":  # fails now if the trials are too few
         make_source(learner, space, tuner.path, tuner.options, maximise=True, seed=0)
     return tuner
+
+
+def _path(learner: Learner, space: SearchSpace) -> str | None:
+    """Return the dimension that is read off each fit; one given as choices is searched."""
+    path = learner.traits.path
+    found = None if path is None else space.parameters.get(path)
+    return path if found is not None and found.kind == "int" else None
+
+
+def _check_values(learner: Learner, name: str, parameter: Parameter) -> None:
+    """Refuse a dimension whose ends or choices the learner does not take."""
+    low, high = parameter.low, parameter.high
+    values: tuple[Any, ...] = parameter.choices
+    if low is not None and high is not None:
+        whole = parameter.kind == "int"
+        # An end may be whole by chance, what lies between is not.
+        values = (int(low), int(high)) if whole else (low, high, low + (high - low) * 0.381966)
+    for value in values:
+        try:
+            replace(learner, **{name: value})  # type: ignore[type-var]
+        except ConfigError as error:
+            raise ConfigError(
+                f"space.{name} must hold values that the model takes: {error}"
+            ) from None
 
 
 @contextmanager
