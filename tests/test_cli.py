@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -119,6 +120,12 @@ def test_dry_run_writes_nothing(folder, capsys):
     out = capsys.readouterr().out
     assert out.count("3 folds, 0 found") == 2
     assert list(folder.iterdir()) == []
+
+
+def test_a_dry_run_counts_no_more_trials_than_the_space_holds(capsys):
+    words = ["explain=none", "dry_run=true", "tune=optuna", "tune.trials=1000000"]
+    assert main(["model=pls", *SMALL, *words]) == 0  # two trials: the default, and the path
+    assert int(re.search(r"about (\d+) s", capsys.readouterr().out)[1]) < 600
 
 
 def test_the_primary_measure_can_be_chosen(folder):

@@ -370,6 +370,9 @@ def test_a_timeout_counts_what_was_spent_before_an_interruption():
     assert tuned.learner.n_neighbors == 4
     assert tuned.seconds_before == 200.0
     assert tuned.notes == ("tuning ended after 2 of 6 trials by the tune.timeout of 150 s",)
+    log = Memory([_trial(0, 0.5), _trial(1, 0.7, 4)])
+    tuned, _ = run_tuner(binary_toy(), log=log, timeout=150.0, sampler="grid", trials=50)
+    assert tuned.notes[0].startswith("tuning ended after 2 of 19 trials")  # 2 x 9 and the default
 
 
 def test_a_model_without_a_space_runs_untuned_with_a_note():

@@ -158,15 +158,15 @@ TRIALS_TO_TIME = 4
 
 def describe_plan(plan: Plan) -> str:
     """Say what a cell would do and how long it would take, from one fold fitted in this process."""
-    n_folds = len(plan.splits.folds)
+    config, n_folds = plan.config, len(plan.splits.folds)
     line = f"{plan.title}: {plan.cell.path}: "
     if plan.record.skipped:
         return f"{line}skipped, {plan.record.skipped}"
     n_found = sum(fold.status == "ok" for fold in plan.cell.read_folds())
     if n_found == n_folds:
         return f"{line}all {n_folds} folds are there, nothing to do"
-    config = plan.config
-    n_tried = 0 if plan.tuner is None else min(plan.tuner.options.trials, TRIALS_TO_TIME)
+    n_trials = 0 if plan.tuner is None else plan.tuner.count_trials(config.learner)
+    n_tried = min(n_trials, TRIALS_TO_TIME)
     start = time.perf_counter()
     (result,) = evaluate_folds(  # on one thread, as in the run
         plan.task,
@@ -184,7 +184,7 @@ def describe_plan(plan: Plan) -> str:
         return f"{line}{n_folds} folds; the first one fails: {result.reason}"
     seconds = time.perf_counter() - start
     if plan.tuner is not None:
-        seconds += (plan.tuner.options.trials / n_tried - 1) * result.seconds["tune"]
+        seconds += (n_trials / n_tried - 1) * result.seconds["tune"]
     rounds = -(-(n_folds - n_found) // count_processes(config.n_jobs))
     n_numbers = plan.task.n_samples * plan.splits.n_repeats * (4 + 2 * len(plan.task.classes))
     if config.explanation is not None:

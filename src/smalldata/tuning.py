@@ -84,6 +84,11 @@ class OptunaTuner:
         assert self.options.measure is not None
         return find_measure(self.options.measure, self.info.kind)
 
+    def count_trials(self, learner: Learner) -> int:
+        """Return the trials of an outer fold: fewer than asked for where the space holds fewer."""
+        source = make_source(learner, self.space, self.path, self.options, maximise=True, seed=0)
+        return min(self.options.trials, source.most)
+
     def sample(self, n_trials: int) -> "OptunaTuner":
         """Return a tuner of a few random trials that keeps none: to learn what a trial costs."""
         options = replace(self.options, trials=n_trials, sampler="random", timeout=None)
@@ -173,7 +178,7 @@ class OptunaTuner:
                 notes = (*notes, SHARED_NOTE)
             total = attempts.total
         if len(trials) < total:
-            notes = (*notes, self._timed_out(len(trials)))
+            notes = (*notes, self._timed_out(len(trials), total))
         best = self.choose(trials)
         if best is None and trials:
             raise FitError(f"all {len(trials)} trials failed, the first one: {trials[0].reason}")
@@ -222,11 +227,11 @@ class OptunaTuner:
                 self.log.add(name, trial)
         return trials
 
-    def _timed_out(self, n_trials: int) -> str:
+    def _timed_out(self, n_trials: int, total: int) -> str:
         said = f"tune.timeout of {self.options.timeout:g} s"
         if n_trials == 0:
             return f"not tuned: the {said} passed before the first trial; the defaults are used"
-        return f"tuning ended after {n_trials} of {self.options.trials} trials by the {said}"
+        return f"tuning ended after {n_trials} of {total} trials by the {said}"
 
     def _inner_folds(
         self, X: Any, y: NDArray[Any], groups: NDArray[Any] | None, *, seed: int, **options: Any
@@ -337,7 +342,7 @@ def make_tuner(
         log=log,
     )
     if asked.sampler == "grid":  # fails now if the trials are too few
-        make_source(learner, space, tuner.path, tuner.options, maximise=True, seed=0)
+        tuner.count_trials(learner)
     return tuner
 
 
