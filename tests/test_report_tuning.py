@@ -437,6 +437,31 @@ def test_trials_are_counted_by_how_they_ended(ragged, tuned):
     assert "(optimistic); the score is of rows that the tuning never saw" in say_tuned(found)[0]
 
 
+def test_the_inner_folds_told_are_those_that_were_scored(tuned):
+    record, trials = tuned
+    found = summarize_tuning(record, trials)
+    assert found["n_inner"] == [2]
+    assert "scored on 2 inner folds of its" in say_effort(found)[0]
+    wide = {**found, "settings": {**found["settings"], "inner_folds": 5}}
+    assert "scored on 2 inner folds (asked for: 5) of its" in say_effort(wide)[0]
+    twice = {**wide, "n_inner": [6, 7], "settings": {**wide["settings"], "inner_repeats": 2}}
+    assert "scored on 6 to 7 inner folds (asked for: 5 times 2) of" in say_effort(twice)[0]
+    whole = {**twice, "n_inner": [10]}
+    assert "scored on 5 inner folds, 2 times over of" in say_effort(whole)[0]
+    inner = np.where(trials.columns["fold"] == 0, np.nan, trials.columns["inner_1"])
+    fewer = replace(trials, columns={**trials.columns, "inner_1": inner})
+    assert summarize_tuning(record, fewer)["n_inner"] == [1, 2]
+
+
+def test_a_model_that_is_all_one_path_names_no_sampler(ragged):
+    found = summarize_tuning(*ragged)
+    assert "(sampler tpe; the first" in say_effort(found)[0]
+    path = [one for one in found["parameters"] if one["is_path"]]
+    text = say_effort({**found, "parameters": path})[0]
+    assert "then n_rounds with all its values read off each fit), scored on" in text
+    assert "sampler" not in text
+
+
 # ---------------------------------------------------------------- the figures
 
 

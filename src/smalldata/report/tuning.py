@@ -33,9 +33,9 @@ def summarize_tuning(record: RunRecord, trials: CellTrials | None) -> dict[str, 
     Returns
     -------
     dict
-        ``measure``, ``settings``, ``counts`` (trials by state), ``failures``, ``seconds``,
-        ``optimism``, ``parameters`` (per hyperparameter: range, ticks, choice, agreement,
-        importance), ``folds`` (per outer fold: choice, inner and outer score), ``trials``,
+        ``measure``, ``settings``, ``n_inner`` (inner folds that were scored), ``counts`` (trials by
+        state), ``failures``, ``seconds``, ``optimism``, ``parameters`` (per hyperparameter: range,
+        ticks, choice, agreement, importance), ``folds`` (per outer fold: choice, inner and outer score), ``trials``,
         ``importance``.
     """
     space = dimensions(record)
@@ -55,6 +55,7 @@ def summarize_tuning(record: RunRecord, trials: CellTrials | None) -> dict[str, 
             key: tuning.get(key)
             for key in ("trials", "inner_folds", "inner_repeats", "sampler", "timeout")
         },
+        "n_inner": _inner_folds(trials),
         "n_folds": len(folds),
         "n_untuned": len(folds) - len(used),
         "counts": {
@@ -72,6 +73,16 @@ def summarize_tuning(record: RunRecord, trials: CellTrials | None) -> dict[str, 
         "trials": _trials(rows, folds, space, record),
         "importance": _importance(stored, len(folds)),
     }
+
+
+def _inner_folds(trials: CellTrials) -> list[int]:
+    """List how many inner folds, those of all repeats together, have scores: over outer folds."""
+    names = [name for name in trials.columns if name.startswith("inner_")]
+    met: dict[tuple[int, int], set[str]] = {}
+    for row in trials.rows():
+        found = met.setdefault((row["repeat"], row["fold"]), set())
+        found.update(name for name in names if row[name] is not None)
+    return sorted({len(found) for found in met.values() if found})
 
 
 def summarize_optimism(record: RunRecord, folds: Sequence[TunedFold]) -> dict[str, Any]:

@@ -106,14 +106,14 @@ def say_effort(tuning: dict[str, Any]) -> list[str]:
     len_used = tuning["n_folds"] - tuning["n_untuned"]
     most = count(per_fold[-1], "trial")
     each = most if len(per_fold) == 1 else f"{per_fold[0]} to {most}"
-    repeats = settings["inner_repeats"] or 1
-    inner = f"{settings['inner_folds']} inner folds" + (
-        f", {repeats} times over" if repeats > 1 else ""
-    )
+    if all(one["is_path"] for one in tuning["parameters"]):
+        name = tuning["parameters"][0]["name"]
+        how = f"the untuned default, then {name} with all its values read off each fit"
+    else:
+        how = f"sampler {settings['sampler']}; the first is the untuned default"
     sentences = [
-        f"There were {each} in each of {count(len_used, 'outer fold')} (sampler "
-        f"{settings['sampler']}; the first is the untuned default), scored on {inner} of its "
-        "training rows."
+        f"There were {each} in each of {count(len_used, 'outer fold')} ({how}), scored on "
+        f"{_name_inner_folds(tuning)} of its training rows."
     ]
     ended = [f"{counts['ok']} were scored"]
     ended += [f"{counts[state]} {state}" for state in ("pruned", "failed") if counts[state]]
@@ -136,6 +136,17 @@ def say_effort(tuning: dict[str, Any]) -> list[str]:
             f"{'was' if tuning['n_untuned'] == 1 else 'were'} fitted with the untuned values."
         )
     return sentences
+
+
+def _name_inner_folds(tuning: dict[str, Any]) -> str:
+    """Say how many inner folds there were; of those asked for, small classes may allow fewer."""
+    asked, repeats = tuning["settings"]["inner_folds"], tuning["settings"]["inner_repeats"] or 1
+    found = tuning["n_inner"]
+    if not found or found == [asked * repeats]:
+        return f"{asked} inner folds{f', {repeats} times over' if repeats > 1 else ''}"
+    many = f"{found[0]} to {found[-1]}" if len(found) > 1 else f"{found[0]}"
+    times = f" times {repeats}" if repeats > 1 else ""
+    return f"{many} inner folds (asked for: {asked}{times})"
 
 
 def say_choices(tuning: dict[str, Any]) -> list[str]:
