@@ -229,6 +229,19 @@ def test_outputs_are_whole_and_rows_independent(name, kind):
         assert isinstance(note, str)
 
 
+@pytest.mark.parametrize(("name", "kind"), CELLS)
+def test_rows_are_left_as_they_are(name, kind):
+    """The trials on one inner fold share them."""
+    task = easy_task(kind)
+    X = unfitted(name, task.info)[0].fit(task.X, task.y).transform(task.X)
+    y, groups = task.y.copy(), (np.arange(task.n_samples) // 2).astype(str)
+    given = [part.copy() for part in (X, y, groups)]
+    estimator = load_learner(name).build(task.info, seed=5, device="cpu").fit(X, y, groups=groups)
+    (estimator.predict_proba if kind.is_classification else estimator.predict)(X)
+    for part, before in zip((X, y, groups), given, strict=True):
+        np.testing.assert_array_equal(part, before)
+
+
 @pytest.mark.parametrize(("name", "kind"), [cell for cell in CELLS if cell[0] != "dummy"])
 def test_better_than_dummy_on_an_easy_task(name, kind):
     task = easy_task(kind)
@@ -298,7 +311,7 @@ def shared_and_plain(name, kind):
         "X_train": step.transform(task.X.iloc[:N_TRAIN]),
         "y_train": task.y[:N_TRAIN],
         "X_valid": step.transform(task.X.iloc[N_TRAIN:]),
-        "groups": None,
+        "groups": (np.arange(N_TRAIN) // 2).astype(str),
         "seed": 5,
         "device": "cpu",
     }

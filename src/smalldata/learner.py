@@ -65,10 +65,10 @@ class Estimator(Protocol):
 
     ``y`` holds class codes 0 … n_classes-1 (1 is the positive class of a binary task) or float64
     values. A classifier has ``predict_proba`` (n, n_classes), every row summing to 1, and may have
-    ``decision_function`` ((n,) for binary, else (n, n_classes)), which then is what AUC is computed
-    from. A regressor has ``predict``. It may carry ``notes_`` (tuple of str): what the record must
-    say about this fit (no calibration possible …). All data arrive as float64 ndarray (NaN where
-    the traits allow missing values).
+    ``decision_function`` ((n,) for binary, else (n, n_classes)); that of two classes is then what
+    AUC is computed from. A regressor has ``predict``. It may carry ``notes_`` (tuple of str): what
+    the record must say about this fit (no calibration possible …). All data arrive as float64
+    ndarray (NaN where the traits allow missing values) and are not changed: other fits share them.
     """
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> "Estimator":
@@ -143,6 +143,9 @@ class Learner(Protocol):
     probability or value), with 1 output for binary and regression tasks and n_classes else
     (log-odds of several classes are centred over the classes), in terms of the columns the
     estimator was fitted on.
+
+    That is all a model needs, also to be tuned. Two doors make tuning faster: a static
+    ``workspace`` (see `Workspace`), and ``Traits.path`` with a `PathWorkspace`.
     """
 
     traits: ClassVar[Traits]
