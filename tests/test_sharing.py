@@ -398,6 +398,7 @@ def test_differences_are_cut():
         ("sqlite:///:memory:", "names no file"),
         ("sqlite:////no/such/folder/a.db", "there is no /no/such/folder"),
         ("postgresql://ann:hush@127.0.0.1:1/db", "must be within reach; it answered: connection"),
+        ("postgresql://ann:hush@127.0.0.1:1/db", r"refused\. Check the address, and that"),
     ],
 )
 def test_a_storage_that_cannot_be_had_is_refused_in_one_sentence(given, expected):

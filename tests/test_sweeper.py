@@ -200,7 +200,7 @@ def test_only_hyperparameters_have_a_nested_search():
         (["hydra.sweeper.params={model.learner.C:1}"], "write '+hydra.sweeper.params"),
         ([C, "hydra.sweeper.storage=sqlite:////nowhere/x.db"], "must exist"),
         ([C, "objectives=[roc_auc,roc_auc]"], "different measures"),
-        ([C, "objectives=[roc_auc,rmse]"], "got 'rmse'"),
+        ([C, "objectives=[roc_auc,rmse]"], "objectives must name a measure of binary"),
         ([C, "objectives=[roc_auc,log_loss]", "cv=loo"], "cv=loo"),
         ([C, "objectives=[roc_auc,calibration_slope]"], "must rank"),
         ([C, "objectives=[roc_auc,log_loss]", "measure=mcc"], "one of the objectives"),

@@ -283,5 +283,6 @@ def _first_line(error: BaseException, url: str) -> str:
     """Return what the database itself said, without passwords and in one line."""
     cause: BaseException = getattr(error, "orig", None) or error.__cause__ or error
     cause = getattr(cause, "orig", None) or cause
-    line = " ".join(str(cause).split()) or type(cause).__name__
+    said = str(cause).partition("Is the server running")[0]  # what to do is said after it
+    line = " ".join(said.split()) or type(cause).__name__
     return redact(line if len(line) <= 240 else f"{line[:239]}…", url).rstrip(".")

@@ -60,7 +60,8 @@ class Race:
         that of the k met, with the standard error of a sample of k out of n (Cochran 1977,
         *Sampling Techniques*, chapter 2), s sqrt((n - k) / (k n)); s is pooled over the trials of
         the study. Lost is a trial whose mean d is below 0 by more than that error times the
-        1 - `RISK` quantile of Student's t. Lost for certain is one that perfect scores on all other folds would not save.
+        1 - `RISK` quantile of Student's t. Lost for certain is one that perfect scores on all other
+        folds would not save.
 
         Parameters
         ----------

@@ -99,7 +99,8 @@ def plan_cell(config: RunConfig, reporter: Reporter, *, command: str = "") -> Pl
     splits = make_splits(task, **config.cv, seed=config.seed)
     check_measure(task, splits)
     for name in config.objectives:
-        check_measure(replace(task, measure=find_measure(name, task.kind).name), splits)
+        measure = find_measure(name, task.kind, key="objectives").name
+        check_measure(replace(task, measure=measure), splits)
     tuner = _tuner(config, task)
     if config.tuning is not None and tuner is None:
         reporter.say(f"{config.model} has nothing to tune; it runs untuned.")
@@ -207,9 +208,9 @@ def run_cell(plan: Plan, reporter: Reporter) -> tuple[RunRecord, str | None]:
     explanation : str or None
         Key of the explanation, where one was asked for and could be made.
     """
-    cell = plan.cell
-    if plan.tuner and plan.config.storage and not (cell.is_done or plan.record.skipped):
-        open_storage(plan.config.storage)  # refused before anything is written
+    cell, url = plan.cell, plan.config.storage
+    if url and plan.tuner and not (cell.is_done or plan.record.skipped):
+        open_storage(url)  # refused before anything is written
     write_splits(plan.folder, plan.splits, plan.task)
     key = None
     with cell.lock(on_wait=reporter.say):

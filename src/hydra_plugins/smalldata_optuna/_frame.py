@@ -288,7 +288,8 @@ def _objectives(plan: Plan) -> tuple[Measure, ...]:
             f"measure must be one of the objectives, {', '.join(names)}, since the table is "
             f"ranked by it; got {config.measure!r}. Leave it out, or add it to them."
         )
-    found = [find_measure(name, task.kind) for name in names]
+    key = "objectives" if config.objectives else "measure"
+    found = [find_measure(name, task.kind, key=key) for name in names]
     for one in found:
         if not one.ranked:
             raise ConfigError(

@@ -35,8 +35,8 @@ def summarize_tuning(record: RunRecord, trials: CellTrials | None) -> dict[str, 
     dict
         ``measure``, ``settings``, ``n_inner`` (inner folds that were scored), ``counts`` (trials by
         state), ``failures``, ``seconds``, ``optimism``, ``parameters`` (per hyperparameter: range,
-        ticks, choice, agreement, importance), ``folds`` (per outer fold: choice, inner and outer score), ``trials``,
-        ``importance``.
+        ticks, choice, agreement, importance), ``folds`` (per outer fold: choice, inner and outer
+        score), ``trials``, ``importance``.
     """
     space = dimensions(record)
     if trials is None or not space:
