@@ -42,7 +42,8 @@ class Study:
         """Return the values to try; the first are the defaults."""
         if ordinal == 0:
             return self.default
-        self.study.sampler = _sampler(self.sampler, seed_for(self.seed, "sampler", ordinal))
+        seed = seed_for(self.seed, "sampler", ordinal)
+        self.study.sampler = make_sampler(self.sampler, seed=seed)
         self.asked = self.study.ask(self.distributions)
         return dict(self.asked.params)
 
@@ -128,7 +129,8 @@ def _distribution(parameter: Parameter) -> Any:
     return FloatDistribution(float(parameter.low), float(parameter.high), log=parameter.log)
 
 
-def _sampler(name: Sampler, seed: int) -> Any:
+def make_sampler(name: str, *, seed: int) -> Any:
+    """Make the sampler tpe, random or cmaes of Optuna; a grid is enumerated and has none."""
     from optuna.samplers import CmaEsSampler, RandomSampler, TPESampler
 
     if name == "random":

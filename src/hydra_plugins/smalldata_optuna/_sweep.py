@@ -18,6 +18,7 @@ from hydra_plugins.smalldata_optuna._space import grid_points
 from smalldata.progress import Reporter
 from smalldata.records import write_text
 from smalldata.results import SCHEMA_VERSION
+from smalldata.searching import make_sampler
 from smalldata.seeding import seed_for
 from smalldata.sharing import (
     Claim,
@@ -103,7 +104,9 @@ def _run_trials(frame: Frame, shared: SharedStudy, launcher: Any, reporter: Repo
             return Proposal(params=_own(points[ordinal], frame), distributions=distributions)
         return propose(
             trials,
-            sampler=_sampler(frame.options.sampler, seed_for(frame.seed, "sweep", ordinal)),
+            sampler=make_sampler(
+                frame.options.sampler, seed=seed_for(frame.seed, "sweep", ordinal)
+            ),
             distributions=distributions,
             directions=frame.directions,
         )
@@ -167,19 +170,6 @@ def _launch(launcher: Any, jobs: Sequence[tuple[int, list[str]]]) -> list[Any]:
                 raise one._return_value
             returned.append(one._return_value)
     return returned
-
-
-def _sampler(name: str, seed: int) -> Any:
-    from optuna.samplers import CmaEsSampler, RandomSampler, TPESampler
-
-    if name == "random":
-        return RandomSampler(seed=seed)
-    if name == "cmaes":
-        return CmaEsSampler(seed=seed, warn_independent_sampling=False)
-    # Said in full: the defaults of Optuna have changed between versions.
-    return TPESampler(
-        seed=seed, n_startup_trials=10, multivariate=True, group=False, constant_liar=False
-    )
 
 
 def _own(point: Mapping[str, Any], frame: Frame) -> dict[str, Any]:
