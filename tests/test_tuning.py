@@ -476,6 +476,21 @@ def test_fewer_choices_need_no_new_order_of_the_simpler_ones():
     assert choose_trial(trials, space, measure=measure).values["x"] == "b"
 
 
+@pytest.mark.parametrize("task", [binary_toy(), values_toy()])
+def test_a_row_says_that_its_search_space_is_not_the_models_own(task):
+    svm, space = load_learner("svm"), load_space("svm")
+    splits = make_splits(task, "kfold", n_splits=3)
+
+    def label(parameters):
+        tuner = make_tuner(task, svm, SearchSpace(parameters=parameters))
+        return make_record(task, svm, splits, tuner=tuner).label
+
+    assert label(space.parameters) == "svm (tuned)"
+    wider = dataclasses.replace(space.parameters["C"], high=1000.0)
+    assert label({**space.parameters, "C": wider}) == "svm (tuned, own space)"
+    assert label({"C": space.parameters["C"]}) == "svm (tuned, own space)"
+
+
 def test_a_path_given_as_choices_is_searched():
     space = SearchSpace.from_config(
         {"n_components": {"kind": "categorical", "choices": [1, 2, 4], "simpler": [1, 2, 4]}}
@@ -628,7 +643,8 @@ def test_the_identity_holds_options_and_space_but_no_log(tmp_path):
     ]
     assert len({plain, *others}) == len(others) + 1
     tuner = make_tuner(task, load_learner("knn"), SPACE)
-    assert make_record(task, load_learner("knn"), splits, tuner=tuner).label == "knn (tuned)"
+    record = make_record(task, load_learner("knn"), splits, tuner=tuner)
+    assert record.label == "knn (tuned, own space)"
 
 
 def test_results_do_not_depend_on_processes_and_logs_are_written_from_them(tmp_path):
@@ -649,7 +665,8 @@ def test_results_do_not_depend_on_processes_and_logs_are_written_from_them(tmp_p
     comparison = compare(records[:1])
     assert comparison.rows[0].tune_seconds > 0
     assert (
-        comparison.rows[0].label == "knn (n_neighbors=8, tuned, tune.trials=4, tune.inner_folds=2)"
+        comparison.rows[0].label
+        == "knn (n_neighbors=8, tuned, tune.trials=4, tune.inner_folds=2, own space)"
     )
 
 

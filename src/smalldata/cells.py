@@ -15,11 +15,11 @@ from smalldata import catalogue
 from smalldata.encoding import frozen, plain
 from smalldata.errors import SplitError
 from smalldata.learner import Learner
-from smalldata.models import load_learner
+from smalldata.models import load_learner, load_space
 from smalldata.preprocess import Preprocessing
 from smalldata.resampling import check_train_size
 from smalldata.results import RESULTS_VERSION, SCHEMA_VERSION, RunRecord, Splits
-from smalldata.task import Task
+from smalldata.task import Task, TaskKind
 
 PLAIN = Preprocessing()
 """The default: what the learner's traits ask for and nothing else."""
@@ -101,6 +101,9 @@ def make_record(
         )
     check_train_size(task, splits, train_size)
     name = model or type(learner).__module__.rpartition(".")[2]
+    settings = make_settings(learner, name, preprocessing=preprocessing, tuner=tuner, seed=seed)
+    if tuner is not None and _has_own_space(tuner, name, task.kind):
+        settings["own space"] = True
     return RunRecord(
         dataset=task.dataset.name,
         cv=splits.folder,
@@ -125,7 +128,7 @@ def make_record(
         ),
         groups=None if task.groups is None else _codes(task.groups),
         train_size=train_size,
-        settings=make_settings(learner, name, preprocessing=preprocessing, tuner=tuner, seed=seed),
+        settings=settings,
         environment=describe_environment(),
         skipped=learner.traits.refusal(task.info) or "",
     )
@@ -189,6 +192,15 @@ def make_settings(
     if seed != 0:
         changed["seed"] = seed
     return changed
+
+
+def _has_own_space(tuner: Tuner, model: str, kind: TaskKind) -> bool:
+    """Whether the tuner searches another space than the model's yaml gives for such tasks."""
+    if model not in catalogue.names("model"):
+        return False
+    usual = load_space(model).for_kind(kind).parameters
+    told = plain([(name, asdict(parameter)) for name, parameter in usual.items()])
+    return bool(tuner.describe().get("space", told) != told)
 
 
 def learner_values(learner: Learner) -> dict[str, Any]:
