@@ -37,7 +37,7 @@ class Dimension:
     default : object
         The untuned value: that of the first trial.
     is_path : bool
-        All its values were read off each fit; no trial chose it.
+        Its values were read off each fit; no trial chose it.
     """
 
     name: str

@@ -45,7 +45,7 @@ def weigh_parameters(
         Finished trials by the name of their outer fold.
     space : SearchSpace
     path : str, optional
-        Hyperparameter that no trial chooses, since all its values are read off each fit.
+        Hyperparameter that no trial chooses, since its values are read off each fit.
 
     Returns
     -------

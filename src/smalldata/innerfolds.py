@@ -86,6 +86,9 @@ class InnerFolds:
     seed : int
         The fits of one inner fold have one seed, whatever their values.
     device : {"cpu", "cuda"}
+    workspaces : dict of int to Workspace
+        Of each inner fold, from its first trial until the outer fold is tuned: memory grows with
+        the folds of all repeats.
     """
 
     X: Any

@@ -108,7 +108,7 @@ def say_effort(tuning: dict[str, Any]) -> list[str]:
     each = most if len(per_fold) == 1 else f"{per_fold[0]} to {most}"
     if all(one["is_path"] for one in tuning["parameters"]):
         name = tuning["parameters"][0]["name"]
-        how = f"the untuned default, then {name} with all its values read off each fit"
+        how = f"the untuned default, then {name} read off each fit"
     else:
         how = f"sampler {settings['sampler']}; the first is the untuned default"
     sentences = [
@@ -241,8 +241,7 @@ def say_importance(tuning: dict[str, Any]) -> list[str]:
     path = [one["name"] for one in tuning["parameters"] if one["is_path"]]
     if path:
         sentences.append(
-            f"{join_words(path)} has none: no trial chose it, all its values were read off each "
-            "fit."
+            f"{join_words(path)} has none: no trial chose it, its values were read off each fit."
         )
     return sentences
 
