@@ -29,6 +29,7 @@ from smalldata.learner import SearchSpace
 from smalldata.records import CellFolder
 from smalldata.report import index_html, report_html
 from smalldata.report.figures import tuning_figures
+from smalldata.report.figures.models import break_label
 from smalldata.report.tuning import outline_tuning, summarize_tuning
 from smalldata.report.tuning_wording import (
     doubt_tuning,
@@ -626,6 +627,14 @@ def test_a_run_writes_the_tuning_into_its_pages(tmp_path, capsys):
     assert main(arguments) == 0
     assert "left out of the pages" in capsys.readouterr().err
     assert 'id="tuning"' not in (path / "report.html").read_text("utf-8")
+
+
+def test_rows_of_one_model_are_told_apart_in_the_figures():
+    labels = ["knn (tuned, tune.trials=8)", "knn (tuned, tune.trials=12, tune.pruner=none)", "knn"]
+    lines = [break_label(label) for label in labels]
+    assert lines[0] == ["knn", "(tuned, trials=8)"]
+    assert lines[2] == ["knn"]
+    assert len({tuple(line[:20] for line in found) for found in lines}) == 3
 
 
 # ---------------------------------------------------------------- in a browser

@@ -28,6 +28,7 @@ def comparison_figures(summary: dict[str, Any]) -> Figures:
     """Draw scores, differences to the best, folds, curves, learning curve and seconds."""
     page: Figures = {"datasets": {}, "params": {}, "figures": [], "controls": {}}
     page["params"]["models"] = [cell["label"] for cell in summary["cells"]]
+    page["params"]["model_lines"] = [break_label(cell["label"]) for cell in summary["cells"]]
     page["params"]["measures"] = [measure["title"] for measure in summary["measures"]]
     page["controls"]["m"] = {
         "label": "Measure",
@@ -48,11 +49,42 @@ def comparison_figures(summary: dict[str, Any]) -> Figures:
     return page
 
 
+NARROW: Spec = {
+    "domain": False,
+    "ticks": False,
+    "labelPadding": 6,
+    "labelLimit": 140,
+    "labelLineHeight": 13,
+    "labelOffset": {
+        "condition": {"test": "length(model_lines[datum.value]) > 1", "value": -6},
+        "value": 0,
+    },
+}
+"""Axis of model labels, those of two lines centred on their row."""
+
+MOST_IN_LINE = 20
+"""Characters of a label that is written in one line."""
+
+
+def break_label(label: str) -> list[str]:
+    """Write a long label in two lines, so that rows of one model can be told apart.
+
+    Example
+    -------
+    >>> break_label("knn (tuned, tune.trials=12)"), break_label("svm (C=3.0)")
+    (['knn', '(tuned, trials=12)'], ['svm (C=3.0)'])
+    """
+    model, parenthesis, settings = label.partition(" (")
+    if not parenthesis or len(label) <= MOST_IN_LINE:
+        return [label]
+    return [model, f"({settings.replace('tune.', '')}"]
+
+
 def _model_axis(n: int) -> Spec:
     return {
         "field": "c",
         "type": "ordinal",
-        "axis": axis_names("models", domain=False, ticks=False, labelPadding=6, labelLimit=130),
+        "axis": axis_names("model_lines", **NARROW),
         "scale": {"paddingInner": 0.3},
         "sort": list(range(n)),
     }
@@ -126,7 +158,7 @@ def _scores(page: Figures, summary: dict[str, Any]) -> None:
                 ],
             },
             table="scores",
-            params=["models", "measures"],
+            params=["models", "model_lines", "measures"],
             controls={"m": 0},
             caption="Dot: mean over the folds; bar: 95 % interval, corrected for folds that share "
             "training samples. "
@@ -208,7 +240,7 @@ def _differences(page: Figures, summary: dict[str, Any]) -> None:
                 ],
             },
             table="differences",
-            params=["models"],
+            params=["models", "model_lines"],
             caption="Each model minus the best, fold by fold, with the corrected 95 % interval. An "
             "interval that reaches the "
             "dashes is a tie. Orange: differences too small to matter.",
@@ -270,7 +302,7 @@ def _folds(page: Figures, summary: dict[str, Any]) -> None:
                 ],
             },
             table="folds",
-            params=["models", "measures"],
+            params=["models", "model_lines", "measures"],
             controls={"m": 0},
             caption="A dot is the score of one held-out fold; the line is their mean. All models "
             "were tested on the same folds.",
@@ -326,7 +358,7 @@ def _seconds(page: Figures, summary: dict[str, Any]) -> None:
                 },
             },
             table="seconds",
-            params=["models", "parts"],
+            params=["models", "model_lines", "parts"],
             caption="Tuning, fitting, predicting and explaining, summed over the folds (one "
             "thread each).",
         )
