@@ -60,10 +60,10 @@ CELLS = {(dataset, model): Size(25, 50) for dataset in DATASETS for model in MOD
     ("nci60", "svm"): Size(5, 50),
     ("nci60", "linear"): Size(5, 6),
     ("nci60", "xgboost"): Size(2, 6),
-    ("synthetic", "knn"): Size(5, 50),
-    ("synthetic", "svm"): Size(5, 50),
-    ("synthetic", "linear"): Size(5, 8),
-    ("synthetic", "xgboost"): Size(2, 8),
+    ("synthetic", "knn"): Size(5, 20),
+    ("synthetic", "svm"): Size(5, 20),
+    ("synthetic", "linear"): Size(2, 8),
+    ("synthetic", "xgboost"): Size(2, 4),
 }
 
 
