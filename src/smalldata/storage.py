@@ -73,7 +73,10 @@ def write_file(path: Path, content: str | bytes) -> None:
 
 
 def append_line(path: Path, line: bytes) -> None:
-    """Append a line to a file, durably; after one that a kill has torn it begins on its own.
+    """Append a line to a file; after one that a kill has torn it begins on its own.
+
+    It survives the end of the process. It is not forced to the disk, which takes longer than many
+    a trial: a power cut may take the last lines, and who reads them must do without.
 
     Raises
     ------
@@ -83,17 +86,12 @@ def append_line(path: Path, line: bytes) -> None:
     place = _system_path(path)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        is_new = not place.exists()
         with place.open("a+b") as file:
             size = file.seek(0, os.SEEK_END)
             if size:
                 file.seek(size - 1)
                 line = line if file.read(1) == b"\n" else b"\n" + line
             file.write(line + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        if is_new:
-            _sync_folder(path.parent)
     except OSError as error:
         raise storage_error(path, error) from error
 
