@@ -9,7 +9,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from servers import PASSWORD, find_programs, postgres_server
+from servers import PASSWORD
 from smalldata.cells import make_record
 from smalldata.config import build_config
 from smalldata.errors import ConfigError
@@ -30,22 +30,6 @@ COMMAND = [
     *(sys.executable, "-m", "smalldata", "model=svm", "dataset=nutrimouse", "cv=kfold"),
     *("cv.n_splits=3", "explain=none", "tune=optuna", "tune.inner_folds=2", "n_jobs=1"),
 ]
-
-
-@pytest.fixture(scope="module")
-def server():
-    programs = find_programs()
-    if programs is None:
-        pytest.skip("there is no PostgreSQL server here: no initdb")
-    with postgres_server(programs) as found:
-        yield found
-
-
-@pytest.fixture
-def url(request, tmp_path):
-    if getattr(request, "param", "sqlite") == "sqlite":
-        return f"sqlite:///{tmp_path / 'studies.db'}"
-    return request.getfixturevalue("server").create(tmp_path.name)
 
 
 class Memory:

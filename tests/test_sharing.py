@@ -14,7 +14,7 @@ from optuna.distributions import CategoricalDistribution, IntDistribution
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from servers import PASSWORD, find_programs, postgres_server
+from servers import PASSWORD
 from sharing_driver import IDENTITY, N_SMALL, N_TRIALS, ask, join, open_short
 from smalldata import ledger
 from smalldata.database import absolute_url, redact, redact_url
@@ -25,23 +25,6 @@ from smalldata.sharing import Proposal, open_storage, open_study, propose
 
 DRIVER = Path(__file__).with_name("sharing_driver.py")
 KINDS = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
-
-
-@pytest.fixture(scope="module")
-def server():
-    programs = find_programs()
-    if programs is None:
-        pytest.skip("there is no PostgreSQL server here: no initdb")
-    with postgres_server(programs) as found:
-        yield found
-
-
-@pytest.fixture
-def url(request, tmp_path):
-    """Of an empty database: SQLite's, or where the test is parametrised so, the server's."""
-    if getattr(request, "param", "sqlite") == "sqlite":
-        return f"sqlite:///{tmp_path / 'studies.db'}"
-    return request.getfixturevalue("server").create(tmp_path.name)
 
 
 @pytest.fixture(scope="module", params=KINDS)
