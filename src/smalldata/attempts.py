@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 from smalldata.fitting import describe_failure
@@ -56,7 +57,7 @@ class Attempts:
     seed: int
     start: float
 
-    @property
+    @cached_property
     def total(self) -> int:
         """Trials of the whole study."""
         return min(self.options.trials, self.source().most)

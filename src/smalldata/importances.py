@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from smalldata.learner import SearchSpace
+from smalldata.quiet import quiet_optuna
 from smalldata.results import Trial
 from smalldata.searching import Study
 from smalldata.seeding import seed_for
@@ -92,21 +93,18 @@ def _weigh_fold(
     least = max(LEAST_TRIALS, 2 * len(space.parameters))
     if len(scored) < least:
         return f"it takes {least} scored trials in a fold to tell"
-    level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
-        study = Study(space, scored[0].values, sampler="random", maximise=True, seed=seed)
-        for trial in scored:
-            study.replay(trial)
-        kept = study.study.get_trials(deepcopy=False)
-        if len(kept) < least:
-            return f"it takes {least} scored trials in a fold, inside the space, to tell"
-        if len({trial.value for trial in kept}) < 2:
-            return "all trials scored the same"
-        evaluator = optuna.importance.FanovaImportanceEvaluator(n_trees=N_TREES, seed=seed)
-        found = optuna.importance.get_param_importances(study.study, evaluator=evaluator)
+        with quiet_optuna():
+            study = Study(space, scored[0].values, sampler="random", maximise=True, seed=seed)
+            for trial in scored:
+                study.replay(trial)
+            kept = study.study.get_trials(deepcopy=False)
+            if len(kept) < least:
+                return f"it takes {least} scored trials in a fold, inside the space, to tell"
+            if len({trial.value for trial in kept}) < 2:
+                return "all trials scored the same"
+            evaluator = optuna.importance.FanovaImportanceEvaluator(n_trees=N_TREES, seed=seed)
+            found = optuna.importance.get_param_importances(study.study, evaluator=evaluator)
     except RuntimeError:  # how fANOVA says that no tree of its forest found any difference
         return "hardly any trial scored otherwise than the rest"
-    finally:
-        optuna.logging.set_verbosity(level)
     return {key: round(float(value), 6) for key, value in found.items()}

@@ -13,7 +13,6 @@ only while it is RUNNING, so that a worker that comes back after it was given up
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,6 +22,7 @@ from smalldata.database import absolute_url, open_storage, redact_url, storage_i
 from smalldata.encoding import differences
 from smalldata.errors import ConfigError
 from smalldata.ledger import ORDINAL, Ledger, Row, is_done
+from smalldata.quiet import quiet_optuna
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -98,7 +98,7 @@ def open_study(
     import optuna
 
     told = json.loads(json.dumps({**identity, "directions": list(directions)}))
-    with storage_in_use(storage.url), _quiet():
+    with storage_in_use(storage.url), quiet_optuna():
         study = optuna.create_study(
             storage=storage, study_name=name, directions=list(directions), load_if_exists=True
         )
@@ -133,7 +133,7 @@ def propose(
     import optuna
 
     alike = [trial for trial in trials if trial.params.keys() == distributions.keys()]
-    with _quiet():
+    with quiet_optuna():
         study = optuna.create_study(directions=list(directions), sampler=sampler)
         study.add_trials(alike)
         study.ask(dict(distributions))
@@ -366,16 +366,3 @@ def _proposed(trial: "FrozenTrial") -> Proposal:
         user_attrs={name: trial.user_attrs[name] for name in trial.user_attrs[_PROPOSED]},
         system_attrs=trial.system_attrs,
     )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Optuna from saying what it does."""
-    import optuna
-
-    level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(level)

@@ -25,6 +25,7 @@ from smalldata.learner import Learner, Parameter, SearchSpace
 from smalldata.measures import Measure, find_measure, measures_for
 from smalldata.preprocess import Preprocessing
 from smalldata.pruning import count_fits
+from smalldata.quiet import quiet_optuna
 from smalldata.results import Trial
 from smalldata.sharedtrials import NOTE as SHARED_NOTE
 from smalldata.sharedtrials import SharedPlace, search_together
@@ -377,13 +378,6 @@ def _quiet() -> Iterator[None]:
     A resumed fold does not fit its finished trials again, and its notes must not differ from those
     of an undisturbed one; the fit with the chosen values warns of the same things.
     """
-    import optuna
-
-    level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        optuna.logging.set_verbosity(level)
+    with quiet_optuna(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
