@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from smalldata.encoding import DamageError
 from smalldata.errors import RecordError
+from smalldata.evidence import Faithfulness, Interactions
 from smalldata.records import (
     CellFolder,
     lock_comparison,
@@ -236,6 +237,27 @@ def test_an_explanation_comes_back_without_pickles(tmp_path, sampled):
     assert cell.read_explanation(explanation.hash).seconds == 1.5
     assert cell.explanation_keys() == (explanation.hash,)
     assert cell.read_explanation("0" * 10) is None
+
+
+def test_the_evidence_beside_an_explanation_comes_back(tmp_path):
+    cell = CellFolder(tmp_path / "knn-0123456789")
+    folds = {"repeat": np.array([0, 0]), "fold": np.array([0, 1])}
+    magnitude = np.arange(8.0).reshape(2, 2, 2, 1)
+    explanation = make_explanation(
+        interactions=Interactions(feature=np.array([3, 1]), magnitude=magnitude, **folds),
+        faithfulness=Faithfulness(
+            measure="roc_auc",
+            n_removed=np.array([0, 1]),
+            leading=np.array([[0.9, 0.7], [0.8, np.nan]]),
+            random=np.full((2, 3, 2), 0.85),
+            **folds,
+        ),
+    )
+    cell.write_explanation(explanation)
+    found = cell.read_explanation(explanation.hash)
+    assert differences(found, explanation) == []
+    assert found.faithfulness.measure == "roc_auc"
+    np.testing.assert_array_equal(found.interactions.magnitude, magnitude)
 
 
 def test_a_torn_or_foreign_explanation_is_named(tmp_path):

@@ -69,6 +69,10 @@ class ExplainSchema:
     background: int | None = None
     repeats: int | None = 1
     evaluations: int = 30_000
+    rows: Any = None
+    interactions: Any = 0
+    quick: bool | None = None
+    null: int = 0
 
 
 @dataclass

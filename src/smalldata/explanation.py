@@ -24,7 +24,7 @@ from smalldata.workers import Killed, count_processes, stream_jobs
 
 @dataclass(frozen=True, kw_only=True)
 class ExplanationOptions:
-    """What is asked of an explanation; its values name the stored file.
+    """What is asked of an explanation; its values, ``null`` aside, name the stored file.
 
     Attributes
     ----------
@@ -35,22 +35,49 @@ class ExplanationOptions:
     evaluations : int
         Most calls of a sampled model per explained row; never fewer than 8 walks over the features
         take.
+    rows : int, tuple of str or None
+        How many samples are explained, drawn at random, or their ids; None: all.
+    interactions : int or tuple of str
+        How many leading features, or which ones, are looked at in pairs; 0: none.
+    quick : bool or None
+        Expected gradients for networks instead of sampled walks; None: where there are too many
+        features to walk.
+    null : int
+        Permutations of the labels that show how large importances get without any signal; 0: none.
     """
 
     background: int | None = None
     repeats: int | None = 1
     evaluations: int = 30_000
+    rows: int | tuple[str, ...] | None = None
+    interactions: int | tuple[str, ...] = 0
+    quick: bool | None = None
+    null: int = 0
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for name in ("background", "repeats", "evaluations"):
+        for name, low in (
+            ("background", 1),
+            ("repeats", 1),
+            ("evaluations", 1),
+            ("rows", 1),
+            ("interactions", 0),
+            ("null", 0),
+        ):
             value = getattr(self, name)
-            if value is None and name != "evaluations":
+            if value is None and name in ("background", "repeats", "rows"):
                 continue
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            if name in ("rows", "interactions") and isinstance(value, list | tuple):
+                object.__setattr__(self, name, tuple(str(entry) for entry in value))
+                continue
+            if isinstance(value, bool) or not isinstance(value, int) or value < low:
                 raise ExplanationError(
-                    f"explain.{name} must be a whole number of at least 1; got {value!r}."
+                    f"explain.{name} must be a whole number of at least {low}; got {value!r}."
                 )
+        if self.quick is not None and not isinstance(self.quick, bool):
+            raise ExplanationError(
+                f"explain.quick must be true, false or null; got {self.quick!r}."
+            )
 
 
 _DEFAULTS = ExplanationOptions()
@@ -187,7 +214,9 @@ def explain(
 
 def describe_options(options: ExplanationOptions, *, seed: int) -> dict[str, Any]:
     """Return what an explanation was asked for, as plain values: the name of its file."""
-    return {"results_version": RESULTS_VERSION, "seed": seed, **asdict(options)}
+    asked = asdict(options)
+    del asked["null"]  # the permutations have files of their own, which grow
+    return {"results_version": RESULTS_VERSION, "seed": seed, **asked}
 
 
 def join_folds(

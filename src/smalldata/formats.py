@@ -9,6 +9,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from smalldata.encoding import (
     read_table,
     table_bytes,
 )
+from smalldata.evidence import Faithfulness, Interactions
 from smalldata.results import SCHEMA_VERSION, Explanation, Fold, FoldResult, Prediction, Splits
 from smalldata.task import Task
 
@@ -156,6 +158,8 @@ def _prediction(columns: Mapping[str, NDArray[Any]], classes: Sequence[str]) -> 
 
 _ARRAYS = ("values", "base_values", "row", "repeat", "fold", "additivity_error", "seconds", "scale")
 _NAMES = ("feature_names", "outputs", "notes")
+_PARTS = {"interactions": Interactions, "faithfulness": Faithfulness}
+"""Optional parts, each stored as one array per field under ``<part>.<field>``."""
 
 
 def explanation_bytes(explanation: Explanation, *, cell: str) -> bytes:
@@ -170,6 +174,10 @@ def explanation_bytes(explanation: Explanation, *, cell: str) -> bytes:
         arrays[name] = np.array(getattr(explanation, name), dtype=np.str_)
     if explanation.standard_errors is not None:
         arrays["standard_errors"] = explanation.standard_errors
+    for part, kind in _PARTS.items():
+        if (found := getattr(explanation, part)) is not None:
+            for field in fields(kind):
+                arrays[f"{part}.{field.name}"] = np.asarray(getattr(found, field.name))
     arrays["options"] = np.array(json.dumps(plain(explanation.options), allow_nan=False))
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
@@ -192,8 +200,23 @@ def read_explanation_bytes(path: Path, content: bytes, *, cell: str, key: str) -
         found = Explanation(
             **values,
             standard_errors=errors,
+            **{part: _part(arrays, part) for part in _PARTS},
             options=frozen(json.loads(str(arrays["options"]))),
         )
         if str(arrays["cell"]) != cell or found.hash != key:
             raise ValueError("it belongs to another cell or to other options")
     return found
+
+
+def _part(arrays: Any, part: str) -> Any:
+    kind = _PARTS[part]
+    names = {field.name: f"{part}.{field.name}" for field in fields(kind)}
+    if not any(name in arrays.files for name in names.values()):
+        return None
+    found = {field: arrays[name] for field, name in names.items()}
+    return kind(
+        **{
+            field: str(value) if value.dtype.kind == "U" else value
+            for field, value in found.items()
+        }
+    )

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from smalldata.evidence import Faithfulness, Interactions
 from smalldata.task import TaskKind
 
 Array = NDArray[np.float64]
@@ -259,6 +260,10 @@ class Explanation:
         Largest |sum of values + base value - f(x)|, in float64, over the scale of f.
     options : mapping
         What the explanation was asked for; its hash names the file.
+    interactions : Interactions or None
+        Of the leading features; None where they were not asked for or the model has none.
+    faithfulness : Faithfulness or None
+        What replacing the leading features does to the scores.
     """
 
     values: NDArray[np.float32]
@@ -274,6 +279,8 @@ class Explanation:
     options: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    interactions: Interactions | None = None
+    faithfulness: Faithfulness | None = None
 
     @property
     def hash(self) -> str:

@@ -1,0 +1,87 @@
+"""What goes with Shapley values to say how far they can be trusted. Frozen, no I/O.
+
+Step in the line: the folds of a cell -> **evidence** -> explanation and report.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Interactions:
+    """How much pairs of features move the output together, beyond what each does alone.
+
+    Attributes
+    ----------
+    feature : ndarray of shape (n_chosen,)
+        Positions of the features looked at, most important first.
+    magnitude : ndarray of shape (n_folds, n_chosen, n_chosen, n_outputs)
+        Mean over the held-out rows of a fold of the absolute Shapley interaction index of a pair,
+        on the scale of the explanation; symmetric, 0 on the diagonal.
+    repeat, fold : ndarray of shape (n_folds,)
+    """
+
+    feature: Integers
+    magnitude: Array
+    repeat: Integers
+    fold: Integers
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Faithfulness:
+    """Scores of held-out rows after features were replaced by those of background rows.
+
+    Attributes
+    ----------
+    measure : str
+        Name of the measure of the scores.
+    n_removed : ndarray of shape (n_sizes,)
+        How many features were replaced, ascending from 0.
+    leading : ndarray of shape (n_folds, n_sizes)
+        Score without the features that lead the ranking of the fold; NaN where it is undefined.
+    random : ndarray of shape (n_folds, n_draws, n_sizes)
+        Score without as many features drawn at random.
+    repeat, fold : ndarray of shape (n_folds,)
+    """
+
+    measure: str
+    n_removed: Integers
+    leading: Array
+    random: Array
+    repeat: Integers
+    fold: Integers
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NullImportances:
+    """Importances of the same pipeline on permuted labels, beside those on the true ones.
+
+    Attributes
+    ----------
+    permutation : ndarray of shape (n_permutations,)
+        Number of each permutation, from 0.
+    values : ndarray of shape (n_permutations, n_features)
+        Mean |Shapley value| over the held-out rows of the first repeat and over the outputs.
+    observed : ndarray of shape (n_features,)
+        The same on the true labels.
+    """
+
+    permutation: Integers
+    values: Array
+    observed: Array
+
+    @property
+    def threshold(self) -> float:
+        """Largest importance that any feature reached on permuted labels."""
+        return float(self.values.max())
+
+    @property
+    def above(self) -> NDArray[np.bool_]:
+        """Whether each feature's importance is above the threshold: (n_features,)."""
+        above: NDArray[np.bool_] = self.observed > self.threshold
+        return above
