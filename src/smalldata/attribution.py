@@ -2,12 +2,12 @@
 
 Step in the line: FoldResult + Task -> **FoldExplanation** -> explanation. A model that does not
 reproduce its stored predictions is not explained; values that do not add up to f(x) - mean f(z) are
-not returned.
+not returned. With the values goes what removing the leading features does to the fold's score.
 """
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from smalldata.errors import ExplanationError
 from smalldata.evaluation import fit_fold, predict_fold
-from smalldata.learner import Learner
+from smalldata.faithfulness import FoldRemovals, score_removals
+from smalldata.learner import Learner, MarginForm
+from smalldata.measures import find_measure
 from smalldata.preprocess import Preprocessing
 from smalldata.results import Array, Fold, FoldResult, Prediction, Splits
 from smalldata.seeding import seed_for
@@ -29,7 +31,10 @@ REPRODUCTION_TOLERANCE = 1e-5
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FoldExplanation:
-    """Shapley values of the held-out rows of one fold; shapes as in Explanation."""
+    """Shapley values of the held-out rows of one fold; shapes as in Explanation.
+
+    ``removals`` says what replacing the leading features does to the fold's score.
+    """
 
     repeat: int
     fold: int
@@ -40,6 +45,34 @@ class FoldExplanation:
     additivity_error: float
     seconds: float
     note: str = ""
+    removals: FoldRemovals | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OpenFold:
+    """The fitted model of one fold, with its rows as the estimator sees them.
+
+    Attributes
+    ----------
+    fold : Fold
+    estimator : object
+    form : MarginForm
+        The estimator as the Shapley kernels understand it.
+    scale : str
+    X : ndarray of shape (n_test, n_columns)
+        The held-out rows.
+    Z : ndarray of shape (n_background, n_columns)
+    players : ndarray of shape (n_columns,)
+        Feature of each column.
+    """
+
+    fold: Fold
+    estimator: Any
+    form: MarginForm
+    scale: str
+    X: Array
+    Z: Array
+    players: NDArray[np.int64]
 
 
 def explain_fold(
@@ -86,6 +119,52 @@ def explain_fold(
         fold, or the values do not add up.
     """
     start = time.perf_counter()
+    opened = rebuild_fold(
+        task,
+        learner,
+        splits,
+        fold,
+        stored=stored,
+        preprocessing=preprocessing,
+        background=background,
+        train_size=train_size,
+        seed=seed,
+    )
+    found = explain_opened(task, opened, evaluations=evaluations, seed=seed)
+    removals = score_removals(
+        opened.estimator,
+        opened.X,
+        opened.Z,
+        task.y[fold.test],
+        players=opened.players,
+        importance=np.abs(found.values).mean(axis=(0, 2)),
+        measure=find_measure(task.measure, task.kind),
+        classes=task.classes,
+        seed=seed_for(seed, "removal", fold.repeat, fold.fold),
+    )
+    return replace(found, removals=removals, seconds=time.perf_counter() - start)
+
+
+def rebuild_fold(
+    task: Task,
+    learner: Learner,
+    splits: Splits,
+    fold: Fold,
+    *,
+    stored: FoldResult,
+    preprocessing: Preprocessing,
+    background: int | None,
+    train_size: int | None,
+    seed: int,
+) -> OpenFold:
+    """Fit the model of a recorded fold again and check it; parameters as in `explain_fold`.
+
+    Raises
+    ------
+    ExplanationError
+        If the stored predictions are not reproduced, or the background asked for is larger than
+        the fold.
+    """
     if stored.prediction is None:
         raise ExplanationError(
             f"only a finished fold can be explained; {fold.name} is {stored.status}."
@@ -101,30 +180,65 @@ def explain_fold(
         device=stored.device,
     )
     _check_reproduced(predict_fold(pipeline, task, fold), stored.prediction, fold)
-
     train = splits.train_rows(fold, train_size)
+    return open_fold(task, learner, pipeline, fold, train=train, background=background, seed=seed)
+
+
+def open_fold(
+    task: Task,
+    learner: Learner,
+    pipeline: Any,
+    fold: Fold,
+    *,
+    train: NDArray[np.int64],
+    background: int | None,
+    seed: int,
+) -> OpenFold:
+    """Take a fitted pipeline apart into what is explained of it.
+
+    Parameters
+    ----------
+    train : ndarray of shape (n_train,)
+        Rows it was fitted on, ascending; the background is drawn from them.
+    """
     compared = _background_rows(
         train, background, seed=seed_for(seed, "background", fold.repeat, fold.fold)
     )
     encode: Callable[[Any], Array] = pipeline["preprocess"].transform
-    X = encode(task.X.iloc[fold.test])
-    Z = encode(task.X.iloc[compared])
-    players = np.asarray(pipeline["preprocess"].players_)
     estimator = pipeline["estimator"]
-    scale = learner.scale(task.kind)
-    form = learner.margin_form(estimator)
+    return OpenFold(
+        fold=fold,
+        estimator=estimator,
+        form=learner.margin_form(estimator),
+        scale=learner.scale(task.kind),
+        X=encode(task.X.iloc[fold.test]),
+        Z=encode(task.X.iloc[compared]),
+        players=np.asarray(pipeline["preprocess"].players_),
+    )
+
+
+def explain_opened(task: Task, opened: OpenFold, *, evaluations: int, seed: int) -> FoldExplanation:
+    """Make the Shapley values of the held-out rows of a fitted fold.
+
+    Raises
+    ------
+    ExplanationError
+        If the values do not add up.
+    """
+    start = time.perf_counter()
+    fold, players = opened.fold, opened.players
     values, base_values, errors = form_values(
-        form,
-        X,
-        Z,
+        opened.form,
+        opened.X,
+        opened.Z,
         players=players,
         evaluations=evaluations,
         seed=seed_for(seed, "walk", fold.repeat, fold.fold),
     )
-    if scale == "log-odds" and values.shape[2] > 1:  # centred, as the output is
+    if opened.scale == "log-odds" and values.shape[2] > 1:  # centred, as the output is
         values = values - values.mean(axis=2, keepdims=True)
         base_values = base_values - base_values.mean()
-    output = explained_output(estimator, X, kind=task.kind, scale=scale)
+    output = explained_output(opened.estimator, opened.X, kind=task.kind, scale=opened.scale)
     return FoldExplanation(
         repeat=fold.repeat,
         fold=fold.fold,
@@ -134,7 +248,9 @@ def explain_fold(
         standard_errors=None if errors is None else _on_features(errors, players, task.n_features),
         additivity_error=_additivity_error(values, base_values, output, fold),
         seconds=time.perf_counter() - start,
-        note=describe_sampling(form, players, n_background=len(Z), evaluations=evaluations),
+        note=describe_sampling(
+            opened.form, players, n_background=len(opened.Z), evaluations=evaluations
+        ),
     )
 
 

@@ -5,7 +5,7 @@ that never saw it, against rows of that fold's training part, on the scale its l
 `attribution` for one fold.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -15,6 +15,8 @@ import numpy as np
 from smalldata.attribution import FoldExplanation, background_size, explain_fold
 from smalldata.cells import PLAIN
 from smalldata.errors import ExplanationError
+from smalldata.evidence import Faithfulness
+from smalldata.faithfulness import join_removals
 from smalldata.learner import Learner
 from smalldata.preprocess import Preprocessing
 from smalldata.results import RESULTS_VERSION, Explanation, Fold, FoldResult, RunRecord, Splits
@@ -250,6 +252,17 @@ def join_folds(
         options=options,
         seconds=sum(part.seconds for part in ordered),
         notes=tuple(dict.fromkeys(part.note for part in ordered if part.note)),
+        faithfulness=_join_removals(ordered, measure=task.measure),
+    )
+
+
+def _join_removals(parts: Sequence[FoldExplanation], *, measure: str) -> Faithfulness | None:
+    known = [part for part in parts if part.removals is not None]
+    return join_removals(
+        [part.removals for part in known if part.removals is not None],
+        measure=measure,
+        repeat=np.array([part.repeat for part in known]),
+        fold=np.array([part.fold for part in known]),
     )
 
 
