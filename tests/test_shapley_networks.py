@@ -6,6 +6,7 @@ import pytest
 from shapley_oracle import add_up, brute_force
 from smalldata.errors import ExplanationError
 from smalldata.shapley import permutation_values
+from smalldata.shapley.networks import chosen_player_values
 
 
 @pytest.fixture
@@ -132,3 +133,32 @@ def test_settings_out_of_range_are_refused(game, changes, sentence):
     function = changes.pop("function", function)
     with pytest.raises(ExplanationError, match=sentence), np.errstate(divide="ignore"):
         permutation_values(function, X, background, **changes)
+
+
+@pytest.mark.parametrize("players", [None, np.array([0, 1, 1, 4, 0, 3])])
+def test_some_players_alone_have_the_values_of_the_whole_game(game, players):
+    function, X, background = game
+    labels = np.arange(6) if players is None else np.unique(players, return_inverse=True)[1]
+    want, _ = brute_force(function, X, background, labels)
+    places = [3, 1]
+    chosen = [3, 1] if players is None else [4, 1]
+    sizes = []
+
+    def watching(rows):
+        sizes.append(len(rows))
+        return function(rows)
+
+    values, errors = chosen_player_values(
+        watching, X, background, chosen=chosen, players=players, n_permutations=40, batch_rows=30
+    )
+    assert max(sizes) == 60  # a step has two ends
+    assert sum(sizes) == 4 * 40 * 20 * 2 * 2
+    assert (np.abs(values - want[:, places]) <= 4 * errors + 1e-12).all()
+    calibration = np.sqrt(np.mean(np.square((values - want[:, places]) / errors)))
+    assert 0.5 < calibration < 1.6
+
+
+def test_a_chosen_player_must_own_a_column(game):
+    function, X, background = game
+    with pytest.raises(ExplanationError, match=r"got \[0, 7\], of which \[7\] own none"):
+        chosen_player_values(function, X, background, chosen=[0, 7])

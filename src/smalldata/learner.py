@@ -125,9 +125,14 @@ class NeighboursForm:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CallableForm:
-    """Any function (n, n_columns) -> (n, n_outputs); explained by sampling permutations."""
+    """Any function (n, n_columns) -> (n, n_outputs); explained by sampling permutations.
+
+    Where it has a ``gradient``, (n, n_columns) -> (n, n_outputs, n_columns), expected gradients can
+    take the place of the walks.
+    """
 
     function: Callable[[Array], Array]
+    gradient: Callable[[Array], Array] | None = None
 
 
 MarginForm = LinearForm | KernelForm | TreesForm | NeighboursForm | CallableForm

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from smalldata.shapley.gradients import expected_gradients
     from smalldata.shapley.linear import linear_values
     from smalldata.shapley.neighbours import knn_values
     from smalldata.shapley.networks import permutation_values
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from smalldata.shapley.trees import tree_values
 
 __all__ = [
+    "expected_gradients",
     "knn_values",
     "linear_values",
     "permutation_values",
@@ -25,6 +27,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "expected_gradients": "gradients",
     "knn_values": "neighbours",
     "linear_values": "linear",
     "permutation_values": "networks",

@@ -106,8 +106,8 @@ def permutation_values(
         n_permutations=n_permutations,
         max_evaluations=max_evaluations,
     )
-    at_rows = _evaluate(function, game.rows, batch_rows)
-    at_background = _evaluate(function, game.background, batch_rows)
+    at_rows = evaluate_rows(function, game.rows, batch_rows)
+    at_background = evaluate_rows(function, game.background, batch_rows)
     base_values = at_background.mean(axis=0)
     starts = list(range(n_background))
     if n_starts < n_background:
@@ -127,8 +127,76 @@ def permutation_values(
                 break
         values[row], errors[row] = tally.values(), tally.standard_errors()
     if n_starts < n_background:
-        _add_up(values, errors, at_rows - base_values)
+        share_lack(values, errors, at_rows - base_values)
     return game.spread(values), base_values, game.spread(errors)
+
+
+def chosen_player_values(
+    function: Callable[[Array], Array],
+    X: ArrayLike,
+    background: ArrayLike,
+    *,
+    chosen: ArrayLike,
+    players: ArrayLike | None = None,
+    n_permutations: int = 4,
+    batch_rows: int = 8192,
+    seed: int = 0,
+) -> tuple[Array, Array]:
+    """Sample the values of some players alone, of the same game as `permutation_values`.
+
+    Along a walk only the steps of these players are looked at: 2 evaluations a player and walk,
+    however many others there are. Nothing adds up, so nothing is corrected.
+
+    Parameters
+    ----------
+    function, X, background, players, batch_rows, seed
+        As in `permutation_values`.
+    chosen : array of int of shape (n_chosen,)
+        Players that own columns.
+    n_permutations : int
+        Walked for each row and background row: even and at least 4.
+
+    Returns
+    -------
+    values : ndarray of shape (n_rows, n_chosen, n_outputs)
+    standard_errors : ndarray of shape (n_rows, n_chosen, n_outputs)
+
+    Raises
+    ------
+    ExplanationError
+        As in `permutation_values`, or if a chosen player owns no column.
+
+    Examples
+    --------
+    >>> values, errors = chosen_player_values(
+    ...     lambda rows: rows.sum(axis=1), [[1.0, 2.0]], [[0.0, 0.0]], chosen=[1])
+    >>> values[0, :, 0].tolist(), errors.max().item()
+    ([2.0], 0.0)
+    """
+    game = make_game(X, background, players=players)
+    check_sampling(n_permutations, None)
+    wanted = np.asarray(chosen)
+    if not np.isin(wanted, game.active).all():
+        raise ExplanationError(
+            f"chosen players must own columns; got {wanted.tolist()}, of which "
+            f"{wanted[~np.isin(wanted, game.active)].tolist()} own none."
+        )
+    places = np.searchsorted(game.active, wanted)
+    n_background = len(game.background)
+    permutations = Permutations(seed, n_background, game.n_active)
+    values, errors = [], []
+    for x in game.rows:
+        tally: Tally | None = None
+        for done in range(n_permutations // 2):
+            orders = [permutations[done, z] for z in range(n_background)]
+            walks = _Walks(game, x, game.background, orders)
+            steps = walks.steps_of(places, function, batch_rows)
+            tally = tally or Tally(*steps.shape)
+            tally.add_round(steps)
+        assert tally is not None
+        values.append(tally.values())
+        errors.append(tally.standard_errors())
+    return np.array(values), np.array(errors)
 
 
 def walk_budget(
@@ -158,9 +226,14 @@ def walk_budget(
     return min(n_pairs, n_background), max(1, min(rounds, n_pairs // n_background))
 
 
-def _evaluate(function: Callable[[Array], Array], rows: Array, batch_rows: int) -> Array:
+def rows_in_batch(n_cells: int, batch_rows: int) -> int:
+    """Count the rows of a batch where each of them takes ``n_cells`` numbers."""
+    return max(1, min(batch_rows, BATCH_CELLS // n_cells))
+
+
+def evaluate_rows(function: Callable[[Array], Array], rows: Array, batch_rows: int) -> Array:
     """Call the function in batches: (n_rows, n_outputs) in float64."""
-    size = max(1, min(batch_rows, BATCH_CELLS // rows.shape[1]))
+    size = rows_in_batch(rows.shape[1], batch_rows)
     # Without a row there is still a number of outputs to learn.
     parts = [rows[start : start + size] for start in range(0, len(rows), size)] or [rows]
     outputs = [_checked(function(part), len(part)) for part in parts]
@@ -201,7 +274,7 @@ class _Walks:
         heights = np.empty((n_walks, n_players + 1, len(at_x)))
         heights[:, 0] = np.concatenate([at_starts, at_starts])
         heights[:, -1] = at_x
-        size = max(1, min(batch_rows, BATCH_CELLS // n_columns))
+        size = rows_in_batch(n_columns, batch_rows)
         for first in range(0, n_walks * n_between, size):
             place = np.arange(first, min(first + size, n_walks * n_between))
             walk, n_turned = place // n_between, place % n_between + 1
@@ -214,12 +287,38 @@ class _Walks:
             steps[index % len(self._starts), order] += gains[index] / 2
         return steps
 
+    def steps_of(
+        self, places: Integers, function: Callable[[Array], Array], batch_rows: int
+    ) -> Array:
+        """Average some players' steps of the two directions: (n_starts, n_places, n_outputs)."""
+        n_walks, n_columns = self._turns.shape
+        # Step at which each of these players switches: (n_walks, n_places).
+        own = np.stack([np.argsort(order)[places] for order in self._orders])
+        n_steps = n_walks * len(places)
+        gains = []
+        size = rows_in_batch(2 * n_columns, batch_rows)
+        for first in range(0, n_steps, size):
+            place = np.arange(first, min(first + size, n_steps))
+            walk = place // len(places)
+            start, turn = self._starts[walk % len(self._starts)], own.reshape(-1, 1)[place]
+            before = np.where(self._turns[walk] < turn, self._x, start)
+            after = np.where(self._turns[walk] <= turn, self._x, start)
+            heights = _checked(function(np.vstack([before, after])), 2 * len(place))
+            gains.append(heights[len(place) :] - heights[: len(place)])
+        both = np.concatenate(gains).reshape(2, len(self._starts), len(places), -1)
+        mean: Array = both.mean(axis=0)
+        return mean
 
-def _add_up(values: Array, errors: Array, moved: Array) -> None:
-    """Give what values lack to ``moved`` (n_rows, n_outputs) to the players, by squared error."""
-    lack = moved - values.sum(axis=1)
+
+def share_lack(values: Array, errors: Array, moved: Array) -> Array:
+    """Give what values lack to ``moved`` (n_rows, n_outputs) to the players, by squared error.
+
+    ``values`` are changed in place; what they lacked is returned.
+    """
+    lack: Array = moved - values.sum(axis=1)
     share = np.square(errors)
     total = share.sum(axis=1, keepdims=True)
     n_players = values.shape[1]
     even = np.full_like(share, 1 / n_players)
     values += lack[:, None, :] * np.divide(share, total, out=even, where=total > 0)
+    return lack

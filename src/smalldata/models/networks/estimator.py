@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 CHUNK_ROWS = 2048
 """Rows per product at prediction: the members' hidden layers then stay in the cache."""
 
+GRADIENT_CELLS = 16_000_000
+"""Numbers that the members' gradients of one product hold, in float32."""
+
 LARGEST = 1e15
 """Columns are cut here before smooth clipping, so that their squares stay finite in float32."""
 
@@ -85,6 +88,11 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         logits = _mean_outputs(self, X)
         return logits if self.n_classes == 2 else logits - logits.mean(axis=1, keepdims=True)
 
+    def gradients(self, X: Array) -> Array:
+        """Return the derivative of ``margins`` by each column: (n_samples, n_outputs, n_columns)."""
+        slopes = _mean_gradients(self, X)
+        return slopes if self.n_classes == 2 else slopes - slopes.mean(axis=1, keepdims=True)
+
     def decision_function(self, X: Array) -> Array:
         """Log-odds: (n_samples,) for two classes, else (n_samples, n_classes)."""
         margins = self.margins(X)
@@ -137,6 +145,10 @@ class NetworkRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     def margins(self, X: Array) -> Array:
         """Return values of shape (n_samples, 1) in the units of the target."""
         return self.centre_ + self.spread_ * _mean_outputs(self, X)
+
+    def gradients(self, X: Array) -> Array:
+        """Return the derivative of ``margins`` by each column: (n_samples, 1, n_columns)."""
+        return self.spread_ * _mean_gradients(self, X)
 
     def predict(self, X: Array) -> Array:
         """Return values of shape (n_samples,) in the units of the target."""
@@ -207,12 +219,39 @@ def _train(
     return network, curves
 
 
-def _columns(X: Array, plan: Plan, device: str) -> "torch.Tensor":
+def _columns(X: "Array | torch.Tensor", plan: Plan, device: str) -> "torch.Tensor":
     """Columns as float32 on the device, smoothly clipped."""
     import torch
 
     x = torch.as_tensor(X, dtype=torch.float32, device=device).clamp(-LARGEST, LARGEST)
     return x * torch.rsqrt(1.0 + (x / plan.clip).square())
+
+
+def _mean_gradients(estimator: NetworkClassifier | NetworkRegressor, X: Array) -> Array:
+    """Gradient of the members' mean outputs by the columns before they are clipped.
+
+    Shape (n_samples, n_outputs, n_columns); float32 products.
+    """
+    import torch
+
+    # Every member leaves a gradient of its own for each column, before they are summed.
+    size = max(1, min(CHUNK_ROWS, GRADIENT_CELLS // (estimator.plan.n_members * X.shape[1])))
+    chunks = []
+    with one_torch_thread(), torch.enable_grad():
+        for start in range(0, len(X), size):
+            x = torch.tensor(
+                X[start : start + size], dtype=torch.float32, device=estimator.device
+            ).requires_grad_()
+            outputs = estimator.network_(_columns(x, estimator.plan, estimator.device)).mean(dim=0)
+            n_outputs = outputs.shape[1]
+            slopes = [
+                torch.autograd.grad(
+                    outputs[:, output].sum(), x, retain_graph=output < n_outputs - 1
+                )[0]
+                for output in range(n_outputs)
+            ]
+            chunks.append(torch.stack(slopes, dim=1).cpu().numpy())
+    return np.concatenate(chunks).astype(np.float64)
 
 
 def _mean_outputs(estimator: NetworkClassifier | NetworkRegressor, X: Array) -> Array:

@@ -134,4 +134,4 @@ class MLP:
 
     def margin_form(self, fitted: Any) -> CallableForm:
         """Return the ensemble's mean output as a function; log-odds of several classes centred."""
-        return CallableForm(function=fitted.margins)
+        return CallableForm(function=fitted.margins, gradient=fitted.gradients)
