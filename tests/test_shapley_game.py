@@ -15,7 +15,8 @@ from smalldata.compiling import compiled
 from smalldata.errors import ExplanationError
 from smalldata.shapley.game import finite_matrix, make_game
 
-MODULES = ["game", "linear", "neighbours", "networks", "polynomial", "product", "trees"]
+MODULES = ["game", "linear", "neighbours", "networks", "polynomial", "product"]
+MODULES += ["product_interactions", "trees"]
 
 
 def test_oracle_knows_a_game_solved_by_hand():

@@ -6,7 +6,8 @@ import pytest
 from shapley_oracle import add_up, brute_force
 from smalldata.errors import ExplanationError
 from smalldata.shapley import linear_values, polynomial_values, rbf_values
-from smalldata.shapley.product import _assert_additive, _rules
+from smalldata.shapley.product import _assert_additive
+from smalldata.shapley.quadrature import rules
 
 PLAYERS = [None, np.array([0, 1, 1, 2, 0, 3, 3])]
 
@@ -148,9 +149,9 @@ def test_no_row_no_support_and_players_without_a_column(machine):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"gamma": 0.0}, "gamma and tolerance must be above 0"),
-        ({"gamma": np.nan}, "gamma and tolerance must be above 0"),
-        ({"gamma": 1.0, "tolerance": 0.0}, "gamma and tolerance must be above 0"),
+        ({"gamma": 0.0}, "gamma must be finite and above 0"),
+        ({"gamma": np.nan}, "gamma must be finite and above 0"),
+        ({"gamma": 1.0, "tolerance": 0.0}, "tolerance must be above 0"),
         ({"gamma": 1.0, "coef": np.ones((1, 3))}, "coef must be of shape n x 10"),
         ({"gamma": 1.0, "support": np.ones((10, 3))}, "support must be of shape n x 7"),
         ({"gamma": 1.0, "intercept": [0.0]}, "intercept must be of shape 3"),
@@ -170,7 +171,7 @@ def test_values_that_do_not_add_up_are_refused():
 
 
 def test_quadrature_rules_integrate_polynomials_exactly():
-    nodes, weights, sizes, starts = _rules(24)
+    nodes, weights, sizes, starts = rules(24)
     assert sizes[-1] == 12
     for size, start in zip(sizes, starts, strict=True):
         rule = slice(start, start + size)

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from smalldata.shapley.linear import linear_values
     from smalldata.shapley.neighbours import knn_values
     from smalldata.shapley.networks import permutation_values
-    from smalldata.shapley.polynomial import polynomial_values
+    from smalldata.shapley.polynomial import polynomial_interactions, polynomial_values
     from smalldata.shapley.product import rbf_values
+    from smalldata.shapley.product_interactions import rbf_interactions
     from smalldata.shapley.trees import tree_values
 
 __all__ = [
@@ -21,7 +22,9 @@ __all__ = [
     "knn_values",
     "linear_values",
     "permutation_values",
+    "polynomial_interactions",
     "polynomial_values",
+    "rbf_interactions",
     "rbf_values",
     "tree_values",
 ]
@@ -31,7 +34,9 @@ _HOMES = {
     "knn_values": "neighbours",
     "linear_values": "linear",
     "permutation_values": "networks",
+    "polynomial_interactions": "polynomial",
     "polynomial_values": "polynomial",
+    "rbf_interactions": "product_interactions",
     "rbf_values": "product",
     "tree_values": "trees",
 }

@@ -74,6 +74,28 @@ class Game:
         position[self.order] = np.repeat(np.arange(self.n_active), sizes)
         return position
 
+    def positions_of(self, chosen: ArrayLike) -> Integers:
+        """Position in ``active`` of each chosen player, -1 for one without a column: (n_chosen,).
+
+        Raises
+        ------
+        ExplanationError
+            If a chosen player does not exist or is chosen twice.
+        """
+        asked = np.asarray(chosen)
+        if asked.size == 0:
+            return np.empty(0, dtype=np.int64)
+        distinct = asked.ndim == 1 and asked.dtype.kind in "iu" and len(set(asked)) == len(asked)
+        if not distinct or asked.min() < 0 or asked.max() >= self.n_players:
+            raise ExplanationError(
+                f"chosen must hold different players from 0 to {self.n_players - 1}; got "
+                f"{asked.tolist()}."
+            )
+        positions = np.searchsorted(self.active, asked)
+        positions[positions == self.n_active] = 0
+        found: Integers = np.where(self.active[positions] == asked, positions, -1)
+        return found
+
     def spread(self, values: Array) -> Array:
         """Put values (…, n_active, n_outputs) on all players; those without a column get 0."""
         if self.n_active == self.n_players:

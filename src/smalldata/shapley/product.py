@@ -7,30 +7,28 @@ the multilinear extension (Owen 1972, Multilinear extensions of games, Managemen
     integral_0^1 (a_p - c_p) prod_{l != p} (t a_l + (1 - t) c_l) dt
 
 The integrand is a polynomial, taken by Gauss-Legendre quadrature; how many nodes is decided for
-each (x, z, support) from a bound of the error (``_n_nodes``), so that nothing is left to hope and
-nothing is computed twice.
+each (x, z, support) from a bound of the error (``quadrature.n_nodes``), so that nothing is left to
+hope and nothing is computed twice.
 """
 
 import math
-from functools import lru_cache
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.polynomial.legendre import leggauss
 from numpy.typing import ArrayLike
 
 from smalldata.compiling import compiled
 from smalldata.errors import ExplanationError
 from smalldata.shapley.game import Array, Game, Integers, finite_matrix, make_game
+from smalldata.shapley.quadrature import SMALLEST_TOLERANCE, n_nodes, rules
 
 # Factors of one block of support rows, in bytes: what is held at once besides the result.
 BLOCK_BYTES = 16_000_000
-# Below this the error bound is not asked to go: with 50 digits it can no longer be met in float64.
-SMALLEST_TOLERANCE = 1e-30
 # Sum over nodes of weight / (1 + v * node) is expanded in powers of v where |v| / 2 <= this, else
 # divided out.
 LARGEST_EXPANDED = 0.4
 MOST_POWERS = 80
-N_RHO = 20
 
 
 def rbf_values(
@@ -87,36 +85,98 @@ def rbf_values(
     >>> values[0, :, 0].round(6).tolist(), base.round(6).tolist()
     ([1.264241, 0.0], [0.735759])
     """
+    machine = make_rbf(X, background, support, coef, gamma, intercept, players, n_players)
+    game = machine.game
+    allowed = machine.allowed_errors(tolerance)
+    values = np.zeros((len(game.rows), len(machine.coef), game.n_active))
+    quadrature = rules(game.n_active)
+    for factors, absent, weights in machine.blocks():
+        _add_products(factors, absent, weights, allowed, *quadrature, values)
+    base_values = machine.intercept + machine.coef @ machine.kernel_background.mean(axis=0)
+    full = np.ascontiguousarray(values.transpose(0, 2, 1))
+    moved = machine.kernel_rows @ machine.coef.T + machine.intercept - base_values
+    sizes = np.abs(machine.coef).sum(axis=1)
+    _assert_additive(full, moved, sizes, tolerance * game.n_active)
+    return game.spread(full), base_values
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RbfMachine:
+    """A checked function, with its kernel at the rows and the background.
+
+    Attributes
+    ----------
+    game : Game
+    support : ndarray of shape (n_support, n_columns)
+    coef : ndarray of shape (n_outputs, n_support)
+    intercept : ndarray of shape (n_outputs,)
+    gamma : float
+    kernel_rows : ndarray of shape (n_rows, n_support)
+    kernel_background : ndarray of shape (n_background, n_support)
+    """
+
+    game: Game
+    support: Array
+    coef: Array
+    intercept: Array
+    gamma: float
+    kernel_rows: Array
+    kernel_background: Array
+
+    def allowed_errors(self, tolerance: float) -> Array:
+        """Error allowed in each integral of a row: (n_rows,)."""
+        if not tolerance > 0:
+            raise ExplanationError(f"tolerance must be above 0; got {tolerance}.")
+        sizes = _kernel_size(self.coef, self.kernel_rows, self.kernel_background.mean(axis=0))
+        return tolerance * sizes
+
+    def blocks(self) -> Iterator[tuple[Array, Array, Array]]:
+        """Walk through the support rows: factors of the rows, of the background, coefficients.
+
+        Factors are of shape (n_support of the block, n_rows or n_background, n_active).
+        """
+        game = self.game
+        n_factors = (len(game.rows) + len(game.background)) * game.rows.shape[1]
+        size = max(1, int(BLOCK_BYTES / (8 * n_factors)))
+        for start in range(0, len(self.support), size):
+            part = slice(start, start + size)
+            factors = _rbf_factors(game, game.rows, self.support[part], self.gamma)
+            absent = _rbf_factors(game, game.background, self.support[part], self.gamma)
+            yield factors, absent, self.coef[:, part].copy()
+
+
+def make_rbf(
+    X: ArrayLike,
+    background: ArrayLike,
+    support: ArrayLike,
+    coef: ArrayLike,
+    gamma: float,
+    intercept: ArrayLike,
+    players: ArrayLike | None,
+    n_players: int | None,
+) -> RbfMachine:
+    """Check the arguments of ``rbf_values`` and of its interactions."""
     game = make_game(X, background, players=players, n_players=n_players)
     n_columns = game.rows.shape[1]
     centres = finite_matrix(support, "support", shape=(None, n_columns))
     weights = finite_matrix(coef, "coef", shape=(None, len(centres)))
     offsets = finite_matrix(intercept, "intercept", shape=(len(weights),))
-    if not (math.isfinite(gamma) and gamma > 0 and tolerance > 0):
-        raise ExplanationError(
-            f"gamma and tolerance must be above 0; got gamma={gamma}, tolerance={tolerance}."
-        )
+    if not (math.isfinite(gamma) and gamma > 0):
+        raise ExplanationError(f"gamma must be finite and above 0; got {gamma}.")
     kernel_rows = np.empty((len(game.rows), len(centres)))
     kernel_background = np.empty((len(game.background), len(centres)))
     for i, centre in enumerate(centres):
         kernel_rows[:, i] = _rbf(game.rows - centre, gamma)
         kernel_background[:, i] = _rbf(game.background - centre, gamma)
-    allowed = tolerance * _kernel_size(weights, kernel_rows, kernel_background.mean(axis=0))
-
-    values = np.zeros((len(game.rows), len(weights), game.n_active))
-    n_factors = len(game.rows) + len(game.background)
-    block = max(1, int(BLOCK_BYTES / (8 * n_columns * n_factors)))
-    rules = _rules(game.n_active)
-    for start in range(0, len(centres), block):
-        stop = start + block
-        factors = _rbf_factors(game, game.rows, centres[start:stop], gamma)
-        absent = _rbf_factors(game, game.background, centres[start:stop], gamma)
-        _add_products(factors, absent, weights[:, start:stop].copy(), allowed, *rules, values)
-    base_values = offsets + weights @ kernel_background.mean(axis=0)
-    full = np.ascontiguousarray(values.transpose(0, 2, 1))
-    moved = kernel_rows @ weights.T + offsets - base_values
-    _assert_additive(full, moved, np.abs(weights).sum(axis=1), tolerance * game.n_active)
-    return game.spread(full), base_values
+    return RbfMachine(
+        game=game,
+        support=centres,
+        coef=weights,
+        intercept=offsets,
+        gamma=gamma,
+        kernel_rows=kernel_rows,
+        kernel_background=kernel_background,
+    )
 
 
 def _rbf_factors(game: Game, rows: Array, centres: Array, gamma: float) -> Array:
@@ -158,77 +218,6 @@ def _assert_additive(values: Array, moved: Array, size: Array, tolerance: float)
         )
 
 
-@lru_cache(maxsize=32)
-def _rules(n_players: int) -> tuple[Array, Array, Integers, Integers]:
-    """Gauss-Legendre rules on [0, 1] up to the one that is exact for this many players.
-
-    Returns
-    -------
-    nodes, weights : ndarray
-        All rules one after the other.
-    sizes : ndarray of shape (n_rules,)
-        Nodes of each rule, ascending; the last one suffices for any factors.
-    starts : ndarray of shape (n_rules,)
-    """
-    exact = (n_players + 1) // 2
-    # With every factor's ratio at its worst the bound needs about sqrt(n_players * log(1 /
-    # tolerance) / 4) nodes.
-    enough = 8 + math.ceil(math.sqrt(n_players * -math.log(SMALLEST_TOLERANCE) / 3))
-    largest = max(1, min(exact, enough))
-    sizes = [1]
-    while sizes[-1] < largest:
-        sizes.append(min(largest, max(sizes[-1] + 1, int(sizes[-1] * 1.15))))
-    rules = [leggauss(size) for size in sizes]
-    nodes = np.concatenate([(rule[0] + 1) / 2 for rule in rules])
-    weights = np.concatenate([rule[1] / 2 for rule in rules])
-    counts = np.array(sizes, dtype=np.int64)
-    return nodes, weights, counts, np.cumsum(counts) - counts
-
-
-@compiled
-def _n_nodes(
-    largest: float,
-    drift: float,
-    total: float,
-    squares: float,
-    steepest: float,
-    n_players: int,
-    allowed: float,
-) -> int:
-    """Count the Gauss-Legendre nodes that bring the error below ``allowed``; 0 for no term.
-
-    With m = (a + c) / 2, v = (a - c) / m and tau = t - 1/2 the integrand is v_p prod_l m_l (1 + v_l
-    tau) without its p-th factor. For a function bounded by M on the Bernstein ellipse of parameter
-    rho the error of n nodes is at most 32/15 M rho^(-2n) / (1 - rho^-2) on an interval of length 1
-    (Trefethen 2013, Approximation Theory and Approximation Practice, theorem 19.3); on it |tau| <=
-    kappa = (rho + 1/rho) / 4. Two bounds of M, for factors that differ little and much: |1 + w| <=
-    exp(Re w + |w|^2 / 2), and |m + u tau| <= max(a, c) exp(|u| / max(a, c) (kappa - 1/2)).
-
-    Parameters
-    ----------
-    largest : float
-        prod max(a, c), the largest the product can be.
-    drift, total, squares, steepest : float
-        |sum v|, sum |v|, sum v^2, max |v|.
-    """
-    if largest <= allowed:
-        return 0
-    room = math.log(largest / allowed)
-    much = min(total, float(n_players))
-    fewest = (n_players + 1) // 2
-    rho = 1.05
-    for _ in range(N_RHO):
-        kappa = (rho + 1 / rho) / 4
-        # sum log(m / max(a, c)) <= -total / (2 + steepest); one v_p may be missing from the sum and
-        # stand in front.
-        little = (drift + steepest) * kappa + squares * kappa * kappa / 2 - total / (2 + steepest)
-        little += max(0.0, math.log(steepest)) if steepest > 1 else 0.0
-        bound = room + min(little, much * (kappa - 0.5)) + math.log(32 / 15 / (1 - 1 / (rho * rho)))
-        fewest = min(fewest, max(1, math.ceil(bound / (2 * math.log(rho)))))
-        rho = 1 + (rho - 1) * 1.5
-    return fewest
-
-
 @compiled
 def _add_products(
     factors: Array,
@@ -251,7 +240,7 @@ def _add_products(
     allowed : ndarray of shape (n_rows,)
         Error allowed in each integral.
     nodes, node_weights, sizes, starts
-        See ``_rules``.
+        See ``quadrature.rules``.
     values : ndarray of shape (n_rows, n_outputs, n_players)
         Changed in place.
     """
@@ -289,16 +278,16 @@ def _add_products(
                 # Two factors of 0 make v NaN; then ``largest`` is 0 and the term is none.
                 if largest <= tolerance:
                     continue
-                wanted = _n_nodes(
-                    largest, abs(drift), total, squares, steepest, n_players, tolerance
+                wanted = n_nodes(
+                    largest, abs(drift), total, squares, steepest, n_players, 1, tolerance
                 )
                 rule = 0
                 while sizes[rule] < wanted and rule < len(sizes) - 1:
                     rule += 1
                 first = starts[rule]
-                n_nodes = sizes[rule]
+                n_used = sizes[rule]
                 # Nodes lie symmetrically: c + t u and a - t u are factors at t and 1 - t.
-                for q in range((n_nodes + 1) // 2):
+                for q in range((n_used + 1) // 2):
                     t = nodes[first + q]
                     low = 1.0
                     high = 1.0
@@ -307,7 +296,7 @@ def _add_products(
                         low *= c[p] + step
                         high *= a[p] - step
                     product[q] = low * node_weights[first + q]
-                    product[n_nodes - 1 - q] = high * node_weights[first + q]
+                    product[n_used - 1 - q] = high * node_weights[first + q]
                 if steepest <= 2 * LARGEST_EXPANDED:
                     _add_expanded(
                         relative,
@@ -315,14 +304,14 @@ def _add_products(
                         product,
                         nodes,
                         first,
-                        n_nodes,
+                        n_used,
                         tolerance,
                         powers,
                         series,
                         integral,
                     )
                 else:
-                    for q in range(n_nodes):
+                    for q in range(n_used):
                         t = nodes[first + q]
                         weight = product[q]
                         for p in range(n_players):
@@ -340,7 +329,7 @@ def _add_expanded(
     product: Array,
     nodes: Array,
     first: int,
-    n_nodes: int,
+    n_used: int,
     tolerance: float,
     powers: Array,
     series: Array,
@@ -348,7 +337,7 @@ def _add_expanded(
 ) -> None:
     """Add v * sum_q product_q / (1 + v tau_q) for every v, as a power series: no divisions."""
     mass = 0.0
-    for q in range(n_nodes):
+    for q in range(n_used):
         mass += product[q]
     ratio = steepest / 2
     n_powers = 4
@@ -357,7 +346,7 @@ def _add_expanded(
         n_powers = min(MOST_POWERS, max(4, 4 * math.ceil(wanted / 4)))
     for k in range(n_powers):
         powers[k] = 0.0
-    for q in range(n_nodes):
+    for q in range(n_used):
         tau = 0.5 - nodes[first + q]
         term = product[q]
         for k in range(n_powers):
