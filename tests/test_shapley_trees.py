@@ -1,4 +1,4 @@
-"""Exact values of tree ensembles against brute force on the model's own output."""
+"""Exact values and interactions of tree ensembles against brute force on their own output."""
 
 import numpy as np
 import pytest
@@ -10,9 +10,9 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 
-from shapley_oracle import add_up, brute_force
+from shapley_oracle import add_up, brute_force, brute_force_interactions
 from smalldata.errors import ExplanationError
-from smalldata.shapley import tree_values
+from smalldata.shapley import tree_interactions, tree_values
 
 N_BACKGROUND = 130  # shap's explainer would cut it to 100
 
@@ -64,19 +64,19 @@ def fitted(name, X, signal):
     return model, model.predict_proba
 
 
+ENSEMBLES = [
+    "binary",
+    "multiclass",
+    "regression",
+    "parallel",
+    "forest of values",
+    "forest of two classes",
+    "forest of classes",
+]
+
+
 @pytest.mark.parametrize("players", [None, np.array([0, 1, 1, 2, 0, 3])])
-@pytest.mark.parametrize(
-    "name",
-    [
-        "binary",
-        "multiclass",
-        "regression",
-        "parallel",
-        "forest of values",
-        "forest of two classes",
-        "forest of classes",
-    ],
-)
+@pytest.mark.parametrize("name", ENSEMBLES)
 def test_trees_equal_brute_force(table, name, players):
     X, signal = table
     model, function = fitted(name, X, signal)
@@ -89,6 +89,51 @@ def test_trees_equal_brute_force(table, name, players):
     np.testing.assert_allclose(values, want, atol=(1e-6 if name != "regression" else 1e-5) * scale)
     np.testing.assert_allclose(base_values, base, rtol=1e-6)
     assert add_up(values, base_values, function(rows)) < 2e-5 * scale
+
+
+@pytest.mark.parametrize("players", [None, np.array([0, 1, 1, 2, 0, 3])])
+@pytest.mark.parametrize("name", ENSEMBLES)
+def test_interactions_equal_brute_force(table, name, players):
+    X, signal = table
+    model, function = fitted(name, X, signal)
+    rows, background = X[N_BACKGROUND : N_BACKGROUND + 4], X[:N_BACKGROUND]
+    want = brute_force_interactions(function, rows, background, players)
+    everyone = np.arange(want.shape[1])
+    values = tree_interactions(model, rows, background, chosen=everyone, players=players)
+    scale = np.abs(want).max()
+    assert scale > 0.01
+    # A forest is summed in float64, a booster in float32.
+    exact = 1e-12 if name.startswith("forest") else 1e-6 if name != "regression" else 1e-5
+    np.testing.assert_allclose(values, want, atol=exact * scale)
+    chosen = np.array([3, 0, 2])
+    some = tree_interactions(model, rows, background, chosen=chosen, players=players)
+    np.testing.assert_array_equal(some, values[:, chosen][:, :, chosen])
+
+
+def test_interactions_are_those_of_all_players_whichever_are_chosen(table):
+    """Nine columns: a pair's coalitions hold players that are not among the chosen."""
+    X, signal = table
+    wide = np.hstack([X, X[:, :3] * X[:, [1, 2, 0]]])
+    model = RandomForestRegressor(6, random_state=1, max_features=3).fit(wide, signal)
+    want = brute_force_interactions(lambda rows: model.predict(rows)[:, None], wide[:3], wide[5:25])
+    values = tree_interactions(model, wide[:3], wide[5:25], chosen=[8, 1])
+    np.testing.assert_allclose(values, want[:, [8, 1]][:, :, [8, 1]], atol=1e-12)
+    np.testing.assert_array_equal(values, values.transpose(0, 2, 1, 3))
+    assert values[:, 0, 1].any()
+
+
+def test_interactions_of_a_sum_of_columns_and_of_players_without_a_column_are_none(table):
+    X, signal = table
+    stumps = boosted(X, signal, n_rounds=40, max_depth=1)
+    assert not tree_interactions(stumps, X[:3], X[5:30], chosen=np.arange(6)).any()
+    model, _ = fitted("binary", X, signal)
+    labels = np.array([0, 1, 2, 3, 5, 6])
+    values = tree_interactions(model, X[:3], X[5:30], chosen=[4, 1, 0], players=labels, n_players=8)
+    assert values[:, 1, 2].any()
+    assert not values[:, 0].any()
+    assert tree_interactions(model, X[:3], X[5:30], chosen=[]).shape == (3, 0, 0, 1)
+    with pytest.raises(ExplanationError, match="different players from 0 to 5"):
+        tree_interactions(model, X[:3], X[5:30], chosen=[1, 1])
 
 
 def test_missing_values_alone_carry_a_value(table):
@@ -168,6 +213,8 @@ def test_paths_that_ask_too_many_players_are_refused():
     forest = RandomForestRegressor(1, bootstrap=False, random_state=0).fit(X, y)
     with pytest.raises(ExplanationError, match=r"at most 62 features .* limit max_depth"):
         tree_values(forest, X, X)
+    with pytest.raises(ExplanationError, match=r"at most 62 features .* limit max_depth"):
+        tree_interactions(forest, X, X, chosen=[0, 1])
 
 
 def test_values_that_miss_the_models_own_output_are_refused(table):
@@ -181,3 +228,5 @@ def test_values_that_miss_the_models_own_output_are_refused(table):
     model = Other(5, random_state=0).fit(X, signal)
     with pytest.raises(ExplanationError, match="must add up to the model's own output"):
         tree_values(model, X[:3], X[:20])
+    with pytest.raises(ExplanationError, match="must add up to the model's own output"):
+        tree_interactions(model, X[:3], X[:20], chosen=[0, 1])

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from smalldata.shapley.polynomial import polynomial_interactions, polynomial_values
     from smalldata.shapley.product import rbf_values
     from smalldata.shapley.product_interactions import rbf_interactions
-    from smalldata.shapley.trees import tree_values
+    from smalldata.shapley.trees import tree_interactions, tree_values
 
 __all__ = [
     "expected_gradients",
@@ -26,6 +26,7 @@ __all__ = [
     "polynomial_values",
     "rbf_interactions",
     "rbf_values",
+    "tree_interactions",
     "tree_values",
 ]
 
@@ -38,6 +39,7 @@ _HOMES = {
     "polynomial_values": "polynomial",
     "rbf_interactions": "product_interactions",
     "rbf_values": "product",
+    "tree_interactions": "trees",
     "tree_values": "trees",
 }
 
