@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from smalldata import catalogue
 from smalldata.encoding import frozen, plain
-from smalldata.errors import SplitError
+from smalldata.errors import ConfigError, SplitError
 from smalldata.learner import Learner
+from smalldata.measures import Measure
 from smalldata.models import load_learner, load_space
-from smalldata.preprocess import Preprocessing
+from smalldata.preprocess import Preprocessing, Ranker
 from smalldata.resampling import check_train_size
 from smalldata.results import RESULTS_VERSION, SCHEMA_VERSION, RunRecord, Splits
+from smalldata.selection import Selection
 from smalldata.task import Task, TaskKind
 
 PLAIN = Preprocessing()
@@ -45,6 +47,58 @@ class Tuned:
     notes: tuple[str, ...] = ()
     seconds_before: float = 0.0
     counts: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selected:
+    """What a selector hands back for one training fold.
+
+    Attributes
+    ----------
+    preprocessing : Preprocessing
+        With the size that was chosen.
+    ranker : Ranker
+        The ranking of the training rows, as the preprocessing would make it anew.
+    selection : Selection
+    notes : tuple of str
+        What the reader of the record must know of this choice.
+    """
+
+    preprocessing: Preprocessing
+    ranker: Ranker
+    selection: Selection
+    notes: tuple[str, ...] = ()
+
+
+class Selector(Protocol):
+    """Chooses how many leading features a fit keeps, on the rows of one training fold."""
+
+    @property
+    def measure(self) -> Measure:
+        """What sizes are judged by."""
+        ...
+
+    def describe(self) -> Mapping[str, Any]:
+        """Return everything that can change the choice, as plain values."""
+        ...
+
+    def settings(self) -> Mapping[str, Any]:
+        """Return what the label of the cell says of it; True where the key says it all."""
+        ...
+
+    def select(
+        self,
+        learner: Learner,
+        X: Any,
+        y: Any,
+        groups: Any,
+        *,
+        preprocessing: Preprocessing,
+        seed: int,
+        device: str,
+    ) -> Selected:
+        """Return the preprocessing of the fit on these rows; ``seed`` is that of the fit."""
+        ...
 
 
 class Tuner(Protocol):
@@ -83,6 +137,7 @@ def make_record(
     preprocessing: Preprocessing = PLAIN,
     train_size: int | None = None,
     tuner: Tuner | None = None,
+    selector: Selector | None = None,
     seed: int = 0,
 ) -> RunRecord:
     """Describe a cell before anything is fitted: its identity, folder, plan, and why it is skipped.
@@ -92,7 +147,7 @@ def make_record(
     SplitError
         If the splits belong to another task.
     ConfigError
-        If train_size does not fit the folds.
+        If train_size does not fit the folds, or settings do not go together.
     """
     if splits.split_key != task.split_key:
         raise SplitError(
@@ -101,7 +156,10 @@ def make_record(
         )
     check_train_size(task, splits, train_size)
     name = model or type(learner).__module__.rpartition(".")[2]
-    settings = make_settings(learner, name, preprocessing=preprocessing, tuner=tuner, seed=seed)
+    _check_together(preprocessing, tuner, selector)
+    settings = make_settings(
+        learner, name, preprocessing=preprocessing, tuner=tuner, selector=selector, seed=seed
+    )
     if tuner is not None and _has_own_space(tuner, name, task.kind):
         settings["own space"] = True
     return RunRecord(
@@ -124,14 +182,46 @@ def make_record(
             preprocessing=preprocessing,
             train_size=train_size,
             tuner=tuner,
+            selector=selector,
             seed=seed,
         ),
         groups=None if task.groups is None else _codes(task.groups),
         train_size=train_size,
         settings=settings,
         environment=describe_environment(),
-        skipped=learner.traits.refusal(task.info) or "",
+        skipped=learner.traits.refusal(task.info)
+        or _refuse_ranking(learner, preprocessing, selector),
     )
+
+
+def _check_together(
+    preprocessing: Preprocessing, tuner: Tuner | None, selector: Selector | None
+) -> None:
+    """Refuse settings that would choose the same thing twice."""
+    if selector is not None and preprocessing.select != "none":
+        raise ConfigError(
+            "a signature makes the selection itself; the preprocessing handed in beside it must "
+            f"have select=none, got {preprocessing.select}."
+        )
+    if selector is not None and tuner is not None:
+        raise ConfigError(
+            "a signature chooses its size on inner folds of its own and is not tuned; "
+            "set tune=none, or leave out experiment=signature."
+        )
+    if tuner is not None and preprocessing.select == "shap":
+        raise ConfigError(
+            "preprocess.select=shap ranks by the values of the model, which tuning changes; "
+            "set tune=none, or preprocess.select=linear or univariate."
+        )
+
+
+def _refuse_ranking(
+    learner: Learner, preprocessing: Preprocessing, selector: Selector | None
+) -> str:
+    asked = preprocessing.select if selector is None else selector.describe().get("ranking")
+    if asked == "shap" and not learner.traits.reads_features:
+        return "reads no feature, so there is nothing to rank by shap"
+    return ""
 
 
 def _codes(groups: NDArray[Any]) -> tuple[int, ...]:
@@ -146,6 +236,7 @@ def make_identity(
     preprocessing: Preprocessing = PLAIN,
     train_size: int | None = None,
     tuner: Tuner | None = None,
+    selector: Selector | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Return everything that can change a number of a cell, defaults included, as plain values.
@@ -154,6 +245,7 @@ def make_identity(
     """
     kind = type(learner)
     return {
+        **({} if selector is None else {"signature": plain(selector.describe())}),
         "schema_version": SCHEMA_VERSION,
         "results_version": RESULTS_VERSION,
         "content": task.content_key,
@@ -176,6 +268,7 @@ def make_settings(
     *,
     preprocessing: Preprocessing = PLAIN,
     tuner: Tuner | None = None,
+    selector: Selector | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Return what differs from the defaults: the label of a cell in the table."""
@@ -189,6 +282,8 @@ def make_settings(
             changed[key] = value
     if tuner is not None:
         changed |= plain(tuner.settings())
+    if selector is not None:
+        changed |= frozen(plain(selector.settings()))
     if seed != 0:
         changed["seed"] = seed
     return changed

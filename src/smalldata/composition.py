@@ -264,11 +264,12 @@ def _known_keys(group_asked: str, chosen: Sequence[str]) -> list[str]:
     """Dotted keys of conf/: of the group asked for those of the chosen names, else of all."""
     from smalldata.catalogue import read_yaml
 
-    keys = [
-        name
-        for name in read_yaml(conf_dir() / f"{CONFIG_NAME}.yaml")
-        if name not in ("defaults", "hydra")
-    ]
+    keys = []
+    for name, value in read_yaml(conf_dir() / f"{CONFIG_NAME}.yaml").items():
+        if name not in ("defaults", "hydra"):
+            keys.append(name)
+        if name == "signature":
+            keys += [f"{name}.{key}" for key in value]
     for group in _GROUPS:
         keys.append(group)
         for name in chosen if chosen and group == group_asked else names(group):

@@ -14,6 +14,7 @@ from smalldata.explanation import ExplanationOptions
 from smalldata.learner import Learner, SearchSpace
 from smalldata.preprocess import Preprocessing
 from smalldata.results import SCHEMA_VERSION
+from smalldata.signature import SignatureOptions
 from smalldata.storage import safe_name
 from smalldata.tuningoptions import TuningOptions
 
@@ -86,6 +87,16 @@ class ModelSchema:
 
 
 @dataclass
+class SignatureSchema:
+    """The keys of a signature; none but the rule without one."""
+
+    rule: str = "none"
+    sizes: Any = None
+    inner_folds: Any = None
+    measure: str | None = None
+
+
+@dataclass
 class SweepSchema:
     """What a sweeper says of its trials; nothing without one."""
 
@@ -105,6 +116,7 @@ class RunSchema:
     preprocess: PreprocessSchema = field(default_factory=PreprocessSchema)
     tune: TuneSchema = field(default_factory=TuneSchema)
     explain: ExplainSchema = field(default_factory=ExplainSchema)
+    signature: SignatureSchema = field(default_factory=SignatureSchema)
     measure: str | None = None
     objectives: list[str] | None = None
     seed: int = 0
@@ -153,6 +165,8 @@ class RunConfig:
         Arguments of `make_splits`, without the seed.
     train_size : int or None
     preprocessing : Preprocessing
+    signature : SignatureOptions or None
+        None: no panel is sought. Else it makes the selection, and ``preprocessing`` has none.
     tuning : TuningOptions or None
         None: the learner's own values are used. Its measure is that of the run where none is named.
     storage : str or None
@@ -174,6 +188,7 @@ class RunConfig:
     cv: dict[str, Any]
     train_size: int | None
     preprocessing: Preprocessing
+    signature: SignatureOptions | None
     tuning: TuningOptions | None
     storage: str | None
     explanation: ExplanationOptions | None
@@ -271,6 +286,10 @@ def _typed(plain: dict[str, Any]) -> RunConfig:
             f"model.name must be letters, digits and any of . _ + -; got {model['name']!r}."
         )
     tuning = _tuning(plain["tune"], plain["measure"], model["trials"])
+    preprocess = plain["preprocess"]
+    signature = _signature(plain["signature"], preprocess, plain["measure"])
+    if signature is not None:
+        preprocess = {**preprocess, "select": "none"}
     tune, storage = plain["tune"], _storage(plain["tune"])
     if storage is not None:
         plain = {**plain, "tune": {**tune, "storage": redact_url(tune["storage"])}}
@@ -281,7 +300,8 @@ def _typed(plain: dict[str, Any]) -> RunConfig:
         space=SearchSpace.from_config(model["space"]),
         cv={"cv": cv.pop("name"), **cv},
         train_size=train_size,
-        preprocessing=Preprocessing(**plain["preprocess"]),
+        preprocessing=Preprocessing(**preprocess),
+        signature=signature,
         tuning=tuning,
         storage=storage,
         explanation=ExplanationOptions(**explain) if method == "shap" else None,
@@ -302,6 +322,28 @@ def _sweep(entry: dict[str, Any]) -> Sweep | None:
         return None
     texts = {key: entry[key] or "" for key in ("command", "instead")}
     return Sweep(id=entry["id"], trial=entry["trial"], **texts)
+
+
+def _signature(
+    entry: dict[str, Any], preprocess: dict[str, Any], measure: str | None
+) -> SignatureOptions | None:
+    """Build the options; the measure is that of the run where none is named."""
+    options = {key: value for key, value in entry.items() if value is not None}
+    rule = options.pop("rule")
+    if rule == "none":
+        if options:
+            raise ConfigError(
+                f"signature.{next(iter(options))} needs a signature; set experiment=signature."
+            )
+        return None
+    if preprocess["k"] is not None:
+        raise ConfigError(
+            f"a signature chooses how many features to keep; got preprocess.k={preprocess['k']}. "
+            f"Leave it out, or set signature.sizes=[{preprocess['k']}]."
+        )
+    return SignatureOptions(
+        **{"measure": measure, **options}, rule=rule, ranking=preprocess["select"]
+    )
 
 
 def _tuning(entry: dict[str, Any], measure: str | None, trials: int | None) -> TuningOptions | None:

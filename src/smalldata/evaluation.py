@@ -12,14 +12,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from smalldata.cells import PLAIN, Tuner, learner_values, make_record
+from smalldata.cells import PLAIN, Selected, Selector, Tuner, learner_values, make_record
 from smalldata.devices import resolve_device
 from smalldata.fitting import describe_failure, fit_rows, predict_rows, shorten
 from smalldata.learner import Learner
 from smalldata.measures import score_prediction
-from smalldata.preprocess import Preprocessing
+from smalldata.preprocess import Preprocessing, Ranker
 from smalldata.resampling import check_train_size
-from smalldata.results import Fold, FoldResult, Prediction, RunRecord, Splits
+from smalldata.results import Fold, FoldResult, Prediction, Rows, RunRecord, Splits
 from smalldata.seeding import seed_for
 from smalldata.task import Task
 from smalldata.workers import Killed, count_processes, stream_jobs
@@ -36,6 +36,7 @@ def evaluate(
     preprocessing: Preprocessing = PLAIN,
     train_size: int | None = None,
     tuner: Tuner | None = None,
+    selector: Selector | None = None,
     seed: int = 0,
     device: str = "auto",
     n_jobs: int | None = None,
@@ -57,6 +58,8 @@ def evaluate(
         Train on so many rows of each training fold, nested.
     tuner : Tuner, optional
         Tunes inside each training fold.
+    selector : Selector, optional
+        Chooses inside each training fold how many features the fit keeps.
     seed : int
         The run's seed.
     device : {"auto", "cpu", "cuda"}
@@ -100,6 +103,7 @@ def evaluate(
         preprocessing=preprocessing,
         train_size=train_size,
         tuner=tuner,
+        selector=selector,
         seed=seed,
     )
     if record.skipped:
@@ -114,6 +118,7 @@ def evaluate(
         preprocessing=preprocessing,
         train_size=train_size,
         tuner=tuner,
+        selector=selector,
         seed=seed,
         device=device,
         n_jobs=n_jobs,
@@ -133,6 +138,7 @@ def evaluate_folds(
     preprocessing: Preprocessing = PLAIN,
     train_size: int | None = None,
     tuner: Tuner | None = None,
+    selector: Selector | None = None,
     seed: int = 0,
     device: str = "auto",
     n_jobs: int | None = None,
@@ -158,6 +164,7 @@ def evaluate_folds(
         preprocessing=preprocessing,
         train_size=train_size,
         tuner=tuner,
+        selector=selector,
         seed=seed,
         device=resolve_device(device)[0] if learner.traits.uses_gpu else "cpu",
     )
@@ -188,6 +195,7 @@ def evaluate_fold(
     preprocessing: Preprocessing = PLAIN,
     train_size: int | None = None,
     tuner: Tuner | None = None,
+    selector: Selector | None = None,
     seed: int = 0,
     device: str = "cpu",
 ) -> FoldResult:
@@ -238,6 +246,20 @@ def evaluate_fold(
                 learner, tuned_notes = tuned.learner, tuned.notes
                 about["tuning"] = tuned.counts
                 seconds["tune"] += tuned.seconds_before
+            if selector is not None:
+                with _timed(seconds, "tune"):
+                    selected = _select(
+                        task,
+                        learner,
+                        selector,
+                        fold,
+                        rows=splits.train_rows(fold, train_size),
+                        preprocessing=preprocessing,
+                        seed=fold_seed,
+                        device=device,
+                    )
+                preprocessing, tuned_notes = selected.preprocessing, selected.notes
+                about["selection"] = selected.selection
             with _timed(seconds, "fit"):
                 pipeline = fit_fold(
                     task,
@@ -248,6 +270,7 @@ def evaluate_fold(
                     train_size=train_size,
                     seed=fold_seed,
                     device=device,
+                    ranker=None if selector is None else selected.ranker,
                 )
             with _timed(seconds, "predict"):
                 about["prediction"] = predict_fold(pipeline, task, fold)
@@ -277,6 +300,7 @@ def fit_fold(
     train_size: int | None = None,
     seed: int,
     device: str = "cpu",
+    ranker: Ranker | None = None,
 ) -> Any:
     """Fit preprocessing and estimator on the training rows of one fold.
 
@@ -284,8 +308,12 @@ def fit_fold(
     ----------
     learner : Learner
         With the values of this fold (`FoldResult.values`).
+    preprocessing : Preprocessing
+        With the size of this fold, where it chose one (`own_preprocessing`).
     seed : int
         The fold's own seed (`FoldResult.seed`).
+    ranker : Ranker, optional
+        Ranks in place of what ``preprocessing.select`` names.
 
     Returns
     -------
@@ -302,7 +330,16 @@ def fit_fold(
         preprocessing=preprocessing,
         seed=seed,
         device=device,
+        ranker=ranker,
     )
+
+
+def own_preprocessing(preprocessing: Preprocessing, result: FoldResult) -> Preprocessing:
+    """Return the preprocessing a fold was fitted with: that of its cell, and the size it chose."""
+    chosen = result.selection
+    if chosen is None:
+        return preprocessing
+    return replace(preprocessing, select=chosen.ranking, k=chosen.k)  # type: ignore[arg-type]
 
 
 def predict_fold(pipeline: Any, task: Task, fold: Fold) -> Prediction:
@@ -329,6 +366,46 @@ def _evaluate_named(
 ) -> FoldResult:
     fold = next(fold for fold in splits.folds if (fold.repeat, fold.fold) == name)
     return evaluate_fold(task, learner, splits, fold, **options)
+
+
+def _select(
+    task: Task,
+    learner: Learner,
+    selector: Selector,
+    fold: Fold,
+    *,
+    rows: Rows,
+    preprocessing: Preprocessing,
+    seed: int,
+    device: str,
+) -> Selected:
+    """Choose the size on the training rows, then score every size on the held-out ones."""
+    selected = selector.select(
+        learner,
+        task.X.iloc[rows],
+        task.y[rows],
+        None if task.groups is None else task.groups[rows],
+        preprocessing=preprocessing,
+        seed=seed,
+        device=device,
+    )
+    outer = []
+    for size in selected.selection.sizes:
+        pipeline = fit_rows(
+            learner,
+            task.X,
+            task.y,
+            task.groups,
+            info=task.info,
+            rows=rows,
+            preprocessing=replace(selected.preprocessing, k=size),
+            seed=seed,
+            device=device,
+            ranker=selected.ranker,
+        )
+        prediction = predict_fold(pipeline, task, fold)
+        outer.append(selector.measure.score(prediction, classes=task.classes).value)
+    return replace(selected, selection=replace(selected.selection, outer=tuple(outer)))
 
 
 class _timed:

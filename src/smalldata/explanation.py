@@ -15,6 +15,7 @@ import numpy as np
 from smalldata.attribution import FoldExplanation, background_size, explain_fold
 from smalldata.cells import PLAIN
 from smalldata.errors import ExplanationError
+from smalldata.evaluation import own_preprocessing
 from smalldata.evidence import Faithfulness
 from smalldata.faithfulness import join_removals
 from smalldata.learner import Learner
@@ -273,9 +274,11 @@ def _explain_named(
     name: tuple[int, int],
     *,
     stored: dict[tuple[int, int], FoldResult],
+    preprocessing: Preprocessing,
     **options: Any,
 ) -> FoldExplanation:
     fold = next(fold for fold in splits.folds if (fold.repeat, fold.fold) == name)
     found = stored[name]
     tuned = replace(learner, **found.values)  # type: ignore[type-var]
-    return explain_fold(task, tuned, splits, fold, stored=found, **options)
+    chosen = own_preprocessing(preprocessing, found)
+    return explain_fold(task, tuned, splits, fold, stored=found, preprocessing=chosen, **options)

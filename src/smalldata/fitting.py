@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from smalldata.errors import FitError, SmalldataError
 from smalldata.learner import Learner, Outputs
-from smalldata.preprocess import Preprocessing, make_pipeline
+from smalldata.preprocess import Preprocessing, Ranker, make_pipeline
+from smalldata.ranking import make_ranker
 from smalldata.results import Prediction, Rows
 from smalldata.task import TaskInfo
 
@@ -32,6 +33,7 @@ def fit_rows(
     preprocessing: Preprocessing,
     seed: int,
     device: str,
+    ranker: Ranker | None = None,
 ) -> Any:
     """Fit preprocessing and estimator on some rows of a table.
 
@@ -46,21 +48,23 @@ def fit_rows(
         Shape of the task; its number of samples becomes that of ``rows``.
     rows : ndarray of shape (n_train,)
         Row positions.
+    ranker : Ranker, optional
+        Ranks in place of what ``preprocessing.select`` names.
 
     Returns
     -------
     sklearn.pipeline.Pipeline
         Fitted; steps ``preprocess`` and ``estimator``. Equal arguments give an equal pipeline.
     """
+    fit: dict[str, Any] = {"preprocessing": preprocessing, "seed": seed, "device": device}
+    own_info = replace(info, n_samples=len(rows))
     pipeline = make_pipeline(
-        learner,
-        replace(info, n_samples=len(rows)),
-        preprocessing=preprocessing,
-        seed=seed,
-        device=device,
+        learner, own_info, **fit, ranker=ranker or make_ranker(learner, own_info, **fit)
     )
     own_groups = None if groups is None else groups[rows]
-    return pipeline.fit(X.iloc[rows], y[rows], estimator__groups=own_groups)
+    return pipeline.fit(
+        X.iloc[rows], y[rows], preprocess__groups=own_groups, estimator__groups=own_groups
+    )
 
 
 def predict_rows(

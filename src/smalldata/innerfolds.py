@@ -15,7 +15,8 @@ from smalldata.errors import FitError, SplitError
 from smalldata.fitting import make_prediction, outputs_of
 from smalldata.learner import Array, Learner, Need, Outputs, PathWorkspace, Workspace
 from smalldata.measures import Measure
-from smalldata.preprocess import Preprocessing, make_preprocessor
+from smalldata.preprocess import Preprocessing, Ranker, make_preprocessor
+from smalldata.ranking import make_ranker
 from smalldata.results import Rows
 from smalldata.seeding import seed_for
 from smalldata.splitting import largest_n_splits, make_folds
@@ -86,6 +87,8 @@ class InnerFolds:
     seed : int
         The fits of one inner fold have one seed, whatever their values.
     device : {"cpu", "cuda"}
+    rankers : tuple of Ranker
+        Of each inner fold, where the rankings are known; empty: as ``preprocessing.select`` says.
     workspaces : dict of int to Workspace
         Of each inner fold, from its first trial until the outer fold is tuned: memory grows with
         the folds of all repeats.
@@ -101,6 +104,7 @@ class InnerFolds:
     preprocessing: Preprocessing
     seed: int
     device: str
+    rankers: tuple[Ranker, ...] = ()
     workspaces: dict[int, Workspace] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -136,17 +140,27 @@ class InnerFolds:
         if fold not in self.workspaces:
             train, test = self.pairs[fold]
             info = replace(self.info, n_samples=len(train))
-            step = make_preprocessor(learner, info, preprocessing=self.preprocessing)
+            groups = None if self.groups is None else self.groups[train]
+            seed = seed_for(self.seed, "fit", fold)
+            if self.rankers:
+                ranker: Ranker | None = self.rankers[fold]
+            else:
+                ranker = make_ranker(
+                    learner,
+                    info,
+                    preprocessing=self.preprocessing,
+                    seed=seed,
+                    device=self.device,
+                )
+            step = make_preprocessor(learner, info, preprocessing=self.preprocessing, ranker=ranker)
             rows = {
-                "X_train": step.fit_transform(self.X.iloc[train], self.y[train]),
+                "X_train": step.fit_transform(self.X.iloc[train], self.y[train], groups=groups),
                 "y_train": self.y[train],
                 "X_valid": step.transform(self.X.iloc[test]),
-                "groups": None if self.groups is None else self.groups[train],
+                "groups": groups,
             }
             make = getattr(type(learner), "workspace", FitEach)
-            self.workspaces[fold] = make(
-                info, **rows, seed=seed_for(self.seed, "fit", fold), device=self.device
-            )
+            self.workspaces[fold] = make(info, **rows, seed=seed, device=self.device)
         return self.workspaces[fold]
 
     def _judge(self, outputs: Outputs, fold: int) -> float:

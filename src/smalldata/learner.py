@@ -37,6 +37,8 @@ class Traits:
     uses_gpu, early_stops : bool
     max_features : int or None
         Most columns it accepts; a wider task is skipped with that reason.
+    reads_features : bool
+        False: predicts without looking at any, so that none leads.
     path : str or None
         The hyperparameter whose every value is read off one fit (rounds of boosting, components):
         tuning does not search it, its workspace has ``path``.
@@ -49,6 +51,7 @@ class Traits:
     uses_gpu: bool = False
     early_stops: bool = False
     max_features: int | None = None
+    reads_features: bool = True
     path: str | None = None
 
     def refusal(self, info: TaskInfo) -> str | None:

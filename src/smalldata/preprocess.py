@@ -5,7 +5,7 @@ Step in the line: Task, Traits -> **unfitted Pipeline**. Nothing here sees a hel
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Protocol, Self, get_args
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,7 @@ from smalldata.transforms import (
     standardise,
 )
 
-Select = Literal["none", "variance", "univariate"]
+Select = Literal["none", "variance", "univariate", "linear", "shap"]
 TransformName = Literal["none", "log1p", "yeo-johnson", "rank"]
 
 
@@ -37,9 +37,10 @@ class Preprocessing:
 
     Attributes
     ----------
-    select : {"none", "variance", "univariate"}
-        Keep the k features of largest variance, or most associated with the target (by ANOVA F for
-        classes, by squared correlation for values).
+    select : {"none", "variance", "univariate", "linear", "shap"}
+        Keep the k features of largest variance, most associated with the target (by ANOVA F for
+        classes, by squared correlation for values), first to enter an elastic-net path, or of
+        largest mean |Shapley value| in the learner itself, fitted on the same rows.
     k : int or None
         Number of the user's features to keep (a categorical counts once); more than there are
         keeps all.
@@ -67,7 +68,7 @@ class Preprocessing:
         if self.select == "none" and self.k is not None:
             raise ConfigError(
                 f"preprocess.k={self.k} needs a way to select; "
-                "add preprocess.select=univariate or variance."
+                "add preprocess.select=univariate, linear, shap or variance."
             )
         if self.select != "none" and (
             isinstance(self.k, bool) or not isinstance(self.k, int) or self.k < 1
@@ -78,8 +79,24 @@ class Preprocessing:
             )
 
 
+class Ranker(Protocol):
+    """Ranks features by rows it is handed: what a selection by a model needs from above."""
+
+    def rank(
+        self, X: Any, y: NDArray[Any] | None, groups: NDArray[Any] | None = None
+    ) -> NDArray[np.int64]:
+        """Return the positions of all features of X, the leading one first."""
+        ...
+
+
 def make_pipeline(
-    learner: Learner, info: TaskInfo, *, preprocessing: Preprocessing, seed: int, device: str
+    learner: Learner,
+    info: TaskInfo,
+    *,
+    preprocessing: Preprocessing,
+    seed: int,
+    device: str,
+    ranker: Ranker | None = None,
 ) -> Pipeline:
     """Put the in-fold preprocessing before the estimator a learner builds.
 
@@ -93,23 +110,39 @@ def make_pipeline(
         Handed to the learner.
     device : str
         ``cpu`` or ``cuda``.
+    ranker : Ranker, optional
+        As in `make_preprocessor`.
 
     Returns
     -------
     sklearn.pipeline.Pipeline
         Unfitted, with the steps ``preprocess`` and ``estimator``. Takes the Dataset's X; fit it
-        with ``pipeline.fit(X, y, estimator__groups=groups)``.
+        with ``pipeline.fit(X, y, preprocess__groups=groups, estimator__groups=groups)``.
     """
-    step = make_preprocessor(learner, info, preprocessing=preprocessing)
+    step = make_preprocessor(learner, info, preprocessing=preprocessing, ranker=ranker)
     return Pipeline(
         [("preprocess", step), ("estimator", learner.build(info, seed=seed, device=device))]
     )
 
 
 def make_preprocessor(
-    learner: Learner, info: TaskInfo, *, preprocessing: Preprocessing
+    learner: Learner,
+    info: TaskInfo,
+    *,
+    preprocessing: Preprocessing,
+    ranker: Ranker | None = None,
 ) -> "Preprocessor":
-    """Make the unfitted first step of `make_pipeline`; hyperparameters play no part in it."""
+    """Make the unfitted first step of `make_pipeline`; hyperparameters play no part in it.
+
+    Parameters
+    ----------
+    learner : Learner
+    info : TaskInfo
+    preprocessing : Preprocessing
+    ranker : Ranker, optional
+        Ranks in place of what ``preprocessing.select`` names; ``linear`` and ``shap`` need one, see
+        `smalldata.ranking.make_ranker`.
+    """
     traits = learner.traits
     return Preprocessor(
         categories=traits.categories,
@@ -119,6 +152,7 @@ def make_preprocessor(
         k=preprocessing.k,
         numeric_transform=preprocessing.transform,
         classify=info.kind.is_classification,
+        ranker=ranker,
     )
 
 
@@ -138,10 +172,12 @@ class Preprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
       as one number does.
     - Selection looks at the imputed columns and at one-hot columns whatever the learner, so that
       all models see the same features; a categorical scores as its best column. Constant features
-      come last.
+      come last. A ranker that is handed in gets the rows as they came, before the transform.
 
     Attributes
     ----------
+    ranking_ : ndarray of shape (n_features,)
+        Positions of the features, the leading one first; only where k are selected.
     players_ : ndarray of shape (n_columns_out,)
         Index of the user's feature that each output column came from, ascending.
     """
@@ -156,6 +192,7 @@ class Preprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         k: int | None = None,
         numeric_transform: TransformName = "none",
         classify: bool = True,
+        ranker: Ranker | None = None,
     ) -> None:
         self.categories = categories
         self.impute = impute
@@ -164,8 +201,14 @@ class Preprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.k = k
         self.numeric_transform = numeric_transform
         self.classify = classify
+        self.ranker = ranker
 
-    def fit(self, X: pd.DataFrame, y: NDArray[Any] | None = None) -> Self:
+    def fit(
+        self,
+        X: pd.DataFrame,
+        y: NDArray[Any] | None = None,
+        groups: NDArray[Any] | None = None,
+    ) -> Self:
         """Learn from the training rows.
 
         Parameters
@@ -173,7 +216,9 @@ class Preprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         X : DataFrame of shape (n_samples, n_features)
             Float columns and string categoricals.
         y : ndarray of shape (n_samples,), optional
-            Class codes or values; only univariate selection looks at them.
+            Class codes or values; only a selection looks at them.
+        groups : ndarray of shape (n_samples,), optional
+            Handed to the ranker.
 
         Raises
         ------
@@ -191,7 +236,12 @@ class Preprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         medians = _medians(values)
 
         if self.select != "none":
-            kept = self._select(X, y, numeric, values, medians, categories)
+            assert self.k is not None
+            if self.ranker is not None:
+                self.ranking_ = self.ranker.rank(X, y, groups)
+            else:
+                self.ranking_ = self._rank(X, y, numeric, values, medians, categories)
+            kept = np.sort(self.ranking_[: self.k])
             keep = np.isin(numeric, kept)
             values, medians, numeric = values[:, keep], medians[keep], numeric[keep]
             transform = transform and transform.subset(np.flatnonzero(keep))
@@ -256,7 +306,7 @@ class Preprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             return fit_yeo_johnson(values)
         return fit_rank(values) if self.numeric_transform == "rank" else None
 
-    def _select(
+    def _rank(
         self,
         X: pd.DataFrame,
         y: NDArray[Any] | None,
@@ -265,7 +315,9 @@ class Preprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         medians: Array,
         categories: list[Category],
     ) -> NDArray[np.int64]:
-        """Return the features kept, ascending; ties go to the first."""
+        """Return all features, the leading one first; ties go to the first."""
+        if self.select not in ("variance", "univariate"):
+            raise DataError(f"selection by {self.select} needs a ranker.")
 
         def score(columns: Array) -> Array:
             if self.select == "variance":
@@ -279,8 +331,7 @@ class Preprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         for category in categories:
             columns = category.onehot(X.iloc[:, category.feature])
             scores[category.feature] = score(columns).max()
-        assert self.k is not None
-        return np.sort(np.argsort(-scores, kind="stable")[: self.k])
+        return np.argsort(-scores, kind="stable")
 
     def _encode(self, X: pd.DataFrame, category: Category) -> Array:
         column = X.iloc[:, category.feature]

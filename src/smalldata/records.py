@@ -17,6 +17,8 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from smalldata import storage
 from smalldata.encoding import (
     DamageError,
@@ -26,16 +28,20 @@ from smalldata.encoding import (
     sealed,
 )
 from smalldata.errors import RecordError
+from smalldata.evidence import NullImportances
 from smalldata.formats import (
     explanation_bytes,
+    permutation_bytes,
     prediction_bytes,
     read_explanation_bytes,
+    read_permutation_bytes,
     read_prediction_bytes,
     read_splits_bytes,
     splits_bytes,
 )
 from smalldata.results import (
     RESULTS_VERSION,
+    Array,
     Explanation,
     FoldResult,
     RunRecord,
@@ -43,6 +49,7 @@ from smalldata.results import (
     Splits,
     Trial,
 )
+from smalldata.selection import Panel, Selection, Substitute
 from smalldata.task import Task, TaskKind
 from smalldata.trials import TrialFolder, read_importances, read_trials, write_trials
 
@@ -53,11 +60,13 @@ _CELL_LITTER = (
     ".record.json.*.tmp",
     "folds/.*.tmp",
     "explanation/.*.tmp",
+    "explanation/null-*/.*.tmp",
     "tuning/.*.tmp",
 )
 _TABLE_LITTER = (".[!s]*.tmp", "*/.report.html.*.tmp")
 """Half-written files by the lock they are written under; splits.parquet is under neither."""
 _FOLD_NAME = re.compile(r"r(\d{2,})f(\d{2,})")
+_PERMUTATION_NAME = re.compile(r"p(\d{4,})")
 
 
 def splits_folder(outputs: Path, task: Task, splits: Splits) -> Path:
@@ -187,6 +196,7 @@ class CellFolder:
         entry = {field.name: getattr(result, field.name) for field in fields(FoldResult)}
         entry["scores"] = {name: asdict(score) for name, score in result.scores.items()}
         entry["prediction"] = digest
+        entry["selection"] = None if result.selection is None else asdict(result.selection)
         storage.write_file(path.with_suffix(".json"), sealed({"cell": self.hash, **entry}))
 
     def read_folds(self) -> tuple[FoldResult, ...]:
@@ -359,6 +369,107 @@ class CellFolder:
         """Return the hash of every explanation of the cell, in order."""
         return tuple(sorted(path.stem for path in (self.path / "explanation").glob("*.npz")))
 
+    # ------------------------------------------------------------ explanation/null-<hash>/p0000.npz
+
+    def write_permutation(self, key: str, number: int, values: Array) -> None:
+        """Write the importances of one permutation of the labels: (n_features,)."""
+        content = permutation_bytes(number, values, cell=self.hash, key=key)
+        storage.write_file(self._null_folder(key) / f"p{number:04d}.npz", content)
+
+    def resume_null(self, key: str, *, n_features: int) -> tuple[tuple[int, ...], tuple[str, ...]]:
+        """Return the numbers of the permutations that are there, and a sentence for each file that
+        was set aside.
+        """
+        found, sentences = [], []
+        for number, path in self._permutation_paths(key):
+            try:
+                self._read_permutation(path, number, key=key, n_features=n_features)
+            except DamageError as error:
+                storage.set_aside(path)
+                sentences.append(f"{error} It was set aside and is computed again.")
+            else:
+                found.append(number)
+        return tuple(found), tuple(sentences)
+
+    def read_null(self, explanation: Explanation) -> NullImportances | None:
+        """Read what permuted labels gave, beside the importances of their explanation.
+
+        All permutations count that were ever made with these options, up to the first that is
+        missing; None where there is none.
+
+        Raises
+        ------
+        RecordError
+            If a file is torn, foreign or of another schema version.
+        """
+        key, n_features = explanation.null_hash, len(explanation.feature_names)
+        values = [
+            self._read_permutation(path, number, key=key, n_features=n_features)
+            for place, (number, path) in enumerate(self._permutation_paths(key))
+            if place == number
+        ]
+        if not values:
+            return None
+        return NullImportances(
+            permutation=np.arange(len(values)),
+            values=np.stack(values),
+            observed=explanation.first_importances,
+        )
+
+    def _null_folder(self, key: str) -> Path:
+        return self.path / "explanation" / f"null-{key}"
+
+    def _permutation_paths(self, key: str) -> list[tuple[int, Path]]:
+        found = []
+        for path in self._null_folder(key).glob("p*.npz"):
+            if match := _PERMUTATION_NAME.fullmatch(path.stem):
+                found.append((int(match[1]), path))
+        return sorted(found)
+
+    def _read_permutation(self, path: Path, number: int, *, key: str, n_features: int) -> Array:
+        return read_permutation_bytes(
+            path,
+            storage.read_file(path),
+            number=number,
+            cell=self.hash,
+            key=key,
+            n_features=n_features,
+        )
+
+    # ------------------------------------------------------------ signature.json
+
+    def write_panel(self, panel: Panel) -> None:
+        """Write ``signature.json``: the panel of all rows."""
+        content = sealed({"cell": self.hash, **asdict(panel)})
+        storage.write_file(self.path / "signature.json", content)
+
+    def read_panel(self) -> Panel | None:
+        """Read the panel of all rows, or None if there is none.
+
+        Raises
+        ------
+        RecordError
+            If the file is torn, foreign, edited or of another schema version.
+        """
+        path = self.path / "signature.json"
+        if not path.is_file():
+            return None
+        entry = self._read_sealed(path)
+        with damage_if_odd(path):
+            return Panel(
+                selection=Selection(**frozen(entry["selection"])),
+                substitutes=tuple(Substitute(**found) for found in entry["substitutes"]),
+                **{name: entry[name] for name in ("score", "error", "seconds")},
+            )
+
+    def resume_panel(self) -> tuple[Panel | None, str]:
+        """Return the panel, if it needs not be made, and a sentence if it was set aside."""
+        try:
+            return self.read_panel(), ""
+        except DamageError as error:
+            storage.set_aside(self.path / "signature.json")
+            return None, f"{error} It was set aside and is computed again."
+
     # ------------------------------------------------------------ inside
 
     def _explanation_path(self, key: str) -> Path:
@@ -385,11 +496,14 @@ class CellFolder:
     def _read_fold(self, path: Path) -> FoldResult:
         entry = self._read_sealed(path)
         entry.setdefault("tuning", {})  # files of before there was pruning
+        entry.setdefault("selection", None)  # files of before there were signatures
         with damage_if_odd(path):
             values = {field.name: entry[field.name] for field in fields(FoldResult)}
             values["scores"] = {name: Score(**score) for name, score in values["scores"].items()}
             values["values"] = frozen(values["values"])
             values["notes"] = tuple(values["notes"])
+            if values["selection"] is not None:
+                values["selection"] = Selection(**frozen(values["selection"]))
             digest = values.pop("prediction")
             result = FoldResult(**values)
             if result.name != path.stem:

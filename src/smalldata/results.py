@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.evidence import Faithfulness, Interactions
+from smalldata.selection import Selection
 from smalldata.task import TaskKind
 
 Array = NDArray[np.float64]
@@ -136,6 +137,8 @@ class FoldResult:
     tuning : mapping
         Counts: ``trials``, ``pruned`` ones, ``fits`` on inner folds, and fits that pruning
         ``spared``; empty without tuning.
+    selection : Selection or None
+        The features the fit was left with, where the fold chose how many.
     """
 
     repeat: int
@@ -151,6 +154,7 @@ class FoldResult:
     device: str = "cpu"
     notes: tuple[str, ...] = ()
     tuning: Mapping[str, int] = field(default_factory=dict)
+    selection: Selection | None = None
 
     @property
     def name(self) -> str:
@@ -286,6 +290,22 @@ class Explanation:
     def hash(self) -> str:
         """Ten hex digits of the options."""
         return cell_hash(self.options)
+
+    @property
+    def null_hash(self) -> str:
+        """Ten hex digits of the options that permuted labels are explained with as well."""
+        told = {key: self.options[key] for key in self.options if key not in _NOT_IN_NULL}
+        return cell_hash(told)
+
+    @property
+    def first_importances(self) -> Array:
+        """Mean |value| over the rows of the first repeat and over the outputs: (n_features,)."""
+        values = np.abs(self.values[self.repeat == 0])
+        return np.asarray(values.mean(axis=2, dtype=np.float64).mean(axis=0))
+
+
+_NOT_IN_NULL = ("repeats", "interactions", "measure")
+"""Options of an explanation that change nothing of the importances in its first repeat."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,10 +33,12 @@ from smalldata.progress import Reporter
 from smalldata.records import CellFolder, splits_folder, write_splits
 from smalldata.resampling import make_splits
 from smalldata.results import Explanation, RunRecord, Splits, cell_hash
+from smalldata.selection import Panel
 from smalldata.sharedtrials import SharedPlace
+from smalldata.signature import SignatureSelector, find_panel, make_selector
 from smalldata.task import Dataset, Task, make_task
 from smalldata.tuning import OptunaTuner, make_tuner
-from smalldata.workers import count_processes
+from smalldata.workers import count_processes, stream_jobs
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,6 +50,7 @@ class Plan:
     splits: Splits
     record: RunRecord
     tuner: OptunaTuner | None
+    selector: SignatureSelector | None = None
 
     @property
     def folder(self) -> Path:
@@ -104,6 +107,7 @@ def plan_cell(config: RunConfig, reporter: Reporter, *, command: str = "") -> Pl
     tuner = _tuner(config, task)
     if config.tuning is not None and tuner is None:
         reporter.say(f"{config.model} has nothing to tune; it runs untuned.")
+    selector = _selector(config, task, reporter)
     record = make_record(
         task,
         config.learner,
@@ -112,6 +116,7 @@ def plan_cell(config: RunConfig, reporter: Reporter, *, command: str = "") -> Pl
         preprocessing=config.preprocessing,
         train_size=config.train_size,
         tuner=tuner,
+        selector=selector,
         seed=config.seed,
     )
     if config.explanation is not None and not record.skipped:
@@ -127,7 +132,9 @@ def plan_cell(config: RunConfig, reporter: Reporter, *, command: str = "") -> Pl
     if tuner is not None and config.storage is not None:
         shown = redact_url(config.storage)
         record = replace(record, environment={**record.environment, "tune.storage": shown})
-    return Plan(config=config, task=task, splits=splits, record=record, tuner=tuner)
+    return Plan(
+        config=config, task=task, splits=splits, record=record, tuner=tuner, selector=selector
+    )
 
 
 def _as_trial(record: RunRecord, sweep: Sweep) -> RunRecord:
@@ -151,6 +158,22 @@ def _tuner(config: RunConfig, task: Task) -> OptunaTuner | None:
     return make_tuner(
         task, config.learner, config.space, options=replace(config.tuning, measure=measure)
     )
+
+
+def _selector(config: RunConfig, task: Task, reporter: Reporter) -> SignatureSelector | None:
+    """Return what chooses the panel that the cell asks for."""
+    if config.signature is None:
+        return None
+    # Not the measure of this task: the same cell may be read back under another one.
+    measure = config.signature.measure or measures_for(task.kind)[0].name
+    asked = replace(config.signature, measure=measure)
+    selector = make_selector(task, asked)
+    if max(asked.sizes) > task.n_features:
+        sizes = ", ".join(map(str, selector.options.sizes))
+        reporter.say(
+            f"signature.sizes end at the {task.n_features} features of {task.dataset.name}: {sizes}"
+        )
+    return selector
 
 
 TRIALS_TO_TIME = 4
@@ -177,6 +200,7 @@ def describe_plan(plan: Plan) -> str:
         preprocessing=config.preprocessing,
         train_size=config.train_size,
         tuner=plan.tuner and plan.tuner.sample(n_tried),
+        selector=plan.selector,
         seed=config.seed,
         device=config.device,
         n_jobs=1,
@@ -215,6 +239,8 @@ def run_cell(plan: Plan, reporter: Reporter) -> tuple[RunRecord, str | None]:
     key = None
     with cell.lock(on_wait=reporter.say):
         record = _evaluate(plan, cell, reporter)
+        if plan.selector is not None and record.status == "ok":
+            _choose_panel(plan, plan.selector, cell, reporter)
         if plan.config.explanation is not None and record.status == "ok":
             stored = Stored(plan=plan, record=record, cell=cell)
             explanation = _explain(stored, plan.config.explanation, reporter)
@@ -313,6 +339,7 @@ def _evaluate(plan: Plan, cell: CellFolder, reporter: Reporter) -> RunRecord:
             preprocessing=config.preprocessing,
             train_size=config.train_size,
             tuner=tuner,
+            selector=plan.selector,
             seed=config.seed,
             device=config.device,
             n_jobs=config.n_jobs,
@@ -337,6 +364,31 @@ def _evaluate(plan: Plan, cell: CellFolder, reporter: Reporter) -> RunRecord:
     cell.write_record(record)
     reporter.sum_up_tuning(record, title=plan.title)
     return record
+
+
+def _choose_panel(
+    plan: Plan, selector: SignatureSelector, cell: CellFolder, reporter: Reporter
+) -> None:
+    """Choose the panel of all rows, unless it is there already."""
+    panel, sentence = cell.resume_panel()
+    if sentence:
+        reporter.warn(sentence)
+    if panel is not None:
+        return
+    config = plan.config
+    uses_gpu = config.learner.traits.uses_gpu
+    run = partial(
+        find_panel,
+        plan.task,
+        config.learner,
+        preprocessing=config.preprocessing,
+        seed=config.seed,
+        device=resolve_device(config.device)[0] if uses_gpu else "cpu",
+    )
+    jobs = stream_jobs(run, [selector], n_processes=1)  # on one thread, as the folds are
+    for _, found in reporter.follow(jobs, title=f"choosing the panel of {plan.title}", total=1):
+        assert isinstance(found, Panel)
+        cell.write_panel(found)
 
 
 def _stored_explain_seconds(cell: CellFolder) -> float | None:

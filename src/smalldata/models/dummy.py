@@ -15,7 +15,9 @@ from smalldata.task import TaskInfo, TaskKind
 class Dummy:
     """Learner without hyperparameters; satisfies the Learner protocol."""
 
-    traits: ClassVar[Traits] = Traits(needs_complete=True, categories="integer")
+    traits: ClassVar[Traits] = Traits(
+        needs_complete=True, categories="integer", reads_features=False
+    )
 
     def build(self, info: TaskInfo, *, seed: int, device: str) -> Any:
         """Build the estimator; there is nothing to seed."""
