@@ -227,27 +227,8 @@ def test_cells_of_other_features_share_no_row_of_features():
     explanations = {record.hash: make_explanation(task, record) for record in records}
     explanations[wider.hash] = make_explanation(other, wider)
     comparison = compare([*records, wider])
-    shared = summarize_comparison(comparison, [*records, wider], task, explanations)["shared"]
-    assert [label.split()[0] for label in sorted(shared["labels"])] == ["knn", "linear"]
-
-
-def test_a_feature_every_model_leans_on_is_found_beyond_the_rows_shown():
-    """Nine features of its own lead each of three models; the tenth is the same in all."""
-    task = make_toy_task(n_features=30)
-    records = [make_record(task, model) for model in ("linear", "knn", "dummy")]
-    explanation = make_explanation(task, records[0])
-    explanations = {}
-    for i, record in enumerate(records):
-        weights = np.ones(30)
-        weights[9 * i : 9 * i + 9] = 100.0
-        weights[27] = 2.0
-        values = np.broadcast_to(weights[None, :, None], explanation.values.shape)
-        explanations[record.hash] = replace(explanation, values=values.astype(np.float32))
-    summary = summarize_comparison(compare(records), records, task, explanations)
-    assert "gene_27" not in {entry["name"] for entry in summary["shared"]["features"]}
-    assert summary["words"]["features"] == [
-        "gene_27 is among the first 10 of all 3 explained models."
-    ]
+    found = summarize_comparison(comparison, [*records, wider], task, explanations)["agreement"]
+    assert [label.split()[0] for label in sorted(found["labels"])] == ["knn", "linear"]
 
 
 # ---------------------------------------------------------------- numbers

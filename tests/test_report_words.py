@@ -296,7 +296,7 @@ def verdict(*cells: dict, **changes) -> dict[str, str]:
         "cells": list(cells),
         "sizes": sorted({c["train_size"] for c in cells if c["train_size"]}),
         "best_corrected": None,
-        "shared": {},
+        "agreement": {},
         "tests": [],
         "notes": [],
         **changes,
@@ -402,7 +402,7 @@ def test_what_failed_was_skipped_or_is_optimistic_is_a_doubt():
     assert "svm: optimistic" in said
 
 
-def test_words_of_a_real_comparison_name_the_best_and_the_shared_features():
+def test_words_of_a_real_comparison_name_the_best_and_what_all_lean_on():
     task = make_toy_task(n_samples=80)
     records = [make_record(task, model) for model in ("linear", "knn", "dummy")]
     comparison = compare(records)
@@ -412,7 +412,9 @@ def test_words_of_a_real_comparison_name_the_best_and_the_shared_features():
     )
     best = next(row for row in comparison.rows if row.rank == 1)
     assert summary["words"]["leader"][0].startswith(f"{best.model} has the best ROC AUC")
-    assert "are among the first 4 of both explained models" in summary["words"]["features"][0]
+    (lean, overlap) = summary["words"]["features"]
+    assert lean.startswith("Both good models lean on gene_0, ")
+    assert overlap == "Their rankings overlap by 1.00 (1: the same)."
     gaps = {c["model"]: c["versus_best"] for c in summary["cells"]}
     assert gaps[best.model] is None
     assert gaps["dummy"]["difference"] < 0

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from smalldata.celltrials import CellTrials
+from smalldata.evidence import NullImportances
 from smalldata.measures import measures_for
+from smalldata.report.consensus import summarize_agreement
 from smalldata.report.outcomes import (
     calibration,
     can_rank,
@@ -31,9 +33,6 @@ from smalldata.task import Task
 N_DRAWN = 7
 """Most models whose curves share a figure: the best ones."""
 
-N_SHARED_FEATURES = 25
-"""Rows of the table of features that several models lean on."""
-
 
 def summarize_comparison(
     comparison: Comparison,
@@ -41,6 +40,7 @@ def summarize_comparison(
     task: Task,
     explanations: Mapping[str, Explanation] | None = None,
     trials: Mapping[str, CellTrials] | None = None,
+    nulls: Mapping[str, NullImportances] | None = None,
 ) -> dict[str, Any]:
     """Describe a comparison with Python scalars, lists and dicts alone.
 
@@ -54,6 +54,8 @@ def summarize_comparison(
         By the hash of the cell.
     trials : mapping of str to CellTrials, optional
         By the hash of the cell.
+    nulls : mapping of str to NullImportances, optional
+        By the hash of the cell.
     """
     names = [measure.name for measure in measures_for(comparison.kind)]
     names.sort(key=lambda name: name != comparison.measure)
@@ -66,15 +68,17 @@ def summarize_comparison(
     ]
     ranked = [cell for cell in cells if cell["rank"] is not None]
     sizes = sorted({cell["train_size"] for cell in cells if cell["train_size"] is not None})
+    tests = _tests(comparison, cells)
+    measure = describe_measure(comparison.measure, comparison.kind)
     summary: dict[str, Any] = {
         "task": summarize_task(task),
         "dataset": comparison.dataset,
         "cv": comparison.cv,
-        "measure": describe_measure(comparison.measure, comparison.kind),
+        "measure": measure,
         "measures": [describe_measure(name, comparison.kind) for name in names],
         "n_folds": comparison.n_folds,
         "cells": cells,
-        "tests": _tests(comparison, cells),
+        "tests": tests,
         "best_corrected": plain(comparison.best_corrected),
         "sizes": sizes,
         "notes": [str(note) for note in comparison.notes],
@@ -94,7 +98,9 @@ def summarize_comparison(
         ),
         "fold_scores": _fold_scores(cells, by_hash, names),
         "curves": _curves(task, ranked, by_hash),
-        "shared": _shared_features(ranked, explanations or {}),
+        "agreement": summarize_agreement(
+            cells, tests, explanations or {}, nulls, better=measure["better"]
+        ),
         "splits_key": comparison.splits_key,
     }
     summary["words"] = say_comparison(summary)
@@ -238,47 +244,5 @@ def _curves(
             for k, code in enumerate(outputs)
             if has_probabilities(repeats)
             for point in calibration(repeats, code)["pooled"]
-        ],
-    }
-
-
-def _shared_features(
-    ranked: Sequence[dict[str, Any]], explanations: Mapping[str, Explanation]
-) -> dict[str, Any]:
-    """Rank of each leading feature in every explained model of the usual features."""
-    shares = {}
-    usual = None
-    for cell in ranked:
-        explanation = explanations.get(cell["hash"])
-        if explanation is None:
-            continue
-        mean = np.abs(explanation.values).mean(axis=(0, 2), dtype=np.float64)
-        names = tuple(str(name) for name in explanation.feature_names)
-        usual = names if usual is None else usual
-        # Cells of other blocks of one data set may stand beside each other in a table.
-        if names == usual and mean.sum() > 0:
-            shares[cell["label"]] = mean / mean.sum()
-    if len(shares) < 2 or usual is None:
-        return {}
-    matrix = np.stack(list(shares.values()))
-    places = np.argsort(np.argsort(-matrix, axis=1, kind="stable"), axis=1, kind="stable") + 1
-    order = np.argsort(-matrix.mean(axis=0), kind="stable")
-    top = min(10, max(1, len(usual) // 3))
-    n_top = ((places <= top) & (matrix > 0)).sum(axis=0)
-    most = max(order, key=lambda j: n_top[j])
-    return {
-        "top": top,
-        "labels": list(shares),
-        "everywhere": [usual[j] for j in order if n_top[j] == len(shares)],
-        "most": {"name": usual[most], "n_top": int(n_top[most])},
-        "features": [
-            {
-                "name": usual[j],
-                "share": float(matrix[:, j].mean()),
-                "places": [int(value) for value in places[:, j]],
-                "shares": [float(value) for value in matrix[:, j]],
-                "n_top": int(n_top[j]),
-            }
-            for j in order[:N_SHARED_FEATURES]
         ],
     }

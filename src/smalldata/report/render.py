@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from smalldata.celltrials import CellTrials
+from smalldata.evidence import NullImportances
 from smalldata.report import plain, tuning_wording, wording
 from smalldata.report.doubts import say_doubts
 from smalldata.report.figures import (
@@ -103,6 +104,7 @@ def index_html(
     task: Task,
     explanations: Mapping[str, Explanation] | None = None,
     trials: Mapping[str, CellTrials] | None = None,
+    nulls: Mapping[str, NullImportances] | None = None,
 ) -> str:
     """Write the page of a comparison.
 
@@ -113,16 +115,18 @@ def index_html(
         Cells of the comparison; fold scores and curves are drawn of these.
     task : Task
     explanations : mapping of str to Explanation, optional
-        By the hash of the cell; for the features that several models share.
+        By the hash of the cell; for the features that several models use.
     trials : mapping of str to CellTrials, optional
         By the hash of the cell; for the trials and the optimism of tuned models.
+    nulls : mapping of str to NullImportances, optional
+        By the hash of the cell; what they are is said in `smalldata.evidence`.
 
     Returns
     -------
     str
         One HTML page that loads nothing and links to ``<model>-<hash>/report.html``.
     """
-    summary = summarize_comparison(comparison, records, task, explanations, trials)
+    summary = summarize_comparison(comparison, records, task, explanations, trials, nulls)
     name = summary["measure"]["name"]
     strips = shared_strips([cell["scores"].get(name) for cell in summary["cells"]])
     return _render(

@@ -6,6 +6,7 @@ Step in the line: plain dict of a comparison -> **sentences** (plain text).
 from collections.abc import Sequence
 from typing import Any
 
+from smalldata.report.consensus import clearly_better, leading_group, say_agreement
 from smalldata.report.doubts import ONE_STUDY, doubt_size
 from smalldata.report.plain import (
     count,
@@ -20,13 +21,7 @@ from smalldata.report.wording import is_clear, say_task
 
 def say_comparison(summary: dict[str, Any]) -> dict[str, list[str]]:
     """Say who leads, whether it is real, what the simple models say, and what to doubt."""
-    largest = summary["sizes"][-1] if summary["sizes"] else None
-    full = [cell for cell in summary["cells"] if cell["train_size"] is None]
-    group = (
-        full
-        if any(cell["rank"] is not None for cell in full)
-        else [cell for cell in summary["cells"] if cell["train_size"] == largest]
-    )
+    group = leading_group(summary["cells"])
     ranked = sorted(
         (cell for cell in group if cell["rank"] is not None), key=lambda cell: cell["rank"]
     )
@@ -34,7 +29,7 @@ def say_comparison(summary: dict[str, Any]) -> dict[str, list[str]]:
         "question": say_task(summary["task"]),
         "leader": _say_leader(summary, ranked),
         "baselines": _say_baselines(summary, ranked),
-        "features": _say_shared(summary["shared"]),
+        "features": say_agreement(summary["agreement"]),
         "doubts": _say_doubts(summary, ranked),
     }
 
@@ -159,14 +154,7 @@ def _say_dummy(
 ) -> str:
     """Name the models clearly better than dummy, each by its own test against it."""
     score = format_number(_score(summary, dummy)["mean"])
-    sign = 1.0 if summary["measure"]["better"] == "higher" else -1.0
-    beaten_by = set()
-    for test in summary["tests"]:
-        if test["train_size"] == dummy["train_size"] and is_clear(test):
-            first_ahead = sign * test["difference"] > 0
-            winner, loser = ("first", "second") if first_ahead else ("second", "first")
-            if test[loser] == dummy["label"]:
-                beaten_by.add(test[winner])
+    beaten_by = clearly_better(summary["tests"], dummy, better=summary["measure"]["better"])
     others = [cell["label"] for cell in ranked if cell["model"] != "dummy"]
     better = [label for label in others if label in beaten_by]
     if not better:
@@ -191,28 +179,6 @@ def _say_network(
         return f"Deep learning (mlp, {score}) keeps up with the best but does not beat it."
     clearly = "clearly " if _is_behind(network) else ""
     return f"Deep learning (mlp, {score}) does not pay here: it is {clearly}behind the best."
-
-
-def _say_shared(shared: dict[str, Any]) -> list[str]:
-    if not shared:
-        return []
-    n_models = len(shared["labels"])
-    all_models = "both" if n_models == 2 else f"all {n_models}"
-    everywhere, most = shared["everywhere"], shared["most"]
-    if everywhere:
-        return [
-            f"{join_words(everywhere[:6])} {'is' if len(everywhere) == 1 else 'are'} among the "
-            f"first {shared['top']} of {all_models} explained models."
-        ]
-    if most["n_top"] < 2:
-        return [
-            f"The {n_models} explained models share no feature among their first {shared['top']}: "
-            "each goes its own way."
-        ]
-    return [
-        f"No feature is among the first {shared['top']} of {all_models} explained models; "
-        f"{most['name']} comes nearest, in {most['n_top']}."
-    ]
 
 
 def _say_doubts(summary: dict[str, Any], ranked: Sequence[dict[str, Any]]) -> list[str]:

@@ -5,6 +5,7 @@ Step in the line: summary of a comparison -> **figures** -> HTML.
 
 from typing import Any
 
+from smalldata.report.figures.agreement import draw_agreement
 from smalldata.report.figures.grammar import (
     BLUE,
     CLASS_COLOURS,
@@ -25,7 +26,7 @@ from smalldata.report.figures.model_curves import draw_learning_curve, draw_mode
 
 
 def comparison_figures(summary: dict[str, Any]) -> Figures:
-    """Draw scores, differences to the best, folds, curves, learning curve and seconds."""
+    """Draw scores, differences, folds, agreement, curves, learning curve and seconds."""
     page: Figures = {"datasets": {}, "params": {}, "figures": [], "controls": {}}
     page["params"]["models"] = [cell["label"] for cell in summary["cells"]]
     page["params"]["model_lines"] = [break_label(cell["label"]) for cell in summary["cells"]]
@@ -41,6 +42,8 @@ def comparison_figures(summary: dict[str, Any]) -> Figures:
     _differences(page, summary)
     if summary["fold_scores"]:
         _folds(page, summary)
+    if summary["agreement"]:
+        draw_agreement(page, summary["agreement"])
     if summary["curves"].get("labels"):
         draw_model_curves(page, summary["curves"])
     if len({cell["train_size"] for cell in summary["cells"] if cell["rank"] is not None}) > 1:

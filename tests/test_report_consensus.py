@@ -1,0 +1,262 @@
+"""What the page of a comparison says of the features that models lean on: the rule of who counts,
+the table, and every sentence."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from report_cells import make_explanation, make_record, make_toy_task
+from smalldata.comparison import compare
+from smalldata.evidence import NullImportances
+from smalldata.report.consensus import (
+    MOST_FEATURES,
+    good_labels,
+    leading_group,
+    say_agreement,
+)
+from smalldata.report.overview import summarize_comparison
+
+
+def cell(model: str, rank: int | None, *, tied: bool = False, **changes) -> dict:
+    return {
+        "hash": model,
+        "label": model,
+        "model": model.split()[0],
+        "rank": rank,
+        "tied": tied,
+        "train_size": None,
+        **changes,
+    }
+
+
+def versus(first: str, second: str, difference: float, *, p_holm: float = 0.001) -> dict:
+    return {
+        "first": first,
+        "second": second,
+        "train_size": None,
+        "difference": difference,
+        "low": difference - 0.05,
+        "high": difference + 0.05,
+        "p_holm": p_holm,
+    }
+
+
+@pytest.mark.parametrize(
+    ("cells", "tests", "good"),
+    [
+        # The best and what is tied with it; what is behind must be clearly better than dummy.
+        (
+            [cell("svm", 1), cell("knn", 2, tied=True), cell("mlp", 3), cell("dummy", 4)],
+            [],
+            {"svm", "knn"},
+        ),
+        (
+            [cell("svm", 1), cell("knn", 2), cell("mlp", 3), cell("dummy", 4)],
+            [
+                versus("knn", "dummy", 0.2),
+                versus("dummy", "mlp", -0.2, p_holm=0.2),
+                versus("svm", "knn", 0.2),
+            ],
+            {"svm", "knn"},
+        ),
+        # Where guessing is tied with the best, only what is clearly better than guessing counts.
+        ([cell("svm", 1), cell("knn", 2, tied=True), cell("dummy", 3, tied=True)], [], set()),
+        (
+            [cell("mlp", 1), cell("svm", 2, tied=True), cell("dummy", 3, tied=True)],
+            [versus("dummy", "svm", -0.2), versus("mlp", "dummy", 0.3, p_holm=0.2)],
+            {"svm"},
+        ),
+        ([cell("dummy", 1), cell("svm", 2)], [], set()),
+        # Without dummy, the best and what is tied with it.
+        ([cell("svm", 1), cell("knn", 2, tied=True), cell("mlp", 3)], [], {"svm", "knn"}),
+        ([cell("svm", 1), cell("knn", None, tied=True)], [], {"svm"}),
+        # Worse than dummy is not better.
+        (
+            [cell("svm", 1), cell("mlp", 3), cell("dummy", 2)],
+            [versus("dummy", "mlp", 0.2)],
+            {"svm"},
+        ),
+    ],
+)
+def test_who_is_good(cells, tests, good):
+    assert good_labels(cells, tests, better="higher") == good
+    turned = [
+        {**test, "difference": -test["difference"], "low": -test["high"], "high": -test["low"]}
+        for test in tests
+    ]
+    assert good_labels(cells, turned, better="lower") == good
+
+
+def test_cells_of_all_samples_lead_and_else_the_largest_subset():
+    small, large = cell("a", 1, train_size=20), cell("b", 1, train_size=40)
+    assert leading_group([small, large, cell("c", 2)]) == [cell("c", 2)]
+    assert leading_group([small, large, cell("c", None)]) == [large]
+    assert leading_group([]) == []
+
+
+# ---------------------------------------------------------------- sentences
+
+
+def found(**changes) -> dict:
+    models = ["linear", "svm", "knn"]
+    pairs = [(0, 1, 0.8), (0, 2, 0.5), (1, 2, 0.314)]
+    return {
+        "labels": models,
+        "good": [True, True, True],
+        "n_good": 3,
+        "good_models": models,
+        "pairs": [{"first": a, "second": b, "overlap": overlap} for a, b, overlap in pairs],
+        "consensus": ["tau", "p_tau"],
+        "own": [],
+        "nearest": {"name": "tau", "n": 3},
+        **changes,
+    }
+
+
+def test_what_all_good_models_lean_on():
+    said = say_agreement(found())
+    assert said[0] == "All 3 good models lean on tau and p_tau."
+    many = say_agreement(found(consensus=list("abcdefgh")))[0]
+    assert many == "All 3 good models lean on a, b, c, d, e, f and 2 more."
+    assert say_agreement(found(consensus=list("abcdefg")))[0].endswith("a, b, c, d, e, f and g.")
+    two = found(n_good=2, good=[True, True, False], good_models=["linear", "svm"])
+    assert say_agreement(two)[0] == "Both good models lean on tau and p_tau."
+
+
+def test_what_most_lean_on_where_there_is_no_consensus():
+    said = say_agreement(found(consensus=[], nearest={"name": "tau", "n": 2}))[0]
+    assert said == "No feature carries all 3 good models; tau comes nearest, in 2."
+    for nearest in ({"name": "tau", "n": 1}, None):
+        said = say_agreement(found(consensus=[], nearest=nearest))[0]
+        assert said == "The 3 good models share no leading feature: each goes its own way."
+
+
+def test_what_one_alone_leans_on():
+    own = [{"model": "knn", "features": ["a"]}, {"model": "svm", "features": list("bcdef")}]
+    assert say_agreement(found(own=own))[1] == (
+        "Only knn leans on a; only svm on b, c, d and 2 more."
+    )
+    own = [{"model": name, "features": ["a"]} for name in ("knn", "svm", "mlp", "pls")]
+    assert say_agreement(found(own=own))[1] == (
+        "knn, svm, mlp and pls each lean on features that no other good model uses: see the table."
+    )
+
+
+def test_which_rankings_are_alike():
+    assert say_agreement(found())[-1] == (
+        "The rankings of linear and svm are most alike (overlap 0.80; 1: the same), those of svm "
+        "and knn least (0.31)."
+    )
+    without = found(good=[True, False, True], n_good=2, good_models=["linear", "knn"])
+    assert say_agreement(without)[-1] == "Their rankings overlap by 0.50 (1: the same)."
+
+
+def test_too_few_good_models_say_so():
+    one = found(n_good=1, good=[False, True, False], good_models=["svm"])
+    assert say_agreement(one) == [
+        "Of the explained models only svm predicts well enough for its features to count."
+    ]
+    none = found(n_good=0, good=[False] * 3, good_models=[])
+    assert say_agreement(none) == [
+        "No explained model predicts well enough for its features to count."
+    ]
+    assert say_agreement({}) == []
+
+
+# ---------------------------------------------------------------- of a real comparison
+
+
+def summary_of(weights: dict[str, np.ndarray], *, nulls=None, n_features: int = 30):
+    """Comparison of models whose every Shapley value is a given weight of its feature."""
+    task = make_toy_task(n_features=n_features)
+    same = make_record(task, "linear")  # predictions are equal: every model is good
+    records = [replace(same, model=model, identity={"model": model}) for model in weights]
+    records.append(make_record(task, "dummy"))
+    usual = make_explanation(task, records[0])
+    explanations = {
+        record.hash: replace(
+            usual,
+            values=np.broadcast_to(weights[record.model][None, :, None], usual.values.shape).astype(
+                np.float32
+            ),
+        )
+        for record in records[:-1]
+    }
+    explanations[records[-1].hash] = replace(usual, values=np.zeros_like(usual.values))
+    by_model = {record.model: record.hash for record in records}
+    return summarize_comparison(
+        compare(records),
+        records,
+        task,
+        explanations,
+        nulls={by_model[name]: null for name, null in (nulls or {}).items()},
+    )
+
+
+def leading(*genes: int, n_features: int = 30) -> np.ndarray:
+    weights = np.zeros(n_features)
+    weights[list(genes)] = np.arange(len(genes), 0, -1)
+    return weights
+
+
+def test_table_and_words_of_three_models():
+    summary = summary_of(
+        {"linear": leading(0, 1, 2), "knn": leading(1, 0, 5), "svm": leading(0, 1, 2)}
+    )
+    agreement = summary["agreement"]
+    assert sorted(agreement["labels"]) == ["knn", "linear", "svm"], "dummy uses nothing"
+    assert agreement["good"] == [True, True, True]
+    assert agreement["consensus"] == ["gene_0", "gene_1"]
+    assert agreement["own"] == [{"model": "knn", "features": ["gene_5"]}]
+    rows = {row["name"]: row for row in agreement["features"]}
+    assert list(rows) == ["gene_0", "gene_1", "gene_2", "gene_5"]
+    assert rows["gene_0"]["in_all"]
+    assert rows["gene_5"]["only"] == "knn"
+    assert rows["gene_0"]["share"] == pytest.approx((3 + 3 + 2) / 6 / 3)
+    knn = agreement["labels"].index("knn")
+    assert rows["gene_1"]["places"][knn] == 1
+    assert rows["gene_2"]["places"][knn] is None
+    assert rows["gene_2"]["n_good"] == 2
+    assert summary["words"]["features"][:2] == [
+        "All 3 good models lean on gene_0 and gene_1.",
+        "Only knn leans on gene_5.",
+    ]
+    # The positions of the pairs are those of the table's rows.
+    labels = [summary["cells"][c]["label"] for c in agreement["cells"]]
+    assert labels == agreement["labels"]
+
+
+def test_null_importances_reach_the_table():
+    null = NullImportances(
+        permutation=np.arange(19),
+        values=np.full((19, 30), 0.5),
+        observed=np.where(np.arange(30) == 12, 1.0, 0.0),
+    )
+    weights = np.append(np.linspace(3, 2, 13), np.zeros(17))
+    plain = summary_of({"linear": weights, "knn": weights})
+    row = next(r for r in plain["agreement"]["features"] if r["name"] == "gene_12")
+    assert (row["used"], row["only"]) == ([False, False], None)
+    assert not plain["agreement"]["has_null"]
+    with_null = summary_of({"linear": weights, "knn": weights}, nulls={"knn": null})
+    row = next(r for r in with_null["agreement"]["features"] if r["name"] == "gene_12")
+    assert row["only"] == "knn"
+    assert with_null["agreement"]["has_null"]
+
+
+def test_one_explained_model_has_nothing_to_agree_with():
+    summary = summary_of({"linear": leading(0, 1)})
+    assert summary["agreement"] == {}
+    assert summary["words"]["features"] == []
+
+
+def test_a_long_table_says_what_it_leaves_out():
+    nulls = {
+        "knn": NullImportances(
+            permutation=np.arange(19), values=np.zeros((19, 90)), observed=np.ones(90)
+        )
+    }
+    weights = np.linspace(2, 1, 90)
+    summary = summary_of({"linear": weights, "knn": weights}, nulls=nulls, n_features=90)
+    assert len(summary["agreement"]["features"]) == MOST_FEATURES
+    assert summary["agreement"]["n_left_out"] == 90 - MOST_FEATURES
