@@ -9,7 +9,8 @@ import pytest
 from smalldata.attribution import explain_fold, explained_output
 from smalldata.errors import ExplanationError
 from smalldata.evaluation import evaluate, fit_fold
-from smalldata.explanation import ExplanationOptions, explain
+from smalldata.explanation import explain
+from smalldata.explanationoptions import ExplanationOptions
 from smalldata.learner import CallableForm
 from smalldata.models import load_learner
 from smalldata.preprocess import Preprocessing

@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 
 from smalldata.errors import ExplanationError
 from smalldata.evaluation import fit_fold, predict_fold
+from smalldata.explanationoptions import background_size
 from smalldata.faithfulness import FoldRemovals, score_removals
 from smalldata.learner import Learner, MarginForm
 from smalldata.measures import find_measure
 from smalldata.preprocess import Preprocessing
 from smalldata.results import Array, Fold, FoldResult, Prediction, Splits
 from smalldata.seeding import seed_for
-from smalldata.shapley.forms import describe_sampling, form_values
+from smalldata.shapley.forms import Look, explain_form
 from smalldata.task import Task, TaskKind
 
-DEFAULT_BACKGROUND = 100
 ADDITIVITY_TOLERANCE = 1e-4
 REPRODUCTION_TOLERANCE = 1e-5
 
@@ -33,7 +33,8 @@ REPRODUCTION_TOLERANCE = 1e-5
 class FoldExplanation:
     """Shapley values of the held-out rows of one fold; shapes as in Explanation.
 
-    ``removals`` says what replacing the leading features does to the fold's score.
+    ``removals`` says what replacing the leading features does to the fold's score, ``look`` how
+    expected gradients compare with walks, where they were taken.
     """
 
     repeat: int
@@ -45,6 +46,7 @@ class FoldExplanation:
     additivity_error: float
     seconds: float
     note: str = ""
+    look: Look | None = None
     removals: FoldRemovals | None = None
 
 
@@ -87,6 +89,8 @@ def explain_fold(
     evaluations: int,
     train_size: int | None,
     seed: int,
+    quick: bool | None = None,
+    rows: NDArray[np.int64] | None = None,
 ) -> FoldExplanation:
     """Rebuild one fold and explain its held-out rows.
 
@@ -101,12 +105,17 @@ def explain_fold(
         The fold as it was recorded; its predictions must be reproduced.
     preprocessing : Preprocessing
     background : int or None
-        Training rows of the fold to compare with; None: all, up to `DEFAULT_BACKGROUND`.
+        Training rows of the fold to compare with; see `background_size`.
     evaluations : int
         As in `form_values`.
     train_size : int or None
     seed : int
         The run's seed: the background is drawn from it, not from the model.
+    quick : bool or None
+        As in `form_values`.
+    rows : ndarray, optional
+        Positions in the task of the rows to explain; others of the fold are left out. What removing
+        the leading features does is looked at only where all rows of the fold are explained.
 
     Returns
     -------
@@ -130,7 +139,9 @@ def explain_fold(
         train_size=train_size,
         seed=seed,
     )
-    found = explain_opened(task, opened, evaluations=evaluations, seed=seed)
+    found = explain_opened(task, opened, evaluations=evaluations, seed=seed, quick=quick, rows=rows)
+    if len(found.row) < len(fold.test):
+        return replace(found, seconds=time.perf_counter() - start)
     removals = score_removals(
         opened.estimator,
         opened.X,
@@ -217,8 +228,16 @@ def open_fold(
     )
 
 
-def explain_opened(task: Task, opened: OpenFold, *, evaluations: int, seed: int) -> FoldExplanation:
-    """Make the Shapley values of the held-out rows of a fitted fold.
+def explain_opened(
+    task: Task,
+    opened: OpenFold,
+    *,
+    evaluations: int,
+    seed: int,
+    quick: bool | None = None,
+    rows: NDArray[np.int64] | None = None,
+) -> FoldExplanation:
+    """Make the Shapley values of the held-out rows of a fitted fold, or of some of them.
 
     Raises
     ------
@@ -227,30 +246,33 @@ def explain_opened(task: Task, opened: OpenFold, *, evaluations: int, seed: int)
     """
     start = time.perf_counter()
     fold, players = opened.fold, opened.players
-    values, base_values, errors = form_values(
+    asked = np.full(len(fold.test), True) if rows is None else np.isin(fold.test, rows)
+    X = opened.X[asked]
+    found = explain_form(
         opened.form,
-        opened.X,
+        X,
         opened.Z,
         players=players,
         evaluations=evaluations,
         seed=seed_for(seed, "walk", fold.repeat, fold.fold),
+        quick=quick,
     )
+    values, base_values, errors = found.values, found.base_values, found.standard_errors
     if opened.scale == "log-odds" and values.shape[2] > 1:  # centred, as the output is
         values = values - values.mean(axis=2, keepdims=True)
         base_values = base_values - base_values.mean()
-    output = explained_output(opened.estimator, opened.X, kind=task.kind, scale=opened.scale)
+    output = explained_output(opened.estimator, X, kind=task.kind, scale=opened.scale)
     return FoldExplanation(
         repeat=fold.repeat,
         fold=fold.fold,
-        row=fold.test,
+        row=fold.test[asked],
         values=_on_features(values, players, task.n_features),
-        base_values=np.broadcast_to(base_values, (len(fold.test), values.shape[2])).copy(),
+        base_values=np.broadcast_to(base_values, (len(X), values.shape[2])).copy(),
         standard_errors=None if errors is None else _on_features(errors, players, task.n_features),
         additivity_error=_additivity_error(values, base_values, output, fold),
         seconds=time.perf_counter() - start,
-        note=describe_sampling(
-            opened.form, players, n_background=len(opened.Z), evaluations=evaluations
-        ),
+        note=found.note,
+        look=found.look,
     )
 
 
@@ -277,22 +299,6 @@ def explained_output(estimator: Any, X: Array, *, kind: TaskKind, scale: str) ->
     if scale == "log-odds" and output.shape[1] > 1:
         output = output - output.mean(axis=1, keepdims=True)
     return output
-
-
-def background_size(n_train: int, asked: int | None) -> int:
-    """Count the rows of a fold's background.
-
-    Raises
-    ------
-    ExplanationError
-        If more are asked for than the fold trains on.
-    """
-    if asked is not None and asked > n_train:
-        raise ExplanationError(
-            f"explain.background must not exceed the training rows of a fold ({n_train}); "
-            f"got {asked}."
-        )
-    return min(asked or DEFAULT_BACKGROUND, n_train)
 
 
 def _background_rows(

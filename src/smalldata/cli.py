@@ -233,8 +233,8 @@ def compare_paths(arguments: Sequence[str]) -> int:
 
 def explain_paths(arguments: Sequence[str]) -> int:
     """Explain stored cells: only the folds asked for are fitted again, and checked."""
-    from smalldata.explanation import ExplanationOptions, check_options
-    from smalldata.running import explain_cell, open_cell
+    from smalldata.explanationoptions import ExplanationOptions
+    from smalldata.running import check_explanation, explain_cell, open_cell
 
     values, words = _key_values(arguments, prefix="explain.")
     n_jobs = values.pop("n_jobs", None)
@@ -243,7 +243,7 @@ def explain_paths(arguments: Sequence[str]) -> int:
     paths = _cell_paths(words, verb="explain")
     cells = [open_cell(path) for path in paths]
     for stored in cells:
-        check_options(stored.plan.splits, options, train_size=stored.record.train_size)
+        check_explanation(stored.plan.config, stored.task, stored.plan.splits, options)
     notes = []
     for path, stored in zip(paths, cells, strict=True):
         explanation = explain_cell(stored, options, _reporter(), n_jobs=n_jobs)

@@ -10,7 +10,7 @@ from typing import Any
 
 from smalldata.database import absolute_url, redact_url
 from smalldata.errors import ConfigError
-from smalldata.explanation import ExplanationOptions
+from smalldata.explanationoptions import ExplanationOptions
 from smalldata.learner import Learner, SearchSpace
 from smalldata.preprocess import Preprocessing
 from smalldata.results import SCHEMA_VERSION
@@ -67,8 +67,8 @@ class ExplainSchema:
     """The keys of conf/explain."""
 
     name: str = "shap"
-    background: int | None = None
-    repeats: int | None = 1
+    background: Any = None
+    repeats: Any = 1
     evaluations: int = 30_000
     rows: Any = None
     interactions: Any = 0

@@ -6,105 +6,33 @@ that never saw it, against rows of that fold's training part, on the scale its l
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from smalldata.attribution import FoldExplanation, background_size, explain_fold
+from smalldata.attribution import FoldExplanation, explain_fold
 from smalldata.cells import PLAIN
 from smalldata.errors import ExplanationError
 from smalldata.evaluation import own_preprocessing
 from smalldata.evidence import Faithfulness
+from smalldata.explanationoptions import (
+    ExplanationOptions,
+    check_options,
+    describe_options,
+    folds_to_explain,
+    rows_to_explain,
+)
 from smalldata.faithfulness import join_removals
 from smalldata.learner import Learner
 from smalldata.preprocess import Preprocessing
-from smalldata.results import RESULTS_VERSION, Explanation, Fold, FoldResult, RunRecord, Splits
+from smalldata.results import Explanation, FoldResult, RunRecord, Splits
+from smalldata.shapley.forms import describe_looks
 from smalldata.task import Task, TaskKind
 from smalldata.workers import Killed, count_processes, stream_jobs
 
-
-@dataclass(frozen=True, kw_only=True)
-class ExplanationOptions:
-    """What is asked of an explanation; its values, ``null`` aside, name the stored file.
-
-    Attributes
-    ----------
-    background : int or None
-        Training rows of the fold to compare with; None: all, up to 100.
-    repeats : int or None
-        Repeats of the cross-validation whose held-out rows are explained; None: all.
-    evaluations : int
-        Most calls of a sampled model per explained row; never fewer than 8 walks over the features
-        take.
-    rows : int, tuple of str or None
-        How many samples are explained, drawn at random, or their ids; None: all.
-    interactions : int or tuple of str
-        How many leading features, or which ones, are looked at in pairs; 0: none.
-    quick : bool or None
-        Expected gradients for networks instead of sampled walks; None: where there are too many
-        features to walk.
-    null : int
-        Permutations of the labels that show how large importances get without any signal; 0: none.
-    """
-
-    background: int | None = None
-    repeats: int | None = 1
-    evaluations: int = 30_000
-    rows: int | tuple[str, ...] | None = None
-    interactions: int | tuple[str, ...] = 0
-    quick: bool | None = None
-    null: int = 0
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        for name, low in (
-            ("background", 1),
-            ("repeats", 1),
-            ("evaluations", 1),
-            ("rows", 1),
-            ("interactions", 0),
-            ("null", 0),
-        ):
-            value = getattr(self, name)
-            if value is None and name in ("background", "repeats", "rows"):
-                continue
-            if name in ("rows", "interactions") and isinstance(value, list | tuple):
-                object.__setattr__(self, name, tuple(str(entry) for entry in value))
-                continue
-            if isinstance(value, bool) or not isinstance(value, int) or value < low:
-                raise ExplanationError(
-                    f"explain.{name} must be a whole number of at least {low}; got {value!r}."
-                )
-        if self.quick is not None and not isinstance(self.quick, bool):
-            raise ExplanationError(
-                f"explain.quick must be true, false or null; got {self.quick!r}."
-            )
-
-
 _DEFAULTS = ExplanationOptions()
-
-
-def folds_to_explain(splits: Splits, options: ExplanationOptions) -> list[Fold]:
-    """Return the folds of the first ``options.repeats`` repeats."""
-    return [
-        fold for fold in splits.folds if options.repeats is None or fold.repeat < options.repeats
-    ]
-
-
-def check_options(
-    splits: Splits, options: ExplanationOptions, *, train_size: int | None = None
-) -> None:
-    """Refuse an explanation that these folds cannot carry, before anything is computed.
-
-    Raises
-    ------
-    ExplanationError
-        If a larger background is asked for than some fold to explain trains on.
-    """
-    for fold in folds_to_explain(splits, options):
-        background_size(len(splits.train_rows(fold, train_size)), options.background)
 
 
 def explain_folds(
@@ -120,15 +48,18 @@ def explain_folds(
 ) -> Iterator[FoldExplanation]:
     """Yield the explanation of each asked fold as it finishes; parameters as in `explain`."""
     stored = {(fold.repeat, fold.fold): fold for fold in record.folds if fold.status == "ok"}
+    check_options(task, learner, splits, options, train_size=record.train_size)
+    rows = rows_to_explain(task, options, seed=seed)
     chosen = [
-        fold for fold in folds_to_explain(splits, options) if (fold.repeat, fold.fold) in stored
+        fold
+        for fold in folds_to_explain(splits, options, rows=rows)
+        if (fold.repeat, fold.fold) in stored
     ]
     if not chosen:
         raise ExplanationError(
             f"only a finished cell can be explained; {record.label} has no finished fold"
             f"{': ' + record.reason if record.reason else ''}."
         )
-    check_options(splits, options, train_size=record.train_size)
     run = partial(
         _explain_named,
         task,
@@ -140,6 +71,8 @@ def explain_folds(
         evaluations=options.evaluations,
         train_size=record.train_size,
         seed=seed,
+        quick=options.quick,
+        rows=rows,
     )
     names = [(fold.repeat, fold.fold) for fold in chosen]
     n_processes = min(count_processes(n_jobs), len(splits.folds))
@@ -215,13 +148,6 @@ def explain(
     )
 
 
-def describe_options(options: ExplanationOptions, *, seed: int) -> dict[str, Any]:
-    """Return what an explanation was asked for, as plain values: the name of its file."""
-    asked = asdict(options)
-    del asked["null"]  # the permutations have files of their own, which grow
-    return {"results_version": RESULTS_VERSION, "seed": seed, **asked}
-
-
 def join_folds(
     parts: Iterable[FoldExplanation],
     *,
@@ -252,9 +178,14 @@ def join_folds(
         else None,
         options=options,
         seconds=sum(part.seconds for part in ordered),
-        notes=tuple(dict.fromkeys(part.note for part in ordered if part.note)),
+        notes=_join_notes(ordered),
         faithfulness=_join_removals(ordered, measure=task.measure),
     )
+
+
+def _join_notes(parts: Sequence[FoldExplanation]) -> tuple[str, ...]:
+    looks = describe_looks([part.look for part in parts if part.look is not None])
+    return tuple(dict.fromkeys(note for note in (looks, *(part.note for part in parts)) if note))
 
 
 def _join_removals(parts: Sequence[FoldExplanation], *, measure: str) -> Faithfulness | None:

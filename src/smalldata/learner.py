@@ -37,6 +37,8 @@ class Traits:
     uses_gpu, early_stops : bool
     max_features : int or None
         Most columns it accepts; a wider task is skipped with that reason.
+    sampled : bool
+        What is explained is a `CallableForm`: the fitted function is called many times.
     reads_features : bool
         False: predicts without looking at any, so that none leads.
     path : str or None
@@ -51,6 +53,7 @@ class Traits:
     uses_gpu: bool = False
     early_stops: bool = False
     max_features: int | None = None
+    sampled: bool = False
     reads_features: bool = True
     path: str | None = None
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 
 from smalldata.cells import make_record
@@ -19,13 +20,13 @@ from smalldata.datasets import build_dataset
 from smalldata.devices import resolve_device
 from smalldata.errors import RecordError, SmalldataError
 from smalldata.evaluation import evaluate_folds
-from smalldata.explanation import (
+from smalldata.explanation import explain_folds, join_folds
+from smalldata.explanationoptions import (
     ExplanationOptions,
     check_options,
     describe_options,
-    explain_folds,
     folds_to_explain,
-    join_folds,
+    rows_to_explain,
 )
 from smalldata.importances import weigh_parameters
 from smalldata.measures import check_measure, find_measure, measures_for
@@ -120,7 +121,7 @@ def plan_cell(config: RunConfig, reporter: Reporter, *, command: str = "") -> Pl
         seed=config.seed,
     )
     if config.explanation is not None and not record.skipped:
-        check_options(splits, config.explanation, train_size=config.train_size)
+        check_explanation(config, task, splits, config.explanation)
     if config.learner.traits.uses_gpu:
         device, reason = resolve_device(config.device)
         reporter.say(f"device {device}: {reason}")
@@ -134,6 +135,20 @@ def plan_cell(config: RunConfig, reporter: Reporter, *, command: str = "") -> Pl
         record = replace(record, environment={**record.environment, "tune.storage": shown})
     return Plan(
         config=config, task=task, splits=splits, record=record, tuner=tuner, selector=selector
+    )
+
+
+def check_explanation(
+    config: RunConfig, task: Task, splits: Splits, options: ExplanationOptions
+) -> None:
+    """Refuse an explanation that the cell of a config cannot have; see `check_options`."""
+    check_options(
+        task,
+        config.learner,
+        splits,
+        options,
+        train_size=config.train_size,
+        n_features=config.preprocessing.k,
     )
 
 
@@ -213,7 +228,9 @@ def describe_plan(plan: Plan) -> str:
     rounds = -(-(n_folds - n_found) // count_processes(config.n_jobs))
     n_numbers = plan.task.n_samples * plan.splits.n_repeats * (4 + 2 * len(plan.task.classes))
     if config.explanation is not None:
-        n_explained = sum(len(f.test) for f in folds_to_explain(plan.splits, config.explanation))
+        rows = rows_to_explain(plan.task, config.explanation, seed=config.seed)
+        folds = folds_to_explain(plan.splits, config.explanation, rows=rows)
+        n_explained = sum(int(np.isin(fold.test, rows).sum()) for fold in folds)
         n_numbers += n_explained * plan.task.n_features * max(1, len(plan.task.classes))
     return (
         f"{line}{n_folds} folds, {n_found} found, about {seconds * rounds:.0f} s of fitting "
@@ -435,7 +452,7 @@ def _explain(
             seed=config.seed,
             n_jobs=config.n_jobs if n_jobs is None else n_jobs,
         )
-        total = len(folds_to_explain(plan.splits, options))
+        total = len(_asked_folds(stored, options))
         followed = reporter.follow(parts, title=f"explaining {plan.title}", total=total)
         explanation = join_folds(followed, task=plan.task, learner=config.learner, options=about)
         stored.cell.write_explanation(explanation)
@@ -447,7 +464,14 @@ def _explain(
 
 def _covers(explanation: Explanation, stored: Stored, options: ExplanationOptions) -> bool:
     """Whether an explanation holds every finished fold that was asked for."""
-    done = {(fold.repeat, fold.fold) for fold in stored.record.folds if fold.status == "ok"}
-    asked = {(fold.repeat, fold.fold) for fold in folds_to_explain(stored.plan.splits, options)}
     found = zip(explanation.repeat.tolist(), explanation.fold.tolist(), strict=True)
-    return set(found) == asked & done
+    return set(found) == _asked_folds(stored, options)
+
+
+def _asked_folds(stored: Stored, options: ExplanationOptions) -> set[tuple[int, int]]:
+    """Repeat and fold of every finished fold to explain."""
+    plan = stored.plan
+    rows = rows_to_explain(plan.task, options, seed=plan.config.seed)
+    asked = folds_to_explain(plan.splits, options, rows=rows)
+    done = {(fold.repeat, fold.fold) for fold in stored.record.folds if fold.status == "ok"}
+    return {(fold.repeat, fold.fold) for fold in asked} & done

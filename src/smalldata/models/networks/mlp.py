@@ -51,7 +51,7 @@ class MLP:
     """
 
     traits: ClassVar[Traits] = Traits(
-        needs_scaling=True, needs_complete=True, uses_gpu=True, early_stops=True
+        needs_scaling=True, needs_complete=True, uses_gpu=True, early_stops=True, sampled=True
     )
     n_members: Annotated[int, Range(low=1)]
     n_layers: Annotated[int, Range(low=1)]
