@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
+FEWEST_PERMUTATIONS = 19
+"""Of the labels, before a feature is marked: above all of them by chance in 1 of 20 data sets."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Interactions:
@@ -81,7 +84,15 @@ class NullImportances:
         return float(self.values.max())
 
     @property
+    def enough(self) -> bool:
+        """Whether there are as many permutations as marking a feature takes."""
+        return len(self.permutation) >= FEWEST_PERMUTATIONS
+
+    @property
     def above(self) -> NDArray[np.bool_]:
-        """Whether each feature's importance is above the threshold: (n_features,)."""
-        above: NDArray[np.bool_] = self.observed > self.threshold
+        """Whether each feature is marked: above the threshold, and of enough permutations.
+
+        Where the labels mean nothing, any feature at all is marked with probability 1 / (n + 1).
+        """
+        above: NDArray[np.bool_] = (self.observed > self.threshold) & self.enough
         return above

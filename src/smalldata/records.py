@@ -1,7 +1,7 @@
 """The disk format of everything below outputs/: what the folders hold, and how to read it back.
 
-The only file that knows it, with `formats` for what the binary files hold and `trials` for those of
-the tuning. Every file carries
+The only file that knows it, with `formats` for what the binary files hold, `trials` for those of
+the tuning and `permutations` for those of permuted labels. Every file carries
 ``schema_version``: json as a key, parquet in its metadata, npz as an array; ``comparison.csv`` and
 ``predictions.csv`` hold that of ``comparison.json`` beside them. A json file also carries the
 checksum of its own content, a fold's json that of its predictions, so that a torn, foreign or
@@ -31,17 +31,15 @@ from smalldata.errors import RecordError
 from smalldata.evidence import NullImportances
 from smalldata.formats import (
     explanation_bytes,
-    permutation_bytes,
     prediction_bytes,
     read_explanation_bytes,
-    read_permutation_bytes,
     read_prediction_bytes,
     read_splits_bytes,
     splits_bytes,
 )
+from smalldata.permutations import PermutationFolder
 from smalldata.results import (
     RESULTS_VERSION,
-    Array,
     Explanation,
     FoldResult,
     RunRecord,
@@ -66,7 +64,6 @@ _CELL_LITTER = (
 _TABLE_LITTER = (".[!s]*.tmp", "*/.report.html.*.tmp")
 """Half-written files by the lock they are written under; splits.parquet is under neither."""
 _FOLD_NAME = re.compile(r"r(\d{2,})f(\d{2,})")
-_PERMUTATION_NAME = re.compile(r"p(\d{4,})")
 
 
 def splits_folder(outputs: Path, task: Task, splits: Splits) -> Path:
@@ -369,71 +366,31 @@ class CellFolder:
         """Return the hash of every explanation of the cell, in order."""
         return tuple(sorted(path.stem for path in (self.path / "explanation").glob("*.npz")))
 
-    # ------------------------------------------------------------ explanation/null-<hash>/p0000.npz
-
-    def write_permutation(self, key: str, number: int, values: Array) -> None:
-        """Write the importances of one permutation of the labels: (n_features,)."""
-        content = permutation_bytes(number, values, cell=self.hash, key=key)
-        storage.write_file(self._null_folder(key) / f"p{number:04d}.npz", content)
-
-    def resume_null(self, key: str, *, n_features: int) -> tuple[tuple[int, ...], tuple[str, ...]]:
-        """Return the numbers of the permutations that are there, and a sentence for each file that
-        was set aside.
-        """
-        found, sentences = [], []
-        for number, path in self._permutation_paths(key):
-            try:
-                self._read_permutation(path, number, key=key, n_features=n_features)
-            except DamageError as error:
-                storage.set_aside(path)
-                sentences.append(f"{error} It was set aside and is computed again.")
-            else:
-                found.append(number)
-        return tuple(found), tuple(sentences)
+    def permutations(self, explanation: Explanation) -> PermutationFolder:
+        """Return where permuted labels explained as this explanation are kept."""
+        key = explanation.null_hash
+        return PermutationFolder(
+            path=self.path / "explanation" / f"null-{key}",
+            cell=self.hash,
+            key=key,
+            n_features=len(explanation.feature_names),
+        )
 
     def read_null(self, explanation: Explanation) -> NullImportances | None:
         """Read what permuted labels gave, beside the importances of their explanation.
-
-        All permutations count that were ever made with these options, up to the first that is
-        missing; None where there is none.
 
         Raises
         ------
         RecordError
             If a file is torn, foreign or of another schema version.
         """
-        key, n_features = explanation.null_hash, len(explanation.feature_names)
-        values = [
-            self._read_permutation(path, number, key=key, n_features=n_features)
-            for place, (number, path) in enumerate(self._permutation_paths(key))
-            if place == number
-        ]
-        if not values:
+        values = self.permutations(explanation).read()
+        if not len(values):
             return None
         return NullImportances(
             permutation=np.arange(len(values)),
-            values=np.stack(values),
+            values=values,
             observed=explanation.first_importances,
-        )
-
-    def _null_folder(self, key: str) -> Path:
-        return self.path / "explanation" / f"null-{key}"
-
-    def _permutation_paths(self, key: str) -> list[tuple[int, Path]]:
-        found = []
-        for path in self._null_folder(key).glob("p*.npz"):
-            if match := _PERMUTATION_NAME.fullmatch(path.stem):
-                found.append((int(match[1]), path))
-        return sorted(found)
-
-    def _read_permutation(self, path: Path, number: int, *, key: str, n_features: int) -> Array:
-        return read_permutation_bytes(
-            path,
-            storage.read_file(path),
-            number=number,
-            cell=self.hash,
-            key=key,
-            n_features=n_features,
         )
 
     # ------------------------------------------------------------ signature.json
