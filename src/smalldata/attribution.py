@@ -22,7 +22,7 @@ from smalldata.measures import find_measure
 from smalldata.preprocess import Preprocessing
 from smalldata.results import Array, Fold, FoldResult, Prediction, Splits
 from smalldata.seeding import seed_for
-from smalldata.shapley.forms import Look, explain_form
+from smalldata.shapley.forms import Look, explain_form, form_interactions, refuse_interactions
 from smalldata.task import Task, TaskKind
 
 ADDITIVITY_TOLERANCE = 1e-4
@@ -34,7 +34,8 @@ class FoldExplanation:
     """Shapley values of the held-out rows of one fold; shapes as in Explanation.
 
     ``removals`` says what replacing the leading features does to the fold's score, ``look`` how
-    expected gradients compare with walks, where they were taken.
+    expected gradients compare with walks, where they were taken, ``no_pairs`` why pairs of features
+    are not looked at.
     """
 
     repeat: int
@@ -47,7 +48,18 @@ class FoldExplanation:
     seconds: float
     note: str = ""
     look: Look | None = None
+    no_pairs: str = ""
     removals: FoldRemovals | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FoldPairs:
+    """Interactions of one fold; ``magnitude`` of shape (n_chosen, n_chosen, n_outputs)."""
+
+    repeat: int
+    fold: int
+    magnitude: Array
+    seconds: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -273,6 +285,62 @@ def explain_opened(
         seconds=time.perf_counter() - start,
         note=found.note,
         look=found.look,
+        no_pairs=refuse_interactions(opened.form),
+    )
+
+
+def pair_fold(
+    task: Task,
+    learner: Learner,
+    splits: Splits,
+    fold: Fold,
+    *,
+    stored: FoldResult,
+    preprocessing: Preprocessing,
+    background: int | None,
+    train_size: int | None,
+    seed: int,
+    chosen: NDArray[np.int64],
+    rows: NDArray[np.int64],
+) -> FoldPairs:
+    """Rebuild one fold and look at the pairs of some features in its held-out rows.
+
+    Parameters
+    ----------
+    chosen : ndarray of shape (n_chosen,)
+        Positions of the features.
+    rows : ndarray of shape (n_rows,)
+        Positions in the task of the rows to look at.
+
+    Other parameters and what is raised as in `explain_fold`.
+    """
+    start = time.perf_counter()
+    opened = rebuild_fold(
+        task,
+        learner,
+        splits,
+        fold,
+        stored=stored,
+        preprocessing=preprocessing,
+        background=background,
+        train_size=train_size,
+        seed=seed,
+    )
+    values = form_interactions(
+        opened.form,
+        opened.X[np.isin(fold.test, rows)],
+        opened.Z,
+        chosen=chosen,
+        players=opened.players,
+        n_players=task.n_features,
+    )
+    if opened.scale == "log-odds" and values.shape[3] > 1:  # centred, as the output is
+        values = values - values.mean(axis=3, keepdims=True)
+    return FoldPairs(
+        repeat=fold.repeat,
+        fold=fold.fold,
+        magnitude=np.abs(values).mean(axis=0),
+        seconds=time.perf_counter() - start,
     )
 
 

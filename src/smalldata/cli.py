@@ -233,8 +233,9 @@ def compare_paths(arguments: Sequence[str]) -> int:
 
 def explain_paths(arguments: Sequence[str]) -> int:
     """Explain stored cells: only the folds asked for are fitted again, and checked."""
+    from smalldata.cellexplanation import explain_cell
     from smalldata.explanationoptions import ExplanationOptions
-    from smalldata.running import check_explanation, explain_cell, open_cell
+    from smalldata.running import check_explanation, open_cell
 
     values, words = _key_values(arguments, prefix="explain.")
     n_jobs = values.pop("n_jobs", None)

@@ -5,18 +5,19 @@ that never saw it, against rows of that fold's training part, on the scale its l
 `attribution` for one fold.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from smalldata.attribution import FoldExplanation, explain_fold
+from smalldata.attribution import FoldExplanation, FoldPairs, explain_fold, pair_fold
 from smalldata.cells import PLAIN
 from smalldata.errors import ExplanationError
 from smalldata.evaluation import own_preprocessing
-from smalldata.evidence import Faithfulness
+from smalldata.evidence import Faithfulness, Interactions
 from smalldata.explanationoptions import (
     ExplanationOptions,
     check_options,
@@ -28,9 +29,11 @@ from smalldata.faithfulness import join_removals
 from smalldata.learner import Learner
 from smalldata.preprocess import Preprocessing
 from smalldata.results import Explanation, FoldResult, RunRecord, Splits
-from smalldata.shapley.forms import describe_looks
+from smalldata.shapley.forms import ADDITIVE, SAMPLED, describe_looks
 from smalldata.task import Task, TaskKind
 from smalldata.workers import Killed, count_processes, stream_jobs
+
+Part = TypeVar("Part", FoldExplanation, FoldPairs)
 
 _DEFAULTS = ExplanationOptions()
 
@@ -61,7 +64,8 @@ def explain_folds(
             f"{': ' + record.reason if record.reason else ''}."
         )
     run = partial(
-        _explain_named,
+        _named,
+        explain_fold,
         task,
         learner,
         splits,
@@ -75,11 +79,7 @@ def explain_folds(
         rows=rows,
     )
     names = [(fold.repeat, fold.fold) for fold in chosen]
-    n_processes = min(count_processes(n_jobs), len(splits.folds))
-    for name, part in stream_jobs(run, names, n_processes=n_processes):
-        if isinstance(part, Killed):
-            raise ExplanationError(f"fold r{name[0]:02d}f{name[1]:02d}: {part.reason}")
-        yield part
+    yield from _stream(run, names, splits, n_jobs=n_jobs)
 
 
 def explain(
@@ -133,19 +133,91 @@ def explain(
     >>> explain(task, record, learner, splits, n_jobs=1).values.shape
     (40, 141, 5)
     """
-    parts = explain_folds(
+    about: dict[str, Any] = {
+        "preprocessing": preprocessing,
+        "options": options,
+        "seed": seed,
+        "n_jobs": n_jobs,
+    }
+    found = join_folds(
+        explain_folds(task, record, learner, splits, **about),
+        task=task,
+        learner=learner,
+        options=describe_options(options, seed=seed, measure=task.measure),
+    )
+    if not lacks_pairs(found):
+        return found
+    return join_pairs(pair_folds(task, record, learner, splits, found, **about), found)
+
+
+def interaction_features(explanation: Explanation) -> NDArray[np.int64]:
+    """Positions of the features to look at in pairs, most important first; empty: of none.
+
+    Of a number of leading features those without any importance are left out.
+    """
+    asked = explanation.options.get("interactions", 0)
+    importance = np.abs(explanation.values).mean(axis=2, dtype=np.float64).mean(axis=0)
+    order = np.argsort(-importance, kind="stable")
+    if isinstance(asked, int):
+        return order[: min(asked, int(np.count_nonzero(importance)))]
+    return order[np.isin(np.array(explanation.feature_names, dtype=str)[order], asked)]
+
+
+def lacks_pairs(explanation: Explanation) -> bool:
+    """Whether interactions were asked for, could be made and are not there."""
+    return (
+        explanation.interactions is None
+        and not {ADDITIVE, SAMPLED} & set(explanation.notes)
+        and len(interaction_features(explanation)) > 1
+    )
+
+
+def pair_folds(
+    task: Task,
+    record: RunRecord,
+    learner: Learner,
+    splits: Splits,
+    explanation: Explanation,
+    *,
+    preprocessing: Preprocessing = PLAIN,
+    options: ExplanationOptions = _DEFAULTS,
+    seed: int = 0,
+    n_jobs: int | None = None,
+) -> Iterator[FoldPairs]:
+    """Yield the interactions of each explained fold of the first repeat as it finishes.
+
+    Parameters as in `explain`; ``explanation`` says which features lead.
+    """
+    run = partial(
+        _named,
+        pair_fold,
         task,
-        record,
         learner,
         splits,
+        stored={(fold.repeat, fold.fold): fold for fold in record.folds},
         preprocessing=preprocessing,
-        options=options,
+        background=options.background,
+        train_size=record.train_size,
         seed=seed,
-        n_jobs=n_jobs,
+        chosen=interaction_features(explanation),
+        rows=rows_to_explain(task, options, seed=seed),
     )
-    return join_folds(
-        parts, task=task, learner=learner, options=describe_options(options, seed=seed)
+    first = explanation.repeat == 0
+    names = [(0, int(fold)) for fold in np.unique(explanation.fold[first])]
+    yield from _stream(run, names, splits, n_jobs=n_jobs)
+
+
+def join_pairs(parts: Iterable[FoldPairs], explanation: Explanation) -> Explanation:
+    """Return the explanation with the interactions of its folds."""
+    ordered = sorted(parts, key=lambda part: (part.repeat, part.fold))
+    interactions = Interactions(
+        feature=interaction_features(explanation),
+        magnitude=np.stack([part.magnitude for part in ordered]),
+        repeat=np.array([part.repeat for part in ordered], dtype=np.int64),
+        fold=np.array([part.fold for part in ordered], dtype=np.int64),
     )
+    seconds = explanation.seconds + sum(part.seconds for part in ordered)
+    return replace(explanation, interactions=interactions, seconds=seconds)
 
 
 def join_folds(
@@ -178,14 +250,18 @@ def join_folds(
         else None,
         options=options,
         seconds=sum(part.seconds for part in ordered),
-        notes=_join_notes(ordered),
+        notes=_join_notes(ordered, pairs=bool(options["interactions"])),
         faithfulness=_join_removals(ordered, measure=task.measure),
     )
 
 
-def _join_notes(parts: Sequence[FoldExplanation]) -> tuple[str, ...]:
+def _join_notes(parts: Sequence[FoldExplanation], *, pairs: bool) -> tuple[str, ...]:
     looks = describe_looks([part.look for part in parts if part.look is not None])
-    return tuple(dict.fromkeys(note for note in (looks, *(part.note for part in parts)) if note))
+    notes = [looks, *(part.note for part in parts)]
+    refusals = {part.no_pairs for part in parts if part.repeat == 0}
+    if pairs and "" not in refusals:  # a tuned svm may be linear in one fold and not in another
+        notes += sorted(refusals)
+    return tuple(dict.fromkeys(note for note in notes if note))
 
 
 def _join_removals(parts: Sequence[FoldExplanation], *, measure: str) -> Faithfulness | None:
@@ -198,7 +274,22 @@ def _join_removals(parts: Sequence[FoldExplanation], *, measure: str) -> Faithfu
     )
 
 
-def _explain_named(
+def _stream(
+    run: Callable[[tuple[int, int]], Part],
+    names: Sequence[tuple[int, int]],
+    splits: Splits,
+    *,
+    n_jobs: int | None,
+) -> Iterator[Part]:
+    n_processes = min(count_processes(n_jobs), len(splits.folds))
+    for name, part in stream_jobs(run, names, n_processes=n_processes):
+        if isinstance(part, Killed):
+            raise ExplanationError(f"fold r{name[0]:02d}f{name[1]:02d}: {part.reason}")
+        yield part
+
+
+def _named(
+    function: Callable[..., Part],
     task: Task,
     learner: Learner,
     splits: Splits,
@@ -207,9 +298,10 @@ def _explain_named(
     stored: dict[tuple[int, int], FoldResult],
     preprocessing: Preprocessing,
     **options: Any,
-) -> FoldExplanation:
+) -> Part:
+    """Call what rebuilds a fold with the values and the preprocessing that the fold chose."""
     fold = next(fold for fold in splits.folds if (fold.repeat, fold.fold) == name)
     found = stored[name]
     tuned = replace(learner, **found.values)  # type: ignore[type-var]
     chosen = own_preprocessing(preprocessing, found)
-    return explain_fold(task, tuned, splits, fold, stored=found, preprocessing=chosen, **options)
+    return function(task, tuned, splits, fold, stored=found, preprocessing=chosen, **options)

@@ -108,11 +108,14 @@ def _names(name: str, given: Sequence[Any]) -> tuple[str, ...]:
     return names
 
 
-def describe_options(options: ExplanationOptions, *, seed: int) -> dict[str, Any]:
-    """Return what an explanation was asked for, as plain values: the name of its file."""
+def describe_options(options: ExplanationOptions, *, seed: int, measure: str) -> dict[str, Any]:
+    """Return what an explanation was asked for, as plain values: the name of its file.
+
+    The measure is that of the scores without the leading features.
+    """
     asked = asdict(options)
     del asked["null"]  # the permutations have files of their own, which grow
-    return {"results_version": RESULTS_VERSION, "seed": seed, **asked}
+    return {"results_version": RESULTS_VERSION, "seed": seed, "measure": measure, **asked}
 
 
 def check_options(

@@ -5,13 +5,14 @@ The whole line in the order in which it runs; everything below is pure or handed
 
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 
+from smalldata.cellexplanation import explain_locked
 from smalldata.cells import make_record
 from smalldata.cellscores import cell_scores
 from smalldata.config import RunConfig, Sweep, config_text, read_config
@@ -20,53 +21,25 @@ from smalldata.datasets import build_dataset
 from smalldata.devices import resolve_device
 from smalldata.errors import RecordError, SmalldataError
 from smalldata.evaluation import evaluate_folds
-from smalldata.explanation import explain_folds, join_folds
 from smalldata.explanationoptions import (
     ExplanationOptions,
     check_options,
-    describe_options,
     folds_to_explain,
     rows_to_explain,
 )
 from smalldata.importances import weigh_parameters
 from smalldata.measures import check_measure, find_measure, measures_for
+from smalldata.plans import Plan, Stored
 from smalldata.progress import Reporter
-from smalldata.records import CellFolder, splits_folder, write_splits
+from smalldata.records import CellFolder, write_splits
 from smalldata.resampling import make_splits
-from smalldata.results import Explanation, RunRecord, Splits, cell_hash
+from smalldata.results import RunRecord, Splits
 from smalldata.selection import Panel
 from smalldata.sharedtrials import SharedPlace
 from smalldata.signature import SignatureSelector, find_panel, make_selector
 from smalldata.task import Dataset, Task, make_task
 from smalldata.tuning import OptunaTuner, make_tuner
 from smalldata.workers import count_processes, stream_jobs
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Plan:
-    """One cell before it runs: everything checked that can be checked without fitting."""
-
-    config: RunConfig
-    task: Task
-    splits: Splits
-    record: RunRecord
-    tuner: OptunaTuner | None
-    selector: SignatureSelector | None = None
-
-    @property
-    def folder(self) -> Path:
-        """Folder of the comparison the cell belongs to."""
-        return splits_folder(Path(self.config.outputs), self.task, self.splits)
-
-    @property
-    def cell(self) -> CellFolder:
-        """Folder of the cell."""
-        return CellFolder(self.folder / self.record.folder)
-
-    @property
-    def title(self) -> str:
-        """What the progress calls it."""
-        return f"{self.record.label} on {self.record.dataset}"
 
 
 def load_task(config: RunConfig) -> Task:
@@ -260,7 +233,7 @@ def run_cell(plan: Plan, reporter: Reporter) -> tuple[RunRecord, str | None]:
             _choose_panel(plan, plan.selector, cell, reporter)
         if plan.config.explanation is not None and record.status == "ok":
             stored = Stored(plan=plan, record=record, cell=cell)
-            explanation = _explain(stored, plan.config.explanation, reporter)
+            explanation = explain_locked(stored, plan.config.explanation, reporter)
             key = explanation.hash
     if record.status == "failed":
         n_failed = record.n_planned - sum(fold.status == "ok" for fold in record.folds)
@@ -278,20 +251,6 @@ def primary_score(record: RunRecord, measure: str) -> float | None:
     The record may have been made under another primary measure than the one asked for now.
     """
     return cell_scores(record, find_measure(measure, record.kind)).mean
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Stored:
-    """A cell read back from its folder, with the plan it was made by."""
-
-    plan: Plan
-    record: RunRecord
-    cell: CellFolder
-
-    @property
-    def task(self) -> Task:
-        """The task of the plan."""
-        return self.plan.task
 
 
 def open_cell(path: Path, *, measure: str | None = None) -> Stored:
@@ -319,14 +278,6 @@ def open_cell(path: Path, *, measure: str | None = None) -> Stored:
             f"{', '.join(changed) or 'its identity'} changed since. Run the cell again."
         )
     return Stored(plan=plan, record=record, cell=cell)
-
-
-def explain_cell(
-    stored: Stored, options: ExplanationOptions, reporter: Reporter, *, n_jobs: int | None = None
-) -> Explanation:
-    """Explain a stored cell, unless the same explanation is there already."""
-    with stored.cell.lock(on_wait=reporter.say):
-        return _explain(stored, options, reporter, n_jobs=n_jobs)
 
 
 def _evaluate(plan: Plan, cell: CellFolder, reporter: Reporter) -> RunRecord:
@@ -429,49 +380,3 @@ def _has_config(cell: CellFolder) -> bool:
     except SmalldataError:
         return False
     return True
-
-
-def _explain(
-    stored: Stored, options: ExplanationOptions, reporter: Reporter, *, n_jobs: int | None = None
-) -> Explanation:
-    plan, config = stored.plan, stored.plan.config
-    about = describe_options(options, seed=config.seed)
-    explanation, sentence = stored.cell.resume_explanation(cell_hash(about))
-    if sentence:
-        reporter.warn(sentence)
-    if explanation is not None and not _covers(explanation, stored, options):
-        explanation = None  # made while some fold had failed
-    if explanation is None:
-        parts = explain_folds(
-            plan.task,
-            stored.record,
-            config.learner,
-            plan.splits,
-            preprocessing=config.preprocessing,
-            options=options,
-            seed=config.seed,
-            n_jobs=config.n_jobs if n_jobs is None else n_jobs,
-        )
-        total = len(_asked_folds(stored, options))
-        followed = reporter.follow(parts, title=f"explaining {plan.title}", total=total)
-        explanation = join_folds(followed, task=plan.task, learner=config.learner, options=about)
-        stored.cell.write_explanation(explanation)
-    if stored.record.explain_seconds != explanation.seconds:  # of the one asked for last
-        record = replace(stored.record, explain_seconds=explanation.seconds)
-        stored.cell.write_record(record)
-    return explanation
-
-
-def _covers(explanation: Explanation, stored: Stored, options: ExplanationOptions) -> bool:
-    """Whether an explanation holds every finished fold that was asked for."""
-    found = zip(explanation.repeat.tolist(), explanation.fold.tolist(), strict=True)
-    return set(found) == _asked_folds(stored, options)
-
-
-def _asked_folds(stored: Stored, options: ExplanationOptions) -> set[tuple[int, int]]:
-    """Repeat and fold of every finished fold to explain."""
-    plan = stored.plan
-    rows = rows_to_explain(plan.task, options, seed=plan.config.seed)
-    asked = folds_to_explain(plan.splits, options, rows=rows)
-    done = {(fold.repeat, fold.fold) for fold in stored.record.folds if fold.status == "ok"}
-    return {(fold.repeat, fold.fold) for fold in asked} & done

@@ -25,9 +25,10 @@ from smalldata.config import RunConfig, build_config
 from smalldata.database import redact_url
 from smalldata.errors import ConfigError
 from smalldata.measures import Measure, find_measure
+from smalldata.plans import Plan
 from smalldata.progress import Reporter
 from smalldata.results import cell_hash
-from smalldata.running import Plan, plan_cell
+from smalldata.running import plan_cell
 from smalldata.storage import safe_name
 
 SAMPLERS = ("tpe", "random", "cmaes", "grid")

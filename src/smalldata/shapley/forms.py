@@ -35,6 +35,14 @@ four times the time for twice the features. For the mlp, with some hundred rows 
 that is minutes a repeat of the cross-validation.
 """
 
+ADDITIVE = (
+    "the model adds its features up: no pair of them moves the output beyond what each does alone"
+)
+SAMPLED = (
+    "pairs of features are not looked at: the values of this model are sampled, and interactions "
+    "would need far more of it"
+)
+
 N_CHECKED_ROWS = 2
 N_CHECKED_FEATURES = 10
 """Of every fold that is looked at quickly, so many rows and leading features are walked."""
@@ -223,6 +231,81 @@ def form_values(
                 max_evaluations=_paid(evaluations, labels),
                 seed=seed,
             )
+
+
+def form_interactions(
+    form: MarginForm,
+    X: Array,
+    Z: Array,
+    *,
+    chosen: NDArray[np.int64],
+    players: NDArray[np.int64],
+    n_players: int,
+) -> Array:
+    """Send a margin form to the kernel of its pair interactions.
+
+    Parameters
+    ----------
+    form : MarginForm
+        One that `refuse_interactions` does not refuse for being sampled.
+    X, Z
+        As in `form_values`.
+    chosen : ndarray of shape (n_chosen,)
+        Players whose pairs are asked for; one without a column takes part in none.
+    players : ndarray of shape (n_columns,)
+        Player of each column, below ``n_players``.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_chosen, n_chosen, n_outputs)
+        Shapley interaction index; symmetric, 0 on the diagonal.
+    """
+    match form:
+        case LinearForm():
+            return np.zeros((len(X), len(chosen), len(chosen), len(form.intercept)))
+        case KernelForm(kernel="rbf"):
+            return shapley.rbf_interactions(
+                X,
+                Z,
+                support=form.support,
+                coef=form.coef,
+                gamma=form.gamma,
+                intercept=form.intercept,
+                chosen=chosen,
+                players=players,
+                n_players=n_players,
+            )
+        case KernelForm():
+            return shapley.polynomial_interactions(
+                X,
+                Z,
+                support=form.support,
+                coef=form.coef,
+                gamma=form.gamma,
+                coef0=form.coef0,
+                degree=form.degree,
+                intercept=form.intercept,
+                chosen=chosen,
+                players=players,
+                n_players=n_players,
+            )
+        case TreesForm():
+            return shapley.tree_interactions(
+                form.model, X, Z, chosen=chosen, players=players, n_players=n_players
+            )
+        case NeighboursForm() | CallableForm():
+            raise NotImplementedError(SAMPLED)
+
+
+def refuse_interactions(form: MarginForm) -> str:
+    """Say why there is nothing to learn from the pairs of a form; "" where there is."""
+    match form:
+        case LinearForm():
+            return ADDITIVE
+        case NeighboursForm() | CallableForm():
+            return SAMPLED
+        case _:
+            return ""
 
 
 def describe_sampling(

@@ -1,0 +1,155 @@
+"""The explanation of a finished cell: what is missing of it is made and written, part by part.
+
+Step in the line: RunRecord on disk -> **explanation, interactions, permuted labels on disk** ->
+report. Each part is on disk before the next begins, so that a kill costs the part in the making.
+"""
+
+from dataclasses import replace
+from functools import partial
+
+from smalldata.errors import ExplanationError
+from smalldata.evidence import FEWEST_PERMUTATIONS
+from smalldata.explanation import explain_folds, join_folds, join_pairs, lacks_pairs, pair_folds
+from smalldata.explanationoptions import (
+    ExplanationOptions,
+    describe_options,
+    folds_to_explain,
+    rows_to_explain,
+)
+from smalldata.nullimportances import Pipeline, null_importances
+from smalldata.plans import Stored
+from smalldata.progress import Reporter
+from smalldata.resampling import make_splits
+from smalldata.results import Explanation, cell_hash
+
+
+def explain_cell(
+    stored: Stored, options: ExplanationOptions, reporter: Reporter, *, n_jobs: int | None = None
+) -> Explanation:
+    """Explain a stored cell, as far as the same explanation is not there already."""
+    with stored.cell.lock(on_wait=reporter.say):
+        return explain_locked(stored, options, reporter, n_jobs=n_jobs)
+
+
+def explain_locked(
+    stored: Stored, options: ExplanationOptions, reporter: Reporter, *, n_jobs: int | None = None
+) -> Explanation:
+    """Explain a stored cell whose lock is held; see `explain_cell`."""
+    jobs = stored.plan.config.n_jobs if n_jobs is None else n_jobs
+    explanation = _explain(stored, options, reporter, n_jobs=jobs)
+    if stored.record.explain_seconds != explanation.seconds:  # of the one asked for last
+        record = replace(stored.record, explain_seconds=explanation.seconds)
+        stored.cell.write_record(record)
+    if options.null:
+        _permute(stored, explanation, options, reporter, n_jobs=jobs)
+    return explanation
+
+
+def _explain(
+    stored: Stored, options: ExplanationOptions, reporter: Reporter, *, n_jobs: int | None
+) -> Explanation:
+    plan, config = stored.plan, stored.plan.config
+    about = describe_options(options, seed=config.seed, measure=plan.task.measure)
+    explanation, sentence = stored.cell.resume_explanation(cell_hash(about))
+    if sentence:
+        reporter.warn(sentence)
+    if explanation is not None and not _covers(explanation, stored, options):
+        explanation = None  # made while some fold had failed
+    if explanation is None:
+        parts = explain_folds(
+            plan.task,
+            stored.record,
+            config.learner,
+            plan.splits,
+            preprocessing=config.preprocessing,
+            options=options,
+            seed=config.seed,
+            n_jobs=n_jobs,
+        )
+        total = len(_asked_folds(stored, options))
+        followed = reporter.follow(parts, title=f"explaining {plan.title}", total=total)
+        explanation = join_folds(followed, task=plan.task, learner=config.learner, options=about)
+        stored.cell.write_explanation(explanation)
+    if lacks_pairs(explanation):
+        pairs = pair_folds(
+            plan.task,
+            stored.record,
+            config.learner,
+            plan.splits,
+            explanation,
+            preprocessing=config.preprocessing,
+            options=options,
+            seed=config.seed,
+            n_jobs=n_jobs,
+        )
+        total = sum(repeat == 0 for repeat, _ in _asked_folds(stored, options))
+        followed_pairs = reporter.follow(pairs, title=f"pairs of features in {plan.title}", total=total)
+        explanation = join_pairs(followed_pairs, explanation)
+        stored.cell.write_explanation(explanation)
+    return explanation
+
+
+def _permute(
+    stored: Stored,
+    explanation: Explanation,
+    options: ExplanationOptions,
+    reporter: Reporter,
+    *,
+    n_jobs: int | None,
+) -> None:
+    """Make the permutations of the labels that are missing; each is written as it finishes."""
+    plan, config = stored.plan, stored.plan.config
+    if options.null < FEWEST_PERMUTATIONS:
+        reporter.warn(
+            f"explain.null={options.null} shows what importances come to without signal; to mark "
+            f"features it takes {FEWEST_PERMUTATIONS} permutations."
+        )
+    asked = {(fold.repeat, fold.fold) for fold in plan.splits.folds if fold.repeat == 0}
+    done = {(fold.repeat, fold.fold) for fold in stored.record.folds if fold.status == "ok"}
+    if not asked <= done:
+        raise ExplanationError(
+            "permuted labels need every fold of the first repeat; of "
+            f"{stored.record.label} {len(asked - done)} failed. Run the cell again, or set "
+            "explain.null=0."
+        )
+    folder = stored.cell.permutations(explanation)
+    found, sentences = folder.resume()
+    for sentence in sentences:
+        reporter.warn(sentence)
+    missing = [number for number in range(options.null) if number not in found]
+    pipeline = Pipeline(
+        learner=config.learner,
+        cut=partial(make_splits, **config.cv, seed=config.seed),
+        preprocessing=config.preprocessing,
+        train_size=config.train_size,
+        tuner=plan.tuner,
+        selector=plan.selector,
+        options=options,
+        seed=config.seed,
+        device=config.device,
+    )
+    if not missing:
+        return
+    results = null_importances(plan.task, pipeline, numbers=missing, n_jobs=n_jobs)
+    for number, values in reporter.follow(
+        results,
+        title=f"permuting the labels of {plan.title}",
+        total=options.null,
+        done=options.null - len(missing),
+    ):
+        folder.write(number, values)
+
+
+def _covers(explanation: Explanation, stored: Stored, options: ExplanationOptions) -> bool:
+    """Whether an explanation holds every finished fold that was asked for."""
+    found = zip(explanation.repeat.tolist(), explanation.fold.tolist(), strict=True)
+    return set(found) == _asked_folds(stored, options)
+
+
+def _asked_folds(stored: Stored, options: ExplanationOptions) -> set[tuple[int, int]]:
+    """Repeat and fold of every finished fold to explain."""
+    plan = stored.plan
+    rows = rows_to_explain(plan.task, options, seed=plan.config.seed)
+    asked = folds_to_explain(plan.splits, options, rows=rows)
+    done = {(fold.repeat, fold.fold) for fold in stored.record.folds if fold.status == "ok"}
+    return {(fold.repeat, fold.fold) for fold in asked} & done

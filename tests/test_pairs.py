@@ -1,0 +1,181 @@
+"""Interactions of a cell: equal to brute force, of the leading features, or why there are none."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from shapley_oracle import brute_force_interactions
+from smalldata.attribution import explained_output, pair_fold, rebuild_fold
+from smalldata.cells import PLAIN
+from smalldata.evaluation import evaluate
+from smalldata.explanation import explain, interaction_features, join_pairs, lacks_pairs, pair_folds
+from smalldata.explanationoptions import ExplanationOptions
+from smalldata.models import load_learner
+from smalldata.preprocess import Preprocessing
+from smalldata.resampling import make_splits
+from smalldata.shapley.forms import ADDITIVE, SAMPLED
+from smalldata.task import Dataset, TaskKind, make_task
+
+KINDS = ["binary", "multiclass", "regression"]
+
+
+def _task(kind, *, n=60):
+    """Three numeric features, of which the first two work together, and one of three levels."""
+    rng = np.random.default_rng(1)
+    X = pd.DataFrame(rng.normal(size=(n, 3)), columns=["x0", "x1", "x2"])
+    levels = rng.choice(["a", "b", "c"], size=n)
+    X["group"] = pd.Categorical(levels, categories=["a", "b", "c"])
+    signal = X["x0"] * X["x1"] + (levels == "c") + rng.normal(size=n) / 5
+    y = np.asarray(signal, dtype=float)
+    if kind == "binary":
+        y = np.where(y > np.median(y), "case", "control").astype(object)
+    if kind == "multiclass":
+        y = np.array(["low", "mid", "high"], dtype=object)[
+            np.digitize(y, np.quantile(y, [0.3, 0.7]))
+        ]
+    ids = np.array([f"s{i}" for i in range(n)], dtype=object)
+    dataset = Dataset(
+        name="toy", X=X, y=y, sample_ids=ids, kind=TaskKind(kind), target="y", positive="case"
+    )
+    return make_task(dataset)
+
+
+def _cell(kind, model, preprocessing=PLAIN, *, n=60, **values):
+    task = _task(kind, n=n)
+    splits = make_splits(task, "kfold", n_splits=3, n_repeats=2)
+    learner = load_learner(model, **values)
+    record = evaluate(task, learner, splits, preprocessing=preprocessing, n_jobs=1)
+    return task, record, learner, splits
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("model", "values"),
+    [
+        ("svm", {}),
+        ("svm", {"kernel": "poly", "degree": 2, "coef0": 1.0}),
+        ("svm", {"kernel": "linear"}),
+        ("xgboost", {"n_rounds": 10}),
+        ("random_forest", {"n_trees": 5}),
+    ],
+)
+def test_interactions_equal_brute_force_with_a_categorical_as_one_player(kind, model, values):
+    task, record, learner, splits = _cell(kind, model, **values)
+    fold = splits.folds[1]
+    about = {
+        "stored": record.folds[1],
+        "preprocessing": Preprocessing(),
+        "background": 6,
+        "train_size": None,
+        "seed": 0,
+    }
+    rows = fold.test[[0, 3, 5]]
+    chosen = np.array([3, 0, 1])
+    found = pair_fold(task, learner, splits, fold, chosen=chosen, rows=rows, **about)
+    assert (found.repeat, found.fold) == (0, 1)
+    opened = rebuild_fold(task, learner, splits, fold, **about)
+
+    def function(columns):
+        return explained_output(
+            opened.estimator, columns, kind=task.kind, scale=learner.scale(task.kind)
+        )
+
+    X = opened.X[np.isin(fold.test, rows)]
+    whole = brute_force_interactions(function, X, opened.Z, opened.players)
+    expected = np.abs(whole).mean(axis=0)[np.ix_(chosen, chosen)]
+    assert found.magnitude.shape == (3, 3, 3 if kind == "multiclass" else 1)
+    scale = np.abs(function(X)).max()
+    np.testing.assert_allclose(found.magnitude, expected, atol=1e-5 * scale)
+    assert (values.get("kernel") == "linear") == (expected.max() < 1e-9 * scale)
+
+
+def test_the_leading_features_of_all_folds_are_looked_at():
+    task, record, learner, splits = _cell("binary", "svm")
+    options = ExplanationOptions(interactions=2, repeats=2)
+    found = explain(task, record, learner, splits, options=options, n_jobs=1)
+    order = np.argsort(-np.abs(found.values).mean(axis=(0, 2)))
+    got = found.interactions
+    assert got.feature.tolist() == order[:2].tolist()
+    assert got.magnitude.shape == (3, 2, 2, 1)  # the folds of the first repeat
+    assert list(zip(got.repeat, got.fold, strict=True)) == [(0, 0), (0, 1), (0, 2)]
+    np.testing.assert_array_equal(got.magnitude, got.magnitude.swapaxes(1, 2))
+    assert (got.magnitude[:, 0, 0] == 0).all()
+    two = explain(task, record, learner, splits, options=options, n_jobs=2)
+    np.testing.assert_array_equal(two.interactions.magnitude, got.magnitude)
+
+
+def test_features_that_are_named_are_looked_at_most_important_first():
+    task, record, learner, splits = _cell("binary", "svm")
+    options = ExplanationOptions(interactions=("x2", "group", "x0"))
+    found = explain(task, record, learner, splits, options=options, n_jobs=1)
+    importance = np.abs(found.values).mean(axis=(0, 2))
+    expected = sorted([0, 2, 3], key=lambda feature: -importance[feature])
+    assert found.interactions.feature.tolist() == expected
+
+
+def test_the_pair_that_works_together_has_the_largest_interaction():
+    task, record, learner, splits = _cell("regression", "svm", n=200)
+    options = ExplanationOptions(interactions=4)
+    found = explain(task, record, learner, splits, options=options, n_jobs=1).interactions
+    mean = found.magnitude.mean(axis=(0, 3))
+    pair = {int(found.feature[at]) for at in np.unravel_index(mean.argmax(), mean.shape)}
+    assert pair == {0, 1}
+    assert mean.max() > 3 * np.sort(mean[np.triu_indices(4, k=1)])[-2]
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"), [("linear", ADDITIVE), ("dummy", None), ("knn", SAMPLED)]
+)
+def test_a_model_without_interactions_says_why(model, reason):
+    """Nothing leads the constant's features, so nothing is missing."""
+    task, record, learner, splits = _cell("binary", model)
+    options = ExplanationOptions(interactions=3)
+    found = explain(task, record, learner, splits, options=options, n_jobs=1)
+    assert found.interactions is None
+    assert not lacks_pairs(found)
+    assert reason is None or reason in found.notes
+    without = ExplanationOptions(interactions=0)
+    found = explain(task, record, learner, splits, options=without, n_jobs=1)
+    assert found.interactions is None
+    assert not {ADDITIVE, SAMPLED} & set(found.notes)
+
+
+def test_folds_with_and_without_interactions_go_together():
+    """A tuned svm may be linear in one fold and not in another."""
+    task, record, learner, splits = _cell("binary", "svm")
+    linear = _cell("binary", "svm", kernel="linear")[1]
+    options = ExplanationOptions(interactions=2)
+    found = explain(task, record, learner, splits, options=options, n_jobs=1)
+    mixed = dataclasses.replace(record, folds=(record.folds[0], *linear.folds[1:]))
+    without = dataclasses.replace(found, interactions=None)
+    parts = pair_folds(task, mixed, learner, splits, without, options=options, n_jobs=1)
+    got = join_pairs(parts, without).interactions
+    np.testing.assert_array_equal(got.magnitude[0], found.interactions.magnitude[0])
+    np.testing.assert_array_equal(got.magnitude[1:], 0.0)
+    explained = explain(task, mixed, learner, splits, options=options, n_jobs=1)
+    assert explained.interactions is not None
+    assert explained.notes == ()
+
+
+def test_features_that_a_fold_left_out_take_part_in_none():
+    preprocessing = Preprocessing(select="univariate", k=2)
+    task, record, learner, splits = _cell("binary", "svm", preprocessing)
+    options = ExplanationOptions(interactions=("x0", "x1", "x2", "group"))
+    found = explain(
+        task, record, learner, splits, preprocessing=preprocessing, options=options, n_jobs=1
+    )
+    magnitude = found.interactions.magnitude
+    assert ((magnitude > 0).sum(axis=(1, 2, 3)) <= 2).all()  # one pair, twice
+    assert magnitude.max() > 0
+
+
+def test_what_has_no_importance_leads_nothing():
+    task, record, learner, splits = _cell("binary", "svm")
+    found = explain(task, record, learner, splits, n_jobs=1)
+    values = found.values.copy()
+    values[:, 1] = 0
+    asked = {**found.options, "interactions": 20}
+    features = interaction_features(dataclasses.replace(found, values=values, options=asked))
+    assert sorted(features) == [0, 2, 3]
