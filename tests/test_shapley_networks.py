@@ -76,6 +76,40 @@ def test_a_random_subset_of_the_background_is_right_on_average(game):
     assert (np.abs(np.mean(found, axis=0) - want) < 4 * error).all()
 
 
+@pytest.mark.parametrize("budget", [60, 120, 200])
+def test_the_gradient_takes_out_what_differs_between_background_rows(budget):
+    rng = np.random.default_rng(4)
+    inner, outer = rng.normal(size=(6, 8)) / 9, rng.normal(size=(8, 3))
+
+    def function(rows):
+        return np.tanh(rows @ inner) @ outer
+
+    def gradient(rows):
+        slopes = 1 - np.tanh(rows @ inner) ** 2
+        return np.einsum("nh,ch,ho->noc", slopes, inner, outer)
+
+    X, background = rng.normal(size=(2, 6)), rng.normal(size=(20, 6))
+    want, _ = brute_force(function, X, background)
+    misses = {}
+    for name, given in (("with", gradient), ("without", None)):
+        found = [
+            permutation_values(
+                function, X, background, max_evaluations=budget, seed=seed, gradient=given
+            )
+            for seed in range(60)
+        ]
+        values, errors = (np.array([one[place] for one in found]) for place in (0, 2))
+        bias = values.mean(axis=0) - want
+        assert (np.abs(bias) < 4.5 * values.std(axis=0) / np.sqrt(60) + 1e-12).all()
+        assert max(add_up(one, found[0][1], function(X)) for one in values) < 1e-12
+        misses[name] = np.sqrt(np.mean(np.square(values - want)))
+        stated = np.sqrt(np.mean(np.square(errors)))
+        if given is not None:
+            assert 0.8 < stated / misses[name] < 1.5
+    whole = budget == 200  # one pair from each of the 20 rows: nothing was left to chance
+    assert misses["with"] < (1.01 if whole else 0.4) * misses["without"]
+
+
 def test_batches_change_nothing(game):
     function, X, background = game
     sizes = []

@@ -230,6 +230,7 @@ def form_values(
                 players=labels,
                 max_evaluations=_paid(evaluations, labels),
                 seed=seed,
+                gradient=form.gradient,
             )
 
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from smalldata.errors import ExplanationError
-from smalldata.shapley.game import Array, Game, make_game
-from smalldata.shapley.networks import evaluate_rows, rows_in_batch, share_lack
+from smalldata.shapley.calling import evaluate_rows, gradient_moves, share_lack
+from smalldata.shapley.game import Array, make_game
 from smalldata.shapley.sampling import Tally
 
 N_DRAWS = 4
@@ -109,8 +109,8 @@ def expected_gradients(
     for row, x in enumerate(game.rows):
         tally, sums = Tally(n_background, *shape[1:]), Tally(n_background, 1, n_outputs)
         for drawn in alphas:
-            there = _moves(gradient, game, x, drawn, n_outputs, batch_rows)
-            back = _moves(gradient, game, x, 1.0 - drawn, n_outputs, batch_rows)
+            there = gradient_moves(gradient, game, x, drawn, n_outputs, batch_rows)
+            back = gradient_moves(gradient, game, x, 1.0 - drawn, n_outputs, batch_rows)
             moves = (there + back) / 2
             tally.add_round(moves)
             sums.add_round(moves.sum(axis=1, keepdims=True))
@@ -119,38 +119,6 @@ def expected_gradients(
     lacking = share_lack(values, errors, at_rows - base_values)
     _check_lacking(lacking, sum_errors, at_rows, base_values)
     return game.spread(values), base_values, game.spread(errors), lacking
-
-
-def _moves(
-    gradient: Callable[[Array], Array],
-    game: Game,
-    x: Array,
-    alpha: Array,
-    n_outputs: int,
-    batch_rows: int,
-) -> Array:
-    """(x - z) grad f(z + alpha (x - z)) by player: (n_background, n_active, n_outputs)."""
-    way = x - game.background
-    points = game.background + alpha[:, None] * way
-    moves = np.empty((len(points), game.n_active, n_outputs))
-    size = rows_in_batch(points.shape[1] * n_outputs, batch_rows)
-    for start in range(0, len(points), size):
-        here = slice(start, start + size)
-        slopes = _checked(gradient(points[here]), (len(points[here]), n_outputs, len(x)))
-        moves[here] = game.sum_columns(slopes * way[here, None, :]).transpose(0, 2, 1)
-    return moves
-
-
-def _checked(slopes: ArrayLike, shape: tuple[int, int, int]) -> Array:
-    checked = np.asarray(slopes, dtype=np.float64)
-    if checked.shape != shape:
-        raise ExplanationError(
-            f"the gradient must be of shape (n_rows, n_outputs, n_columns) = {shape}; got "
-            f"{checked.shape}."
-        )
-    if not np.isfinite(checked).all():
-        raise ExplanationError("the gradient must be finite numbers; it holds others.")
-    return checked
 
 
 def _check_lacking(lacking: Array, errors: Array, at_rows: Array, base_values: Array) -> None:

@@ -1,0 +1,114 @@
+"""What can be asked of an explanation, and what is refused before anything is fitted."""
+
+import numpy as np
+import pytest
+
+from smalldata.errors import ExplanationError
+from smalldata.explanationoptions import (
+    ExplanationOptions,
+    check_options,
+    folds_to_explain,
+    rows_to_explain,
+)
+from smalldata.models import load_learner
+from smalldata.resampling import make_splits
+from toys import make_toy
+
+LABELS = ["case", "control", "control"] * 10
+
+
+@pytest.fixture(scope="module")
+def task():
+    return make_toy(LABELS)
+
+
+@pytest.fixture(scope="module")
+def splits(task):
+    return make_splits(task, "kfold", n_splits=3, n_repeats=2)
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"rows": 0}, r"explain.rows must be a whole number of at least 1 or all or a list of"),
+        ({"rows": "s1"}, r"a list of sample ids such as \[a,b\]; got 's1'"),
+        ({"rows": []}, "must name at least one sample"),
+        ({"interactions": -1}, r"of at least 0 or a list of feature names such as \[a,b\]; got -1"),
+        ({"background": 2.5}, "explain.background must be a whole number of at least 1 or all"),
+        ({"repeats": True}, "explain.repeats must be"),
+        ({"evaluations": None}, "explain.evaluations must be a whole number of at least 1; got"),
+        ({"null": -1}, "explain.null must be a whole number of at least 0"),
+        ({"quick": "yes"}, "explain.quick must be true, false or null; got 'yes'"),
+    ],
+)
+def test_values_out_of_range_are_refused(asked, sentence):
+    with pytest.raises(ExplanationError, match=sentence):
+        ExplanationOptions(**asked)
+
+
+def test_all_is_none_and_the_order_of_samples_makes_no_other_file():
+    options = ExplanationOptions(rows="all", repeats="all", background="all")
+    assert (options.rows, options.repeats, options.background) == (None, None, None)
+    one, other = (ExplanationOptions(rows=rows) for rows in (["b", "a", 7], ["7", "a", "b", "a"]))
+    assert one == other
+
+
+def test_some_samples_are_drawn_by_the_seed(task):
+    options = ExplanationOptions(rows=7)
+    rows = rows_to_explain(task, options, seed=0)
+    assert len(set(rows.tolist())) == 7
+    assert sorted(rows.tolist()) == rows.tolist()
+    np.testing.assert_array_equal(rows, rows_to_explain(task, options, seed=0))
+    assert rows.tolist() != rows_to_explain(task, options, seed=1).tolist()
+    everything = rows_to_explain(task, ExplanationOptions(), seed=0)
+    assert everything.tolist() == list(range(30))
+
+
+def test_folds_that_hold_none_of_the_samples_out_are_not_rebuilt(task, splits):
+    first = str(task.dataset.sample_ids[4])
+    options = ExplanationOptions(rows=[first], repeats=None)
+    rows = rows_to_explain(task, options)
+    assert rows.tolist() == [4]
+    folds = folds_to_explain(splits, options, rows=rows)
+    assert [fold.repeat for fold in folds] == [0, 1]
+    assert all(4 in fold.test for fold in folds)
+    options = ExplanationOptions(repeats=1)
+    rows = rows_to_explain(task, options)
+    assert folds_to_explain(splits, options, rows=rows) == list(splits.folds[:3])
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"rows": 31}, r"explain.rows must not exceed the samples \(30\); got 31"),
+        ({"rows": ["s1", "s99"]}, r"there is no sample 's99'; did you mean s9 or "),
+        ({"rows": ["Zoe"]}, r"no sample 'Zoe'; the samples are s0, s1, s2 …"),
+        (
+            {"interactions": ["x0", "x00"]},
+            r"must name features of the data; .* 'x00'; did you mean",
+        ),
+        ({"background": 21}, r"training rows of a fold \(20\); got 21"),
+    ],
+)
+def test_what_the_task_does_not_have_is_refused(task, splits, asked, sentence):
+    options = ExplanationOptions(**asked)
+    with pytest.raises(ExplanationError, match=sentence):
+        check_options(task, load_learner("linear"), splits, options)
+
+
+def test_walks_that_would_take_days_are_refused_with_their_cost(splits):
+    wide = make_toy(LABELS, n_features=60_000)
+    wanted = ExplanationOptions(quick=False, repeats=None)
+    sentence = (
+        r"60,000 features take at least 480,000 calls of the model for each of 60 rows, some 10 "
+        r"hours of one core; leave explain.quick=null .* explain.rows=N or explain.repeats=1"
+    )
+    with pytest.raises(ExplanationError, match=sentence):
+        check_options(wide, load_learner("mlp"), splits, wanted)
+    for learner, options, selected in (
+        ("svm", wanted, None),
+        ("mlp", ExplanationOptions(repeats=None), None),
+        ("mlp", wanted, 50),
+        ("mlp", ExplanationOptions(quick=False, repeats=None, rows=2), None),
+    ):
+        check_options(wide, load_learner(learner), splits, options, n_features=selected)
