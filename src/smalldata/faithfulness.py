@@ -26,8 +26,11 @@ from smalldata.significance import corrected_interval
 
 Integers = NDArray[np.int64]
 
-MOST_BACKGROUND = 20
-"""Background rows that stand in for a removed feature."""
+FEWEST_BACKGROUND, MOST_BACKGROUND = 5, 20
+"""Background rows that stand in for a removed feature; between them as many as `CELLS` allow."""
+
+CELLS = 500_000
+"""Of a table with all held-out rows against all background rows: what one score may cost."""
 
 N_DRAWS = 5
 """Random orders of the features that the ranking is compared with."""
@@ -103,7 +106,7 @@ def score_removals(
     X : ndarray of shape (n_rows, n_columns)
         The held-out rows as the estimator sees them.
     Z : ndarray of shape (n_background, n_columns)
-        Rows that removed features are taken from; of more than `MOST_BACKGROUND` as many are drawn.
+        Rows that removed features are taken from; 5 to 20 of them are drawn.
     y : ndarray of shape (n_rows,)
         Class codes or values.
     players : ndarray of shape (n_columns,)
@@ -121,8 +124,9 @@ def score_removals(
     FoldRemovals
     """
     rng = np.random.default_rng(seed_for(seed, "background"))
-    if len(Z) > MOST_BACKGROUND:
-        Z = Z[np.sort(rng.choice(len(Z), size=MOST_BACKGROUND, replace=False))]
+    n_taken = int(np.clip(CELLS // (len(X) * len(importance)), FEWEST_BACKGROUND, MOST_BACKGROUND))
+    if len(Z) > n_taken:
+        Z = Z[np.sort(rng.choice(len(Z), size=n_taken, replace=False))]
     active = np.unique(players)
     sizes = removal_sizes(len(importance))
     table = _Removals(
