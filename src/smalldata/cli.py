@@ -101,6 +101,7 @@ class Note:
     explanation: str = ""
     error: str = ""
     dry_run: str = ""
+    figures: tuple[str, ...] = ()
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -126,12 +127,14 @@ def run(arguments: Sequence[str]) -> int:
 def _run_job(composed: Any, *, notes_folder: str) -> float | tuple[float | None, ...] | None:
     """Run one composed config; return its primary score, or those of the objectives."""
     from smalldata.config import build_config
+    from smalldata.report import require_drawing
     from smalldata.running import describe_plan, plan_cell, primary_score, run_cell
 
     reporter = _reporter()
     config = plan = None
     try:
         config = build_config(composed)
+        require_drawing(config.figures)
         plan = plan_cell(config, reporter, command=_command())
         if config.dry_run:
             _leave(notes_folder, Note(status="ok", dry_run=describe_plan(plan)))
@@ -153,6 +156,7 @@ def _run_job(composed: Any, *, notes_folder: str) -> float | tuple[float | None,
         cell=str(plan.cell.path.resolve()),
         measure=plan.task.measure,
         explanation=key or "",
+        figures=config.figures,
     )
     _leave(notes_folder, note)
     if config.objectives:
@@ -190,16 +194,21 @@ def _publish(notes: Sequence[Note]) -> None:
     for folder in dict.fromkeys(Path(note.cell).parent for note in notes):
         here = [note for note in notes if Path(note.cell).parent == folder]
         asked = {Path(note.cell).name: note.explanation for note in here}
+        formats = list(dict.fromkeys(name for note in here for name in note.figures))
         # One table per measure asked for; the files on disk are those of the last.
         for note in {note.measure: note for note in here}.values():
             stored = open_cell(Path(note.cell), measure=note.measure)
-            comparison = publish(folder, stored.task, asked=asked, reporter=_reporter())
+            comparison = publish(
+                folder, stored.task, asked=asked, reporter=_reporter(), formats=formats
+            )
             print_comparison(comparison, console=screen)
         shown = {row.hash for row in comparison.rows}  # of a sweep the best trial
         for name in asked:
             if name.rpartition("-")[2] in shown:
                 screen.print(f"report  {_short(folder / name / 'report.html')}", soft_wrap=True)
         screen.print(f"table   {_short(folder / 'index.html')}", soft_wrap=True)
+        if formats:
+            screen.print(f"figures {_short(folder / 'figures')}, and beside each report")
 
 
 # ---------------------------------------------------------------- the other verbs

@@ -13,6 +13,7 @@ from smalldata.errors import ConfigError
 from smalldata.explanationoptions import ExplanationOptions
 from smalldata.learner import Learner, SearchSpace
 from smalldata.preprocess import Preprocessing
+from smalldata.report import check_formats
 from smalldata.results import SCHEMA_VERSION
 from smalldata.signature import SignatureOptions
 from smalldata.storage import safe_name
@@ -97,6 +98,13 @@ class SignatureSchema:
 
 
 @dataclass
+class ReportSchema:
+    """What is written beside the pages."""
+
+    figures: Any = None
+
+
+@dataclass
 class SweepSchema:
     """What a sweeper says of its trials; nothing without one."""
 
@@ -117,6 +125,7 @@ class RunSchema:
     tune: TuneSchema = field(default_factory=TuneSchema)
     explain: ExplainSchema = field(default_factory=ExplainSchema)
     signature: SignatureSchema = field(default_factory=SignatureSchema)
+    report: ReportSchema = field(default_factory=ReportSchema)
     measure: str | None = None
     objectives: list[str] | None = None
     seed: int = 0
@@ -173,6 +182,8 @@ class RunConfig:
         URL of the database in which other machines share the trials; None: they are not shared.
     explanation : ExplanationOptions or None
         None: nothing is explained.
+    figures : tuple of str
+        Formats of the figures that are drawn as files too; no part of what the cell is.
     objectives : tuple of str
         Measures that a sweeper optimises; empty: the primary one.
     sweep : Sweep or None
@@ -192,6 +203,7 @@ class RunConfig:
     tuning: TuningOptions | None
     storage: str | None
     explanation: ExplanationOptions | None
+    figures: tuple[str, ...]
     measure: str | None
     objectives: tuple[str, ...]
     seed: int
@@ -305,6 +317,7 @@ def _typed(plain: dict[str, Any]) -> RunConfig:
         tuning=tuning,
         storage=storage,
         explanation=ExplanationOptions(**explain) if method == "shap" else None,
+        figures=check_formats(plain["report"]["figures"]),
         measure=plain["measure"],
         objectives=tuple(plain["objectives"] or ()),
         seed=seed,

@@ -11,10 +11,12 @@ from pathlib import Path
 from smalldata.celltrials import CellTrials
 from smalldata.comparison import compare
 from smalldata.errors import RecordError
+from smalldata.evidence import NullImportances
 from smalldata.progress import Reporter
 from smalldata.records import CellFolder, lock_comparison, read_records, write_text
-from smalldata.report import index_html, report_html
+from smalldata.report import Page, draw_figures, index_page, report_html, report_page
 from smalldata.results import Comparison, Explanation, RunRecord
+from smalldata.storage import write_file
 from smalldata.table import predictions_frame, to_frame, to_markdown, to_plain
 from smalldata.task import Task
 
@@ -25,6 +27,7 @@ def publish(
     *,
     asked: Mapping[str, str],
     reporter: Reporter,
+    formats: Sequence[str] = (),
 ) -> Comparison:
     """Derive the comparison of a folder from all finished cells in it, and write everything.
 
@@ -37,6 +40,8 @@ def publish(
         The cells of this run by their folder's name, with the key of the explanation to show or an
         empty string: their ``report.html`` is written anew.
     reporter : Reporter
+    formats : sequence of str
+        Of the figures that are drawn as files too, beside the pages written anew.
 
     Returns
     -------
@@ -59,18 +64,29 @@ def publish(
             for record in records
             if (found := _trials(folder, record, reporter)) is not None
         }
+        nulls = {
+            record.hash: null
+            for record in records
+            if (explanation := explanations.get(record.hash)) is not None
+            and (null := _null(folder, record, explanation, reporter)) is not None
+        }
         for record in records:
             if record.folder in asked or not (folder / record.folder / "report.html").is_file():
-                page = report_html(
+                page = report_page(
                     task,
                     record,
                     explanation=explanations.get(record.hash),
                     comparison=comparison,
                     trials=trials.get(record.hash),
                 )
-                CellFolder(folder / record.folder).write_text("report.html", page)
-        page = index_html(comparison, records, task=task, explanations=explanations, trials=trials)
-        write_text(folder / "index.html", page)
+                CellFolder(folder / record.folder).write_text("report.html", page.html())
+                if record.folder in asked:
+                    write_figures(folder / record.folder, page, formats)
+        page = index_page(
+            comparison, records, task=task, explanations=explanations, trials=trials, nulls=nulls
+        )
+        write_text(folder / "index.html", page.html())
+        write_figures(folder, page, formats)
     return comparison
 
 
@@ -107,6 +123,13 @@ def write_report(
     write_text(Path(path), page)
 
 
+def write_figures(folder: Path, page: Page, formats: Sequence[str]) -> None:
+    """Write the figures of a page into ``figures/`` below its folder, in each of the formats."""
+    if formats:
+        for name, content in draw_figures(page.figures, formats):
+            write_file(folder / "figures" / name, content)
+
+
 def write_table(
     folder: Path, comparison: Comparison, records: Sequence[RunRecord], task: Task
 ) -> None:
@@ -131,6 +154,17 @@ def _stored(folder: Path, record: RunRecord, key: str, reporter: Reporter) -> Ex
             if explanation is not None:
                 return explanation
     return None
+
+
+def _null(
+    folder: Path, record: RunRecord, explanation: Explanation, reporter: Reporter
+) -> NullImportances | None:
+    """Return what permuted labels gave, or None; a torn file stops nothing."""
+    try:
+        return CellFolder(folder / record.folder).read_null(explanation)
+    except RecordError as error:
+        reporter.warn(f"The permuted labels of {record.label} are left out: {error}")
+        return None
 
 
 def _trials(folder: Path, record: RunRecord, reporter: Reporter) -> CellTrials | None:

@@ -4,7 +4,18 @@ Last step in the line: records, comparison, explanation -> **what people read**.
 a file.
 """
 
-from smalldata.report.render import index_html, report_html
+from smalldata.report.render import Page, index_html, index_page, report_html, report_page
 from smalldata.report.screen import print_comparison
+from smalldata.report.static import check_formats, draw_figures, require_drawing
 
-__all__ = ["index_html", "print_comparison", "report_html"]
+__all__ = [
+    "Page",
+    "check_formats",
+    "draw_figures",
+    "index_html",
+    "index_page",
+    "print_comparison",
+    "report_html",
+    "report_page",
+    "require_drawing",
+]

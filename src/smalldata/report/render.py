@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -26,7 +27,7 @@ from smalldata.report.figures import (
     explanation_figures,
     tuning_figures,
 )
-from smalldata.report.figures.grammar import CONFIG
+from smalldata.report.figures.grammar import CONFIG, Figures
 from smalldata.report.overview import summarize_comparison
 from smalldata.report.summarize import summarize_cell
 from smalldata.report.tuning import summarize_tuning
@@ -39,6 +40,27 @@ SCRIPTS = (
     "vendor/vega-interpreter.js",
     "report.js",
 )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Page:
+    """A page before it is written: its figures can be drawn as files too.
+
+    Attributes
+    ----------
+    template : str
+    figures : Figures
+    context : mapping
+        What the template reads beside the figures.
+    """
+
+    template: str
+    figures: Figures
+    context: Mapping[str, Any]
+
+    def html(self) -> str:
+        """Write the page: one HTML text that loads nothing."""
+        return _render(self.template, self.figures, **self.context)
 
 
 def report_html(
@@ -68,6 +90,20 @@ def report_html(
     str
         One HTML page that loads nothing.
     """
+    return report_page(
+        task, record, explanation=explanation, comparison=comparison, trials=trials
+    ).html()
+
+
+def report_page(
+    task: Task,
+    record: RunRecord,
+    *,
+    explanation: Explanation | None = None,
+    comparison: Comparison | None = None,
+    trials: CellTrials | None = None,
+) -> Page:
+    """Make the report of one cell; parameters as in `report_html`."""
     summary = summarize_cell(task, record, explanation, comparison)
     tuning = summarize_tuning(record, trials)
     page = _joined(cell_figures(summary), explanation_figures(summary), tuning_figures(tuning))
@@ -85,16 +121,15 @@ def report_html(
         "doubts": say_doubts(summary, primary, tuning),
         "tuning": None if tuning is None else tuning_wording.say_tuning(tuning),
     }
-    return _render(
-        "report.html",
-        page,
-        summary=summary,
-        tuning=tuning,
-        words=words,
-        primary=primary,
-        strips={score["name"]: strip(score) for score in summary["scores"]},
-        has_index=comparison is not None,
-    )
+    context = {
+        "summary": summary,
+        "tuning": tuning,
+        "words": words,
+        "primary": primary,
+        "strips": {score["name"]: strip(score) for score in summary["scores"]},
+        "has_index": comparison is not None,
+    }
+    return Page(template="report.html", figures=page, context=context)
 
 
 def index_html(
@@ -126,16 +161,26 @@ def index_html(
     str
         One HTML page that loads nothing and links to ``<model>-<hash>/report.html``.
     """
+    return index_page(
+        comparison, records, task=task, explanations=explanations, trials=trials, nulls=nulls
+    ).html()
+
+
+def index_page(
+    comparison: Comparison,
+    records: Sequence[RunRecord],
+    *,
+    task: Task,
+    explanations: Mapping[str, Explanation] | None = None,
+    trials: Mapping[str, CellTrials] | None = None,
+    nulls: Mapping[str, NullImportances] | None = None,
+) -> Page:
+    """Make the page of a comparison; parameters as in `index_html`."""
     summary = summarize_comparison(comparison, records, task, explanations, trials, nulls)
     name = summary["measure"]["name"]
     strips = shared_strips([cell["scores"].get(name) for cell in summary["cells"]])
-    return _render(
-        "index.html",
-        comparison_figures(summary),
-        summary=summary,
-        words=summary["words"],
-        strips=strips,
-    )
+    context = {"summary": summary, "words": summary["words"], "strips": strips}
+    return Page(template="index.html", figures=comparison_figures(summary), context=context)
 
 
 # ---------------------------------------------------------------- small drawings inside the tables
@@ -207,8 +252,8 @@ def embed_json(value: Any) -> Markup:
     return Markup(text)
 
 
-def _joined(*parts: dict[str, Any]) -> dict[str, Any]:
-    page: dict[str, Any] = {"datasets": {}, "params": {}, "figures": [], "controls": {}}
+def _joined(*parts: Figures) -> Figures:
+    page: Figures = {"datasets": {}, "params": {}, "figures": [], "controls": {}}
     for part in parts:
         for key in ("datasets", "params", "controls"):
             page[key] |= part[key]
@@ -216,7 +261,7 @@ def _joined(*parts: dict[str, Any]) -> dict[str, Any]:
     return page
 
 
-def _render(template: str, page: dict[str, Any], **context: Any) -> str:
+def _render(template: str, page: Figures, **context: Any) -> str:
     environment = _environment()
     scripts = [_own(name) for name in SCRIPTS] if page["figures"] else [_own("report.js")]
     hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)

@@ -34,7 +34,11 @@ def comparison_figures(summary: dict[str, Any]) -> Figures:
     page["controls"]["m"] = {
         "label": "Measure",
         "options": [
-            {"value": m, "text": f"{measure['title']} ({measure['better']} is better)"}
+            {
+                "value": m,
+                "text": f"{measure['title']} ({measure['better']} is better)",
+                "short": measure["title"],
+            }
             for m, measure in enumerate(summary["measures"])
         ],
     }

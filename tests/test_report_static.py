@@ -1,0 +1,266 @@
+"""The figures as files: every one of real reports, in every format, with something drawn in it."""
+
+import json
+import re
+import struct
+import xml.etree.ElementTree as ET
+import zlib
+
+import numpy as np
+import pytest
+
+from report_cells import HOSTILE, make_explanation, make_record, make_toy_task
+from smalldata import cli, running
+from smalldata.__main__ import main
+from smalldata.comparison import compare
+from smalldata.errors import ConfigError
+from smalldata.records import CellFolder
+from smalldata.report import draw_figures, index_page, report_page, static
+from smalldata.report.static import (
+    FORMATS,
+    MOST_DRAWINGS,
+    SCALE,
+    check_formats,
+    require_drawing,
+    standalone_specs,
+)
+from test_report_tuning import make_tuned
+
+SVG = "{http://www.w3.org/2000/svg}"
+SMALL = ("dataset=nutrimouse", "cv=kfold", "cv.n_splits=2", "n_jobs=1")
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """Reports of three kinds of task, one tuned and one with hostile names; the comparisons."""
+    found = {}
+    hostile = make_toy_task("multiclass", n_samples=60, blocks=2, hostile=True, categorical=True)
+    for name, task in (
+        ("binary", make_toy_task("binary", n_samples=60, missing=True)),
+        ("regression", make_toy_task("regression", n_samples=60)),
+        ("hostile", hostile),
+    ):
+        records = [make_record(task, model) for model in ("linear", "knn", "dummy")]
+        comparison = compare(records)
+        explanation = make_explanation(task, records[0])
+        found[f"{name} report"] = report_page(
+            task, records[0], explanation=explanation, comparison=comparison
+        ).figures
+        explanations = {record.hash: explanation for record in records[:2]}
+        found[f"{name} index"] = index_page(
+            comparison, records, task=task, explanations=explanations
+        ).figures
+    task = make_toy_task("binary", n_samples=60)
+    record, trials = make_tuned(task, tmp_path_factory.mktemp("tuned"))
+    found["tuned report"] = report_page(task, record, trials=trials).figures
+    sizes = [make_record(task, "linear", train_size=n, identity={"n": n}) for n in (20, 40)]
+    found["learning index"] = index_page(compare(sizes), sizes, task=task).figures
+    return found
+
+
+NAMES = [
+    f"{kind} {which}"
+    for kind in ("binary", "regression", "hostile")
+    for which in ("report", "index")
+] + ["tuned report", "learning index"]
+
+
+def read_png(content: bytes) -> tuple[int, int, np.ndarray]:
+    """Width, height and the raw bytes of the rows of a PNG."""
+    assert content.startswith(b"\x89PNG\r\n\x1a\n")
+    width, height = struct.unpack(">II", content[16:24])
+    data, place = b"", 8
+    while place < len(content):
+        (length,) = struct.unpack(">I", content[place : place + 4])
+        if content[place + 4 : place + 8] == b"IDAT":
+            data += content[place + 8 : place + 8 + length]
+        place += 12 + length
+    rows = np.frombuffer(zlib.decompress(data), dtype=np.uint8)
+    return width, height, rows.reshape(height, -1)[:, 1:]
+
+
+def marks(root: ET.Element) -> int:
+    """Shapes and texts drawn for data: not axes, not legends, not the background."""
+    return sum(
+        len(
+            [
+                shape
+                for shape in group.iter()
+                if shape.tag in (f"{SVG}path", f"{SVG}text", f"{SVG}line", f"{SVG}rect")
+            ]
+        )
+        for group in root.iter(f"{SVG}g")
+        if "role-mark" in group.get("class", "").split()
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_figure_is_drawn_in_every_format(pages, name):
+    page = {**pages[name], "controls": {}}  # each figure as the page shows it first
+    assert page["figures"]
+    files = dict(draw_figures(page, FORMATS))
+    stems = {file.rpartition(".")[0] for file in files}
+    assert len(files) == 3 * len(stems)
+    assert stems == {figure["name"] for figure in page["figures"]}
+    for stem in stems:
+        svg = files[f"{stem}.svg"]
+        root = ET.fromstring(svg)
+        assert marks(root) > 0, stem
+        assert b"currentColor" not in svg
+        assert root.get("style") is None or "background" not in root.get("style")
+        assert 'fill="#ffffff"' in svg.decode() or 'fill="white"' in svg.decode(), stem
+        width, height, rows = read_png(files[f"{stem}.png"])
+        assert abs(width - SCALE * float(root.get("width"))) <= SCALE
+        assert abs(height - SCALE * float(root.get("height"))) <= SCALE
+        assert 3 * 500 < width < 3 * 800, "fits the page of a journal"
+        assert len(np.unique(rows)) > 4, f"{stem} is empty"
+        pdf = files[f"{stem}.pdf"]
+        assert pdf.startswith(b"%PDF")
+        assert b"/Page" in pdf
+        assert len(pdf) > 2000
+
+
+def test_a_drawing_reads_nothing_but_itself(pages):
+    for page in pages.values():
+        for name, spec in standalone_specs(page):
+            text = json.dumps(spec, allow_nan=False)
+            assert '"url"' not in text
+            named = {entry["name"] for entry in spec["params"]}
+            assert len(named) == len(spec["params"]), name
+            assert all(rows for rows in spec["datasets"].values())
+
+
+def texts(svg: bytes) -> list[str]:
+    return ["".join(text.itertext()) for text in ET.fromstring(svg).iter(f"{SVG}text")]
+
+
+def test_what_is_drawn_is_what_the_page_shows(pages):
+    page = pages["binary report"]
+    files = dict(draw_figures(page, ["svg"]))
+    shown = [text for text in texts(files["importance.svg"]) if text.startswith("gene_")]
+    assert shown == page["params"]["features"]
+    sample = page["controls"]["s"]["options"][0]["value"]
+    final = f"{page['params']['final'][0][sample]:.3g}".replace("-", "−")
+    assert any(f"this sample {final}" in text for text in texts(files["waterfall.svg"]))
+
+
+def test_each_measure_class_and_feature_is_drawn_and_named(pages):
+    names = {name for name, _ in standalone_specs(pages["binary index"])}
+    assert {"scores-ROC-AUC", "folds-ROC-AUC", "scores-Log-loss", "differences"} <= names
+    specs = dict(standalone_specs(pages["binary index"]))
+    assert specs["scores-Log-loss"]["title"]["text"] == "Measure: Log loss"
+    assert "title" not in specs["differences"]
+    features = pages["binary report"]["params"]["features"]
+    drawn = {name for name, _ in standalone_specs(pages["binary report"])}
+    assert {f"dependence-{feature}" for feature in features} <= drawn
+    assert "waterfall" in drawn
+    files = dict(draw_figures(pages["binary index"], ["svg"]))
+    assert files["scores-ROC-AUC.svg"] != files["scores-Log-loss.svg"]
+    assert "Measure: Log loss" in texts(files["scores-Log-loss.svg"])
+    assert all(marks(ET.fromstring(svg)) for svg in files.values())
+
+
+def test_hostile_names_are_text_in_pictures_and_safe_in_file_names(pages):
+    page = pages["hostile report"]
+    assert all(re.fullmatch(r"[A-Za-z0-9._+-]+", name) for name, _ in standalone_specs(page))
+    files = dict(draw_figures({**page, "controls": {}}, ["svg"]))
+    for svg in files.values():
+        tags = {element.tag for element in ET.fromstring(svg).iter()}
+        assert not tags & {f"{SVG}script", f"{SVG}img", f"{SVG}image", f"{SVG}foreignObject"}
+    assert HOSTILE[0] in texts(files["importance_all.svg"])
+
+
+def page_of(controls: dict[str, list[str]], **columns: list[int]) -> dict:
+    """A page of one empty figure, with the texts of the options of its controls."""
+    return {
+        "figures": [
+            {
+                "name": "roc",
+                "spec": {},
+                "controls": dict.fromkeys(controls, 0),
+                "params": [],
+                "datasets": [],
+                "table": "roc",
+            }
+        ],
+        "controls": {
+            name: {
+                "label": name,
+                "options": [{"value": i, "text": text} for i, text in enumerate(texts)],
+            }
+            for name, texts in controls.items()
+        },
+        "params": {},
+        "datasets": {"roc": {"columns": [], "data": columns}},
+    }
+
+
+def names_of(page: dict) -> list[str]:
+    return [name for name, _ in standalone_specs(page)]
+
+
+def test_no_two_drawings_share_a_file():
+    """Classes that differ in what a file name cannot hold, or in case alone."""
+    names = names_of(page_of({"k": ["a b", "a/b", "A b", "a-b"]}))
+    assert len({name.casefold() for name in names}) == 4
+    assert names[0] == "roc-a-b"
+
+
+def test_at_most_so_many_drawings_are_made_of_one_figure():
+    many = [f"c{i}" for i in range(10)]
+    names = names_of(page_of({"k": many, "f": many}))
+    assert len(names) == 20 <= MOST_DRAWINGS
+    assert names[:3] == ["roc-c0-c0", "roc-c0-c1", "roc-c1-c0"]
+    assert names_of(page_of({"s": many})) == ["roc"]
+
+
+def test_what_has_no_row_is_not_drawn():
+    assert names_of(page_of({"m": ["auc", "slope", "mcc"]}, m=[0, 0, 2])) == ["roc-auc", "roc-mcc"]
+
+
+# ---------------------------------------------------------------- asked for
+
+
+def test_formats_are_checked():
+    assert check_formats(None) == check_formats([]) == ()
+    assert check_formats("svg") == ("svg",)
+    assert check_formats(["pdf", "svg", "pdf"]) == ("pdf", "svg")
+    with pytest.raises(ConfigError, match=r"report\.figures takes any of png, svg, pdf; got 'gif'"):
+        check_formats(["png", "gif"])
+
+
+def test_a_missing_library_is_named_with_its_command(monkeypatch):
+    monkeypatch.setattr(static, "find_spec", lambda name: None)
+    require_drawing(())
+    with pytest.raises(ConfigError, match=r"pip install 'smalldata\[figures\]'"):
+        require_drawing(("png",))
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for remembered in (cli._reporter, running._dataset, running._task):
+        remembered.cache_clear()
+    return tmp_path
+
+
+def test_a_finished_cell_gets_its_figures_by_the_same_command(folder, capsys):
+    command = ["model=dummy", *SMALL, "explain=none"]
+    assert main(command) == 0
+    (cell,) = [path.parent for path in folder.glob("outputs/*/*/*/record.json")]
+    before = CellFolder(cell).read_record()
+    assert not list(folder.rglob("figures"))
+    capsys.readouterr()
+
+    assert main([*command, "report.figures=[svg]"]) == 0
+    captured = capsys.readouterr()
+    assert "already finished" in captured.err
+    assert "figures" in captured.out
+    assert (cell / "figures" / "confusion.svg").read_bytes().startswith(b"<svg")
+    assert (cell.parent / "figures" / "scores-MCC.svg").is_file()
+    assert not list(folder.rglob("*.png"))
+    assert CellFolder(cell).read_record().identity == before.identity
+    assert len(list(folder.glob("outputs/*/*/*/record.json"))) == 1
+
+    assert main([*command, "report.figures=[svg,tiff]"]) == 2
+    assert "got 'tiff'" in capsys.readouterr().err
