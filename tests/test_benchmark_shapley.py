@@ -100,6 +100,8 @@ def small_run(tmp_path, monkeypatch):
     monkeypatch.setattr(cells, "COALITIONS", (300,))
     monkeypatch.setattr(cells, "A_COLUMN", (20,))
     monkeypatch.setattr(cells, "WALKS", (4,))
+    monkeypatch.setattr(cells, "EVALUATIONS", (8,))
+    monkeypatch.setattr(cells, "GRADIENTS", (4,))
     monkeypatch.setattr(cells, "REFERENCE_WALKS", 8)
     monkeypatch.setattr(cells, "BRUTE_WALKS", 4)
     make = cells.make_problem

@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from explainers import OURS, OURS_ALONE, SHAPIQ, Explained, explain, explain_timed, our_values
+from explainers import (
+    OURS,
+    OURS_ALONE,
+    OURS_QUICK,
+    SHAPIQ,
+    Explained,
+    explain,
+    explain_timed,
+    our_values,
+)
 from problems import (
     SAMPLED,
     SEED,
@@ -29,7 +38,11 @@ PASSES = (1, 4, 10, 32)
 COALITIONS = (500, 2318, 6000)
 # Evaluations of one background row each for a column; 1,000 is the default.
 A_COLUMN = (20, 100, 1000)
-WALKS = (4, 8, 16, 64)  # of ours, from each background row
+# Of ours: walks from each background row (knn), evaluations for a column (mlp: 8 is the least, 100
+# is a walk there and back from each of 50 background rows), gradients for each background row.
+WALKS = (4, 8, 16, 64)
+EVALUATIONS = (8, 32, 100, 400, 1600)
+GRADIENTS = (4, 32)
 REFERENCE_WALKS = 512
 BRUTE_WALKS = 64
 GROUPS = np.array([0, 1, 1, 2, 3, 3, 3, 4, 5, 0])
@@ -57,18 +70,25 @@ def measure_accuracy(model: str) -> list[dict[str, Any]]:
 
 
 def _against_brute_force(problem: Problem, players: Any) -> dict[str, Any]:
-    budget = BRUTE_WALKS if problem.model in SAMPLED else None
+    budget = _walks(problem, BRUTE_WALKS) if problem.model in SAMPLED else None
     values, base, *errors = our_values(
         problem.form,
         problem.rows,
         problem.background,
         players=players,
-        n_permutations=budget,
+        budget=budget,
         seed=SEED,
     )
     ours = Explained(values=values[:, :, 0], standard_errors=errors[0][:, :, 0] if errors else None)
     truth = brute_force(problem.function, problem.rows, problem.background, players)
     return _difference(problem, ours, truth, base[0], "brute force")
+
+
+def _walks(problem: Problem, n_walks: int) -> int:
+    """Give the budget of so many walks from each background row."""
+    if problem.model == "knn":
+        return n_walks
+    return n_walks * len(problem.background) * problem.n_columns
 
 
 def _difference(
@@ -120,10 +140,12 @@ def measure_speed(model: str, *, few: bool) -> list[dict[str, Any]]:
 
 
 def _lineup(problem: Problem, *, few: bool) -> list[tuple[str, int | None]]:
-    sampled = problem.model in SAMPLED
-    ours: list[tuple[str, int | None]] = (
-        [(OURS, budget) for budget in WALKS] if sampled else [(OURS, None)]
-    )
+    ours: list[tuple[str, int | None]] = [(OURS, None)]
+    if problem.model == "knn":
+        ours = [(OURS, budget) for budget in WALKS]
+    if problem.model == "mlp":
+        ours = [(OURS, budget * problem.n_columns) for budget in EVALUATIONS]
+        ours += [(OURS_QUICK, budget) for budget in GRADIENTS]
     exact: list[tuple[str, int | None]] = []
     if problem.model == "linear":
         exact = [("shap.LinearExplainer", None)]
@@ -143,7 +165,7 @@ def _reference(problem: Problem) -> tuple[Array, str]:
     if problem.model not in SAMPLED:
         return second_opinion(problem)
     # Another seed than that of what is compared with it.
-    long = explain(problem, OURS, REFERENCE_WALKS, seed=SEED + 1)
+    long = explain(problem, OURS, _walks(problem, REFERENCE_WALKS), seed=SEED + 1)
     return long.values, f"{REFERENCE_WALKS} walks from each background row"
 
 

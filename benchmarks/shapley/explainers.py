@@ -27,9 +27,12 @@ from smalldata.learner import (
 
 OURS = "smalldata"
 OURS_ALONE = "smalldata, absent = 1"
+OURS_QUICK = "smalldata, gradients"
 SHAPIQ = "shapiq.ProductKernelExplainer"
 # A call shorter than this is made again, and the median taken.
 SHORT_SECONDS = 1.0
+# Where the evaluations are what is limited.
+NO_LIMIT = 1_000_000
 N_REPEATS = 5
 
 
@@ -48,22 +51,30 @@ def explain(problem: Problem, explainer: str, budget: int | None, *, seed: int =
     Parameters
     ----------
     explainer : str
-        ``smalldata``, or a class of shap or shapiq with its package's name. ``smalldata, absent =
+        ``smalldata``, or a class of shap or shapiq with its package's name. ``smalldata,
+        gradients`` is its quick look at a network, which plays another game. ``smalldata, absent =
         1`` plays shapiq's game, in which the factors of absent columns are 1, by `rbf_values`:
         against the support row itself as background the factors of a term are 1.
     budget : int or None
-        Permutations for each background row (smalldata, sampled), passes of 2 columns + 1
-        evaluations (PermutationExplainer), evaluations of a row against the whole background
-        (KernelExplainer) or against one row of it (SamplingExplainer); None: exact.
+        Walks from each background row (smalldata, knn), evaluations (smalldata, mlp), gradients
+        for each background row (smalldata, gradients), passes of 2 columns + 1 coalitions
+        (PermutationExplainer), coalitions, each of which is evaluated at the whole background
+        (KernelExplainer), evaluations (SamplingExplainer); None: exact.
     """
     match explainer:
         case "smalldata":
             values, _, *errors = our_values(
-                problem.form, problem.rows, problem.background, n_permutations=budget, seed=seed
+                problem.form, problem.rows, problem.background, budget=budget, seed=seed
             )
             return Explained(
                 values=values[:, :, 0], standard_errors=errors[0][:, :, 0] if errors else None
             )
+        case "smalldata, gradients":
+            assert budget is not None
+            values, _, error = quick_values(
+                problem.form, problem.rows, problem.background, n_draws=budget, seed=seed
+            )
+            return Explained(values=values[:, :, 0], standard_errors=error[:, :, 0])
         case "smalldata, absent = 1":
             return Explained(values=_without_background(problem))
         case "shapiq.ProductKernelExplainer":
@@ -81,9 +92,9 @@ def explain_timed(
     once for all calls is not.
     """
     if explainer not in ("shap.KernelExplainer", "shap.SamplingExplainer"):
-        fewest = 4 if explainer == OURS else 1
         first = replace(problem, rows=problem.rows[:1])
-        explain(first, explainer, fewest if budget else None, seed=seed)  # compiles
+        least = budget if explainer.startswith(OURS) else budget and 1
+        explain(first, explainer, least, seed=seed)  # compiles
     taken: list[float] = []
     while len(taken) < N_REPEATS:
         start = time.perf_counter()
@@ -104,10 +115,13 @@ def our_values(
     background: Array,
     *,
     players: NDArray[np.int64] | None = None,
-    n_permutations: int | None = None,
+    budget: int | None = None,
     seed: int = 0,
 ) -> tuple[Array, ...]:
-    """Call the public function of this form: values, base values and, where sampled, errors."""
+    """Call the public function of this form: values, base values and, where sampled, errors.
+
+    ``budget`` as in `explain`.
+    """
     match form:
         case LinearForm():
             return shapley.linear_values(
@@ -147,7 +161,7 @@ def our_values(
                 weights=form.weights,
                 metric=form.metric,
                 players=players,
-                n_permutations=n_permutations or 4,
+                n_permutations=budget or 4,
                 seed=seed,
             )
         case CallableForm():
@@ -156,9 +170,23 @@ def our_values(
                 rows,
                 background,
                 players=players,
-                n_permutations=n_permutations or 4,
+                gradient=form.gradient,
+                n_permutations=NO_LIMIT,
+                max_evaluations=budget,
                 seed=seed,
             )
+
+
+def quick_values(
+    form: MarginForm, rows: Array, background: Array, *, n_draws: int, seed: int = 0
+) -> tuple[Array, Array, Array]:
+    """Take expected gradients of a network: values, base values, errors of the drawing."""
+    assert isinstance(form, CallableForm)
+    assert form.gradient is not None
+    values, base, errors, _ = shapley.expected_gradients(
+        form.function, form.gradient, rows, background, n_draws=n_draws, seed=seed
+    )
+    return values, base, errors
 
 
 def _without_background(problem: Problem) -> Array:

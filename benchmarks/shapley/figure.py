@@ -10,6 +10,7 @@ FLOOR = 1e-17
 # The palette of Okabe & Ito, told apart in all common kinds of colour blindness.
 STYLES = {
     "smalldata": ("#000000", "o"),
+    "smalldata, gradients": ("#56B4E9", "X"),
     "shap.PermutationExplainer": ("#D55E00", "s"),
     "shap.KernelExplainer": ("#0072B2", "^"),
     "shap.SamplingExplainer": ("#009E73", "v"),
@@ -51,6 +52,6 @@ def draw(rows: pd.DataFrame, path: Path) -> None:
         figure.supxlabel("seconds a row", fontsize=10)
         figure.supylabel("rms error / largest value", fontsize=10)
         figure.legend(
-            shown.values(), shown.keys(), loc="outside lower center", ncols=3, frameon=False
+            shown.values(), shown.keys(), loc="outside lower center", ncols=n_across, frameon=False
         )
         figure.savefig(path, metadata={"Date": None, "Creator": None})

@@ -1,7 +1,8 @@
 """Cost of ours against columns, training or support rows and background rows; a very wide table.
 
 Synthetic tables, except for nci60. Each kernel has the settings of its model's yaml and the
-sampling of the line: 4 walks from each background row (knn), 8 evaluations a column (mlp).
+sampling of the line: 4 walks from each background row (knn), 8 evaluations a column (mlp), 4
+gradients for each background row (the quick look at an mlp).
 """
 
 import resource
@@ -10,6 +11,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from explainers import our_values, quick_values
 from problems import SEED, Array
 
 from smalldata import shapley
@@ -18,10 +20,10 @@ from smalldata.evaluation import fit_fold
 from smalldata.learner import MarginForm
 from smalldata.models import load_learner
 from smalldata.resampling import make_splits
-from smalldata.shapley.forms import form_values
 from smalldata.task import TaskInfo, TaskKind, make_task
 
-KERNELS = ("rbf", "polynomial", "linear", "trees", "knn", "mlp")
+QUICK = "mlp, gradients"
+KERNELS = ("rbf", "polynomial", "linear", "trees", "knn", "mlp", QUICK)
 N_COLUMNS, N_TRAIN, N_BACKGROUND = 130, 250, 50
 SIZES = {
     "columns": (10, 100, 1_000, 5_000, 20_000),
@@ -32,11 +34,18 @@ SIZES = {
 # a row takes minutes.
 MOST_COLUMNS = {"mlp": 5_000}
 # What does not meet the training rows when it explains.
-WITHOUT_ROWS = ("linear", "mlp")
+WITHOUT_ROWS = ("linear", "mlp", QUICK)
 N_ROWS = 2
 SHORT_SECONDS = 0.5
 N_REPEATS = 5
-WIDE_MODELS = {"rbf": "svm", "linear": "linear", "trees": "xgboost", "knn": "knn", "mlp": "mlp"}
+WIDE_MODELS = {
+    "rbf": "svm",
+    "linear": "linear",
+    "trees": "xgboost",
+    "knn": "knn",
+    "mlp": "mlp",
+    QUICK: "mlp",
+}
 
 
 def axes(kernel: str) -> list[str]:
@@ -110,12 +119,12 @@ def _kernel(kernel: str, X: Array, y: np.ndarray[Any, Any], rng: np.random.Gener
                 shapley.linear_values, coef=[rng.normal(size=n_columns)], intercept=[0.0]
             )
         case "trees":
-            return partial(_explain, _fit("xgboost", X, y))
+            return partial(_explain, kernel, _fit("xgboost", X, y))
         case "knn":
-            return partial(_explain, _fit("knn", X, y))
-        case "mlp":
+            return partial(_explain, kernel, _fit("knn", X, y))
+        case "mlp" | "mlp, gradients":
             # How well it is trained does not matter to its cost.
-            return partial(_explain, _fit("mlp", X, y, n_epochs=2))
+            return partial(_explain, kernel, _fit("mlp", X, y, n_epochs=2))
     raise ValueError(f"no such kernel: {kernel}")
 
 
@@ -125,10 +134,12 @@ def _fit(name: str, X: Array, y: np.ndarray[Any, Any], **values: Any) -> MarginF
     return learner.margin_form(learner.build(info, seed=SEED, device="cpu").fit(X, y))
 
 
-def _explain(form: MarginForm, rows: Array, background: Array) -> object:
-    """Explain as the line does, each column a player."""
-    players = np.arange(rows.shape[1])
-    return form_values(form, rows, background, players=players, evaluations=1, seed=SEED)
+def _explain(kernel: str, form: MarginForm, rows: Array, background: Array) -> Array:
+    """Explain with the sampling of the line, each column a player."""
+    if kernel == QUICK:
+        return quick_values(form, rows, background, n_draws=4, seed=SEED)[0]
+    budget = 8 * rows.shape[1] if kernel == "mlp" else None
+    return our_values(form, rows, background, budget=budget, seed=SEED)[0]
 
 
 def measure_wide(kernel: str) -> list[dict[str, Any]]:
@@ -145,9 +156,7 @@ def measure_wide(kernel: str) -> list[dict[str, Any]]:
     _time_kernel(kernel, n_columns=12, n_train=30, n_background=4)  # compiles
     before = _peak_mb()
     start = time.perf_counter()
-    values = form_values(
-        form, rows, background, players=np.arange(rows.shape[1]), evaluations=1, seed=SEED
-    )[0]
+    values = _explain(kernel, form, rows, background)
     return [
         {
             "kernel": kernel,

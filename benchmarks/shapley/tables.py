@@ -22,8 +22,9 @@ UNITS = {
     PERMUTATION: "passes",
     "shap.KernelExplainer": "coalitions",
     "shap.SamplingExplainer": "evaluations",
-    OURS: "walks",
+    "smalldata, gradients": "gradients",
 }
+OUR_UNITS = {"knn": "walks", "mlp": "evaluations"}
 GOAL_MS, GOAL_RBF, GOAL_KNN = 50, 100, 20
 
 
@@ -217,8 +218,9 @@ def _timed_rows(rows: pd.DataFrame) -> list[dict[str, Any]]:
 def _budget(row: Any) -> str:
     if isinstance(row.budget, float) and math.isnan(row.budget):
         return "exact"
+    unit = OUR_UNITS[row.model] if row.explainer == OURS else UNITS[row.explainer]
     number = int(row.budget)
-    return f"{number:,} {UNITS[row.explainer] if number != 1 else UNITS[row.explainer][:-2]}"
+    return f"{number:,} {unit if number != 1 else unit.removesuffix('es')}"
 
 
 def _share(error: float, row: Any) -> str:
