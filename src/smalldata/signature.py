@@ -130,7 +130,7 @@ def choose_size(
     sign = 1.0 if higher_is_better else -1.0
     found = [mean_and_error(per_fold) for per_fold in scores]
     goodness = [sign * mean for mean, _ in found]
-    best = int(np.argmax(goodness))
+    best = int(np.argmax(np.array(goodness) >= max(goodness) - _ROUNDING))  # a tie: the smallest
     margin = found[best][1] if rule == "one_se" else 0.0
     least = goodness[best] - margin - _ROUNDING
     return next(size for size, good in zip(sizes, goodness, strict=True) if good >= least)

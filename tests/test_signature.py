@@ -1,0 +1,459 @@
+"""The signature: its size by inner folds, its members, the panel of all rows, and the disk."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr
+
+from smalldata import cli, running
+from smalldata.__main__ import main
+from smalldata.cells import make_record
+from smalldata.encoding import sealed
+from smalldata.errors import ConfigError, FitError
+from smalldata.evaluation import (
+    evaluate,
+    evaluate_fold,
+    fit_fold,
+    own_preprocessing,
+    predict_fold,
+)
+from smalldata.explanation import explain
+from smalldata.fitting import fit_rows, predict_rows
+from smalldata.innerfolds import cut_inner_folds
+from smalldata.measures import find_measure
+from smalldata.models import load_learner, load_space
+from smalldata.preprocess import Preprocessing
+from smalldata.records import CellFolder
+from smalldata.resampling import make_splits
+from smalldata.seeding import seed_for
+from smalldata.selection import Panel, mean_and_error
+from smalldata.signature import (
+    ALIKE,
+    MOST_SUBSTITUTES,
+    SignatureOptions,
+    choose_size,
+    find_panel,
+    find_twins,
+    make_selector,
+)
+from smalldata.task import TaskKind, make_task
+from smalldata.tuning import make_tuner
+from test_ranking import make_noise
+from toys import binary_toy, differences, make_toy, values_toy
+
+PLAIN = Preprocessing()
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """Run below a temporary folder, as a new process would."""
+    monkeypatch.chdir(tmp_path)
+    for remembered in (cli._reporter, running._dataset, running._task):
+        remembered.cache_clear()
+    return tmp_path
+
+
+def make_signal(*, n_features=12):
+    """Sixty rows in which three features carry two classes."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, n_features))
+    signal = X[:, 0] + 0.8 * X[:, 4] - 0.6 * X[:, 7] + 0.4 * rng.normal(size=60)
+    task = make_toy(np.where(signal > 0, "yes", "no"), n_features=n_features)
+    frame = pd.DataFrame(X, columns=task.X.columns)
+    return make_task(dataclasses.replace(task.dataset, X=frame, positive="yes"))
+
+
+def select(task, splits, *, model="linear", fold=0, learner=None, **options):
+    selector = make_selector(task, SignatureOptions(**options))
+    learner = learner or load_learner(model)
+    return evaluate_fold(task, learner, splits, splits.folds[fold], selector=selector)
+
+
+# ---------------------------------------------------------------- the rule
+
+
+def test_the_rule_takes_the_smallest_size_within_one_standard_error_of_the_best():
+    rng = np.random.default_rng(0)
+    sizes = [1, 2, 3, 5, 10]
+    for _ in range(300):
+        scores = rng.normal(size=(5, 4)).round(1)
+        for higher in (True, False):
+            means = scores.mean(axis=1).round(9)  # equal sums are ties
+            goodness = means if higher else -means
+            best = goodness.max()
+            error = scores[goodness.argmax()].std(ddof=1) / 2
+            good = [s for s, g in zip(sizes, goodness, strict=True) if g >= best - error - 1e-9]
+            assert choose_size(sizes, scores.tolist(), higher_is_better=higher) == good[0]
+            plain = choose_size(sizes, scores.tolist(), higher_is_better=higher, rule="best")
+            assert plain == sizes[int(np.flatnonzero(goodness >= best - 1e-9)[0])]
+
+
+def test_folds_without_a_score_do_not_count_and_one_score_has_no_error():
+    assert mean_and_error([None, 3.0, None]) == (3.0, 0.0)
+    assert choose_size([1, 2], [[0.5, None], [0.6, None]], higher_is_better=True) == 2
+    assert choose_size([1, 2], [[0.6, None], [0.6, None]], higher_is_better=True) == 1
+
+
+# ---------------------------------------------------------------- the procedure
+
+
+@pytest.mark.parametrize("ranking", ["shap", "linear", "univariate"])
+def test_the_ranking_is_made_anew_inside_each_inner_training_fold(ranking):
+    task = make_signal()
+    splits = make_splits(task, "kfold", n_splits=3)
+    fold = splits.folds[1]
+    result = select(task, splits, fold=1, model="svm", ranking=ranking, sizes=(1, 3, 6))
+    seed = seed_for(result.seed, "signature")
+    rows = splits.train_rows(fold)
+    pairs = cut_inner_folds(task.y[rows], None, n_folds=5, n_repeats=1, stratify=True, seed=seed)
+    measure = find_measure("roc_auc", TaskKind.BINARY)
+    for size, scores in zip((1, 3, 6), result.selection.inner, strict=True):
+        for i, (train, test) in enumerate(pairs):
+            pipeline = fit_rows(
+                load_learner("svm"),
+                task.X,
+                task.y,
+                None,
+                info=task.info,
+                rows=rows[train],
+                preprocessing=Preprocessing(select=ranking, k=size),
+                seed=seed_for(seed, "fit", i),
+                device="cpu",
+            )
+            found = predict_rows(pipeline, task.X, task.y, rows=rows[test], n_classes=2)
+            assert scores[i] == pytest.approx(measure.score(found, classes=task.classes).value)
+
+
+def test_every_size_has_the_score_of_a_cell_that_keeps_so_many():
+    task = make_signal()
+    splits = make_splits(task, "kfold", n_splits=3)
+    selector = make_selector(task, SignatureOptions(ranking="shap", sizes=(1, 4)))
+    learner = load_learner("linear")
+    record = evaluate(task, learner, splits, selector=selector, n_jobs=1)
+    for place, size in enumerate((1, 4)):
+        fixed = evaluate(
+            task, learner, splits, preprocessing=Preprocessing(select="shap", k=size), n_jobs=1
+        )
+        for one, other in zip(record.folds, fixed.folds, strict=True):
+            assert one.selection.outer[place] == other.scores["roc_auc"].value
+            if one.selection.k == size:
+                assert one.scores == other.scores
+
+
+def test_a_fold_is_rebuilt_with_its_own_size():
+    task = make_signal()
+    splits = make_splits(task, "kfold", n_splits=3)
+    learner = load_learner("svm")
+    selector = make_selector(task, SignatureOptions(sizes=(1, 2, 3, 5)))
+    record = evaluate(task, learner, splits, selector=selector, n_jobs=1)
+    for fold, result in zip(splits.folds, record.folds, strict=True):
+        own = own_preprocessing(PLAIN, result)
+        assert own == Preprocessing(select="shap", k=result.selection.k)
+        pipeline = fit_fold(task, learner, splits, fold, preprocessing=own, seed=result.seed)
+        assert set(pipeline[0].players_) == set(result.selection.members)
+        rebuilt = predict_fold(pipeline, task, fold)
+        np.testing.assert_array_equal(rebuilt.probabilities, result.prediction.probabilities)
+    explanation = explain(task, record, learner, splits, n_jobs=1)
+    for result in record.folds:
+        own_rows = explanation.values[explanation.fold == result.fold]
+        used = np.flatnonzero(np.abs(own_rows).max(axis=(0, 2)))
+        assert set(used) == set(result.selection.members)
+
+
+def test_held_out_rows_play_no_part_in_the_choice():
+    task = make_signal()
+    splits = make_splits(task, "kfold", n_splits=3)
+    fold = splits.folds[0]
+    X, y = task.X.copy(), np.array(task.dataset.y)
+    X.iloc[fold.test] = 77.0
+    y[fold.test] = y[fold.test][::-1]
+    foreign = make_task(dataclasses.replace(task.dataset, X=X, y=y))
+    selector = make_selector(task, SignatureOptions(sizes=(1, 2, 5)))
+    learner = load_learner("linear")
+    first, second = (
+        evaluate_fold(one, learner, splits, fold, selector=selector).selection
+        for one in (task, foreign)
+    )
+    assert first.outer != second.outer
+    assert dataclasses.replace(first, outer=()) == dataclasses.replace(second, outer=())
+
+
+def test_on_pure_noise_the_whole_procedure_reads_chance():
+    means, flattered = [], []
+    for seed in range(10):
+        task = make_noise(seed, n_features=200)
+        splits = make_splits(task, "kfold", n_splits=5)
+        selector = make_selector(task, SignatureOptions(sizes=(1, 5)))
+        record = evaluate(task, load_learner("linear"), splits, selector=selector, n_jobs=1)
+        means.append(np.mean([fold.scores["roc_auc"].value for fold in record.folds]))
+        if seed < 2:
+            panel = find_panel(task, load_learner("linear"), selector, preprocessing=PLAIN)
+            flattered.append(panel.score)
+    # One seed has a standard deviation of about 0.11.
+    assert abs(np.mean(means) - 0.5) < 0.11
+    assert min(flattered) > 0.6  # what the rows that chose the members say of them is no score
+
+
+def test_results_do_not_depend_on_processes():
+    task = make_signal()
+    splits = make_splits(task, "kfold", n_splits=3)
+    selector = make_selector(task, SignatureOptions(sizes=(1, 2)))
+    learner = load_learner("linear")
+    one, two = (
+        evaluate(task, learner, splits, selector=selector, n_jobs=n_jobs) for n_jobs in (1, 2)
+    )
+    assert differences(one, two) == []
+
+
+def test_a_regression_takes_the_smallest_error():
+    task = values_toy(n_features=6)
+    splits = make_splits(task, "kfold", n_splits=3)
+    result = select(task, splits, ranking="univariate", sizes=(1, 2, 6), rule="best")
+    means = result.selection.inner_means
+    assert result.status == "ok"
+    assert result.selection.k == (1, 2, 6)[int(np.argmin(means))]
+    assert min(means) > 0
+
+
+def test_groups_stay_together_in_the_inner_folds():
+    task = binary_toy(n_features=4, groups=[f"g{row // 3}" for row in range(30)])
+    splits = make_splits(task, "groups", n_splits=3)
+    result = select(task, splits, ranking="linear", sizes=(1, 2))
+    assert result.status == "ok"
+    assert len(result.selection.inner[0]) == 5
+    with pytest.raises(FitError, match="cannot be cut into 2"):
+        make_selector(task).cut_folds(
+            task.X.iloc[:6],
+            task.y[:6],
+            np.array(["a"] * 6),
+            preprocessing=PLAIN,
+            seed=0,
+            device="cpu",
+        )
+
+
+# ---------------------------------------------------------------- the panel of all rows
+
+
+def test_a_twin_can_stand_in_for_a_member_and_a_stranger_is_not_asked():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 6))
+    task = make_toy(np.where(X[:, 3] > 0, "yes", "no"), n_features=6)
+    X[:, 1] = np.exp(X[:, 3])
+    X[:, 5] = -X[:, 3] + 0.5 * rng.normal(size=60)
+    dataset = dataclasses.replace(task.dataset, X=pd.DataFrame(X, columns=task.X.columns))
+    task = make_task(dataset)
+    selector = make_selector(task, SignatureOptions(ranking="univariate", sizes=(1,)))
+    learner = load_learner("linear")
+    panel = find_panel(task, learner, selector, preprocessing=PLAIN)
+    assert panel.selection.members == (3,)
+    assert panel.selection.outer == ()
+    assert panel.score > 0.99
+    assert [one.feature for one in panel.substitutes] == [1, 5]
+    assert [one.is_equal for one in panel.substitutes] == [True, False]
+    assert panel.substitutes[0].correlation == pytest.approx(1.0)
+    folds = selector.cut_folds(
+        task.X,
+        task.y,
+        None,
+        preprocessing=PLAIN,
+        seed=seed_for(0, "fit", "panel"),
+        device="cpu",
+    )
+    for one in panel.substitutes:
+        alone = task.X.iloc[:, [one.feature]]
+        scores = []
+        for train, test in folds.pairs:
+            pipeline = fit_rows(
+                learner,
+                alone,
+                task.y,
+                None,
+                info=task.info,
+                rows=train,
+                preprocessing=PLAIN,
+                seed=0,
+                device="cpu",
+            )
+            found = predict_rows(pipeline, alone, task.y, rows=test, n_classes=2)
+            scores.append(selector.measure.score(found, classes=task.classes).value)
+        assert one.score == pytest.approx(np.mean(scores))
+
+
+def test_twins_are_those_of_scipy():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(40, 3)), columns=list("abc"))
+    for i in range(8):
+        X[f"like {i}"] = -np.exp(X["a"]) + (0.1 + 0.09 * i) * rng.normal(size=40)
+    X["level"] = pd.Categorical(np.where(X["a"] > 0, "x", "y"))
+    X["flat"] = 1.0
+    found = find_twins(X, [11, 0, 1])
+    correlations = {j: spearmanr(X["a"], X.iloc[:, j]).statistic for j in (1, 2, *range(3, 11))}
+    alike = [j for j in correlations if abs(correlations[j]) >= ALIKE and j != 1]
+    closest = sorted(alike, key=lambda j: -abs(correlations[j]))[:MOST_SUBSTITUTES]
+    assert [(member, j) for member, j, _ in found] == [(0, j) for j in closest]
+    assert len(alike) > MOST_SUBSTITUTES
+    for _, j, value in found:
+        assert value == pytest.approx(correlations[j])
+    X.iloc[0, 3] = np.nan
+    assert all(np.isfinite(value) for *_, value in find_twins(X, [0]))
+
+
+# ---------------------------------------------------------------- what it is called
+
+
+def test_the_settings_are_part_of_the_cell_and_its_label():
+    task = make_signal()
+    splits = make_splits(task, "kfold", n_splits=3)
+    learner = load_learner("svm")
+
+    def describe(**options):
+        selector = make_selector(task, SignatureOptions(**options))
+        return make_record(task, learner, splits, selector=selector)
+
+    plain = make_record(task, learner, splits)
+    usual = describe()
+    assert "signature" not in plain.identity
+    assert usual.label == "svm (signature by shap)"
+    other = describe(ranking="linear", sizes=(1, 2), rule="best")
+    label = "svm (signature by linear, signature.rule=best, signature.sizes=(1, 2))"
+    assert other.label == label
+    hashes = {record.hash for record in (plain, usual, other, describe(inner_folds=3))}
+    assert len(hashes) == 4
+    # What is cut to the same sizes is the same cell.
+    assert describe(sizes=(2, 12)).hash == describe(sizes=(12, 2, 40)).hash
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"ranking": "none"}, r"needs preprocess\.select, one of .*; got 'none'"),
+        ({"ranking": "anova"}, "variance, univariate, linear, shap; got 'anova'"),
+        ({"rule": "median"}, "rule must be one_se, best or none; got 'median'"),
+        ({"sizes": ()}, r"whole numbers from 1 on, such as \[1,2,5\]; got \(\)"),
+        ({"sizes": (0, 2)}, r"got \(0, 2\)"),
+        ({"sizes": (1, 2.5)}, r"got \(1, 2\.5\)"),
+        ({"sizes": (True,)}, r"got \(True,\)"),
+        ({"sizes": 5}, "got 5"),
+        ({"inner_folds": 1}, "inner_folds must be a whole number from 2 on; got 1"),
+        ({"inner_folds": "many"}, "got 'many'"),
+    ],
+)
+def test_options_are_checked(values, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        SignatureOptions(**values)
+
+
+def test_what_does_not_go_together_is_refused():
+    task = make_signal()
+    splits = make_splits(task, "kfold", n_splits=3)
+    learner = load_learner("knn")
+    selector = make_selector(task)
+    with pytest.raises(ConfigError, match="must have select=none, got variance"):
+        make_record(
+            task,
+            learner,
+            splits,
+            selector=selector,
+            preprocessing=Preprocessing(select="variance", k=2),
+        )
+    tuner = make_tuner(task, learner, load_space("knn"))
+    with pytest.raises(ConfigError, match="on inner folds of its own and is not tuned"):
+        make_record(task, learner, splits, selector=selector, tuner=tuner)
+    with pytest.raises(ConfigError, match=r"signature\.measure must rank"):
+        make_selector(task, SignatureOptions(measure="calibration_slope"))
+    skipped = make_record(task, load_learner("dummy"), splits, selector=selector)
+    assert "nothing to rank by shap" in skipped.reason
+
+
+# ---------------------------------------------------------------- the command line and the disk
+
+COMMAND = (
+    "experiment=signature",
+    "model=linear",
+    "dataset=nutrimouse",
+    "cv=kfold",
+    "cv.n_splits=3",
+    "n_jobs=1",
+    "signature.sizes=[1,3,10]",
+    "explain=none",
+)
+
+
+def read(cell):
+    return cell.read_record(), cell.read_panel()
+
+
+def test_a_killed_run_ends_as_an_undisturbed_one(folder, capsys):
+    assert main([*COMMAND]) == 0
+    out, err = capsys.readouterr()
+    assert "linear (signature by shap, signature.sizes=(1, 3, 10))" in out
+    assert "choosing the panel of linear (signature by shap" in err
+    (path,) = (found.parent for found in folder.glob("outputs/*/*/*/DONE"))
+    cell = CellFolder(path)
+    record, panel = read(cell)
+    assert isinstance(panel, Panel)
+    assert [fold.selection.sizes for fold in record.folds] == [(1, 3, 10)] * 3
+
+    (path / "signature.json").unlink()  # killed before the panel was chosen
+    (path / "folds" / "r00f01.json").unlink()
+    assert main([*COMMAND]) == 0
+    again = read(cell)
+    assert differences(record, again[0]) == []
+    assert differences(panel, again[1]) == []
+
+    text = (path / "signature.json").read_text()
+    (path / "signature.json").write_text(text.replace('"k": ', '"k": 1'))
+    capsys.readouterr()
+    assert main([*COMMAND]) == 0
+    assert "was edited" in capsys.readouterr().err
+    assert differences(panel, cell.read_panel()) == []
+
+    modified = (path / "signature.json").stat().st_mtime_ns
+    assert main([*COMMAND]) == 0
+    assert (path / "signature.json").stat().st_mtime_ns == modified
+
+
+def test_folds_of_before_there_were_signatures_are_read(folder):
+    assert main(["model=linear", *COMMAND[2:-2], "explain=none"]) == 0
+    (path,) = (found.parent for found in folder.glob("outputs/*/*/*/DONE"))
+    entry = json.loads((path / "folds" / "r00f00.json").read_text())
+    assert entry.pop("selection") is None
+    del entry["sha256"], entry["schema_version"]
+    (path / "folds" / "r00f00.json").write_text(sealed(entry))
+    assert CellFolder(path).read_record().folds[0].selection is None
+    assert CellFolder(path).read_panel() is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["preprocess.k=5"], "chooses how many features to keep; got preprocess.k=5"),
+        (["preprocess.select=none"], "needs preprocess.select, one of"),
+        (["preprocess.select=anova"], "got 'anova'"),
+        (["signature.sizes=[1,two]"], "must be a list of whole numbers from 1 on"),
+        (["signature.sizes=3"], "must be a list of whole numbers from 1 on"),
+        (["signature.size=[3]"], "did you mean signature.sizes"),
+        (["signature.measure=brier"], "signature.measure"),
+        (["tune=optuna"], "is not tuned"),
+        (["signature.rule=none"], "needs preprocess.k"),
+        (["signature.rule=none", "signature.sizes=[3]"], "set experiment=signature"),
+    ],
+)
+def test_mistakes_end_in_one_sentence(arguments, sentence, capsys):
+    given = [word for word in COMMAND if not word.startswith("signature.sizes")]
+    assert main([*given, *arguments]) == 2
+    err = capsys.readouterr().err.strip()
+    assert sentence in err
+    assert "Traceback" not in err
+
+
+def test_sizes_beyond_the_features_are_cut_and_that_is_said(capsys):
+    given = [word for word in COMMAND if not word.startswith("signature.sizes")]
+    assert main([*given, "signature.sizes=[2,9999]", "dry_run=true"]) == 0
+    out, err = capsys.readouterr()
+    assert "end at the 141 features of nutrimouse: 2, 141" in err
+    assert "3 folds, 0 found" in out
