@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from smalldata.evidence import NullImportances
 from smalldata.results import Explanation
+from smalldata.stability import rank_biased_overlap, top_k_frequency
 
 Array = NDArray[np.float64]
 
@@ -272,12 +273,13 @@ def _ranking(shares: Array) -> list[int]:
 def _top_frequencies(explanation: Explanation, top_k: int) -> Array:
     """Share of the folds in which a feature, if used at all, is among the first."""
     folds = np.unique(np.stack([explanation.repeat, explanation.fold], axis=1), axis=0)
-    counts = np.zeros(len(explanation.feature_names))
-    for repeat, fold in folds:
-        inside = (explanation.repeat == repeat) & (explanation.fold == fold)
-        mean = np.abs(explanation.values[inside]).mean(axis=(0, 2), dtype=np.float64)
-        counts[_ranking(mean)[:top_k]] += 1
-    return counts / len(folds)
+    means = [
+        np.abs(
+            explanation.values[(explanation.repeat == repeat) & (explanation.fold == fold)]
+        ).mean(axis=(0, 2), dtype=np.float64)
+        for repeat, fold in folds
+    ]
+    return top_k_frequency(np.stack(means), top_k)
 
 
 def _uses(
@@ -304,47 +306,3 @@ def _uses(
         )
         for j in order
     )
-
-
-def rank_biased_overlap(first: Sequence[int], second: Sequence[int], p: float = 0.9) -> float:
-    """Weigh the overlap of two rankings at every depth, the top most.
-
-    Parameters
-    ----------
-    first, second : sequence of int
-        What is ranked, best first, each once; their lengths may differ.
-    p : float
-        Weight of a depth over that of the depth before it.
-
-    Returns
-    -------
-    float
-        1 for equal rankings, 0 for rankings that share nothing. What lies beyond the ends is taken
-        to overlap as much as what was seen (Webber, Moffat & Zobel 2010, RBO_EXT, equation 32).
-
-    Example
-    -------
-    >>> rank_biased_overlap([0, 1, 2], [0, 1, 2]), rank_biased_overlap([0, 1], [2, 3])
-    (1.0, 0.0)
-    """
-    short, long = sorted((list(first), list(second)), key=len)
-    if not short:
-        return 1.0 if not long else 0.0
-    s = len(short)
-    seen_short: set[int] = set()
-    seen_long: set[int] = set()
-    shared, total, at_end = 0, 0.0, 0
-    for depth, item in enumerate(long, start=1):
-        pair = {item, short[depth - 1]} if depth <= s else {item}
-        seen_long.add(item)
-        if depth <= s:
-            seen_short.add(short[depth - 1])
-        shared += sum(entry in seen_short and entry in seen_long for entry in pair)
-        if depth == s:
-            at_end = shared
-        overlap = shared / depth
-        if depth > s:
-            overlap += at_end * (depth - s) / (s * depth)
-        total += overlap * p**depth
-    n = len(long)
-    return (1 - p) / p * total + ((shared - at_end) / n + at_end / s) * p**n
