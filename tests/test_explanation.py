@@ -196,7 +196,7 @@ def test_an_explanation_says_what_its_budget_did_not_pay_for(monkeypatch, evalua
         return CallableForm(function=fitted.log_odds)
 
     monkeypatch.setattr(type(learner), "margin_form", sampled)
-    options = ExplanationOptions(evaluations=evaluations)
+    options = ExplanationOptions(evaluations=evaluations, interactions=0)
     found = explain(task, record, learner, splits, options=options, n_jobs=1)
     assert found.standard_errors is not None
     if n_starts is None:

@@ -72,7 +72,7 @@ class ExplainSchema:
     repeats: Any = 1
     evaluations: int = 30_000
     rows: Any = None
-    interactions: Any = 0
+    interactions: Any = 20
     quick: bool | None = None
     null: int = 0
 

@@ -66,7 +66,7 @@ class ExplanationOptions:
     repeats: int | None = 1
     evaluations: int = 30_000
     rows: int | tuple[str, ...] | None = None
-    interactions: int | tuple[str, ...] = 0
+    interactions: int | tuple[str, ...] = 20
     quick: bool | None = None
     null: int = 0
 
