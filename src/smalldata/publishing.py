@@ -16,6 +16,7 @@ from smalldata.progress import Reporter
 from smalldata.records import CellFolder, lock_comparison, read_records, write_text
 from smalldata.report import Page, draw_figures, index_page, report_html, report_page
 from smalldata.results import Comparison, Explanation, RunRecord
+from smalldata.selection import Panel
 from smalldata.storage import write_file
 from smalldata.table import predictions_frame, to_frame, to_markdown, to_plain
 from smalldata.task import Task
@@ -78,6 +79,7 @@ def publish(
                     explanation=explanations.get(record.hash),
                     comparison=comparison,
                     trials=trials.get(record.hash),
+                    panel=_panel(folder, record, reporter),
                 )
                 CellFolder(folder / record.folder).write_text("report.html", page.html())
                 if record.folder in asked:
@@ -98,6 +100,7 @@ def write_report(
     explanation: Explanation | None = None,
     comparison: Comparison | None = None,
     trials: CellTrials | None = None,
+    panel: Panel | None = None,
 ) -> None:
     """Write the report of one cell as a single HTML file.
 
@@ -113,13 +116,17 @@ def write_report(
         The table the record belongs to.
     trials : CellTrials, optional
         Of a tuned cell.
+    panel : Panel, optional
+        Of a cell that seeks a signature.
 
     Raises
     ------
     RecordError
         If the file cannot be written.
     """
-    page = report_html(task, record, explanation=explanation, comparison=comparison, trials=trials)
+    page = report_html(
+        task, record, explanation=explanation, comparison=comparison, trials=trials, panel=panel
+    )
     write_text(Path(path), page)
 
 
@@ -164,6 +171,15 @@ def _null(
         return CellFolder(folder / record.folder).read_null(explanation)
     except RecordError as error:
         reporter.warn(f"The permuted labels of {record.label} are left out: {error}")
+        return None
+
+
+def _panel(folder: Path, record: RunRecord, reporter: Reporter) -> Panel | None:
+    """Return the panel of a cell that seeks a signature, or None; a torn file stops nothing."""
+    try:
+        return CellFolder(folder / record.folder).read_panel()
+    except RecordError as error:
+        reporter.warn(f"The panel of {record.label} is left out of its page: {error}")
         return None
 
 

@@ -25,13 +25,16 @@ from smalldata.report.figures import (
     cell_figures,
     comparison_figures,
     explanation_figures,
+    signature_figures,
     tuning_figures,
 )
 from smalldata.report.figures.grammar import CONFIG, Figures
 from smalldata.report.overview import summarize_comparison
+from smalldata.report.signature import say_signature, summarize_signature
 from smalldata.report.summarize import summarize_cell
 from smalldata.report.tuning import summarize_tuning
 from smalldata.results import Comparison, Explanation, RunRecord
+from smalldata.selection import Panel
 from smalldata.task import Task
 
 SCRIPTS = (
@@ -70,6 +73,7 @@ def report_html(
     explanation: Explanation | None = None,
     comparison: Comparison | None = None,
     trials: CellTrials | None = None,
+    panel: Panel | None = None,
 ) -> str:
     """Write the report of one cell.
 
@@ -84,6 +88,8 @@ def report_html(
         ``../index.html``.
     trials : CellTrials, optional
         Of a tuned cell: what its tuning came to.
+    panel : Panel, optional
+        Of a cell that seeks a signature: the panel of all rows.
 
     Returns
     -------
@@ -91,7 +97,7 @@ def report_html(
         One HTML page that loads nothing.
     """
     return report_page(
-        task, record, explanation=explanation, comparison=comparison, trials=trials
+        task, record, explanation=explanation, comparison=comparison, trials=trials, panel=panel
     ).html()
 
 
@@ -102,11 +108,18 @@ def report_page(
     explanation: Explanation | None = None,
     comparison: Comparison | None = None,
     trials: CellTrials | None = None,
+    panel: Panel | None = None,
 ) -> Page:
     """Make the report of one cell; parameters as in `report_html`."""
     summary = summarize_cell(task, record, explanation, comparison)
     tuning = summarize_tuning(record, trials)
-    page = _joined(cell_figures(summary), explanation_figures(summary), tuning_figures(tuning))
+    signature = summarize_signature(task, record, panel, comparison)
+    page = _joined(
+        cell_figures(summary),
+        explanation_figures(summary),
+        signature_figures(signature),
+        tuning_figures(tuning),
+    )
     page["params"]["rows"] = [str(name) for name in task.dataset.sample_ids]
     page["params"]["codes"] = [int(code) for code in task.y] if task.kind.is_classification else []
     page["params"].setdefault("classes", list(task.classes))
@@ -119,10 +132,12 @@ def report_page(
         + tuning_wording.say_tuned(tuning),
         "features": wording.say_features(summary["task"], summary["explanation"]),
         "doubts": say_doubts(summary, primary, tuning),
+        "signature": None if signature is None else say_signature(signature),
         "tuning": None if tuning is None else tuning_wording.say_tuning(tuning),
     }
     context = {
         "summary": summary,
+        "signature": signature,
         "tuning": tuning,
         "words": words,
         "primary": primary,
