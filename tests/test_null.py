@@ -1,0 +1,363 @@
+"""Importances on permuted labels: the same pipeline, rarely exceeded by noise, kept in kills."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from smalldata.errors import ExplanationError
+from smalldata.evaluation import evaluate
+from smalldata.evidence import NullImportances
+from smalldata.explanation import explain
+from smalldata.explanationoptions import ExplanationOptions
+from smalldata.models import load_learner, load_space
+from smalldata.nullimportances import (
+    Pipeline,
+    draw_permutation,
+    mean_importance,
+    measure_importance,
+    null_importances,
+    permute_labels,
+)
+from smalldata.preprocess import Preprocessing
+from smalldata.resampling import make_splits
+from smalldata.task import Dataset, TaskKind, make_task
+from smalldata.tuning import make_tuner
+from smalldata.tuningoptions import TuningOptions
+from toys import binary_toy, classes_toy, make_toy, values_toy
+
+TESTS = str(Path(__file__).parent)
+OPTIONS = ExplanationOptions(interactions=0, repeats=1)
+
+
+def _noise(seed, *, n=24, d=6, strength=0.0):
+    """Features without any bearing on the labels, but the first one where it has a strength."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, d))
+    y = rng.permutation(np.arange(n) % 2)
+    X[:, 0] += strength * y
+    dataset = Dataset(
+        name="noise",
+        X=pd.DataFrame(X, columns=[f"x{i}" for i in range(d)]),
+        y=np.array(["no", "yes"], dtype=object)[y],
+        sample_ids=np.arange(n).astype(str),
+        kind=TaskKind.BINARY,
+        target="t",
+        positive="yes",
+    )
+    return make_task(dataset)
+
+
+def _pipeline(model="linear", cv="kfold", *, n_splits=2, seed=0, values=None, **about):
+    cut = partial(
+        make_splits, cv=cv, seed=seed, **({} if cv == "fixed" else {"n_splits": n_splits})
+    )
+    about = {"options": OPTIONS, **about}
+    return Pipeline(learner=load_learner(model, **(values or {})), cut=cut, seed=seed, **about)
+
+
+def _observe(task, pipeline):
+    splits = pipeline.cut(task)
+    about = {"preprocessing": pipeline.preprocessing, "seed": pipeline.seed, "n_jobs": 1}
+    record = evaluate(
+        task,
+        pipeline.learner,
+        splits,
+        train_size=pipeline.train_size,
+        tuner=pipeline.tuner,
+        **about,
+    )
+    return splits, explain(
+        task, record, pipeline.learner, splits, options=pipeline.options, **about
+    )
+
+
+# ---------------------------------------------------------------- permutations
+
+
+def test_a_permutation_keeps_the_labels_and_their_counts():
+    task = classes_toy()
+    permuted = permute_labels(task, seed=1)
+    assert not np.array_equal(permuted.y, task.y)
+    assert sorted(permuted.y) == sorted(task.y)
+    assert [task.classes[code] for code in permuted.y] == permuted.dataset.y.tolist()
+    assert permuted.X is task.X
+    assert permuted.split_key != task.split_key
+    assert np.array_equal(permute_labels(task, seed=1).y, permuted.y)
+    assert not np.array_equal(permute_labels(task, seed=2).y, permuted.y)
+
+
+def test_labels_of_a_group_stay_together():
+    """Groups of equal size whose rows share a label keep sharing one; others nearly do."""
+    labels = np.repeat(["yes", "no", "no", "yes", "no", "yes"], 5)
+    groups = np.repeat(list("abcdef"), 5)
+    order = np.random.default_rng(0).permutation(30)
+    task = make_toy(labels[order], groups=groups[order])
+    found = set()
+    for seed in range(20):
+        permuted = permute_labels(task, seed=seed)
+        assert sorted(permuted.y) == sorted(task.y)
+        of_group = [set(permuted.y[groups[order] == group]) for group in "abcdef"]
+        assert all(len(labels) == 1 for labels in of_group)
+        found.add(tuple(next(iter(labels)) for labels in of_group))
+    assert len(found) > 5
+    uneven = make_toy(labels, groups=np.repeat(list("abcdef"), [1, 9, 2, 8, 4, 6]))
+    assert sorted(permute_labels(uneven, seed=0).y) == sorted(uneven.y)
+    values = values_toy(groups=np.repeat(list("abcdef"), [1, 9, 2, 8, 4, 6]))
+    moved = permute_labels(values, seed=3).y
+    assert sorted(moved) == sorted(values.y)
+    assert (np.diff(moved) > 0).sum() >= 30 - 1 - 5 - 6  # runs of the groups, cut at their ends
+
+
+def test_a_permutation_that_empties_a_training_fold_is_drawn_again():
+    labels = ["a"] * 10 + ["b"] * 10 + ["c", "c"]
+    folds = ["one"] * 5 + ["two"] * 5 + ["one"] * 5 + ["two"] * 5 + ["one", "two"]
+    task = make_toy(labels, kind=TaskKind.MULTICLASS, folds=folds)
+    pipeline = _pipeline(cv="fixed")
+    drawn = [draw_permutation(task, pipeline, number=number)[0].y for number in range(12)]
+    for y in drawn:
+        assert set(y[np.array(folds) == "one"]) == set(y[np.array(folds) == "two"]) == {0, 1, 2}
+    first = [permute_labels(task, seed=draw.seed).y for draw in _first_draws(pipeline, 12)]
+    again = [not np.array_equal(y, other) for y, other in zip(drawn, first, strict=True)]
+    assert 0 < sum(again) < 12  # some had to be drawn again, and not all
+
+
+def _first_draws(pipeline, n):
+    from types import SimpleNamespace
+
+    from smalldata.seeding import seed_for
+
+    return [SimpleNamespace(seed=seed_for(pipeline.seed, "null", number, 0)) for number in range(n)]
+
+
+def test_where_no_permutation_can_be_cut_a_sentence_says_so():
+    pipeline = _pipeline(train_size=5)
+
+    def none(task):
+        splits = make_splits(task, "kfold", n_splits=2)
+        short = [dataclasses.replace(fold, train=fold.train[:3]) for fold in splits.folds]
+        return dataclasses.replace(splits, folds=tuple(short))
+
+    with pytest.raises(
+        ExplanationError, match=r"none of 100 permutations did: cv\.train_size must"
+    ):
+        draw_permutation(binary_toy(), dataclasses.replace(pipeline, cut=none), number=0)
+
+
+# ---------------------------------------------------------------- the same pipeline
+
+
+@pytest.mark.parametrize("make", [binary_toy, classes_toy, values_toy])
+@pytest.mark.parametrize(
+    ("model", "about"),
+    [
+        ("svm", {}),
+        ("knn", {"options": dataclasses.replace(OPTIONS, background=7)}),
+        ("linear", {"preprocessing": Preprocessing(select="univariate", k=2)}),
+        ("linear", {"train_size": 12}),
+        ("svm", {"options": dataclasses.replace(OPTIONS, rows=9)}),
+    ],
+)
+def test_the_observed_importances_are_those_of_the_same_pipeline(make, model, about):
+    task = make()
+    pipeline = _pipeline(model, n_splits=3, seed=3, **about)
+    splits = pipeline.cut(task)
+    record = evaluate(
+        task,
+        pipeline.learner,
+        splits,
+        preprocessing=pipeline.preprocessing,
+        train_size=pipeline.train_size,
+        seed=3,
+        n_jobs=1,
+    )
+    found = explain(
+        task,
+        record,
+        pipeline.learner,
+        splits,
+        preprocessing=pipeline.preprocessing,
+        options=pipeline.options,
+        seed=3,
+        n_jobs=1,
+    )
+    parts = [measure_importance(task, pipeline, splits, fold) for fold in splits.folds]
+    np.testing.assert_allclose(mean_importance(parts), found.first_importances, rtol=1e-6)
+    assert found.first_importances.max() > 0
+
+
+def test_a_tuned_cell_is_tuned_on_permuted_labels_too():
+    task = binary_toy()
+    learner = load_learner("knn")
+    options = TuningOptions(trials=4, inner_folds=2, sampler="random", measure="roc_auc")
+    tuner = make_tuner(task, learner, load_space("knn"), options=options)
+    pipeline = _pipeline("knn", n_splits=2, tuner=tuner)
+    splits, found = _observe(task, pipeline)
+    parts = [measure_importance(task, pipeline, splits, fold) for fold in splits.folds]
+    np.testing.assert_allclose(mean_importance(parts), found.first_importances, rtol=1e-6)
+    untuned = dataclasses.replace(pipeline, tuner=None)
+    plain = [measure_importance(task, untuned, splits, fold) for fold in splits.folds]
+    assert not np.allclose(mean_importance(plain), found.first_importances)
+
+
+def test_a_permutation_is_what_it_is_whichever_others_are_made():
+    task, pipeline = binary_toy(), _pipeline("knn", n_splits=3)
+    whole = dict(null_importances(task, pipeline, numbers=range(4), n_jobs=1))
+    some = dict(null_importances(task, pipeline, numbers=[3, 1], n_jobs=2))
+    assert sorted(whole) == [0, 1, 2, 3]
+    assert sorted(some) == [1, 3]
+    for number in some:
+        np.testing.assert_array_equal(some[number], whole[number])
+    assert len({tuple(values) for values in whole.values()}) == 4
+
+
+def test_a_model_that_fails_on_permuted_labels_ends_with_a_sentence():
+    task = binary_toy()
+
+    broken = dataclasses.replace(_pipeline(), learner=_Broken())
+    with pytest.raises(ExplanationError, match=r"permutation 0 of the labels: r00f00 fails: .*no"):
+        list(null_importances(task, broken, numbers=[0], n_jobs=1))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Broken:
+    traits = load_learner("linear").traits
+
+    def build(self, info, *, seed, device):
+        raise ValueError("no such thing")
+
+
+# ---------------------------------------------------------------- what it marks
+
+
+def _null(task, pipeline, n=19):
+    _, found = _observe(task, pipeline)
+    values = dict(null_importances(task, pipeline, numbers=range(n), n_jobs=1))
+    return NullImportances(
+        permutation=np.arange(n),
+        values=np.stack([values[number] for number in range(n)]),
+        observed=found.first_importances,
+    )
+
+
+def test_noise_is_marked_in_one_of_twenty_data_sets():
+    """One of 20 sets is expected, and 5 or more come of honest ones in 0.3 % of cases."""
+    marked = [_null(_noise(seed), _pipeline()).above.any() for seed in range(20)]
+    assert sum(marked) <= 4
+
+
+def test_a_signal_is_marked_and_the_noise_beside_it_is_not():
+    for model in ("linear", "svm"):
+        null = _null(_noise(0, n=40, strength=3.0), _pipeline(model))
+        assert null.above.tolist() == [True, False, False, False, False, False]
+
+
+# ---------------------------------------------------------------- the command, and kills
+
+KILLED = """
+import os, shutil, signal, sys
+from pathlib import Path
+from rich.console import Console
+import smalldata.storage
+from smalldata import cli
+from smalldata.cellexplanation import explain_cell
+from smalldata.explanationoptions import ExplanationOptions
+from smalldata.progress import Reporter
+from smalldata.running import open_cell
+from toys import differences
+
+root = Path(sys.argv[1])
+os.chdir(root)
+assert cli.main(["dataset=nutrimouse", "model=svm", "cv=kfold", "cv.n_splits=2", "n_jobs=1",
+                 "explain=none", "outputs=whole"]) == 0
+(cell,) = [path.parent for path in Path("whole").rglob("DONE")]
+options = ExplanationOptions(interactions=3, null=2, background=10, rows=8)
+replace = os.replace
+
+def run(path, kill_at=None, before=False):
+    count = 0
+    def counted(source, target):
+        nonlocal count
+        count += 1
+        if count == kill_at and before:
+            os.kill(os.getpid(), signal.SIGKILL)
+        replace(source, target)
+        if count == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+    smalldata.storage.os.replace = counted
+    stored = open_cell(path)
+    found = explain_cell(stored, options, Reporter(Console(quiet=True)), n_jobs=1)
+    smalldata.storage.os.replace = replace
+    return count, found, stored.cell.read_null(found)
+
+def copied(name):
+    shutil.copytree(cell, root / name / cell.name)
+    return root / name / cell.name
+
+whole = copied("0")
+n_writes, expected, null = run(whole)
+assert n_writes == 2 + 2 + 2, n_writes  # values, pairs; record, DONE; two permutations
+assert expected.interactions is not None and len(null.values) == 2
+names = sorted(path.name for path in whole.rglob("*"))
+for at in range(1, n_writes + 1):
+    for before in (True, False):
+        path = copied(f"{at}{before}")
+        child = os.fork()
+        if child == 0:
+            run(path, at, before)
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+        n_again, found, again = run(path)
+        assert n_again <= n_writes - at + 1 + (3 if at < 5 else 0), (at, before, n_again)
+        first, second = vars(found), vars(expected)
+        assert differences({**first, "seconds": 0}, {**second, "seconds": 0}) == []
+        assert differences(again, null) == []
+        assert sorted(path.name for path in path.rglob("*")) == names
+        print("ok", at, before, n_again)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_an_explanation_killed_at_any_write_ends_as_an_undisturbed_one(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": TESTS},
+    )
+    assert done.returncode == 0, done.stderr
+    assert sum(line.startswith("ok") for line in done.stdout.splitlines()) == 12
+
+
+def test_the_command_goes_on_from_the_permutations_that_are_there(tmp_path, capsys):
+    from smalldata.cli import main
+
+    asked = ["dataset=nutrimouse", "model=linear", "cv=kfold", "cv.n_splits=2", "n_jobs=1"]
+    where = f"outputs={tmp_path}"
+    assert main([*asked, where, "explain.null=2"]) == 0
+    said = capsys.readouterr().err
+    assert "explain.null=2 shows what importances come to" in said
+    assert "it takes 19 permutations" in said
+    (folder,) = tmp_path.rglob("null-*")
+    files = sorted(folder.glob("p*.npz"))
+    assert [path.name for path in files] == ["p0000.npz", "p0001.npz"]
+    before = {path: path.stat().st_mtime_ns for path in files}
+    (cell,) = [path.parent for path in tmp_path.rglob("DONE")]
+    files[1].write_bytes(files[1].read_bytes()[:-30])
+    assert main(["explain", str(cell), "explain.null=3", "n_jobs=1"]) == 0
+    assert "It was set aside and is computed again" in capsys.readouterr().err
+    assert files[0].stat().st_mtime_ns == before[files[0]]
+    assert sorted(path.name for path in folder.glob("p*.npz")) == [
+        "p0000.npz",
+        "p0001.npz",
+        "p0002.npz",
+    ]
+    told = {path: path.stat().st_mtime_ns for path in folder.glob("p*.npz")}
+    assert main([*asked, where, "explain.null=3"]) == 0
+    assert told == {path: path.stat().st_mtime_ns for path in folder.glob("p*.npz")}
