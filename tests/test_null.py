@@ -26,6 +26,7 @@ from smalldata.nullimportances import (
     permute_labels,
 )
 from smalldata.preprocess import Preprocessing
+from smalldata.report.summarize import summarize_cell
 from smalldata.resampling import make_splits
 from smalldata.task import Dataset, TaskKind, make_task
 from smalldata.tuning import make_tuner
@@ -361,3 +362,24 @@ def test_the_command_goes_on_from_the_permutations_that_are_there(tmp_path, caps
     told = {path: path.stat().st_mtime_ns for path in folder.glob("p*.npz")}
     assert main([*asked, where, "explain.null=3"]) == 0
     assert told == {path: path.stat().st_mtime_ns for path in folder.glob("p*.npz")}
+
+
+def test_the_report_is_told_what_is_above_the_permutations():
+    null = NullImportances(
+        permutation=np.arange(19),
+        values=np.linspace(0, 1, 57).reshape(19, 3),
+        observed=np.array([0.5, 3.0, 2.0]),
+    )
+    task = binary_toy()
+    splits, found = _observe(task, _pipeline())
+    record = evaluate(task, load_learner("linear"), splits, n_jobs=1)
+    told = summarize_cell(task, record, found, null=null)["explanation"]["null"]
+    assert (told["n"], told["enough"], told["threshold"]) == (19, True, 1.0)
+    assert told["above"] == ["x1", "x2"]
+    assert [entry["name"] for entry in told["features"]] == ["x1", "x2", "x0"]
+    assert told["features"][2]["highest"] == null.values[18, 0]
+    assert told["maxima"] == null.values[:, 2].tolist()
+    assert summarize_cell(task, record, found)["explanation"]["null"] is None
+    few = dataclasses.replace(null, permutation=np.arange(2), values=null.values[:2])
+    told = summarize_cell(task, record, found, null=few)["explanation"]["null"]
+    assert (told["n"], told["needed"], told["above"]) == (2, 19, [])

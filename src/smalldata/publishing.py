@@ -80,6 +80,7 @@ def publish(
                     comparison=comparison,
                     trials=trials.get(record.hash),
                     panel=_panel(folder, record, reporter),
+                    null=nulls.get(record.hash),
                 )
                 CellFolder(folder / record.folder).write_text("report.html", page.html())
                 if record.folder in asked:
@@ -101,6 +102,7 @@ def write_report(
     comparison: Comparison | None = None,
     trials: CellTrials | None = None,
     panel: Panel | None = None,
+    null: NullImportances | None = None,
 ) -> None:
     """Write the report of one cell as a single HTML file.
 
@@ -118,6 +120,8 @@ def write_report(
         Of a tuned cell.
     panel : Panel, optional
         Of a cell that seeks a signature.
+    null : NullImportances, optional
+        What permuted labels gave, explained as the explanation.
 
     Raises
     ------
@@ -125,7 +129,13 @@ def write_report(
         If the file cannot be written.
     """
     page = report_html(
-        task, record, explanation=explanation, comparison=comparison, trials=trials, panel=panel
+        task,
+        record,
+        explanation=explanation,
+        comparison=comparison,
+        trials=trials,
+        panel=panel,
+        null=null,
     )
     write_text(Path(path), page)
 

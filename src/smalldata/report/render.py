@@ -74,6 +74,7 @@ def report_html(
     comparison: Comparison | None = None,
     trials: CellTrials | None = None,
     panel: Panel | None = None,
+    null: NullImportances | None = None,
 ) -> str:
     """Write the report of one cell.
 
@@ -90,6 +91,8 @@ def report_html(
         Of a tuned cell: what its tuning came to.
     panel : Panel, optional
         Of a cell that seeks a signature: the panel of all rows.
+    null : NullImportances, optional
+        What permuted labels gave, explained as the explanation.
 
     Returns
     -------
@@ -97,7 +100,13 @@ def report_html(
         One HTML page that loads nothing.
     """
     return report_page(
-        task, record, explanation=explanation, comparison=comparison, trials=trials, panel=panel
+        task,
+        record,
+        explanation=explanation,
+        comparison=comparison,
+        trials=trials,
+        panel=panel,
+        null=null,
     ).html()
 
 
@@ -109,9 +118,10 @@ def report_page(
     comparison: Comparison | None = None,
     trials: CellTrials | None = None,
     panel: Panel | None = None,
+    null: NullImportances | None = None,
 ) -> Page:
     """Make the report of one cell; parameters as in `report_html`."""
-    summary = summarize_cell(task, record, explanation, comparison)
+    summary = summarize_cell(task, record, explanation, comparison, null)
     tuning = summarize_tuning(record, trials)
     signature = summarize_signature(task, record, panel, comparison)
     page = _joined(

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from smalldata.evidence import NullImportances
 from smalldata.measures import Measure, find_measure, measures_for
 from smalldata.report.attributions import summarize_explanation
 from smalldata.report.outcomes import summarize_outcomes
+from smalldata.report.permuted import summarize_null
 from smalldata.report.plain import flatten, plain
 from smalldata.results import Comparison, ComparisonRow, Explanation, PairwiseTest, RunRecord
 from smalldata.significance import corrected_interval
@@ -31,6 +33,7 @@ def summarize_cell(
     record: RunRecord,
     explanation: Explanation | None = None,
     comparison: Comparison | None = None,
+    null: NullImportances | None = None,
 ) -> dict[str, Any]:
     """Describe one cell with Python scalars, lists and dicts alone.
 
@@ -41,6 +44,8 @@ def summarize_cell(
     explanation : Explanation, optional
     comparison : Comparison, optional
         The table the cell belongs to: gives the intervals, the rank and the test against ``dummy``.
+    null : NullImportances, optional
+        What permuted labels gave, explained as the explanation; ``null`` in it.
 
     Returns
     -------
@@ -54,7 +59,12 @@ def summarize_cell(
         "scores": _scores(task, record, comparison),
         "against": _against(record, comparison),
         "outcomes": summarize_outcomes(task, record),
-        "explanation": None if explanation is None else summarize_explanation(task, explanation),
+        "explanation": None
+        if explanation is None
+        else {
+            **summarize_explanation(task, explanation),
+            "null": None if null is None else summarize_null(null, explanation.feature_names),
+        },
         "settings": _settings(record),
     }
 
