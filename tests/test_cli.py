@@ -15,7 +15,9 @@ import pytest
 
 from smalldata import cli, running
 from smalldata.__main__ import main
+from smalldata.cellexplanation import explain_cell
 from smalldata.composition import quote_override
+from smalldata.explanationoptions import ExplanationOptions
 from smalldata.records import CellFolder
 
 SMALL = ("dataset=nutrimouse", "cv=kfold", "cv.n_splits=3", "n_jobs=1")
@@ -390,7 +392,7 @@ def test_an_explanation_of_some_folds_is_not_taken_for_one_of_all(folder):
     )
     stored.write_fold(failed, running.open_cell(cell).task)
     stored.write_record(stored.read_record())
-    assert main(["explain", str(cell)]) == 0
+    explain_cell(running.open_cell(cell), ExplanationOptions(), cli._reporter())
     (key,) = stored.explanation_keys()
     assert 0 < len(stored.read_explanation(key).row) < 40
     assert main(["model=linear", *SMALL]) == 0

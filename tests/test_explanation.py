@@ -9,12 +9,14 @@ import pytest
 from smalldata.attribution import explain_fold, explained_output
 from smalldata.errors import ExplanationError
 from smalldata.evaluation import evaluate, fit_fold
-from smalldata.explanation import explain
+from smalldata.explanation import explain, sampling_error
 from smalldata.explanationoptions import ExplanationOptions
 from smalldata.learner import CallableForm
 from smalldata.models import load_learner
 from smalldata.preprocess import Preprocessing
 from smalldata.resampling import make_splits
+from smalldata.results import Explanation
+from smalldata.shapley import forms
 from smalldata.task import Dataset, TaskKind, make_task
 
 MODELS = ["dummy", "linear", "knn", "svm", "xgboost"]
@@ -85,13 +87,15 @@ def test_a_cell_is_explained_out_of_fold_and_adds_up(kind, model):
     task, splits, learner, record = _cell(kind, model)
     found = explain(task, record, learner, splits, n_jobs=1)
     n_outputs = 3 if kind == "multiclass" else 1
-    assert found.values.shape == (60, 7, n_outputs)
+    assert found.values.shape == (120, 7, n_outputs)  # every sample in each of two repeats
     assert found.values.dtype == np.float32
-    assert sorted(found.row) == list(range(60))
-    for fold in (f for f in splits.folds if f.repeat == 0):
-        rows = np.flatnonzero((found.fold == fold.fold) & (found.repeat == 0))
+    for repeat in (0, 1):
+        assert sorted(found.row[found.repeat == repeat]) == list(range(60))
+    for fold, stored in zip(splits.folds, record.folds, strict=True):
+        assert (stored.repeat, stored.fold) == (fold.repeat, fold.fold)
+        rows = np.flatnonzero((found.fold == fold.fold) & (found.repeat == fold.repeat))
         assert sorted(found.row[rows]) == sorted(fold.test)
-        pipeline = fit_fold(task, learner, splits, fold, seed=record.folds[fold.fold].seed)
+        pipeline = fit_fold(task, learner, splits, fold, seed=stored.seed)
         X = pipeline["preprocess"].transform(task.X.iloc[found.row[rows]])
         output = explained_output(
             pipeline["estimator"], X, kind=task.kind, scale=learner.scale(task.kind)
@@ -204,6 +208,108 @@ def test_an_explanation_says_what_its_budget_did_not_pay_for(monkeypatch, evalua
     else:
         (note,) = found.notes
         assert f"from {n_starts} of the 40 background rows" in note
+
+
+@pytest.mark.parametrize("model", ["linear", "knn"])
+def test_some_samples_have_the_values_they_have_among_all(model):
+    task, splits, learner, record = _cell("binary", model)
+    whole = explain(task, record, learner, splits, n_jobs=1)
+    options = ExplanationOptions(rows=["s8", "s3", "s41"], background="all")
+    some = explain(task, record, learner, splits, options=options, n_jobs=1)
+    assert some.row.tolist().count(41) == 2  # in two repeats
+    assert set(some.row.tolist()) == {3, 8, 41}
+    assert some.faithfulness is None
+    for place, key in enumerate(zip(some.row, some.repeat, strict=True)):
+        here = np.flatnonzero((whole.row == key[0]) & (whole.repeat == key[1]))
+        assert whole.fold[here] == some.fold[place]
+        np.testing.assert_allclose(some.values[place], whole.values[here[0]], atol=1e-6)
+    first = ExplanationOptions(repeats=1)
+    assert set(explain(task, record, learner, splits, options=first, n_jobs=1).repeat) == {0}
+
+
+# ---------------------------------------------------------------- the quick look
+
+SMALL_MLP = {"n_members": 2, "width": 8, "n_epochs": 4}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_quick_look_says_what_it_is_and_how_far_from_walks(kind):
+    task, splits, learner, record = _cell(kind, "mlp", **SMALL_MLP)
+    options = ExplanationOptions(quick=True, repeats=1, interactions=0)
+    found = explain(task, record, learner, splits, options=options, n_jobs=1)
+    (note,) = found.notes
+    assert note.startswith("expected gradients, a quick look: not the Shapley values")
+    assert "On 6 rows the leading features" in note  # two of each fold
+    assert "explain.quick=false walks instead" in note
+    assert found.standard_errors is not None
+    assert found.additivity_error < 1e-4
+    walked = explain(
+        task, record, learner, splits, options=dataclasses.replace(options, quick=False), n_jobs=1
+    )
+    assert walked.notes == ()
+    assert np.abs(found.values - walked.values).max() > 1e-4
+    gap = np.sqrt(np.mean(np.square(found.values - walked.values)))
+    assert gap < 0.3 * np.sqrt(np.mean(np.square(walked.values)))
+
+
+def test_models_without_a_gradient_are_explained_as_ever_where_a_quick_look_is_asked():
+    for model in ("linear", "xgboost", "knn"):
+        task, splits, learner, record = _cell("binary", model)
+        values = [
+            explain(task, record, learner, splits, options=options, n_jobs=1).values
+            for options in (ExplanationOptions(quick=True), ExplanationOptions())
+        ]
+        np.testing.assert_array_equal(*values)
+
+
+def test_features_too_many_to_walk_are_looked_at_quickly(monkeypatch):
+    task, splits, learner, record = _cell("binary", "mlp", **SMALL_MLP)
+    looked = []
+    for most in (7, 6):  # the toy has 7 features
+        monkeypatch.setattr(forms, "MOST_WALKED", most)
+        found = explain(
+            task, record, learner, splits, options=ExplanationOptions(repeats=1), n_jobs=1
+        )
+        looked.append(any("quick look" in note for note in found.notes))
+    assert looked == [False, True]
+
+
+def test_the_distance_of_a_look_is_told_beyond_what_sampling_explains():
+    rng = np.random.default_rng(0)
+    walked = rng.normal(size=4000)
+
+    def told(off, noise):
+        shown = walked * (1 + off) + noise * rng.normal(size=4000)
+        look = forms.Look(
+            n_rows=2, lacking=0.02, shown=shown, walked=walked, variance=np.full(4000, noise**2)
+        )
+        return forms.describe_looks([look, look])
+
+    assert "On 4 rows the leading features differ from sampled walks by 20% of" in told(0.2, 0.1)
+    assert "cannot be told from sampled walks, whose error is 10% of their size" in told(0.0, 0.1)
+    assert "up to 2.0% of f(x) - mean f(z) was lacking" in told(0.0, 0.1)
+    assert forms.describe_looks([]) == ""
+
+
+def test_the_sampling_error_is_that_of_the_mean_over_repeats():
+    values = np.zeros((6, 30, 1), dtype=np.float32)
+    values[:, :20] = 2.0
+    errors = np.full_like(values, 0.5)
+    errors[:, 20:] = 9.0  # of features that do not lead
+    base = {
+        "values": values,
+        "base_values": np.zeros((6, 1)),
+        "fold": np.zeros(6, dtype=int),
+        "feature_names": tuple(f"x{i}" for i in range(30)),
+        "scale": "value",
+        "outputs": ("y",),
+        "additivity_error": 0.0,
+    }
+    alone = Explanation(**base, row=np.arange(6), repeat=np.zeros(6, int), standard_errors=errors)
+    assert sampling_error(alone) == (pytest.approx(0.5), pytest.approx(0.25))
+    twice = dataclasses.replace(alone, row=np.arange(6) % 3, repeat=np.arange(6) // 3)
+    assert sampling_error(twice) == (pytest.approx(0.5 / 2**0.5), pytest.approx(0.25 / 2**0.5))
+    assert sampling_error(dataclasses.replace(alone, standard_errors=None)) is None
 
 
 def test_a_background_larger_than_the_fold_is_refused():

@@ -9,7 +9,15 @@ from functools import partial
 
 from smalldata.errors import ExplanationError
 from smalldata.evidence import FEWEST_PERMUTATIONS
-from smalldata.explanation import explain_folds, join_folds, join_pairs, lacks_pairs, pair_folds
+from smalldata.explanation import (
+    N_LEADING,
+    explain_folds,
+    join_folds,
+    join_pairs,
+    lacks_pairs,
+    pair_folds,
+    sampling_error,
+)
 from smalldata.explanationoptions import (
     ExplanationOptions,
     describe_options,
@@ -21,6 +29,7 @@ from smalldata.plans import Stored
 from smalldata.progress import Reporter
 from smalldata.resampling import make_splits
 from smalldata.results import Explanation, cell_hash
+from smalldata.shapley.forms import QUICK_LOOK
 
 
 def explain_cell(
@@ -40,9 +49,45 @@ def explain_locked(
     if stored.record.explain_seconds != explanation.seconds:  # of the one asked for last
         record = replace(stored.record, explain_seconds=explanation.seconds)
         stored.cell.write_record(record)
+    _sum_up(stored, explanation, reporter)
     if options.null:
         _permute(stored, explanation, options, reporter, n_jobs=jobs)
     return explanation
+
+
+def refuse_unfinished(stored: Stored) -> None:
+    """Refuse to explain what is no part of a comparison.
+
+    Raises
+    ------
+    ExplanationError
+        If a fold of the cell failed, or the model was skipped.
+    """
+    record = stored.record
+    if record.status == "skipped":
+        raise ExplanationError(
+            f"only a finished cell can be explained; {stored.cell.path.name} was skipped: "
+            f"{record.skipped}."
+        )
+    if record.status == "failed":
+        n_ok = sum(fold.status == "ok" for fold in record.folds)
+        raise ExplanationError(
+            f"only a finished cell can be explained; of {stored.cell.path.name} "
+            f"{record.n_planned - n_ok} of {record.n_planned} folds failed ({record.reason}). Mend "
+            "the cause and run its command again."
+        )
+
+
+def _sum_up(stored: Stored, explanation: Explanation, reporter: Reporter) -> None:
+    """Say how sure sampled values are, and whether they are but a quick look."""
+    if (error := sampling_error(explanation)) and error[1] is not None:
+        n_leading = min(N_LEADING, len(explanation.feature_names))
+        reporter.say(
+            f"{stored.plan.title}: sampled values; the standard error of the {n_leading} leading "
+            f"features is typically {error[1]:.1%} of their mean size"
+        )
+    for note in (note for note in explanation.notes if note.startswith(QUICK_LOOK)):
+        reporter.warn(f"{stored.plan.title}: {note}")
 
 
 def _explain(
@@ -83,7 +128,9 @@ def _explain(
             n_jobs=n_jobs,
         )
         total = sum(repeat == 0 for repeat, _ in _asked_folds(stored, options))
-        followed_pairs = reporter.follow(pairs, title=f"pairs of features in {plan.title}", total=total)
+        followed_pairs = reporter.follow(
+            pairs, title=f"pairs of features in {plan.title}", total=total
+        )
         explanation = join_pairs(followed_pairs, explanation)
         stored.cell.write_explanation(explanation)
     return explanation

@@ -242,7 +242,7 @@ def compare_paths(arguments: Sequence[str]) -> int:
 
 def explain_paths(arguments: Sequence[str]) -> int:
     """Explain stored cells: only the folds asked for are fitted again, and checked."""
-    from smalldata.cellexplanation import explain_cell
+    from smalldata.cellexplanation import explain_cell, refuse_unfinished
     from smalldata.explanationoptions import ExplanationOptions
     from smalldata.running import check_explanation, open_cell
 
@@ -253,6 +253,7 @@ def explain_paths(arguments: Sequence[str]) -> int:
     paths = _cell_paths(words, verb="explain")
     cells = [open_cell(path) for path in paths]
     for stored in cells:
+        refuse_unfinished(stored)
         check_explanation(stored.plan.config, stored.task, stored.plan.splits, options)
     notes = []
     for path, stored in zip(paths, cells, strict=True):
@@ -344,6 +345,8 @@ def _instead(path: Path) -> str:
     """Say of a folder that holds no cell which folders below it do."""
     if not path.is_dir():
         return "is no folder."
+    if (path / "folds").is_dir():
+        return "is not finished. Run its command again."
     below = Counter(found.parent.parent for found in path.rglob("record.json"))
     if not below:
         return "holds no finished cell."

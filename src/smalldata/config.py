@@ -69,8 +69,8 @@ class ExplainSchema:
 
     name: str = "shap"
     background: Any = None
-    repeats: Any = 1
-    evaluations: int = 30_000
+    repeats: Any = None
+    evaluations: int = 6_000
     rows: Any = None
     interactions: Any = 20
     quick: bool | None = None

@@ -49,8 +49,8 @@ class ExplanationOptions:
     repeats : int or None
         Repeats of the cross-validation whose held-out rows are explained; None: all.
     evaluations : int
-        Most calls of a sampled model per explained row; never fewer than 8 walks over the features
-        take.
+        Most calls of a sampled model for a row in each repeat; never fewer than 8 walks over the
+        features take.
     rows : int, tuple of str or None
         How many samples are explained, drawn at random, or their ids; None: all.
     interactions : int or tuple of str
@@ -63,8 +63,8 @@ class ExplanationOptions:
     """
 
     background: int | None = None
-    repeats: int | None = 1
-    evaluations: int = 30_000
+    repeats: int | None = None
+    evaluations: int = 6_000
     rows: int | tuple[str, ...] | None = None
     interactions: int | tuple[str, ...] = 20
     quick: bool | None = None
@@ -223,7 +223,7 @@ def _positions(
     for name in names:
         if name in place:
             continue
-        near = get_close_matches(name, known, n=3)
+        near = get_close_matches(name, known, n=3, cutoff=0.5)  # ids are short
         hint = (
             f"did you mean {' or '.join(near)}?"
             if near

@@ -43,6 +43,9 @@ SAMPLED = (
     "would need far more of it"
 )
 
+QUICK_LOOK = "expected gradients, a quick look"
+"""How the note of an explanation by them begins."""
+
 N_CHECKED_ROWS = 2
 N_CHECKED_FEATURES = 10
 """Of every fold that is looked at quickly, so many rows and leading features are walked."""
@@ -321,9 +324,10 @@ def describe_sampling(
     if n_starts == n_background:
         return ""
     return (
-        f"{evaluations} calls of the model per row pay for walks from {n_starts} of the "
-        f"{n_background} background rows; what the values lack to f(x) - mean f(z) is shared among "
-        "the features by their squared standard errors (a larger explain.evaluations pays for more)"
+        f"{evaluations} calls of the model for a row in each repeat pay for walks from {n_starts} "
+        f"of the {n_background} background rows; what the values lack to f(x) - mean f(z) is "
+        "shared among the features by their squared standard errors (a larger explain.evaluations "
+        "pays for more)"
     )
 
 
@@ -347,9 +351,9 @@ def describe_looks(looks: Sequence[Look]) -> str:
     lacking = max(look.lacking for look in looks)
     n_rows = sum(look.n_rows for look in looks)
     return (
-        "expected gradients, a quick look: not the Shapley values that other models are explained "
-        f"by. On {n_rows} rows the leading features {distance} (root mean square); up to "
-        f"{lacking:.1%} of f(x) - mean f(z) was lacking and is shared among the features by their "
+        f"{QUICK_LOOK}: not the Shapley values that other models are explained by. On {n_rows} "
+        f"rows the leading features {distance} (root mean square); up to {lacking:.1%} of f(x) - "
+        "mean f(z) was lacking and is shared among the features by their "
         "squared standard errors. explain.quick=false walks instead"
     )
 
