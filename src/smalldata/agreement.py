@@ -189,7 +189,6 @@ def agree(explained: Sequence[ExplainedModel]) -> Agreement:
     for m, entry in enumerate(explained):
         if entry.null is not None:
             uses[m] |= entry.null.above
-    uses &= shares > 0
     good = tuple(m for m, entry in enumerate(explained) if entry.good)
     return Agreement(
         labels=tuple(entry.label for entry in explained),
