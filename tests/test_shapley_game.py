@@ -48,7 +48,7 @@ def test_columns_of_players_are_summed_and_empty_players_spread():
         ({"background": np.zeros((2, 2))}, "rows and background must have the same columns"),
         ({"background": np.zeros((0, 3))}, "the background must hold at least one row"),
         ({"X": np.zeros((1, 0)), "background": np.zeros((1, 0))}, "at least one column"),
-        ({"X": np.zeros(3)}, "the rows to explain must be of shape n x n"),
+        ({"X": np.zeros(3)}, "the rows to explain must be of shape n x m"),
         ({"X": np.array([[0, np.nan, 0]])}, r"finite numbers only; got nan at \(0, 1\)"),
         ({"X": np.array([[0, np.inf, 0]]), "missing": True}, "finite numbers or missing values"),
         ({"players": np.array([0, 1])}, "players must give one whole number per column"),

@@ -5,6 +5,7 @@ from the explained row x and all others from z. First step of an explanation: th
 ``Game`` and get checked arrays.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -137,11 +138,13 @@ def make_game(
     Raises
     ------
     ExplanationError
-        If shapes do not fit, a value is infinite (or missing where it may not be), there is no
-        background row or no column, or a column has no player.
+        If shapes or the names of a data frame's columns do not fit, a value is no number or
+        infinite (or missing where it may not be), there is no background row or no column, or a
+        column has no player.
     """
     rows = finite_matrix(X, "the rows to explain", missing=missing)
     others = finite_matrix(background, "the background", missing=missing)
+    _check_names(X, background)
     if rows.shape[1] != others.shape[1]:
         raise ExplanationError(
             f"rows and background must have the same columns; got {rows.shape[1]} and "
@@ -165,8 +168,27 @@ def make_game(
     )
 
 
+def _check_names(X: Any, background: Any) -> None:
+    """Refuse data frames whose columns are not the same ones in the same order."""
+    if not (hasattr(X, "columns") and hasattr(background, "columns")):
+        return
+    for here, there in zip(X.columns, background.columns, strict=False):
+        if here != there:
+            raise ExplanationError(
+                "rows and background must have the same columns in the same order; got "
+                f"{here!r} where the background has {there!r}: reorder one of them."
+            )
+
+
 def _player_labels(players: ArrayLike | None, n_columns: int, n_players: int | None) -> Integers:
-    labels = np.arange(n_columns) if players is None else np.asarray(players)
+    if n_players is not None and not (isinstance(n_players, int | np.integer) and n_players >= 1):
+        raise ExplanationError(f"n_players must be a whole number above 0; got {n_players!r}.")
+    try:
+        labels = np.arange(n_columns) if players is None else np.asarray(players)
+    except ValueError:  # lists of different lengths
+        raise ExplanationError(
+            f"players must give one whole number per column ({n_columns}); got nested lists."
+        ) from None
     if labels.shape != (n_columns,) or labels.dtype.kind not in "iu":
         raise ExplanationError(
             f"players must give one whole number per column ({n_columns}); got an array of shape "
@@ -197,14 +219,15 @@ def finite_matrix(
     Raises
     ------
     ExplanationError
-        If the shape differs or a value is infinite, or missing where it may not be.
+        If the shape differs or a value is no number or infinite, or missing where it may not be.
     """
-    matrix = np.ascontiguousarray(values, dtype=np.float64)
+    matrix = _numbers(values, name)
     fits = matrix.ndim == len(shape) and all(
         want is None or want == got for want, got in zip(shape, matrix.shape, strict=True)
     )
     if not fits:
-        wanted = " x ".join("n" if want is None else str(want) for want in shape)
+        letters = iter("nm")
+        wanted = " x ".join(next(letters) if want is None else str(want) for want in shape)
         raise ExplanationError(f"{name} must be of shape {wanted}; got {matrix.shape}.")
     bad = np.isinf(matrix) if missing else ~np.isfinite(matrix)
     if bad.any():
@@ -214,3 +237,52 @@ def finite_matrix(
             f"{matrix[tuple(np.argwhere(bad)[0])]} at ({place})."
         )
     return matrix
+
+
+def _numbers(values: Any, name: str) -> Array:
+    """Read a float64 array; neither text nor complex numbers are taken for numbers."""
+    if hasattr(values, "toarray"):
+        raise ExplanationError(f"{name} must be a dense table; got a sparse one: pass .toarray().")
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind not in "biufO":
+            raise TypeError(f"values of type {array.dtype}")
+        return np.ascontiguousarray(array, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ExplanationError(
+            f"{name} must hold numbers in rows of one length; {error}."
+        ) from None
+
+
+def finite_number(value: Any, name: str, *, above: float | None = None) -> float:
+    """Read one finite number.
+
+    Raises
+    ------
+    ExplanationError
+        If it is none, or not above ``above``.
+    """
+    try:
+        number = math.nan if isinstance(value, str) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if math.isfinite(number) and (above is None or number > above):
+        return number
+    bound = "finite" if above is None else f"finite and above {above:g}"
+    raise ExplanationError(f"{name} must be {bound}; got {value!r}.")
+
+
+def refuse_overflow(values: Array) -> Array:
+    """Return values as they are.
+
+    Raises
+    ------
+    ExplanationError
+        If they have left the range of float64.
+    """
+    if not np.isfinite(values).all():
+        raise ExplanationError(
+            "the values must stay within float64; they do not: the columns are too large, scale "
+            "them before the model is fitted."
+        )
+    return values

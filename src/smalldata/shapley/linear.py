@@ -1,8 +1,9 @@
 """Exact Shapley values of a linear function: coef * (x - mean background), summed by player."""
 
+import numpy as np
 from numpy.typing import ArrayLike
 
-from smalldata.shapley.game import Array, finite_matrix, make_game
+from smalldata.shapley.game import Array, finite_matrix, make_game, refuse_overflow
 
 
 def linear_values(
@@ -43,7 +44,7 @@ def linear_values(
     Raises
     ------
     ExplanationError
-        If shapes do not fit or a value is missing or infinite.
+        If shapes do not fit, or a value is missing, infinite or too large.
 
     Examples
     --------
@@ -55,7 +56,9 @@ def linear_values(
     n_columns = game.rows.shape[1]
     weights = finite_matrix(coef, "coef", shape=(None, n_columns))
     offsets = finite_matrix(intercept, "intercept", shape=(len(weights),))
-    centre = game.background.mean(axis=0)
-    moved = (game.rows - centre)[:, None, :] * weights
-    values = game.sum_columns(moved).transpose(0, 2, 1)
-    return game.spread(values), offsets + weights @ centre
+    with np.errstate(over="ignore", invalid="ignore"):  # looked for afterwards
+        centre = game.background.mean(axis=0)
+        moved = (game.rows - centre)[:, None, :] * weights
+        values = game.sum_columns(moved).transpose(0, 2, 1)
+        base_values = offsets + weights @ centre
+    return game.spread(refuse_overflow(values)), refuse_overflow(base_values)

@@ -17,16 +17,23 @@ games, International Journal of Game Theory 28:547-565), so that two players' in
     degree 1: 0        degree 2: 2 D_p D_r        degree 3: 3 D_p D_r (2 B + T)
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from smalldata.errors import ExplanationError
-from smalldata.shapley.game import Array, Game, finite_matrix, make_game
+from smalldata.shapley.game import (
+    Array,
+    Game,
+    finite_matrix,
+    finite_number,
+    make_game,
+    refuse_overflow,
+)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # looked for in what is returned
 def polynomial_values(
     X: ArrayLike,
     background: ArrayLike,
@@ -69,7 +76,8 @@ def polynomial_values(
     Raises
     ------
     ExplanationError
-        If shapes do not fit, a value is missing or infinite, or the degree is not 1, 2 or 3.
+        If shapes do not fit, a value is missing, infinite or too large, or the degree is not 1, 2
+        or 3.
 
     Examples
     --------
@@ -111,9 +119,11 @@ def polynomial_values(
             for position, step in zip(np.flatnonzero(sizes > 1), steps, strict=True):
                 values[row, position] -= weights @ (np.square(step) * total).sum(axis=0) / 2
     values /= len(game.background)
-    return game.spread(values), machine.intercept + weights @ (base**degree).mean(axis=0)
+    base_values = machine.intercept + weights @ (base**degree).mean(axis=0)
+    return game.spread(refuse_overflow(values)), refuse_overflow(base_values)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # looked for in what is returned
 def polynomial_interactions(
     X: ArrayLike,
     background: ArrayLike,
@@ -177,7 +187,7 @@ def polynomial_interactions(
             values[row, first, :first] = pairs @ weights.T
             values[row, :first, first] = values[row, first, :first]
     values /= len(game.background)
-    return values
+    return refuse_overflow(values)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -212,8 +222,6 @@ def _make_polynomial(
             f"the polynomial kernel is explained for degree 1, 2 and 3; got {degree}: "
             "choose one of them, or the rbf kernel."
         )
-    if not (math.isfinite(gamma) and math.isfinite(coef0)):
-        raise ExplanationError(f"gamma and coef0 must be finite; got {gamma} and {coef0}.")
-    scaled = gamma * centres
-    base = game.background @ scaled.T + coef0
+    scaled = finite_number(gamma, "gamma") * centres
+    base = game.background @ scaled.T + finite_number(coef0, "coef0")
     return _PolynomialMachine(game=game, scaled=scaled, coef=weights, intercept=offsets, base=base)

@@ -20,7 +20,14 @@ from numpy.typing import ArrayLike
 
 from smalldata.compiling import compiled
 from smalldata.errors import ExplanationError
-from smalldata.shapley.game import Array, Game, Integers, finite_matrix, make_game
+from smalldata.shapley.game import (
+    Array,
+    Game,
+    Integers,
+    finite_matrix,
+    finite_number,
+    make_game,
+)
 from smalldata.shapley.quadrature import SMALLEST_TOLERANCE, n_nodes, rules
 
 # Factors of one block of support rows, in bytes: what is held at once besides the result.
@@ -161,8 +168,7 @@ def make_rbf(
     centres = finite_matrix(support, "support", shape=(None, n_columns))
     weights = finite_matrix(coef, "coef", shape=(None, len(centres)))
     offsets = finite_matrix(intercept, "intercept", shape=(len(weights),))
-    if not (math.isfinite(gamma) and gamma > 0):
-        raise ExplanationError(f"gamma must be finite and above 0; got {gamma}.")
+    gamma = finite_number(gamma, "gamma", above=0)
     kernel_rows = np.empty((len(game.rows), len(centres)))
     kernel_background = np.empty((len(game.background), len(centres)))
     for i, centre in enumerate(centres):
