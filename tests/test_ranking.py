@@ -31,7 +31,7 @@ from smalldata.tuning import TuningOptions, make_tuner
 from toys import binary_toy, classes_toy, values_toy
 
 
-def rank(task, model, select, *, rows=None, seed=0, **values):
+def rank(task, model, select, *, rows=None, seed=0, k=1, **values):
     rows = np.arange(task.n_samples) if rows is None else rows
     return rank_features(
         load_learner(model, **values),
@@ -39,7 +39,7 @@ def rank(task, model, select, *, rows=None, seed=0, **values):
         task.y[rows],
         None,
         info=task.info,
-        preprocessing=Preprocessing(select=select, k=1),
+        preprocessing=Preprocessing(select=select, k=k),
         seed=seed,
         device="cpu",
     )
@@ -157,6 +157,23 @@ def test_entry_into_the_path_of_classes_agrees_with_scikit_learn(n_classes):
     np.testing.assert_array_equal(entry >= share, used)
 
 
+def test_the_path_ends_where_enough_have_entered():
+    rng = np.random.default_rng(0)
+    X = scaled(rng.normal(size=(50, 30)))
+    y = X @ rng.normal(size=30) + rng.normal(size=50)
+    whole, _ = enter_path(X, y, n_classes=0)
+    players = np.repeat(np.arange(15), 2)
+    for most in (1, 4, 9):
+        entry, _ = enter_path(X, y, n_classes=0, players=players, most=most)
+        last = entry[entry > 0].min()
+        np.testing.assert_array_equal(entry, np.where(whole >= last, whole, 0.0))
+        assert len(set(players[entry > 0])) >= most
+        assert len(set(players[entry > last])) < most
+    task = values_toy(n_features=12)
+    ranking = rank(task, "linear", "linear")
+    assert ranking[0] == rank(task, "linear", "linear", k=12)[0]
+
+
 def test_a_categorical_enters_as_one_feature_and_constants_come_last():
     task = binary_toy(n_features=4)
     levels = np.where(task.y == 1, "a", np.where(np.arange(30) % 2, "b", "c"))
@@ -165,7 +182,7 @@ def test_a_categorical_enters_as_one_feature_and_constants_come_last():
         dataclasses.replace(task.dataset, X=X, feature_blocks=("features",) * X.shape[1])
     )
     for select in ("linear", "shap"):
-        ranking = rank(changed, "linear", select)
+        ranking = rank(changed, "linear", select, k=7)
         assert sorted(ranking) == list(range(7))
         assert ranking[0] == 5
         assert set(ranking[-2:]) == {4, 6}
@@ -244,7 +261,7 @@ def test_selection_on_pure_noise_reads_chance_inside_the_folds_and_screams_outsi
         inside.append(np.mean([fold.scores["roc_auc"].value for fold in record.folds]))
         if seed > 1:
             continue
-        leading = np.sort(rank(task, "linear", select)[:10])
+        leading = np.sort(rank(task, "linear", select, k=10)[:10])
         chosen = dataclasses.replace(
             task.dataset, X=task.X.iloc[:, leading], feature_blocks=("features",) * 10
         )

@@ -25,7 +25,8 @@ Keys
                        table and h5ad take dataset.path=FILE dataset.target=COLUMN
   cv=NAME              {cv}; cv.n_splits=5 cv.train_size=40
   measure=NAME         the primary measure
-  preprocess.select=univariate preprocess.k=50   selection inside the folds
+  preprocess.select=univariate preprocess.k=50   selection inside the folds (or linear, shap)
+  experiment=signature      a small panel of features: size and members chosen inside the folds
   model.learner.KEY=VALUE   a hyperparameter (see `models`)
   tune=optuna tune.trials=50   tuned inside each outer fold
   explain=shap|none  seed=0  n_jobs=2  device=auto|cpu|cuda  outputs=DIR  dry_run=true

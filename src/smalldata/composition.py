@@ -156,8 +156,8 @@ def one_sentence(overrides: Sequence[str]) -> Iterator[None]:
         if "Config group override" not in str(error):  # what a job raised is its own
             raise
         raise ConfigError(
-            "dataset, model, cv, preprocess, tune and explain must name a file of conf/; "
-            "one of them got something else."
+            "dataset, model, cv, preprocess, tune, explain and experiment must name a file of "
+            "conf/; one of them got something else."
         ) from None
 
 
@@ -185,7 +185,7 @@ def _missing_file(missing: str) -> str:
 def _not_composed(message: str, overrides: Sequence[str]) -> str:
     if several := re.search(r"Ambiguous value for argument '([^=]+)=(.*)'", message):
         key, value = several.groups()
-        instead = "" if key in _GROUPS else f" A list is written {key}=[{value}]."
+        instead = "" if key in (*_GROUPS, "experiment") else f" A list is written {key}=[{value}]."
         return f"{key} must be one value; got {value!r}. Add -m for a grid of them.{instead}"
     if wrong := re.search(r"Error merging override '?([^=]+)=(.*)", message):
         key, value = wrong.groups()

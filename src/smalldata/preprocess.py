@@ -73,9 +73,10 @@ class Preprocessing:
         if self.select != "none" and (
             isinstance(self.k, bool) or not isinstance(self.k, int) or self.k < 1
         ):
+            hint = "; experiment=signature chooses it." if self.k is None else "."
             raise ConfigError(
                 f"preprocess.select={self.select} needs preprocess.k, an integer of at least 1; "
-                f"got {self.k!r}."
+                f"got {self.k!r}{hint}"
             )
 
 

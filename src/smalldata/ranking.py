@@ -30,7 +30,7 @@ EVALUATIONS = 2_000
 L1_RATIO = 0.5
 """Share of the L1 penalty along the elastic-net path: twins enter together."""
 
-PATH = tuple(float(share) for share in np.geomspace(1.0, 0.01, 31)[1:])
+PATH = tuple(float(share) for share in np.geomspace(1.0, 0.01, 61)[1:])
 """L1 penalties of the path, as shares of the smallest one at which no column is used."""
 
 
@@ -107,14 +107,13 @@ class PathRanker:
     """Ranks by the order in which features enter an elastic-net path, whatever the learner.
 
     A feature enters at the largest penalty at which one of its columns is used; of those that
-    enter together the larger coefficient leads. Features that never enter follow by their
-    univariate association.
+    enter together the larger coefficient leads. The path ends where as many have entered as
+    ``preprocessing.k`` keeps; the others follow by their univariate association.
 
     Attributes
     ----------
     info : TaskInfo
     preprocessing : Preprocessing
-        Its selection is left out.
     """
 
     info: TaskInfo
@@ -128,7 +127,13 @@ class PathRanker:
         classify = self.info.kind.is_classification
         step = Preprocessor(numeric_transform=self.preprocessing.transform, classify=classify)
         encoded = step.fit_transform(X, y)
-        entry, size = enter_path(encoded, y, n_classes=self.info.n_classes if classify else 0)
+        entry, size = enter_path(
+            encoded,
+            y,
+            n_classes=self.info.n_classes if classify else 0,
+            players=step.players_,
+            most=self.preprocessing.k,
+        )
         scores = np.zeros((2, X.shape[1]))
         for column, feature in enumerate(step.players_):
             found = (entry[column], size[column])
@@ -136,7 +141,14 @@ class PathRanker:
         return order_features(list(scores), _univariate(X, y, self.info, self.preprocessing))
 
 
-def enter_path(X: Array, y: NDArray[Any], *, n_classes: int) -> tuple[Array, Array]:
+def enter_path(
+    X: Array,
+    y: NDArray[Any],
+    *,
+    n_classes: int,
+    players: NDArray[np.int64] | None = None,
+    most: int | None = None,
+) -> tuple[Array, Array]:
     """Follow an elastic-net path from the largest penalty down.
 
     Parameters
@@ -147,12 +159,16 @@ def enter_path(X: Array, y: NDArray[Any], *, n_classes: int) -> tuple[Array, Arr
         Class codes, or values.
     n_classes : int
         0: least squares; 2: logistic; more: multinomial loss.
+    players : ndarray of shape (n_columns,), optional
+        Feature of each column; default: one each.
+    most : int, optional
+        The path ends where so many features have entered; default: where all have.
 
     Returns
     -------
     entry : ndarray of shape (n_columns,)
         Largest L1 penalty at which the column is used, as a share of the smallest at which none
-        is; 0 where it never is.
+        is; 0 where it is not up to the end.
     size : ndarray of shape (n_columns,)
         Its largest absolute coefficient there.
     """
@@ -160,6 +176,8 @@ def enter_path(X: Array, y: NDArray[Any], *, n_classes: int) -> tuple[Array, Arr
 
     design = Design.of(X)
     entry, size = np.zeros(X.shape[1]), np.zeros(X.shape[1])
+    players = np.arange(X.shape[1]) if players is None else players
+    most = min(most or X.shape[1], len(np.unique(players)))
     if design.variance == 0:
         return entry, size
     loss: LossName = "squared"
@@ -182,7 +200,7 @@ def enter_path(X: Array, y: NDArray[Any], *, n_classes: int) -> tuple[Array, Arr
         used = np.abs(fit_elastic_net(problem).coef).max(axis=1)
         fresh = (used > 0) & (entry == 0)
         entry[fresh], size[fresh] = share, used[fresh]
-        if np.all(entry > 0):
+        if len(np.unique(players[entry > 0])) >= most:
             break
     return entry, size
 
