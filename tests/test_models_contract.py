@@ -363,6 +363,7 @@ def test_margin_form_is_the_fitted_function(name, kind):
     X = pipeline["preprocess"].transform(task.X.iloc[N_TRAIN:])
     estimator = pipeline["estimator"]
     form = learner.margin_form(estimator)
+    assert learner.traits.sampled == isinstance(form, CallableForm)
     found = evaluate_form(form, X)
     n_outputs = len(task.classes) if kind is TaskKind.MULTICLASS else 1
     assert found.shape == (len(X), n_outputs)
