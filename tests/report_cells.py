@@ -1,9 +1,12 @@
 """Small real cells for the report tests: scikit-learn models, cross-validated and explained
 exactly."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
+from smalldata.evidence import Faithfulness, Interactions, NullImportances
 from smalldata.measures import score_prediction
 from smalldata.results import Explanation, FoldResult, Prediction, RunRecord
 from smalldata.task import Dataset, Provenance, Task, TaskKind, make_task
@@ -205,3 +208,51 @@ def make_explanation(
         "seconds": 0.4,
     }
     return Explanation(**{**content, **changes})
+
+
+def add_evidence(
+    task: Task, record: RunRecord, explanation: Explanation, n: int = 8
+) -> Explanation:
+    """The explanation with interactions of its first features and with scores without them.
+
+    The numbers are made up, but for their shapes and their order: the pair of the two leading
+    features is the strongest, and the leading features cost more than random ones.
+    """
+    rng = np.random.default_rng(0)
+    importance = np.abs(explanation.values).mean(axis=(0, 2))
+    leading = np.argsort(-importance, kind="stable")[:n]
+    folds = np.unique(np.stack([explanation.repeat, explanation.fold], axis=1), axis=0)
+    size = 0.1 * np.sqrt(np.outer(importance[leading], importance[leading]))
+    drawn = rng.uniform(0.8, 1.2, (len(folds), n, n, explanation.values.shape[2]))
+    magnitude = size[None, :, :, None] * (drawn + drawn.transpose(0, 2, 1, 3))
+    magnitude[:, 0, 1] *= 3
+    magnitude[:, 1, 0] = magnitude[:, 0, 1]
+    magnitude[:, range(n), range(n)] = 0
+    sizes = np.array([0, 1, 2, 5, 10, task.n_features])
+    up = 1.0 if task.kind is not TaskKind.REGRESSION else -1.0
+    lost = np.log1p(sizes) / np.log1p(task.n_features)
+    noise = rng.normal(scale=0.01, size=(len(folds), 1))
+    return replace(
+        explanation,
+        interactions=Interactions(
+            feature=leading, magnitude=magnitude, repeat=folds[:, 0], fold=folds[:, 1]
+        ),
+        faithfulness=Faithfulness(
+            measure=record.measure,
+            n_removed=sizes,
+            leading=0.9 - up * 0.4 * np.sqrt(lost) + noise,
+            random=(0.9 - up * 0.4 * lost**2 + noise)[:, None, :].repeat(3, axis=1),
+            repeat=folds[:, 0],
+            fold=folds[:, 1],
+        ),
+    )
+
+
+def make_null(explanation: Explanation, n: int = 19, *, share: float = 0.5) -> NullImportances:
+    """Importances on permuted labels that reach a share of the largest true one."""
+    observed = np.abs(explanation.values).mean(axis=(0, 2))
+    values = np.random.default_rng(0).uniform(0, 0.9, (n, len(observed)))
+    values[0, 0] = 1.0
+    return NullImportances(
+        permutation=np.arange(n), values=share * observed.max() * values, observed=observed
+    )

@@ -13,14 +13,22 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from report_cells import HOSTILE, make_explanation, make_record, make_toy_task
+from report_cells import (
+    HOSTILE,
+    add_evidence,
+    make_explanation,
+    make_null,
+    make_record,
+    make_toy_task,
+)
 from smalldata.comparison import compare
 from smalldata.report import index_html, print_comparison, report_html
-from smalldata.report.attributions import N_PLOTTED, N_TABLE, summarize_explanation
+from smalldata.report.attributions import N_TABLE, summarize_explanation
 from smalldata.report.outcomes import pool_repeats, summarize_outcomes
 from smalldata.report.overview import summarize_comparison
 from smalldata.report.plain import plain
 from smalldata.report.render import embed_json
+from smalldata.report.samples import N_PLOTTED
 from smalldata.report.summarize import summarize_cell
 from smalldata.results import Explanation
 
@@ -72,7 +80,7 @@ def cells(request):
     skipped = make_record(
         task, "mlp", skipped="takes at most 5 features, the task has 12", folds=()
     )
-    explanation = make_explanation(task, records[0])
+    explanation = add_evidence(task, records[0], make_explanation(task, records[0]))
     return task, [*records, failed, skipped], explanation
 
 
@@ -84,6 +92,7 @@ def report_of(cells, *, explained: bool = True) -> Page:
             records[0],
             explanation=explanation if explained else None,
             comparison=compare(records),
+            null=make_null(explanation) if explained else None,
         )
     )
 
@@ -136,7 +145,8 @@ def test_every_figure_has_a_place_an_alternative_text_and_a_table(cells):
 def test_report_draws_what_its_kind_of_task_needs(cells):
     task, _, _ = cells
     names = {figure["name"] for figure in report_of(cells).data["figures"]}
-    explained = {"importance", "beeswarm", "dependence", "waterfall"}
+    explained = {"importance", "beeswarm", "heatmap", "dependence", "waterfall"}
+    explained |= {"steadiness", "twins", "removals", "pairs"}
     if task.kind.is_classification:
         expected = {"roc", "precision_recall", "calibration", "confusion", "probabilities"}
     else:
@@ -374,9 +384,11 @@ def test_hostile_names_are_text_everywhere(kind):
     ]
     bad = make_record(task, "svm", fail=1)
     explanation = make_explanation(task, records[0], notes=(HOSTILE[1],))
+    explanation = add_evidence(task, records[0], explanation)
+    null = make_null(explanation)
     comparison = compare([*records, bad])
     pages = [
-        report_html(task, records[0], explanation=explanation, comparison=comparison),
+        report_html(task, records[0], explanation=explanation, comparison=comparison, null=null),
         index_html(
             comparison,
             [*records, bad],
@@ -398,8 +410,9 @@ def test_hostile_names_are_text_everywhere(kind):
         assert any(HOSTILE[1] in str(name) for name in names), "a name was changed on its way"
     # A name is never part of a specification: whatever the names, the specs are the same.
     usual = make_record(harmless, "linear")
-    plain_page = Page(report_html(harmless, usual, explanation=make_explanation(harmless, usual)))
-    hostile_page = Page(report_html(task, records[0], explanation=explanation))
+    other = add_evidence(harmless, usual, make_explanation(harmless, usual))
+    plain_page = Page(report_html(harmless, usual, explanation=other, null=make_null(other)))
+    hostile_page = Page(report_html(task, records[0], explanation=explanation, null=null))
     for figure in (*plain_page.data["figures"], *hostile_page.data["figures"]):
         assert not any(name in json.dumps(figure["spec"]) for name in ("gene_", "alert", "onerror"))
 
@@ -467,12 +480,15 @@ def test_pages_stay_small():
     task = make_toy_task(n_samples=333, n_features=130)
     record = make_record(task, n_repeats=5, n_splits=5)
     explanation = wide_explanation(333, 130, 1, task.dataset.feature_names)
-    assert len(report_html(task, record, explanation=explanation).encode()) < 2_000_000
+    explanation = add_evidence(task, record, explanation, 20)
+    html = report_html(task, record, explanation=explanation, null=make_null(explanation, 99))
+    assert len(html.encode()) < 2_000_000
 
     wide = make_toy_task("multiclass", n_samples=57, n_features=6830, n_classes=8)
     record = make_record(wide, "dummy", n_repeats=5, n_splits=5)
     explanation = wide_explanation(57, 6830, 8, wide.dataset.feature_names)
-    html = report_html(wide, record, explanation=explanation)
+    explanation = add_evidence(wide, record, explanation, 20)
+    html = report_html(wide, record, explanation=explanation, null=make_null(explanation, 99))
     assert len(html.encode()) < 5_000_000
     text = Page(html).text
     assert f"The first {N_TABLE} of 6830 features" in text

@@ -4,7 +4,7 @@ import pytest
 
 from report_cells import make_explanation, make_record, make_toy_task
 from smalldata.comparison import compare
-from smalldata.report import doubts, wording
+from smalldata.report import doubts, sureness, wording
 from smalldata.report.overview import summarize_comparison
 from smalldata.report.summarize import summarize_cell
 from smalldata.report.verdict import say_comparison
@@ -60,6 +60,15 @@ def test_measures_without_a_chance_level_say_nothing_without_dummy():
     assert wording.say_against_dummy(primary(0.9, None, None), None) == []
 
 
+PLAIN = {
+    "standard_error": None,
+    "relative_error": None,
+    "notes": [],
+    **dict.fromkeys(("steady", "null", "removals", "pairs", "twins")),
+}
+"""An exact explanation of which nothing else is known."""
+
+
 def feature(name: str, frequency: float, share: float = 0.1, direction: str = "up") -> dict:
     return {"name": name, "frequency": frequency, "share": share, "direction": direction}
 
@@ -78,7 +87,7 @@ def feature(name: str, frequency: float, share: float = 0.1, direction: str = "u
 )
 def test_steadiness(frequencies, said):
     leading = [feature(name, f) for name, f in zip(("tau", "p_tau"), frequencies, strict=True)]
-    assert said in wording.say_steadiness(leading, 10, 25)
+    assert said in sureness.say_steadiness(leading, 10, 25)
 
 
 def test_features_name_their_direction_and_what_is_unused():
@@ -192,12 +201,9 @@ def test_only_as_many_features_are_asked_to_be_steady_as_can_lead():
         "n_features": 6,
         "n_folds": 5,
         "top_k": 2,
-        "blocks": [],
-        "relative_error": None,
-        "notes": [],
+        **PLAIN,
     }
-    task = {"kind": "binary", "positive": "yes", "target": "y"}
-    assert any("is steady: a and b are" in said for said in wording.say_features(task, explanation))
+    assert "is steady: a and b are" in sureness.say_sureness(explanation)[0]
     assert doubts.doubt_explanation(explanation) == []
 
 

@@ -13,8 +13,9 @@ from smalldata.report.plain import (
     format_percent,
     sentence,
 )
+from smalldata.report.sureness import MOSTLY, NAMED, NO_PAIRS, POOR, say_twins
 from smalldata.report.tuning_wording import doubt_tuning
-from smalldata.report.wording import MOSTLY, is_clear
+from smalldata.report.wording import is_clear
 
 FEW_SAMPLES = 100
 FEW_IN_CLASS = 20
@@ -25,6 +26,8 @@ NOISY_VALUES = 0.1
 """Standard error over mean |phi| above which sampled Shapley values are called noisy."""
 SLOPE = (0.7, 1.4)
 """Calibration slopes outside of which probabilities are called too extreme or too timid."""
+TWINS_DOUBTED = 2
+"""Most groups of features that share credit which are named among the doubts."""
 ONE_STUDY = (
     "All numbers come from one data set; only samples from elsewhere show whether they hold there."
 )
@@ -156,7 +159,7 @@ def doubt_beyond_linear(linear: dict[str, Any], *, better: str) -> list[str]:
 
 
 def doubt_explanation(explanation: dict[str, Any] | None) -> list[str]:
-    """Point at noisy sampled values, a ranking that is not steady, notes."""
+    """Point at noisy values, a ranking that is not steady or not borne out, twins, notes."""
     if explanation is None:
         return []
     doubts = []
@@ -166,13 +169,24 @@ def doubt_explanation(explanation: dict[str, Any] | None) -> list[str]:
             "The Shapley values are sampled and noisy: their standard error is "
             f"{format_percent(error)} of a typical value."
         )
-    n_leading = min(5, explanation["top_k"])
+    n_leading = min(NAMED, explanation["top_k"])
     leading = [entry for entry in explanation["features"][:n_leading] if entry["share"] > 0]
+    steady = explanation["steady"]
     if explanation["n_folds"] > 1 and leading:
         loose = [entry["name"] for entry in leading if entry["frequency"] < MOSTLY]
-        if 2 * len(loose) > len(leading):
+        poor = steady is not None and steady["stability"] is not None and steady["stability"] < POOR
+        if 2 * len(loose) > len(leading) or poor:
             doubts.append(
                 "Which features lead depends on the fold: do not build on one of them alone."
             )
-    doubts += [sentence(text) for text in explanation["notes"]]
+    null = explanation["null"]
+    if leading and null is not None and null["enough"] and not null["above"]:
+        doubts.append("No feature is more important than chance alone makes some feature.")
+    removals = explanation["removals"]
+    if leading and removals is not None and not (removals["gap"]["low"] or 0) > 0:
+        doubts.append(
+            "The leading features are not shown to carry the score: random ones are missed as much."
+        )
+    doubts += say_twins(explanation["twins"], leading=NAMED)[:TWINS_DOUBTED]
+    doubts += [sentence(text) for text in explanation["notes"] if text not in NO_PAIRS]
     return doubts

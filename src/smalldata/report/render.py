@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from smalldata.celltrials import CellTrials
 from smalldata.evidence import NullImportances
-from smalldata.report import plain, tuning_wording, wording
+from smalldata.report import plain, sureness, tuning_wording, wording
 from smalldata.report.doubts import say_doubts
 from smalldata.report.figures import (
     cell_figures,
@@ -141,6 +141,8 @@ def report_page(
         )
         + tuning_wording.say_tuned(tuning),
         "features": wording.say_features(summary["task"], summary["explanation"]),
+        "sureness": sureness.say_sureness(summary["explanation"]),
+        "company": _say_company(summary),
         "doubts": say_doubts(summary, primary, tuning),
         "signature": None if signature is None else say_signature(signature),
         "tuning": None if tuning is None else tuning_wording.say_tuning(tuning),
@@ -155,6 +157,16 @@ def report_page(
         "has_index": comparison is not None,
     }
     return Page(template="report.html", figures=page, context=context)
+
+
+def _say_company(summary: Mapping[str, Any]) -> list[str]:
+    explanation = summary["explanation"]
+    if explanation is None:
+        return []
+    return [
+        *sureness.say_twins(explanation["twins"]),
+        *sureness.say_pairs(explanation),
+    ]
 
 
 def index_html(
@@ -297,7 +309,10 @@ def _render(template: str, page: Figures, **context: Any) -> str:
     data = {key: page[key] for key in ("datasets", "params")}
     data["config"] = CONFIG
     data["figures"] = [
-        {key: entry[key] for key in ("name", "spec", "table", "datasets", "params", "controls")}
+        {
+            key: entry[key]
+            for key in ("name", "spec", "table", "datasets", "params", "controls", "marked")
+        }
         for entry in page["figures"]
     ]
     return environment.get_template(template).render(

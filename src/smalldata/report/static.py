@@ -13,7 +13,7 @@ from math import prod
 from typing import Any
 
 from smalldata.errors import ConfigError
-from smalldata.report.figures.grammar import CONFIG, INK, Figures, Spec
+from smalldata.report.figures.grammar import CONFIG, INK, PAGE_SIGNALS, Figures, Spec
 from smalldata.report.plain import plain
 from smalldata.storage import safe_name
 
@@ -144,7 +144,9 @@ def _file_part(text: str) -> str:
 
 def _standalone(figure: dict[str, Any], page: Figures, choice: Mapping[str, Any]) -> Spec:
     spec: Spec = _painted(deepcopy(figure["spec"]))
-    values = figure["controls"] | {name: option["value"] for name, option in choice.items()}
+    values = PAGE_SIGNALS | figure["controls"]
+    values |= {name: option["value"] for name, option in choice.items()}
+    values |= dict.fromkeys(figure.get("marked", ()))  # on paper no sample is picked out
     spec["params"] = [
         *({"name": name, "value": value} for name, value in values.items()),
         *({"name": name, "value": plain(page["params"][name])} for name in figure["params"]),

@@ -12,7 +12,6 @@ from smalldata.evidence import NullImportances
 from smalldata.measures import Measure, find_measure, measures_for
 from smalldata.report.attributions import summarize_explanation
 from smalldata.report.outcomes import summarize_outcomes
-from smalldata.report.permuted import summarize_null
 from smalldata.report.plain import flatten, plain
 from smalldata.results import Comparison, ComparisonRow, Explanation, PairwiseTest, RunRecord
 from smalldata.significance import corrected_interval
@@ -61,10 +60,9 @@ def summarize_cell(
         "outcomes": summarize_outcomes(task, record),
         "explanation": None
         if explanation is None
-        else {
-            **summarize_explanation(task, explanation),
-            "null": None if null is None else summarize_null(null, explanation.feature_names),
-        },
+        else summarize_explanation(
+            task, explanation, null=null, test_train_ratio=record.test_train_ratio
+        ),
         "settings": _settings(record),
     }
 

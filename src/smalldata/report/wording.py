@@ -16,8 +16,6 @@ from smalldata.report.plain import (
     join_words,
 )
 
-STEADY, MOSTLY = 0.9, 0.6
-"""Share of folds in which a feature leads, for it to be called steady or mostly there."""
 SIGNIFICANT = 0.05
 """Largest p-value, after Holm's correction, at which a difference is called clear."""
 
@@ -219,7 +217,7 @@ def _say_rank(against: dict[str, Any]) -> list[str]:
 
 
 def say_features(task: dict[str, Any], explanation: dict[str, Any] | None) -> list[str]:
-    """Name the features the model leans on, their direction, and how steady they are."""
+    """Name the features the model leans on, and their direction."""
     if explanation is None:
         return ["This model was not explained (explain=none)."]
     features = [entry for entry in explanation["features"] if entry["share"] > 0]
@@ -234,9 +232,6 @@ def say_features(task: dict[str, Any], explanation: dict[str, Any] | None) -> li
     )
     sentences = [f"It leans most on {join_words([entry['name'] for entry in leading])}{of_all}."]
     sentences += _say_direction(task, leading)
-    if explanation["n_folds"] > 1:
-        top_k = explanation["top_k"]
-        sentences.append(say_steadiness(leading[:top_k], top_k, explanation["n_folds"]))
     if explanation["blocks"]:
         first = explanation["blocks"][0]
         sentences.append(
@@ -254,30 +249,3 @@ def _say_direction(task: dict[str, Any], leading: Sequence[dict[str, Any]]) -> l
         if names:
             sentences.append(f"{word} {join_words(names)}: towards {towards}.")
     return sentences
-
-
-def say_steadiness(leading: Sequence[dict[str, Any]], top_k: int, n_folds: int) -> str:
-    """Say in how many folds the leading features lead.
-
-    Example
-    -------
-    >>> say_steadiness([{"name": "tau", "frequency": 1.0}], 10, 5)
-    'The ranking is steady: tau is among the first 10 in at least 90\u202f% of the 5 folds.'
-    """
-    steady = [entry["name"] for entry in leading if entry["frequency"] >= STEADY]
-    loose = [entry for entry in leading if entry["frequency"] < MOSTLY]
-    place = f"among the first {top_k}" if top_k > 1 else "the first"
-    if len(steady) == len(leading):
-        verb = "is" if len(steady) == 1 else "are"
-        return (
-            f"The ranking is steady: {join_words(steady)} {verb} {place} "
-            f"in at least {format_percent(STEADY)} of the {n_folds} folds."
-        )
-    told = loose or leading
-    counts = [f"{entry['name']} in {entry['frequency'] * n_folds:.0f}" for entry in told[1:]]
-    first = f"{told[0]['name']} is {place} in "
-    counts.insert(0, f"{first}{told[0]['frequency'] * n_folds:.0f}")
-    return (
-        f"The ranking is {'not' if loose else 'mostly'} steady: of the {n_folds} folds, "
-        f"{join_words(counts)}."
-    )

@@ -18,12 +18,16 @@ from smalldata.report.figures.grammar import (
     data,
     figure,
     legend_columns,
+    mark_chosen,
     quantitative,
     rows_height,
     swarm,
     tooltip,
 )
 from smalldata.report.figures.importance import NAMES
+
+N_OFFERED = 50
+"""Leading features that can be chosen."""
 
 ZERO_LINE = {
     "gridOpacity": {"condition": {"test": "datum.value === 0", "value": 0.6}, "value": GRID_OPACITY}
@@ -125,7 +129,8 @@ def draw_dependence(
 ) -> None:
     """Draw Shapley value against feature value, for the feature chosen."""
     upwards = "a higher prediction" if task["kind"] == "regression" else towards
-    n_offered = min(12, len(explanation["kept"]))
+    n_offered = min(N_OFFERED, len(explanation["kept"]))
+    first = explanation["explained"][0] if explanation["explained"] else 0
     page["controls"]["f"] = {
         "label": "Feature",
         "options": [{"value": f, "text": explanation["kept"][f]} for f in range(n_offered)],
@@ -154,7 +159,7 @@ def draw_dependence(
         "format(datum.value, '.4~g')"
     )
     spec: Spec = {
-        "height": 320,
+        "height": 380,
         "title": {
             "text": {"expr": "features[f]"},
             "orient": "bottom",
@@ -182,6 +187,7 @@ def draw_dependence(
             "x": quantitative("place", None, axis={"labelExpr": text, "labelFlush": False}),
             "y": quantitative("shap", f"Shapley value ({explanation['scale']})", axis=ZERO_LINE),
             "color": colour,
+            **mark_chosen("s"),
             "tooltip": tooltip(
                 ("sample", "Sample", "text"),
                 ("shown", "Value", "text"),
@@ -197,10 +203,11 @@ def draw_dependence(
             table="phi",
             datasets=["x"],
             params=["features", "levels", "rows", "classes", "codes"],
-            controls={"k": 0, "f": 0},
+            controls={"k": 0, "f": 0, "s": first},
+            marked=["s"],
             caption="Each dot is a sample: the feature's value (right) and how far it moved the "
             f"prediction (up: {upwards})."
             + told
-            + " Samples whose value is missing are not drawn.",
+            + " Ringed: the sample of “One sample”. Samples whose value is missing are not drawn.",
         )
     )

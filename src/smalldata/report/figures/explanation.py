@@ -8,12 +8,15 @@ from typing import Any
 
 from smalldata.report.figures.attributions import draw_beeswarm, draw_dependence
 from smalldata.report.figures.grammar import Figures
+from smalldata.report.figures.heatmap import draw_heatmap
 from smalldata.report.figures.importance import draw_blocks, draw_importance
+from smalldata.report.figures.sureness import draw_removals, draw_steadiness
+from smalldata.report.figures.together import draw_pairs, draw_twins
 from smalldata.report.figures.waterfall import draw_waterfall
 
 
 def explanation_figures(summary: dict[str, Any]) -> Figures:
-    """Draw importance, beeswarm, dependence and waterfall, and several blocks."""
+    """Draw which features count, what they do to each sample, and how sure that is."""
     explanation, task = summary["explanation"], summary["task"]
     page: Figures = {"datasets": {}, "params": {}, "figures": [], "controls": {}}
     if explanation is None:
@@ -55,10 +58,15 @@ def explanation_figures(summary: dict[str, Any]) -> Figures:
         }
     draw_importance(page, explanation, several)
     draw_beeswarm(page, explanation, towards)
+    draw_heatmap(page, explanation, task)
     draw_dependence(page, explanation, task, towards)
     draw_waterfall(page, summary)
+    draw_pairs(page, explanation)
     if explanation["blocks"]:
         draw_blocks(page, explanation)
+    draw_steadiness(page, explanation)
+    draw_removals(page, explanation)
+    draw_twins(page, explanation)
     return page
 
 

@@ -30,6 +30,9 @@ drawing."""
 
 GRID_OPACITY = 0.12
 
+PAGE_SIGNALS = {"narrow": False}
+"""What the page tells every figure: whether there is little room, as on a phone."""
+
 Spec = dict[str, Any]
 Figures = dict[str, Any]
 """``datasets`` and ``params`` by name, ``figures`` in reading order, ``controls`` (signal -> select
@@ -116,11 +119,16 @@ def figure(
     datasets: Sequence[str] = (),
     params: Sequence[str] = (),
     controls: Mapping[str, Any] | None = None,
+    marked: Sequence[str] = (),
     alt: str = "",
 ) -> dict[str, Any]:
-    """Join a spec with what stands around it; ``controls`` are signals and their values."""
+    """Join a spec with what stands around it.
+
+    ``controls`` are signals and their values; the ``marked`` ones only mark something in the
+    drawing, the others also choose the rows of the data table.
+    """
     controls = dict(controls or {})
-    signals = [{"name": key, "value": value} for key, value in controls.items()]
+    signals = [{"name": key, "value": value} for key, value in (PAGE_SIGNALS | controls).items()]
     return {
         "name": name,
         "title": title,
@@ -130,6 +138,7 @@ def figure(
         "datasets": list(dict.fromkeys([table, *datasets])),
         "params": list(params),
         "controls": controls,
+        "marked": list(marked),
         "spec": {
             "width": "container",
             "autosize": {"type": "fit", "contains": "padding", "resize": True},
@@ -246,6 +255,15 @@ def curve_layers(
             },
         },
     ]
+
+
+def mark_chosen(field: str) -> Spec:
+    """Ring the dot of the sample that the signal ``s`` names."""
+    test = f"datum.{field} == s"
+    return {
+        "stroke": {"condition": {"test": test, "value": INK}, "value": "transparent"},
+        "strokeWidth": {"condition": {"test": test, "value": 2.5}, "value": 0},
+    }
 
 
 def diagonal(*, y_start: float = 0.0, y_end: float = 1.0) -> Spec:

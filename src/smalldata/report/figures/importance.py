@@ -7,6 +7,7 @@ from typing import Any
 
 from smalldata.report.figures.grammar import (
     BLUE,
+    GREY,
     Figures,
     Spec,
     axis_names,
@@ -17,14 +18,25 @@ from smalldata.report.figures.grammar import (
     rows_height,
     tooltip,
 )
+from smalldata.report.plain import count
 
-NAMES = {"labelOverlap": False, "title": None, "domain": False, "ticks": False, "labelPadding": 6}
-"""Axis that names rows."""
+NAMES = {
+    "labelOverlap": False,
+    "title": None,
+    "domain": False,
+    "ticks": False,
+    "labelPadding": 6,
+    "labelLimit": {"expr": "narrow ? 140 : 230"},
+}
+"""Axis that names rows, at more length where there is room."""
 
 
 def draw_importance(page: Figures, explanation: dict[str, Any], several: bool) -> None:
     """Draw the leading features; with several classes also over all of them."""
     position = {j: f for f, j in enumerate(explanation["kept_index"])}
+    null = explanation["null"]
+    names = dict(zip(explanation["kept_index"], explanation["kept"], strict=True))
+    above = set(null["above"]) if null is not None else set()
     for code, (name, title, control) in enumerate(
         (("importance", "Importance", "k"), ("importance_all", "Importance over all classes", ""))
     ):
@@ -34,11 +46,16 @@ def draw_importance(page: Figures, explanation: dict[str, Any], several: bool) -
         lists = (
             explanation["importance"][:n_outputs] if not code else explanation["importance"][-1:]
         )
+        # Permuted labels bound the importance over all classes, not that for one of them.
+        bounded = null is not None and (not several or bool(code))
+        told = bounded and null["enough"]
         rows = [
             {
                 "k": k,
                 "place": place,
                 "f": position[entry["feature"]],
+                "above": int(names[entry["feature"]] in above) if told else 1,
+                "null": ("yes" if names[entry["feature"]] in above else "no") if told else "",
                 **{key: entry[key] for key in ("mean", "low", "high")},
             }
             for k, entries in enumerate(lists)
@@ -54,6 +71,8 @@ def draw_importance(page: Figures, explanation: dict[str, Any], several: bool) -
                 "mean": "Mean |Shapley value|",
                 "low": "10th percentile of folds",
                 "high": "90th percentile of folds",
+                "above": "",
+                "null": "Above what permuted labels reach" if told else "",
             },
             lookups={"f": "features", "k": "outputs"},
         )
@@ -76,14 +95,24 @@ def draw_importance(page: Figures, explanation: dict[str, Any], several: bool) -
             "encoding": {"y": y},
             "layer": [
                 {
-                    "mark": {"type": "bar", "color": BLUE, "opacity": 0.85, "cornerRadiusEnd": 2},
+                    "mark": {
+                        "type": "bar",
+                        "opacity": 0.85,
+                        "cornerRadiusEnd": 2,
+                        "cursor": "pointer",
+                    },
                     "encoding": {
                         "x": quantitative("mean", x_title, zero=True),
+                        "color": {
+                            "condition": {"test": "datum.above == 1", "value": BLUE},
+                            "value": GREY,
+                        },
                         "tooltip": tooltip(
                             ("feature", "Feature", "text"),
                             ("mean", "Mean", "number"),
                             ("low", "10th percentile", "number"),
                             ("high", "90th percentile", "number"),
+                            *((("null", "Above permuted labels", "text"),) if told else ()),
                         ),
                     },
                 },
@@ -96,6 +125,8 @@ def draw_importance(page: Figures, explanation: dict[str, Any], several: bool) -
                 },
             ],
         }
+        if bounded:
+            spec["layer"] += _null_rule(null["threshold"], x_title)
         n_all = explanation["n_features"]
         cut = f" The first {n_rows} of {n_all} features." if n_all > n_rows else ""
         page["figures"].append(
@@ -107,10 +138,40 @@ def draw_importance(page: Figures, explanation: dict[str, Any], several: bool) -
                 params=["features", "order"],
                 controls={"k": 0} if control else {},
                 caption="How far a feature moves the prediction on average. Line: from the 10th to "
-                "the 90th percentile "
-                f"of the {explanation['n_folds']} folds.{cut}",
+                f"the 90th percentile of the {explanation['n_folds']} folds. A click shows the "
+                f"feature sample by sample.{cut}{_say_rule(null) if bounded else ''}",
             )
         )
+
+
+def _null_rule(threshold: float, x_title: str) -> list[Spec]:
+    """Dashed line at the largest importance that permuted labels reach."""
+    at = {"values": [{"mean": threshold, "text": "chance"}]}
+    x = quantitative("mean", x_title, zero=True)
+    return [
+        {
+            "data": at,
+            "mark": {"type": "rule", "strokeDash": [5, 4], "strokeWidth": 1.5, "opacity": 0.9},
+            "encoding": {"x": x, "y": None},
+        },
+        {
+            "data": at,
+            "mark": {"type": "text", "align": "left", "dx": 5, "dy": -6, "baseline": "bottom"},
+            "encoding": {"x": x, "y": {"value": 0}, "text": {"field": "text", "type": "nominal"}},
+        },
+    ]
+
+
+def _say_rule(null: dict[str, Any]) -> str:
+    """Tell what the dashed line is."""
+    n = null["n"]
+    line = (
+        f" Dashes: the largest importance that any feature reached on {count(n, 'permutation')} of "
+        "the labels"
+    )
+    if null["enough"]:
+        return f"{line}; grey bars do not pass it."
+    return f"{line}: too few to mark features by ({null['needed']} are needed)."
 
 
 def draw_blocks(page: Figures, explanation: dict[str, Any]) -> None:

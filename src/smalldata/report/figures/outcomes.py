@@ -16,6 +16,7 @@ from smalldata.report.figures.grammar import (
     data,
     dataset,
     figure,
+    mark_chosen,
     quantitative,
     swarm,
     tooltip,
@@ -32,13 +33,14 @@ def cell_figures(summary: dict[str, Any]) -> Figures:
         ``controls`` (signal -> select box).
     """
     outcomes, task = summary["outcomes"], summary["task"]
-    explained = summary["explanation"] is not None
+    explanation = summary["explanation"]
+    chosen = None if explanation is None else explanation["explained"][0]
     page: Figures = {"datasets": {}, "params": {}, "figures": [], "controls": {}}
     if not outcomes:
         return page
     page["params"]["samples"] = [entry["id"] for entry in outcomes["samples"]]
     if task["kind"] == "regression":
-        _observed_predicted(page, outcomes, task, explained=explained)
+        _observed_predicted(page, outcomes, task, chosen=chosen)
         return page
     classes = [entry["name"] for entry in task["classes"]]
     page["params"]["classes"] = classes
@@ -51,7 +53,7 @@ def cell_figures(summary: dict[str, Any]) -> Figures:
     if "roc" in outcomes:
         draw_curves(page, outcomes, task)
     _confusion(page, outcomes, classes)
-    _probabilities(page, outcomes, task, explained=explained)
+    _probabilities(page, outcomes, task, chosen=chosen)
     return page
 
 
@@ -135,7 +137,7 @@ def _confusion(page: Figures, outcomes: dict[str, Any], classes: list[str]) -> N
 
 
 def _probabilities(
-    page: Figures, outcomes: dict[str, Any], task: dict[str, Any], *, explained: bool
+    page: Figures, outcomes: dict[str, Any], task: dict[str, Any], *, chosen: int | None
 ) -> None:
     codes = [1] if task["kind"] == "binary" else range(len(task["classes"]))
     rows = [
@@ -164,6 +166,7 @@ def _probabilities(
         },
         lookups={"s": "samples", "observed": "classes", "predicted": "classes"},
     )
+    ring = {} if chosen is None else {"s": chosen}
     n_classes = len(task["classes"])
     crowd = max(entry["n"] for entry in task["classes"])
     spec: Spec = {
@@ -200,6 +203,7 @@ def _probabilities(
                     "labelExpr": "datum.value == 0 ? 'called right' : 'called wrong'",
                 },
             },
+            **(mark_chosen("row") if ring else {}),
             "tooltip": tooltip(
                 ("sample", "Sample", "text"),
                 ("was", "Observed", "text"),
@@ -210,7 +214,7 @@ def _probabilities(
             ),
         },
     }
-    click = "; a click shows that sample's explanation" if explained else ""
+    click = "; a click shows that sample's explanation" if chosen is not None else ""
     of_class = f"“{names[0]}”" if len(names) == 1 else "the chosen class"
     page["figures"].append(
         figure(
@@ -219,7 +223,8 @@ def _probabilities(
             spec,
             table="samples",
             params=["samples", "classes"],
-            controls={"k": 0},
+            controls={"k": 0, **ring},
+            marked=list(ring),
             caption=f"Probability of {of_class} that models gave which had not seen the sample "
             f"(mean over repeats). Point at a dot for its sample{click}.",
         )
@@ -227,7 +232,7 @@ def _probabilities(
 
 
 def _observed_predicted(
-    page: Figures, outcomes: dict[str, Any], task: dict[str, Any], *, explained: bool
+    page: Figures, outcomes: dict[str, Any], task: dict[str, Any], *, chosen: int | None
 ) -> None:
     rows = [
         {
@@ -263,6 +268,7 @@ def _observed_predicted(
         ("sd", "SD over repeats", "number"),
     )
     mark = {"type": "circle", "size": 44, "opacity": 0.7, "color": BLUE, "cursor": "pointer"}
+    ring = {} if chosen is None else {"s": chosen}
     line: Spec = {
         "data": {"values": [{"x": low, "y": low}, {"x": high, "y": high}]},
         "mark": {
@@ -292,6 +298,7 @@ def _observed_predicted(
                         "encoding": {
                             "x": quantitative("observed", "Observed", scale=scale),
                             "y": quantitative("predicted", "Predicted", scale=scale),
+                            **(mark_chosen("row") if ring else {}),
                             "tooltip": hover,
                         },
                     },
@@ -299,9 +306,11 @@ def _observed_predicted(
             },
             table="samples",
             params=["samples"],
+            controls=ring,
+            marked=list(ring),
             caption=f"{task['target']}: each dot is a sample, predicted by models that had not "
             "seen it (mean over repeats). On the dashes the prediction is right."
-            + (" A click shows that sample's explanation." if explained else ""),
+            + (" A click shows that sample's explanation." if chosen is not None else ""),
         )
     )
     page["figures"].append(
@@ -323,6 +332,7 @@ def _observed_predicted(
                         "encoding": {
                             "x": quantitative("predicted", "Predicted"),
                             "y": quantitative("residual", "Predicted − observed"),
+                            **(mark_chosen("row") if ring else {}),
                             "tooltip": hover,
                         },
                     },
@@ -330,6 +340,8 @@ def _observed_predicted(
             },
             table="samples",
             params=["samples"],
+            controls=ring,
+            marked=list(ring),
             caption="A slope or a curve here is structure that the model has missed.",
         )
     )

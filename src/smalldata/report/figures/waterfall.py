@@ -39,10 +39,14 @@ def draw_waterfall(page: Figures, summary: dict[str, Any]) -> None:
         ],
     }
     bar = {"height": {"band": 0.7}}
+    others = "'all other features'"
+    name = "truncate(features[datum.f], narrow ? 12 : 30)"
+    # Cut names may be equal: the place before the bar, which is not shown, keeps the rows apart.
     label = (
-        f"datum.g > {N_WATERFALL} ? 'all other features' : features[datum.f] + ' = ' + "
-        f"({VALUE_TEXT})"
+        f"datum.g + '|' + (datum.g > {N_WATERFALL} ? {others} : {name} + ' = ' + ({VALUE_TEXT}))"
     )
+    whole = f"datum.g > {N_WATERFALL} ? {others} : features[datum.f]"
+    shown = f"datum.g > {N_WATERFALL} ? '' : {VALUE_TEXT}"
     spec: Spec = {
         "height": rows_height(N_WATERFALL + 1, 24, extra=85),
         "title": {
@@ -81,6 +85,8 @@ def draw_waterfall(page: Figures, summary: dict[str, Any]) -> None:
             {"calculate": "base[k][s] + datum.total", "as": "end"},
             {"calculate": "datum.end - datum.shap", "as": "start"},
             {"calculate": label, "as": "label"},
+            {"calculate": whole, "as": "feature"},
+            {"calculate": shown, "as": "shown"},
             {
                 "calculate": "(datum.shap < 0 ? '−' : '+') + format(abs(datum.shap), '.3~r')",
                 "as": "text",
@@ -92,7 +98,11 @@ def draw_waterfall(page: Figures, summary: dict[str, Any]) -> None:
                 "field": "label",
                 "type": "nominal",
                 "sort": {"field": "g", "op": "min"},
-                "axis": {**NAMES, "labelLimit": 150},
+                "axis": {
+                    **NAMES,
+                    "labelExpr": "slice(datum.label, indexof(datum.label, '|') + 1)",
+                    "labelLimit": 320,
+                },
             }
         },
         "layer": [
@@ -113,7 +123,8 @@ def draw_waterfall(page: Figures, summary: dict[str, Any]) -> None:
                         },
                     },
                     "tooltip": tooltip(
-                        ("label", "Feature", "text"),
+                        ("feature", "Feature", "text"),
+                        ("shown", "Value", "text"),
                         ("shap", "Shapley value", "number"),
                         ("start", "Prediction before", "number"),
                         ("end", "Prediction after", "number"),
@@ -130,7 +141,7 @@ def draw_waterfall(page: Figures, summary: dict[str, Any]) -> None:
             },
         ],
     }
-    others = explanation["n_features"] - N_WATERFALL
+    n_others = explanation["n_features"] - N_WATERFALL
     page["figures"].append(
         figure(
             "waterfall",
@@ -143,8 +154,8 @@ def draw_waterfall(page: Figures, summary: dict[str, Any]) -> None:
             caption="From the mean prediction (top) feature by feature to this sample's own "
             "(bottom)."
             + (
-                f" The {N_WATERFALL} strongest features; the other {others} are one bar."
-                if others > 0
+                f" The {N_WATERFALL} strongest features; the other {n_others} are one bar."
+                if n_others > 0
                 else ""
             ),
         )

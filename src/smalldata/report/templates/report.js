@@ -27,11 +27,16 @@
     return rowCache.get(name);
   }
 
+  /* The signals that choose the rows of a table; the others only mark something in the drawing. */
+  function choices(figure) {
+    return Object.keys(figure.controls).filter((key) => !figure.marked.includes(key));
+  }
+
   function tableOf(figure) {
     if (figure.table === "phi") return shapleyTable(figure);
     const { columns } = page.datasets[figure.table];
     const shown = columns.filter((column) => column.label);
-    const filters = Object.keys(figure.controls).filter((key) => columns.some((column) => column.key === key));
+    const filters = choices(figure).filter((key) => columns.some((column) => column.key === key));
     const rows = rowsOf(figure.table)
       .filter((row) => filters.every((key) => state[key] === ALL || row[key] === state[key]))
       .map((row) =>
@@ -43,9 +48,9 @@
   function shapleyTable(figure) {
     const p = page.params;
     const k = state.k || 0;
-    const own = figure.controls;
-    const features = "f" in own ? [state.f] : "s" in own ? p.features.map((_, f) => f) : p.order[k];
-    const samples = "s" in own ? [state.s] : p.rows.map((_, s) => s);
+    const own = choices(figure);
+    const features = own.includes("f") ? [state.f] : own.includes("s") ? p.features.map((_, f) => f) : p.order[k];
+    const samples = own.includes("s") ? [state.s] : p.rows.map((_, s) => s);
     const phi = new Map(rowsOf("phi").filter((row) => row.k === k).map((row) => [row.f, row.phi]));
     const x = rowsOf("x");
     const rows = [];
@@ -89,6 +94,7 @@
   async function draw(figure, element) {
     const spec = structuredClone(figure.spec);
     for (const entry of spec.params) if (entry.name in state) entry.value = state[entry.name];
+    for (const entry of spec.params) if (entry.name === "narrow") entry.value = element.clientWidth < 420;
     for (const name of figure.params) spec.params.push({ name, value: page.params[name] });
     const compiled = vegaLite.compile(spec, { config: page.config }).spec;
     const view = new vega.View(vega.parse(compiled, {}, { ast: true }), {
@@ -100,20 +106,26 @@
       logLevel: vega.Warn,
     });
     for (const name of figure.datasets) view.data(name, rowsOf(name).map((row) => ({ ...row })));
-    view.addEventListener("click", (event, item) => pickSample(item));
+    view.addEventListener("click", (event, item) => pick(item));
     views.set(figure.name, view);
     await view.runAsync();
     element.dataset.drawn = "yes";
   }
 
-  /* A click on a sample anywhere shows that sample's waterfall. */
-  function pickSample(item) {
+  /* A click on a sample or a feature anywhere shows that sample's waterfall, that feature's dependence. */
+  function pick(item) {
     if (!item || !item.datum || !views.has("waterfall")) return;
-    const sample = item.datum.row !== undefined ? item.datum.row : item.datum.s;
-    const choice = document.querySelector('select[data-signal="s"]');
-    if (sample === undefined || !choice || ![...choice.options].some((option) => Number(option.value) === sample)) return;
-    setSignal("s", sample);
-    document.getElementById("figure-waterfall").scrollIntoView({ block: "nearest" });
+    const { datum } = item;
+    const sample = datum.row !== undefined ? datum.row : datum.s;
+    if (offered("f", datum.f)) setSignal("f", datum.f);
+    if (offered("s", sample)) setSignal("s", sample);
+    const shown = sample === undefined ? datum.f !== undefined && "dependence" : "waterfall";
+    if (shown) document.getElementById(`figure-${shown}`).scrollIntoView({ block: "nearest" });
+  }
+
+  function offered(name, value) {
+    const choice = document.querySelector(`select[data-signal="${name}"]`);
+    return choice !== null && value !== undefined && [...choice.options].some((option) => Number(option.value) === value);
   }
 
   function setSignal(name, value) {

@@ -1,0 +1,197 @@
+"""The map of all samples: what each leading feature did to the prediction of each.
+
+Step in the line: summary of an explanation -> **figures** -> HTML.
+"""
+
+from typing import Any
+
+from smalldata.report.figures.attributions import VALUE_TEXT, join_x
+from smalldata.report.figures.grammar import (
+    CLASS_COLOURS,
+    GREY,
+    Figures,
+    Spec,
+    data,
+    figure,
+    legend_columns,
+    rows_height,
+    tooltip,
+)
+from smalldata.report.figures.importance import NAMES
+
+SIGNED = ["rgba(26,130,196,1)", "rgba(138,138,138,0.06)", "rgba(213,94,0,1)"]
+"""Blue, nothing, vermilion: what has no effect shows the page, light or dark."""
+
+N_STRIP = 2
+"""Rows above the map: what the samples are, and a gap."""
+
+
+def draw_heatmap(page: Figures, explanation: dict[str, Any], task: dict[str, Any]) -> None:
+    """Draw samples side by side, leading features below each other."""
+    heat = explanation["heat"]
+    page["params"]["places"] = heat["places"]
+    page["params"]["limits"] = heat["limits"]
+    options = ["prediction", "similar explanation"][: len(heat["places"])]
+    page["controls"]["o"] = {
+        "label": "Samples by",
+        "options": [{"value": i, "text": text} for i, text in enumerate(options)],
+    }
+    n_rows = min(heat["n_features"], len(explanation["order"][0]))
+    classes = [entry["name"] for entry in task["classes"]]
+    places = list(range(-N_STRIP, n_rows))
+    x = {
+        "field": "at",
+        "type": "quantitative",
+        "scale": {"nice": False, "zero": False, "padding": 0},
+        "axis": {
+            "title": f"{len(explanation['explained'])} samples",
+            "labels": False,
+            "ticks": False,
+            "grid": False,
+            "domain": False,
+        },
+    }
+    y = {
+        "field": "place",
+        "type": "ordinal",
+        "scale": {"domain": places, "paddingInner": 0.04, "paddingOuter": 0},
+        "axis": {
+            **NAMES,
+            "labelExpr": f"datum.value == {-N_STRIP} ? 'observed' : datum.value < 0 ? '' : "
+            "features[order[k][datum.value]]",
+        },
+    }
+    edge = {"calculate": "datum.at + 1", "as": "next"}
+    map_layer: Spec = {
+        "data": data("phi"),
+        "transform": [
+            {
+                "filter": "datum.k == k && indexof(order[k], datum.f) >= 0 && "
+                f"indexof(order[k], datum.f) < {n_rows}"
+            },
+            *join_x(),
+            {"calculate": "sequence(length(datum.phi))", "as": "index"},
+            {"flatten": ["phi", "x", "index"], "as": ["shap", "value", "s"]},
+            {"filter": "isValid(datum.shap)"},
+            {"calculate": "indexof(order[k], datum.f)", "as": "place"},
+            {"calculate": "places[o][k][datum.s]", "as": "at"},
+            edge,
+            {"calculate": "clamp(datum.shap / limits[k], -1, 1)", "as": "level"},
+            {"calculate": "features[datum.f]", "as": "feature"},
+            {"calculate": "rows[datum.s]", "as": "sample"},
+            {"calculate": VALUE_TEXT, "as": "shown"},
+        ],
+        "mark": {"type": "rect", "cursor": "pointer"},
+        "encoding": {
+            "x": x,
+            "x2": {"field": "next"},
+            "y": y,
+            "color": {
+                "field": "level",
+                "type": "quantitative",
+                "scale": {"domain": [-1, 0, 1], "range": SIGNED, "interpolate": "rgb"},
+                "legend": {
+                    "title": f"Shapley value ({explanation['scale']})",
+                    "values": [-1, 0, 1],
+                    "labelExpr": "(datum.value == 0 ? '' : datum.value < 0 ? 'to ' : 'from ') + "
+                    "format(datum.value * limits[k], '.2~g')",
+                    "gradientLength": 180,
+                    "gradientThickness": 8,
+                },
+            },
+            "tooltip": tooltip(
+                ("sample", "Sample", "text"),
+                ("feature", "Feature", "text"),
+                ("shown", "Value", "text"),
+                ("shap", "Shapley value", "number"),
+            ),
+        },
+    }
+    layers = [map_layer, _chosen(x, y)]
+    if classes:
+        layers.insert(1, _observed(x, y, edge, classes))
+    n_all = explanation["n_features"]
+    cut = f" The first {n_rows} of {n_all} features." if n_rows < n_all else ""
+    page["figures"].append(
+        figure(
+            "heatmap",
+            "All samples side by side",
+            {
+                "height": rows_height(n_rows + N_STRIP, 19, extra=90),
+                "layer": layers,
+                "resolve": {"scale": {"color": "independent"}},
+            },
+            table="phi",
+            datasets=["x"],
+            params=["features", "order", "levels", "rows", "codes", "classes", "places", "limits"],
+            controls={"k": 0, "o": 0, "s": explanation["explained"][0]},
+            marked=["s"],
+            caption="Each column is a sample, each row a feature: red raised its prediction, blue "
+            "lowered it. Columns that look alike were predicted for the same reasons. A click on a "
+            f"sample shows it below as “One sample”; the triangle points at it.{cut}",
+        )
+    )
+
+
+def _observed(x: Spec, y: Spec, edge: Spec, classes: list[str]) -> Spec:
+    """Strip that tells the class of each sample."""
+    colour: Spec = {"value": GREY}
+    if len(classes) <= len(CLASS_COLOURS):
+        colour = {
+            "field": "code",
+            "type": "ordinal",
+            "scale": {"domain": list(range(len(classes))), "range": CLASS_COLOURS[: len(classes)]},
+            "legend": {
+                "title": None,
+                "orient": "bottom",
+                "labelExpr": "classes[datum.value]",
+                "columns": legend_columns(classes),
+            },
+        }
+    else:
+        colour = {
+            "condition": {"test": "datum.code == k", "value": CLASS_COLOURS[1]},
+            "value": GREY,
+        }
+    return {
+        "data": {"sequence": {"start": 0, "stop": 1, "as": "one"}},
+        "transform": [
+            {"calculate": "sequence(length(rows))", "as": "s"},
+            {"flatten": ["s"]},
+            {"calculate": "places[o][k][datum.s]", "as": "at"},
+            {"filter": "isValid(datum.at)"},
+            edge,
+            {"calculate": f"{-N_STRIP}", "as": "place"},
+            {"calculate": "codes[datum.s]", "as": "code"},
+            {"calculate": "rows[datum.s]", "as": "sample"},
+            {"calculate": "classes[datum.code]", "as": "was"},
+        ],
+        "mark": {"type": "rect", "cursor": "pointer"},
+        "encoding": {
+            "x": x,
+            "x2": {"field": "next"},
+            "y": y,
+            "color": colour,
+            "tooltip": tooltip(("sample", "Sample", "text"), ("was", "Observed", "text")),
+        },
+    }
+
+
+def _chosen(x: Spec, y: Spec) -> Spec:
+    """Mark over the sample that the waterfall shows."""
+    return {
+        "data": {"sequence": {"start": 0, "stop": 1, "as": "one"}},
+        "transform": [
+            {"calculate": "places[o][k][s] + 0.5", "as": "at"},
+            {"calculate": "-1", "as": "place"},
+            {"filter": "isValid(places[o][k][s])"},
+        ],
+        "mark": {
+            "type": "point",
+            "shape": "triangle-down",
+            "size": 60,
+            "color": "currentColor",
+            "filled": True,
+        },
+        "encoding": {"x": x, "y": y},
+    }
