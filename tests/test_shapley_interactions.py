@@ -169,5 +169,5 @@ def test_polynomial_equals_brute_force(machine, degree, players):
 
 def test_tolerance_must_be_above_zero(machine):
     X, background, form = machine
-    with pytest.raises(ExplanationError, match="tolerance must be above 0; got 0"):
+    with pytest.raises(ExplanationError, match="tolerance must be finite and above 0; got 0"):
         rbf_interactions(X, background, **form, gamma=1.0, chosen=[0], tolerance=0.0)

@@ -8,18 +8,20 @@ the multilinear extension (Owen 1972, Multilinear extensions of games, Managemen
 
 The integrand is a polynomial, taken by Gauss-Legendre quadrature; how many nodes is decided for
 each (x, z, support) from a bound of the error (``quadrature.n_nodes``), so that nothing is left to
-hope and nothing is computed twice.
+hope and nothing is computed twice. The product of all factors at a node comes from power sums over
+the players (``diagonal``), and what a player takes from it is one power series whose coefficients
+are sums over the nodes, so that the work for a player does not grow with the nodes.
 """
 
-import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.spatial.distance import cdist
 
 from smalldata.compiling import compiled
 from smalldata.errors import ExplanationError
+from smalldata.shapley.diagonal import Diagonals, log_factors, make_diagonals, walk_diagonals
 from smalldata.shapley.game import (
     Array,
     Game,
@@ -28,14 +30,7 @@ from smalldata.shapley.game import (
     finite_number,
     make_game,
 )
-from smalldata.shapley.quadrature import SMALLEST_TOLERANCE, n_nodes, rules
-
-# Factors of one block of support rows, in bytes: what is held at once besides the result.
-BLOCK_BYTES = 16_000_000
-# Sum over nodes of weight / (1 + v * node) is expanded in powers of v where |v| / 2 <= this, else
-# divided out.
-LARGEST_EXPANDED = 0.4
-MOST_POWERS = 80
+from smalldata.shapley.quadrature import MOST_POWERS, SMALLEST_TOLERANCE, Rules, make_rules
 
 
 def rbf_values(
@@ -94,11 +89,19 @@ def rbf_values(
     """
     machine = make_rbf(X, background, support, coef, gamma, intercept, players, n_players)
     game = machine.game
-    allowed = machine.allowed_errors(tolerance)
     values = np.zeros((len(game.rows), len(machine.coef), game.n_active))
-    quadrature = rules(game.n_active)
-    for factors, absent, weights in machine.blocks():
-        _add_products(factors, absent, weights, allowed, *quadrature, values)
+    _add_values(
+        game.rows,
+        game.background,
+        machine.support,
+        machine.coef,
+        machine.gamma,
+        game.position_of_columns(),
+        game.single,
+        machine.allowed_errors(tolerance),
+        make_rules(game.n_active),
+        values,
+    )
     base_values = machine.intercept + machine.coef @ machine.kernel_background.mean(axis=0)
     full = np.ascontiguousarray(values.transpose(0, 2, 1))
     moved = machine.kernel_rows @ machine.coef.T + machine.intercept - base_values
@@ -132,24 +135,10 @@ class RbfMachine:
 
     def allowed_errors(self, tolerance: float) -> Array:
         """Error allowed in each integral of a row: (n_rows,)."""
-        if not tolerance > 0:
-            raise ExplanationError(f"tolerance must be above 0; got {tolerance}.")
+        tolerance = finite_number(tolerance, "tolerance", above=0)
         sizes = _kernel_size(self.coef, self.kernel_rows, self.kernel_background.mean(axis=0))
-        return tolerance * sizes
-
-    def blocks(self) -> Iterator[tuple[Array, Array, Array]]:
-        """Walk through the support rows: factors of the rows, of the background, coefficients.
-
-        Factors are of shape (n_support of the block, n_rows or n_background, n_active).
-        """
-        game = self.game
-        n_factors = (len(game.rows) + len(game.background)) * game.rows.shape[1]
-        size = max(1, int(BLOCK_BYTES / (8 * n_factors)))
-        for start in range(0, len(self.support), size):
-            part = slice(start, start + size)
-            factors = _rbf_factors(game, game.rows, self.support[part], self.gamma)
-            absent = _rbf_factors(game, game.background, self.support[part], self.gamma)
-            yield factors, absent, self.coef[:, part].copy()
+        allowed: Array = np.maximum(tolerance * sizes, SMALLEST_TOLERANCE)
+        return allowed
 
 
 def make_rbf(
@@ -169,35 +158,22 @@ def make_rbf(
     weights = finite_matrix(coef, "coef", shape=(None, len(centres)))
     offsets = finite_matrix(intercept, "intercept", shape=(len(weights),))
     gamma = finite_number(gamma, "gamma", above=0)
-    kernel_rows = np.empty((len(game.rows), len(centres)))
-    kernel_background = np.empty((len(game.background), len(centres)))
-    for i, centre in enumerate(centres):
-        kernel_rows[:, i] = _rbf(game.rows - centre, gamma)
-        kernel_background[:, i] = _rbf(game.background - centre, gamma)
     return RbfMachine(
         game=game,
         support=centres,
         coef=weights,
         intercept=offsets,
         gamma=gamma,
-        kernel_rows=kernel_rows,
-        kernel_background=kernel_background,
+        kernel_rows=_rbf(game.rows, centres, gamma),
+        kernel_background=_rbf(game.background, centres, gamma),
     )
 
 
-def _rbf_factors(game: Game, rows: Array, centres: Array, gamma: float) -> Array:
-    """Factor of each active player at each row: (n_support, n_rows, n_active)."""
-    # A distance beyond float64 is infinite, and its factor is 0 as it should be.
+def _rbf(rows: Array, centres: Array, gamma: float) -> Array:
+    """Kernel of each row with each support row: (n_rows, n_support)."""
+    # A distance beyond float64 is infinite, and its kernel is 0 as it should be.
     with np.errstate(over="ignore"):
-        squares = np.square(rows[None, :, :] - centres[:, None, :])
-        factors: Array = np.exp(-gamma * game.sum_columns(squares))
-    return factors
-
-
-def _rbf(moved: Array, gamma: float) -> Array:
-    """Kernel at differences (n_rows, n_columns) to one support row: (n_rows,)."""
-    with np.errstate(over="ignore"):
-        kernel: Array = np.exp(-gamma * np.square(moved).sum(axis=1))
+        kernel: Array = np.exp(-gamma * cdist(rows, centres, "sqeuclidean"))
     return kernel
 
 
@@ -225,147 +201,150 @@ def _assert_additive(values: Array, moved: Array, size: Array, tolerance: float)
 
 
 @compiled
-def _add_products(
-    factors: Array,
-    absent: Array,
+def _add_values(
+    rows: Array,
+    background: Array,
+    support: Array,
     coef: Array,
+    gamma: float,
+    position: Integers,
+    single: bool,
     allowed: Array,
-    nodes: Array,
-    node_weights: Array,
-    sizes: Integers,
-    starts: Integers,
+    rules: Rules,
     values: Array,
 ) -> None:
-    """Add the values of a block of support rows to ``values``.
+    """Add what every support row gives to every row's values.
 
     Parameters
     ----------
-    factors : ndarray of shape (n_support, n_rows, n_players)
-    absent : ndarray of shape (n_support, n_background, n_players)
+    rows : ndarray of shape (n_rows, n_columns)
+    background : ndarray of shape (n_background, n_columns)
+    support : ndarray of shape (n_support, n_columns)
     coef : ndarray of shape (n_outputs, n_support)
+    gamma : float
+    position, single
+        As in ``diagonal.log_factors``.
     allowed : ndarray of shape (n_rows,)
         Error allowed in each integral.
-    nodes, node_weights, sizes, starts
-        See ``quadrature.rules``.
+    rules : Rules
     values : ndarray of shape (n_rows, n_outputs, n_players)
         Changed in place.
     """
-    n_support, n_rows, n_players = factors.shape
-    n_background = absent.shape[1]
-    slope = np.empty(n_players)
-    relative = np.empty(n_players)
-    series = np.empty(n_players)
+    n_players = values.shape[2]
+    n_background = len(background)
+    diagonals = make_diagonals(n_background, n_players, rules)
+    n_together = len(diagonals.gaps)
+    present = np.empty(n_players)
+    absent = np.empty((n_background, n_players))
+    total_absent = np.empty(n_background)
     integral = np.empty(n_players)
-    powers = np.empty(MOST_POWERS)
-    product = np.empty(sizes[-1])
-    for i in range(n_support):
-        for row in range(n_rows):
-            a = factors[i, row]
-            tolerance = max(allowed[row], SMALLEST_TOLERANCE)
+    shares = np.empty(MOST_POWERS + 1)
+    for i in range(len(support)):
+        for z in range(n_background):
+            total_absent[z] = log_factors(
+                background[z], support[i], gamma, position, single, absent[z]
+            )
+        for row in range(len(rows)):
+            total = log_factors(rows[row], support[i], gamma, position, single, present)
             integral[:] = 0.0
-            for z in range(n_background):
-                c = absent[i, z]
-                largest = 1.0
-                drift = 0.0
-                total = 0.0
-                squares = 0.0
-                steepest = 0.0
-                for p in range(n_players):
-                    u = a[p] - c[p]
-                    v = 2 * u / (a[p] + c[p])
-                    size = abs(v)
-                    largest *= max(a[p], c[p])
-                    drift += v
-                    total += size
-                    squares += v * v
-                    steepest = max(steepest, size)
-                    slope[p] = u
-                    relative[p] = v
-                # Two factors of 0 make v NaN; then ``largest`` is 0 and the term is none.
-                if largest <= tolerance:
-                    continue
-                wanted = n_nodes(
-                    largest, abs(drift), total, squares, steepest, n_players, 1, tolerance
+            for begin in range(0, n_background, n_together):
+                some = absent[begin : begin + n_together]
+                walk_diagonals(
+                    present,
+                    some,
+                    total,
+                    total_absent[begin : begin + n_together],
+                    allowed[row],
+                    1,
+                    rules,
+                    diagonals,
                 )
-                rule = 0
-                while sizes[rule] < wanted and rule < len(sizes) - 1:
-                    rule += 1
-                first = starts[rule]
-                n_used = sizes[rule]
-                # Nodes lie symmetrically: c + t u and a - t u are factors at t and 1 - t.
-                for q in range((n_used + 1) // 2):
-                    t = nodes[first + q]
-                    low = 1.0
-                    high = 1.0
-                    for p in range(n_players):
-                        step = t * slope[p]
-                        low *= c[p] + step
-                        high *= a[p] - step
-                    product[q] = low * node_weights[first + q]
-                    product[n_used - 1 - q] = high * node_weights[first + q]
-                if steepest <= 2 * LARGEST_EXPANDED:
-                    _add_expanded(
-                        relative,
-                        steepest,
-                        product,
-                        nodes,
-                        first,
-                        n_used,
-                        tolerance,
-                        powers,
-                        series,
-                        integral,
-                    )
-                else:
-                    for q in range(n_used):
-                        t = nodes[first + q]
-                        weight = product[q]
-                        for p in range(n_players):
-                            integral[p] += weight * slope[p] / (c[p] + t * slope[p])
-            for k in range(coef.shape[0]):
-                weight = coef[k, i] / n_background
+                _add_near(len(some), allowed[row] / 4, rules, diagonals, shares, integral)
+                _add_far(len(some), rules, diagonals, integral)
+            for output in range(coef.shape[0]):
+                weight = coef[output, i] / n_background
                 for p in range(n_players):
-                    values[row, k, p] += weight * integral[p]
+                    values[row, output, p] += weight * integral[p]
 
 
 @compiled
-def _add_expanded(
-    relative: Array,
-    steepest: float,
-    product: Array,
-    nodes: Array,
-    first: int,
-    n_used: int,
-    tolerance: float,
-    powers: Array,
-    series: Array,
+def _add_near(
+    n_background: int,
+    allowed: float,
+    rules: Rules,
+    diagonals: Diagonals,
+    shares: Array,
     integral: Array,
 ) -> None:
-    """Add v * sum_q product_q / (1 + v tau_q) for every v, as a power series: no divisions."""
-    mass = 0.0
-    for q in range(n_used):
-        mass += product[q]
-    ratio = steepest / 2
-    n_powers = 4
-    if ratio > 0 and mass > tolerance:
-        wanted = math.log(tolerance * (1 - ratio) / (2 * mass)) / math.log(ratio)
-        n_powers = min(MOST_POWERS, max(4, 4 * math.ceil(wanted / 4)))
-    for k in range(n_powers):
-        powers[k] = 0.0
-    for q in range(n_used):
-        tau = 0.5 - nodes[first + q]
-        term = product[q]
-        for k in range(n_powers):
-            powers[k] += term
-            term *= tau
-    for p in range(len(relative)):
-        series[p] = 0.0
-    k = n_powers - 4
-    while k >= 0:
-        m0, m1, m2, m3 = powers[k], powers[k + 1], powers[k + 2], powers[k + 3]
-        for p in range(len(relative)):
-            v = relative[p]
-            series[p] = (((series[p] * v + m3) * v + m2) * v + m1) * v + m0
-        k -= 4
-    for p in range(len(relative)):
-        integral[p] += relative[p] * series[p]
+    """Add to each player's integral its power series in y: sum over n of shares[n] y^n.
+
+    ``shares`` is filled with the sum over nodes of the products times the series at the nodes.
+    """
+    products, gaps, higher = diagonals.products, diagonals.gaps, diagonals.scratch
+    series, share_tail = rules.shares, rules.share_tail
+    n_players = len(integral)
+    for z in range(n_background):
+        n_used, first, peak = diagonals.n_used[z], diagonals.first[z], diagonals.peaks[z]
+        if n_used == 0 or peak == 0:
+            continue
+        mass = 0.0
+        s1, s2, s3, s4 = 0.0, 0.0, 0.0, 0.0
+        s5, s6, s7, s8 = 0.0, 0.0, 0.0, 0.0
+        for q in range(n_used):
+            weight, at = products[z, q], first + q
+            mass += weight
+            s1 += weight * series[at, 1]
+            s2 += weight * series[at, 2]
+            s3 += weight * series[at, 3]
+            s4 += weight * series[at, 4]
+            s5 += weight * series[at, 5]
+            s6 += weight * series[at, 6]
+            s7 += weight * series[at, 7]
+            s8 += weight * series[at, 8]
+        fourth = peak * peak * peak * peak
+        rest = mass / (allowed * (1 - peak / 2)) * fourth * peak
+        n_powers = 4
+        while n_powers < MOST_POWERS and share_tail[n_powers] * rest > 1:
+            rest *= fourth
+            n_powers += 4
+        # The usual lengths in one pass.
+        if n_powers == 4:
+            for p in range(n_players):
+                y = gaps[z, p]
+                integral[p] += (((s4 * y + s3) * y + s2) * y + s1) * y
+            continue
+        if n_powers == 8:
+            for p in range(n_players):
+                y = gaps[z, p]
+                upper = ((s8 * y + s7) * y + s6) * y + s5
+                integral[p] += ((((upper * y + s4) * y + s3) * y + s2) * y + s1) * y
+            continue
+        for n in range(9, n_powers + 1):
+            shares[n] = 0.0
+            for q in range(n_used):
+                shares[n] += products[z, q] * series[first + q, n]
+        higher[:] = 0.0
+        for n in range(n_powers, 8, -4):
+            t1, t2, t3, t4 = shares[n - 3], shares[n - 2], shares[n - 1], shares[n]
+            for p in range(n_players):
+                y = gaps[z, p]
+                higher[p] = (((higher[p] * y + t4) * y + t3) * y + t2) * y + t1
+        for p in range(n_players):
+            y = gaps[z, p]
+            upper = (((higher[p] * y + s8) * y + s7) * y + s6) * y + s5
+            integral[p] += ((((upper * y + s4) * y + s3) * y + s2) * y + s1) * y
+
+
+@compiled
+def _add_far(n_background: int, rules: Rules, diagonals: Diagonals, integral: Array) -> None:
+    """Add to the integrals of the players of ``far`` what they are, by division."""
+    for z in range(n_background):
+        n_used, first = diagonals.n_used[z], diagonals.first[z]
+        if n_used == 0:
+            continue
+        for k in range(diagonals.n_far[z]):
+            low, slope = diagonals.low[z, k], diagonals.slope[z, k]
+            taken = 0.0
+            for q in range(n_used):
+                taken += diagonals.products[z, q] / (low + rules.nodes[first + q] * slope)
+            integral[diagonals.far[z, k]] += slope * taken

@@ -8,16 +8,19 @@ derivative of the multilinear extension (Owen 1972):
     integral_0^1 (a_p - c_p) (a_r - c_r) prod_{l != p, r} (t a_l + (1 - t) c_l) dt
 
 taken by the same quadrature with the same bound of the error. The products over all players are
-shared by all pairs, so m chosen players add m^2 to the cost, not to its factor.
+shared by all pairs: m chosen players add a term of m^2 to the cost, they do not multiply it.
 """
+
+import math
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from smalldata.compiling import compiled
+from smalldata.shapley.diagonal import Diagonals, log_factors, make_diagonals, walk_diagonals
 from smalldata.shapley.game import Array, Integers
 from smalldata.shapley.product import make_rbf
-from smalldata.shapley.quadrature import SMALLEST_TOLERANCE, n_nodes, rules
+from smalldata.shapley.quadrature import Rules, make_rules
 
 
 def rbf_interactions(
@@ -81,94 +84,113 @@ def rbf_interactions(
     positions = game.positions_of(chosen)
     n_chosen = len(positions)
     found = np.zeros((len(game.rows), len(machine.coef), n_chosen, n_chosen))
-    allowed = machine.allowed_errors(tolerance)
-    quadrature = rules(game.n_active)
-    for factors, absent, weights in machine.blocks():
-        _add_pairs(factors, absent, weights, positions, allowed, *quadrature, found)
+    _add_pairs(
+        game.rows,
+        game.background,
+        machine.support,
+        machine.coef,
+        machine.gamma,
+        game.position_of_columns(),
+        game.single,
+        positions,
+        machine.allowed_errors(tolerance),
+        make_rules(game.n_active),
+        found,
+    )
     return np.ascontiguousarray(found.transpose(0, 2, 3, 1))
 
 
 @compiled
 def _add_pairs(
-    factors: Array,
-    absent: Array,
+    rows: Array,
+    background: Array,
+    support: Array,
     coef: Array,
-    positions: Integers,
+    gamma: float,
+    position: Integers,
+    single: bool,
+    chosen: Integers,
     allowed: Array,
-    nodes: Array,
-    node_weights: Array,
-    sizes: Integers,
-    starts: Integers,
+    rules: Rules,
     values: Array,
 ) -> None:
-    """Add the interactions of a block of support rows to ``values``.
+    """Add what every support row gives to every row's interactions.
 
     Parameters
     ----------
-    factors : ndarray of shape (n_support, n_rows, n_players)
-    absent : ndarray of shape (n_support, n_background, n_players)
-    coef : ndarray of shape (n_outputs, n_support)
-    positions : ndarray of shape (n_chosen,)
-        Of the chosen players among the factors; -1 for one without a column.
-    allowed : ndarray of shape (n_rows,)
-        Error allowed in each integral.
-    nodes, node_weights, sizes, starts
-        See ``quadrature.rules``.
+    rows, background, support, coef, gamma, position, single, allowed, rules
+        As in ``product``.
+    chosen : ndarray of shape (n_chosen,)
+        Positions of the chosen players; -1 for one without a column.
     values : ndarray of shape (n_rows, n_outputs, n_chosen, n_chosen)
         Changed in place.
     """
-    n_support, n_rows, n_players = factors.shape
-    n_background = absent.shape[1]
-    n_chosen = len(positions)
-    slope = np.empty(n_players)
-    ratio = np.empty(n_chosen)
-    pairs = np.empty((n_chosen, n_chosen))
-    for i in range(n_support):
-        for row in range(n_rows):
-            a = factors[i, row]
-            tolerance = max(allowed[row], SMALLEST_TOLERANCE)
+    n_background = len(background)
+    n_players = position.max() + 1
+    diagonals = make_diagonals(n_background, n_players, rules)
+    n_together = len(diagonals.gaps)
+    present = np.empty(n_players)
+    absent = np.empty((n_background, n_players))
+    total_absent = np.empty(n_background)
+    pairs = np.empty((len(chosen), len(chosen)))
+    for i in range(len(support)):
+        for z in range(n_background):
+            total_absent[z] = log_factors(
+                background[z], support[i], gamma, position, single, absent[z]
+            )
+        for row in range(len(rows)):
+            total = log_factors(rows[row], support[i], gamma, position, single, present)
             pairs[:] = 0.0
-            for z in range(n_background):
-                c = absent[i, z]
-                largest = 1.0
-                drift = 0.0
-                total = 0.0
-                squares = 0.0
-                steepest = 0.0
-                for p in range(n_players):
-                    u = a[p] - c[p]
-                    v = 2 * u / (a[p] + c[p])
-                    size = abs(v)
-                    largest *= max(a[p], c[p])
-                    drift += v
-                    total += size
-                    squares += v * v
-                    steepest = max(steepest, size)
-                    slope[p] = u
-                # Two factors of 0 make v NaN; then ``largest`` is 0 and the term is none.
-                if largest <= tolerance:
-                    continue
-                wanted = n_nodes(
-                    largest, abs(drift), total, squares, steepest, n_players, 2, tolerance
+            for begin in range(0, n_background, n_together):
+                some = absent[begin : begin + n_together]
+                walk_diagonals(
+                    present,
+                    some,
+                    total,
+                    total_absent[begin : begin + n_together],
+                    allowed[row],
+                    2,
+                    rules,
+                    diagonals,
                 )
-                rule = 0
-                while sizes[rule] < wanted and rule < len(sizes) - 1:
-                    rule += 1
-                for q in range(starts[rule], starts[rule] + sizes[rule]):
-                    t = nodes[q]
-                    product = node_weights[q]
-                    for p in range(n_players):
-                        product *= c[p] + t * slope[p]
-                    for k in range(n_chosen):
-                        p = positions[k]
-                        ratio[k] = slope[p] / (c[p] + t * slope[p]) if p >= 0 else 0.0
-                    for k in range(n_chosen):
-                        weight = product * ratio[k]
-                        for other in range(k):
-                            pairs[k, other] += weight * ratio[other]
+                _pair_up(present, some, chosen, rules, diagonals, pairs)
             for output in range(coef.shape[0]):
                 weight = coef[output, i] / n_background
-                for k in range(n_chosen):
+                for k in range(len(chosen)):
                     for other in range(k):
                         values[row, output, k, other] += weight * pairs[k, other]
                         values[row, output, other, k] += weight * pairs[k, other]
+
+
+@compiled
+def _pair_up(
+    present: Array,
+    absent: Array,
+    chosen: Integers,
+    rules: Rules,
+    diagonals: Diagonals,
+    pairs: Array,
+) -> None:
+    """Add the integrals of one row against some background rows to the lower half of ``pairs``."""
+    n_chosen = len(chosen)
+    low = np.ones(n_chosen)
+    slope = np.zeros(n_chosen)
+    ratio = np.empty(n_chosen)
+    for z in range(len(absent)):
+        if diagonals.n_used[z] == 0:
+            continue
+        # (a - c) / factor, both divided by max(a, c).
+        for k in range(n_chosen):
+            if chosen[k] >= 0:
+                gap = present[chosen[k]] - absent[z, chosen[k]]
+                rest = math.exp(-abs(gap))
+                low[k] = rest if gap > 0 else 1.0
+                slope[k] = 1 - rest if gap > 0 else rest - 1
+        for q in range(diagonals.n_used[z]):
+            t = rules.nodes[diagonals.first[z] + q]
+            for k in range(n_chosen):
+                ratio[k] = slope[k] / (low[k] + t * slope[k])
+            for k in range(n_chosen):
+                weight = diagonals.products[z, q] * ratio[k]
+                for other in range(k):
+                    pairs[k, other] += weight * ratio[other]

@@ -1,11 +1,17 @@
-"""Gauss-Legendre rules for the diagonal integral of a product, with a proven bound of their error.
+"""Gauss-Legendre rules for the diagonal integral of a product, with proven bounds of every error.
 
-What the kernels of ``product`` and ``product_interactions`` share: which rules there are, and how
-many nodes one product of factors needs.
+What the kernels of ``product`` and ``product_interactions`` share about one player's factor. With
+y = log a - log c and tau = t - 1/2 the factor t a + (1 - t) c is sqrt(a c) times
+
+    g(y, tau) = cosh(y / 2) + 2 tau sinh(y / 2)
+
+and both log g and its derivative by tau, (a - c) / factor, are power series in y: sums over players
+need the power sums of y alone. The series are cut where their remainder is below what is allowed.
 """
 
 import math
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.polynomial.legendre import leggauss
@@ -15,21 +21,51 @@ from smalldata.shapley.game import Array, Integers
 
 # Below this the error bound is not asked to go: with 50 digits it can no longer be met in float64.
 SMALLEST_TOLERANCE = 1e-30
-N_RHO = 20
+MOST_POWERS = 24
+# On |y| = 3 both series are below these, whatever tau in [-1/2, 1/2]: the two terms of g differ in
+# angle by |Im y| < pi, so that |g| >= cos(Im y / 2) exp(-|Re y| / 2). Cauchy's estimate then bounds
+# their coefficients by bound / 3^n.
+CAUCHY_RADIUS = 3.0
+CAUCHY_LOG = 3.1
+CAUCHY_SHARE = 30.0
+# Parameters rho of Bernstein ellipses; any of them gives a bound, the best one is looked for.
+RHO = 1 + 0.05 * 1.5 ** np.arange(20)
+KAPPA = (RHO + 1 / RHO) / 4
+NODES_PER_LOG = 1 / (2 * np.log(RHO))
+LOG_CONSTANT = np.log(8 / 3 / (1 - 1 / RHO**2))
 
 
-@lru_cache(maxsize=32)
-def rules(n_players: int) -> tuple[Array, Array, Integers, Integers]:
-    """Gauss-Legendre rules on [0, 1] up to the one that is exact for this many players.
+class Rules(NamedTuple):
+    """Gauss-Legendre rules on [0, 1], one after the other, and the series at their nodes.
 
-    Returns
-    -------
-    nodes, weights : ndarray
-        All rules one after the other.
+    Attributes
+    ----------
+    nodes, weights : ndarray of shape (n_nodes,)
     sizes : ndarray of shape (n_rules,)
         Nodes of each rule, ascending; the last one suffices for any factors.
     starts : ndarray of shape (n_rules,)
+    rule_for : ndarray of shape (sizes[-1] + 1,)
+        The smallest rule of at least so many nodes.
+    logs, shares : ndarray of shape (n_nodes, MOST_POWERS + 1)
+        Coefficients of y^n in log g and in (a - c) / factor.
+    log_tail, share_tail : ndarray of shape (MOST_POWERS + 1,)
+        What follows after y^n is at most tail[n] |y|^(n + 1) / (1 - |y| / 2).
     """
+
+    nodes: Array
+    weights: Array
+    sizes: Integers
+    starts: Integers
+    rule_for: Integers
+    logs: Array
+    shares: Array
+    log_tail: Array
+    share_tail: Array
+
+
+@lru_cache(maxsize=32)
+def make_rules(n_players: int) -> Rules:
+    """Make the rules up to the one that is exact for this many players."""
     exact = (n_players + 1) // 2
     # With every factor's ratio at its worst the bound needs about sqrt(n_players * log(1 /
     # tolerance) / 4) nodes.
@@ -40,55 +76,114 @@ def rules(n_players: int) -> tuple[Array, Array, Integers, Integers]:
         sizes.append(min(largest, max(sizes[-1] + 1, int(sizes[-1] * 1.15))))
     each = [leggauss(size) for size in sizes]
     nodes = np.concatenate([(rule[0] + 1) / 2 for rule in each])
-    weights = np.concatenate([rule[1] / 2 for rule in each])
     counts = np.array(sizes, dtype=np.int64)
-    return nodes, weights, counts, np.cumsum(counts) - counts
+    logs, shares = _series(nodes - 0.5, MOST_POWERS)
+    log_tail, share_tail = _tails()
+    return Rules(
+        nodes=nodes,
+        weights=np.concatenate([rule[1] / 2 for rule in each]),
+        sizes=counts,
+        starts=np.cumsum(counts) - counts,
+        rule_for=np.searchsorted(counts, np.arange(largest + 1)),
+        logs=logs,
+        shares=shares,
+        log_tail=log_tail,
+        share_tail=share_tail,
+    )
+
+
+def _series(tau: Array, n_powers: int) -> tuple[Array, Array]:
+    """Expand log g and (a - c) / factor in y: two arrays (n_tau, n_powers + 1).
+
+    s = d log g / dy solves s' = 1/4 - s^2, and h = (a - c) / factor has h' = q with q' = -2 s q.
+    """
+    s = np.zeros((len(tau), n_powers + 1))
+    q = np.zeros_like(s)
+    s[:, 0], q[:, 0] = tau, 1.0
+    for n in range(n_powers):
+        squares = (s[:, : n + 1] * s[:, n::-1]).sum(axis=1)
+        s[:, n + 1] = ((0.25 if n == 0 else 0.0) - squares) / (n + 1)
+        q[:, n + 1] = -2 * (s[:, : n + 1] * q[:, n::-1]).sum(axis=1) / (n + 1)
+    order = np.arange(1, n_powers + 1)
+    logs, shares = np.zeros_like(s), np.zeros_like(s)
+    logs[:, 1:], shares[:, 1:] = s[:, :-1] / order, q[:, :-1] / order
+    return logs, shares
+
+
+@lru_cache(maxsize=1)
+def _tails() -> tuple[Array, Array]:
+    """Bound the remainders: the largest coefficients up to y^60, Cauchy's estimate beyond.
+
+    A polynomial of degree n is at most 1 / cos(pi n / 2m) times its largest value on m Chebyshev
+    nodes (Ehlich & Zeller 1964, Schwankung von Polynomen zwischen Gitterpunkten, Mathematische
+    Zeitschrift 86:41-44).
+    """
+    n_known, m = 60, 2000
+    tau = np.cos((np.arange(m) + 0.5) * np.pi / m) / 2
+    tails = []
+    for series, cauchy in zip(_series(tau, n_known), (CAUCHY_LOG, CAUCHY_SHARE), strict=True):
+        order = np.arange(n_known + 1)
+        largest = np.abs(series).max(axis=0) / np.cos(np.pi * order / (2 * m))
+        largest = np.append(largest, cauchy / CAUCHY_RADIUS ** (n_known + 1))
+        # sum over k > n of largest_k |y|^k <= tail_n |y|^(n + 1) sum of (|y| / 2)^j
+        scaled = largest * 2.0 ** np.arange(n_known + 2)
+        following = np.maximum.accumulate(scaled[::-1])[::-1][1:]
+        tails.append((following / 2.0 ** (order + 1))[: MOST_POWERS + 1])
+    return tails[0], tails[1]
 
 
 @compiled
 def n_nodes(
-    largest: float,
-    drift: float,
-    total: float,
-    squares: float,
-    steepest: float,
-    n_players: int,
-    n_taken: int,
-    allowed: float,
-) -> int:
-    """Count the Gauss-Legendre nodes that bring the error below ``allowed``; 0 for no term.
+    room: float, crowded: float, drift: float, squares: float, much: float, start: int
+) -> tuple[float, int]:
+    """Bound the Gauss-Legendre nodes that bring the error of the integral below what is allowed.
 
-    With m = (a + c) / 2, v = (a - c) / m and tau = t - 1/2 the integrand is prod_l m_l times prod_l
-    (1 + v_l tau), where one or two players have v_p in place of their factor. For a function
-    bounded by M on the Bernstein ellipse of parameter rho the error of n nodes is at most 8/3 M
-    rho^(-2n) / (1 - rho^-2) on an interval of length 1 (Trefethen 2013, Approximation Theory and
-    Approximation Practice, theorem 19.3, with the constant that also holds for n = 1); on it |tau|
-    <= kappa = (rho + 1/rho) / 4. Two bounds of M, for factors that differ little and much: |1 + w|
-    <= exp(Re w + |w|^2 / 2), and |m + u tau| <= max(a, c) exp(|u| / max(a, c) (kappa - 1/2)).
+    With v = 2 tanh(y / 2) the integrand is prod_l sqrt(a_l c_l) cosh(y_l / 2) times prod_l (1 + v_l
+    tau), where one or two players have v_p in place of their factor. For a function bounded by M on
+    the Bernstein ellipse of parameter rho the error of n nodes is at most 8/3 M rho^(-2n) / (1 -
+    rho^-2) on an interval of length 1 (Trefethen 2013, Approximation Theory and Approximation
+    Practice, theorem 19.3, with the constant that also holds for n = 1); on it |tau| <= kappa =
+    (rho + 1/rho) / 4. Two bounds of M, for factors that differ little and much: |1 + w| <= exp(Re w
+    + |w|^2 / 2), and |factor| <= max(a, c) exp((1 - exp(-|y|)) (kappa - 1/2)).
 
     Parameters
     ----------
-    largest : float
-        prod max(a, c), the largest the product can be.
-    drift, total, squares, steepest : float
-        |sum v|, sum |v|, sum v^2, max |v|.
-    n_taken : int
-        Players with v in place of their factor: 1 for values, 2 for interactions.
+    room : float
+        log of prod sqrt(a c) cosh(y / 2), times the v_p in front, over the error allowed.
+    crowded : float
+        log of prod max(a, c) over the error allowed.
+    drift, squares : float
+        |sum v| and sum v^2 over the players that may be in the product, or more.
+    much : float
+        sum (1 - exp(-|y|)), or more.
+    start : int
+        Which rho to begin with.
+
+    Returns
+    -------
+    nodes : float
+    best : int
+        The rho that gave it: where to begin next time.
     """
-    if largest <= allowed:
-        return 0
-    room = math.log(largest / allowed)
-    much = min(total, float(n_players))
-    front = n_taken * math.log(steepest) if steepest > 1 else 0.0
-    fewest = (n_players + 1) // 2
-    rho = 1.05
-    for _ in range(N_RHO):
-        kappa = (rho + 1 / rho) / 4
-        # sum log(m / max(a, c)) <= -total / (2 + steepest); a v_p may be missing from the sum and
-        # stand in front.
-        little = (drift + n_taken * steepest) * kappa + squares * kappa * kappa / 2
-        little += front - total / (2 + steepest)
-        bound = room + min(little, much * (kappa - 0.5)) + math.log(8 / 3 / (1 - 1 / (rho * rho)))
-        fewest = min(fewest, max(1, math.ceil(bound / (2 * math.log(rho)))))
-        rho = 1 + (rho - 1) * 1.5
-    return fewest
+    best = start
+    fewest = _nodes_at(start, room, crowded, drift, squares, much)
+    for step in (1, -1):
+        place = best + step
+        while 0 <= place < len(KAPPA):
+            count = _nodes_at(place, room, crowded, drift, squares, much)
+            if count >= fewest:
+                break
+            fewest, best = count, place
+            place += step
+    return fewest, best
+
+
+@compiled
+def _nodes_at(
+    place: int, room: float, crowded: float, drift: float, squares: float, much: float
+) -> float:
+    kappa = KAPPA[place]
+    little = room + drift * kappa + squares * kappa * kappa / 2
+    bound = min(little, crowded + much * (kappa - 0.5)) + LOG_CONSTANT[place]
+    nodes: float = bound * NODES_PER_LOG[place]
+    return nodes
