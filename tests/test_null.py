@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from smalldata.datasets import load_dataset
 from smalldata.errors import ExplanationError
 from smalldata.evaluation import evaluate
 from smalldata.evidence import NullImportances
@@ -25,7 +26,9 @@ from smalldata.nullimportances import (
     null_importances,
     permute_labels,
 )
+from smalldata.permutations import PermutationFolder
 from smalldata.preprocess import Preprocessing
+from smalldata.records import CellFolder
 from smalldata.report.summarize import summarize_cell
 from smalldata.resampling import make_splits
 from smalldata.task import Dataset, TaskKind, make_task
@@ -362,6 +365,14 @@ def test_the_command_goes_on_from_the_permutations_that_are_there(tmp_path, caps
     told = {path: path.stat().st_mtime_ns for path in folder.glob("p*.npz")}
     assert main([*asked, where, "explain.null=3"]) == 0
     assert told == {path: path.stat().st_mtime_ns for path in folder.glob("p*.npz")}
+    task = make_task(load_dataset("nutrimouse"))
+    pipeline = _pipeline("linear", options=ExplanationOptions())
+    expected = dict(null_importances(task, pipeline, numbers=range(3), n_jobs=1))
+    key = folder.name.removeprefix("null-")
+    stored = PermutationFolder(
+        path=folder, cell=CellFolder(cell).hash, key=key, n_features=task.n_features
+    )
+    np.testing.assert_array_equal(stored.read(), [expected[number] for number in range(3)])
 
 
 def test_the_report_is_told_what_is_above_the_permutations():
