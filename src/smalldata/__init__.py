@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from smalldata.errors import SmalldataError
     from smalldata.evaluation import evaluate
     from smalldata.explanation import explain
+    from smalldata.explanationoptions import ExplanationOptions
     from smalldata.models import load_learner, load_space
     from smalldata.publishing import write_report
     from smalldata.resampling import make_splits
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from smalldata.tuningoptions import TuningOptions
 
 __all__ = [
+    "ExplanationOptions",
     "SmalldataError",
     "TuningOptions",
     "compare",
@@ -42,6 +44,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ExplanationOptions": "explanationoptions",
     "SmalldataError": "errors",
     "TuningOptions": "tuningoptions",
     "compare": "comparison",
