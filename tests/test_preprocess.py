@@ -335,7 +335,10 @@ def test_log1p_refuses_negative_values_wherever_they_come():
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"select": "anova"}, "select must be one of none, variance, univariate, linear, shap; got"),
+        (
+            {"select": "anova"},
+            "select must be one of none, variance, univariate, linear, shap; got",
+        ),
         ({"transform": "log"}, "transform must be one of none, log1p, yeo-johnson, rank"),
         ({"k": 5}, "k=5 needs a way to select"),
         ({"select": "variance"}, "needs preprocess.k, an integer of at least 1; got None"),
