@@ -3,10 +3,12 @@
 One thread: the folds of a run already use every core.
 """
 
+import secrets
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numba
+from numba.core.bytecode import FunctionIdentity
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -17,6 +19,21 @@ OPTIONS: dict[str, Any] = {
     "error_model": "numpy",
     "fastmath": {"reassoc", "contract", "arcp", "nsz"},
 }
+
+
+class _Identities:
+    """Draws the number in the name of each compiled function from all of 62 bits.
+
+    numba counts 1, 2, 3 … in every process. Where two processes have cached code, different inner
+    functions of numba's own (those of sort and of argsort) can then bear one name, and a process
+    that loads both runs one of them in place of the other: wrong numbers (numba issue 10486).
+    """
+
+    def __next__(self) -> int:
+        return secrets.randbits(62)
+
+
+FunctionIdentity._unique_ids = _Identities()  # type: ignore[assignment]
 
 
 def compiled(function: Function) -> Function:
