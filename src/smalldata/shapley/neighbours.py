@@ -93,17 +93,18 @@ def knn_values(
     _check_settings(n_neighbors, len(known), weights, metric)
     check_sampling(n_permutations, tolerance)
     grid = _grid(game, known, metric)
-    kept: dict[int, Array] = {}
+    kept: dict[int, tuple[Array, Array]] = {}
     n_background = len(game.background)
-    most_kept = KEPT_BYTES // (8 * game.n_active * len(grid))
+    most_kept = KEPT_BYTES // (8 * (game.n_active + 1) * len(grid))
 
-    def origin(z: int) -> Array:
+    def origin(z: int) -> tuple[Array, Array]:
         if z in kept:
             return kept[z]
         terms = _terms(game, game.background[z], known, metric, grid)
+        found = terms, terms.sum(axis=0)
         if len(kept) < most_kept:
-            kept[z] = terms
-        return terms
+            kept[z] = found
+        return found
 
     permutations = Permutations(seed, n_background, game.n_active)
     shape = (len(game.rows), game.n_active, votes.shape[1])
@@ -115,14 +116,15 @@ def knn_values(
         for done in range(n_permutations // 2):
             pairs = np.empty((n_background, *shape[1:]))
             for z in range(n_background):
-                _walk_pair(origin(z), end, permutations[done, z], *settings, pairs[z])
+                terms, start = origin(z)
+                _walk_pair(terms, start, end, permutations[done, z], *settings, pairs[z])
             tally.add_round(pairs)
             if tolerance is not None and done > 0 and tally.standard_errors().max() <= tolerance:
                 break
         values[row], errors[row] = tally.values(), tally.standard_errors()
     base_values = np.zeros(votes.shape[1])
     for z in range(n_background):
-        base_values += _vote_at(origin(z).sum(axis=0), *settings)
+        base_values += _vote_at(origin(z)[1], *settings)
     return game.spread(values), base_values / n_background, game.spread(errors)
 
 
@@ -182,6 +184,7 @@ def _terms(game: Game, x: Array, known: Array, metric: str, grid: Array) -> Arra
 @compiled
 def _walk_pair(
     origin: Array,
+    start: Array,
     end: Array,
     permutation: Permutation,
     votes: Array,
@@ -192,71 +195,87 @@ def _walk_pair(
 ) -> None:
     """Walk from z to x along a permutation and along its reverse; ``pair`` gets the mean steps.
 
-    ``origin`` and ``end`` (n_players, n_terms) are the terms of z and of x, ``pair``
-    (n_players, n_outputs) is overwritten.
+    ``origin`` and ``end`` (n_players, n_terms) are the terms of z and of x, ``start`` (n_terms,)
+    those of z in sum; ``pair`` (n_players, n_outputs) is overwritten.
     """
     n_players, n_terms = origin.shape
-    n_outputs = votes.shape[1]
-    start = np.zeros(n_terms)
-    for p in range(n_players):
-        for i in range(n_terms):
-            start[i] += origin[p, i]
+    n_train, n_outputs = votes.shape
     distance = np.empty(n_terms)
     nearest = np.empty(n_neighbors, dtype=np.int64)
-    candidates = np.empty(len(votes), dtype=np.int64)
+    candidates = np.empty(n_train + 1, dtype=np.int64)
+    away = np.empty(n_train + 1)
     before = np.empty(n_outputs)
     after = np.empty(n_outputs)
+    _find_nearest(start, np.inf, nearest, candidates, away)
+    first = nearest.copy()
+    vote = np.empty(n_outputs)
+    _vote(start, nearest, votes, by_distance, metric, away, vote)
     pair[:] = 0.0
     for direction in range(2):
         distance[:] = start
-        nearest[0] = -1
-        _find_nearest(distance, nearest, candidates)
-        _vote(distance, nearest, votes, by_distance, metric, before)
+        nearest[:] = first
+        before[:] = vote
         for step in range(n_players):
             p = permutation[step if direction == 0 else n_players - 1 - step]
-            for i in range(n_terms):
+            # The former neighbours bound the distance of the new ones from above.
+            limit = -np.inf
+            for j in range(n_neighbors):
+                i = nearest[j]
+                limit = max(limit, distance[i] + (end[p, i] - origin[p, i]))
+            n_within = 0
+            for i in range(n_train):
+                moved = distance[i] + (end[p, i] - origin[p, i])
+                distance[i] = moved
+                n_within += moved <= limit
+            for i in range(n_train, n_terms):
                 distance[i] += end[p, i] - origin[p, i]
-            changed = _find_nearest(distance, nearest, candidates)
+            changed = False
+            if n_within > n_neighbors:
+                changed = _find_nearest(distance, limit, nearest, candidates, away)
             if not (changed or by_distance):
                 continue
-            _vote(distance, nearest, votes, by_distance, metric, after)
+            _vote(distance, nearest, votes, by_distance, metric, away, after)
             for k in range(n_outputs):
                 pair[p, k] += (after[k] - before[k]) / 2
                 before[k] = after[k]
 
 
 @compiled
-def _find_nearest(distance: Array, nearest: Integers, candidates: Integers) -> bool:
+def _find_nearest(
+    distance: Array, limit: float, nearest: Integers, candidates: Integers, away: Array
+) -> bool:
     """Put the nearest training rows, ascending, into ``nearest``; say whether they changed.
 
-    The former neighbours bound the distance of the new ones from above; -1 says there are none.
+    No fewer than are asked for must be at most ``limit`` away. ``candidates`` and ``away``
+    (n_train + 1,) are room to work in.
     """
     n_neighbors = len(nearest)
-    limit = np.inf
-    if nearest[0] >= 0:
-        limit = distance[nearest[0]]
-        for j in range(1, n_neighbors):
-            limit = max(limit, distance[nearest[j]])
     count = 0
-    for i in range(len(candidates)):
+    for i in range(len(candidates) - 1):
         candidates[count] = i
         count += distance[i] <= limit
-    if count > n_neighbors + 8:
-        limit = np.partition(distance[candidates[:count]], n_neighbors - 1)[n_neighbors - 1]
+    for j in range(count):
+        away[j] = distance[candidates[j]]
+    if count > n_neighbors + 16:
+        limit = np.partition(away[:count], n_neighbors - 1)[n_neighbors - 1]
         kept = 0
         for j in range(count):
             candidates[kept] = candidates[j]
-            kept += distance[candidates[j]] <= limit
+            away[kept] = away[j]
+            kept += away[j] <= limit
         count = kept
     while count > n_neighbors:
         worst = 0
+        farthest = away[0]
         for j in range(1, count):
             # Of equally distant rows the last in training order goes first.
-            if distance[candidates[j]] >= distance[candidates[worst]]:
+            if away[j] >= farthest:
+                farthest = away[j]
                 worst = j
         count -= 1
         for j in range(worst, count):
             candidates[j] = candidates[j + 1]
+            away[j] = away[j + 1]
     changed = False
     for j in range(n_neighbors):
         changed = changed or nearest[j] != candidates[j]
@@ -266,38 +285,52 @@ def _find_nearest(distance: Array, nearest: Integers, candidates: Integers) -> b
 
 @compiled
 def _vote(
-    distance: Array, nearest: Integers, votes: Array, by_distance: bool, metric: int, vote: Array
+    distance: Array,
+    nearest: Integers,
+    votes: Array,
+    by_distance: bool,
+    metric: int,
+    weights: Array,
+    vote: Array,
 ) -> None:
-    """Average the neighbours' votes by 1 / distance; all weight goes to those at distance 0."""
+    """Average the neighbours' votes by 1 / distance; all weight goes to those at distance 0.
+
+    ``weights`` is room to work in.
+    """
     n_neighbors = len(nearest)
-    vote[:] = 0.0
-    total = 0.0
-    met = False
-    for j in range(n_neighbors):
-        weight = 1.0
-        if by_distance:
-            away = distance[nearest[j]]
-            if metric == 0:
-                away = np.sqrt(max(away, 0.0))
-            elif metric == 2:
-                length = np.sqrt(max(distance[len(votes)], 0.0))
-                away = 1.0 + away / length if length > 0 else 1.0
+    if by_distance:
+        for j in range(n_neighbors):
+            weights[j] = distance[nearest[j]]
+        if metric == 0:
+            for j in range(n_neighbors):
+                weights[j] = np.sqrt(max(weights[j], 0.0))
+        elif metric == 2:
+            length = np.sqrt(max(distance[len(votes)], 0.0))
+            shrink = 1.0 / length if length > 0 else 0.0
+            for j in range(n_neighbors):
+                weights[j] = 1.0 + weights[j] * shrink
                 # The cosine of a row with itself is 1 only up to rounding.
-                away = 0.0 if away < 1e-14 else away
-            if away <= 0:
-                if not met:
-                    met = True
-                    total = 0.0
-                    vote[:] = 0.0
-            elif met:
-                continue
-            else:
-                weight = 1.0 / away
-        total += weight
-        for k in range(votes.shape[1]):
-            vote[k] += weight * votes[nearest[j], k]
+                if weights[j] < 1e-14:
+                    weights[j] = 0.0
+        met = 0
+        for j in range(n_neighbors):
+            met += weights[j] <= 0
+        if met == 0:
+            for j in range(n_neighbors):
+                weights[j] = 1.0 / weights[j]
+        else:
+            for j in range(n_neighbors):
+                weights[j] = 1.0 if weights[j] <= 0 else 0.0
+    else:
+        weights[:n_neighbors] = 1.0
+    total = 0.0
+    for j in range(n_neighbors):
+        total += weights[j]
     for k in range(votes.shape[1]):
-        vote[k] /= total
+        share = 0.0
+        for j in range(n_neighbors):
+            share += weights[j] * votes[nearest[j], k]
+        vote[k] = share / total
 
 
 @compiled
@@ -305,8 +338,9 @@ def _vote_at(
     distance: Array, votes: Array, n_neighbors: int, by_distance: bool, metric: int
 ) -> Array:
     """Predict from the distances of one row."""
-    nearest = np.full(n_neighbors, -1)
+    nearest = np.empty(n_neighbors, dtype=np.int64)
+    away = np.empty(len(votes) + 1)
     vote = np.empty(votes.shape[1])
-    _find_nearest(distance, nearest, np.empty(len(votes), dtype=np.int64))
-    _vote(distance, nearest, votes, by_distance, metric, vote)
+    _find_nearest(distance, np.inf, nearest, np.empty(len(votes) + 1, dtype=np.int64), away)
+    _vote(distance, nearest, votes, by_distance, metric, away, vote)
     return vote
