@@ -25,20 +25,14 @@ from smalldata.fitting import fit_rows, predict_rows
 from smalldata.innerfolds import cut_inner_folds
 from smalldata.measures import find_measure
 from smalldata.models import load_learner, load_space
+from smalldata.panel import ALIKE, MOST_SUBSTITUTES, find_panel, find_twins
 from smalldata.preprocess import Preprocessing
 from smalldata.records import CellFolder
 from smalldata.resampling import make_splits
 from smalldata.seeding import seed_for
 from smalldata.selection import Panel, mean_and_error
-from smalldata.signature import (
-    ALIKE,
-    MOST_SUBSTITUTES,
-    SignatureOptions,
-    choose_size,
-    find_panel,
-    find_twins,
-    make_selector,
-)
+from smalldata.signature import SignatureOptions, make_selector
+from smalldata.sizes import choose_size
 from smalldata.task import TaskKind, make_task
 from smalldata.tuning import make_tuner
 from test_ranking import make_noise
@@ -415,6 +409,22 @@ def test_a_killed_run_ends_as_an_undisturbed_one(folder, capsys):
     modified = (path / "signature.json").stat().st_mtime_ns
     assert main([*COMMAND]) == 0
     assert (path / "signature.json").stat().st_mtime_ns == modified
+
+
+def test_a_panel_that_cannot_be_chosen_leaves_the_score_standing(folder, capsys, monkeypatch):
+    def fail(*arguments, **options):
+        raise ZeroDivisionError("nothing to divide")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(running, "find_panel", fail)
+        assert main([*COMMAND]) == 0
+    out, err = capsys.readouterr()
+    assert "could not be chosen: ZeroDivisionError: nothing to divide" in err
+    assert "signature by shap" in out
+    (path,) = (found.parent for found in folder.glob("outputs/*/*/*/DONE"))
+    assert "has not been chosen yet" in (path / "report.html").read_text()
+    assert main([*COMMAND]) == 0
+    assert CellFolder(path).read_panel() is not None
 
 
 def test_folds_of_before_there_were_signatures_are_read(folder):

@@ -12,15 +12,16 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from smalldata.cells import PLAIN, Selected, Selector, Tuner, learner_values, make_record
+from smalldata.cells import PLAIN, Selector, Tuner, learner_values, make_record
 from smalldata.devices import resolve_device
 from smalldata.fitting import describe_failure, fit_rows, predict_rows, shorten
 from smalldata.learner import Learner
 from smalldata.measures import score_prediction
 from smalldata.preprocess import Preprocessing, Ranker
 from smalldata.resampling import check_train_size
-from smalldata.results import Fold, FoldResult, Prediction, Rows, RunRecord, Splits
+from smalldata.results import Fold, FoldResult, Prediction, RunRecord, Splits
 from smalldata.seeding import seed_for
+from smalldata.sizes import select_size
 from smalldata.task import Task
 from smalldata.workers import Killed, count_processes, stream_jobs
 
@@ -248,12 +249,12 @@ def evaluate_fold(
                 seconds["tune"] += tuned.seconds_before
             if selector is not None:
                 with _timed(seconds, "tune"):
-                    selected = _select(
+                    selected = select_size(
                         task,
                         learner,
                         selector,
-                        fold,
-                        rows=splits.train_rows(fold, train_size),
+                        train=splits.train_rows(fold, train_size),
+                        test=fold.test,
                         preprocessing=preprocessing,
                         seed=fold_seed,
                         device=device,
@@ -366,46 +367,6 @@ def _evaluate_named(
 ) -> FoldResult:
     fold = next(fold for fold in splits.folds if (fold.repeat, fold.fold) == name)
     return evaluate_fold(task, learner, splits, fold, **options)
-
-
-def _select(
-    task: Task,
-    learner: Learner,
-    selector: Selector,
-    fold: Fold,
-    *,
-    rows: Rows,
-    preprocessing: Preprocessing,
-    seed: int,
-    device: str,
-) -> Selected:
-    """Choose the size on the training rows, then score every size on the held-out ones."""
-    selected = selector.select(
-        learner,
-        task.X.iloc[rows],
-        task.y[rows],
-        None if task.groups is None else task.groups[rows],
-        preprocessing=preprocessing,
-        seed=seed,
-        device=device,
-    )
-    outer = []
-    for size in selected.selection.sizes:
-        pipeline = fit_rows(
-            learner,
-            task.X,
-            task.y,
-            task.groups,
-            info=task.info,
-            rows=rows,
-            preprocessing=replace(selected.preprocessing, k=size),
-            seed=seed,
-            device=device,
-            ranker=selected.ranker,
-        )
-        prediction = predict_fold(pipeline, task, fold)
-        outer.append(selector.measure.score(prediction, classes=task.classes).value)
-    return replace(selected, selection=replace(selected.selection, outer=tuple(outer)))
 
 
 class _timed:

@@ -15,6 +15,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from smalldata.categories import Category
+from smalldata.columns import column_kinds, column_medians, fill_missing, read_numbers
 from smalldata.errors import ConfigError, DataError
 from smalldata.learner import Array, Learner
 from smalldata.task import TaskInfo
@@ -226,15 +227,15 @@ class Preprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         DataError
             If a column is neither numeric nor categorical, or a transform refuses its values.
         """
-        numeric, categorical = _column_kinds(X)
+        numeric, categorical = column_kinds(X)
         self.feature_names_in_ = np.array(X.columns, dtype=object)
         self.n_features_in_ = X.shape[1]
-        values = _numbers(X, numeric)
+        values = read_numbers(X, numeric)
         transform = self._fit_transform_of_numbers(values, numeric)
         if transform is not None:
             values = transform(values)
         categories = [Category.learn(X.iloc[:, feature], feature) for feature in categorical]
-        medians = _medians(values)
+        medians = column_medians(values)
 
         if self.select != "none":
             assert self.k is not None
@@ -280,7 +281,7 @@ class Preprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "players_")
         if list(X.columns) != list(self.feature_names_in_):
             raise DataError("the rows to transform must have the features of the training rows.")
-        values = _numbers(X, self._numeric)
+        values = read_numbers(X, self._numeric)
         if self._transform is not None:
             values = self._transform(values)
         if self.impute:
@@ -328,7 +329,7 @@ class Preprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             return explained_share(columns, y, classify=self.classify)
 
         scores = np.zeros(self.n_features_in_)
-        scores[numeric] = score(_filled(values, medians))
+        scores[numeric] = score(fill_missing(values, medians))
         for category in categories:
             columns = category.onehot(X.iloc[:, category.feature])
             scores[category.feature] = score(columns).max()
@@ -341,7 +342,7 @@ class Preprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return category.onehot(column)
 
     def _fill(self, values: Array) -> Array:
-        out = _filled(values, self._medians)
+        out = fill_missing(values, self._medians)
         out[:, self._unknown] = 0.0
         return out
 
@@ -381,43 +382,3 @@ def explained_share(X: Array, y: NDArray[Any], *, classify: bool) -> Array:
         target = standardise(y[:, None].astype(np.float64), *centre_and_scale(y[:, None]))
         share = (target[:, 0] @ z / len(y)) ** 2
     return np.asarray(np.minimum(share, 1.0))
-
-
-def _column_kinds(X: pd.DataFrame) -> tuple[NDArray[np.int64], list[int]]:
-    """Positions of the numeric and of the categorical columns."""
-    categorical = []
-    numeric = []
-    for feature, dtype in enumerate(X.dtypes):
-        if isinstance(dtype, pd.CategoricalDtype):
-            categorical.append(feature)
-        elif isinstance(dtype, np.dtype) and dtype.kind in "fiub":
-            numeric.append(feature)
-        else:
-            raise DataError(
-                f"a feature must be numeric or categorical; {X.columns[feature]!r} is {dtype}."
-            )
-    return np.array(numeric, dtype=np.int64), categorical
-
-
-def _numbers(X: pd.DataFrame, columns: NDArray[np.int64]) -> Array:
-    part = X if len(columns) == X.shape[1] else X.iloc[:, columns]
-    return np.array(part.to_numpy(dtype=np.float64), order="C")
-
-
-def _medians(X: Array) -> Array:
-    """Median of the observed rows of each column; NaN where there is none."""
-    if len(X) == 0 or X.shape[1] == 0:
-        return np.full(X.shape[1], np.nan)
-    ordered = np.sort(X, axis=0)
-    n = (~np.isnan(X)).sum(axis=0)
-    columns = np.arange(X.shape[1])
-    low, high = ordered[np.maximum(n - 1, 0) // 2, columns], ordered[n // 2, columns]
-    return np.asarray(low / 2 + high / 2)
-
-
-def _filled(X: Array, medians: Array) -> Array:
-    """Copy X with each missing value at its column's median (0 where there is none)."""
-    missing = np.isnan(X)
-    if not missing.any():
-        return X.copy()
-    return np.where(missing, np.where(np.isnan(medians), 0.0, medians), X)

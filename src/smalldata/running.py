@@ -27,8 +27,10 @@ from smalldata.explanationoptions import (
     folds_to_explain,
     rows_to_explain,
 )
+from smalldata.fitting import describe_failure
 from smalldata.importances import weigh_parameters
 from smalldata.measures import check_measure, find_measure, measures_for
+from smalldata.panel import find_panel
 from smalldata.plans import Plan, Stored
 from smalldata.progress import Reporter
 from smalldata.records import CellFolder, write_splits
@@ -36,7 +38,7 @@ from smalldata.resampling import make_splits
 from smalldata.results import RunRecord, Splits
 from smalldata.selection import Panel
 from smalldata.sharedtrials import SharedPlace
-from smalldata.signature import SignatureSelector, find_panel, make_selector
+from smalldata.signature import SignatureSelector, make_selector
 from smalldata.task import Dataset, Task, make_task
 from smalldata.tuning import OptunaTuner, make_tuner
 from smalldata.workers import count_processes, stream_jobs
@@ -354,9 +356,15 @@ def _choose_panel(
         device=resolve_device(config.device)[0] if uses_gpu else "cpu",
     )
     jobs = stream_jobs(run, [selector], n_processes=1)  # on one thread, as the folds are
-    for _, found in reporter.follow(jobs, title=f"choosing the panel of {plan.title}", total=1):
-        assert isinstance(found, Panel)
-        cell.write_panel(found)
+    try:
+        for _, found in reporter.follow(jobs, title=f"choosing the panel of {plan.title}", total=1):
+            assert isinstance(found, Panel)
+            cell.write_panel(found)
+    except RecordError:
+        raise
+    except Exception as error:  # whatever a model raises: the folds and their score stand
+        reason = describe_failure(error)
+        reporter.warn(f"{plan.title}: the panel of all samples could not be chosen: {reason}")
 
 
 def _stored_explain_seconds(cell: CellFolder) -> float | None:

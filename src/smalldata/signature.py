@@ -1,16 +1,14 @@
 """The smallest panel of features that predicts as well as can be told: its size and its members.
 
-Step in the line: training rows of one outer fold -> **Selection** -> fold result; all rows ->
-**Panel** -> report. The size is chosen by an inner cross-validation in which the ranking is made
-anew inside each training part; the outer test rows are never seen.
+Step in the line: training rows of one outer fold -> **Selection** -> fold result. The size is
+chosen by an inner cross-validation in which the ranking is made anew inside each training part; the
+outer test rows are never seen.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
-import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.cells import Selected
@@ -22,21 +20,9 @@ from smalldata.measures import Measure, find_measure, measures_for
 from smalldata.preprocess import Preprocessing, Select
 from smalldata.ranking import FixedRanking, rank_features
 from smalldata.seeding import seed_for
-from smalldata.selection import Panel, Selection, Substitute, mean_and_error
+from smalldata.selection import Selection
+from smalldata.sizes import Rule, choose_size
 from smalldata.task import Task, TaskInfo
-
-Rule = Literal["one_se", "best"]
-
-ALIKE = 0.8
-"""Least |Spearman correlation| of a feature with the member it is tried in the place of."""
-
-MOST_SUBSTITUTES = 5
-"""Features tried in the place of one member, the closest first."""
-
-MOST_REPLACED = 20
-"""Members of a panel that substitutes are tried for, the leading ones."""
-
-_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,42 +84,6 @@ class SignatureOptions:
 
 def _is_count(value: object, *, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def choose_size(
-    sizes: Sequence[int],
-    scores: Sequence[Sequence[float | None]],
-    *,
-    higher_is_better: bool,
-    rule: Rule = "one_se",
-) -> int:
-    """Choose a size by its inner scores.
-
-    The rule of one standard error (Breiman, Friedman, Olshen & Stone 1984): the smallest size whose
-    mean score is not worse than the best mean by more than the standard error of that best mean.
-
-    Parameters
-    ----------
-    sizes : sequence of int
-        Ascending.
-    scores : sequence of sequences of float or None
-        Of each size on each inner fold.
-    higher_is_better : bool
-    rule : {"one_se", "best"}
-
-    Example
-    -------
-    >>> scores = [[0.6, 0.7, 0.8], [0.7, 0.8, 0.9], [0.72, 0.8, 0.9]]
-    >>> choose_size([1, 2, 5], scores, higher_is_better=True)
-    2
-    """
-    sign = 1.0 if higher_is_better else -1.0
-    found = [mean_and_error(per_fold) for per_fold in scores]
-    goodness = [sign * mean for mean, _ in found]
-    best = int(np.argmax(np.array(goodness) >= max(goodness) - _ROUNDING))  # a tie: the smallest
-    margin = found[best][1] if rule == "one_se" else 0.0
-    least = goodness[best] - margin - _ROUNDING
-    return next(size for size, good in zip(sizes, goodness, strict=True) if good >= least)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -376,110 +326,3 @@ def make_selector(task: Task, options: SignatureOptions | None = None) -> Signat
         classes=task.classes,
         usual=SignatureOptions(measure=usual, sizes=cut(SignatureOptions().sizes)),
     )
-
-
-def find_panel(
-    task: Task,
-    learner: Learner,
-    selector: SignatureSelector,
-    *,
-    preprocessing: Preprocessing,
-    seed: int = 0,
-    device: str = "cpu",
-) -> Panel:
-    """Run the whole procedure on all rows: one panel, and what could stand in for its members.
-
-    No score of it is honest, since no row is left: what to expect of new samples is the score of
-    the procedure on the outer folds.
-
-    Parameters
-    ----------
-    task : Task
-    learner : Learner
-    selector : SignatureSelector
-    preprocessing : Preprocessing
-        Without a selection.
-    seed : int
-        The run's seed.
-    device : {"cpu", "cuda"}
-    """
-    start = time.perf_counter()
-    own_seed = seed_for(seed, "fit", "panel")
-    chosen = selector.select(
-        learner,
-        task.X,
-        task.y,
-        task.groups,
-        preprocessing=preprocessing,
-        seed=own_seed,
-        device=device,
-    )
-    selection = chosen.selection
-    folds = selector.cut_folds(
-        task.X,
-        task.y,
-        task.groups,
-        preprocessing=chosen.preprocessing,
-        seed=own_seed,
-        device=device,
-    )
-    score, error = mean_and_error(selector.score_panel(learner, selection.members, folds))
-    sign = 1.0 if selector.measure.higher_is_better else -1.0
-    substitutes = []
-    for member, feature, correlation in find_twins(task.X, selection.members):
-        changed = [feature if kept == member else kept for kept in selection.members]
-        found, _ = mean_and_error(selector.score_panel(learner, changed, folds))
-        substitutes.append(
-            Substitute(
-                member=member,
-                feature=feature,
-                correlation=correlation,
-                score=found,
-                is_equal=sign * found >= sign * score - error - _ROUNDING,
-            )
-        )
-    return Panel(
-        selection=selection,
-        score=score,
-        error=error,
-        substitutes=tuple(substitutes),
-        seconds=time.perf_counter() - start,
-    )
-
-
-def find_twins(X: Any, members: Sequence[int]) -> list[tuple[int, int, float]]:
-    """Find numeric features outside a panel that rise and fall with its members.
-
-    Parameters
-    ----------
-    X : DataFrame of shape (n_samples, n_features)
-        A missing value takes the mean rank of its column.
-    members : sequence of int
-        Positions; the first `MOST_REPLACED` are looked at.
-
-    Returns
-    -------
-    list of (member, feature, correlation)
-        By member in the order given, the closest feature first: those with |Spearman correlation|
-        of at least `ALIKE`, at most `MOST_SUBSTITUTES` each.
-    """
-    numeric = np.array(
-        [j for j, dtype in enumerate(X.dtypes) if getattr(dtype, "kind", "O") in "fiub"]
-    )
-    ranks = X.iloc[:, numeric].astype(np.float64).rank()
-    centred = (ranks - ranks.mean()).fillna(0.0).to_numpy()
-    length = np.sqrt((centred**2).sum(axis=0))
-    units = centred / np.where(length > 0, length, 1.0)
-    free = ~np.isin(numeric, members)
-    found = []
-    for member in members[:MOST_REPLACED]:
-        if member not in numeric:
-            continue
-        correlations = units.T @ units[:, np.flatnonzero(numeric == member)[0]]
-        alike = np.flatnonzero(free & (np.abs(correlations) >= ALIKE))
-        closest = alike[np.argsort(-np.abs(correlations[alike]), kind="stable")]
-        found += [
-            (int(member), int(numeric[j]), float(correlations[j]))
-            for j in closest[:MOST_SUBSTITUTES]
-        ]
-    return found
