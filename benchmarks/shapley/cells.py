@@ -21,6 +21,7 @@ from explainers import (
     our_values,
 )
 from problems import (
+    N_FEW,
     SAMPLED,
     SEED,
     Array,
@@ -164,6 +165,8 @@ def _lineup(problem: Problem, *, few: bool) -> list[tuple[str, int | None]]:
 def _reference(problem: Problem) -> tuple[Array, str]:
     if problem.model not in SAMPLED:
         return second_opinion(problem)
+    if problem.n_columns <= N_FEW:
+        return brute_force(problem.function, problem.rows, problem.background), "brute force"
     # Another seed than that of what is compared with it.
     long = explain(problem, OURS, _walks(problem, REFERENCE_WALKS), seed=SEED + 1)
     return long.values, f"{REFERENCE_WALKS} walks from each background row"
