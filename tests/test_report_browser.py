@@ -12,7 +12,14 @@ from typing import Any
 
 import pytest
 
-from report_cells import HOSTILE, make_explanation, make_record, make_toy_task
+from report_cells import (
+    HOSTILE,
+    add_evidence,
+    make_explanation,
+    make_null,
+    make_record,
+    make_toy_task,
+)
 from smalldata.comparison import compare
 from smalldata.report import index_html, report_html
 
@@ -100,8 +107,11 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         records = [make_record(task, model) for model in ("linear", "knn", "dummy")]
         records.append(make_record(task, "svm", fail=1))
         comparison = compare(records)
-        explanation = make_explanation(task, records[0])
-        report = report_html(task, records[0], explanation=explanation, comparison=comparison)
+        explanation = add_evidence(task, records[0], make_explanation(task, records[0]))
+        null = make_null(explanation)
+        report = report_html(
+            task, records[0], explanation=explanation, comparison=comparison, null=null
+        )
         index = index_html(
             comparison, records, task=task, explanations={r.hash: explanation for r in records[:2]}
         )
@@ -333,3 +343,133 @@ def test_printing_shows_every_row_and_no_control(tab, pages):
     assert page.locator("button[data-download]:visible").count() == 0
     assert page.locator("#feature-table tbody tr:visible").count() == 12
     assert page.pdf(format="A4").startswith(b"%PDF")
+
+
+# ---------------------------------------------------------------- samples, features and paper
+
+
+def chosen(page: Any, signal: str) -> str:
+    return page.locator(f"select[data-signal={signal}]").first.input_value()
+
+
+RECTANGLES = "#figure-heatmap .canvas .mark-rect.role-mark path"
+
+
+def test_a_click_on_the_map_shows_its_sample_and_feature(tab, pages):
+    page = tab.open(pages["hostile report"])
+    params = json.loads(page.locator("#page-data").text_content())["params"]
+    first = chosen(page, "s")
+    cells = page.locator(RECTANGLES)
+    assert cells.count() == 80 * (12 + 1), "a row per feature and the observed classes"
+    cells.nth(80 * 3 + 17).hover(force=True)
+    page.wait_for_selector("#tooltip:not([hidden])")
+    sample, feature = page.locator("#tooltip dd").all_text_contents()[:2]
+    cells.nth(80 * 3 + 17).click(force=True)
+    assert chosen(page, "s") != first
+    assert params["rows"][int(chosen(page, "s"))] == sample
+    assert params["features"][int(chosen(page, "f"))] == feature
+
+
+def test_the_map_orders_its_samples_in_two_ways_and_points_at_the_chosen_one(tab, pages):
+    page = tab.open(pages["binary report"])
+    params = json.loads(page.locator("#page-data").text_content())["params"]
+    mark = "#figure-heatmap .canvas .mark-symbol.role-mark path"
+    across = """([mark, row]) => {
+        const middle = (element) => {
+            const box = element.getBoundingClientRect();
+            return box.left + box.width / 2;
+        };
+        const cells = [...document.querySelectorAll(row)].slice(0, 80).map(middle);
+        const own = middle(document.querySelector(mark));
+        return cells.filter((x) => x < own - 1).length;
+    }"""
+    for order in (0, 1):
+        for sample in (4, 71):
+            page.locator("select[data-signal=o]").select_option(index=order)
+            page.locator("select[data-signal=s]").select_option(value=str(sample))
+            place = params["places"][order][0][sample]
+            page.wait_for_function(
+                f"(given) => ({across})(given) === {place}", arg=[mark, RECTANGLES]
+            )
+
+
+def test_the_chosen_sample_is_ringed_wherever_it_is_drawn(tab, pages):
+    for kind, names in (
+        ("binary", ("probabilities",)),
+        ("regression", ("dependence", "observed_predicted", "residuals")),
+    ):
+        page = tab.open(pages[f"{kind} report"])
+        page.locator("select[data-signal=s]").select_option(index=11)
+        for name in names:
+            page.wait_for_function(
+                "(s) => document.querySelectorAll(s).length === 1",
+                arg=f"#figure-{name} .canvas .mark-symbol.role-mark path[stroke='currentColor']",
+            )
+
+
+def test_a_click_on_a_bar_shows_its_feature(tab, pages):
+    page = tab.open(pages["binary report"])
+    bars = page.locator("#figure-importance .canvas .mark-rect.role-mark path")
+    bars.nth(5).click(force=True, position={"x": 2, "y": 5})
+    assert chosen(page, "f") == "5"
+    name = page.locator("select[data-signal=f] option").nth(5).text_content()
+    page.locator("#figure-dependence .canvas text", has_text=name).wait_for()
+
+
+def test_the_tables_of_the_new_figures_hold_what_is_drawn(tab, pages):
+    tab.open(pages["hostile report"])
+    for name, head in (
+        ("steadiness", ["Feature", "Fold", "Place in the fold"]),
+        ("pairs", ["Class", "Feature", "With", "Mean |interaction|"]),
+        ("twins", ["Feature", "Rank", "Mean |Shapley value|", "Most like"]),
+        ("removals", ["Replaced", "How many"]),
+        ("heatmap", ["Sample", "Feature", "Value", "Shapley value"]),
+    ):
+        text = tab.download(f"#figure-{name} [data-download=csv]").decode()
+        rows = list(csv.reader(io.StringIO(text, newline="")))
+        assert rows[0][: len(head)] == head
+        assert len(rows) > 5
+        assert tab.download(f"#figure-{name} [data-download=svg]").startswith(b"<svg")
+    # The marked sample chooses no rows: the map's table holds all of them.
+    assert len(rows) == 1 + 80 * 12
+
+
+@pytest.mark.parametrize("kind", ["binary", "regression", "hostile"])
+def test_a_report_prints_on_a4_without_controls_and_with_whole_figures(tab, pages, kind):
+    page = tab.open(pages[f"{kind} report"])
+    page.set_viewport_size({"width": 688, "height": 1017})  # A4 less the margins, at 96 dpi
+    page.emulate_media(media="print")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("button[data-download]:visible, select:visible, nav:visible").count() == 0
+    cut = page.evaluate(
+        """() => [...document.querySelectorAll("[data-figure]")].filter((figure) => {
+            const card = figure.getBoundingClientRect();
+            const drawing = figure.querySelector("svg").getBoundingClientRect();
+            return card.height > 1017 || drawing.right > card.right || drawing.left < card.left ||
+                drawing.bottom > card.bottom || drawing.width < 400;
+        }).map((figure) => figure.dataset.figure)"""
+    )
+    assert cut == []
+    wide = page.evaluate(
+        """() => [...document.querySelectorAll("table")].filter((table) =>
+            table.getBoundingClientRect().right > document.documentElement.clientWidth).length"""
+    )
+    assert wide == 0
+    pdf = page.pdf(format="A4")
+    sizes = {tuple(map(float, box)) for box in re.findall(rb"/MediaBox \[0 0 (\S+) (\S+)\]", pdf)}
+    assert [[round(side) for side in size] for size in sizes] in ([[595, 842]], [[596, 843]])
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+
+
+def test_every_select_of_a_report_is_reached_by_the_keyboard(tab, pages):
+    page = tab.open(pages["hostile report"])
+    names = page.evaluate(
+        """() => [...new Set([...document.querySelectorAll("select[data-signal]")].map(
+            (select) => select.dataset.signal))]"""
+    )
+    assert sorted(names) == ["f", "k", "o", "s"]
+    for name in names:
+        before = chosen(page, name)
+        page.locator(f"select[data-signal={name}]").first.focus()
+        page.keyboard.press("ArrowDown")
+        assert chosen(page, name) != before

@@ -128,6 +128,12 @@
     return choice !== null && value !== undefined && [...choice.options].some((option) => Number(option.value) === value);
   }
 
+  /* On paper every figure is as wide as the page; drawn at once, for the printer does not wait. */
+  const PAPER = 640;
+  const redraw = (view, width) => width > 0 && view.width(width).run();
+  window.addEventListener("beforeprint", () => views.forEach((view) => redraw(view, PAPER)));
+  window.addEventListener("afterprint", () => views.forEach((view) => redraw(view, view.container().clientWidth)));
+
   function setSignal(name, value) {
     state[name] = value;
     for (const select of document.querySelectorAll(`select[data-signal="${name}"]`)) select.value = String(value);

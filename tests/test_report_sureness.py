@@ -1,0 +1,493 @@
+"""How sure a ranking is: the numbers against plain loops, the sentences at their thresholds, the
+figures against the numbers."""
+
+import itertools
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from report_cells import (
+    HOSTILE,
+    add_evidence,
+    make_explanation,
+    make_null,
+    make_record,
+    make_toy_task,
+)
+from smalldata.report import doubts, sureness
+from smalldata.report.attributions import summarize_explanation
+from smalldata.report.figures import explanation_figures
+from smalldata.report.summarize import summarize_cell
+from smalldata.results import Explanation
+from smalldata.shapley.forms import ADDITIVE, SAMPLED
+from smalldata.task import Task
+
+
+@pytest.fixture(scope="module", params=["binary", "multiclass", "regression"])
+def cell(request) -> tuple[Task, Explanation, dict]:
+    task = make_toy_task(request.param, n_samples=90, missing=True)
+    record = make_record(task)
+    explanation = add_evidence(task, record, make_explanation(task, record))
+    return task, explanation, summarize_explanation(task, explanation, test_train_ratio=1 / 3)
+
+
+def drawn(summary: dict, task: Task) -> dict:
+    whole = {"explanation": summary, "task": {"kind": "x", "classes": []}, "outcomes": {}}
+    return explanation_figures(whole)
+
+
+# ---------------------------------------------------------------- steadiness
+
+
+def test_places_in_the_folds_are_those_of_plain_sorting(cell):
+    task, explanation, summary = cell
+    steady = summary["steady"]
+    size = np.abs(explanation.values).mean(axis=2)
+    for number, name in enumerate(steady["names"]):
+        j = task.dataset.feature_names.index(name)
+        places = []
+        for fold in range(4):
+            mean = size[explanation.fold == fold].mean(axis=0)
+            places.append(1 + sum(value > mean[j] for value in mean))
+        assert steady["places"][number] == places
+        within = sum(place <= summary["top_k"] for place in places)
+        assert steady["frequency"][number] == within / 4
+        assert summary["features"][number]["frequency"] == within / 4
+    assert steady["folds"] == ["r00f00", "r00f01", "r00f02", "r00f03"]
+    assert steady["low"] <= steady["stability"] <= steady["high"]
+
+
+def test_an_unused_feature_has_no_place_and_a_single_fold_no_steadiness():
+    task = make_toy_task(n_samples=60)
+    explanation = make_explanation(task, make_record(task))
+    values = explanation.values.copy()
+    values[explanation.fold == 1, 3] = 0
+    values[:, 4] = 0
+    found = summarize_explanation(task, replace(explanation, values=values))["steady"]
+    places = dict(zip(found["names"], found["places"], strict=True))
+    assert places["gene_3"][1] is None
+    assert places["gene_3"][0] is not None
+    assert places["gene_4"] == [None] * 4
+    alone = replace(explanation, fold=np.zeros_like(explanation.fold))
+    summary = summarize_explanation(task, alone)
+    assert summary["steady"] is None
+    assert sureness.say_stability(summary) == [
+        "One fold was explained: whether another would rank alike is not known."
+    ]
+    assert "steadiness" not in {f["name"] for f in drawn(summary, task)["figures"]}
+
+
+def test_sets_that_are_all_alike_and_sets_of_every_feature():
+    task = make_toy_task(n_samples=60)
+    explanation = make_explanation(task, make_record(task))
+    shares = np.arange(12, 0, -1.0)
+    same = np.broadcast_to(shares[None, :, None], explanation.values.shape).astype(np.float32)
+    steady = summarize_explanation(task, replace(explanation, values=same))["steady"]
+    assert steady["stability"] == pytest.approx(1)
+    none = replace(explanation, values=np.zeros_like(same))
+    summary = summarize_explanation(task, none)
+    assert summary["steady"]["stability"] is None
+    assert summary["twins"] is None
+    assert sureness.say_sureness(summary) == []
+
+
+@pytest.mark.parametrize(
+    ("stability", "low", "said"),
+    [
+        (0.76, 0.6, "agree closely"),
+        (0.75, 0.6, "agree in part"),
+        (0.40, 0.2, "agree in part"),
+        (0.39, 0.2, "hardly agree"),
+        (0.39, 0.0, "do not clearly agree more than chance"),
+        (0.76, -0.1, "do not clearly agree more than chance"),
+    ],
+)
+def test_words_of_stability(stability, low, said):
+    explanation = {
+        "features": [{"name": "tau", "share": 0.5, "frequency": 1.0}],
+        "n_folds": 5,
+        "top_k": 10,
+        "steady": {"stability": stability, "low": low, "high": 0.9, "top_k": 10},
+    }
+    sentence = sureness.say_stability(explanation)[1]
+    assert said in sentence
+    assert f"stability {stability:.3f}" in sentence
+
+
+# ---------------------------------------------------------------- permuted labels
+
+
+def test_features_above_what_permuted_labels_reach_are_marked(cell):
+    task, explanation, _ = cell
+    null = make_null(explanation)
+    summary = summarize_explanation(task, explanation, null=null)
+    names = task.dataset.feature_names
+    above = {names[j] for j in range(12) if null.observed[j] > null.values.max()}
+    assert 0 < len(above) < 12
+    assert {entry["name"] for entry in summary["features"] if entry["above"]} == above
+    page = drawn(summary, task)
+    # Permuted labels bound the importance over all classes: only that figure has the line.
+    name = "importance_all" if len(explanation.outputs) > 1 else "importance"
+    rows = page["datasets"][name]["data"]
+    marked = {
+        page["params"]["features"][f]
+        for f, told in zip(rows["f"], rows["null"], strict=True)
+        if told == "yes"
+    }
+    assert marked == above
+    for figure in page["figures"]:
+        spec = json.dumps(figure["spec"])
+        assert ('"chance"' in spec) == (figure["name"] == name)
+        if figure["name"] == name:
+            assert json.dumps(null.threshold) in spec
+            assert "grey bars do not pass it" in figure["caption"]
+
+
+def test_too_few_permutations_mark_nothing(cell):
+    task, explanation, _ = cell
+    summary = summarize_explanation(task, explanation, null=make_null(explanation, 18))
+    assert all(entry["above"] is None for entry in summary["features"])
+    assert sureness.say_null(summary) == [
+        "18 permutations of the labels are too few to tell features from chance (19 are needed)."
+    ]
+    figures = drawn(summary, task)["figures"]
+    assert any("too few to mark features by" in figure["caption"] for figure in figures)
+
+
+@pytest.mark.parametrize(
+    ("above", "said", "missing"),
+    [
+        ([], "No feature is more important than what one of 19 permutations", ""),
+        (["a"], "1 feature of 130 is more important", "b and c"),
+        (["a", "b", "c", "x"], "4 features of 130 are more important", ""),
+    ],
+)
+def test_words_of_permuted_labels(above, said, missing):
+    features = [{"name": name, "share": 0.1, "above": name in above} for name in "abc"]
+    null = {"n": 19, "enough": True, "needed": 19, "above": above}
+    sentences = sureness.say_null({"null": null, "features": features, "n_features": 130})
+    assert said in sentences[0]
+    assert sentences[1:] == ([f"Not among them: {missing}."] if missing else [])
+    assert sureness.say_null({"null": None, "features": features}) == []
+
+
+# ---------------------------------------------------------------- scores without the features
+
+
+def test_curves_of_removals_are_the_means_of_the_folds(cell):
+    _, explanation, summary = cell
+    found, removals = explanation.faithfulness, summary["removals"]
+    for i, point in enumerate(removals["points"]):
+        assert point["n"] == found.n_removed[i]
+        assert point["leading"]["mean"] == pytest.approx(found.leading[:, i].mean())
+        assert point["random"]["mean"] == pytest.approx(found.random[:, :, i].mean())
+        assert point["leading"]["low"] < point["leading"]["mean"] < point["leading"]["high"]
+    assert removals["gap"]["low"] > 0, "also where a lower score is better"
+
+
+def test_a_size_without_a_score_is_empty_and_no_score_at_all_no_figure():
+    task = make_toy_task()
+    record = make_record(task)
+    explanation = add_evidence(task, record, make_explanation(task, record))
+    faithful = explanation.faithfulness
+    leading = faithful.leading.copy()
+    leading[:, 2] = np.nan
+    some = replace(explanation, faithfulness=replace(faithful, leading=leading))
+    summary = summarize_explanation(task, some)
+    assert summary["removals"]["points"][2]["leading"]["mean"] is None
+    json.dumps(summary, allow_nan=False)
+    page = drawn(summary, task)
+    assert None in page["datasets"]["removals"]["data"]["mean"]
+    nothing = replace(faithful, leading=np.full_like(leading, np.nan))
+    summary = summarize_explanation(task, replace(explanation, faithfulness=nothing))
+    assert summary["removals"] is None
+    assert "removals" not in {figure["name"] for figure in drawn(summary, task)["figures"]}
+
+
+def removals(mean: float, low: float | None, high: float | None, **changes) -> dict:
+    points = [
+        {"n": n, "leading": {"mean": 0.9 - 0.05 * n}, "random": {"mean": 0.9 - 0.01 * n}}
+        for n in (0, 1, 2, 12)
+    ]
+    gap = {"mean": mean, "low": low, "high": high}
+    return {"title": "ROC AUC", "better": "higher", "gap": gap, "points": points, **changes}
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (removals(0.1, 0.01, 0.2), "bear it out: replacing the leading features costs more"),
+        (removals(0.1, 0.0, 0.2), "do not bear it out"),
+        (removals(-0.1, -0.2, 0.1), "do not bear it out"),
+        (removals(-0.1, -0.2, -0.01), "speak against it"),
+        (removals(0.1, None, None), "In the one fold, replacing the leading features costs more"),
+        (removals(-0.1, None, None), "costs no more"),
+        (removals(2.0, 1.0, 3.0, better="lower", title="RMSE"), "RMSE higher by 2.00 on average"),
+    ],
+)
+def test_words_of_removals(found, said):
+    assert said in sureness.say_removals(found)[0]
+
+
+def test_words_of_removals_give_an_example_within_the_first_features():
+    said = sureness.say_removals(removals(0.1, 0.01, 0.2))
+    assert said[1] == (
+        "ROC AUC is 0.900 with all features, 0.800 once the first 2 are replaced, 0.880 once 2 "
+        "drawn at random are."
+    )
+    two = removals(0.1, 0.01, 0.2)
+    two["points"] = two["points"][:2]
+    assert len(sureness.say_removals(two)) == 1, "the last size is all features"
+    assert sureness.say_removals(None) == []
+
+
+# ---------------------------------------------------------------- twins
+
+
+def with_twins(task: Task) -> Task:
+    """The task, in which gene_11 is nearly gene_0, gene_10 nearly minus gene_1, gene_9 a class."""
+    frame = task.X.copy()
+    rng = np.random.default_rng(1)
+    frame["gene_11"] = frame["gene_0"] + 0.05 * rng.normal(size=len(frame))
+    frame["gene_10"] = -frame["gene_1"] + 0.05 * rng.normal(size=len(frame))
+    frame["gene_9"] = pd.Categorical(np.where(frame["gene_2"] > 0, "up", "down"))
+    return replace(task, dataset=replace(task.dataset, X=frame))
+
+
+def test_groups_of_twins_share_their_credit():
+    task = with_twins(make_toy_task(n_samples=80))
+    explanation = make_explanation(task, make_record(task))
+    values = explanation.values.copy()
+    values[:, 10] = 0  # no credit at all: a twin outside of the leading features
+    explanation = replace(explanation, values=values)
+    summary = summarize_explanation(task, explanation)
+    groups = {frozenset(group["members"]): group for group in summary["twins"]["groups"]}
+    assert set(groups) == {frozenset({"gene_0", "gene_11"}), frozenset({"gene_1", "gene_10"})}
+    first = groups[frozenset({"gene_0", "gene_11"})]
+    joint = np.mean([abs(float(row[0, 0]) + float(row[11, 0])) for row in values])
+    assert first["joint"] == pytest.approx(joint, rel=1e-5)
+    r = task.X[["gene_0", "gene_11"]].corr("spearman").iloc[0, 1]
+    assert first["r"] == pytest.approx(r, abs=1e-6)
+    leaves = {leaf["name"]: leaf for leaf in summary["twins"]["leaves"]}
+    assert leaves["gene_10"]["leads"] is False
+    assert leaves["gene_10"]["twin"] == "gene_1"
+    assert leaves["gene_10"]["r"] < -0.9
+    assert leaves["gene_9"]["group"] is None, "a category has no order"
+    assert leaves["gene_0"]["group"] == leaves["gene_11"]["group"]
+    said = sureness.say_twins(summary["twins"])
+    assert len(said) == 2
+    assert f"rise and fall together (|r| = {r:.2f}): the model may credit either" in " ".join(said)
+    assert sureness.say_twins(summary["twins"], leading=0) == []
+
+
+def test_brackets_of_the_tree_join_neighbours_and_the_leading_feature_is_on_top():
+    task = with_twins(make_toy_task(n_samples=80))
+    summary = summarize_explanation(task, make_explanation(task, make_record(task)))
+    tree = summary["twins"]
+    order = [leaf["name"] for leaf in tree["leaves"]]
+    assert order[0] == summary["features"][0]["name"]
+    assert len(tree["branches"]) == len(order) - 1
+    open_ends = {float(y): 1.0 for y in range(len(order))}  # where each branch stands, at what r
+    for branch in tree["branches"]:
+        (a, top_a, top_b, b) = branch
+        assert top_a["y"] == a["y"]
+        assert top_b["y"] == b["y"]
+        assert top_a["r"] == top_b["r"] <= min(a["r"], b["r"])
+        assert open_ends.pop(a["y"]) == a["r"]
+        assert open_ends.pop(b["y"]) == b["r"]
+        open_ends[(a["y"] + b["y"]) / 2] = top_a["r"]
+    assert len(open_ends) == 1
+    joined = {name for group in tree["groups"] for name in group["members"]}
+    for group in tree["groups"]:
+        places = sorted(order.index(name) for name in group["members"])
+        assert places == list(range(places[0], places[0] + len(places))), "a group stands together"
+    assert {leaf["name"] for leaf in tree["leaves"] if leaf["group"] is not None} == joined
+
+
+def test_words_of_a_large_group_count_the_rest():
+    members = [f"g{i}" for i in range(8)]
+    twins = {
+        "leaves": [{"name": name, "rank": 3 + i} for i, name in enumerate(members)],
+        "groups": [{"members": members, "r": 0.8333, "joint": 0.25}],
+    }
+    (said,) = sureness.say_twins(twins, leading=3)
+    assert said == (
+        "g0, g1, g2, g3, g4 and 3 others rise and fall together (|r| around 0.83): the model may "
+        "credit any of them; together they move the prediction by 0.250 on average."
+    )
+    assert sureness.say_twins(twins, leading=2) == []
+
+
+# ---------------------------------------------------------------- pairs
+
+
+def test_pairs_are_means_over_folds_and_each_is_named_once(cell):
+    task, explanation, summary = cell
+    found, pairs = explanation.interactions, summary["pairs"]
+    assert pairs["names"] == [task.dataset.feature_names[j] for j in found.feature]
+    n_outputs = len(explanation.outputs)
+    assert len(pairs["cells"]) == 8 * 7 * n_outputs
+    entry = pairs["cells"][9]
+    k, i, j = entry["k"], entry["i"], entry["j"]
+    assert entry["mean"] == pytest.approx(found.magnitude[:, i, j, k].mean(), rel=1e-3)
+    assert entry["low"] <= entry["mean"] <= entry["high"]
+    overall = pairs["strongest"][-1]
+    assert len({frozenset((pair["first"], pair["second"])) for pair in overall}) == len(overall)
+    assert [overall[0]["first"], overall[0]["second"]] == pairs["names"][:2]
+    weaker = np.abs(explanation.values[:, found.feature[1]]).mean()
+    assert overall[0]["share"] == pytest.approx(overall[0]["mean"] / weaker, rel=1e-5)
+    assert len(pairs["strongest"]) == (n_outputs + 1 if n_outputs > 1 else 1)
+
+
+def pair(first: str, second: str, mean: float, share: float | None) -> dict:
+    return {"first": first, "second": second, "mean": mean, "share": share}
+
+
+@pytest.mark.parametrize(
+    ("strongest", "said"),
+    [
+        ([pair("a", "b", 0.05, 0.10), pair("a", "c", 0.01, 0.1)], "interaction is that of a and b"),
+        ([pair("a", "b", 0.05, 0.09)], "nearly each on its own"),
+        ([pair("a", "b", 0.0, 0.0)], "every interaction is zero"),
+        ([pair("a", "b", 0.05, None)], "that of a and b: 0.050 on average."),
+    ],
+)
+def test_words_of_pairs(strongest, said):
+    (sentence,) = sureness.say_pairs({"pairs": {"strongest": [strongest]}, "notes": []})
+    assert said in sentence
+
+
+def test_where_there_are_no_pairs_it_says_why():
+    none = {"pairs": None, "notes": ["a note", ADDITIVE]}
+    assert sureness.say_pairs(none)[0].startswith("The model adds its features up")
+    assert sureness.say_pairs({**none, "notes": [SAMPLED]})[0].startswith("Pairs of features are")
+    assert "explain.interactions=20" in sureness.say_pairs({**none, "notes": []})[0]
+
+
+# ---------------------------------------------------------------- sampling, doubts
+
+
+@pytest.mark.parametrize(
+    ("error", "relative", "said"),
+    [
+        (None, None, "exact"),
+        (0.01, 0.031, "standard error of 3\u202f%"),
+        (0.01, None, "are sampled."),
+    ],
+)
+def test_words_of_sampling(error, relative, said):
+    explanation = {"standard_error": error, "relative_error": relative}
+    assert said in sureness.say_sampling(explanation)[0]
+
+
+def doubted(**changes) -> str:
+    steady = {"stability": 0.8, "low": 0.7, "high": 0.9, "top_k": 10}
+    explanation = {
+        "features": [{"name": "a", "share": 0.5, "frequency": 1.0, "above": True}],
+        "n_folds": 5,
+        "top_k": 10,
+        "relative_error": None,
+        "notes": [],
+        "steady": steady,
+        "null": None,
+        "removals": None,
+        "pairs": None,
+        "twins": None,
+    }
+    return " ".join(doubts.doubt_explanation({**explanation, **changes}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, ""),
+        ({"steady": {"stability": 0.39}}, "depends on the fold"),
+        ({"steady": {"stability": 0.4}}, ""),
+        ({"steady": {"stability": None}}, ""),
+        ({"null": {"enough": True, "above": []}}, "No feature is more important than chance"),
+        ({"null": {"enough": False, "above": []}}, ""),
+        ({"null": {"enough": True, "above": ["a"]}}, ""),
+        ({"removals": removals(0.1, 0.0, 0.2)}, "not shown to carry the score"),
+        ({"removals": removals(0.1, 0.01, 0.2)}, ""),
+        ({"notes": [ADDITIVE]}, ""),
+        ({"notes": ["odd"]}, "Odd."),
+    ],
+)
+def test_doubts_of_a_ranking(changes, said):
+    found = doubted(**changes)
+    assert bool(found) == bool(said)
+    assert said in found
+
+
+# ---------------------------------------------------------------- the map of all samples
+
+
+def test_samples_of_the_map_stand_in_order_of_their_prediction(cell):
+    _, explanation, summary = cell
+    heat = summary["heat"]
+    for k in range(len(explanation.outputs)):
+        total = explanation.values[:, :, k].sum(axis=1) + explanation.base_values[:, k]
+        final = dict(zip(explanation.row.tolist(), total.tolist(), strict=True))
+        by_place = sorted(final, key=lambda row: heat["places"][0][k][row])
+        assert all(final[a] <= final[b] + 1e-4 for a, b in itertools.pairwise(by_place))
+        for order in heat["places"]:
+            assert sorted(place for place in order[k] if place is not None) == list(
+                range(len(final))
+            )
+        leading = [summary["kept_index"][f] for f in summary["order"][k]]
+        size = np.abs(explanation.values[:, leading, k])
+        assert heat["limits"][k] == pytest.approx(np.quantile(size, 0.98), rel=1e-3)
+    assert len(heat["places"]) == 2
+
+
+def test_alike_samples_stand_together_and_unexplained_ones_nowhere():
+    task = make_toy_task(n_samples=60)
+    explanation = make_explanation(task, make_record(task))
+    keep = explanation.row < 40
+    values = np.where(explanation.row[:, None, None] % 2, 1.0, -1.0) * np.ones((1, 12, 1))
+    part = {
+        name: getattr(explanation, name)[keep] for name in ("base_values", "row", "repeat", "fold")
+    }
+    two = replace(explanation, values=values[keep].astype(np.float32), **part)
+    places = summarize_explanation(task, two)["heat"]["places"][1][0]
+    assert places[40:] == [None] * 20
+    assert {row for row in range(40) if places[row] < 20} in ({*range(0, 40, 2)},)
+
+
+def test_a_map_of_many_samples_cuts_features_and_says_so():
+    task = make_toy_task(n_samples=1600, n_features=12)
+    record = make_record(task, n_repeats=1)
+    summary = summarize_cell(task, record, make_explanation(task, record))
+    heat = summary["explanation"]["heat"]
+    assert heat["n_features"] == 14_000 // 1600
+    assert len(heat["places"]) == 1, "too many samples for a tree"
+    page = explanation_figures(summary)
+    (figure,) = [f for f in page["figures"] if f["name"] == "heatmap"]
+    assert "The first 8 of 12 features." in figure["caption"]
+
+
+# ---------------------------------------------------------------- names
+
+
+def test_hostile_names_travel_as_data_only():
+    task = make_toy_task("multiclass", n_samples=80, hostile=True, blocks=2)
+    record = make_record(task)
+    explanation = add_evidence(task, record, make_explanation(task, record))
+    summary = summarize_cell(task, record, explanation, null=make_null(explanation))
+    page = explanation_figures(summary)
+    for key in ("followed", "paired", "leaves", "features"):
+        assert any(name in page["params"][key] for name in HOSTILE), key
+    for figure in page["figures"]:
+        text = json.dumps([figure[key] for key in ("spec", "caption", "title")])
+        assert not any(json.dumps(name)[1:-1] in text for name in HOSTILE), figure["name"]
+
+
+def test_every_number_of_the_summary_is_finite(cell):
+    task, explanation, _ = cell
+    summary = summarize_explanation(task, explanation, null=make_null(explanation))
+    text = json.dumps(summary, allow_nan=False)
+    assert math.isfinite(len(text))
