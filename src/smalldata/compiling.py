@@ -40,7 +40,9 @@ def compiled(function: Function) -> Function:
     """Compile a function of arrays on its first call, from the cache on disk where there is one.
 
     numba writes beside the source, else below the user's cache folder (or ``NUMBA_CACHE_DIR``).
-    Where neither can be written it refuses to cache; then each process compiles anew.
+    Where neither can be written it refuses to cache; then each process compiles anew. It notices an
+    edit of the function's own file only: after an edit of a compiled function that those of other
+    files call (``quadrature``), delete the ``.nbi`` files.
     """
     try:
         fast: Function = numba.njit(cache=True, **OPTIONS)(function)
