@@ -31,6 +31,9 @@ from smalldata.task import Task
 MOST_MEMBERS = 30
 """Features drawn and listed by how many folds choose them; the panel's own are always listed."""
 
+MOST_NAMED = 5
+"""Members named where there is room for one sentence."""
+
 RANKINGS = {
     "shap": "mean |Shapley value| of the model itself",
     "linear": "order of entry into an elastic-net path",
@@ -84,6 +87,7 @@ def summarize_signature(
         "rule": str(asked["rule"]),
         "inner_folds": len(selections[0].inner[0]),
         "n_folds": len(folds),
+        "n_features": task.n_features,
         "expected": _expected(folds, record, measure),
         "sizes": [_size(place, record, folds) for place in range(len(sizes))],
         "chosen": [{"size": size, "n": chosen.get(size, 0)} for size in sizes],
@@ -117,6 +121,20 @@ def say_signature(signature: Mapping[str, Any]) -> dict[str, list[str]]:
         "stability": _say_stability(signature),
         "panel": _say_panel(signature),
     }
+
+
+def outline_signature(signature: Mapping[str, Any] | None) -> list[str]:
+    """Say in one sentence what the panel is and what to expect of it; nothing without one."""
+    if signature is None or signature["panel"] is None or signature["expected"]["mean"] is None:
+        return []
+    names = [member["name"] for member in signature["panel"]["members"]]
+    n_more = len(names) - MOST_NAMED
+    shown = [*names[:MOST_NAMED], f"{n_more} more"] if n_more > 1 else names
+    return [
+        f"A panel of {count(len(names), 'feature')} ({join_words(shown)}) is all that was kept; "
+        f"choosing one like it scores {format_number(signature['expected']['mean'])} in "
+        f"{signature['measure']['title']} on samples that had no part in the choice."
+    ]
 
 
 # ---------------------------------------------------------------- numbers
@@ -285,6 +303,12 @@ def _say_size(signature: Mapping[str, Any]) -> list[str]:
         said.append(
             f"The folds chose {min(sizes)} to {max(sizes)} features, most often {often['size']} "
             f"({often['n']} of {n_folds})."
+        )
+    most = signature["chosen"][-1]
+    if 2 * most["n"] >= n_folds and most["size"] < signature["n_features"]:
+        said.append(
+            f"{most['size']} is the largest size that was tried: larger ones (signature.sizes) may "
+            "do better."
         )
     if 2 * often["n"] < n_folds:
         said.append("No size has half of the folds: the samples do not tell how many are needed.")
