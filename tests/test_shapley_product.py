@@ -71,6 +71,18 @@ def test_rbf_with_many_columns_equals_plain_quadrature(relative_gamma):
     assert add_up(values, base_values, rbf(X[38:], **form)) < 1e-8 * size
 
 
+@pytest.mark.parametrize("gap", [0.01, 0.05, 0.2, 0.35, 0.49, 0.51])
+def test_every_length_of_the_power_series_is_right_to_the_last_digits(gap):
+    # Row = support row, so that the logs of the factors differ by up to the gap, in every column.
+    rng = np.random.default_rng(6)
+    gaps = gap * rng.uniform(0.2, 1.0, size=(5, 12))
+    gaps[:, 0] = gap
+    form = {"support": np.zeros((1, 12)), "coef": np.ones((1, 1)), "intercept": [0.0], "gamma": 1.0}
+    want = reference(np.zeros((1, 12)), np.sqrt(gaps), **form, n_nodes=16)
+    values, _ = rbf_values(np.zeros((1, 12)), np.sqrt(gaps), **form, tolerance=1e-18)
+    np.testing.assert_allclose(values, want, rtol=0, atol=2e-15)
+
+
 def test_more_tolerance_costs_accuracy_within_its_bound():
     rng = np.random.default_rng(3)
     X = rng.normal(size=(30, 60))
