@@ -139,7 +139,7 @@ def test_values_equal_brute_force_with_a_categorical_as_one_player(kind, model):
     )
     pipeline = fit_fold(task, learner, splits, fold, seed=stored.seed)
     transform = pipeline["preprocess"].transform
-    from smalldata.attribution import _background_rows
+    from smalldata.openfold import _background_rows
     from smalldata.seeding import seed_for
 
     rows = _background_rows(splits.train_rows(fold), 10, seed=seed_for(0, "background", 0, 0))

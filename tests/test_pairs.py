@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 
 from shapley_oracle import brute_force_interactions
-from smalldata.attribution import explained_output, pair_fold, rebuild_fold
+from smalldata.attribution import explained_output, pair_fold
 from smalldata.cells import PLAIN
 from smalldata.evaluation import evaluate
 from smalldata.explanation import explain, interaction_features, join_pairs, lacks_pairs, pair_folds
 from smalldata.explanationoptions import ExplanationOptions
 from smalldata.models import load_learner
+from smalldata.openfold import rebuild_fold
 from smalldata.preprocess import Preprocessing
 from smalldata.resampling import make_splits
 from smalldata.shapley.forms import ADDITIVE, SAMPLED

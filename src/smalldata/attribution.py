@@ -1,12 +1,11 @@
-"""Shapley values of the held-out rows of one fold: rebuilt, checked against its record, explained.
+"""Shapley values of the held-out rows of one fold, the pairs of its features, what they carry.
 
-Step in the line: FoldResult + Task -> **FoldExplanation** -> explanation. A model that does not
-reproduce its stored predictions is not explained; values that do not add up to f(x) - mean f(z) are
-not returned. With the values goes what removing the leading features does to the fold's score.
+Step in the line: FoldResult + Task -> **FoldExplanation** -> explanation. The model is rebuilt and
+checked in `openfold`; values that do not add up to f(x) - mean f(z) are not returned. With the
+values goes what removing the leading features does to the fold's score.
 """
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,19 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.errors import ExplanationError
-from smalldata.evaluation import fit_fold, predict_fold
-from smalldata.explanationoptions import background_size
 from smalldata.faithfulness import FoldRemovals, score_removals
-from smalldata.learner import Learner, MarginForm
+from smalldata.learner import Learner
 from smalldata.measures import find_measure
+from smalldata.openfold import OpenFold, rebuild_fold
 from smalldata.preprocess import Preprocessing
-from smalldata.results import Array, Fold, FoldResult, Prediction, Splits
+from smalldata.results import Array, Fold, FoldResult, Splits
 from smalldata.seeding import seed_for
 from smalldata.shapley.forms import Look, explain_form, form_interactions, refuse_interactions
 from smalldata.task import Task, TaskKind
 
 ADDITIVITY_TOLERANCE = 1e-4
-REPRODUCTION_TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,33 +57,6 @@ class FoldPairs:
     fold: int
     magnitude: Array
     seconds: float
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class OpenFold:
-    """The fitted model of one fold, with its rows as the estimator sees them.
-
-    Attributes
-    ----------
-    fold : Fold
-    estimator : object
-    form : MarginForm
-        The estimator as the Shapley kernels understand it.
-    scale : str
-    X : ndarray of shape (n_test, n_columns)
-        The held-out rows.
-    Z : ndarray of shape (n_background, n_columns)
-    players : ndarray of shape (n_columns,)
-        Feature of each column.
-    """
-
-    fold: Fold
-    estimator: Any
-    form: MarginForm
-    scale: str
-    X: Array
-    Z: Array
-    players: NDArray[np.int64]
 
 
 def explain_fold(
@@ -166,78 +136,6 @@ def explain_fold(
         seed=seed_for(seed, "removal", fold.repeat, fold.fold),
     )
     return replace(found, removals=removals, seconds=time.perf_counter() - start)
-
-
-def rebuild_fold(
-    task: Task,
-    learner: Learner,
-    splits: Splits,
-    fold: Fold,
-    *,
-    stored: FoldResult,
-    preprocessing: Preprocessing,
-    background: int | None,
-    train_size: int | None,
-    seed: int,
-) -> OpenFold:
-    """Fit the model of a recorded fold again and check it; parameters as in `explain_fold`.
-
-    Raises
-    ------
-    ExplanationError
-        If the stored predictions are not reproduced, or the background asked for is larger than
-        the fold.
-    """
-    if stored.prediction is None:
-        raise ExplanationError(
-            f"only a finished fold can be explained; {fold.name} is {stored.status}."
-        )
-    pipeline = fit_fold(
-        task,
-        learner,
-        splits,
-        fold,
-        preprocessing=preprocessing,
-        train_size=train_size,
-        seed=stored.seed,
-        device=stored.device,
-    )
-    _check_reproduced(predict_fold(pipeline, task, fold), stored.prediction, fold)
-    train = splits.train_rows(fold, train_size)
-    return open_fold(task, learner, pipeline, fold, train=train, background=background, seed=seed)
-
-
-def open_fold(
-    task: Task,
-    learner: Learner,
-    pipeline: Any,
-    fold: Fold,
-    *,
-    train: NDArray[np.int64],
-    background: int | None,
-    seed: int,
-) -> OpenFold:
-    """Take a fitted pipeline apart into what is explained of it.
-
-    Parameters
-    ----------
-    train : ndarray of shape (n_train,)
-        Rows it was fitted on, ascending; the background is drawn from them.
-    """
-    compared = _background_rows(
-        train, background, seed=seed_for(seed, "background", fold.repeat, fold.fold)
-    )
-    encode: Callable[[Any], Array] = pipeline["preprocess"].transform
-    estimator = pipeline["estimator"]
-    return OpenFold(
-        fold=fold,
-        estimator=estimator,
-        form=learner.margin_form(estimator),
-        scale=learner.scale(task.kind),
-        X=encode(task.X.iloc[fold.test]),
-        Z=encode(task.X.iloc[compared]),
-        players=np.asarray(pipeline["preprocess"].players_),
-    )
 
 
 def explain_opened(
@@ -367,34 +265,6 @@ def explained_output(estimator: Any, X: Array, *, kind: TaskKind, scale: str) ->
     if scale == "log-odds" and output.shape[1] > 1:
         output = output - output.mean(axis=1, keepdims=True)
     return output
-
-
-def _background_rows(
-    train: NDArray[np.int64], asked: int | None, *, seed: int
-) -> NDArray[np.int64]:
-    size = background_size(len(train), asked)
-    if size == len(train):
-        return train
-    return np.sort(np.random.default_rng(seed).choice(train, size=size, replace=False))
-
-
-def _check_reproduced(new: Prediction, stored: Prediction, fold: Fold) -> None:
-    for name in ("probabilities", "margin", "value"):
-        before, now = getattr(stored, name), getattr(new, name)
-        if before is None:
-            continue
-        scale = max(1.0, float(np.abs(before).max()))
-        gap = (
-            float(np.abs(now - before).max())
-            if now is not None and now.shape == before.shape
-            else np.inf
-        )
-        if not gap <= REPRODUCTION_TOLERANCE * scale:
-            raise ExplanationError(
-                f"the rebuilt model of {fold.name} must give the stored predictions; its {name} "
-                f"differ by {gap:.2g}. Run the cell again with the versions now installed, in "
-                "another outputs folder."
-            )
 
 
 def _additivity_error(values: Array, base_values: Array, output: Array, fold: Fold) -> float:

@@ -14,13 +14,14 @@ from functools import partial
 
 import numpy as np
 
-from smalldata.attribution import explain_opened, rebuild_fold
+from smalldata.attribution import explain_opened
 from smalldata.cells import PLAIN, Selector, Tuner
 from smalldata.devices import resolve_device
 from smalldata.errors import ExplanationError, SmalldataError
 from smalldata.evaluation import evaluate_fold, own_preprocessing
 from smalldata.explanationoptions import ExplanationOptions, check_options, rows_to_explain
 from smalldata.learner import Learner
+from smalldata.openfold import rebuild_fold
 from smalldata.preprocess import Preprocessing
 from smalldata.resampling import check_train_size
 from smalldata.results import Array, Fold, Splits
@@ -90,6 +91,22 @@ def null_importances(
     ------
     ExplanationError
         If a fold fails, or no permutation can be cut into folds.
+
+    Examples
+    --------
+    >>> from smalldata.datasets import load_dataset
+    >>> from smalldata.models import load_learner
+    >>> from smalldata.resampling import make_splits
+    >>> from smalldata.task import make_task
+    >>> task = make_task(load_dataset("nutrimouse"))
+    >>> pipeline = Pipeline(
+    ...     learner=load_learner("linear"),
+    ...     cut=lambda permuted: make_splits(permuted, "kfold", n_splits=2),
+    ...     options=ExplanationOptions(),
+    ... )
+    >>> ((number, values),) = null_importances(task, pipeline, numbers=[7], n_jobs=1)
+    >>> number, values.shape
+    (7, (141,))
     """
     device = resolve_device(pipeline.device)[0] if pipeline.learner.traits.uses_gpu else "cpu"
     run = partial(_measure_named, task, replace(pipeline, device=device))
