@@ -90,7 +90,10 @@ def test_rows_of_one_model_speak_with_one_voice():
     d = next(use for use in found.features if use.name == "d")
     assert found.sole_user(d) == "knn"
     assert found.count_voices(d) == 1
-    # Consensus asks every row: here the tuned one has left b.
+    both = agree(
+        [model("knn", values), model("knn (tuned)", [row_of(b=1)]), model("svm", [row_of(b=2)])]
+    )
+    assert named(both.consensus) == {"b"}, "one of the rows of knn uses it"
     alone = agree([model("knn", values), model("knn (tuned)", values)])
     assert alone.n_voices == 1
     assert alone.consensus == ()

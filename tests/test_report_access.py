@@ -60,6 +60,20 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         ),
         "tuned": report_html(binary, tuned, trials=trials),
     }
+    settings = (
+        {"preprocess.select": "univariate", "preprocess.k": 20},
+        {"learner.max_depth": 3, "learner.n_rounds": 300, "learner.learning_rate": 0.05},
+    )
+    many = [make_record(binary, model) for model in ("linear", "knn", "svm", "dummy")]
+    many += [
+        make_record(binary, model, settings=changed, identity={"n": f"{model} {changed}"})
+        for model in ("linear", "svm")
+        for changed in settings
+    ]
+    explained = make_explanation(binary, many[0])
+    texts["wide"] = index_html(
+        compare(many), many, task=binary, explanations={r.hash: explained for r in many}
+    )
     for name, text in texts.items():
         (folder / f"{name}.html").write_text(text, encoding="utf-8")
     return {name: folder / f"{name}.html" for name in texts}
@@ -167,6 +181,18 @@ def test_the_table_of_features_sorts_and_downloads(tab, pages):
     assert page.locator(names).all_text_contents() != first
     text = tab.download("[data-download-table=agreement-table]").decode()
     lines = text.split("\r\n")
-    assert lines[0].startswith("Feature,Good models that use it,Mean share,")
+    assert lines[0].startswith("Feature,Used by,Mean share,")
     assert len(lines) == 12 + 2
     assert "all good models" not in text, "the CSV holds names alone"
+
+
+@pytest.mark.parametrize("width", [1440, 1280])
+def test_tables_of_many_models_and_measures_fit(tab, pages, width):
+    page = tab.open(pages["wide"])
+    page.set_viewport_size({"width": width, "height": 900})
+    assert page.locator("#comparison-table thead th").count() >= 13
+    for table in ("comparison-table", "agreement-table"):
+        hidden = page.locator(f".scroll:has(#{table})").evaluate(
+            "(scroll) => scroll.scrollWidth - scroll.clientWidth"
+        )
+        assert hidden == 0, table

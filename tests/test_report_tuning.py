@@ -635,6 +635,10 @@ def test_rows_of_one_model_are_told_apart_in_the_figures():
     assert lines[0] == ["knn", "(tuned, trials=8)"]
     assert lines[2] == ["knn"]
     assert len({tuple(line[:20] for line in found) for found in lines}) == 3
+    assert lines[1] == ["knn", "(tuned, trials=12,", "pruner=none)"]
+    long = break_label("svm (preprocess.select=univariate, learner.C=0.25, tuned)")
+    assert long == ["svm", "(select=univariate,", "C=0.25, tuned)"]
+    assert len(break_label("svm (" + ", ".join(f"key_{i}={i}" for i in range(20)) + ")")) == 3
 
 
 # ---------------------------------------------------------------- in a browser

@@ -135,10 +135,10 @@ class Agreement:
 
     @property
     def consensus(self) -> tuple[FeatureUse, ...]:
-        """Features that every good row uses; none where fewer than two models are good."""
+        """Features that every good model uses; none where fewer than two are good."""
         if self.n_voices < 2:
             return ()
-        return tuple(use for use in self.features if set(self.good) <= set(use.users))
+        return tuple(use for use in self.features if self.count_voices(use) == self.n_voices)
 
     def sole_user(self, use: FeatureUse) -> str | None:
         """Name of the only good model that uses a feature, or None: two or more do, or none."""

@@ -1,6 +1,7 @@
 """Plain values: what may stand in a summary, and how numbers are written for people."""
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -164,6 +165,17 @@ def join_words(words: list[str]) -> str:
     if len(words) < 2:
         return "".join(words)
     return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def short_label(label: str) -> str:
+    """Leave of each key in a label its last part, which tells enough.
+
+    Example
+    -------
+    >>> short_label("svm (tuned, tune.trials=12, learner.C=0.5)")
+    'svm (tuned, trials=12, C=0.5)'
+    """
+    return re.sub(r"(?<![\w.])(?:[A-Za-z_]\w*\.)+(?=[A-Za-z_]\w*=)", "", label)
 
 
 def count(n: int, noun: str, plural: str = "") -> str:

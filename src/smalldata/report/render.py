@@ -9,6 +9,7 @@ script but the four whose hashes it names.
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -326,6 +327,18 @@ def _render(template: str, page: Figures, **context: Any) -> str:
     )
 
 
+def breakable(label: str) -> Markup:
+    """Let a browser break a label where its settings have a joint, not within a word.
+
+    Example
+    -------
+    >>> breakable("svm (tune.trials=12, <b>)")
+    Markup('svm (tune.<wbr>trials=<wbr>12, &lt;b&gt;)')
+    """
+    parts = re.split(r"(?<==)|(?<=[A-Za-z]\.)|(?<=_)", label)
+    return Markup("<wbr>").join(parts)
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -341,6 +354,8 @@ def _environment() -> Environment:
         "seconds": plain.format_seconds,
         "p_value": plain.format_p,
         "join_words": plain.join_words,
+        "breakable": breakable,
+        "short_label": plain.short_label,
     }
     environment.globals["interval"] = plain.format_interval
     environment.globals["count"] = plain.count

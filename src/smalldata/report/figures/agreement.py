@@ -7,10 +7,11 @@ from typing import Any
 
 from smalldata.report.figures.grammar import (
     BLUE,
+    LINE,
     VERMILION,
     Figures,
     Spec,
-    axis_names,
+    axis_lines,
     data,
     dataset,
     figure,
@@ -18,20 +19,27 @@ from smalldata.report.figures.grammar import (
     tooltip,
 )
 
-ROW = 40
-"""Height of a row in pixels."""
+ROW = 36
+"""Least height of a row in pixels."""
 
-MOST_NUMBERS = 9
-"""Most models whose numbers fit into the cells on a narrow screen."""
+CELL = 22
+"""Pixels that the number in a cell needs; in narrower cells the colour and the table tell it."""
 
 
-def draw_agreement(page: Figures, found: dict[str, Any]) -> None:
-    """Draw a triangle of pairs for the rankings, and one for the correlation per sample."""
-    places = found["cells"]
+def draw_agreement(page: Figures, found: dict[str, Any], lines: list[list[str]]) -> None:
+    """Draw a triangle of pairs for the rankings, and one for the correlation per sample.
+
+    Models are numbered, so that their names, in ``lines``, stand once.
+    """
+    page["params"]["explained"] = found["labels"]
+    page["params"]["numbered"] = [
+        [f"{number} {first}", *others] for number, (first, *others) in enumerate(lines, start=1)
+    ]
+    row = max(ROW, LINE * max(len(entry) for entry in lines) + 5)
     rows = [
         {
-            "a": places[pair["first"]],
-            "b": places[pair["second"]],
+            "a": pair["first"],
+            "b": pair["second"],
             **{
                 key: None if pair[key] is None else round(pair[key], 4)
                 for key in ("overlap", "correlation", "low", "high")
@@ -51,16 +59,16 @@ def draw_agreement(page: Figures, found: dict[str, Any]) -> None:
             "high": "90th percentile of samples",
             "n": "Samples",
         },
-        lookups={"a": "models", "b": "models"},
+        lookups={"a": "explained", "b": "explained"},
     )
-    n = len(places)
+    n = len(lines)
     page["figures"] += [
         figure(
             "overlap",
             "Do they rank the features alike?",
-            _triangle("overlap", n, tooltip(("overlap", "Overlap", ".2f"))),
+            _triangle("overlap", n, row, tooltip(("overlap", "Overlap", ".2f"))),
             table="agreement",
-            params=["models", "model_lines"],
+            params=["explained", "numbered"],
             caption="Rank-biased overlap of the features each model uses, most important first: 1 "
             "is the same ranking, 0 nothing in common. The first ten places carry 86\u202f% of the "
             "weight.",
@@ -71,6 +79,7 @@ def draw_agreement(page: Figures, found: dict[str, Any]) -> None:
             _triangle(
                 "correlation",
                 n,
+                row,
                 tooltip(
                     ("correlation", "Mean correlation", ".2f"),
                     ("low", "10th percentile of samples", ".2f"),
@@ -79,7 +88,7 @@ def draw_agreement(page: Figures, found: dict[str, Any]) -> None:
                 ),
             ),
             table="agreement",
-            params=["models", "model_lines"],
+            params=["explained", "numbered"],
             caption="Correlation of the Shapley values that two models give the features of one "
             "held-out sample, mean over the samples: 1 where each feature moves both predictions "
             "the same way. Scales differ between models and do not matter here. Red: below 0.",
@@ -87,20 +96,21 @@ def draw_agreement(page: Figures, found: dict[str, Any]) -> None:
     ]
 
 
-def _triangle(field: str, n: int, lines: list[Spec]) -> Spec:
-    labels: Spec = {"domain": False, "ticks": False, "labelPadding": 6, "labelLimit": 130}
+def _triangle(field: str, n: int, row: int, told: list[Spec]) -> Spec:
+    labels: Spec = {"domain": False, "ticks": False, "labelPadding": 6, "labelLimit": 150}
+    order = list(range(n))
     encoding: Spec = {
         "x": {
             "field": "a",
             "type": "ordinal",
-            "axis": axis_names("models", labelAngle=-35, **labels),
-            "scale": {"padding": 0.04},
+            "axis": {"title": None, "labelExpr": "datum.value + 1", "labelAngle": 0, **labels},
+            "scale": {"padding": 0.04, "domain": order[:-1]},
         },
         "y": {
             "field": "b",
             "type": "ordinal",
-            "axis": axis_names("model_lines", labelLineHeight=13, **labels),
-            "scale": {"padding": 0.04},
+            "axis": axis_lines("numbered", **labels),
+            "scale": {"padding": 0.04, "domain": order},
         },
     }
     fill = {
@@ -122,25 +132,32 @@ def _triangle(field: str, n: int, lines: list[Spec]) -> Spec:
                 },
                 "tooltip": [
                     *tooltip(("first", "First", "text"), ("second", "Second", "text")),
-                    *lines,
+                    *told,
                 ],
             },
-        }
+        },
+        {
+            "mark": {"type": "text", "fontSize": 11},
+            "encoding": {
+                "text": {
+                    "condition": {
+                        "test": f"width >= {CELL * (n - 1)}",
+                        "field": field,
+                        "type": "quantitative",
+                        "format": ".2f",
+                    },
+                    "value": "",
+                }
+            },
+        },
     ]
-    if n <= MOST_NUMBERS:
-        layers.append(
-            {
-                "mark": {"type": "text"},
-                "encoding": {"text": {"field": field, "type": "quantitative", "format": ".2f"}},
-            }
-        )
     return {
-        "height": rows_height(n - 1, ROW, extra=100),
+        "height": rows_height(n, row, extra=30),
         "data": data("agreement"),
         "transform": [
             {"filter": f"isValid(datum.{field})"},
-            {"calculate": "models[datum.a]", "as": "first"},
-            {"calculate": "models[datum.b]", "as": "second"},
+            {"calculate": "explained[datum.a]", "as": "first"},
+            {"calculate": "explained[datum.b]", "as": "second"},
         ],
         "encoding": encoding,
         "layer": layers,

@@ -163,6 +163,30 @@ def axis_names(array: str, **options: Any) -> Spec:
     }
 
 
+LINE = 13
+"""Pixels from one line of a label to the next."""
+
+MOST_LINES = 3
+"""Of a label."""
+
+
+def axis_lines(array: str, **options: Any) -> Spec:
+    """Axis whose positions are looked up in an array of lists of lines, centred on their row."""
+    lines = f"length({array}[datum.value])"
+    return axis_names(
+        array,
+        labelLineHeight=LINE,
+        labelOffset={
+            "condition": [
+                {"test": f"{lines} == {n}", "value": -LINE * (n - 1) // 2}
+                for n in range(2, MOST_LINES + 1)
+            ],
+            "value": 0,
+        },
+        **options,
+    )
+
+
 def tooltip(*pairs: tuple[str, str, str]) -> list[Spec]:
     """Tooltip lines: (field, title, "number" or "text")."""
     return [

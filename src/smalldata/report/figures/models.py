@@ -11,10 +11,12 @@ from smalldata.report.figures.grammar import (
     CLASS_COLOURS,
     GREY,
     INK,
+    LINE,
+    MOST_LINES,
     ORANGE,
     Figures,
     Spec,
-    axis_names,
+    axis_lines,
     data,
     dataset,
     figure,
@@ -23,6 +25,7 @@ from smalldata.report.figures.grammar import (
     tooltip,
 )
 from smalldata.report.figures.model_curves import draw_learning_curve, draw_model_curves
+from smalldata.report.plain import short_label
 
 
 def comparison_figures(summary: dict[str, Any]) -> Figures:
@@ -47,7 +50,8 @@ def comparison_figures(summary: dict[str, Any]) -> Figures:
     if summary["fold_scores"]:
         _folds(page, summary)
     if summary["agreement"]:
-        draw_agreement(page, summary["agreement"])
+        lines = [break_label(label) for label in summary["agreement"]["labels"]]
+        draw_agreement(page, summary["agreement"], lines)
     if summary["curves"].get("labels"):
         draw_model_curves(page, summary["curves"])
     if len({cell["train_size"] for cell in summary["cells"] if cell["rank"] is not None}) > 1:
@@ -56,42 +60,51 @@ def comparison_figures(summary: dict[str, Any]) -> Figures:
     return page
 
 
-NARROW: Spec = {
-    "domain": False,
-    "ticks": False,
-    "labelPadding": 6,
-    "labelLimit": 140,
-    "labelLineHeight": 13,
-    "labelOffset": {
-        "condition": {"test": "length(model_lines[datum.value]) > 1", "value": -6},
-        "value": 0,
-    },
-}
-"""Axis of model labels, those of two lines centred on their row."""
+EDGE: Spec = {"padding": 8}
+"""Pixels between a dot at the end of the scale and the labels."""
 
-MOST_IN_LINE = 20
-"""Characters of a label that is written in one line."""
+MOST_IN_LINE = 22
+"""Characters of a line of a label."""
+
+NARROW: Spec = {"domain": False, "ticks": False, "labelPadding": 6, "labelLimit": 150}
 
 
 def break_label(label: str) -> list[str]:
-    """Write a long label in two lines, so that rows of one model can be told apart.
+    """Write a long label in up to three lines, so that rows of one model can be told apart.
 
     Example
     -------
     >>> break_label("knn (tuned, tune.trials=12)"), break_label("svm (C=3.0)")
     (['knn', '(tuned, trials=12)'], ['svm (C=3.0)'])
+    >>> break_label("linear (preprocess.select=univariate, preprocess.k=20)")
+    ['linear', '(select=univariate,', 'k=20)']
     """
     model, parenthesis, settings = label.partition(" (")
     if not parenthesis or len(label) <= MOST_IN_LINE:
         return [label]
-    return [model, f"({settings.replace('tune.', '')}"]
+    lines = [model]
+    for word in f"({short_label(settings)}".split(", "):
+        room = lines[-1] and len(lines) > 1 and len(lines[-1]) + len(word) + 2 <= MOST_IN_LINE
+        if room or len(lines) == MOST_LINES:
+            lines[-1] += f", {word}"
+        else:
+            if len(lines) > 1:
+                lines[-1] += ","
+            lines.append(word)
+    return lines
+
+
+def _row(page: Figures, step: int) -> int:
+    """Pixels of a row that also has room for the longest label."""
+    most = max((len(lines) for lines in page["params"]["model_lines"]), default=1)
+    return max(step, LINE * most + 5)
 
 
 def _model_axis(n: int) -> Spec:
     return {
         "field": "c",
         "type": "ordinal",
-        "axis": axis_names("model_lines", **NARROW),
+        "axis": axis_lines("model_lines", **NARROW),
         "scale": {"paddingInner": 0.3},
         "sort": list(range(n)),
     }
@@ -138,7 +151,7 @@ def _scores(page: Figures, summary: dict[str, Any]) -> None:
             "scores",
             "Scores with their intervals",
             {
-                "height": rows_height(n, 32),
+                "height": rows_height(n, _row(page, 32)),
                 "data": data("scores"),
                 "transform": [
                     {"filter": "datum.m == m"},
@@ -148,12 +161,15 @@ def _scores(page: Figures, summary: dict[str, Any]) -> None:
                 "layer": [
                     {
                         "mark": {"type": "rule", "strokeWidth": 3, "opacity": 0.55},
-                        "encoding": {"x": quantitative("low"), "x2": {"field": "high"}},
+                        "encoding": {
+                            "x": quantitative("low", scale=EDGE),
+                            "x2": {"field": "high"},
+                        },
                     },
                     {
                         "mark": {"type": "circle", "size": 120, "opacity": 1},
                         "encoding": {
-                            "x": quantitative("mean"),
+                            "x": quantitative("mean", scale=EDGE),
                             "tooltip": tooltip(
                                 ("model", "Model", "text"),
                                 ("mean", "Mean", ".3f"),
@@ -207,7 +223,7 @@ def _differences(page: Figures, summary: dict[str, Any]) -> None:
             "differences",
             "Is the difference real?",
             {
-                "height": rows_height(len(rows), 32),
+                "height": rows_height(len(rows), _row(page, 32)),
                 "layer": [
                     {
                         "data": {"values": [{"a": -rope, "b": rope}]},
@@ -267,7 +283,7 @@ def _folds(page: Figures, summary: dict[str, Any]) -> None:
             "folds",
             "Every fold",
             {
-                "height": rows_height(n, 36),
+                "height": rows_height(n, _row(page, 36)),
                 "data": data("folds"),
                 "transform": [
                     {"filter": "datum.m == m"},
@@ -282,7 +298,7 @@ def _folds(page: Figures, summary: dict[str, Any]) -> None:
                     {
                         "mark": {"type": "circle", "size": 40, "opacity": 0.55, "color": BLUE},
                         "encoding": {
-                            "x": quantitative("value"),
+                            "x": quantitative("value", scale=EDGE),
                             "yOffset": {
                                 "field": "offset",
                                 "type": "quantitative",
@@ -304,7 +320,9 @@ def _folds(page: Figures, summary: dict[str, Any]) -> None:
                             "color": INK,
                             "size": 26,
                         },
-                        "encoding": {"x": {**quantitative("value"), "aggregate": "mean"}},
+                        "encoding": {
+                            "x": {**quantitative("value", scale=EDGE), "aggregate": "mean"}
+                        },
                     },
                 ],
             },
@@ -338,7 +356,7 @@ def _seconds(page: Figures, summary: dict[str, Any]) -> None:
             "seconds",
             "Time",
             {
-                "height": rows_height(len(summary["cells"]), 28, extra=80),
+                "height": rows_height(len(summary["cells"]), _row(page, 28), extra=80),
                 "data": data("seconds"),
                 "transform": [
                     {"calculate": "models[datum.c]", "as": "model"},
