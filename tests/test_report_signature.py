@@ -11,7 +11,12 @@ from report_cells import HOSTILE, make_record, make_toy_task
 from smalldata.comparison import compare
 from smalldata.report import report_html
 from smalldata.report.figures import signature_figures
-from smalldata.report.signature import MOST_MEMBERS, say_signature, summarize_signature
+from smalldata.report.signature import (
+    MOST_MEMBERS,
+    outline_signature,
+    say_signature,
+    summarize_signature,
+)
 from smalldata.selection import Panel, Selection, Substitute
 from smalldata.significance import corrected_interval
 from smalldata.stability import nogueira
@@ -167,6 +172,27 @@ def test_words_tell_of_the_panel_and_its_substitutes(task):
     assert "keeps 1 feature: gene_0." in alone
     assert "stand in" not in alone
     assert "Most folds" not in alone
+
+
+def test_one_sentence_outlines_the_panel(task):
+    record = make_signature(task)
+    found = summarize_signature(task, record, make_panel(10))
+    (said,) = outline_signature(found)
+    assert "A panel of 10 features (gene_0, gene_1, gene_2, gene_3, gene_4 and 5 more)" in said
+    (said,) = outline_signature(summarize_signature(task, record, make_panel(1)))
+    assert "A panel of 1 feature (gene_0) is all" in said
+    assert outline_signature(summarize_signature(task, record)) == []
+    assert outline_signature(None) == []
+    assert said in Page(report_html(task, record, panel=make_panel(1))).text
+
+
+def test_words_ask_for_larger_sizes_where_the_largest_is_chosen(task):
+    asks = "10 is the largest size that was tried"
+    assert asks in say(task, make_signature(task, ks=(10,)))["size"]
+    assert asks in say(task, make_signature(task, ks=(10, 1)))["size"]
+    assert asks not in say(task, make_signature(task, ks=(10, 1, 1)))["size"]
+    small = make_toy_task("binary", n_features=10)
+    assert asks not in say(small, make_signature(small, ks=(10,)))["size"]
 
 
 def test_one_fold_has_no_interval_and_no_stability(task):

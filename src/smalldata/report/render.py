@@ -31,7 +31,11 @@ from smalldata.report.figures import (
 )
 from smalldata.report.figures.grammar import CONFIG, Figures
 from smalldata.report.overview import summarize_comparison
-from smalldata.report.signature import say_signature, summarize_signature
+from smalldata.report.signature import (
+    outline_signature,
+    say_signature,
+    summarize_signature,
+)
 from smalldata.report.summarize import summarize_cell
 from smalldata.report.tuning import summarize_tuning
 from smalldata.results import Comparison, Explanation, RunRecord
@@ -141,7 +145,8 @@ def report_page(
             summary["task"], summary["cell"], primary, summary["against"]
         )
         + tuning_wording.say_tuned(tuning),
-        "features": wording.say_features(summary["task"], summary["explanation"]),
+        "features": wording.say_features(summary["task"], summary["explanation"])
+        + outline_signature(signature),
         "sureness": sureness.say_sureness(summary["explanation"]),
         "company": _say_company(summary),
         "doubts": say_doubts(summary, primary, tuning),
