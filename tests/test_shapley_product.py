@@ -71,7 +71,7 @@ def test_rbf_with_many_columns_equals_plain_quadrature(relative_gamma):
     assert add_up(values, base_values, rbf(X[38:], **form)) < 1e-8 * size
 
 
-@pytest.mark.parametrize("gap", [0.01, 0.05, 0.2, 0.35, 0.49, 0.51])
+@pytest.mark.parametrize("gap", [0.01, 0.05, 0.2, 0.35, 0.5, 0.69, 0.71])
 def test_every_length_of_the_power_series_is_right_to_the_last_digits(gap):
     # Row = support row, so that the logs of the factors differ by up to the gap, in every column.
     rng = np.random.default_rng(6)

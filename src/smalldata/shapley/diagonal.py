@@ -16,7 +16,7 @@ from smalldata.shapley.quadrature import MOST_POWERS, Rules, n_nodes
 # A factor below exp(-1000) is counted as that: nothing is infinite, and a product that has it is 0.
 SMALLEST_LOG = -1000.0
 # Factors whose logs differ by more are multiplied one by one, the others by power series.
-MOST_EXPANDED = 0.5
+MOST_EXPANDED = 0.7
 # Gaps of several background rows that are held together.
 NUMBERS_IN_CACHE = 8192
 
