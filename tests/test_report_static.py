@@ -262,5 +262,8 @@ def test_a_finished_cell_gets_its_figures_by_the_same_command(folder, capsys):
     assert CellFolder(cell).read_record().identity == before.identity
     assert len(list(folder.glob("outputs/*/*/*/record.json"))) == 1
 
+    assert main(["explain", str(cell), "report.figures=[pdf]"]) == 0
+    assert (cell / "figures" / "confusion.pdf").read_bytes().startswith(b"%PDF")
+    capsys.readouterr()
     assert main([*command, "report.figures=[svg,tiff]"]) == 2
     assert "got 'tiff'" in capsys.readouterr().err

@@ -244,9 +244,12 @@ def explain_paths(arguments: Sequence[str]) -> int:
     """Explain stored cells: only the folds asked for are fitted again, and checked."""
     from smalldata.cellexplanation import explain_cell, refuse_unfinished
     from smalldata.explanationoptions import ExplanationOptions
+    from smalldata.report import check_formats, require_drawing
     from smalldata.running import check_explanation, open_cell
 
     values, words = _key_values(arguments, prefix="explain.")
+    figures = check_formats(values.pop("report.figures", None))
+    require_drawing(figures)
     n_jobs = values.pop("n_jobs", None)
     known = [field.name for field in fields(ExplanationOptions)]
     options = ExplanationOptions(**_known(values, known, prefix="explain."))
@@ -264,6 +267,7 @@ def explain_paths(arguments: Sequence[str]) -> int:
                 cell=str(path.resolve()),
                 measure=stored.task.measure,
                 explanation=explanation.hash,
+                figures=figures,
             )
         )
     _publish(notes)
