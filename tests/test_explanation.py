@@ -9,7 +9,7 @@ import pytest
 from smalldata.attribution import explain_fold, explained_output
 from smalldata.errors import ExplanationError
 from smalldata.evaluation import evaluate, fit_fold
-from smalldata.explanation import explain, sampling_error
+from smalldata.explanation import explain
 from smalldata.explanationoptions import ExplanationOptions
 from smalldata.learner import CallableForm
 from smalldata.models import load_learner
@@ -252,6 +252,15 @@ def test_a_quick_look_says_what_it_is_and_how_far_from_walks(kind):
     assert gap < 0.3 * np.sqrt(np.mean(np.square(walked.values)))
 
 
+def test_a_gradient_makes_up_for_a_small_budget():
+    task, splits, learner, record = _cell("binary", "mlp", **SMALL_MLP)
+    options = ExplanationOptions(evaluations=60, repeats=1, interactions=0)
+    found = explain(task, record, learner, splits, options=options, n_jobs=1)
+    assert found.notes == ()
+    assert found.standard_errors.max() > 0
+    assert found.additivity_error < 1e-4
+
+
 def test_models_without_a_gradient_are_explained_as_ever_where_a_quick_look_is_asked():
     for model in ("linear", "xgboost", "knn"):
         task, splits, learner, record = _cell("binary", model)
@@ -306,10 +315,10 @@ def test_the_sampling_error_is_that_of_the_mean_over_repeats():
         "additivity_error": 0.0,
     }
     alone = Explanation(**base, row=np.arange(6), repeat=np.zeros(6, int), standard_errors=errors)
-    assert sampling_error(alone) == (pytest.approx(0.5), pytest.approx(0.25))
+    assert alone.sampling_error == (pytest.approx(0.5), pytest.approx(0.25))
     twice = dataclasses.replace(alone, row=np.arange(6) % 3, repeat=np.arange(6) // 3)
-    assert sampling_error(twice) == (pytest.approx(0.5 / 2**0.5), pytest.approx(0.25 / 2**0.5))
-    assert sampling_error(dataclasses.replace(alone, standard_errors=None)) is None
+    assert twice.sampling_error == (pytest.approx(0.5 / 2**0.5), pytest.approx(0.25 / 2**0.5))
+    assert dataclasses.replace(alone, standard_errors=None).sampling_error is None
 
 
 def test_a_background_larger_than_the_fold_is_refused():

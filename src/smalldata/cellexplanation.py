@@ -28,7 +28,7 @@ from smalldata.nullimportances import Pipeline, null_importances
 from smalldata.plans import Stored
 from smalldata.progress import Reporter
 from smalldata.resampling import make_splits
-from smalldata.results import Explanation, cell_hash
+from smalldata.results import N_LEADING, Explanation, cell_hash
 from smalldata.shapley.forms import QUICK_LOOK
 
 
@@ -80,7 +80,7 @@ def refuse_unfinished(stored: Stored) -> None:
 
 def _sum_up(stored: Stored, explanation: Explanation, reporter: Reporter) -> None:
     """Say how sure sampled values are, and whether they are but a quick look."""
-    if (error := sampling_error(explanation)) and error[1] is not None:
+    if (error := explanation.sampling_error) and error[1] is not None:
         n_leading = min(N_LEADING, len(explanation.feature_names))
         reporter.say(
             f"{stored.plan.title}: sampled values; the standard error of the {n_leading} leading "

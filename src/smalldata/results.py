@@ -23,6 +23,9 @@ SCHEMA_VERSION = 1
 RESULTS_VERSION = 2
 """Part of every cell's hash. Raised by hand whenever a change moves numbers."""
 
+N_LEADING = 20
+"""Features whose sampling error is told."""
+
 Status = Literal["ok", "failed", "skipped"]
 
 
@@ -290,6 +293,23 @@ class Explanation:
     def hash(self) -> str:
         """Ten hex digits of the options."""
         return cell_hash(self.options)
+
+    @property
+    def sampling_error(self) -> tuple[float, float | None] | None:
+        """Typical standard error of the `N_LEADING` features, alone and over their mean size.
+
+        Of a sample's mean over its repeats: what is sampled anew in each repeat averages out. None
+        where the values are exact.
+        """
+        if self.standard_errors is None:
+            return None
+        importance = np.abs(self.values).mean(axis=(0, 2), dtype=np.float64)
+        leading = np.argsort(-importance, kind="stable")[:N_LEADING]
+        n_repeats = np.bincount(self.row)[self.row]
+        errors = self.standard_errors[:, leading]
+        squares = np.square(errors, dtype=np.float64).mean(axis=(1, 2)) / n_repeats
+        typical, size = float(np.sqrt(squares.mean())), float(importance[leading].mean())
+        return typical, typical / size if size > 0 else None
 
     @property
     def null_hash(self) -> str:

@@ -105,7 +105,7 @@ def summarize_explanation(
         "total": total,
         "n_unused": int((overall == 0).sum()),
         "additivity_error": float(explanation.additivity_error),
-        **_sampling_error(explanation, ranking),
+        **_sampling_error(explanation),
         "background": explanation.options.get("background"),
         "seconds": float(explanation.seconds),
         "notes": [str(note) for note in explanation.notes],
@@ -150,20 +150,10 @@ def _rank_correlation(x: NDArray[np.float64], phi: NDArray[np.float32]) -> float
     return float(np.corrcoef(a, b)[0, 1])
 
 
-def _sampling_error(
-    explanation: Explanation, ranking: NDArray[np.int64]
-) -> dict[str, float | None]:
+def _sampling_error(explanation: Explanation) -> dict[str, float | None]:
     """Typical standard error of the leading features, also over their mean |phi|."""
-    errors = explanation.standard_errors
-    if errors is None:
-        return {"standard_error": None, "relative_error": None}
-    leading = ranking[:N_BEESWARM]
-    typical = float(np.sqrt(np.mean(np.square(errors[:, leading], dtype=np.float64))))
-    scale = float(np.abs(explanation.values[:, leading]).mean(dtype=np.float64))
-    return {
-        "standard_error": typical,
-        "relative_error": typical / scale if scale > 0 else None,
-    }
+    typical, relative = explanation.sampling_error or (None, None)
+    return {"standard_error": typical, "relative_error": relative}
 
 
 def _blocks(

@@ -315,8 +315,11 @@ def refuse_interactions(form: MarginForm) -> str:
 def describe_sampling(
     form: MarginForm, players: NDArray[np.int64], *, n_background: int, evaluations: int
 ) -> str:
-    """Say what the budget did not pay for, where it did not; parameters as in `form_values`."""
-    if not isinstance(form, CallableForm):
+    """Say what the budget did not pay for, where it did not; parameters as in `form_values`.
+
+    Nothing is to be said where a gradient makes up for it: the standard errors tell the rest.
+    """
+    if not isinstance(form, CallableForm) or form.gradient is not None:
         return ""
     n_starts, _ = walk_budget(
         len(np.unique(players)), n_background, max_evaluations=_paid(evaluations, players)
