@@ -179,13 +179,15 @@ def test_words_of_permuted_labels(above, said, missing):
 
 
 def test_curves_of_removals_are_the_means_of_the_folds(cell):
-    _, explanation, summary = cell
+    task, explanation, summary = cell
     found, removals = explanation.faithfulness, summary["removals"]
     for i, point in enumerate(removals["points"]):
         assert point["n"] == found.n_removed[i]
         assert point["leading"]["mean"] == pytest.approx(found.leading[:, i].mean())
         assert point["random"]["mean"] == pytest.approx(found.random[:, :, i].mean())
-        assert point["leading"]["low"] < point["leading"]["mean"] < point["leading"]["high"]
+        ends = point["leading"]["low"], point["leading"]["high"]
+        assert ends[0] < point["leading"]["mean"] < ends[1]
+        assert task.kind == "regression" or 0 <= ends[0] <= ends[1] <= 1
     assert removals["gap"]["low"] > 0, "also where a lower score is better"
 
 
@@ -196,9 +198,12 @@ def test_a_size_without_a_score_is_empty_and_no_score_at_all_no_figure():
     faithful = explanation.faithfulness
     leading = faithful.leading.copy()
     leading[:, 2] = np.nan
+    leading[:, 0] = 0.4, 1.0, 1.0, 1.0
     some = replace(explanation, faithfulness=replace(faithful, leading=leading))
     summary = summarize_explanation(task, some)
     assert summary["removals"]["points"][2]["leading"]["mean"] is None
+    first = summary["removals"]["points"][0]["leading"]
+    assert first["low"] < first["mean"] < first["high"] == 1, "no interval passes the range"
     json.dumps(summary, allow_nan=False)
     page = drawn(summary, task)
     assert None in page["datasets"]["removals"]["data"]["mean"]
@@ -280,7 +285,12 @@ def test_groups_of_twins_share_their_credit():
     assert leaves["gene_0"]["group"] == leaves["gene_11"]["group"]
     said = sureness.say_twins(summary["twins"])
     assert len(said) == 2
-    assert f"rise and fall together (|r| = {r:.2f}): the model may credit either" in " ".join(said)
+    assert "rise and fall together (|r| = " in said[0]
+    assert ": the model may credit either; together they move" in said[0]
+    assert said[1].startswith("So do ")
+    assert f"(|r| = {r:.2f}" in " ".join(said)
+    short = sureness.say_twins(summary["twins"], most=1)
+    assert short == [said[0], "1 more group like that: see the tree."]
     assert sureness.say_twins(summary["twins"], leading=0) == []
 
 
@@ -389,6 +399,7 @@ def doubted(**changes) -> str:
     explanation = {
         "features": [{"name": "a", "share": 0.5, "frequency": 1.0, "above": True}],
         "n_folds": 5,
+        "n_samples": 60,
         "top_k": 10,
         "relative_error": None,
         "notes": [],
@@ -398,7 +409,7 @@ def doubted(**changes) -> str:
         "pairs": None,
         "twins": None,
     }
-    return " ".join(doubts.doubt_explanation({**explanation, **changes}))
+    return " ".join(doubts.doubt_explanation({**explanation, **changes}, 60))
 
 
 @pytest.mark.parametrize(
@@ -413,6 +424,7 @@ def doubted(**changes) -> str:
         ({"null": {"enough": True, "above": ["a"]}}, ""),
         ({"removals": removals(0.1, 0.0, 0.2)}, "not shown to carry the score"),
         ({"removals": removals(0.1, 0.01, 0.2)}, ""),
+        ({"n_samples": 59}, "Only 59 of 60 samples were explained"),
         ({"notes": [ADDITIVE]}, ""),
         ({"notes": ["odd"]}, "Odd."),
     ],

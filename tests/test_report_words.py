@@ -61,6 +61,7 @@ def test_measures_without_a_chance_level_say_nothing_without_dummy():
 
 
 PLAIN = {
+    "n_samples": 60,
     "standard_error": None,
     "relative_error": None,
     "notes": [],
@@ -204,7 +205,7 @@ def test_only_as_many_features_are_asked_to_be_steady_as_can_lead():
         **PLAIN,
     }
     assert "is steady: a and b are" in sureness.say_sureness(explanation)[0]
-    assert doubts.doubt_explanation(explanation) == []
+    assert doubts.doubt_explanation(explanation, 60) == []
 
 
 @pytest.mark.parametrize(

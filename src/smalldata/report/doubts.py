@@ -69,7 +69,7 @@ def say_doubts(
     if primary is not None and linear is not None:
         doubts += doubt_beyond_linear(linear, better=primary["better"])
     doubts += [sentence(text) for text in task["warnings"]]
-    doubts += doubt_explanation(summary["explanation"])
+    doubts += doubt_explanation(summary["explanation"], task["n_samples"])
     doubts += doubt_tuning(tuning)
     for note in cell["notes"][:4]:
         folds = f" ({count(note['n'], 'fold')})" if note["n"] < cell["n_ok"] else ""
@@ -158,11 +158,13 @@ def doubt_beyond_linear(linear: dict[str, Any], *, better: str) -> list[str]:
     return [f"A linear model does {'clearly ' if is_clear(linear) else ''}better {facts}"]
 
 
-def doubt_explanation(explanation: dict[str, Any] | None) -> list[str]:
-    """Point at noisy values, a ranking that is not steady or not borne out, twins, notes."""
+def doubt_explanation(explanation: dict[str, Any] | None, n_samples: int) -> list[str]:
+    """Point at rows left out, noise, a ranking that is not steady or not borne out, twins."""
     if explanation is None:
         return []
     doubts = []
+    if explanation["n_samples"] < n_samples:
+        doubts.append(f"Only {explanation['n_samples']} of {n_samples} samples were explained.")
     error = explanation["relative_error"]
     if error is not None and error > NOISY_VALUES:
         doubts.append(
@@ -187,6 +189,8 @@ def doubt_explanation(explanation: dict[str, Any] | None) -> list[str]:
         doubts.append(
             "The leading features are not shown to carry the score: random ones are missed as much."
         )
-    doubts += say_twins(explanation["twins"], leading=NAMED)[:TWINS_DOUBTED]
+    twins = say_twins(explanation["twins"], leading=NAMED, most=TWINS_DOUBTED)
+    if twins:
+        doubts.append(" ".join(twins))
     doubts += [sentence(text) for text in explanation["notes"] if text not in NO_PAIRS]
     return doubts

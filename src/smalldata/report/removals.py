@@ -5,7 +5,9 @@ Step in the line: Explanation.faithfulness -> **plain dict** -> figures and word
 
 from typing import TYPE_CHECKING, Any
 
-from smalldata.measures import find_measure
+import numpy as np
+
+from smalldata.measures import Measure, find_measure
 from smalldata.report.plain import plain
 from smalldata.results import Explanation
 from smalldata.task import TaskKind
@@ -51,12 +53,20 @@ def summarize_removals(
         "n_folds": len(found.fold),
         "n_draws": found.random.shape[1],
         "points": [
-            {"n": int(n), "leading": _point(leading, i), "random": _point(random, i)}
+            {
+                "n": int(n),
+                "leading": _point(leading, i, measure),
+                "random": _point(random, i, measure),
+            }
             for i, n in enumerate(found.n_removed)
         ],
         "gap": dict(zip(("mean", "low", "high"), area, strict=True)),
     }
 
 
-def _point(curve: "Curve", i: int) -> dict[str, float | None]:
-    return {name: plain(getattr(curve, name)[i]) for name in ("mean", "low", "high")}
+def _point(curve: "Curve", i: int, measure: Measure) -> dict[str, float | None]:
+    """Mean and interval at one size, the interval within the range of the measure."""
+    values = {name: getattr(curve, name)[i] for name in ("mean", "low", "high")}
+    return {
+        name: plain(np.clip(value, measure.low, measure.high)) for name, value in values.items()
+    }

@@ -219,25 +219,33 @@ def say_sampling(explanation: dict[str, Any]) -> list[str]:
 # ---------------------------------------------------------------- in company
 
 
-def say_twins(twins: dict[str, Any] | None, *, leading: int = N_LEADING) -> list[str]:
+def say_twins(
+    twins: dict[str, Any] | None, *, leading: int = N_LEADING, most: int = NAMED
+) -> list[str]:
     """Name the groups that rise and fall together and hold one of so many leading features."""
     if twins is None:
         return []
     ranks = {leaf["name"]: leaf["rank"] for leaf in twins["leaves"] if leaf["rank"] <= leading}
     groups = [group for group in twins["groups"] if any(name in ranks for name in group["members"])]
     groups.sort(key=lambda group: min(ranks.get(name, 10**9) for name in group["members"]))
-    sentences = []
-    for group in groups[:NAMED]:
+    sentences: list[str] = []
+    for group in groups[:most]:
         members = group["members"]
         others = len(members) - NAMED
         names = [*members[:NAMED], *([count(others, "other")] if others > 0 else [])]
-        alike = "|r| =" if len(members) == 2 else "|r| around"
+        alike = f"|r| {'=' if len(members) == 2 else 'around'} {group['r']:.2f}"
         either = "either" if len(members) == 2 else "any of them"
+        joint = format_number(group["joint"])
+        if sentences:
+            sentences.append(f"So do {join_words(names)} ({alike}; together {joint}).")
+            continue
         sentences.append(
-            f"{join_words(names)} rise and fall together ({alike} {group['r']:.2f}): the model may "
-            f"credit {either}; together they move the prediction by "
-            f"{format_number(group['joint'])} on average."
+            f"{join_words(names)} rise and fall together ({alike}): the model may credit {either}; "
+            f"together they move the prediction by {joint} on average."
         )
+    n_more = len(groups) - most
+    if n_more > 0:
+        sentences.append(f"{count(n_more, 'more group')} like that: see the tree.")
     return sentences
 
 

@@ -179,6 +179,7 @@ def draw_removals(page: Figures, explanation: dict[str, Any]) -> None:
             "title": "Features replaced",
             "values": sorted({row["at"] for row in rows}),
             "labelExpr": "'' + round(exp(datum.value) - 1)",
+            "labelSeparation": 6,
             "labelOverlap": True,
             "gridOpacity": 0.0,
         },

@@ -20,6 +20,12 @@ from smalldata.report.figures.grammar import (
 from smalldata.report.figures.importance import NAMES
 from smalldata.report.twins import ALIKE
 
+SHORTENED = (
+    "length(paired[datum.value]) > 14 ? slice(paired[datum.value], 0, 6) + '…' + "
+    "slice(paired[datum.value], -7) : paired[datum.value]"
+)
+"""Expression that cuts a name in the middle: names of a block begin alike."""
+
 
 def draw_pairs(page: Figures, explanation: dict[str, Any]) -> None:
     """Draw the size of the interaction of every pair of the features looked at."""
@@ -46,9 +52,9 @@ def draw_pairs(page: Figures, explanation: dict[str, Any]) -> None:
     axis = {**NAMES, "labelExpr": "paired[datum.value]"}
     across = {
         **axis,
-        "labelExpr": "narrow ? '' : paired[datum.value]",
+        "labelExpr": f"narrow ? '' : {SHORTENED}",
         "labelAngle": -45,
-        "labelLimit": 110,
+        "labelLimit": 120,
         "orient": "bottom",
     }
     spec: Spec = {
