@@ -10,13 +10,11 @@ from functools import partial
 from smalldata.errors import ExplanationError
 from smalldata.evidence import FEWEST_PERMUTATIONS
 from smalldata.explanation import (
-    N_LEADING,
     explain_folds,
     join_folds,
     join_pairs,
     lacks_pairs,
     pair_folds,
-    sampling_error,
 )
 from smalldata.explanationoptions import (
     ExplanationOptions,

@@ -37,9 +37,6 @@ Part = TypeVar("Part", FoldExplanation, FoldPairs)
 
 _DEFAULTS = ExplanationOptions()
 
-N_LEADING = 20
-"""Features whose sampling error is told."""
-
 
 def explain_folds(
     task: Task,
@@ -151,23 +148,6 @@ def explain(
     if not lacks_pairs(found):
         return found
     return join_pairs(pair_folds(task, record, learner, splits, found, **about), found)
-
-
-def sampling_error(explanation: Explanation) -> tuple[float, float | None] | None:
-    """Typical standard error of the leading features' values, alone and over their mean size.
-
-    Of a sample's mean over its repeats: what is sampled anew in each repeat averages out. None
-    where the values are exact.
-    """
-    errors = explanation.standard_errors
-    if errors is None:
-        return None
-    importance = np.abs(explanation.values).mean(axis=(0, 2), dtype=np.float64)
-    leading = np.argsort(-importance, kind="stable")[:N_LEADING]
-    n_repeats = np.bincount(explanation.row)[explanation.row]
-    squares = np.square(errors[:, leading], dtype=np.float64).mean(axis=(1, 2)) / n_repeats
-    typical, size = float(np.sqrt(squares.mean())), float(importance[leading].mean())
-    return typical, typical / size if size > 0 else None
 
 
 def interaction_features(explanation: Explanation) -> NDArray[np.int64]:
