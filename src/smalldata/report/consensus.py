@@ -113,7 +113,8 @@ def summarize_agreement(
         # Cells of other blocks of one data set may stand beside each other in a table.
         if cell["rank"] is None or explanation is None or not explanation.values.any():
             continue
-        if explained and explanation.feature_names != explained[0].explanation.feature_names:
+        usual = explained[0].explanation if explained else explanation
+        if (explanation.feature_names, explanation.outputs) != (usual.feature_names, usual.outputs):
             continue
         explained.append(
             ExplainedModel(
