@@ -195,6 +195,16 @@ def test_words_ask_for_larger_sizes_where_the_largest_is_chosen(task):
     assert asks not in say(small, make_signature(small, ks=(10,)))["size"]
 
 
+def test_a_long_list_of_names_is_cut_in_a_sentence_not_in_the_table(task):
+    record = make_signature(task)
+    selection = replace(make_panel().selection, sizes=(1, 3, 30), k=30, leading=tuple(range(30)))
+    panel = replace(make_panel(), selection=selection)
+    said = say(task, record, panel)["panel"]
+    assert "gene_18, gene_19 and 10 more." in said
+    assert "gene_29" not in said
+    assert "gene_29" in Page(report_html(task, record, panel=panel)).text
+
+
 def test_one_fold_has_no_interval_and_no_stability(task):
     record = make_signature(task, n_splits=2, n_repeats=1)
     record = replace(record, folds=record.folds[:1], n_planned=1)

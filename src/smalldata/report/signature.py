@@ -34,6 +34,9 @@ MOST_MEMBERS = 30
 MOST_NAMED = 5
 """Members named where there is room for one sentence."""
 
+MOST_LISTED = 20
+"""Features named in a sentence of the section itself; its tables name all."""
+
 RANKINGS = {
     "shap": "mean |Shapley value| of the model itself",
     "linear": "order of entry into an elastic-net path",
@@ -128,11 +131,9 @@ def outline_signature(signature: Mapping[str, Any] | None) -> list[str]:
     if signature is None or signature["panel"] is None or signature["expected"]["mean"] is None:
         return []
     names = [member["name"] for member in signature["panel"]["members"]]
-    n_more = len(names) - MOST_NAMED
-    shown = [*names[:MOST_NAMED], f"{n_more} more"] if n_more > 1 else names
     return [
-        f"A panel of {count(len(names), 'feature')} ({join_words(shown)}) is all that was kept; "
-        f"choosing one like it scores {format_number(signature['expected']['mean'])} in "
+        f"A panel of {count(len(names), 'feature')} ({_list(names, MOST_NAMED)}) is all that was "
+        f"kept; choosing one like it scores {format_number(signature['expected']['mean'])} in "
         f"{signature['measure']['title']} on samples that had no part in the choice."
     ]
 
@@ -321,7 +322,7 @@ def _say_stability(signature: Mapping[str, Any]) -> list[str]:
     said = [
         f"{count(signature['n_ever'], 'feature')} were chosen in at least one of "
         f"{count(n_folds, 'fold')}, "
-        + (f"{join_words(always)} in every one." if always else "none in every one.")
+        + (f"{_list(always, MOST_LISTED)} in every one." if always else "none in every one.")
     ]
     stability = signature["stability"]
     if stability is not None:
@@ -346,7 +347,7 @@ def _say_panel(signature: Mapping[str, Any]) -> list[str]:
     panel = signature["panel"]
     if panel is None:
         return ["The panel of all samples has not been chosen yet; the same command does it."]
-    names = join_words([member["name"] for member in panel["members"]])
+    names = _list([member["name"] for member in panel["members"]], MOST_LISTED)
     said = [f"The same procedure on all samples keeps {count(panel['k'], 'feature')}: {names}."]
     often = max(signature["chosen"], key=lambda entry: entry["n"])["size"]
     if often < panel["k"]:
@@ -358,7 +359,7 @@ def _say_panel(signature: Mapping[str, Any]) -> list[str]:
     rare = [member["name"] for member in panel["members"] if member["share"] < 0.5]
     if rare:
         said.append(
-            f"Fewer than half of the folds chose {join_words(rare)}."
+            f"Fewer than half of the folds chose {_list(rare, MOST_LISTED)}."
             if len(rare) < len(panel["members"])
             else "Fewer than half of the folds chose any one of them."
         )
@@ -375,3 +376,9 @@ def _say_panel(signature: Mapping[str, Any]) -> list[str]:
             f"Could stand in without loss: {pairs}{more}. Which of such twins leads is chance."
         )
     return said
+
+
+def _list(names: list[str], most: int) -> str:
+    """Join names; of more than so many, name the first and count the others."""
+    n_more = len(names) - most
+    return join_words([*names[:most], f"{n_more} more"] if n_more > 1 else names)
