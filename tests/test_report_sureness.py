@@ -26,6 +26,8 @@ from smalldata.results import Explanation
 from smalldata.shapley.forms import ADDITIVE, SAMPLED
 from smalldata.task import Task
 
+TARGET = {"low": -3.0, "mean": 0.0, "high": 3.0}
+
 
 @pytest.fixture(scope="module", params=["binary", "multiclass", "regression"])
 def cell(request) -> tuple[Task, Explanation, dict]:
@@ -36,8 +38,8 @@ def cell(request) -> tuple[Task, Explanation, dict]:
 
 
 def drawn(summary: dict, task: Task) -> dict:
-    whole = {"explanation": summary, "task": {"kind": "x", "classes": []}, "outcomes": {}}
-    return explanation_figures(whole)
+    kind = {"kind": str(task.kind), "classes": [], "target_values": TARGET}
+    return explanation_figures({"explanation": summary, "task": kind, "outcomes": {}})
 
 
 # ---------------------------------------------------------------- steadiness
@@ -353,6 +355,14 @@ def test_pairs_are_means_over_folds_and_each_is_named_once(cell):
     assert len(pairs["strongest"]) == (n_outputs + 1 if n_outputs > 1 else 1)
 
 
+def test_two_features_are_one_pair():
+    task = make_toy_task()
+    record = make_record(task)
+    explanation = add_evidence(task, record, make_explanation(task, record), 2)
+    (strongest,) = summarize_explanation(task, explanation)["pairs"]["strongest"]
+    assert len(strongest) == 1
+
+
 def pair(first: str, second: str, mean: float, share: float | None) -> dict:
     return {"first": first, "second": second, "mean": mean, "share": share}
 
@@ -456,18 +466,20 @@ def test_samples_of_the_map_stand_in_order_of_their_prediction(cell):
     assert len(heat["places"]) == 2
 
 
-def test_alike_samples_stand_together_and_unexplained_ones_nowhere():
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_alike_samples_stand_together_and_unexplained_ones_nowhere(sign):
     task = make_toy_task(n_samples=60)
     explanation = make_explanation(task, make_record(task))
     keep = explanation.row < 40
-    values = np.where(explanation.row[:, None, None] % 2, 1.0, -1.0) * np.ones((1, 12, 1))
+    values = sign * np.where(explanation.row[:, None, None] % 2, 1.0, -1.0) * np.ones((1, 12, 1))
     part = {
         name: getattr(explanation, name)[keep] for name in ("base_values", "row", "repeat", "fold")
     }
     two = replace(explanation, values=values[keep].astype(np.float32), **part)
     places = summarize_explanation(task, two)["heat"]["places"][1][0]
     assert places[40:] == [None] * 20
-    assert {row for row in range(40) if places[row] < 20} in ({*range(0, 40, 2)},)
+    lower = {row for row in range(40) if places[row] < 20}
+    assert lower == {*range(0 if sign > 0 else 1, 40, 2)}, "the lower predictions come first"
 
 
 def test_a_map_of_many_samples_cuts_features_and_says_so():
@@ -480,6 +492,14 @@ def test_a_map_of_many_samples_cuts_features_and_says_so():
     page = explanation_figures(summary)
     (figure,) = [f for f in page["figures"] if f["name"] == "heatmap"]
     assert "The first 8 of 12 features." in figure["caption"]
+
+
+def test_the_map_of_a_regression_tells_the_observed_values():
+    task = make_toy_task("regression", n_samples=60)
+    record = make_record(task)
+    summary = summarize_cell(task, record, make_explanation(task, record))
+    measured = explanation_figures(summary)["params"]["measured"]
+    assert measured == pytest.approx(task.y.tolist(), rel=1e-4)
 
 
 # ---------------------------------------------------------------- names

@@ -58,7 +58,7 @@ def explanation_figures(summary: dict[str, Any]) -> Figures:
         }
     draw_importance(page, explanation, several)
     draw_beeswarm(page, explanation, towards)
-    draw_heatmap(page, explanation, task)
+    draw_heatmap(page, summary)
     draw_dependence(page, explanation, task, towards)
     draw_waterfall(page, summary)
     draw_pairs(page, explanation)

@@ -9,6 +9,7 @@ from smalldata.report.figures.attributions import VALUE_TEXT, join_x
 from smalldata.report.figures.grammar import (
     CLASS_COLOURS,
     GREY,
+    LOW_TO_HIGH,
     Figures,
     Spec,
     data,
@@ -26,8 +27,9 @@ N_STRIP = 2
 """Rows above the map: what the samples are, and a gap."""
 
 
-def draw_heatmap(page: Figures, explanation: dict[str, Any], task: dict[str, Any]) -> None:
+def draw_heatmap(page: Figures, summary: dict[str, Any]) -> None:
     """Draw samples side by side, leading features below each other."""
+    explanation, task = summary["explanation"], summary["task"]
     heat = explanation["heat"]
     page["params"]["places"] = heat["places"]
     page["params"]["limits"] = heat["limits"]
@@ -36,6 +38,13 @@ def draw_heatmap(page: Figures, explanation: dict[str, Any], task: dict[str, Any
         "label": "Samples by",
         "options": [{"value": i, "text": text} for i, text in enumerate(options)],
     }
+    measured: list[float | None] = []
+    if task["kind"] == "regression":
+        known = {
+            entry["row"]: entry["observed"] for entry in summary["outcomes"].get("samples", [])
+        }
+        measured = [known.get(row) for row in range(len(heat["places"][0][0]))]
+    page["params"]["measured"] = measured
     n_rows = min(heat["n_features"], len(explanation["order"][0]))
     classes = [entry["name"] for entry in task["classes"]]
     places = list(range(-N_STRIP, n_rows))
@@ -108,8 +117,7 @@ def draw_heatmap(page: Figures, explanation: dict[str, Any], task: dict[str, Any
         },
     }
     layers = [map_layer, _chosen(x, y)]
-    if classes:
-        layers.insert(1, _observed(x, y, edge, classes))
+    layers.insert(1, _observed(x, y, edge, classes, task["target_values"]))
     n_all = explanation["n_features"]
     cut = f" The first {n_rows} of {n_all} features." if n_rows < n_all else ""
     page["figures"].append(
@@ -123,7 +131,17 @@ def draw_heatmap(page: Figures, explanation: dict[str, Any], task: dict[str, Any
             },
             table="phi",
             datasets=["x"],
-            params=["features", "order", "levels", "rows", "codes", "classes", "places", "limits"],
+            params=[
+                "features",
+                "order",
+                "levels",
+                "rows",
+                "codes",
+                "classes",
+                "places",
+                "limits",
+                "measured",
+            ],
             controls={"k": 0, "o": 0, "s": explanation["explained"][0]},
             marked=["s"],
             caption="Each column is a sample, each row a feature: red raised its prediction, blue "
@@ -133,10 +151,21 @@ def draw_heatmap(page: Figures, explanation: dict[str, Any], task: dict[str, Any
     )
 
 
-def _observed(x: Spec, y: Spec, edge: Spec, classes: list[str]) -> Spec:
-    """Strip that tells the class of each sample."""
-    colour: Spec = {"value": GREY}
-    if len(classes) <= len(CLASS_COLOURS):
+def _observed(x: Spec, y: Spec, edge: Spec, classes: list[str], values: dict[str, float]) -> Spec:
+    """Strip that tells the class or the value of each sample."""
+    colour: Spec
+    if not classes:
+        colour = {
+            "field": "was",
+            "type": "quantitative",
+            "scale": {
+                "domain": [values["low"], values["mean"], values["high"]],
+                "range": LOW_TO_HIGH,
+                "interpolate": "rgb",
+            },
+            "legend": None,
+        }
+    elif len(classes) <= len(CLASS_COLOURS):
         colour = {
             "field": "code",
             "type": "ordinal",
@@ -164,7 +193,11 @@ def _observed(x: Spec, y: Spec, edge: Spec, classes: list[str]) -> Spec:
             {"calculate": f"{-N_STRIP}", "as": "place"},
             {"calculate": "codes[datum.s]", "as": "code"},
             {"calculate": "rows[datum.s]", "as": "sample"},
-            {"calculate": "classes[datum.code]", "as": "was"},
+            {
+                "calculate": "classes[datum.code]" if classes else "measured[datum.s]",
+                "as": "was",
+            },
+            {"filter": "isValid(datum.was)"},
         ],
         "mark": {"type": "rect", "cursor": "pointer"},
         "encoding": {
@@ -172,7 +205,9 @@ def _observed(x: Spec, y: Spec, edge: Spec, classes: list[str]) -> Spec:
             "x2": {"field": "next"},
             "y": y,
             "color": colour,
-            "tooltip": tooltip(("sample", "Sample", "text"), ("was", "Observed", "text")),
+            "tooltip": tooltip(
+                ("sample", "Sample", "text"), ("was", "Observed", "text" if classes else "number")
+            ),
         },
     }
 
