@@ -188,7 +188,11 @@ def draw_removals(page: Figures, explanation: dict[str, Any]) -> None:
         "field": "kind",
         "type": "ordinal",
         "scale": {"domain": [0, 1], "range": [BLUE, GREY]},
-        "legend": {"title": None, "labelExpr": "removal[datum.value]", "columns": 2},
+        "legend": {
+            "title": None,
+            "labelExpr": "removal[datum.value]",
+            "columns": {"expr": "narrow ? 1 : 2"},
+        },
     }
     y_title = f"{removals['title']} of held-out samples"
     way = "falls" if removals["better"] == "higher" else "rises"
