@@ -167,6 +167,7 @@ def test_data_frames_in_another_order_are_refused(door):
         ("linear_values", {"intercept": ["a", "b"]}, "intercept must hold numbers"),
         ("knn_values", {"targets": Y}, "targets must be of shape 12 x n; got (12,)."),
         ("knn_values", {"n_neighbors": 13}, "n_neighbors must be in 1 … 12; got 13."),
+        ("knn_values", {"n_neighbors": 1.5}, "n_neighbors must be in 1 … 12; got 1.5."),
     ],
 )
 def test_arguments_of_one_function_are_refused_in_a_sentence(door, changes, sentence):

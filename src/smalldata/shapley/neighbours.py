@@ -129,8 +129,9 @@ def knn_values(
 
 
 def _check_settings(n_neighbors: int, n_train: int, weights: str, metric: str) -> None:
-    if not 1 <= n_neighbors <= n_train:
-        raise ExplanationError(f"n_neighbors must be in 1 … {n_train}; got {n_neighbors}.")
+    whole = isinstance(n_neighbors, int | np.integer)
+    if not (whole and 1 <= n_neighbors <= n_train):
+        raise ExplanationError(f"n_neighbors must be in 1 … {n_train}; got {n_neighbors!r}.")
     if weights not in ("uniform", "distance"):
         raise ExplanationError(f"weights must be uniform or distance; got {weights!r}.")
     if metric not in METRICS:
