@@ -129,7 +129,7 @@
   }
 
   /* On paper every figure is as wide as the page; drawn at once, for the printer does not wait. */
-  const PAPER = 640;
+  const PAPER = 820;
   const redraw = (view, width) => width > 0 && view.width(width).run();
   window.addEventListener("beforeprint", () => views.forEach((view) => redraw(view, PAPER)));
   window.addEventListener("afterprint", () => views.forEach((view) => redraw(view, view.container().clientWidth)));
