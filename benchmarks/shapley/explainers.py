@@ -27,6 +27,7 @@ from smalldata.learner import (
 
 OURS = "smalldata"
 OURS_ALONE = "smalldata, absent = 1"
+OURS_FOLD = "smalldata, a whole fold"
 OURS_QUICK = "smalldata, gradients"
 SHAPIQ = "shapiq.ProductKernelExplainer"
 # A call shorter than this is made again, and the median taken.

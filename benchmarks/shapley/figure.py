@@ -10,6 +10,7 @@ FLOOR = 1e-17
 # The palette of Okabe & Ito, told apart in all common kinds of colour blindness.
 STYLES = {
     "smalldata": ("#000000", "o"),
+    "smalldata, a whole fold": ("#8A8A8A", "*"),
     "smalldata, gradients": ("#56B4E9", "X"),
     "shap.PermutationExplainer": ("#D55E00", "s"),
     "shap.KernelExplainer": ("#0072B2", "^"),

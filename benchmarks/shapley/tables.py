@@ -11,6 +11,7 @@ import pandas as pd
 
 OURS = "smalldata"
 OURS_ALONE = "smalldata, absent = 1"
+OURS_FOLD = "smalldata, a whole fold"
 SHAPIQ = "shapiq.ProductKernelExplainer"
 PERMUTATION = "shap.PermutationExplainer"
 SAMPLED = ("knn", "mlp")
@@ -83,19 +84,9 @@ def tabulate_goals(accuracy: pd.DataFrame, speed: pd.DataFrame) -> str:
     whole = whole_table(speed)
     rbf = whole[whole["model"] == "svm, rbf"]
     if not rbf.empty:
-        ours = rbf[rbf["explainer"] == OURS].iloc[0]
-        took = 1e3 * ours["seconds_per_row"]
-        asked = f"at most {GOAL_MS} ms a row, {ours['n_background']} background rows"
-        rows.append(_goal("svm, rbf", asked, f"{took:.1f} ms", took <= GOAL_MS))
-        for peer in rbf[rbf["explainer"] == PERMUTATION].itertuples():
-            ratio = peer.seconds_per_row / ours["seconds_per_row"]
-            asked = f"{GOAL_RBF} times faster than {PERMUTATION}, {_budget(peer)}"
-            said = (
-                f"{ratio:.0f} times; error {_share(ours['max_error'], ours)} to "
-                f"{_share(peer.max_error, peer)}"
-            )
-            fits = ratio >= GOAL_RBF and ours["max_error"] <= peer.max_error
-            rows.append(_goal("svm, rbf", asked, said, fits))
+        for name in (OURS, OURS_FOLD):
+            for ours in rbf[rbf["explainer"] == name].itertuples():
+                rows += _rbf_goals(ours, rbf[rbf["explainer"] == PERMUTATION])
     for model in SAMPLED:
         part = whole[whole["model"] == model]
         if {OURS, PERMUTATION} <= set(part["explainer"]):
@@ -105,6 +96,24 @@ def tabulate_goals(accuracy: pd.DataFrame, speed: pd.DataFrame) -> str:
             fits = ratio >= GOAL_KNN if model == "knn" else None
             rows.append(_goal(model, asked, f"{ratio:.0f}", fits))
     return markdown(rows)
+
+
+def _rbf_goals(ours: Any, peers: pd.DataFrame) -> list[dict[str, str]]:
+    """Set one way of calling ours beside each budget of shap's."""
+    at_once = f"{ours.n_rows} rows a call"
+    took = 1e3 * ours.seconds_per_row
+    asked = f"at most {GOAL_MS} ms a row, {ours.n_background} background rows, {at_once}"
+    goals = [_goal("svm, rbf", asked, f"{took:.1f} ms", took <= GOAL_MS)]
+    for peer in peers.itertuples():
+        ratio = peer.seconds_per_row / ours.seconds_per_row
+        asked = f"{GOAL_RBF} times faster than {PERMUTATION}, {_budget(peer)}, {at_once}"
+        said = (
+            f"{ratio:.0f} times; error {_share(ours.max_error, ours)} to "
+            f"{_share(peer.max_error, peer)}"
+        )
+        fits = ratio >= GOAL_RBF and ours.max_error <= peer.max_error
+        goals.append(_goal("svm, rbf", asked, said, fits))
+    return goals
 
 
 def _goal(model: str, asked: str, measured: str, holds: bool | None) -> dict[str, str]:
