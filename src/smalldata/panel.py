@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from smalldata.columns import column_kinds
 from smalldata.learner import Learner
 from smalldata.preprocess import Preprocessing
 from smalldata.seeding import seed_for
@@ -19,6 +18,7 @@ from smalldata.selection import Panel, Substitute, mean_and_error
 from smalldata.signature import SignatureSelector
 from smalldata.sizes import ROUNDING
 from smalldata.task import Task
+from smalldata.twins import rank_correlations
 
 ALIKE = 0.8
 """Least |Spearman correlation| of a feature with the member it is tried in the place of."""
@@ -66,7 +66,7 @@ def find_twins(X: Any, members: Sequence[int]) -> list[tuple[int, int, float]]:
     Parameters
     ----------
     X : DataFrame of shape (n_samples, n_features)
-        A missing value takes the mean rank of its column.
+        Of two columns the rows are compared where both are known.
     members : sequence of int
         Positions; the first `MOST_REPLACED` are looked at.
 
@@ -76,22 +76,15 @@ def find_twins(X: Any, members: Sequence[int]) -> list[tuple[int, int, float]]:
         By member in the order given, the closest feature first: those with |Spearman correlation|
         of at least `ALIKE`, at most `MOST_SUBSTITUTES` each.
     """
-    numeric, _ = column_kinds(X)
-    ranks = X.iloc[:, numeric].astype(np.float64).rank()
-    centred = (ranks - ranks.mean()).fillna(0.0).to_numpy()
-    length = np.sqrt((centred**2).sum(axis=0))
-    units = centred / np.where(length > 0, length, 1.0)
-    free = ~np.isin(numeric, members)
+    looked_at = np.array(members[:MOST_REPLACED], dtype=np.int64)
     found = []
-    for member in members[:MOST_REPLACED]:
-        if member not in numeric:
-            continue
-        correlations = units.T @ units[:, np.flatnonzero(numeric == member)[0]]
-        alike = np.flatnonzero(free & (np.abs(correlations) >= ALIKE))
-        closest = alike[np.argsort(-np.abs(correlations[alike]), kind="stable")]
+    for member, correlations in zip(looked_at, rank_correlations(X, looked_at), strict=True):
+        correlations[list(members)] = 0.0
+        closest = np.argsort(-np.abs(correlations), kind="stable")[:MOST_SUBSTITUTES]
         found += [
-            (int(member), int(numeric[j]), float(correlations[j]))
-            for j in closest[:MOST_SUBSTITUTES]
+            (int(member), int(feature), float(correlations[feature]))
+            for feature in closest
+            if abs(correlations[feature]) >= ALIKE
         ]
     return found
 

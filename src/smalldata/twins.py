@@ -128,13 +128,10 @@ def correlation_groups(
         raise ValueError(f"features must be different columns of the table; got {names}")
     if not 0 < threshold <= 1:
         raise ValueError(f"threshold must be above 0 and at most 1; got {threshold}")
-    numbers = [
-        place for place, dtype in enumerate(X.dtypes) if pd.api.types.is_numeric_dtype(dtype)
-    ]
     place_of = {column: place for place, column in enumerate(X.columns)}
     places = np.array([place_of[name] for name in features])
-    mine = _columns(X, places, numbers)
-    within = np.abs(_correlate(mine, mine))
+    found = rank_correlations(X, places)
+    within = np.abs(found[:, places])
     order, merges, group = _cluster(1 - (within + within.T) / 2, threshold)
     return CorrelationGroups(
         features=tuple(names),
@@ -142,35 +139,54 @@ def correlation_groups(
         group=group,
         order=order,
         merges=merges,
-        twins=_find_twins(X, places, mine, numbers),
+        twins=_find_twins(X, places, found),
     )
 
 
-def _columns(X: pd.DataFrame, places: NDArray[np.int64], numbers: Sequence[int]) -> Array:
+def rank_correlations(X: pd.DataFrame, places: NDArray[np.int64]) -> Array:
+    """Spearman correlation of some columns of a table with every column.
+
+    Parameters
+    ----------
+    X : DataFrame of shape (n_samples, n_columns)
+        As in `correlation_groups`.
+    places : ndarray of int of shape (n_places,)
+        Positions of the columns.
+
+    Returns
+    -------
+    ndarray of shape (n_places, n_columns)
+        Over the rows where both are known; 0 where it is not defined, see `correlation_groups`.
+    """
+    mine = _columns(X, places)
+    width = max(1, CHUNK_BYTES // (8 * max(len(X), 1)))
+    found = np.zeros((len(places), X.shape[1]))
+    for start in range(0, X.shape[1], width):
+        chunk = np.arange(start, min(start + width, X.shape[1]))
+        found[:, chunk] = _correlate(mine, _columns(X, chunk))
+    return found
+
+
+def _columns(X: pd.DataFrame, places: NDArray[np.int64]) -> Array:
     """Columns as numbers, (n_samples, n_places); a categorical is missing everywhere."""
-    columns = np.full((len(X), len(places)), np.nan)
-    known = np.isin(places, numbers)
-    columns[:, known] = X.iloc[:, places[known]].to_numpy(dtype=np.float64)
+    part = X.iloc[:, places]
+    columns = np.full(part.shape, np.nan)
+    known = np.array([pd.api.types.is_numeric_dtype(dtype) for dtype in part.dtypes], dtype=bool)
+    columns[:, known] = part.iloc[:, known].to_numpy(dtype=np.float64)
     return columns
 
 
 def _find_twins(
-    X: pd.DataFrame, places: NDArray[np.int64], mine: Array, numbers: Sequence[int]
+    X: pd.DataFrame, places: NDArray[np.int64], found: Array
 ) -> tuple[Twin | None, ...]:
-    best = np.zeros(len(places))
-    partner = np.full(len(places), -1)
-    width = max(1, CHUNK_BYTES // (8 * max(len(X), 1)))
-    for start in range(0, len(numbers), width):
-        chunk = np.array(numbers[start : start + width])
-        found = _correlate(mine, _columns(X, chunk, numbers))
-        found[places[:, None] == chunk] = 0.0
-        strongest = np.abs(found).argmax(axis=1)
-        value = found[np.arange(len(places)), strongest]
-        better = np.abs(value) > np.abs(best)
-        best[better], partner[better] = value[better], chunk[strongest[better]]
+    """Take the strongest of the correlations of each place, (n_places, n_columns)."""
+    others = np.where(places[:, None] == np.arange(X.shape[1]), 0.0, found)
+    strongest = np.abs(others).argmax(axis=1)
     return tuple(
-        Twin(name=str(X.columns[other]), correlation=float(value)) if other >= 0 else None
-        for other, value in zip(partner, best, strict=True)
+        Twin(name=str(X.columns[other]), correlation=float(value)) if value else None
+        for other, value in zip(
+            strongest, np.take_along_axis(others, strongest[:, None], 1)[:, 0], strict=True
+        )
     )
 
 
