@@ -114,6 +114,24 @@ def test_the_samples_asked_for_are_explained_and_no_others():
     assert sorted(CellFolder(knn).read_explanation(key).row) == sorted(drawn)
 
 
+def test_a_look_at_one_sample_does_not_speak_for_the_model_among_the_others():
+    def agreement():
+        (index,) = Path("outputs").glob("*/*/index.html")
+        return index.read_text().partition('id="agreement"')[2].partition("</section>")[0]
+
+    assert main(["model=linear", *TABLE, "explain.repeats=1"]) == 0
+    assert main(["model=knn", *TABLE]) == 0
+    before = agreement()
+    assert "tau" in before
+    (linear,) = Path("outputs").glob("*/*/linear-*")
+    for sample in ("P030", "P002", "P007"):  # whichever file comes first by its name
+        assert main(["explain", str(linear), f"explain.rows=[{sample}]", "n_jobs=1"]) == 0
+        assert "1 of 36 samples" in (linear / "report.html").read_text()
+        assert agreement() == before
+    assert main(["model=knn", *TABLE]) == 0
+    assert agreement() == before
+
+
 @pytest.mark.parametrize(
     ("word", "sentence"),
     [

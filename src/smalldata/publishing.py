@@ -54,33 +54,37 @@ def publish(
         shown = {row.hash for row in comparison.rows}  # of a sweep the best trial
         records = [record for record in records if record.hash in shown]
         write_table(folder, comparison, records, task)
-        explanations = {
-            record.hash: explanation
+        told = {
+            record.hash: _explanations(folder, record, asked.get(record.folder, ""), reporter)
             for record in records
-            if (explanation := _stored(folder, record, asked.get(record.folder, ""), reporter))
-            is not None
+        }
+        explanations = {key: whole for key, (_, whole) in told.items() if whole is not None}
+        nulls = {
+            record.hash: null
+            for record in records
+            if (null := _null(folder, record, explanations.get(record.hash), reporter)) is not None
         }
         trials = {
             record.hash: found
             for record in records
             if (found := _trials(folder, record, reporter)) is not None
         }
-        nulls = {
-            record.hash: null
-            for record in records
-            if (explanation := explanations.get(record.hash)) is not None
-            and (null := _null(folder, record, explanation, reporter)) is not None
-        }
         for record in records:
             if record.folder in asked or not (folder / record.folder / "report.html").is_file():
+                explanation, whole = told[record.hash]
+                null = (
+                    nulls.get(record.hash)
+                    if explanation is whole
+                    else _null(folder, record, explanation, reporter)
+                )
                 page = report_page(
                     task,
                     record,
-                    explanation=explanations.get(record.hash),
+                    explanation=explanation,
                     comparison=comparison,
                     trials=trials.get(record.hash),
                     panel=_panel(folder, record, reporter),
-                    null=nulls.get(record.hash),
+                    null=null,
                 )
                 CellFolder(folder / record.folder).write_text("report.html", page.html())
                 if record.folder in asked:
@@ -159,24 +163,37 @@ def write_table(
     write_text(folder / "comparison.json", text + "\n")
 
 
-def _stored(folder: Path, record: RunRecord, key: str, reporter: Reporter) -> Explanation | None:
-    """Return the explanation asked for, or any the cell has, or None; a torn one stops nothing."""
+def _explanations(
+    folder: Path, record: RunRecord, key: str, reporter: Reporter
+) -> tuple[Explanation | None, Explanation | None]:
+    """Return the explanation for the page of a cell, and the one to set beside other models.
+
+    The first is the one asked for, if any. The second is that of most rows, so that a look at a few
+    samples of one model does not speak for it among the others. A torn one stops nothing.
+    """
     cell = CellFolder(folder / record.folder)
-    for name in (*((key,) if key else ()), *cell.explanation_keys()):
+    shown = fullest = None
+    for name in dict.fromkeys([*([key] if key else []), *cell.explanation_keys()]):
         try:
             explanation = cell.read_explanation(name)
         except RecordError as error:
             reporter.warn(f"The explanation of {record.label} is left out: {error}")
-        else:
-            if explanation is not None:
-                return explanation
-    return None
+            continue
+        if explanation is None:
+            continue
+        if name == key:
+            shown = explanation
+        if fullest is None or len(explanation.row) > len(fullest.row):
+            fullest = explanation
+    return (fullest if shown is None else shown), fullest
 
 
 def _null(
-    folder: Path, record: RunRecord, explanation: Explanation, reporter: Reporter
+    folder: Path, record: RunRecord, explanation: Explanation | None, reporter: Reporter
 ) -> NullImportances | None:
     """Return what permuted labels gave, or None; a torn file stops nothing."""
+    if explanation is None:
+        return None
     try:
         return CellFolder(folder / record.folder).read_null(explanation)
     except RecordError as error:
