@@ -167,6 +167,33 @@ def test_what_is_not_kept_is_computed_again(table, monkeypatch):
     np.testing.assert_array_equal(kept, again)
 
 
+@pytest.mark.parametrize("weights", ["uniform", "distance"])
+def test_few_pairs_of_walks_play_the_game_of_the_whole_background(table, weights):
+    X, _, known = table
+    background = np.vstack([known["train"][:20], X[:2]])
+    settings = known | {"n_neighbors": 5, "weights": weights}
+
+    def function(rows):
+        return predict(rows, **settings)
+
+    want, base = brute_force(function, X, background)
+    found = []
+    for seed in range(60):
+        values, base_values, errors = knn_values(X, background, **settings, max_pairs=8, seed=seed)
+        np.testing.assert_allclose(base_values, base, atol=1e-12)
+        assert add_up(values, base_values, function(X)) < 1e-12
+        found.append(((values - want), errors))
+    misses = np.array([miss for miss, _ in found])
+    said = np.sqrt(np.square([errors for _, errors in found]).mean())
+    assert np.abs(misses.mean(axis=0)).max() < 4 * said / np.sqrt(60)
+    assert 0.5 < np.sqrt(np.square(misses).mean()) / said < 1.1
+    whole, _, _ = knn_values(X, background, **settings, n_permutations=4)
+    enough, _, _ = knn_values(X, background, **settings, n_permutations=4, max_pairs=44)
+    np.testing.assert_array_equal(enough, whole)
+    with pytest.raises(ExplanationError, match="max_pairs must be at least 4"):
+        knn_values(X, background, **settings, max_pairs=3)
+
+
 def test_degenerate_games(table):
     _, _, known = table
     train, targets = known["train"], known["targets"]

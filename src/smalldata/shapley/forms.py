@@ -24,6 +24,12 @@ from smalldata.shapley.networks import chosen_player_values, walk_budget
 KNN_PERMUTATIONS = 4
 """Walks from each background row: two antithetic pairs, the fewest with an honest error."""
 
+KNN_STEPS = 200_000_000
+"""Changes of a distance that the walks of one row may cost: players x training rows a walk.
+
+Below some 3,000 features of 160 training rows that pays for all walks; at 20,000 for 31 pairs.
+"""
+
 FEWEST_WALKS = 8
 """Of a function that has to be sampled, whatever the budget: four antithetic pairs."""
 
@@ -218,6 +224,7 @@ def form_values(
                 metric=form.metric,
                 players=labels,
                 n_permutations=KNN_PERMUTATIONS,
+                max_pairs=_knn_pairs(form, labels),
                 seed=seed,
             )
         case CallableForm(gradient=gradient) if gradient and takes_look(form, players, quick=quick):
@@ -319,6 +326,15 @@ def describe_sampling(
 
     Nothing is to be said where a gradient makes up for it: the standard errors tell the rest.
     """
+    shared = (
+        f"of the {n_background} background rows; what the values lack to f(x) - mean f(z) is "
+        "shared among the features by their squared standard errors"
+    )
+    if isinstance(form, NeighboursForm):
+        n_starts = min(n_background, _knn_pairs(form, players))
+        if n_starts == n_background:
+            return ""
+        return f"so many features are walked from {n_starts} {shared}"
     if not isinstance(form, CallableForm) or form.gradient is not None:
         return ""
     n_starts, _ = walk_budget(
@@ -328,9 +344,7 @@ def describe_sampling(
         return ""
     return (
         f"{evaluations} calls of the model for a row in each repeat pay for walks from {n_starts} "
-        f"of the {n_background} background rows; what the values lack to f(x) - mean f(z) is "
-        "shared among the features by their squared standard errors (a larger explain.evaluations "
-        "pays for more)"
+        f"{shared} (a larger explain.evaluations pays for more)"
     )
 
 
@@ -359,6 +373,12 @@ def describe_looks(looks: Sequence[Look]) -> str:
         "mean f(z) was lacking and is shared among the features by their "
         "squared standard errors. explain.quick=false walks instead"
     )
+
+
+def _knn_pairs(form: NeighboursForm, players: NDArray[np.int64]) -> int:
+    """Count the pairs of walks of one row that `KNN_STEPS` pays for."""
+    costs = 2 * len(np.unique(players)) * len(form.train)
+    return max(FEWEST_WALKS // 2, KNN_STEPS // costs)
 
 
 def _paid(evaluations: int, players: NDArray[np.int64]) -> int:

@@ -4,7 +4,8 @@ Walking from a background row z to a row x one player at a time changes the dist
 training row by one known term, so that a whole permutation costs O(n_players * n_train) and no
 call of a model. Each permutation is walked in both directions (antithetic pairs, Mitchell et al.
 2022, JMLR 23:1-46, section 4), and every background row is walked equally often: the values add up
-to f(x) - mean f(z) whatever was drawn.
+to f(x) - mean f(z) whatever was drawn. Rows are walked in blocks, which share what is known of a
+background row.
 """
 
 import numpy as np
@@ -12,12 +13,20 @@ from numpy.typing import ArrayLike
 
 from smalldata.compiling import compiled
 from smalldata.errors import ExplanationError
+from smalldata.shapley.calling import share_lack
 from smalldata.shapley.game import Array, Game, Integers, finite_matrix, make_game
-from smalldata.shapley.sampling import Permutation, Permutations, Tally, check_sampling
+from smalldata.shapley.sampling import (
+    Permutation,
+    Permutations,
+    Tally,
+    check_sampling,
+    draw_starts,
+    pair_budget,
+)
 
 METRICS = ("euclidean", "manhattan", "cosine")
-# Most that is kept of the background rows' distances to the training rows, in bytes; what does not
-# fit is computed again for every explained row.
+# Most that is kept of the background rows' distances to the training rows, and most that a block of
+# rows walked at once may take, in bytes; what is not kept is computed again for every block.
 KEPT_BYTES = 256_000_000
 
 
@@ -34,6 +43,7 @@ def knn_values(
     n_players: int | None = None,
     n_permutations: int = 8,
     tolerance: float | None = None,
+    max_pairs: int | None = None,
     seed: int = 0,
 ) -> tuple[Array, Array, Array]:
     """Explain the weighted mean of ``targets`` over the nearest training rows.
@@ -62,6 +72,10 @@ def knn_values(
     tolerance : float, optional
         A row is done as soon as all its standard errors are at most this (at least 4 permutations
         in any case). By default all permutations are walked.
+    max_pairs : int, optional
+        Most antithetic pairs of walks for each row, at least 4. Where they do not pay for one from
+        each background row, pairs are walked from a random subset of these; the game stays the one
+        over all of them, see `permutation_values`.
     seed : int
         Permutations depend on it and on the background row's position, not on the rows explained.
 
@@ -92,40 +106,53 @@ def knn_values(
     votes = finite_matrix(targets, "targets", shape=(len(known), None))
     _check_settings(n_neighbors, len(known), weights, metric)
     check_sampling(n_permutations, tolerance)
+    n_background = len(game.background)
+    n_starts, n_rounds = pair_budget(n_background, n_permutations=n_permutations, most=max_pairs)
+    starts = draw_starts(n_starts, n_background, seed=seed)
     grid = _grid(game, known, metric)
     kept: dict[int, tuple[Array, Array]] = {}
-    n_background = len(game.background)
-    most_kept = KEPT_BYTES // (8 * (game.n_active + 1) * len(grid))
+    terms_bytes = 8 * (game.n_active + 1) * len(grid)
 
     def origin(z: int) -> tuple[Array, Array]:
         if z in kept:
             return kept[z]
         terms = _terms(game, game.background[z], known, metric, grid)
         found = terms, terms.sum(axis=0)
-        if len(kept) < most_kept:
+        if len(kept) < KEPT_BYTES // terms_bytes:
             kept[z] = found
         return found
 
     permutations = Permutations(seed, n_background, game.n_active)
     shape = (len(game.rows), game.n_active, votes.shape[1])
-    values, errors = np.empty(shape), np.empty(shape)
+    values, errors, at_rows = np.empty(shape), np.empty(shape), np.empty((shape[0], shape[2]))
     settings = (votes, n_neighbors, weights == "distance", METRICS.index(metric))
-    for row, x in enumerate(game.rows):
-        end = _terms(game, x, known, metric, grid)
-        tally = Tally(n_background, *shape[1:])
-        for done in range(n_permutations // 2):
-            pairs = np.empty((n_background, *shape[1:]))
-            for z in range(n_background):
+    row_bytes = terms_bytes + 3 * 8 * n_starts * shape[1] * shape[2]
+    n_block = max(1, KEPT_BYTES // row_bytes)
+    for first in range(0, shape[0], n_block):
+        block = range(first, min(first + n_block, shape[0]))
+        ends = {row: _terms(game, game.rows[row], known, metric, grid) for row in block}
+        tallies = {row: Tally(n_starts, *shape[1:]) for row in block}
+        walked = list(block)
+        for done in range(n_rounds):
+            pairs = np.empty((len(walked), n_starts, *shape[1:]))
+            for place, z in enumerate(starts):
                 terms, start = origin(z)
-                _walk_pair(terms, start, end, permutations[done, z], *settings, pairs[z])
-            tally.add_round(pairs)
-            if tolerance is not None and done > 0 and tally.standard_errors().max() <= tolerance:
-                break
-        values[row], errors[row] = tally.values(), tally.standard_errors()
+                for row, pair in zip(walked, pairs[:, place], strict=True):
+                    _walk_pair(terms, start, ends[row], permutations[done, z], *settings, pair)
+            for row, steps in zip(walked, pairs, strict=True):
+                tallies[row].add_round(steps)
+            if tolerance is not None and done > 0:
+                walked = [r for r in walked if tallies[r].standard_errors().max() > tolerance]
+        for row in block:
+            values[row], errors[row] = tallies[row].values(), tallies[row].standard_errors()
+            at_rows[row] = _vote_at(ends[row].sum(axis=0), *settings)
     base_values = np.zeros(votes.shape[1])
     for z in range(n_background):
         base_values += _vote_at(origin(z)[1], *settings)
-    return game.spread(values), base_values / n_background, game.spread(errors)
+    base_values /= n_background
+    if n_starts < n_background:
+        share_lack(values, errors, at_rows - base_values)
+    return game.spread(values), base_values, game.spread(errors)
 
 
 def _check_settings(n_neighbors: int, n_train: int, weights: str, metric: str) -> None:
@@ -146,15 +173,18 @@ def _raw_terms(game: Game, x: Array, known: Array, metric: str) -> Array:
     Squared differences (euclidean), absolute differences (manhattan), or -x t / |t| (cosine, with
     the share of |x|^2 in one more column).
     """
+    return np.ascontiguousarray(game.sum_columns(_column_terms(x, known, metric)).T)
+
+
+def _column_terms(x: Array, known: Array, metric: str) -> Array:
+    """Each column's share of the distances of `_raw_terms`: (n_terms, n_columns)."""
     if metric == "euclidean":
-        by_column = np.square(x - known)
-    elif metric == "manhattan":
-        by_column = np.abs(x - known)
-    else:
-        lengths = np.sqrt(np.square(known).sum(axis=1, keepdims=True))
-        by_column = -x * (known / np.where(lengths > 0, lengths, 1.0))
-        by_column = np.vstack([by_column, np.square(x)])
-    return np.ascontiguousarray(game.sum_columns(by_column).T)
+        return np.square(x - known)
+    if metric == "manhattan":
+        return np.abs(x - known)
+    lengths = np.sqrt(np.square(known).sum(axis=1, keepdims=True))
+    by_column = -x * (known / np.where(lengths > 0, lengths, 1.0))
+    return np.vstack([by_column, np.square(x)])
 
 
 def _grid(game: Game, known: Array, metric: str) -> Array:
@@ -166,7 +196,7 @@ def _grid(game: Game, known: Array, metric: str) -> Array:
     """
     largest: float | Array = 0.0
     for z in game.background:
-        largest = np.maximum(largest, np.abs(_raw_terms(game, z, known, metric)).sum(axis=0))
+        largest = np.maximum(largest, np.abs(_column_terms(z, known, metric)).sum(axis=1))
     reach = np.broadcast_to(largest, (len(known) + (metric == "cosine"),)).copy()
     reach[: len(known)] = reach[: len(known)].max()
     steps: Array = np.exp2(np.ceil(np.log2(np.where(reach > 0, reach, 1.0))) - 50)

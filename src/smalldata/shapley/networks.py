@@ -19,11 +19,17 @@ from smalldata.shapley.calling import (
     share_lack,
 )
 from smalldata.shapley.game import Array, Game, Integers, make_game
-from smalldata.shapley.sampling import Permutation, Permutations, Tally, check_sampling
+from smalldata.shapley.sampling import (
+    FEWEST_PAIRS,
+    Permutation,
+    Permutations,
+    Tally,
+    check_sampling,
+    draw_starts,
+    pair_budget,
+)
 
 N_PERMUTATIONS = 8
-# Fewest antithetic pairs of one explained row: a spread over fewer says too little of the error.
-FEWEST_PAIRS = 4
 # Of two-point Gauss-Legendre quadrature on (0, 1); their weights are equal.
 GAUSS_NODES = (0.5 - 0.5 / 3**0.5, 0.5 + 0.5 / 3**0.5)
 
@@ -125,10 +131,7 @@ def permutation_values(
     at_rows = evaluate_rows(function, game.rows, batch_rows)
     at_background = evaluate_rows(function, game.background, batch_rows)
     base_values = at_background.mean(axis=0)
-    starts = list(range(n_background))
-    if n_starts < n_background:
-        chosen = np.random.default_rng([seed, n_background]).permutation(n_background)
-        starts = sorted(chosen[:n_starts].tolist())
+    starts = draw_starts(n_starts, n_background, seed=seed)
     permutations = Permutations(seed, n_background, game.n_active)
     shape = (len(game.rows), game.n_active, at_rows.shape[1])
     values, errors = np.empty(shape), np.empty(shape)
@@ -233,17 +236,16 @@ def walk_budget(
     ExplanationError
         If the evaluations do not pay for the fewest pairs.
     """
-    rounds = n_permutations // 2
     pair_costs = 2 * (n_players - 1)
     if max_evaluations is None or pair_costs == 0:
-        return n_background, rounds
+        return n_background, n_permutations // 2
     n_pairs = max_evaluations // pair_costs
     if n_pairs < FEWEST_PAIRS:
         raise ExplanationError(
             f"max_evaluations must be at least {FEWEST_PAIRS * pair_costs} where there are "
             f"{n_players} players; got {max_evaluations}."
         )
-    return min(n_pairs, n_background), max(1, min(rounds, n_pairs // n_background))
+    return pair_budget(n_background, n_permutations=n_permutations, most=n_pairs)
 
 
 def _along_lines(

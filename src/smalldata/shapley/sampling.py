@@ -8,6 +8,8 @@ from smalldata.shapley.game import Array
 
 Permutation = NDArray[np.int32]
 FEWEST_PERMUTATIONS = 4
+# Fewest antithetic pairs of one explained row: a spread over fewer says too little of the error.
+FEWEST_PAIRS = 4
 
 
 def check_sampling(n_permutations: int, tolerance: float | None) -> None:
@@ -24,6 +26,38 @@ def check_sampling(n_permutations: int, tolerance: float | None) -> None:
         )
     if tolerance is not None and not tolerance > 0:
         raise ExplanationError(f"tolerance must be above 0, or None; got {tolerance}.")
+
+
+def pair_budget(n_background: int, *, n_permutations: int, most: int | None) -> tuple[int, int]:
+    """Count the background rows to start from and the pairs of walks from each.
+
+    Parameters
+    ----------
+    n_background : int
+    n_permutations : int
+        Walked from each background row, both ways counted, where the budget pays for all.
+    most : int or None
+        Pairs of walks of one explained row; None: without limit.
+
+    Raises
+    ------
+    ExplanationError
+        If the budget is below `FEWEST_PAIRS`.
+    """
+    if most is None:
+        return n_background, n_permutations // 2
+    if most < FEWEST_PAIRS:
+        raise ExplanationError(f"max_pairs must be at least {FEWEST_PAIRS}, or None; got {most}.")
+    return min(most, n_background), max(1, min(n_permutations // 2, most // n_background))
+
+
+def draw_starts(n_starts: int, n_background: int, *, seed: int) -> list[int]:
+    """Draw the background rows that walks start from, without replacement, ascending."""
+    if n_starts == n_background:
+        return list(range(n_background))
+    chosen = np.random.default_rng([seed, n_background]).permutation(n_background)
+    starts: list[int] = sorted(chosen[:n_starts].tolist())
+    return starts
 
 
 class Permutations:
