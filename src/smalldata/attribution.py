@@ -28,7 +28,7 @@ ADDITIVITY_TOLERANCE = 1e-4
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FoldExplanation:
-    """Shapley values of the held-out rows of one fold; shapes as in Explanation.
+    """Shapley values of the held-out rows of one fold; shapes and precision as in Explanation.
 
     ``removals`` says what replacing the leading features does to the fold's score, ``look`` how
     expected gradients compare with walks, where they were taken, ``no_pairs`` why pairs of features
@@ -38,9 +38,9 @@ class FoldExplanation:
     repeat: int
     fold: int
     row: NDArray[np.int64]
-    values: Array
+    values: NDArray[np.float32]
     base_values: Array
-    standard_errors: Array | None
+    standard_errors: NDArray[np.float32] | None
     additivity_error: float
     seconds: float
     note: str = ""
@@ -130,7 +130,7 @@ def explain_fold(
         opened.Z,
         task.y[fold.test],
         players=opened.players,
-        importance=np.abs(found.values).mean(axis=(0, 2)),
+        importance=np.abs(found.values).mean(axis=(0, 2), dtype=np.float64),
         measure=find_measure(task.measure, task.kind),
         classes=task.classes,
         seed=seed_for(seed, "removal", fold.repeat, fold.fold),
@@ -287,8 +287,8 @@ def _additivity_error(values: Array, base_values: Array, output: Array, fold: Fo
     return gap / spread
 
 
-def _on_features(values: Array, players: NDArray[np.int64], n_features: int) -> Array:
+def _on_features(values: Array, players: NDArray[np.int64], n_features: int) -> NDArray[np.float32]:
     """Put values of the players that own columns on all features; the others get 0."""
-    full = np.zeros((values.shape[0], n_features, values.shape[2]))
+    full = np.zeros((values.shape[0], n_features, values.shape[2]), dtype=np.float32)
     full[:, np.unique(players), :] = values
     return full

@@ -236,7 +236,7 @@ def join_folds(
     else:
         outputs = (task.positive or task.dataset.target,)
     return Explanation(
-        values=np.concatenate([part.values for part in ordered]).astype(np.float32),
+        values=np.concatenate([part.values for part in ordered]),
         base_values=np.concatenate([part.base_values for part in ordered]),
         row=np.concatenate([part.row for part in ordered]),
         repeat=np.concatenate([np.full(len(part.row), part.repeat) for part in ordered]),
@@ -245,9 +245,7 @@ def join_folds(
         scale=learner.scale(task.kind),
         outputs=outputs,
         additivity_error=max(part.additivity_error for part in ordered),
-        standard_errors=np.concatenate(errors).astype(np.float32)
-        if len(errors) == len(ordered)
-        else None,
+        standard_errors=np.concatenate(errors) if len(errors) == len(ordered) else None,
         options=options,
         seconds=sum(part.seconds for part in ordered),
         notes=_join_notes(ordered, pairs=bool(options["interactions"])),

@@ -183,7 +183,7 @@ def measure_importance(
         seed=pipeline.seed,
         quick=pipeline.options.quick,
         rows=rows,
-    ).values.astype(np.float32)  # as they are stored
+    ).values
     total = np.abs(values).mean(axis=2, dtype=np.float64).sum(axis=0)
     return FoldImportance(total=total, n_rows=len(values))
 
