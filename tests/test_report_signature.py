@@ -157,7 +157,9 @@ def test_words_tell_what_the_folds_agree_on(task):
 def test_words_judge_the_stability(task, index, word):
     found = summarize_signature(task, make_signature(task))
     found["stability"] = {"index": index, "low": index - 0.1, "high": index + 0.1}
-    assert f"That is {word}:" in " ".join(say_signature(found)["stability"])
+    said = " ".join(say_signature(found)["stability"])
+    assert f"That is {word}:" in said
+    assert "other samples would" not in said, "folds share most of theirs"
 
 
 def test_words_tell_of_the_panel_and_its_substitutes(task):

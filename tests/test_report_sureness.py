@@ -433,7 +433,9 @@ def doubted(**changes) -> str:
         ({"null": {"enough": False, "above": []}}, ""),
         ({"null": {"enough": True, "above": ["a"]}}, ""),
         ({"removals": removals(0.1, 0.0, 0.2)}, "not shown to carry the score"),
+        ({"removals": removals(-0.1, None, None)}, "not shown to carry the score"),
         ({"removals": removals(0.1, 0.01, 0.2)}, ""),
+        ({"removals": removals(0.1, None, None)}, ""),  # one fold has no interval
         ({"n_samples": 59}, "Only 59 of 60 samples were explained"),
         ({"notes": [ADDITIVE]}, ""),
         ({"notes": ["odd"]}, "Odd."),

@@ -185,12 +185,19 @@ def doubt_explanation(explanation: dict[str, Any] | None, n_samples: int) -> lis
     if leading and null is not None and null["enough"] and not null["above"]:
         doubts.append("No feature is more important than chance alone makes some feature.")
     removals = explanation["removals"]
-    if leading and removals is not None and not (removals["gap"]["low"] or 0) > 0:
+    if leading and removals is not None and not _carries(removals["gap"]):
         doubts.append(
-            "The leading features are not shown to carry the score: random ones are missed as much."
+            "The leading features are not shown to carry the score: replacing random ones may cost "
+            "as much."
         )
     twins = say_twins(explanation["twins"], leading=NAMED, most=TWINS_DOUBTED)
     if twins:
         doubts.append(" ".join(twins))
     doubts += [sentence(text) for text in explanation["notes"] if text not in NO_PAIRS]
     return doubts
+
+
+def _carries(gap: dict[str, float | None]) -> bool:
+    """Whether the leading features cost more than random ones; of one fold there is no interval."""
+    bound = gap["mean"] if gap["low"] is None else gap["low"]
+    return bound is not None and bound > 0

@@ -23,6 +23,7 @@ from smalldata.report.summarize import (
     mean_interval,
     rows_of,
 )
+from smalldata.report.sureness import EXCELLENT, POOR
 from smalldata.results import Comparison, FoldResult, RunRecord
 from smalldata.selection import Panel
 from smalldata.stability import nogueira
@@ -335,12 +336,18 @@ def _say_stability(signature: Mapping[str, Any]) -> list[str]:
 
 
 def _judge(index: float) -> str:
-    """Read the index as Nogueira, Sechidis & Brown (2018) do: below 0.40 poor, above 0.75 good."""
-    if index < 0.4:
-        return "That is poor: other samples would give other members."
-    if index <= 0.75:
-        return "That is fair: the leading members come again, the others change with the samples."
-    return "That is good: other samples would give nearly the same members."
+    """Read the index as Nogueira, Sechidis & Brown (2018) do: below 0.40 poor, above 0.75 good.
+
+    Of the folds, not of new samples: training folds share most of theirs.
+    """
+    if index < POOR:
+        return "That is poor: even folds that share most of their samples choose other members."
+    if index <= EXCELLENT:
+        return "That is fair: the leading members come again, the others change with the fold."
+    return (
+        "That is good: the folds choose nearly the same members. They share most of their samples; "
+        "new ones may give other members."
+    )
 
 
 def _say_panel(signature: Mapping[str, Any]) -> list[str]:
