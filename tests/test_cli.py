@@ -263,6 +263,7 @@ def test_lists(capsys):
         (["-x"], "got '-x'"),
         (["knn"], "a run takes key=value"),
         (["compere", "outputs"], "did you mean the verb 'compare'?"),
+        (["seed=1", "explain"], "a verb must be the first word; got 'explain' after others."),
         (["-m", "model=glob(zz*)"], "a grid must hold at least one cell"),
         (["compare"], "compare takes folders"),
         (["compare", "nowhere"], "nowhere is no folder"),

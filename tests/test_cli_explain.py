@@ -114,6 +114,20 @@ def test_the_samples_asked_for_are_explained_and_no_others():
     assert sorted(CellFolder(knn).read_explanation(key).row) == sorted(drawn)
 
 
+def test_names_that_yaml_reads_as_something_else_are_read_as_typed():
+    frame = pd.read_csv("t.csv").rename(columns={"g1": "NO", "g2": "1.50"})
+    frame["sample"] = [f"{i:03d}" for i in range(36)]  # to yaml 010 is 8
+    frame.loc[5, "sample"] = "1e3"
+    frame.to_csv("t.csv", index=False)
+    cell = _run(*LINEAR)
+    words = ["explain.rows=[010,1e3]", "explain.interactions=[NO,1.50]"]
+    assert main(["explain", str(cell), *words, "n_jobs=1"]) == 0
+    (key,) = CellFolder(cell).explanation_keys()
+    found = CellFolder(cell).read_explanation(key)
+    assert sorted(found.row.tolist()) == [5, 10]
+    assert tuple(found.options["interactions"]) == ("NO", "1.50")
+
+
 def test_a_look_at_one_sample_does_not_speak_for_the_model_among_the_others():
     def agreement():
         (index,) = Path("outputs").glob("*/*/index.html")
@@ -145,7 +159,8 @@ def test_a_look_at_one_sample_does_not_speak_for_the_model_among_the_others():
         ("explain.background=25", "must not exceed the training rows of a fold (24); got 25"),
         ("explain.quick=maybe", "explain.quick must be true, false or null; got 'maybe'"),
         ("explain.null=-1", "explain.null must be a whole number of at least 0"),
-        ("explain.quik=true", "did you mean explain.quick or "),
+        ("explain.quik=true", "did you mean explain.quick?"),
+        ("seed=3", "there is no key 'seed'; all else is the cell's own."),
     ],
 )
 def test_an_option_that_fits_no_cell_is_one_sentence(word, sentence, capsys):
@@ -181,6 +196,14 @@ def test_a_failed_cell_is_not_explained(capsys):
     stored.write_record(stored.read_record())
     line = _refused(capsys, cell)
     assert f"of {cell.name} 1 of 3 folds failed (r00f01: out of memory)" in line
+
+
+def test_a_cell_that_lost_a_fold_is_not_explained(capsys):
+    cell = _run(*LINEAR)
+    for part in (cell / "folds").glob("r00f01.*"):
+        part.unlink()
+    line = _refused(capsys, cell)
+    assert line.endswith("1 of 3 folds are missing. Run its command again.")
 
 
 def test_a_cell_that_was_skipped_is_not_explained(capsys):

@@ -83,8 +83,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return parse_yaml(path.read_text(encoding="utf-8"), source=str(path))
 
 
-def parse_yaml(text: str, *, source: str) -> dict[str, Any]:
-    """Read yaml text as a dict; ``source`` names it in the error.
+def parse_yaml(text: str, *, source: str, as_text: bool = False) -> dict[str, Any]:
+    """Read yaml text as a dict; ``source`` names it in the error, ``as_text`` keeps words as typed.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def parse_yaml(text: str, *, source: str) -> dict[str, Any]:
         If it is no yaml or no mapping.
     """
     try:
-        content = yaml.load(text, Loader=_Loader)
+        content = yaml.load(text, Loader=yaml.BaseLoader if as_text else _Loader)
     except yaml.YAMLError as error:
         raise ConfigError(f"{source} must be yaml; {str(error).splitlines()[0]}.") from None
     if not isinstance(content, dict):

@@ -68,11 +68,15 @@ def refuse_unfinished(stored: Stored) -> None:
             f"{record.skipped}."
         )
     if record.status == "failed":
-        n_ok = sum(fold.status == "ok" for fold in record.folds)
+        n_lacking = record.n_planned - sum(fold.status == "ok" for fold in record.folds)
+        remedy = (
+            f"failed ({record.reason}). Mend the cause and run its command again."
+            if record.reason
+            else "are missing. Run its command again."
+        )
         raise ExplanationError(
             f"only a finished cell can be explained; of {stored.cell.path.name} "
-            f"{record.n_planned - n_ok} of {record.n_planned} folds failed ({record.reason}). Mend "
-            "the cause and run its command again."
+            f"{n_lacking} of {record.n_planned} folds {remedy}"
         )
 
 

@@ -16,6 +16,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from difflib import get_close_matches
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -369,6 +370,8 @@ def _key_values(arguments: Sequence[str], *, prefix: str) -> tuple[dict[str, Any
         key, equals, value = argument.partition("=")
         if equals and not Path(argument).exists():
             parsed = parse_yaml(f"value: {value}", source=argument)["value"]
+            if isinstance(parsed, list):  # of names: sample 007 is no 7, feature NO no falsehood
+                parsed = parse_yaml(f"value: {value}", source=argument, as_text=True)["value"]
             values[key.removeprefix(prefix)] = None if parsed == "all" else parsed
         else:
             words.append(argument)
@@ -376,11 +379,12 @@ def _key_values(arguments: Sequence[str], *, prefix: str) -> tuple[dict[str, Any
 
 
 def _known(values: dict[str, Any], keys: Sequence[str], *, prefix: str) -> dict[str, Any]:
-    from smalldata.composition import unknown_key
-
     for key in values:
         if key not in keys:
-            raise ConfigError(unknown_key(f"{prefix}{key}", [f"{prefix}{name}" for name in keys]))
+            near = [f"{prefix}{name}" for name in get_close_matches(key, keys, n=3)]
+            hint = f"did you mean {' or '.join(near)}?" if near else "all else is the cell's own."
+            known = ", ".join(f"{prefix}{name}" for name in keys)
+            raise ConfigError(f"stored cells take {known}; there is no key {key!r}; {hint}")
     return values
 
 

@@ -126,6 +126,8 @@ def _bare_word(word: str) -> str:
             f"dataset=table dataset.path={word} dataset.target=COLUMN."
         )
     verbs = ("run", "compare", "explain", "datasets", "models")
+    if word in verbs:
+        return f"a verb must be the first word; got {word!r} after others. Move it to the front."
     near = get_close_matches(word, verbs, n=1)
     hint = f"did you mean the verb {near[0]!r}?" if near else f"verbs are {', '.join(verbs)}."
     return f"a run takes key=value; got {word!r}; {hint}"
