@@ -154,6 +154,18 @@ def test_where_no_permutation_can_be_cut_a_sentence_says_so():
         draw_permutation(binary_toy(), dataclasses.replace(pipeline, cut=none), number=0)
 
 
+def test_a_selection_spares_permutations_the_walks_of_features_left_out():
+    """What a model gets of a wide table is few: the explanation is allowed, and so are these."""
+    pipeline = _pipeline(
+        "mlp",
+        preprocessing=Preprocessing(select="univariate", k=2),
+        options=ExplanationOptions(quick=False),
+    )
+    wide = make_toy(["yes", "no"] * 15, n_features=100_000)
+    permuted, _ = draw_permutation(wide, pipeline, number=0)
+    assert permuted.n_features == 100_000
+
+
 # ---------------------------------------------------------------- the same pipeline
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from smalldata import cli, running
 from smalldata.__main__ import main
 from smalldata.cells import make_record
 from smalldata.encoding import sealed
-from smalldata.errors import ConfigError, FitError
+from smalldata.errors import ConfigError, ExplanationError, FitError
 from smalldata.evaluation import (
     evaluate,
     evaluate_fold,
@@ -21,6 +22,7 @@ from smalldata.evaluation import (
     predict_fold,
 )
 from smalldata.explanation import explain
+from smalldata.explanationoptions import ExplanationOptions
 from smalldata.fitting import fit_rows, predict_rows
 from smalldata.innerfolds import cut_inner_folds
 from smalldata.measures import find_measure
@@ -460,6 +462,19 @@ def test_mistakes_end_in_one_sentence(arguments, sentence, capsys):
     err = capsys.readouterr().err.strip()
     assert sentence in err
     assert "Traceback" not in err
+
+
+def test_walks_over_the_features_of_a_panel_alone_are_paid_for():
+    wide = make_toy(["yes", "no"] * 15, n_features=100_000)
+    splits = make_splits(wide, "kfold", n_splits=2)
+    asked = ExplanationOptions(quick=False)
+    config = SimpleNamespace(
+        learner=load_learner("mlp"), train_size=None, preprocessing=PLAIN, signature=None
+    )
+    with pytest.raises(ExplanationError, match="100,000 features take"):
+        running.check_explanation(config, wide, splits, asked)
+    config.signature = SignatureOptions()
+    running.check_explanation(config, wide, splits, asked)
 
 
 def test_sizes_beyond_the_features_are_cut_and_that_is_said(capsys):

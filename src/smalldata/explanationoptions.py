@@ -145,10 +145,9 @@ def check_options(
         known = [str(name) for name in task.dataset.feature_names]
         _positions(options.interactions, known, key="interactions", noun="feature")
     rows = rows_to_explain(task, options)
-    folds = folds_to_explain(splits, options, rows=rows)
-    for fold in folds:
-        background_size(len(splits.train_rows(fold, train_size)), options.background)
+    check_background(splits, options, rows=rows, train_size=train_size)
     if learner.traits.sampled and options.quick is False:
+        folds = folds_to_explain(splits, options, rows=rows)
         n_rows = sum(int(np.isin(fold.test, rows).sum()) for fold in folds)
         _check_calls(n_rows, min(n_features or task.n_features, task.n_features))
 
@@ -198,6 +197,24 @@ def folds_to_explain(
         if (options.repeats is None or fold.repeat < options.repeats)
         and np.isin(fold.test, rows).any()
     ]
+
+
+def check_background(
+    splits: Splits,
+    options: ExplanationOptions,
+    *,
+    rows: NDArray[np.int64],
+    train_size: int | None = None,
+) -> None:
+    """Refuse folds to explain that train on fewer rows than the background asked for.
+
+    Raises
+    ------
+    ExplanationError
+        See `background_size`.
+    """
+    for fold in folds_to_explain(splits, options, rows=rows):
+        background_size(len(splits.train_rows(fold, train_size)), options.background)
 
 
 def background_size(n_train: int, asked: int | None) -> int:

@@ -19,7 +19,7 @@ from smalldata.cells import PLAIN, Selector, Tuner
 from smalldata.devices import resolve_device
 from smalldata.errors import ExplanationError, SmalldataError
 from smalldata.evaluation import evaluate_fold, own_preprocessing
-from smalldata.explanationoptions import ExplanationOptions, check_options, rows_to_explain
+from smalldata.explanationoptions import ExplanationOptions, check_background, rows_to_explain
 from smalldata.learner import Learner
 from smalldata.openfold import rebuild_fold
 from smalldata.preprocess import Preprocessing
@@ -237,7 +237,8 @@ def draw_permutation(task: Task, pipeline: Pipeline, *, number: int) -> tuple[Ta
 def _check(task: Task, splits: Splits, pipeline: Pipeline) -> None:
     """Refuse folds that came out smaller than the settings need; whole groups vary in size."""
     check_train_size(task, splits, pipeline.train_size)
-    check_options(task, pipeline.learner, splits, pipeline.options, train_size=pipeline.train_size)
+    rows = rows_to_explain(task, pipeline.options, seed=pipeline.seed)
+    check_background(splits, pipeline.options, rows=rows, train_size=pipeline.train_size)
 
 
 def _first_repeat(splits: Splits) -> list[Fold]:

@@ -117,13 +117,14 @@ def check_explanation(
     config: RunConfig, task: Task, splits: Splits, options: ExplanationOptions
 ) -> None:
     """Refuse an explanation that the cell of a config cannot have; see `check_options`."""
+    n_kept = config.preprocessing.k if config.signature is None else max(config.signature.sizes)
     check_options(
         task,
         config.learner,
         splits,
         options,
         train_size=config.train_size,
-        n_features=config.preprocessing.k,
+        n_features=n_kept,
     )
 
 
