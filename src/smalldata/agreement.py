@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from smalldata.evidence import NullImportances
 from smalldata.results import Explanation
-from smalldata.stability import rank_biased_overlap, top_k_frequency
+from smalldata.stability import fold_importances, rank_biased_overlap, top_k_frequency
 
 Array = NDArray[np.float64]
 
@@ -184,7 +184,9 @@ def agree(explained: Sequence[ExplainedModel]) -> Agreement:
     shares = np.stack([_shares(explanation) for explanation in explanations])
     rankings = [_ranking(row) for row in shares]
     top_k = max(1, min(10, len(names) // 3))
-    frequencies = np.stack([_top_frequencies(entry, top_k) for entry in explanations])
+    frequencies = np.stack(
+        [top_k_frequency(fold_importances(entry).mean(axis=2), top_k) for entry in explanations]
+    )
     uses = frequencies >= MOST_FOLDS
     for m, entry in enumerate(explained):
         if entry.null is not None:
@@ -267,18 +269,6 @@ def _shares(explanation: Explanation) -> Array:
 def _ranking(shares: Array) -> list[int]:
     """List the features that are used, most important first: the order of the others is nothing."""
     return [int(j) for j in np.argsort(-shares, kind="stable") if shares[j] > 0]
-
-
-def _top_frequencies(explanation: Explanation, top_k: int) -> Array:
-    """Share of the folds in which a feature, if used at all, is among the first."""
-    folds = np.unique(np.stack([explanation.repeat, explanation.fold], axis=1), axis=0)
-    means = [
-        np.abs(
-            explanation.values[(explanation.repeat == repeat) & (explanation.fold == fold)]
-        ).mean(axis=(0, 2), dtype=np.float64)
-        for repeat, fold in folds
-    ]
-    return top_k_frequency(np.stack(means), top_k)
 
 
 def _uses(

@@ -1,7 +1,7 @@
 """How far a ranking of features can be relied on: does it come again in other folds and models.
 
-Step in the line: importances of many folds -> **frequencies, stability, overlap** -> explanation
-and report. Arrays in, numbers out; nothing here knows a model.
+Step in the line: Explanation -> importances of its folds -> **frequencies, stability, overlap** ->
+report. Arrays in, numbers out; nothing here knows a model.
 """
 
 from collections.abc import Hashable, Sequence
@@ -10,7 +10,30 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
 
-from smalldata.results import Array
+from smalldata.results import Array, Explanation
+
+
+def explained_folds(explanation: Explanation) -> list[tuple[int, int]]:
+    """List the folds of an explanation as (repeat, fold), in order."""
+    pairs = np.unique(np.stack([explanation.repeat, explanation.fold], axis=1), axis=0)
+    return [(int(repeat), int(fold)) for repeat, fold in pairs]
+
+
+def fold_importances(explanation: Explanation) -> Array:
+    """Mean |phi| over the rows of each fold, in the order of `explained_folds`.
+
+    Returns
+    -------
+    ndarray of shape (n_folds, n_features, n_outputs)
+    """
+    return np.stack(
+        [
+            np.abs(
+                explanation.values[(explanation.repeat == repeat) & (explanation.fold == fold)]
+            ).mean(axis=0, dtype=np.float64)
+            for repeat, fold in explained_folds(explanation)
+        ]
+    )
 
 
 def top_k_sets(importances: ArrayLike, k: int) -> NDArray[np.bool_]:

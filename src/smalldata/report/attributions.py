@@ -17,10 +17,10 @@ from smalldata.report.permuted import summarize_null
 from smalldata.report.plain import round_significant
 from smalldata.report.removals import summarize_removals
 from smalldata.report.samples import N_BEESWARM, choose_kept, list_samples
-from smalldata.report.steadiness import fold_means, summarize_steadiness
+from smalldata.report.steadiness import summarize_steadiness
 from smalldata.report.twins import summarize_twins
 from smalldata.results import Explanation
-from smalldata.stability import top_k_frequency
+from smalldata.stability import fold_importances, top_k_frequency
 from smalldata.task import Task
 
 N_TABLE = 500
@@ -56,9 +56,8 @@ def summarize_explanation(
         accuracy of the values, and, or None, ``steady``, ``null``, ``pairs``, ``removals`` and
         ``twins``.
     """
-    magnitude = np.abs(explanation.values)
-    means = fold_means(explanation)
-    per_output = magnitude.mean(axis=0, dtype=np.float64)
+    means = fold_importances(explanation)
+    per_output = np.abs(explanation.values).mean(axis=0, dtype=np.float64)
     overall = per_output.mean(axis=1)
     ranking = np.argsort(-overall, kind="stable")
     kept = choose_kept(ranking, per_output, task.n_samples)

@@ -9,29 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.results import Explanation
-from smalldata.stability import nogueira, top_k_sets
+from smalldata.stability import explained_folds, nogueira, top_k_sets
 
 N_FOLLOWED = 20
 """Features whose place is followed from fold to fold."""
-
-
-def fold_names(explanation: Explanation) -> list[tuple[int, int]]:
-    """List the explained folds as (repeat, fold), in order."""
-    pairs = np.unique(np.stack([explanation.repeat, explanation.fold], axis=1), axis=0)
-    return [(int(repeat), int(fold)) for repeat, fold in pairs]
-
-
-def fold_means(explanation: Explanation) -> NDArray[np.float64]:
-    """Mean |phi| of each (repeat, fold), of shape (n_folds, n_features, n_outputs)."""
-    magnitude = np.abs(explanation.values)
-    return np.stack(
-        [
-            magnitude[(explanation.repeat == repeat) & (explanation.fold == fold)].mean(
-                axis=0, dtype=np.float64
-            )
-            for repeat, fold in fold_names(explanation)
-        ]
-    )
 
 
 def summarize_steadiness(
@@ -76,7 +57,7 @@ def summarize_steadiness(
         "low": low,
         "high": high,
         "top_k": top_k,
-        "folds": [f"r{repeat:02d}f{fold:02d}" for repeat, fold in fold_names(explanation)],
+        "folds": [f"r{repeat:02d}f{fold:02d}" for repeat, fold in explained_folds(explanation)],
         "names": [str(explanation.feature_names[j]) for j in followed],
         "places": [
             [int(places[fold, j]) if fold_overall[fold, j] > 0 else None for fold in range(n_folds)]
