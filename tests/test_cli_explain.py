@@ -206,6 +206,31 @@ def test_a_cell_that_lost_a_fold_is_not_explained(capsys):
     assert line.endswith("1 of 3 folds are missing. Run its command again.")
 
 
+@pytest.mark.parametrize("name", ["record.json", "folds/r00f01.json", "folds/r00f01.parquet"])
+def test_a_torn_file_is_named_with_what_mends_it(name, capsys):
+    cell = _run(*LINEAR)
+    (cell / name).write_bytes((cell / name).read_bytes()[:20])
+    line = _refused(capsys, cell)
+    assert line.startswith(f"RecordError: {cell / name} is torn")
+    assert line.endswith("Run the command of its cell again to mend it.")
+    assert main([*LINEAR, *TABLE, "explain=none"]) == 0
+    assert main(["explain", str(cell), "n_jobs=1"]) == 0
+
+
+@pytest.mark.parametrize("change", [("seed: 0", "seed: 5"), ("schema_version: 1\n", "")])
+def test_a_config_that_was_edited_is_mended_by_the_command_of_its_cell(change, capsys):
+    cell = _run(*LINEAR)
+    config = cell / "config.yaml"
+    kept = config.read_text()
+    config.write_text(kept.replace(*change))
+    assert config.read_text() != kept
+    assert str(cell) in _refused(capsys, cell)
+    _forget()
+    assert main([*LINEAR, *TABLE, "explain=none"]) == 0
+    assert config.read_text() == kept
+    assert main(["explain", str(cell), "n_jobs=1"]) == 0
+
+
 def test_a_cell_that_was_skipped_is_not_explained(capsys):
     narrow = dataclasses.replace(Linear.traits, max_features=3)
     with pytest.MonkeyPatch.context() as patch:

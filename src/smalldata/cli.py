@@ -244,6 +244,7 @@ def compare_paths(arguments: Sequence[str]) -> int:
 def explain_paths(arguments: Sequence[str]) -> int:
     """Explain stored cells: only the folds asked for are fitted again, and checked."""
     from smalldata.cellexplanation import explain_cell, refuse_unfinished
+    from smalldata.encoding import DamageError
     from smalldata.explanationoptions import ExplanationOptions
     from smalldata.report import check_formats, require_drawing
     from smalldata.running import check_explanation, open_cell
@@ -255,7 +256,10 @@ def explain_paths(arguments: Sequence[str]) -> int:
     known = [field.name for field in fields(ExplanationOptions)]
     options = ExplanationOptions(**_known(values, known, prefix="explain."))
     paths = _cell_paths(words, verb="explain")
-    cells = [open_cell(path) for path in paths]
+    try:
+        cells = [open_cell(path) for path in paths]
+    except DamageError as error:
+        raise RecordError(f"{error} Run the command of its cell again to mend it.") from None
     for stored in cells:
         refuse_unfinished(stored)
         check_explanation(stored.plan.config, stored.task, stored.plan.splits, options)

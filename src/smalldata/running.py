@@ -7,6 +7,7 @@ import json
 import time
 from dataclasses import replace
 from functools import lru_cache, partial
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from smalldata.config import RunConfig, Sweep, config_text, read_config
 from smalldata.database import open_storage, redact_url
 from smalldata.datasets import build_dataset
 from smalldata.devices import resolve_device
-from smalldata.errors import RecordError, SmalldataError
+from smalldata.errors import ConfigError, RecordError, SmalldataError
 from smalldata.evaluation import evaluate_folds
 from smalldata.explanationoptions import (
     ExplanationOptions,
@@ -266,7 +267,12 @@ def open_cell(path: Path, *, measure: str | None = None) -> Stored:
     """
     cell = CellFolder(path)
     record = cell.read_record()
-    config = read_config(cell.read_text("config.yaml"))
+    try:
+        config = read_config(cell.read_text("config.yaml"))
+    except ConfigError as error:
+        raise RecordError(
+            f"{path / 'config.yaml'} must be as its cell wrote it; run its command again: {error}"
+        ) from None
     # What an explanation was asked for is no part of the cell; whoever explains it asks anew.
     config = replace(config, measure=measure or config.measure, explanation=None)
     plan = plan_cell(config, Reporter(Console(quiet=True)))
@@ -291,7 +297,7 @@ def _evaluate(plan: Plan, cell: CellFolder, reporter: Reporter) -> RunRecord:
     folds = {(fold.repeat, fold.fold): fold for fold in found}
     planned = () if plan.record.skipped else plan.splits.folds
     missing = [fold for fold in planned if (fold.repeat, fold.fold) not in folds]
-    if not _has_config(cell):
+    if not _has_config(cell, config):
         cell.write_text("config.yaml", config_text(config.plain))
     if cell.is_done and not missing:
         reporter.say(f"{plan.title}: already finished, {len(found)} folds found")
@@ -382,10 +388,13 @@ def _place(record: RunRecord, url: str) -> SharedPlace:
     return SharedPlace(url=url, name=name, identity=record.identity)
 
 
-def _has_config(cell: CellFolder) -> bool:
-    """Whether the cell can be opened again by its ``config.yaml``."""
+def _has_config(cell: CellFolder, config: RunConfig) -> bool:
+    """Whether the cell can be opened again by its ``config.yaml``: torn or edited it is another."""
     try:
-        read_config(cell.read_text("config.yaml"))
+        found = read_config(cell.read_text("config.yaml"))
     except SmalldataError:
         return False
-    return True
+    parts = attrgetter(
+        "dataset", "model", "learner", "cv", "train_size", "preprocessing", "signature", "tuning"
+    )
+    return bool(parts(found) == parts(config) and found.seed == config.seed)
