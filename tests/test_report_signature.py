@@ -100,6 +100,20 @@ def test_the_numbers_are_those_of_the_folds(task):
     assert found["folds"][1]["members"] == [names[j] for j in record.folds[1].selection.members]
 
 
+def test_no_interval_leaves_the_range_of_its_measure(task):
+    record = make_signature(task)
+    folds = []
+    for i, fold in enumerate(record.folds):
+        score = replace(fold.scores[record.measure], value=1.0 - 0.9 * (i % 2))
+        outer = (1.0 - 0.9 * (i % 2),) * len(SIZES)
+        selection = replace(fold.selection, outer=outer)
+        folds.append(replace(fold, selection=selection, scores={record.measure: score}))
+    assert corrected_interval([1.0, 0.1] * 4, ratio=record.test_train_ratio).high > 1
+    found = summarize_signature(task, replace(record, folds=tuple(folds)))
+    for entry in (found["expected"], *found["sizes"]):
+        assert (entry["low"], entry["high"]) == (0.0, 1.0)
+
+
 def test_many_features_are_cut_but_never_the_panel(task):
     record = make_signature(task, ks=(10,))
     found = summarize_signature(task, record, make_panel(10))

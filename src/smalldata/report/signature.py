@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from smalldata.measures import find_measure
 from smalldata.report.plain import (
     count,
     format_interval,
@@ -93,7 +94,7 @@ def summarize_signature(
         "n_folds": len(folds),
         "n_features": task.n_features,
         "expected": _expected(folds, record, measure),
-        "sizes": [_size(place, record, folds) for place in range(len(sizes))],
+        "sizes": [_size(place, record, folds, measure) for place in range(len(sizes))],
         "chosen": [{"size": size, "n": chosen.get(size, 0)} for size in sizes],
         "folds": [_fold(fold, measure, names) for fold in folds],
         "members": _members(counts, panel, names),
@@ -144,23 +145,27 @@ def outline_signature(signature: Mapping[str, Any] | None) -> list[str]:
 
 def _expected(folds: Sequence[FoldResult], record: RunRecord, measure: str) -> dict[str, Any]:
     values = [score.value for fold in folds if (score := fold.scores.get(measure)) is not None]
-    found = [value for value in values if value is not None]
-    mean, low, high = mean_interval(found, record.test_train_ratio)
-    return {"mean": mean, "low": low, "high": high, "n": len(found)}
+    return _interval([value for value in values if value is not None], record, measure)
 
 
-def _size(place: int, record: RunRecord, folds: Sequence[FoldResult]) -> dict[str, Any]:
+def _interval(values: list[float], record: RunRecord, name: str) -> dict[str, Any]:
+    """Mean of fold scores, its interval within the range of the measure, number of folds."""
+    mean, *ends = mean_interval(values, record.test_train_ratio)
+    measure = find_measure(name, record.kind)
+    low, high = (end if end is None else min(max(end, measure.low), measure.high) for end in ends)
+    return {"mean": mean, "low": low, "high": high, "n": len(values)}
+
+
+def _size(
+    place: int, record: RunRecord, folds: Sequence[FoldResult], measure: str
+) -> dict[str, Any]:
     """Describe one size: its score on held-out rows and on the inner folds."""
     selections = [fold.selection for fold in folds if fold.selection is not None]
     outer = [value for one in selections if (value := one.outer[place]) is not None]
-    mean, low, high = mean_interval(outer, record.test_train_ratio)
     inner = [selection.inner_means[place] for selection in selections]
     return {
         "size": selections[0].sizes[place],
-        "mean": mean,
-        "low": low,
-        "high": high,
-        "n": len(outer),
+        **_interval(outer, record, measure),
         "inner": float(np.mean(inner)),
     }
 
