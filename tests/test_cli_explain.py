@@ -156,6 +156,7 @@ def test_a_look_at_one_sample_does_not_speak_for_the_model_among_the_others():
         ("explain.rows=[P002", "explain.rows=[P002"),
         ("explain.interactions=[tau,aeg]", "there is no feature 'aeg'; did you mean age?"),
         ("explain.interactions=[tau,APOE]", "no feature 'APOE'; the features are tau, age, g1"),
+        ("explain.interactions=[tau]", "must name two features or more; got 'tau' alone."),
         ("explain.background=25", "must not exceed the training rows of a fold (24); got 25"),
         ("explain.quick=maybe", "explain.quick must be true, false or null; got 'maybe'"),
         ("explain.null=-1", "explain.null must be a whole number of at least 0"),

@@ -105,6 +105,11 @@ def _names(name: str, given: Sequence[Any]) -> tuple[str, ...]:
         if not names:
             raise ExplanationError("explain.rows must name at least one sample; got an empty list.")
         return tuple(sorted(names))  # the order changes nothing
+    if len(names) == 1:
+        raise ExplanationError(
+            f"explain.interactions must name two features or more; got {names[0]!r} alone. Name "
+            "what it is to be paired with."
+        )
     return names
 
 
