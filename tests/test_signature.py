@@ -31,6 +31,7 @@ from smalldata.panel import ALIKE, MOST_SUBSTITUTES, find_panel, find_twins
 from smalldata.preprocess import Preprocessing
 from smalldata.records import CellFolder
 from smalldata.resampling import make_splits
+from smalldata.results import settings_text
 from smalldata.seeding import seed_for
 from smalldata.selection import Panel, mean_and_error
 from smalldata.signature import SignatureOptions, make_selector
@@ -316,7 +317,7 @@ def test_the_settings_are_part_of_the_cell_and_its_label():
     assert "signature" not in plain.identity
     assert usual.label == "svm (signature by shap)"
     other = describe(ranking="linear", sizes=(1, 2), rule="best")
-    label = "svm (signature by linear, signature.rule=best, signature.sizes=(1, 2))"
+    label = "svm (signature by linear, signature.rule=best, signature.sizes=[1,2])"
     assert other.label == label
     hashes = {record.hash for record in (plain, usual, other, describe(inner_folds=3))}
     assert len(hashes) == 4
@@ -483,3 +484,9 @@ def test_sizes_beyond_the_features_are_cut_and_that_is_said(capsys):
     out, err = capsys.readouterr()
     assert "end at the 141 features of nutrimouse: 2, 141" in err
     assert "3 folds, 0 found" in out
+
+
+@pytest.mark.parametrize("sizes", [(1, 2), [1, 2]])  # as made, and as read back from a record
+def test_a_label_names_sizes_as_they_are_typed(sizes):
+    settings = {"signature by shap": True, "signature.sizes": sizes}
+    assert settings_text(settings) == "signature by shap, signature.sizes=[1,2]"

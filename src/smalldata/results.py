@@ -360,13 +360,19 @@ class Trial:
 def settings_text(settings: Mapping[str, Any]) -> str:
     """Write settings as in a label: ``C=3.0, tuned``; a value True leaves its key alone.
 
+    Lists are written as they are typed on the command line.
+
     Example
     -------
-    >>> settings_text({"C": 3.0, "tuned": True})
-    'C=3.0, tuned'
+    >>> settings_text({"C": 3.0, "sizes": (1, 2), "tuned": True})
+    'C=3.0, sizes=[1,2], tuned'
     """
+
+    def typed(value: Any) -> str:
+        return f"[{','.join(map(str, value))}]" if isinstance(value, list | tuple) else str(value)
+
     return ", ".join(
-        str(key) if value is True else f"{key}={value}" for key, value in settings.items()
+        str(key) if value is True else f"{key}={typed(value)}" for key, value in settings.items()
     )
 
 
