@@ -1,8 +1,15 @@
-"""Fixtures that several files of tests share: the databases of shared studies."""
+"""Fixtures that several files of tests share: a new process, databases of shared studies."""
 
 import pytest
 
+from memory import forget
 from servers import find_programs, postgres_server
+
+
+@pytest.fixture(autouse=True)
+def _new_process():
+    """Start each test as a new process would."""
+    forget()
 
 
 @pytest.fixture(scope="module")

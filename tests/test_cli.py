@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from memory import forget
 from smalldata import cli, running
 from smalldata.__main__ import main
 from smalldata.cellexplanation import explain_cell
@@ -27,14 +28,7 @@ SMALL = ("dataset=nutrimouse", "cv=kfold", "cv.n_splits=3", "n_jobs=1")
 def folder(tmp_path, monkeypatch):
     """Run below a temporary folder, as a new process would."""
     monkeypatch.chdir(tmp_path)
-    _forget()
     return tmp_path
-
-
-def _forget():
-    """Forget what one process remembers."""
-    for remembered in (cli._reporter, running._dataset, running._task):
-        remembered.cache_clear()
 
 
 @pytest.fixture
@@ -200,7 +194,7 @@ def test_explain_refuses_a_cell_whose_data_changed(table, capsys):
     frame = pd.read_csv(table)
     frame.loc[3, "gene 2"] += 1
     frame.to_csv(table, index=False)
-    _forget()
+    forget()
     capsys.readouterr()
     assert main(["explain", str(cell)]) == 2
     assert "content changed since" in capsys.readouterr().err
@@ -307,7 +301,7 @@ def test_a_cell_mends_itself_from_what_is_left(folder, capsys):
         lambda: npz.write_bytes(npz.read_bytes()[:300]),
     ):
         damage()
-        _forget()
+        forget()
         assert main(command) == 0
         out, err = capsys.readouterr()
         assert out.splitlines()[3].split("|")[:-2] == expected.splitlines()[3].split("|")[:-2]
@@ -322,7 +316,7 @@ def test_a_torn_explanation_beside_does_not_stop_the_table(folder, capsys):
     (cell,) = _cells(folder)
     npz = next((cell / "explanation").iterdir())
     npz.write_bytes(b"x")
-    _forget()
+    forget()
     assert main(["model=dummy", *SMALL]) == 0
     out, err = capsys.readouterr()
     assert f"{npz.name} is torn" in err

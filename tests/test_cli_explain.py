@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from smalldata import cli, running
+from memory import forget
+from smalldata import running
 from smalldata.__main__ import main
 from smalldata.models.linear import Linear
 from smalldata.records import CellFolder
@@ -31,16 +32,10 @@ MLP = (
 LINEAR = ("model=linear",)
 
 
-def _forget():
-    for remembered in (cli._reporter, running._dataset, running._task):
-        remembered.cache_clear()
-
-
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     """A table of 36 patients, and the folder that a command finds it in."""
     monkeypatch.chdir(tmp_path)
-    _forget()
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(rng.normal(size=(36, 6)), columns=["tau", "age", "g1", "g2", "g3", "g4"])
     frame.insert(0, "sample", [f"P{i:03d}" for i in range(36)])
@@ -62,7 +57,7 @@ def _files(cell):
 
 def _refused(capsys, cell, *words):
     """Explain, and return the one line it is refused with; nothing may have been written."""
-    _forget()
+    forget()
     before = _files(cell)
     capsys.readouterr()
     assert main(["explain", str(cell), *words, "n_jobs=1"]) == 2
@@ -226,7 +221,7 @@ def test_a_config_that_was_edited_is_mended_by_the_command_of_its_cell(change, c
     config.write_text(kept.replace(*change))
     assert config.read_text() != kept
     assert str(cell) in _refused(capsys, cell)
-    _forget()
+    forget()
     assert main([*LINEAR, *TABLE, "explain=none"]) == 0
     assert config.read_text() == kept
     assert main(["explain", str(cell), "n_jobs=1"]) == 0

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from report_cells import HOSTILE, make_record, make_toy_task
-from smalldata import cli, importances
+from smalldata import importances
 from smalldata.celltrials import (
     CellTrials,
     Dimension,
@@ -598,15 +598,6 @@ def test_names_and_reasons_are_text_whatever_they_hold(task, ragged):
 # ---------------------------------------------------------------- from the command line
 
 
-@pytest.fixture
-def fresh_reporter() -> Iterator[None]:
-    """Write to the stderr of this test, and leave none that is closed to the tests after it."""
-    cli._reporter.cache_clear()
-    yield
-    cli._reporter.cache_clear()
-
-
-@pytest.mark.usefixtures("fresh_reporter")
 def test_a_run_writes_the_tuning_into_its_pages(tmp_path, capsys):
     arguments = ["model=knn", "dataset=nutrimouse", "cv=kfold", "cv.n_splits=3", "explain=none"]
     arguments += ["tune=optuna", "tune.trials=12", "tune.inner_folds=2", "n_jobs=1"]

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from smalldata import cli, running
+from smalldata import running
 from smalldata.__main__ import main
 from smalldata.cells import make_record
 from smalldata.encoding import sealed
@@ -48,8 +48,6 @@ PLAIN = Preprocessing()
 def folder(tmp_path, monkeypatch):
     """Run below a temporary folder, as a new process would."""
     monkeypatch.chdir(tmp_path)
-    for remembered in (cli._reporter, running._dataset, running._task):
-        remembered.cache_clear()
     return tmp_path
 
 
@@ -388,7 +386,7 @@ def read(cell):
 def test_a_killed_run_ends_as_an_undisturbed_one(folder, capsys):
     assert main([*COMMAND]) == 0
     out, err = capsys.readouterr()
-    assert "linear (signature by shap, signature.sizes=(1, 3, 10))" in out
+    assert "linear (signature by shap, signature.sizes=[1,3,10])" in out
     assert "choosing the panel of linear (signature by shap" in err
     (path,) = (found.parent for found in folder.glob("outputs/*/*/*/DONE"))
     cell = CellFolder(path)

@@ -17,7 +17,6 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from hydra_plugins.smalldata_optuna._space import grid_points, nested_overrides, read_space
-from smalldata import cli, running
 from smalldata.__main__ import main
 from smalldata.errors import ConfigError
 from smalldata.measures import find_measure
@@ -35,8 +34,6 @@ C = "model.learner.C=tag(log,interval(0.01,100))"
 def folder(tmp_path, monkeypatch):
     """Run below a temporary folder, as a new process would."""
     monkeypatch.chdir(tmp_path)
-    for remembered in (cli._reporter, running._dataset, running._task):
-        remembered.cache_clear()
     return tmp_path
 
 

@@ -15,7 +15,6 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from smalldata import cli
 from smalldata.__main__ import main
 from smalldata.attempts import choose_trial
 from smalldata.cells import PLAIN, make_identity, make_record
@@ -672,12 +671,6 @@ def test_results_do_not_depend_on_processes_and_logs_are_written_from_them(tmp_p
 
 TUNED = ["dataset=nutrimouse", "cv=kfold", "cv.n_splits=3", "explain=none", "tune=optuna"]
 FEW = ["tune.trials=4", "tune.inner_folds=2", "n_jobs=1"]
-
-
-@pytest.fixture(autouse=True)
-def _new_reporter():
-    """Write to the stderr of this test, as a new process would."""
-    cli._reporter.cache_clear()
 
 
 @pytest.fixture(scope="module")

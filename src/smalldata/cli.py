@@ -416,7 +416,7 @@ def _reporter() -> Reporter:
 
 
 def _console() -> Console:
-    return Console(file=sys.stderr, highlight=False, soft_wrap=True)
+    return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def _as_sentence(error: SmalldataError | OSError) -> SmalldataError:

@@ -1,6 +1,5 @@
 """What the user sees while a cell runs, on stderr: a bar on a terminal, plain lines on a pipe."""
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -40,7 +39,7 @@ class Reporter:
     """
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(file=sys.stderr, highlight=False, soft_wrap=True)
+        self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
         self._said: set[str] = set()
 
     def say(self, text: str, *, style: str | None = None) -> None:
