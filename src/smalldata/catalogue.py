@@ -47,12 +47,19 @@ def data_dir() -> Path:
     return _bundled("data")
 
 
+def tested_versions() -> dict[str, str]:
+    """Versions of the libraries that the test suite is run with, by lower-case name."""
+    lines = _bundled("constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = [line.partition("==") for line in lines if "==" in line and not line.startswith("#")]
+    return {name.strip().lower().replace("_", "-"): pin.strip() for name, _, pin in pins}
+
+
 def _bundled(name: str) -> Path:
     for candidate in (_PACKAGE / name, _PACKAGE.parents[1] / name):
-        if candidate.is_dir():
+        if candidate.exists():
             return candidate
     raise ConfigError(
-        f"the folder {name}/ must come with the package; it is neither in {_PACKAGE} nor beside "
+        f"{name} must come with the package; it is neither in {_PACKAGE} nor beside "
         "src/. Reinstall smalldata."
     )
 

@@ -279,46 +279,26 @@ def explain_paths(arguments: Sequence[str]) -> int:
     return DONE
 
 
+def doctor(arguments: Sequence[str]) -> int:
+    """Look at this machine, its libraries and its cards, and say what to mend."""
+    from smalldata.doctor.verb import run_doctor
+
+    return run_doctor(arguments)
+
+
 def list_datasets(arguments: Sequence[str]) -> int:
     """Print the bundled tables."""
-    from rich.table import Table
+    from smalldata.listings import show_datasets
 
-    from smalldata.catalogue import names, read_entry
-
-    _no_arguments(arguments, verb="datasets")
-    table = Table(box=None, pad_edge=False)
-    for column in ("dataset", "kind", "target", "licence", "citation"):
-        table.add_column(column, overflow="fold")
-    for name in names("dataset"):
-        entry = read_entry("dataset", name)
-        shown = [str(entry.get(key) or "") for key in ("kind", "target", "licence", "citation")]
-        table.add_row(name, *shown)
-    Console(highlight=False).print(table)
+    show_datasets(arguments)
     return DONE
 
 
 def list_models(arguments: Sequence[str]) -> int:
     """Print the models, their hyperparameters and what may be searched."""
-    from rich.table import Table
+    from smalldata.listings import show_models
 
-    from smalldata.catalogue import names, read_entry
-
-    _no_arguments(arguments, verb="models")
-    table = Table(box=None, pad_edge=False)
-    for column in ("model", "hyperparameter", "default", "search space"):
-        table.add_column(column, overflow="fold")
-    for name in names("model"):
-        entry = read_entry("model", name)
-        rows = [key for key in entry["learner"] if key != "_target_"] or [""]
-        for place, key in enumerate(rows):
-            space = entry["space"].get(key)
-            table.add_row(
-                name if place == 0 else "",
-                f"model.learner.{key}" if key else "",
-                str(entry["learner"].get(key, "")),
-                _describe_space(space) if space else "",
-            )
-    Console(highlight=False).print(table)
+    show_models(arguments)
     return DONE
 
 
@@ -326,6 +306,7 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "run": run,
     "compare": compare_paths,
     "explain": explain_paths,
+    "doctor": doctor,
     "datasets": list_datasets,
     "models": list_models,
 }
@@ -390,18 +371,6 @@ def _known(values: dict[str, Any], keys: Sequence[str], *, prefix: str) -> dict[
             known = ", ".join(f"{prefix}{name}" for name in keys)
             raise ConfigError(f"stored cells take {known}; there is no key {key!r}; {hint}")
     return values
-
-
-def _no_arguments(arguments: Sequence[str], *, verb: str) -> None:
-    if arguments:
-        raise ConfigError(f"{verb} takes no arguments; got {arguments[0]!r}.")
-
-
-def _describe_space(space: dict[str, Any]) -> str:
-    if space["kind"] == "categorical":
-        return " | ".join(str(choice) for choice in space["choices"])
-    scale = ", log" if space.get("log") else ""
-    return f"{space['low']} to {space['high']}{scale}"
 
 
 def _short(path: Path) -> str:

@@ -125,7 +125,7 @@ def _bare_word(word: str) -> str:
             "a run takes key=value; for a table say "
             f"dataset=table dataset.path={word} dataset.target=COLUMN."
         )
-    verbs = ("run", "compare", "explain", "datasets", "models")
+    verbs = ("run", "compare", "explain", "doctor", "datasets", "models")
     if word in verbs:
         return f"a verb must be the first word; got {word!r} after others. Move it to the front."
     near = get_close_matches(word, verbs, n=1)

@@ -53,8 +53,8 @@ def resolve_device(name: str) -> tuple[str, str]:
     return "cpu", hindrance
 
 
-def _cuda_hindrance() -> str | None:
-    """Why CUDA cannot be used, or None. Imports torch only where the machine shows a driver."""
+def missing_card() -> str | None:
+    """Say why there can be no usable card, as far as that is known without torch; else None."""
     if os.environ.get("CUDA_VISIBLE_DEVICES", "unset").strip() in ("", "-1"):
         return "CUDA_VISIBLE_DEVICES hides every card"
     if sys.platform == "darwin":
@@ -64,18 +64,46 @@ def _cuda_hindrance() -> str | None:
         Path(device).exists() for device in ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg")
     ):
         return "this machine shows no NVIDIA card"
+    return None
+
+
+def try_device(device: str) -> str | None:
+    """Compute a product with torch on a device; return what went wrong, or None.
+
+    Parameters
+    ----------
+    device : str
+        ``cpu``, ``cuda`` or one card, ``cuda:1``.
+    """
     import torch
 
-    if torch.version.cuda is None:
-        return f"the installed torch {torch.__version__} is a build without CUDA"
     try:
-        square = torch.full((64, 64), 0.5, device="cuda")
+        square = torch.full((64, 64), 0.5, device=device)
         total = float((square @ square).sum())
     except (RuntimeError, AssertionError) as error:
-        return f"torch cannot compute on it ({str(error).strip().splitlines()[0]})"
-    if total != 64 * 64 * 16.0:
-        return f"the card computed a wrong sum ({total})"
-    return None
+        return f"torch cannot compute on it ({first_line(error)})"
+    return None if total == 64 * 64 * 16.0 else f"the device computed a wrong sum ({total})"
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of what an error says, else its type."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def _cuda_hindrance() -> str | None:
+    """Why CUDA cannot be used, or None. Imports torch only where the machine shows a driver."""
+    if (reason := missing_card()) is not None:
+        return reason
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        hindrance: str | None = f"torch cannot be loaded ({first_line(error)})"
+    else:
+        if torch.version.cuda is None:
+            hindrance = f"the installed torch {torch.__version__} is a build without CUDA"
+        else:
+            hindrance = try_device("cuda")
+    return hindrance and f"{hindrance}; `python -m smalldata doctor` says what to do"
 
 
 @contextmanager

@@ -1,0 +1,105 @@
+"""One finding, and how the rules read the collected facts: a missing part is never a crash.
+
+Pure. Step in the line: none; collected -> **facts** -> rules.
+"""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Level = Literal["ok", "note", "problem"]
+Facts = Mapping[str, Any]
+
+GIB = 2**30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes
+    ----------
+    level : {"ok", "note", "problem"}
+        A problem must be mended; a note is worth knowing.
+    topic : str
+        What it is about, in a word.
+    what : str
+        What was found, in a sentence.
+    advice : str
+        What to do.
+    command : str
+        The command that does it, where there is one.
+    """
+
+    level: Level
+    topic: str
+    what: str
+    advice: str = ""
+    command: str = ""
+
+
+def part(facts: Facts, name: str) -> Facts:
+    """Return a part that is a mapping; an empty one where it is none."""
+    found = facts.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def entries(facts: Facts, name: str, key: str) -> Sequence[Any]:
+    """Return a list in a part; an empty one where it is none."""
+    found = part(facts, name).get(key)
+    return found if isinstance(found, Sequence) and not isinstance(found, str) else ()
+
+
+def visible_cards(facts: Facts) -> Sequence[Facts]:
+    """Cards this process may see, else all of the machine."""
+    return entries(facts, "driver", "visible") or entries(facts, "driver", "cards")
+
+
+def card_works(facts: Facts) -> bool:
+    """Whether torch computes on some card."""
+    computed = part(part(facts, "torch"), "computed")
+    return any(device != "cpu" and wrong is None for device, wrong in computed.items())
+
+
+def card_name(card: Facts) -> str:
+    """Return a card's name and memory."""
+    memory = card.get("memory_bytes")
+    shown = f" ({in_gib(memory)})" if memory else ""
+    return f"{card.get('name') or 'NVIDIA card'}{shown}"
+
+
+def tested(facts: Facts, name: str) -> str:
+    """Return the tested version of a library as pip takes it, else what the package requires."""
+    entry = part(part(facts, "libraries"), name)
+    pinned = f"{name}=={entry['tested']}" if entry.get("tested") else None
+    return pinned or str(entry.get("wanted", name))
+
+
+def unread(topic: str, found: Facts) -> Finding:
+    """Say that a part of the facts could not be read."""
+    return Finding(
+        level="note",
+        topic=topic,
+        what=f"Could not be read: {found.get('error', 'nothing was told')}.",
+    )
+
+
+def pip_words(facts: Facts) -> Sequence[str]:
+    """Return how pip is called in this environment."""
+    return part(facts, "python").get("pip") or ("python", "-m", "pip")
+
+
+def pip_command(facts: Facts, *words: str) -> str:
+    """Return a command of this environment's pip, quoted for a shell."""
+    return shlex.join([*pip_words(facts), *words])
+
+
+def in_gib(n_bytes: int) -> str:
+    """Return bytes as GiB for a sentence."""
+    return f"{n_bytes / GIB:.1f} GiB" if n_bytes < 10 * GIB else f"{n_bytes / GIB:.0f} GiB"
+
+
+def as_sentence(text: str) -> str:
+    """End a text with a full stop."""
+    return text if text.endswith(".") else f"{text}."

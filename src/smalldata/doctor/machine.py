@@ -1,0 +1,355 @@
+"""What this machine is and what its libraries say, as one plain dict: nothing else looks at it.
+
+Whatever may crash or hang is asked in processes of its own, at once and with a deadline. Step in
+the line: none; machine -> **collected** -> `diagnosis`.
+"""
+
+import contextlib
+import ctypes
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import IO, Any
+
+from packaging.requirements import Requirement
+
+from smalldata.catalogue import tested_versions
+from smalldata.devices import first_line, missing_card
+from smalldata.doctor.probes import PROBES
+from smalldata.workers import count_processes
+
+SCHEMA_VERSION = 1
+PROBE_SECONDS = 60.0
+"""A probe that takes longer is killed: imports from a slow network drive take this long at most."""
+
+KILL_SECONDS = 2.0
+"""A killed process that does not end is left: it hangs in the driver."""
+
+_FOR_DEVELOPERS = ("dev", "benchmarks", "data")
+_VARIABLES = (
+    "CUDA_VISIBLE_DEVICES",
+    "LD_LIBRARY_PATH",
+    "LOKY_MAX_CPU_COUNT",
+    "MKL_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "PYTHONPATH",
+)
+
+
+def collect(outputs: Path) -> dict[str, Any]:
+    """Ask this machine everything; a part that cannot be read holds ``error`` instead.
+
+    Parameters
+    ----------
+    outputs : Path
+        Folder that results shall go to.
+
+    Returns
+    -------
+    dict
+        Plain values; the keys are ``schema_version``, ``smalldata``, ``python``, ``platform``,
+        ``environment``, ``cores``, ``memory``, ``libraries``, ``outputs``, ``missing_card`` and one
+        for each of `smalldata.doctor.probes.PROBES`.
+    """
+    with _started(PROBES) as probes:
+        parts: dict[str, Callable[[], Any]] = {
+            "smalldata": lambda: {
+                "version": metadata.version("smalldata"),
+                "path": str(Path(__file__).parents[1]),
+            },
+            "python": _python,
+            "platform": _platform,
+            "environment": lambda: {
+                name: os.environ[name] for name in _VARIABLES if name in os.environ
+            },
+            "cores": _cores,
+            "memory": _memory,
+            "libraries": _libraries,
+            "outputs": lambda: _outputs(outputs),
+            "missing_card": missing_card,
+        }
+        found: dict[str, Any] = {"schema_version": SCHEMA_VERSION}
+        found |= {name: _safely(part) for name, part in parts.items()}
+        deadline = time.monotonic() + PROBE_SECONDS
+        return found | {
+            name: _finish(process, stream, deadline=deadline)
+            for name, (process, stream) in probes.items()
+        }
+
+
+def _safely(part: Callable[[], Any]) -> Any:
+    try:
+        return part()
+    except Exception as error:
+        return {"error": f"{type(error).__name__}: {first_line(error)}"}
+
+
+# ---------------------------------------------------------------- processes
+
+Started = dict[str, tuple[subprocess.Popen[bytes], IO[bytes]]]
+
+_CODE = """
+import json, sys
+sys.path[:] = json.loads(sys.argv[2])
+from smalldata.doctor.probes import main
+main(sys.argv[1])
+"""
+
+
+@contextlib.contextmanager
+def _started(names: Mapping[str, object]) -> Iterator[Started]:
+    """Start a process a probe, with the modules that this one would import, and end them all."""
+    with contextlib.ExitStack() as stack:
+        started: Started = {}
+        try:
+            for name in names:
+                stream = stack.enter_context(tempfile.TemporaryFile())
+                # Through a file: a pipe would have to be read while waiting, one a process.
+                process = subprocess.Popen(
+                    [sys.executable, "-c", _CODE, name, json.dumps(sys.path)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=stream,
+                    stderr=subprocess.DEVNULL,
+                )
+                started[name] = (process, stream)
+            yield started
+        finally:
+            for process, _ in started.values():
+                _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(KILL_SECONDS)
+
+
+def _finish(
+    process: subprocess.Popen[bytes], stream: IO[bytes], *, deadline: float
+) -> dict[str, Any]:
+    """Wait for a probe until the deadline and return all it told."""
+    found: dict[str, Any] = {}
+    try:
+        process.wait(max(0.0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        _end(process)
+        found["error"] = f"no answer within {PROBE_SECONDS:.0f} s"
+    else:
+        if process.returncode < 0:
+            found["error"] = f"the process died of {_signal_name(-process.returncode)}"
+        elif process.returncode > 0:
+            found["error"] = f"the process ended with status {process.returncode}"
+    stream.seek(0)
+    told: dict[str, Any] = {}
+    for line in stream.read().splitlines():
+        with contextlib.suppress(ValueError):  # cut by a kill
+            told |= json.loads(line)
+    return told | found
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+# ---------------------------------------------------------------- Python, cores, memory
+
+
+def _python() -> dict[str, Any]:
+    return {
+        "version": platform.python_version(),
+        "requires": metadata.metadata("smalldata")["Requires-Python"],
+        "bits": 64 if sys.maxsize > 2**32 else 32,
+        "executable": sys.executable,
+        "pip": _pip(),
+    }
+
+
+def _pip() -> list[str]:
+    """Words that call the installer of this very environment."""
+    if importlib.util.find_spec("pip") is None and shutil.which("uv"):
+        return ["uv", "pip"]
+    found = shutil.which("python")
+    here = found is not None and Path(found).absolute() == Path(sys.executable).absolute()
+    return ["python" if here else sys.executable, "-m", "pip"]
+
+
+def _platform() -> dict[str, Any]:
+    return {
+        "system": platform.system(),
+        "release": platform.release(),
+        "machine": platform.machine(),
+        "libc": " ".join(platform.libc_ver()).strip() or None,
+    }
+
+
+def _cores() -> dict[str, Any]:
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    return {
+        "machine": os.cpu_count(),
+        "affinity": affinity,
+        "cgroup": cgroup_limits().get("cores"),
+        "usable": count_processes(None),
+    }
+
+
+def _memory() -> dict[str, Any]:
+    total, available = _system_memory()
+    limits = cgroup_limits()
+    limit = limits.get("memory_bytes")
+    if limit is not None and total is not None and limit < total:
+        left = max(0, limit - (limits.get("memory_used_bytes") or 0))
+        return {
+            "total_bytes": total,
+            "limit_bytes": limit,
+            "available_bytes": left if available is None else min(left, available),
+        }
+    return {"total_bytes": total, "limit_bytes": None, "available_bytes": available}
+
+
+def _system_memory() -> tuple[int | None, int | None]:
+    """Bytes of memory, and those that programs can still get, where the system says so."""
+    meminfo = Path("/proc/meminfo")
+    if meminfo.exists():
+        lines = (line.split() for line in meminfo.read_text(encoding="ascii").splitlines())
+        kilobytes = {words[0].rstrip(":"): int(words[1]) for words in lines if len(words) > 1}
+        available = kilobytes.get("MemAvailable")
+        return kilobytes["MemTotal"] * 1024, None if available is None else available * 1024
+    if sys.platform == "win32":
+        status = (ctypes.c_uint64 * 8)()  # MEMORYSTATUSEX: two 32-bit fields, then seven of 64
+        ctypes.cast(status, ctypes.POINTER(ctypes.c_uint32))[0] = ctypes.sizeof(status)
+        if ctypes.windll.kernel32.GlobalMemoryStatusEx(status):
+            return int(status[1]), int(status[2])
+        return None, None
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), None
+
+
+def cgroup_limits(
+    root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")
+) -> dict[str, Any]:
+    """Read the limits a container or a job scheduler sets: cores, bytes of memory, bytes used.
+
+    Parameters
+    ----------
+    root : Path
+        Where the control groups are mounted.
+    own : Path
+        File that names those of this process.
+
+    Returns
+    -------
+    dict
+        ``cores``, ``memory_bytes`` and ``memory_used_bytes``, those that are limited.
+    """
+    try:
+        lines = [line.split(":", 2) for line in own.read_text(encoding="utf-8").splitlines()]
+    except OSError:
+        return {}
+    found: dict[str, Any] = {}
+    for _, controllers, name in lines:
+        for folder in _up_to(root / controllers if controllers else root, name):
+            quota = _numbers(folder / "cpu.max") or (
+                _numbers(folder / "cpu.cfs_quota_us") + _numbers(folder / "cpu.cfs_period_us")
+            )
+            if len(quota) == 2 and quota[0] > 0:
+                found["cores"] = min(quota[0] / quota[1], found.get("cores", float("inf")))
+            for limit, used in (
+                ("memory.max", "memory.current"),
+                ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+            ):
+                bound = _numbers(folder / limit)
+                # Version 1 writes "no limit" as a number near 2^63.
+                if bound and bound[0] < min(found.get("memory_bytes", 2**60), 2**60):
+                    found["memory_bytes"] = bound[0]
+                    found["memory_used_bytes"] = next(iter(_numbers(folder / used)), None)
+    return found
+
+
+def _up_to(root: Path, name: str) -> Iterator[Path]:
+    """Folders of a control group, from its own to the root; a limit anywhere above counts."""
+    folder = root / name.strip("/")
+    yield folder
+    while folder != root:
+        folder = folder.parent
+        yield folder
+
+
+def _numbers(path: Path) -> list[int]:
+    """Return the numbers a file holds; none where it is missing or says ``max``."""
+    try:
+        return [int(word) for word in path.read_text(encoding="ascii").split()]
+    except (OSError, ValueError):
+        return []
+
+
+# ---------------------------------------------------------------- libraries, outputs
+
+
+def _libraries() -> dict[str, dict[str, Any]]:
+    """By name: the installed version, the bounds of this package, the tested version, the extra."""
+    tested = tested_versions()
+    found: dict[str, dict[str, Any]] = {}
+    for line in metadata.requires("smalldata") or ():
+        wanted = Requirement(line)
+        extras = metadata.metadata("smalldata").get_all("Provides-Extra") or []
+        applies = [
+            extra
+            for extra in ("", *extras)
+            if wanted.marker is None or wanted.marker.evaluate({"extra": extra})
+        ]
+        extra = applies[0] if applies else _FOR_DEVELOPERS[0]
+        if extra in _FOR_DEVELOPERS:
+            continue
+        found[wanted.name] = {
+            "installed": _installed(wanted.name),
+            "requires": str(wanted.specifier),
+            "wanted": _without_marker(wanted),
+            "tested": tested.get(wanted.name.lower().replace("_", "-")),
+            "extra": extra or None,
+        }
+    return found
+
+
+def _without_marker(wanted: Requirement) -> str:
+    extras = f"[{','.join(sorted(wanted.extras))}]" if wanted.extras else ""
+    return f"{wanted.name}{extras}{wanted.specifier}"
+
+
+def _installed(name: str) -> str | None:
+    """Version of a library, also where a package of another name holds it (xgboost-cpu)."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        owners = metadata.packages_distributions().get(name)
+        return metadata.version(owners[0]) if owners else None
+
+
+def _outputs(folder: Path) -> dict[str, Any]:
+    """Write a nameless file where results shall go, or where their folder would be made."""
+    absolute = folder.absolute()
+    existing = next(path for path in (absolute, *absolute.parents) if path.exists())
+    error = None
+    try:
+        with tempfile.TemporaryFile(dir=existing) as stream:
+            stream.write(b"\0" * 4096)
+    except OSError as problem:
+        error = problem.strerror or str(problem)
+    return {
+        "path": str(folder),
+        "error": error,
+        "free_bytes": shutil.disk_usage(existing).free,
+    }

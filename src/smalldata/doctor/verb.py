@@ -1,0 +1,62 @@
+"""The verb ``doctor``: its arguments, what it prints, its exit status."""
+
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+from rich.console import Console
+
+from smalldata.errors import ConfigError
+
+HEALTHY, TO_MEND = 0, 1
+_ARGUMENTS = ("--json", "outputs=DIR")
+
+
+def run_doctor(arguments: Sequence[str]) -> int:
+    """Look at this machine and print what was found and what to do.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        ``--json`` for all of it as json; ``outputs=DIR`` for the folder results shall go to.
+
+    Returns
+    -------
+    int
+        0 healthy, 1 something must be mended.
+
+    Raises
+    ------
+    ConfigError
+        If an argument is another.
+    """
+    as_json, outputs = _read(arguments)
+    from smalldata.doctor.diagnosis import diagnose, is_healthy
+    from smalldata.doctor.machine import collect
+    from smalldata.doctor.screen import findings_json, show_findings
+
+    with Console(stderr=True).status("looking at this machine, its libraries and cards …"):
+        facts = collect(outputs)
+    findings = diagnose(facts)
+    if as_json:
+        sys.stdout.write(findings_json(findings, facts) + "\n")
+    else:
+        show_findings(findings, console=Console(highlight=False))
+    return HEALTHY if is_healthy(findings) else TO_MEND
+
+
+def _read(arguments: Sequence[str]) -> tuple[bool, Path]:
+    from smalldata.catalogue import conf_dir, read_yaml
+
+    outputs = None
+    for argument in arguments:
+        key, _, value = argument.partition("=")
+        if key == "outputs" and value:
+            outputs = value
+        elif argument != "--json":
+            near = get_close_matches(argument, [*_ARGUMENTS, "outputs="], n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise ConfigError(f"doctor takes {' and '.join(_ARGUMENTS)}; got {argument!r}.{hint}")
+    default = read_yaml(conf_dir() / "run.yaml")["outputs"]
+    return "--json" in arguments, Path(outputs or default)

@@ -1,0 +1,60 @@
+"""What comes with the package, as tables on stdout: the bundled datasets, the models.
+
+Step in the line: none; conf/ -> **stdout**.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from smalldata.catalogue import names, read_entry
+from smalldata.errors import ConfigError
+
+
+def show_datasets(arguments: Sequence[str]) -> None:
+    """Print the bundled tables."""
+    _no_arguments(arguments, verb="datasets")
+    table = Table(box=None, pad_edge=False)
+    for column in ("dataset", "kind", "target", "licence", "citation"):
+        table.add_column(column, overflow="fold")
+    for name in names("dataset"):
+        entry = read_entry("dataset", name)
+        shown = [str(entry.get(key) or "") for key in ("kind", "target", "licence", "citation")]
+        table.add_row(name, *shown)
+    Console(highlight=False).print(table)
+
+
+def show_models(arguments: Sequence[str]) -> None:
+    """Print the models, their hyperparameters and what may be searched."""
+    _no_arguments(arguments, verb="models")
+    table = Table(box=None, pad_edge=False)
+    for column in ("model", "hyperparameter", "default", "search space"):
+        table.add_column(column, overflow="fold")
+    for name in names("model"):
+        entry = read_entry("model", name)
+        rows = [key for key in entry["learner"] if key != "_target_"] or [""]
+        for place, key in enumerate(rows):
+            space = entry["space"].get(key)
+            needs = escape(f"needs {entry['needs']}") if "needs" in entry and place == 0 else ""
+            table.add_row(
+                name if place == 0 else "",
+                f"model.learner.{key}" if key else "",
+                str(entry["learner"].get(key, "")),
+                _describe_space(space) if space else needs,
+            )
+    Console(highlight=False).print(table)
+
+
+def _no_arguments(arguments: Sequence[str], *, verb: str) -> None:
+    if arguments:
+        raise ConfigError(f"{verb} takes no arguments; got {arguments[0]!r}.")
+
+
+def _describe_space(space: dict[str, Any]) -> str:
+    if space["kind"] == "categorical":
+        return " | ".join(str(choice) for choice in space["choices"])
+    scale = ", log" if space.get("log") else ""
+    return f"{space['low']} to {space['high']}{scale}"

@@ -1,0 +1,897 @@
+"""The doctor: every case over a dict, and the collecting on the machine at hand."""
+
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from smalldata import catalogue
+from smalldata.__main__ import main
+from smalldata.devices import first_line, resolve_device
+from smalldata.doctor import machine, probes
+from smalldata.doctor.builds import BUILDS, choose_build, covers, install_command, read_version
+from smalldata.doctor.diagnosis import GIB, diagnose, is_healthy
+from smalldata.doctor.facts import Finding
+
+INDEX = "https://download.pytorch.org/whl"
+H100 = {"name": "NVIDIA H100", "memory_bytes": 80 * GIB, "capability": "9.0"}
+BLACKWELL = {"name": "RTX 5090", "memory_bytes": 32 * GIB, "capability": "12.0"}
+PASCAL = {"name": "GTX 1080", "memory_bytes": 8 * GIB, "capability": "6.1"}
+KEPLER = {"name": "Tesla K80", "memory_bytes": 12 * GIB, "capability": "3.7"}
+
+
+def _library(installed, *, requires=">=1", tested="1.5", extra=None, wanted=None):
+    return {
+        "installed": installed,
+        "requires": requires,
+        "wanted": wanted or f"x{requires}",
+        "tested": tested,
+        "extra": extra,
+    }
+
+
+@pytest.fixture
+def plain():
+    """A healthy machine without a card."""
+    pool = {"user_api": "blas", "internal_api": "openblas", "prefix": "libopenblas"}
+    openmp = {"user_api": "openmp", "internal_api": "openmp", "prefix": "libgomp"}
+    return {
+        "schema_version": 1,
+        "smalldata": {"version": "0.1.0", "path": "/site/smalldata"},
+        "python": {
+            "version": "3.11.9",
+            "requires": ">=3.11",
+            "bits": 64,
+            "executable": "/env/bin/python",
+            "pip": ["python", "-m", "pip"],
+        },
+        "platform": {
+            "system": "Linux",
+            "release": "6.1",
+            "machine": "x86_64",
+            "libc": "glibc 2.36",
+        },
+        "environment": {},
+        "cores": {"machine": 4, "affinity": 4, "cgroup": None, "usable": 4},
+        "memory": {"total_bytes": 16 * GIB, "limit_bytes": None, "available_bytes": 12 * GIB},
+        "libraries": {
+            "numpy": _library("2.4.6", requires=">=2.1", tested="2.4.6"),
+            "torch": _library("2.13.0+cpu", requires=">=2.4", tested="2.13.0"),
+            "xgboost": _library("3.2.0", requires=">=3.0", tested="3.2.0"),
+        },
+        "outputs": {"path": "outputs", "error": None, "free_bytes": 100 * GIB},
+        "missing_card": "this machine shows no NVIDIA card",
+        "driver": {"nvidia_smi": "absent", "library": "absent"},
+        "numeric": {
+            "failed": {},
+            "computed": {"cpu": None},
+            "pools": [{**pool, "filepath": "/numpy/libopenblas.so", "num_threads": 4}],
+        },
+        "torch": {
+            "version": "2.13.0+cpu",
+            "cuda": None,
+            "computed": {"cpu": None},
+            "pools": [{**openmp, "filepath": "/torch/libgomp.so", "num_threads": 4}],
+            "auto": ["cpu", "this machine shows no NVIDIA card"],
+        },
+        "xgboost": {"version": "3.2.0", "cuda": "12.9", "computed": {"cpu": None}, "pools": []},
+    }
+
+
+@pytest.fixture
+def carded(plain):
+    """A healthy machine with a card."""
+    plain["missing_card"] = None
+    plain["libraries"]["torch"]["installed"] = "2.13.0"
+    plain["driver"] = {
+        "nvidia_smi": "ok",
+        "driver": "580.65",
+        "cards": [H100],
+        "library": "ok",
+        "cuda": "13.0",
+        "visible": [H100],
+    }
+    plain["torch"] |= {
+        "version": "2.13.0+cu130",
+        "cuda": "13.0",
+        "architectures": ["sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120", "compute_120"],
+        "computed": {"cpu": None, "cuda:0": None},
+        "trying": None,
+        "n_cards": 1,
+        "auto": ["cuda", "a small computation on it worked"],
+    }
+    plain["xgboost"]["computed"] = {"cpu": None, "cuda": None}
+    return plain
+
+
+def _set_card(facts, card, *, wrong="torch cannot compute on it (CUDA error: no kernel image)"):
+    facts["driver"] |= {"cards": [card], "visible": [card]}
+    facts["torch"]["computed"]["cuda:0"] = wrong
+    facts["torch"]["auto"] = ["cpu", wrong]
+    facts["xgboost"]["computed"] = {"cpu": None, "cuda": "xgboost cannot compute on it (…)"}
+
+
+def _problems(facts):
+    return [found for found in diagnose(facts) if found.level == "problem"]
+
+
+def _only_problem(facts) -> Finding:
+    problems = _problems(facts)
+    assert len(problems) == 1, problems
+    assert problems[0].what.endswith(".")
+    assert problems[0].advice.endswith(".")
+    return problems[0]
+
+
+def _about(facts, topic, level=None):
+    found = [
+        each for each in diagnose(facts) if each.topic == topic and level in (None, each.level)
+    ]
+    assert found, topic
+    return found[0]
+
+
+# ---------------------------------------------------------------- healthy machines
+
+
+def test_a_machine_without_a_card_is_healthy(plain):
+    findings = diagnose(plain)
+    assert is_healthy(findings)
+    note = _about(plain, "cards")
+    assert note.level == "note"
+    assert "no NVIDIA card" in note.what
+    assert [each.topic for each in findings if each.level == "note"] == ["cards"]
+    assert _about(plain, "device").what.startswith("device=auto takes cpu: this machine shows")
+
+
+def test_a_machine_with_a_card_is_healthy(carded):
+    findings = diagnose(carded)
+    assert {found.level for found in findings} == {"ok"}
+    said = " ".join(found.what for found in findings)
+    assert "NVIDIA H100 (80 GiB) under driver 580.65, which runs CUDA up to 13.0." in said
+    assert "torch 2.13.0+cu130 (CUDA 13.0) computes on cuda:0, NVIDIA H100 (80 GiB)." in said
+    assert "xgboost 3.2.0 (CUDA 12.9) computes on cuda." in said
+    assert "device=auto takes cuda" in said
+
+
+def test_nothing_known_is_no_crash():
+    assert diagnose({})
+    parts = ("python", "memory", "torch", "xgboost", "libraries", "numeric", "outputs", "driver")
+    assert diagnose({part: {"error": "odd"} for part in parts})
+    assert all(found.topic for found in diagnose({"driver": {}, "torch": {"error": "odd"}}))
+
+
+@pytest.mark.parametrize("part", ["cores", "memory", "libraries"])
+def test_a_part_that_could_not_be_read_is_said(plain, part):
+    plain[part] = {"error": "OSError: odd"}
+    topic = "versions" if part == "libraries" else part
+    assert _about(plain, topic).what == "Could not be read: OSError: odd."
+    assert is_healthy(diagnose(plain))
+
+
+# ---------------------------------------------------------------- cards and builds
+
+
+def test_a_build_for_the_cpu_beside_a_card(carded):
+    carded["torch"] |= {"version": "2.13.0+cpu", "cuda": None, "computed": {"cpu": None}}
+    problem = _only_problem(carded)
+    assert "cannot use the NVIDIA H100 (80 GiB): it is a build without CUDA" in problem.what
+    # Without "+cu130" pip would find 2.13.0 installed and do nothing.
+    assert problem.command == f"python -m pip install torch==2.13.0+cu130 --index-url {INDEX}/cu130"
+
+
+def test_a_card_too_new_for_this_torch(carded):
+    _set_card(carded, BLACKWELL)
+    carded["torch"] |= {"version": "2.6.0+cu124", "cuda": "12.4"}
+    carded["torch"]["architectures"] = ["sm_50", "sm_80", "sm_86", "sm_90"]
+    problem = _only_problem(carded)
+    assert "RTX 5090 (32 GiB) is too new for torch 2.6.0+cu124 (CUDA 12.4)" in problem.what
+    assert "compute capability is 12.0, the build knows sm_50, sm_80, sm_86, sm_90" in problem.what
+    assert problem.command.endswith(f"install torch==2.13.0+cu130 --index-url {INDEX}/cu130")
+
+
+def test_a_new_card_under_a_driver_of_cuda_12(carded):
+    _set_card(carded, BLACKWELL)
+    carded["driver"]["cuda"] = "12.8"
+    carded["torch"] |= {"version": "2.6.0+cu124", "cuda": "12.4", "architectures": ["sm_90"]}
+    assert "torch==2.11.0+cu128" in _only_problem(carded).command
+
+
+def test_a_card_too_old_for_this_torch(carded):
+    _set_card(carded, PASCAL)
+    problem = _only_problem(carded)
+    assert "GTX 1080 (8.0 GiB) is too old for torch 2.13.0+cu130" in problem.what
+    assert "torch==2.13.0+cu126" in problem.command
+    assert f"{INDEX}/cu126" in problem.command
+
+
+def test_equal_cards_have_one_trouble(carded):
+    _set_card(carded, PASCAL)
+    carded["driver"] |= {"cards": [PASCAL] * 8, "visible": [PASCAL] * 8}
+    carded["torch"] |= {"n_cards": 8, "computed": {"cpu": None}}
+    carded["torch"]["computed"] |= {f"cuda:{i}": "no kernel image" for i in range(8)}
+    assert "cu126" in _only_problem(carded).command
+
+
+def test_the_driver_s_own_words_are_told(carded):
+    _set_card(carded, H100, wrong="torch sees no card")
+    carded["driver"] |= {"visible": [], "library": "cuInit failed with error 999"}
+    assert "cuInit failed with error 999" in _only_problem(carded).what
+
+
+def test_a_card_that_no_build_knows(carded):
+    _set_card(carded, KEPLER)
+    problem = _only_problem(carded)
+    assert "too old" in problem.what
+    assert problem.command == ""
+    assert "No published build" in problem.advice
+    assert "device=cpu" in problem.advice
+
+
+def test_a_driver_too_old_for_this_torch(carded):
+    _set_card(carded, H100, wrong="torch sees no card")
+    carded["driver"] |= {"driver": "535.104", "cuda": "12.2"}
+    del carded["torch"]["computed"]["cuda:0"]
+    carded["torch"]["n_cards"] = 0
+    problem = _only_problem(carded)
+    assert "The driver is too old for torch 2.13.0+cu130 (CUDA 13.0)" in problem.what
+    assert "runs CUDA up to 12.2, CUDA 13.0 is asked for" in problem.what
+    assert "torch==2.13.0+cu126" in problem.command
+    assert "or update the driver to 580 or newer" in problem.advice
+
+
+def test_a_driver_of_cuda_11_gets_the_last_build_for_it(carded):
+    _set_card(carded, H100)
+    carded["driver"]["cuda"] = "11.4"
+    assert "torch==2.7.1+cu118" in _only_problem(carded).command
+    carded["driver"]["cuda"] = "10.2"
+    problem = _only_problem(carded)
+    assert problem.command == ""
+    assert "update the driver to 580" in problem.advice
+
+
+def test_a_driver_of_an_older_minor_version_is_not_accused(carded):
+    """Within a major version of CUDA an older driver runs newer builds."""
+    carded["driver"]["cuda"] = "13.0"
+    carded["torch"] |= {"version": "2.13.0+cu132", "cuda": "13.2"}
+    assert is_healthy(diagnose(carded))
+    _set_card(carded, H100, wrong="torch cannot compute on it (CUDA error: out of memory)")
+    problem = _only_problem(carded)
+    assert "driver" not in problem.what
+    assert "out of memory" in problem.what
+    assert "Another program holds its memory" in problem.advice
+
+
+def test_what_computes_is_believed(carded):
+    """A list of architectures or a version is no reason to complain of a card that computes."""
+    carded["torch"]["architectures"] = ["sm_50"]
+    carded["driver"]["cuda"] = "12.2"
+    assert is_healthy(diagnose(carded))
+
+
+def test_torch_dies_on_the_second_card(carded):
+    carded["driver"] |= {"cards": [H100, H100], "visible": [H100, H100]}
+    died = {"trying": "cuda:1", "error": "the process died of SIGSEGV"}
+    carded["torch"] |= {"n_cards": 2, "auto": None, **died}
+    problem = _only_problem(carded)
+    assert "SIGSEGV" in problem.what
+    assert "computes on cuda:0" in " ".join(each.what for each in diagnose(carded))
+
+
+def test_torch_hangs_in_the_driver(carded):
+    carded["torch"] |= {"error": "no answer within 60 s", "computed": {"cpu": None}}
+    del carded["torch"]["n_cards"], carded["torch"]["auto"]
+    problem = _only_problem(carded)
+    assert "no answer within 60 s" in problem.what
+    assert "nvidia-smi" in problem.advice
+
+
+def test_hidden_cards_are_a_note(carded):
+    hidden = "CUDA_VISIBLE_DEVICES hides every card"
+    carded |= {"missing_card": hidden}
+    carded["driver"]["visible"] = []
+    carded["torch"] |= {"computed": {"cpu": None}, "auto": ["cpu", hidden]}
+    carded["xgboost"]["computed"] = {"cpu": None}
+    assert is_healthy(diagnose(carded))
+    note = _about(carded, "cards", "note")
+    assert hidden in note.what
+    assert note.advice == "Unset CUDA_VISIBLE_DEVICES to use them."
+
+
+def test_fewer_cards_seen_than_there_are_is_a_note(carded):
+    carded["driver"]["cards"] = [H100, PASCAL]
+    assert is_healthy(diagnose(carded))
+    assert _about(carded, "torch", "note").what == "torch sees 1 of 2 cards."
+
+
+def test_a_driver_that_does_not_answer(carded):
+    mismatch = "Failed to initialize NVML: Driver/library version mismatch"
+    carded["driver"] = {"nvidia_smi": mismatch, "library": "cuInit failed with error 804"}
+    carded["torch"] |= {"computed": {"cpu": None}, "n_cards": 0}
+    problem = _only_problem(carded)
+    assert mismatch in problem.what
+    assert "restart the machine" in problem.advice
+    carded["driver"] = {"error": "no answer within 60 s"}
+    assert "no answer" in _only_problem(carded).what
+
+
+def test_xgboost_without_cuda_beside_a_card(carded):
+    carded["xgboost"] |= {"cuda": None, "computed": {"cpu": None}}
+    problem = _only_problem(carded)
+    assert "xgboost 3.2.0 (no CUDA) cannot use the card" in problem.what
+    assert problem.command == (
+        "python -m pip uninstall --yes xgboost xgboost-cpu && "
+        "python -m pip install --no-cache-dir xgboost==3.2.0"
+    )
+
+
+def test_xgboost_without_cuda_is_fine_without_a_card(plain):
+    plain["xgboost"]["cuda"] = None
+    assert is_healthy(diagnose(plain))
+
+
+def test_xgboost_fails_where_torch_computes(carded):
+    carded["xgboost"]["computed"]["cuda"] = "xgboost cannot compute on it (no kernel image)"
+    problem = _only_problem(carded)
+    assert "no kernel image" in problem.what
+    assert problem.command.endswith("install xgboost==3.2.0")
+    carded["xgboost"] |= {"computed": {"cpu": None}, "error": "the process died of SIGSEGV"}
+    assert "SIGSEGV" in _only_problem(carded).what
+
+
+# ---------------------------------------------------------------- broken and wrong libraries
+
+
+def test_a_broken_torch_is_a_finding(plain):
+    plain["torch"] = {"error": "ImportError: libc10.so: cannot open shared object file"}
+    problem = _only_problem(plain)
+    assert problem.topic == "torch"
+    assert "torch 2.13.0+cpu is installed and does not work: ImportError: libc10.so" in problem.what
+    assert problem.command == (
+        f"python -m pip install --force-reinstall torch==2.13.0 --index-url {INDEX}/cpu"
+    )
+
+
+def test_a_broken_torch_beside_a_card_is_replaced_by_one_for_it(carded):
+    carded["torch"] = {"error": "ImportError: libcudart.so.13: cannot open shared object file"}
+    command = _only_problem(carded).command
+    assert command.endswith(f"--force-reinstall torch==2.13.0+cu130 --index-url {INDEX}/cu130")
+
+
+@pytest.mark.parametrize(
+    ("reason", "advice"),
+    [
+        ("OSError: [WinError 126] the module c10.dll", "Visual C++ Redistributable"),
+        ("XGBoostError: libxgboost.dylib: libomp.dylib not loaded", "brew install libomp"),
+        ("the process died of SIGILL", "processor lacks instructions"),
+        ("OSError: version `GLIBC_2.28' not found", "C library"),
+    ],
+)
+def test_well_known_errors_have_their_own_advice(plain, reason, advice):
+    plain["xgboost"] = {"error": reason}
+    problem = _only_problem(plain)
+    assert problem.topic == "xgboost"
+    assert advice in problem.advice
+    assert problem.command.endswith("--force-reinstall --no-cache-dir xgboost==3.2.0")
+
+
+def test_a_missing_library_is_named_once(plain):
+    plain["libraries"]["torch"]["installed"] = None
+    plain["torch"] = {"error": "ModuleNotFoundError: No module named 'torch'"}
+    problem = _only_problem(plain)
+    assert problem.what == "torch>=2.4 is not installed."
+    assert problem.command == f"python -m pip install torch==2.13.0 --index-url {INDEX}/cpu"
+    plain["libraries"]["numpy"]["installed"] = None
+    plain["numeric"] = {"failed": {"numpy": "ModuleNotFoundError: …"}, "error": "…"}
+    commands = [found.command for found in _problems(plain)]
+    assert commands == ["python -m pip install numpy==2.4.6", problem.command]
+
+
+def test_versions_out_of_bounds_are_problems(plain):
+    plain["libraries"]["numpy"]["installed"] = "1.26.4"
+    problem = _only_problem(plain)
+    assert problem.what == "numpy must be >=2.1; 1.26.4 is installed."
+    assert problem.command == "python -m pip install numpy==2.4.6"
+
+
+def test_other_versions_than_the_tested_are_a_note(plain):
+    plain["libraries"]["numpy"]["installed"] = "2.5.0"
+    assert is_healthy(diagnose(plain))
+    note = _about(plain, "versions")
+    assert note.level == "note"
+    assert "1 of 3 libraries" in note.what
+    assert "numpy 2.5.0 (tested: 2.4.6)" in note.what
+    plain["libraries"]["numpy"]["installed"] = "2.4.6"
+    assert _about(plain, "versions").what == "3 libraries are of the tested versions."
+
+
+def test_missing_extras_are_a_note(plain):
+    plain["libraries"]["h5py"] = _library(None, extra="h5ad", wanted="h5py>=3.11")
+    psycopg = _library(None, extra="postgres", wanted="psycopg[binary]>=3.2")
+    plain["libraries"]["psycopg"] = psycopg
+    assert is_healthy(diagnose(plain))
+    note = _about(plain, "extras")
+    assert note.level == "note"
+    assert "h5ad (dataset=h5ad)" in note.what
+    assert note.command == "python -m pip install 'h5py>=3.11' 'psycopg[binary]>=3.2'"
+
+
+def test_an_extra_of_a_wrong_version_is_a_problem(plain):
+    plain["libraries"]["h5py"] = _library("3.0", requires=">=3.11", extra="h5ad")
+    assert "h5py must be >=3.11" in _only_problem(plain).what
+
+
+def test_a_library_that_does_not_load(plain):
+    plain["numeric"]["failed"] = {"scipy": "ImportError: libgfortran.so.5"}
+    problem = _only_problem(plain)
+    assert problem.topic == "scipy"
+    assert "libgfortran" in problem.what
+
+
+def test_numpy_computes_wrongly_or_dies(plain):
+    plain["numeric"]["computed"] = {"cpu": "a wrong solution, [0. 0.]"}
+    assert "a wrong solution" in _only_problem(plain).what
+    plain["numeric"] = {"failed": {}, "trying": "numba", "error": "the process died of SIGILL"}
+    assert _only_problem(plain).topic == "numba"
+
+
+def test_the_pip_of_this_environment_is_named_and_quoted(plain):
+    plain["python"]["pip"] = ["/my envs/a/bin/python", "-m", "pip"]
+    plain["libraries"]["numpy"]["installed"] = None
+    assert _only_problem(plain).command.startswith("'/my envs/a/bin/python' -m pip install ")
+
+
+# ---------------------------------------------------------------- Python, cores, memory, threads
+
+
+def test_a_python_out_of_bounds(plain):
+    plain["python"]["version"] = "3.10.4"
+    assert "Python must be >=3.11; this is 3.10.4." in _only_problem(plain).what
+    plain["python"] |= {"version": "3.12.0", "bits": 32}
+    assert "32-bit" in _only_problem(plain).what
+
+
+def test_limits_on_cores_are_said(plain):
+    plain["cores"] = {"machine": 64, "affinity": 8, "cgroup": 2.5, "usable": 3}
+    what = _about(plain, "cores").what
+    assert "3 of 64 cores may be used" in what
+    assert "a control group allows 2.5" in what
+    assert "affinity of this process 8" in what
+
+
+def test_little_memory(plain):
+    plain["memory"]["available_bytes"] = int(1.6 * GIB)
+    note = _about(plain, "memory")
+    assert note.level == "note"
+    assert note.advice == "Run with n_jobs=3."
+    plain["memory"]["available_bytes"] = GIB // 4
+    problem = _only_problem(plain)
+    assert "0.2 GiB of memory are free, of 16 GiB." in problem.what
+    plain["memory"] |= {"available_bytes": 2 * GIB, "limit_bytes": 3 * GIB}
+    assert "of 3.0 GiB that a control group allows" in _about(plain, "memory").what
+    plain["memory"] = {"total_bytes": 16 * GIB, "available_bytes": None}  # macOS does not say
+    assert _about(plain, "memory").what == "16 GiB of memory."
+
+
+def test_more_threads_than_cores(plain):
+    plain["cores"]["usable"] = 2
+    plain["numeric"]["pools"][0]["num_threads"] = 64
+    assert is_healthy(diagnose(plain))
+    note = _about(plain, "threads")
+    assert note.level == "note"
+    assert "openblas 64" in note.what
+    assert "more than the 2 cores" in note.what
+    assert note.command == "export OMP_NUM_THREADS=2"
+    plain["environment"] = {"OPENBLAS_NUM_THREADS": "64"}
+    assert "OPENBLAS_NUM_THREADS=64 asks for them" in _about(plain, "threads").what
+    plain["cores"]["usable"] = 64
+    assert _about(plain, "threads").level == "ok"
+
+
+def test_two_openmp_libraries_together(plain):
+    for prefix in ("libiomp", "libomp"):
+        plain["xgboost"]["pools"].append(
+            {"user_api": "openmp", "prefix": prefix, "filepath": prefix, "num_threads": 4}
+        )
+    notes = [found for found in diagnose(plain) if found.topic == "threads"]
+    assert [found.level for found in notes] == ["ok", "note"]
+    assert "loaded together" in notes[1].what
+
+
+def test_outputs_that_cannot_be_written(plain):
+    plain["outputs"] = {"path": "out", "error": "Permission denied", "free_bytes": 5 * GIB}
+    problem = _only_problem(plain)
+    assert problem.what == "Results cannot be written to out: Permission denied."
+    assert "outputs=DIR" in problem.advice
+
+
+def test_little_disk(plain):
+    plain["outputs"]["free_bytes"] = GIB // 2
+    assert _about(plain, "outputs").level == "note"
+    assert is_healthy(diagnose(plain))
+    plain["outputs"]["free_bytes"] = GIB // 100
+    assert "0.0 GiB of disk are free" in _only_problem(plain).what
+
+
+# ---------------------------------------------------------------- builds
+
+
+def test_the_recommended_build_is_the_tested_torch():
+    tested = catalogue.tested_versions()["torch"]
+    assert BUILDS[0].torch == tested, "bring BUILDS up to PyTorch's support matrix"
+    (bound,) = [
+        Requirement(line).specifier
+        for line in metadata.requires("smalldata")
+        if Requirement(line).name == "torch"
+    ]
+    assert all(bound.contains(build.torch) for build in BUILDS)
+
+
+@pytest.mark.parametrize(
+    ("architectures", "capability", "expected"),
+    [
+        (["sm_80", "sm_86"], (8, 9), True),  # within a major version, from the minor version on
+        (["sm_86"], (8, 0), False),
+        (["sm_80"], (9, 0), False),
+        (["sm_90"], (12, 0), False),
+        (["sm_90", "compute_90"], (12, 0), True),  # the driver compiles it
+        (["compute_90"], (8, 0), False),
+        (["sm_90a"], (9, 0), True),
+        (["sm_100a"], (10, 3), False),
+        (["sm_100f"], (10, 3), True),
+        (["sm_120"], (12, 1), True),
+        (["gfx90a"], (9, 0), False),
+        ([], (9, 0), False),
+    ],
+)
+def test_which_cards_a_build_covers(architectures, capability, expected):
+    assert covers(architectures, capability) is expected
+
+
+def test_the_build_is_the_best_that_runs():
+    def tags(capabilities, cuda, python=(3, 11)):
+        found = choose_build(capabilities, driver_cuda=cuda, python=python)
+        return found and f"{found.torch}+{found.tag}"
+
+    assert tags([(8, 9)], (13, 1)) == "2.13.0+cu130"
+    assert tags([(8, 9)], (12, 0)) == "2.13.0+cu126"
+    assert tags([(8, 9)], (11, 4)) == "2.7.1+cu118"
+    assert tags([(8, 9)], None) == "2.13.0+cu130"
+    assert tags([], (12, 4)) == "2.13.0+cu126"
+    assert tags([(12, 0)], (12, 8)) == "2.11.0+cu128"
+    assert tags([(6, 1), (9, 0), (9, 0)], (13, 0)) == "2.13.0+cu126"  # all cards rather than some
+    assert tags([(6, 1), (12, 0), (12, 0)], (13, 0)) == "2.13.0+cu130"  # most of them
+    assert tags([(3, 7)], (13, 0)) is None
+    assert tags([(9, 0)], (11, 4), python=(3, 14)) is None
+    assert tags([], (9, 0)) is None
+
+
+def test_a_command_names_the_very_build():
+    assert install_command(BUILDS[1], pip=("pip",)) == (
+        f"pip install torch==2.13.0+cu126 --index-url {INDEX}/cu126"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("12.4.1", (12, 4)), ("13", (13, 0)), ("", None), (None, None)]
+)
+def test_versions_are_read(text, expected):
+    assert read_version(text) == expected
+
+
+# ---------------------------------------------------------------- collecting
+
+
+@pytest.fixture(scope="module")
+def collected(tmp_path_factory):
+    return machine.collect(tmp_path_factory.mktemp("outputs"))
+
+
+def test_this_machine_is_collected_whole(collected):
+    assert json.loads(json.dumps(collected)) == collected
+    parts = {name: part for name, part in collected.items() if isinstance(part, dict)}
+    assert [name for name, part in parts.items() if part.get("error")] == []
+    assert collected["numeric"]["failed"] == {}
+    assert collected["numeric"]["computed"] == {"cpu": None}
+    assert collected["torch"]["computed"]["cpu"] is None
+    assert collected["xgboost"]["computed"]["cpu"] is None
+    assert {pool["user_api"] for pool in collected["numeric"]["pools"]} >= {"blas"}
+    assert collected["torch"]["version"].startswith(metadata.version("torch"))
+    assert collected["torch"]["auto"] == list(resolve_device("auto"))
+    assert 1 <= collected["cores"]["usable"] <= collected["cores"]["machine"]
+    memory = collected["memory"]
+    assert 0 < memory["available_bytes"] <= memory["total_bytes"]
+    assert diagnose(collected)
+
+
+def test_every_requirement_of_a_user_is_looked_at(collected):
+    core, extras = set(), {}
+    for line in metadata.requires("smalldata"):
+        name = re.match(r"[A-Za-z0-9_.-]+", line).group()
+        extra = re.search(r"extra == ['\"](\w+)", line)
+        if extra is None:
+            core.add(name)
+        elif extra.group(1) not in ("dev", "benchmarks", "data"):
+            extras[name] = extra.group(1)
+    found = collected["libraries"]
+    assert {name for name, entry in found.items() if entry["extra"] is None} == core
+    assert {name: entry["extra"] for name, entry in found.items() if entry["extra"]} == extras
+    assert [name for name, entry in found.items() if not entry["tested"]] == []
+
+
+def test_the_tested_versions_travel_with_the_package():
+    """What `make test` installs is what `constraints.txt` says, and that is read where it lies."""
+    root = Path(__file__).parents[1]
+    pyproject = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    targets = pyproject["tool"]["hatch"]["build"]["targets"]
+    assert targets["wheel"]["force-include"]["constraints.txt"] == "smalldata/constraints.txt"
+    assert "/constraints.txt" in targets["sdist"]["include"]
+    assert "--constraint constraints.txt" in (root / "Makefile").read_text(encoding="utf-8")
+    pinned = dict(
+        line.split("==")
+        for line in (root / "constraints.txt").read_text(encoding="utf-8").splitlines()
+        if not line.startswith("#")
+    )
+    found = catalogue.tested_versions()
+    assert len(found) == len(pinned)
+    assert found["scikit-learn"] == pinned["scikit-learn"]
+    assert found["sqlalchemy"] == pinned["SQLAlchemy"]
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """A folder whose modules are found before the installed ones."""
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    return tmp_path
+
+
+def _probe(names):
+    with machine._started(names) as started:
+        deadline = machine.time.monotonic() + machine.PROBE_SECONDS
+        return {
+            name: machine._finish(process, stream, deadline=deadline)
+            for name, (process, stream) in started.items()
+        }
+
+
+def test_a_torch_that_cannot_be_imported(elsewhere, plain):
+    (elsewhere / "torch.py").write_text("raise ImportError('libc10.so: no such file')\n")
+    found = _probe(["torch"])["torch"]
+    assert found == {"error": "ImportError: libc10.so: no such file"}
+    assert _only_problem({**plain, "torch": found}).topic == "torch"
+
+
+def test_a_torch_that_kills_its_process(elsewhere, plain):
+    (elsewhere / "torch.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGILL)\n")
+    found = _probe(["torch"])["torch"]
+    assert found == {"error": "the process died of SIGILL"}
+    assert "processor" in _only_problem({**plain, "torch": found}).advice
+
+
+def test_a_library_that_hangs_is_left(elsewhere, monkeypatch):
+    """What it told before is kept, also a line cut short."""
+    monkeypatch.setattr(machine, "PROBE_SECONDS", 0.0)
+    (elsewhere / "torch.py").write_text("import time\ntime.sleep(1000)\n")
+    found = _probe(["torch"])["torch"]
+    assert found == {"error": "no answer within 0 s"}
+
+
+def test_what_was_told_before_a_crash_is_kept(elsewhere):
+    (elsewhere / "torch.py").write_text(
+        "import os, types\n__version__ = '9'\n__file__ = 'x'\n"
+        "version = types.SimpleNamespace(cuda=None, hip=None)\n"
+        "print('noise of a library')\n"
+        "def get_num_threads(): os.abort()\n"
+    )
+    found = _probe(["torch"])["torch"]
+    assert found["version"] == "9"
+    assert found["error"] == "the process died of SIGABRT"
+
+
+def _executable(folder, text):
+    path = folder / "nvidia-smi"
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the stand-in is a shell script")
+def test_nvidia_smi_is_read(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert _probe(["driver"])["driver"]["nvidia_smi"] == "absent"
+    line = "NVIDIA H100 80GB HBM3, 580.65.06, 81559, 9.0"
+    _executable(tmp_path, f"echo '{line}'; echo '{line}'")
+    found = _probe(["driver"])["driver"]
+    card = {"name": "NVIDIA H100 80GB HBM3", "memory_bytes": 81559 * 2**20, "capability": "9.0"}
+    assert found["cards"] == [card, card]
+    assert found["driver"] == "580.65.06"
+    # An old one does not know compute_cap.
+    _executable(
+        tmp_path,
+        'case "$1" in *compute_cap*) echo \'Field "compute_cap" is not a valid field to query.\';'
+        " exit 2;; *) echo 'Tesla K80, 390.1';; esac",
+    )
+    found = _probe(["driver"])["driver"]
+    assert found["cards"] == [{"name": "Tesla K80", "memory_bytes": None, "capability": None}]
+    _executable(
+        tmp_path, "echo 'Failed to initialize NVML: Driver/library version mismatch'; exit 18"
+    )
+    found = _probe(["driver"])["driver"]
+    assert found["nvidia_smi"] == "Failed to initialize NVML: Driver/library version mismatch"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the stand-in is a shell script")
+def test_a_nvidia_smi_that_hangs_is_left(tmp_path, monkeypatch):
+    _executable(tmp_path, "exec sleep 1000")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(probes, "NVIDIA_SMI_SECONDS", 0)
+    assert probes._ask_nvidia_smi() == {"nvidia_smi": "no answer within 0 s"}
+
+
+LIBCUDA = """
+#include <string.h>
+int cuDriverGetVersion(int *v) { *v = 12020; return 0; }
+int cuInit(unsigned flags) { return flags == 0 ? STATUS : 1; }
+int cuDeviceGetCount(int *n) { *n = 2; return 0; }
+int cuDeviceGet(int *device, int ordinal) { *device = 70 + ordinal; return 0; }
+int cuDeviceGetName(char *name, int n, int device) {
+  strncpy(name, device == 70 ? "first" : "second", n); return 0; }
+int cuDeviceGetAttribute(int *v, int attribute, int device) {
+  *v = attribute == 75 ? 8 : attribute == 76 ? 6 + device - 70 : -1; return 0; }
+int cuDeviceTotalMem_v2(size_t *n, int device) { *n = 24ull << 30; return 0; }
+"""
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler here")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the library is libcuda.so.1")
+@pytest.mark.parametrize("status", [0, 804])
+def test_the_library_of_the_driver_is_asked(tmp_path, monkeypatch, status):
+    source = tmp_path / "cuda.c"
+    source.write_text(LIBCUDA.replace("STATUS", str(status)))
+    library = tmp_path / "libcuda.so.1"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
+    found = _probe(["driver"])["driver"]
+    assert found["cuda"] == "12.2"
+    if status:
+        assert found["library"] == "cuInit failed with error 804"
+        return
+    assert found["visible"] == [
+        {"name": "first", "memory_bytes": 24 * GIB, "capability": "8.6"},
+        {"name": "second", "memory_bytes": 24 * GIB, "capability": "8.7"},
+    ]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_limits_of_control_groups(tmp_path, version):
+    root, own = tmp_path / "cgroup", tmp_path / "own"
+    files = {
+        2: {
+            "jobs/mine/cpu.max": "max 100000",
+            "jobs/cpu.max": "250000 100000",
+            "jobs/mine/memory.max": "4294967296",
+            "jobs/mine/memory.current": "1048576",
+            "jobs/memory.max": "8589934592",
+            "cpu.max": "800000 100000",
+        },
+        1: {
+            "cpu,cpuacct/mine/cpu.cfs_quota_us": "250000",
+            "cpu,cpuacct/mine/cpu.cfs_period_us": "100000",
+            "cpu,cpuacct/cpu.cfs_quota_us": "-1",
+            "cpu,cpuacct/cpu.cfs_period_us": "100000",
+            "memory/mine/memory.limit_in_bytes": "4294967296",
+            "memory/mine/memory.usage_in_bytes": "1048576",
+            "memory/memory.limit_in_bytes": "9223372036854771712",
+        },
+    }
+    for name, text in files[version].items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{text}\n")
+    own.write_text({2: "0::/jobs/mine\n", 1: "4:cpu,cpuacct:/mine\n9:memory:/mine\n"}[version])
+    assert machine.cgroup_limits(root, own) == {
+        "cores": 2.5,
+        "memory_bytes": 4 * GIB,
+        "memory_used_bytes": 2**20,
+    }
+    assert machine.cgroup_limits(root, tmp_path / "none") == {}
+    assert machine.cgroup_limits(tmp_path / "empty", own) == {}
+
+
+def test_outputs_are_looked_at_without_making_them(tmp_path):
+    found = machine._outputs(tmp_path / "new" / "deeper")
+    assert found["error"] is None
+    assert found["free_bytes"] > 0
+    assert list(tmp_path.iterdir()) == []
+    blocked = tmp_path / "file"
+    blocked.touch()
+    assert machine._outputs(blocked)["error"] == "Not a directory"
+
+
+def test_a_package_of_another_name_is_found(elsewhere):
+    """xgboost-cpu holds the module xgboost."""
+    (elsewhere / "odd_module.py").touch()
+    info = elsewhere / "odd_cpu-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: odd-cpu\nVersion: 1.2\n")
+    (info / "top_level.txt").write_text("odd_module\n")
+    assert machine._installed("odd_module") == "1.2"
+    assert machine._installed("odd_nothing") is None
+
+
+def test_errors_without_words_are_named():
+    assert first_line(MemoryError()) == "MemoryError"
+    assert first_line(ValueError("one\ntwo")) == "one"
+
+
+# ---------------------------------------------------------------- the verb
+
+
+@pytest.fixture
+def as_collected(monkeypatch, plain):
+    monkeypatch.setattr(machine, "collect", lambda outputs: plain)
+    return plain
+
+
+def test_the_verb_prints_a_table(as_collected, capsys):
+    assert main(["doctor"]) == 0
+    out, err = capsys.readouterr()
+    assert "torch 2.13.0+cpu (no CUDA) computes on the CPU." in " ".join(out.split())
+    assert out.rstrip().endswith("Nothing must be mended.")
+    assert err == ""
+
+
+def test_a_problem_is_exit_status_1_and_its_command_one_line(as_collected, capsys):
+    as_collected["torch"] = {"error": "ImportError: [link=x]libc10.so[/link]"}
+    assert main(["doctor"]) == 1
+    out = capsys.readouterr().out
+    command = f"python -m pip install --force-reinstall torch==2.13.0 --index-url {INDEX}/cpu"
+    assert f"    {command}" in out.splitlines()
+    assert "[link=x]libc10.so[/link]" in out  # words of an error are no markup
+    assert "1 problem to mend." in out
+
+
+def test_json_holds_all_of_it(as_collected, capsys):
+    assert main(["doctor", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["healthy"] is True
+    assert found["schema_version"] == 1
+    assert found["facts"] == as_collected
+    assert {"level", "topic", "what", "advice", "command"} == set(found["findings"][0])
+    as_collected["outputs"]["error"] = "Permission denied"
+    assert main(["doctor", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["healthy"] is False
+
+
+@pytest.mark.parametrize("argument", ["--jsn", "gpu", "model=mlp", "outputs=", "-v"])
+def test_unknown_arguments_are_a_sentence(argument, capsys):
+    assert main(["doctor", argument]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    said = " ".join(err.split())
+    assert re.search(rf"doctor takes --json and outputs=DIR; got '{re.escape(argument)}'", said)
+
+
+def test_the_folder_of_outputs_can_be_named(monkeypatch, plain, capsys):
+    asked = []
+    monkeypatch.setattr(machine, "collect", lambda outputs: asked.append(outputs) or plain)
+    assert main(["doctor", "outputs=/elsewhere"]) == 0
+    assert main(["doctor"]) == 0
+    assert asked == [Path("/elsewhere"), Path("outputs")]
+
+
+@pytest.mark.gpu
+def test_a_real_card_is_found_and_computes(collected):
+    if collected["missing_card"] is not None:
+        pytest.skip("there is no card here")
+    assert collected["driver"]["visible"] or collected["driver"]["cards"]
+    assert collected["torch"]["computed"]["cuda:0"] is None
+    assert collected["torch"]["auto"][0] == "cuda"
