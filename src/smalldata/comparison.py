@@ -3,7 +3,8 @@
 Step in the line: RunRecords -> **Comparison** -> table, report. Only records on equal splits are
 compared. Every cell that was tried is in the table: a failed or skipped one is listed unranked with
 its reason, and all ranked pairs count in Holm's adjustment. Ranks, ties and Holm's family stay
-within one train_size. The trials of a sweep are one row, its best, which is optimistic.
+within one train_size. The trials of a sweep are one row, its best, which is optimistic. Cells of
+several train sizes also make learning curves.
 
 Where there is one test fold (holdout) there is no variance over folds: intervals and tests come
 from bootstrap draws of its rows (of whole groups, where the task has groups).
@@ -19,6 +20,7 @@ import numpy as np
 
 from smalldata.cellscores import cell_draws
 from smalldata.errors import ConfigError, SplitError
+from smalldata.learningcurves import learning_curves
 from smalldata.lineup import N_DRAWS, Cell, Lineup
 from smalldata.measures import Measure, find_measure, measures_for
 from smalldata.results import Comparison, ComparisonRow, PairwiseTest, RunRecord, settings_text
@@ -97,6 +99,7 @@ def compare(
         rows=tuple(rows),
         tests=tuple(tests),
         best_corrected=best_corrected,
+        learning=learning_curves(lineup, primary),
         environment=_shared_environment([cell.record.environment for cell in cells]),
         notes=tuple(notes),
     )

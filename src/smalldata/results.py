@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.evidence import Faithfulness, Interactions
+from smalldata.learning import LearningCurves
 from smalldata.selection import Selection
 from smalldata.task import TaskKind
 
@@ -451,6 +452,8 @@ class Comparison:
         All pairs of ranked cells on the primary measure, within one train_size.
     best_corrected : mapping or None
         Bias-corrected score of "take the best of these" (BBC-CV): mean, ci_low, ci_high, n_models.
+    learning : LearningCurves or None
+        On the primary measure; None where some model was not trained at several sizes.
     """
 
     dataset: str
@@ -466,5 +469,6 @@ class Comparison:
     rows: tuple[ComparisonRow, ...]
     tests: tuple[PairwiseTest, ...]
     best_corrected: Mapping[str, float] | None = None
+    learning: LearningCurves | None = None
     environment: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -11,8 +11,9 @@ import numpy as np
 
 from smalldata.celltrials import CellTrials
 from smalldata.evidence import NullImportances
-from smalldata.measures import measures_for
+from smalldata.measures import find_measure, measures_for
 from smalldata.report.consensus import summarize_agreement
+from smalldata.report.learning import say_learning, summarize_learning
 from smalldata.report.outcomes import (
     calibration,
     can_rank,
@@ -101,9 +102,14 @@ def summarize_comparison(
         "agreement": summarize_agreement(
             cells, tests, explanations or {}, nulls, better=measure["better"]
         ),
+        "learning": None,
         "splits_key": comparison.splits_key,
     }
-    summary["words"] = say_comparison(summary)
+    summary["words"] = say_comparison(summary) | {"learning": []}
+    if comparison.learning is not None:
+        found = find_measure(comparison.measure, comparison.kind)
+        summary["learning"] = plain(summarize_learning(comparison.learning, found))
+        summary["words"]["learning"] = say_learning(comparison.learning, found)
     return summary
 
 

@@ -5,7 +5,8 @@ Step in the line: Comparison -> **the table on stdout**.
 
 from typing import TYPE_CHECKING
 
-from smalldata.measures import Measure, measures_for
+from smalldata.measures import Measure, find_measure, measures_for
+from smalldata.report.learning import say_learning
 from smalldata.report.plain import format_interval, format_number, format_seconds
 from smalldata.results import Comparison, ComparisonRow
 
@@ -117,7 +118,7 @@ def remarks(rows: list[dict[str, ComparisonRow]]) -> list[str]:
 
 
 def legend(comparison: Comparison) -> list[str]:
-    """Say what the marks of the table mean, and what picking its best is worth."""
+    """Say what the marks of the table mean, what picking its best is worth, what more data give."""
     several = comparison.n_folds > 1
     what = (
         f"Mean over {comparison.n_folds} held-out folds; intervals corrected for folds that share "
@@ -133,6 +134,9 @@ def legend(comparison: Comparison) -> list[str]:
             f"{format_number(best['mean'])} "
             f"({format_interval(best.get('ci_low'), best.get('ci_high'))})."
         )
+    if comparison.learning is not None:
+        measure = find_measure(comparison.measure, comparison.kind)
+        lines += say_learning(comparison.learning, measure)
     return [*lines, *comparison.notes]
 
 

@@ -1,4 +1,4 @@
-"""Curves of several models together: ROC, calibration, learning curve.
+"""Curves of several models together: ROC, calibration.
 
 Step in the line: summary of a comparison -> **figures** -> HTML.
 """
@@ -14,7 +14,6 @@ from smalldata.report.figures.grammar import (
     diagonal,
     figure,
     legend_columns,
-    quantitative,
     square_axis,
     tooltip,
 )
@@ -26,14 +25,14 @@ FADED = {"condition": {"test": "c < 0 || datum.c == c", "value": 1}, "value": 0.
 ONE_CLASS = [{"filter": "datum.k == k"}, {"calculate": "drawn[datum.c]", "as": "model"}]
 
 
-def _model_colour(names: list[str], *, array: str = "drawn") -> Spec:
+def _model_colour(names: list[str]) -> Spec:
     return {
         "field": "c",
         "type": "ordinal",
         "scale": {"domain": list(range(len(names))), "range": CLASS_COLOURS[: len(names)]},
         "legend": {
             "title": None,
-            "labelExpr": f"{array}[datum.value]",
+            "labelExpr": "drawn[datum.value]",
             "columns": legend_columns(names),
             "symbolType": "stroke",
             "symbolStrokeWidth": 4,
@@ -186,80 +185,3 @@ def _calibration(page: Figures, colour: Spec, one: str, left_out: str) -> None:
             f"can be taken at their word.{left_out}",
         )
     )
-
-
-def draw_learning_curve(page: Figures, summary: dict[str, Any]) -> None:
-    """Draw the score against the number of training samples."""
-    primary = summary["measure"]["name"]
-    ranked = [cell for cell in summary["cells"] if cell["rank"] is not None]
-    names = list(dict.fromkeys(_family(cell) for cell in ranked))[: len(CLASS_COLOURS)]
-    rows = []
-    for cell in ranked:
-        score = cell["scores"][primary]
-        size = cell["n_train"] if cell["train_size"] is None else cell["train_size"]
-        if _family(cell) in names and size is not None:
-            rows.append(
-                {
-                    "c": names.index(_family(cell)),
-                    "size": size,
-                    "mean": score["mean"],
-                    "low": score["mean"] if score["low"] is None else score["low"],
-                    "high": score["mean"] if score["high"] is None else score["high"],
-                }
-            )
-    page["params"]["families"] = names
-    page["datasets"]["learning"] = dataset(
-        rows,
-        {
-            "c": "Model",
-            "size": "Training samples",
-            "mean": "Mean",
-            "low": "Interval from",
-            "high": "Interval to",
-        },
-        lookups={"c": "families"},
-    )
-    colour = _model_colour(names, array="families")
-    x = quantitative("size", "Training samples")
-    title = summary["measure"]["title"]
-    page["figures"].append(
-        figure(
-            "learning",
-            "Learning curve",
-            {
-                "height": 320,
-                "data": data("learning"),
-                "transform": [{"calculate": "families[datum.c]", "as": "model"}],
-                "encoding": {"x": x, "color": colour},
-                "layer": [
-                    {
-                        "mark": {"type": "area", "opacity": 0.1},
-                        "encoding": {"y": quantitative("low", title), "y2": {"field": "high"}},
-                    },
-                    {
-                        "mark": {
-                            "type": "line",
-                            "strokeWidth": 2.2,
-                            "point": {"size": 60, "filled": True},
-                        },
-                        "encoding": {
-                            "y": quantitative("mean", title),
-                            "tooltip": tooltip(
-                                ("model", "Model", "text"),
-                                ("size", "Training samples", "d"),
-                                ("mean", title, ".3f"),
-                            ),
-                        },
-                    },
-                ],
-            },
-            table="learning",
-            params=["families"],
-            caption="The same test folds, with more and more training samples. A curve that still "
-            "rises asks for more data.",
-        )
-    )
-
-
-def _family(cell: dict[str, Any]) -> str:
-    return f"{cell['model']} ({cell['settings']})" if cell["settings"] else str(cell["model"])

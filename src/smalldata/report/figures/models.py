@@ -24,7 +24,8 @@ from smalldata.report.figures.grammar import (
     rows_height,
     tooltip,
 )
-from smalldata.report.figures.model_curves import draw_learning_curve, draw_model_curves
+from smalldata.report.figures.learning import draw_learning_curves
+from smalldata.report.figures.model_curves import draw_model_curves
 from smalldata.report.plain import short_label
 
 
@@ -54,8 +55,8 @@ def comparison_figures(summary: dict[str, Any]) -> Figures:
         draw_agreement(page, summary["agreement"], lines)
     if summary["curves"].get("labels"):
         draw_model_curves(page, summary["curves"])
-    if len({cell["train_size"] for cell in summary["cells"] if cell["rank"] is not None}) > 1:
-        draw_learning_curve(page, summary)
+    if summary["learning"]:
+        draw_learning_curves(page, summary)
     _seconds(page, summary)
     return page
 

@@ -1,0 +1,206 @@
+"""The learning curves: scores at numbers of training samples, and the laws fitted to them.
+
+Step in the line: summary of a comparison -> **figure** -> HTML.
+"""
+
+from typing import Any
+
+from smalldata.report.figures.grammar import (
+    CLASS_COLOURS,
+    GRID_OPACITY,
+    INK,
+    Figures,
+    Spec,
+    data,
+    dataset,
+    figure,
+    legend_columns,
+    quantitative,
+    tooltip,
+)
+
+ALL_CURVES = -1
+"""Value of the signal ``f`` at which no curve is picked out."""
+
+MEASURED, FITTED, JOINED = 0, 1, 2
+"""Kinds of rows: a score, a point of a law, a score of a curve without a law."""
+
+FADED = {"condition": {"test": "f < 0 || datum.c == f", "value": 1}, "value": 0.12}
+BAND = {
+    "condition": [
+        {"test": "datum.c == f", "value": 0.22},
+        {"test": "f < 0", "value": 0.09},
+    ],
+    "value": 0.02,
+}
+
+
+def draw_learning_curves(page: Figures, summary: dict[str, Any]) -> None:
+    """Draw the score against the number of training samples, with the fitted laws."""
+    learning = summary["learning"]
+    curves = [curve for curve in learning["curves"] if curve["points"]][: len(CLASS_COLOURS)]
+    if not curves:
+        return
+    names = [curve["label"] for curve in curves]
+    page["params"] |= {"families": names, "kinds": ["measured", "fitted"]}
+    page["datasets"]["learning"] = dataset(
+        _rows(curves),
+        {
+            "c": "Model",
+            "kind": "Kind",
+            "size": "Training samples",
+            "mean": "Score",
+            "low": "Interval from",
+            "high": "Interval to",
+            "most": "",
+            "joined": "",
+        },
+        lookups={"c": "families", "kind": "kinds"},
+    )
+    if len(names) > 1:
+        page["controls"]["f"] = {
+            "label": "Model",
+            "options": [
+                {"value": ALL_CURVES, "text": "all"},
+                *({"value": c, "text": name} for c, name in enumerate(names)),
+            ],
+        }
+    caption = "The same test folds with more and more training samples, and 95 % intervals."
+    if learning["has_laws"]:
+        caption = (
+            "The same test folds with more and more training samples. Dots: measured, with "
+            "corrected 95 % intervals. Lines: fitted laws with their bands, dashed beyond what was "
+            f"measured, up to {learning['times']} the largest number."
+        )
+    page["figures"].append(
+        figure(
+            "learning",
+            "Learning curves",
+            _spec(curves, names, summary["measure"]["title"]),
+            table="learning",
+            params=["families", "kinds"],
+            controls={"f": ALL_CURVES},
+            caption=caption,
+        )
+    )
+
+
+def _rows(curves: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    rows = []
+    for c, curve in enumerate(curves):
+        law = curve["law"]
+        most = curve["points"][-1]["size"]
+        for kind, points in ((MEASURED, curve["points"]), (FITTED, law["line"] if law else [])):
+            for point in points:
+                ends = {
+                    key: point["mean"] if point[key] is None else point[key]
+                    for key in ("low", "high")
+                }
+                rows.append(
+                    {
+                        "c": c,
+                        "kind": kind,
+                        "size": point["size"],
+                        "mean": float(f"{point['mean']:.5g}"),
+                        **{key: float(f"{value:.5g}") for key, value in ends.items()},
+                        "most": most,
+                        "joined": int(law is None),
+                    }
+                )
+    return rows
+
+
+def _spec(curves: list[dict[str, Any]], names: list[str], title: str) -> Spec:
+    sizes = sorted({point["size"] for curve in curves for point in curve["points"]})
+    ahead = sorted({curve["law"]["reach"]["size"] for curve in curves if curve["law"]})
+    x = {
+        "field": "size",
+        "type": "quantitative",
+        "scale": {"type": "log", "nice": False, "padding": 8},
+        "axis": {
+            "title": "Training samples",
+            "values": [*sizes, *(2 * size for size in sizes if 2 * size > sizes[-1]), *ahead],
+            "format": "d",
+            "gridOpacity": GRID_OPACITY,
+        },
+    }
+    colour = {
+        "field": "c",
+        "type": "ordinal",
+        "scale": {"domain": list(range(len(names))), "range": CLASS_COLOURS[: len(names)]},
+        "legend": {
+            "title": None,
+            "labelExpr": "families[datum.value]",
+            "columns": legend_columns(names),
+            "symbolType": "stroke",
+            "symbolStrokeWidth": 4,
+        },
+    }
+    line: Spec = {"type": "line", "strokeWidth": 2.2, "interpolate": "monotone"}
+    told = tooltip(
+        ("model", "Model", "text"),
+        ("size", "Training samples", "d"),
+        ("mean", title, ".3f"),
+        ("low", "Interval from", ".3f"),
+        ("high", "Interval to", ".3f"),
+    )
+    mean, low = quantitative("mean", title), quantitative("low", title)
+    drawn = "datum.kind == 1 || datum.joined == 1"
+    layers: list[Spec] = [
+        {
+            "transform": [{"filter": drawn}],
+            "mark": {"type": "area"},
+            "encoding": {"y": low, "y2": {"field": "high"}, "opacity": BAND},
+        },
+        {
+            "transform": [{"filter": f"({drawn}) && datum.size <= datum.most"}],
+            "mark": line,
+            "encoding": {"y": mean, "opacity": FADED},
+        },
+        {
+            "transform": [{"filter": "datum.kind == 1 && datum.size >= datum.most"}],
+            "mark": {**line, "strokeDash": [5, 4]},
+            "encoding": {"y": mean, "opacity": FADED, "tooltip": told},
+        },
+        {
+            "transform": [{"filter": "datum.kind == 0"}],
+            "mark": {"type": "rule", "strokeWidth": 1.2},
+            "encoding": {
+                "y": low,
+                "y2": {"field": "high"},
+                "opacity": {
+                    "condition": [
+                        {"test": "datum.c == f", "value": 1},
+                        {"test": "f < 0", "value": 0.4},
+                    ],
+                    "value": 0.05,
+                },
+            },
+        },
+        {
+            "transform": [{"filter": "datum.kind == 0"}],
+            "mark": {"type": "point", "size": 60, "filled": True},
+            "encoding": {"y": mean, "opacity": FADED, "tooltip": told},
+        },
+    ]
+    if ahead:
+        layers.append(
+            {
+                "data": {"values": [{"size": sizes[-1]}]},
+                "mark": {"type": "rule", "strokeDash": [2, 3], "opacity": 0.5, "color": INK},
+                "encoding": {"x": x},
+            }
+        )
+    model = {"calculate": "families[datum.c]", "as": "model"}
+    return {
+        "height": 360,
+        "layer": [
+            {
+                "data": data("learning"),
+                "transform": [model],
+                "encoding": {"x": x, "color": colour},
+                "layer": layers[:5],
+            },
+            *layers[5:],
+        ],
+    }

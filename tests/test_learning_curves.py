@@ -1,0 +1,555 @@
+"""Learning curves of a comparison: the oracle are laws and crossings that the scores were made of;
+and what is said of them, rule by rule."""
+
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from report_cells import HOSTILE, make_record, make_toy_task
+from smalldata.comparison import compare
+from smalldata.learning import Contest, Estimate, Lead
+from smalldata.measures import find_measure
+from smalldata.report import index_html, print_comparison
+from smalldata.report.learning import say_contest, say_curve, say_learning, say_payoff
+from smalldata.results import Score
+from smalldata.significance import corrected_interval, corrected_test
+from smalldata.table import to_plain
+from smalldata.task import TaskKind
+from test_comparison import MEASURE, failing, toy_record
+from test_report import Page
+
+NETWORK = "smalldata.models.networks.mlp.MLP"
+SIZES = (20, 40, 80, 150)
+
+
+def cell(model, size, scores, *, kind=TaskKind.BINARY, network=None, **changes):
+    """A finished cell whose folds have these scores on the primary measure."""
+    record = toy_record(model, kind=kind, train_size=size, **changes)
+    folds = []
+    for fold, score in zip(record.folds, scores, strict=True):
+        told = {**fold.scores, MEASURE[kind]: Score(value=float(score))}
+        folds.append(dataclasses.replace(fold, scores=told))
+    network = model == "mlp" if network is None else network
+    target = NETWORK if network else f"smalldata.models.{model}.Learner"
+    identity = {**record.identity, "learner": {"_target_": target}}
+    return dataclasses.replace(record, folds=tuple(folds), identity=identity)
+
+
+def n_folds():
+    return len(toy_record("knn").folds)
+
+
+def curve(model, law, *, sizes=SIZES, spread=0.02, seed=0, **changes):
+    """Cells of one model; folds are hard or easy for all models and sizes alike."""
+    J = n_folds()
+    shared = np.random.default_rng(99).normal(scale=spread, size=J)
+    own = np.random.default_rng([seed, *map(ord, model)])
+    cells = []
+    for size in sizes:
+        noise = shared + own.normal(scale=spread / 4, size=J)
+        cells.append(cell(model, size, law(size) + noise - noise.mean(), **changes))
+    return cells
+
+
+def learning(records, **options):
+    return compare(records, **options).learning
+
+
+def quick(n):
+    return 0.80 - 1.0 / n
+
+
+def slow(n):
+    return 0.90 - 10.0 / n  # meets the quick one at 90
+
+
+AUC = find_measure("roc_auc", TaskKind.BINARY)
+RMSE = find_measure("rmse", TaskKind.REGRESSION)
+
+
+# ---------------------------------------------------------------- curves and laws
+
+
+def test_points_are_the_rows_of_the_table_and_the_law_is_the_one_they_follow():
+    found = compare(curve("svm", quick) + curve("mlp", slow))
+    network, other = found.learning.curves
+    assert (network.label, other.label) == ("mlp", "svm")
+    assert (network.is_network, other.is_network) == (True, False)
+    rows = {
+        row.train_size: row
+        for row in found.rows
+        if row.model == "svm" and row.measure == found.measure
+    }
+    assert [point.size for point in other.points] == list(SIZES)
+    for point in other.points:
+        row = rows[point.size]
+        assert (point.mean, point.low, point.high) == (row.mean, row.ci_low, row.ci_high)
+    assert other.law.a.value == pytest.approx(0.80, abs=2e-3)
+    assert other.law.b.value == pytest.approx(1.0, rel=0.05)
+    assert other.law.c.value == pytest.approx(1.0, rel=0.02)
+    assert network.law.reach.size == 600
+    assert network.law.reach.mean == pytest.approx(slow(600), abs=1e-3)
+    assert network.law.doubled.size == 300
+    assert network.law.doubled.mean == pytest.approx(slow(300), abs=1e-3)
+
+
+def test_every_number_of_a_law_lies_within_its_interval():
+    for one in learning(curve("svm", quick) + curve("mlp", slow)).curves:
+        for number in (one.law.a, one.law.b, one.law.c, one.gain):
+            assert number.low <= number.value <= number.high
+        for point in (*one.law.line, one.law.doubled, one.law.reach):
+            assert 0 <= point.low <= point.mean <= point.high <= 1
+        sizes = [point.size for point in one.law.line]
+        assert sizes == sorted(set(sizes))
+        assert {20, 150, 600} <= set(sizes) <= set(range(20, 601))
+
+
+def test_the_band_at_a_measured_size_is_about_the_corrected_interval_there():
+    """With small noise the fitted law moves as the scores do."""
+    records = curve("svm", quick, spread=0.03)
+    (found,) = learning(records).curves
+    at = next(point for point in found.law.line if point.size == 150)
+    measured = found.points[-1]
+    assert at.high - at.low == pytest.approx(measured.high - measured.low, rel=0.15)
+
+
+def test_gain_is_the_corrected_test_of_the_ends():
+    records = curve("svm", quick)
+    (found,) = learning(records).curves
+    ends = [[fold.scores["roc_auc"].value for fold in records[i].folds] for i in (-1, 0)]
+    test = corrected_test(*ends, ratio=records[0].test_train_ratio)
+    assert found.gain == Estimate(value=test.difference, low=test.low, high=test.high)
+
+
+def test_the_same_records_in_any_order_give_the_same_numbers():
+    records = curve("svm", quick) + curve("mlp", slow) + curve("knn", lambda n: 0.7)
+    one = learning(records)
+    assert learning(records) == one
+    other = learning(records[::-1])
+    assert [c.label for c in other.curves] == [c.label for c in one.curves]
+    for a, b in zip(one.curves, other.curves, strict=True):
+        assert (a.points, a.gain) == (b.points, b.gain)
+        assert a.law.a.value == b.law.a.value
+
+
+def test_errors_fall():
+    def rmse(n):
+        return 1.0 + 8.0 / n**0.5
+
+    records = curve("svm", rmse, kind=TaskKind.REGRESSION)
+    records += curve("knn", lambda n: 2.0 + 4.0 / n**0.5, kind=TaskKind.REGRESSION)
+    found = learning(records)
+    assert [one.label for one in found.curves] == ["svm", "knn"]  # the lower error with 150 samples
+    assert found.curves[0].law.a.value == pytest.approx(1.0, abs=0.05)
+    assert found.curves[0].law.reach.mean == pytest.approx(rmse(600), rel=0.01)
+    assert found.curves[0].gain.value < 0
+    assert "gets better" in say_curve(found.curves[0], RMSE)[0]
+    (pair,) = found.pairs  # 1 + 8/sqrt(n) = 2 + 4/sqrt(n) at n = 16
+    assert [lead.leader for lead in pair.leads] == ["svm"]
+
+
+# ---------------------------------------------------------------- crossings
+
+
+def test_a_crossing_within_the_measured_sizes():
+    found = learning(curve("svm", quick, spread=0.004) + curve("mlp", slow, spread=0.004))
+    (contest,) = found.networks
+    assert (contest.first, contest.rivals) == ("mlp", ("svm",))
+    assert (contest.fewest, contest.most, contest.reach) == (20, 150, 600)
+    assert contest.crossing.value == pytest.approx(90, rel=0.03)
+    assert contest.crossing.low < 90 < contest.crossing.high
+    assert [lead.leader for lead in contest.leads] == ["svm", "mlp"]
+    said = say_payoff(contest)
+    assert said.startswith("Deep learning (mlp) pays from about ")
+    assert f"95 % interval {contest.leads[0].stop} to {contest.leads[1].start}" in said
+    assert "with fewer, svm is ahead" in said
+
+
+def test_a_crossing_that_is_foretold():
+    def late(n):
+        return 0.90 - 2.6 * n**-0.6  # meets the quick one at 211
+
+    found = learning(curve("svm", quick, spread=0.002) + curve("mlp", late, spread=0.002))
+    (contest,) = found.networks
+    assert contest.crossing.value == pytest.approx(211, rel=0.05)
+    said = " ".join(say_learning(found, AUC))
+    assert "Deep learning (mlp) would pay from about " in said
+    assert "The largest number measured is 150." in said
+    assert "not as a result" in said
+
+
+def test_a_crossing_beyond_four_times_the_largest_size_is_not_foretold():
+    def later(n):
+        return 0.90 - 90.0 / (n + 60)  # meets the quick one at about 830
+
+    found = learning(curve("svm", quick, spread=0.001) + curve("mlp", later, spread=0.001))
+    (contest,) = found.networks
+    assert contest.crossing is None
+    assert contest.reach == 600
+    assert all(lead.stop <= 600 for lead in contest.leads)
+    assert not any(lead.of_first for lead in contest.leads)
+    said = say_payoff(contest)
+    assert "does not pay" in said
+    assert not set(range(601, 5000)) & {int(word) for word in said.split() if word.isdigit()}
+
+
+def test_noise_tells_nothing_and_says_so():
+    records = curve("svm", quick, spread=0.2) + curve("mlp", lambda n: quick(n) + 0.001, spread=0.2)
+    (contest,) = learning(records).networks
+    assert contest.leads == ()
+    assert contest.crossing is None
+    said = say_payoff(contest)
+    assert "cannot be told at any number between 20 and 600" in said
+    assert "beyond it nothing is said" in said
+
+
+def test_a_network_must_beat_every_other_model():
+    rival = curve("knn", lambda n: 0.95 - 1.0 / n, spread=0.004)
+    records = curve("svm", quick, spread=0.004) + curve("mlp", slow, spread=0.004) + rival
+    found = learning(records)
+    (contest,) = found.networks
+    assert set(contest.rivals) == {"svm", "knn"}
+    assert {lead.leader for lead in contest.leads} == {"knn"}
+    assert "does not pay at any number" in say_payoff(contest)
+    assert len(found.pairs) == 3
+
+
+def test_dummy_is_no_rival():
+    records = curve("mlp", slow) + curve("dummy", lambda n: 0.5)
+    found = learning(records)
+    assert found.networks == found.pairs == ()
+    assert {one.label for one in found.curves} == {"mlp", "dummy"}
+    assert "no other model with a fitted curve" in " ".join(say_learning(found, AUC))
+
+
+def test_each_network_is_asked_for_itself():
+    records = curve("mlp", slow, spread=0.004) + curve("svm", quick, spread=0.004)
+    records += curve("resnet", lambda n: slow(n) - 0.3, network=True, spread=0.004)
+    found = learning(records)
+    assert [contest.first for contest in found.networks] == ["mlp", "resnet"]
+    assert all(contest.rivals == ("svm",) for contest in found.networks)
+    said = say_learning(found, AUC)
+    assert said[0].startswith("Deep learning (mlp) pays from about")
+    assert said[1].startswith("Deep learning (resnet) does not pay")
+
+
+# ---------------------------------------------------------------- what there is no law of
+
+
+def test_one_size_is_no_curve():
+    assert learning([toy_record("svm"), toy_record("knn")]) is None
+    assert learning([toy_record("svm", train_size=20), toy_record("knn", train_size=40)]) is None
+
+
+def test_three_sizes_are_drawn_but_not_fitted():
+    found = learning(curve("svm", quick, sizes=SIZES[:3]) + curve("mlp", slow, sizes=SIZES[:3]))
+    for one in found.curves:
+        assert one.law is None
+        assert len(one.points) == 3
+        assert "at least 4 numbers of training samples" in one.reason
+        assert "there are scores at 3" in one.reason
+        assert one.gain is not None
+    assert found.networks == found.pairs == ()
+    said = " ".join(say_learning(found, AUC))
+    assert "From how many samples deep learning (mlp) pays is not said" in said
+
+
+def test_all_training_rows_count_as_the_size_they_are():
+    full = cell("svm", None, np.full(n_folds(), 0.81))
+    n_train = round(np.mean([fold.n_train for fold in full.folds]))
+    found = learning([*curve("svm", quick, sizes=(10, 20, 30)), full])
+    (one,) = found.curves
+    assert [point.size for point in one.points] == [10, 20, 30, n_train]
+    assert one.law is not None
+    assert one.law.reach.size == 4 * n_train
+
+
+def test_a_size_that_was_run_twice_counts_once():
+    full = cell("svm", None, np.full(n_folds(), 0.81))
+    n_train = round(np.mean([fold.n_train for fold in full.folds]))
+    (one,) = learning([*curve("svm", quick, sizes=(10, 20, n_train)), full]).curves
+    assert [point.size for point in one.points] == [10, 20, n_train]
+    assert one.points[-1].mean == pytest.approx(0.81)
+    assert one.law is None
+
+
+def test_failed_and_skipped_cells_leave_a_gap_with_its_reason():
+    records = curve("mlp", slow, sizes=(20, 40, 80, 120, 150)) + curve("svm", quick)
+    records[1] = failing(records[1], reason="no memory")
+    skipped = dataclasses.replace(
+        records[4], folds=(), skipped="takes at most 5 features", identity={"skipped": 1}
+    )
+    records[4] = skipped
+    found = {one.label: one for one in learning(records).curves}
+    gaps = {gap.size: gap.reason for gap in found["mlp"].missing}
+    assert set(gaps) == {40, 150}
+    assert "no memory" in gaps[40]
+    assert gaps[150] == "takes at most 5 features"
+    assert found["mlp"].law is None
+    assert "there are scores at 3" in found["mlp"].reason
+    assert found["svm"].law is not None
+
+
+def test_models_meet_where_both_were_measured():
+    records = curve("mlp", slow, sizes=(40, 60, 80, 100), spread=0.004)
+    records += curve("svm", quick, spread=0.004)
+    (contest,) = learning(records).networks
+    assert (contest.fewest, contest.most, contest.reach) == (40, 100, 400)
+
+
+def test_one_test_fold_has_no_law():
+    records = []
+    for size in SIZES:
+        record = cell("svm", size, np.full(n_folds(), quick(size)))
+        records.append(dataclasses.replace(record, folds=record.folds[:1], n_planned=1))
+    (one,) = learning(records).curves
+    assert one.law is None
+    assert "one test fold" in one.reason
+    assert one.gain is None
+
+
+def test_two_folds_give_wide_but_finite_intervals():
+    records = []
+    for i, record in enumerate(curve("svm", quick)):
+        folds = record.folds[:2]
+        records.append(
+            dataclasses.replace(
+                record, folds=folds, n_planned=2, identity={**record.identity, "i": i}
+            )
+        )
+    (one,) = learning(records).curves
+    numbers = [one.law.a.low, one.law.a.high, one.law.reach.low, one.law.reach.high]
+    assert all(math.isfinite(number) for number in numbers)
+    assert one.law.reach.high - one.law.reach.low > 0.05
+
+
+def test_the_best_trial_of_a_sweep_has_no_curve():
+    records = [
+        dataclasses.replace(one, identity={**one.identity, "optimistic": True, "sweep": "s"})
+        for one in curve("svm", quick)
+    ]
+    found = learning([*records, *curve("knn", quick)])
+    assert [one.label for one in found.curves] == ["knn"]
+
+
+# ---------------------------------------------------------------- curves that do not rise
+
+
+def test_a_ceiling_is_named_and_not_extrapolated():
+    records = [cell("svm", size, np.ones(n_folds())) for size in SIZES]
+    (one,) = learning(records).curves
+    assert (one.law.b.value, one.law.reach.mean, one.law.reach.low) == (0, 1, 1)
+    (said,) = say_curve(one, AUC)
+    assert said == (
+        "svm reaches the best possible ROC AUC with 20 training samples (1.000 to 1.000): more "
+        "cannot raise it."
+    )
+
+
+def test_a_flat_curve_says_that_nothing_is_clear():
+    (one,) = learning(curve("svm", lambda n: 0.7)).curves
+    assert "does not clearly change from 20 to 150" in say_curve(one, AUC)[0]
+    assert one.law.reach.mean == pytest.approx(0.7, abs=0.02)
+
+
+def test_a_curve_that_falls_is_fitted_flat_and_says_so():
+    (one,) = learning(curve("svm", lambda n: 0.9 - n / 1000, spread=0.004)).curves
+    assert one.law.b.value == 0
+    said = say_curve(one, AUC)
+    assert "svm gets worse from 20 to 150 training samples (ROC AUC −0.130" in said[0]
+    assert "cannot turn back" in said[0]
+
+
+def test_twice_the_samples_are_said_with_intervals():
+    (one,) = learning(curve("svm", quick)).curves
+    said = say_curve(one, AUC)[1]
+    low, high = (
+        corrected_interval(
+            [fold.scores["roc_auc"].value for fold in curve("svm", quick)[-1].folds], ratio=0.25
+        ).low,
+        one.law.doubled.high,
+    )
+    assert f"({low:.3f} to " in said
+    assert f" to {high:.3f}), if its curve goes on as fitted." in said
+    assert said.startswith("Twice the samples (300) would bring svm from 0.793 (")
+
+
+# ---------------------------------------------------------------- sentences, rule by rule
+
+
+def contest(*leads, crossing=None, rivals=("svm", "knn"), most=150):
+    return Contest(
+        first="mlp",
+        rivals=rivals,
+        fewest=20,
+        most=most,
+        reach=600,
+        leads=tuple(
+            Lead(leader="mlp" if first else "svm", of_first=first, start=start, stop=stop)
+            for first, start, stop in leads
+        ),
+        crossing=crossing,
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (contest(), "Whether deep learning (mlp) pays cannot be told at any number between"),
+        (
+            contest((True, 20, 600)),
+            "Deep learning (mlp) pays at any number between 20 and 600 training samples: it is "
+            "ahead of every other model.",
+        ),
+        (
+            contest((False, 20, 600)),
+            "Deep learning (mlp) does not pay at any number between 20 and 600 training samples: "
+            "svm is ahead.",
+        ),
+        (
+            contest((True, 120, 600), rivals=("svm",)),
+            "Deep learning (mlp) pays with 120 training samples or more, up to 600: it is ahead "
+            "of svm. With fewer it cannot be told.",
+        ),
+        (
+            contest((True, 220, 600)),
+            "Deep learning (mlp) would pay with 220 training samples or more, up to 600: by the "
+            "fitted curves it would be ahead of every other model.",
+        ),
+        (
+            contest((False, 20, 85)),
+            "Deep learning (mlp) does not pay with up to 85 training samples: svm is ahead. "
+            "Whether it does with more, up to 600, cannot be told.",
+        ),
+        (
+            contest((True, 20, 85)),
+            "Deep learning (mlp) pays with up to 85 training samples: it is ahead of every other "
+            "model.",
+        ),
+        (
+            contest((False, 30, 85)),
+            "Deep learning (mlp) does not pay between 30 and 85 training samples: svm is ahead. "
+            "With fewer or more it cannot be told.",
+        ),
+        (
+            contest(
+                (False, 20, 60), (True, 140, 600), crossing=Estimate(value=95.4, low=60, high=140)
+            ),
+            "Deep learning (mlp) pays from about 95 training samples (95 % interval 60 to 140) "
+            "on; with fewer, svm is ahead.",
+        ),
+        (
+            contest(
+                (False, 20, 180), (True, 520, 600), crossing=Estimate(value=310, low=180, high=520)
+            ),
+            "Deep learning (mlp) would pay from about 310 training samples (95 % interval 180 to "
+            "520) on; with fewer, svm is ahead. The largest number measured is 150.",
+        ),
+        (
+            contest((False, 20, 60), (True, 140, 600)),
+            "Deep learning (mlp) pays from some number of training samples between 60 and 140 on",
+        ),
+        (
+            contest(
+                (True, 20, 60), (False, 140, 600), crossing=Estimate(value=95, low=60, high=140)
+            ),
+            "Deep learning (mlp) pays up to about 95 training samples (95 % interval 60 to 140); "
+            "with more, svm is ahead.",
+        ),
+        (
+            contest((False, 20, 60), (True, 80, 140), (False, 300, 600)),
+            "Deep learning (mlp) is behind svm between 20 and 60, ahead between 80 and 140 and "
+            "behind svm between 300 and 600; elsewhere between 20 and 600 training samples it "
+            "cannot be told.",
+        ),
+    ],
+)
+def test_what_is_said_of_a_network(given, said):
+    assert say_payoff(given).startswith(said)
+
+
+def test_what_is_said_of_a_pair():
+    assert say_contest(contest()) == "cannot be told"
+    assert say_contest(contest((False, 20, 60), (True, 140, 600))) == (
+        "svm between 20 and 60; mlp between 140 and 600"
+    )
+
+
+def test_without_a_network_the_command_is_named():
+    said = say_learning(learning(curve("svm", quick)), AUC)
+    assert "add model=mlp" in said[0]
+
+
+# ---------------------------------------------------------------- page, screen, files
+
+
+def test_the_page_answers_before_it_draws():
+    task = make_toy_task()
+    records = [
+        make_record(
+            task,
+            model,
+            train_size=size,
+            identity={"learner": {"_target_": target}, "size": size},
+        )
+        for model, target in (("mlp", NETWORK), ("svm", "x"), ("dummy", "y"))
+        for size in (10, 20, 30, 44)
+    ]
+    comparison = compare(records)
+    page = Page(index_html(comparison, records, task=task))
+    sentences = say_learning(comparison.learning, AUC)
+    short = page.text.split("What was asked")[0]
+    assert "How much data deep learning needs" in short
+    for said in sentences:
+        assert said in page.text
+    drawn = page.data["datasets"]["learning"]["data"]
+    measured = [i for i, kind in enumerate(drawn["kind"]) if kind == 0]
+    assert len(measured) == 12
+    fitted = [drawn["size"][i] for i, kind in enumerate(drawn["kind"]) if kind == 1]
+    assert (min(fitted), max(fitted)) == (10, 176)
+    assert {"learning-table", "crossings-table"} <= {
+        attrs.get("data-download-table") for _, attrs in page.tags
+    }
+
+
+def test_without_several_sizes_the_page_has_no_such_section():
+    task = make_toy_task()
+    records = [make_record(task, model) for model in ("linear", "knn")]
+    page = Page(index_html(compare(records), records, task=task))
+    assert "Learning curves" not in page.text
+    assert "learning" not in page.data["datasets"]
+
+
+def test_hostile_names_stay_text():
+    task = make_toy_task(hostile=True)
+    records = [
+        make_record(
+            task,
+            "linear",
+            train_size=size,
+            identity={"size": size, "name": name},
+            settings={name: 1},
+        )
+        for name in HOSTILE[:3]
+        for size in (10, 20, 30, 44)
+    ]
+    html = index_html(compare(records), records, task=task)
+    for name in HOSTILE[:2]:
+        assert name not in html
+
+
+def test_the_screen_and_the_file_hold_the_same(capsys):
+    comparison = compare(curve("svm", quick, spread=0.004) + curve("mlp", slow, spread=0.004))
+    print_comparison(comparison, Console(highlight=False, width=200))
+    shown = " ".join(capsys.readouterr().out.split())
+    for said in say_learning(comparison.learning, AUC):
+        assert said in shown
+    told = json.loads(json.dumps(to_plain(comparison), allow_nan=False))["learning"]
+    assert [one["label"] for one in told["curves"]] == ["mlp", "svm"]
+    crossing = comparison.learning.networks[0].crossing
+    assert told["networks"][0]["crossing"] == dataclasses.asdict(crossing)
+    assert told["curves"][0]["law"]["reach"]["size"] == 600
