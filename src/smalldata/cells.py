@@ -5,7 +5,8 @@ Step in the line: task + learner + splits -> **empty record** -> fold results.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +18,7 @@ from smalldata.errors import ConfigError, SplitError
 from smalldata.learner import Learner
 from smalldata.measures import Measure
 from smalldata.models import load_learner, load_space
+from smalldata.models.files import file_fields, file_keys
 from smalldata.preprocess import Preprocessing, Ranker
 from smalldata.resampling import check_train_size
 from smalldata.results import RESULTS_VERSION, SCHEMA_VERSION, RunRecord, Splits
@@ -189,8 +191,7 @@ def make_record(
         train_size=train_size,
         settings=settings,
         environment=describe_environment(),
-        skipped=learner.traits.refusal(task.info)
-        or _refuse_ranking(learner, preprocessing, selector),
+        skipped=_refusal(task, learner, preprocessing, selector),
     )
 
 
@@ -213,6 +214,29 @@ def _check_together(
             "preprocess.select=shap ranks by the values of the model, which tuning changes; "
             "set tune=none, or preprocess.select=linear or univariate."
         )
+
+
+def _refusal(
+    task: Task, learner: Learner, preprocessing: Preprocessing, selector: Selector | None
+) -> str:
+    """Say why the cell is skipped; "" if it is not."""
+    info = replace(task.info, n_features=_count_given(task, preprocessing, selector))
+    own = getattr(learner, "refusal", None)
+    return (
+        learner.traits.refusal(info)
+        or ("" if own is None else str(own(info)))
+        or _refuse_ranking(learner, preprocessing, selector)
+    )
+
+
+def _count_given(task: Task, preprocessing: Preprocessing, selector: Selector | None) -> int:
+    """Count the features a model is fitted on: all of them also where it ranks them itself."""
+    ranking: str | None = preprocessing.select
+    kept = preprocessing.k
+    if selector is not None:
+        told = selector.describe()
+        ranking, kept = told.get("ranking"), max(told.get("sizes", [task.n_features]))
+    return task.n_features if kept is None or ranking == "shap" else min(kept, task.n_features)
 
 
 def _refuse_ranking(
@@ -255,6 +279,7 @@ def make_identity(
         "learner": {
             "_target_": f"{kind.__module__}.{kind.__qualname__}",
             **plain(learner_values(learner)),
+            **file_keys(learner),
         },
         "preprocessing": plain(asdict(preprocessing)),
         "tuning": None if tuner is None else plain(tuner.describe()),
@@ -277,6 +302,9 @@ def make_settings(
     if model in catalogue.names("model"):
         usual = learner_values(load_learner(model))
     changed = {key: value for key, value in values.items() if usual.get(key, usual) != value}
+    for key in file_fields(learner):
+        if (path := getattr(learner, key)) is not None:
+            changed[key] = Path(path).name
     for key, value in asdict(preprocessing).items():
         if value != getattr(PLAIN, key):
             changed[key] = value
@@ -299,9 +327,12 @@ def _has_own_space(tuner: Tuner, model: str, kind: TaskKind) -> bool:
 
 
 def learner_values(learner: Learner) -> dict[str, Any]:
-    """Return a learner's hyperparameters as plain values, lists as tuples."""
+    """Return a learner's hyperparameters as plain values, lists as tuples; no paths of files.
+
+    A fold is rebuilt from them, wherever its files lie by then.
+    """
     values: dict[str, Any] = frozen(plain(asdict(learner)))  # type: ignore[call-overload]
-    return values
+    return {key: value for key, value in values.items() if key not in file_fields(learner)}
 
 
 def describe_environment() -> dict[str, Any]:

@@ -85,6 +85,7 @@ class ModelSchema:
     learner: dict[str, Any] = field(default_factory=dict)
     space: dict[str, Any] = field(default_factory=dict)
     trials: int | None = None
+    needs: str | None = None
 
 
 @dataclass
@@ -131,6 +132,7 @@ class RunSchema:
     seed: int = 0
     n_jobs: int | None = None
     device: Device = Device.auto
+    checkpoint: str | None = None
     outputs: str = "outputs"
     dry_run: bool = False
     sweep: SweepSchema = field(default_factory=SweepSchema)
@@ -292,6 +294,7 @@ def _typed(plain: dict[str, Any]) -> RunConfig:
         raise ConfigError(f"seed must not be negative; got {seed}.")
     if n_jobs is not None and n_jobs < 1 and n_jobs != -1:
         raise ConfigError(f"n_jobs must be at least 1, or null for every core; got {n_jobs}.")
+    plain = _with_checkpoint(plain)
     model = plain["model"]
     if safe_name(model["name"]) != model["name"]:  # it names a folder
         raise ConfigError(
@@ -328,6 +331,21 @@ def _typed(plain: dict[str, Any]) -> RunConfig:
         sweep=_sweep(plain["sweep"]),
         plain=plain,
     )
+
+
+def _with_checkpoint(plain: dict[str, Any]) -> dict[str, Any]:
+    """Hand the file of ``checkpoint`` to a model that takes one; the others of a grid do not."""
+    given, model = plain["checkpoint"], plain["model"]
+    if given is None or "checkpoint" not in model["learner"]:
+        return plain
+    own = model["learner"]["checkpoint"]
+    if own is not None and own != given:
+        raise ConfigError(
+            f"checkpoint and model.learner.checkpoint must name one file; got {given!r} and "
+            f"{own!r}. Leave one of them out."
+        )
+    learner = {**model["learner"], "checkpoint": given}
+    return {**plain, "checkpoint": None, "model": {**model, "learner": learner}}
 
 
 def _sweep(entry: dict[str, Any]) -> Sweep | None:

@@ -144,6 +144,27 @@ class CallableForm:
 MarginForm = LinearForm | KernelForm | TreesForm | NeighboursForm | CallableForm
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FitJob:
+    """One of several fits of one outer fold that are asked for at once.
+
+    Attributes
+    ----------
+    info : TaskInfo
+    X : ndarray of shape (n_train, n_columns)
+        As the estimator would get it.
+    y : ndarray of shape (n_train,)
+    groups : ndarray of shape (n_train,) or None
+    seed : int
+    """
+
+    info: TaskInfo
+    X: Array
+    y: NDArray[Any]
+    groups: NDArray[Any] | None
+    seed: int
+
+
 @runtime_checkable
 class Learner(Protocol):
     """A frozen dataclass of hyperparameters; ``dataclasses.replace`` is how tuning sets them.
@@ -155,8 +176,12 @@ class Learner(Protocol):
     (log-odds of several classes are centred over the classes), in terms of the columns the
     estimator was fitted on.
 
-    That is all a model needs, also to be tuned. Two doors make tuning faster: a static
-    ``workspace`` (see `Workspace`), and ``Traits.path`` with a `PathWorkspace`.
+    That is all a model needs, also to be tuned. Three doors make tuning faster: a static
+    ``workspace`` (see `Workspace`), ``Traits.path`` with a `PathWorkspace`, and
+    ``fit_many(jobs, *, device)``, which does several `FitJob` as one program and returns their
+    fitted estimators, each equal to that of ``build`` and ``fit`` to rounding. A method
+    ``refusal(info)`` may say why a task is skipped beyond the traits (a file that is not there);
+    "": it is not.
     """
 
     traits: ClassVar[Traits]

@@ -1,8 +1,9 @@
 """Legal values of a learner's fields: read from its annotations, checked in its ``__post_init__``.
 
-A field is a ``Literal`` (a word out of a few), a ``bool``, or an ``int`` or ``float``, bounded by
-``Annotated[int, Range(low=1)]``. Every way to a learner (yaml, command line, tuning, plain Python)
-ends in the same check and the same sentence.
+A field is a ``Literal`` (a word out of a few), a ``bool``, an ``int`` or ``float``, bounded by
+``Annotated[int, Range(low=1)]``, or the path of a file (``Annotated[str | None, LocalFile()]``).
+Every way to a learner (yaml, command line, tuning, plain Python) ends in the same check and the
+same sentence.
 """
 
 import dataclasses
@@ -58,7 +59,7 @@ def _checked(name: str, value: Any, hint: Any) -> Any:
     bounds = Range()
     if get_origin(hint) is Annotated:
         hint, *extras = get_args(hint)
-        bounds = next(extra for extra in extras if isinstance(extra, Range))
+        bounds = next((extra for extra in extras if isinstance(extra, Range)), bounds)
     if get_origin(hint) is Literal:
         choices = get_args(hint)
         if not isinstance(value, str) or value not in choices:
@@ -67,6 +68,10 @@ def _checked(name: str, value: Any, hint: Any) -> Any:
     if hint is bool:
         if not isinstance(value, bool):
             raise ConfigError(f"{name} must be true or false; got {value!r}.")
+        return value
+    if hint == str | None:
+        if value is not None and (not isinstance(value, str) or not value.strip()):
+            raise ConfigError(f"{name} must be the path of a file, or null; got {value!r}.")
         return value
     noun = "an integer" if hint is int else "a number"
     is_number = isinstance(value, int | float) and not isinstance(value, bool)

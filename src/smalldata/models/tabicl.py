@@ -1,0 +1,306 @@
+"""TabICL: a transformer trained beforehand on synthetic tables, which reads the training rows.
+
+Nothing is trained here: the training rows are the context in which it predicts the others (Qu,
+Holzmüller, Varoquaux & Le Morvan 2025; version 2: Qu, Holzmüller, Varoquaux & Le Morvan 2026). The
+weights are a local file that the user names; nothing is ever downloaded. The extra ``foundation``
+brings the library (tabicl on PyPI).
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+
+from smalldata.devices import one_torch_thread
+from smalldata.errors import ConfigError, FitError
+from smalldata.learner import Array, CallableForm, Traits
+from smalldata.models.files import LocalFile
+from smalldata.models.values import Range, check_fields
+from smalldata.task import TaskInfo, TaskKind
+
+REPOSITORY = "https://huggingface.co/jingang/TabICL"
+CLASSES_FILE = "tabicl-classifier-v2-20260212.ckpt"
+VALUES_FILE = "tabicl-regressor-v2-20260212.ckpt"
+USUAL_COLUMNS = 100
+"""Columns of the widest tables that version 2 was trained on, by its documentation."""
+
+CHUNK_CELLS = 250_000
+"""Members x rows x columns of one product at prediction; each becomes some hundred numbers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TabICL:
+    """Learner of TabICL; what is no field here is as the library has it.
+
+    Attributes
+    ----------
+    checkpoint : str or None
+        Local file of the weights. Those of version 2 tell classes or predict values, not both.
+    n_members : int
+        Views of the table whose outputs are averaged: columns and classes in another order, columns
+        as they are or made normal. Fewer where the table has too few columns for so many orders.
+    """
+
+    # The library imputes itself, but takes a column without any value among the rows to predict as
+    # masked: what is predicted for a row would hang on the rows beside it.
+    traits: ClassVar[Traits] = Traits(
+        needs_complete=True, categories="integer", uses_gpu=True, max_features=2000, sampled=True
+    )
+    checkpoint: Annotated[str | None, LocalFile()]
+    n_members: Annotated[int, Range(low=1)]
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        check_fields(self)
+
+    def refusal(self, info: TaskInfo) -> str:
+        """Say what is missing for a task of this kind, "" if nothing is.
+
+        Raises
+        ------
+        ConfigError
+            If the file is no checkpoint of TabICL.
+        """
+        return _lack(self.checkpoint, classify=info.kind.is_classification)
+
+    def build(self, info: TaskInfo, *, seed: int, device: str) -> Any:
+        """Build the estimator; the seed draws the views."""
+        values: dict[str, Any] = {
+            "checkpoint": self.checkpoint,
+            "n_members": self.n_members,
+            "seed": seed,
+            "device": device,
+        }
+        if info.kind is TaskKind.REGRESSION:
+            return ContextRegressor(**values)
+        return ContextClassifier(n_classes=info.n_classes, **values)
+
+    def scale(self, kind: TaskKind) -> str:
+        """Log-odds, or value."""
+        return "log-odds" if kind.is_classification else "value"
+
+    def margin_form(self, fitted: Any) -> CallableForm:
+        """Return what is predicted as a function; log-odds of several classes are centred."""
+        return CallableForm(function=fitted.margins)
+
+
+class ContextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """The probabilities of classes in the context of the training rows."""
+
+    def __init__(
+        self, *, n_classes: int, checkpoint: str | None, n_members: int, seed: int, device: str
+    ) -> None:
+        self.n_classes = n_classes
+        self.checkpoint = checkpoint
+        self.n_members = n_members
+        self.seed = seed
+        self.device = device
+
+    def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
+        """Read the training rows of one fold."""
+        config = _checked_config(self.checkpoint, classify=True)
+        from tabicl import TabICLClassifier
+
+        self.n_features_in_ = X.shape[1]
+        self.classes_ = np.arange(self.n_classes)
+        n_known = int(config["max_classes"])
+        self.notes_ = _width_notes(X)
+        # What the training rows come to is kept, which the library does up to so many classes.
+        is_kept = len(np.unique(y)) <= n_known
+        if not is_kept:
+            self.notes_ += (
+                f"the weights tell at most {n_known} classes apart at once; {self.n_classes} are "
+                "told apart in steps",
+            )
+        self.model_ = _read_context(TabICLClassifier, self, X, y, kv_cache=is_kept)
+        return self
+
+    def predict_proba(self, X: Array) -> Array:
+        """Return probabilities of shape (n_samples, n_classes)."""
+        found = np.zeros((len(X), self.n_classes))
+        found[:, self.model_.classes_] = _by_chunks(self.model_.predict_proba, self, X)
+        return np.asarray(found / found.sum(axis=1, keepdims=True))
+
+    def margins(self, X: Array) -> Array:
+        """Log-odds (n_samples, n_outputs): one of two classes, else one a class, centred."""
+        # The library's softmax is of single precision: what it rounds to 0 counts as its least.
+        logs = np.log(np.maximum(self.predict_proba(X), np.finfo(np.float32).tiny))
+        if self.n_classes == 2:
+            return np.asarray(logs[:, 1:] - logs[:, :1])
+        return np.asarray(logs - logs.mean(axis=1, keepdims=True))
+
+    def decision_function(self, X: Array) -> Array:
+        """Log-odds: (n_samples,) for two classes, else (n_samples, n_classes)."""
+        margins = self.margins(X)
+        return margins[:, 0] if self.n_classes == 2 else margins
+
+    def predict(self, X: Array) -> NDArray[np.int64]:
+        """Return the most probable class."""
+        return np.asarray(self.predict_proba(X).argmax(axis=1), dtype=np.int64)
+
+
+class ContextRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """The mean of a value in the context of the training rows."""
+
+    def __init__(self, *, checkpoint: str | None, n_members: int, seed: int, device: str) -> None:
+        self.checkpoint = checkpoint
+        self.n_members = n_members
+        self.seed = seed
+        self.device = device
+
+    def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
+        """Read the training rows of one fold."""
+        _checked_config(self.checkpoint, classify=False)
+        from tabicl import TabICLRegressor
+
+        self.n_features_in_ = X.shape[1]
+        self.notes_ = _width_notes(X)
+        # The library's targets are of single precision; a large mean would leave no digits.
+        self.centre_ = float(np.mean(y))
+        self.model_ = _read_context(TabICLRegressor, self, X, y - self.centre_, kv_cache=True)
+        return self
+
+    def margins(self, X: Array) -> Array:
+        """Return values of shape (n_samples, 1)."""
+        return self.predict(X)[:, None]
+
+    def predict(self, X: Array) -> Array:
+        """Return values of shape (n_samples,)."""
+        return self.centre_ + _by_chunks(self.model_.predict, self, X)
+
+
+def _read_context(
+    library: Callable[..., Any],
+    estimator: ContextClassifier | ContextRegressor,
+    X: Array,
+    y: NDArray[Any],
+    *,
+    kv_cache: bool,
+) -> Any:
+    """Fit the library's estimator from the file alone, in single precision on every device."""
+    assert estimator.checkpoint is not None
+    model = library(
+        n_estimators=estimator.n_members,
+        model_path=Path(estimator.checkpoint),
+        allow_auto_download=False,
+        kv_cache=kv_cache,
+        use_amp=False,
+        use_fa3=False,
+        random_state=estimator.seed,
+        device=estimator.device,
+    )
+    with one_torch_thread():
+        model.fit(X, y)
+    # The views are grouped in the order of a set of words, which is another in every process, and
+    # so would be the order in which outputs are added up.
+    views = model.ensemble_generator_
+    for name in ("ensemble_configs_", "feature_shuffles_", "class_shuffles_"):
+        if hasattr(views, name):
+            setattr(views, name, OrderedDict(sorted(getattr(views, name).items())))
+    return model
+
+
+def _by_chunks(
+    predict: Callable[[Array], Any], estimator: ContextClassifier | ContextRegressor, X: Array
+) -> Array:
+    """Predict some rows at a time: each cell of the table becomes a vector in every member."""
+    size = max(1, CHUNK_CELLS // (estimator.n_members * max(X.shape[1], 1)))
+    with one_torch_thread():
+        chunks = [predict(X[start : start + size]) for start in range(0, len(X), size)]
+    return np.concatenate(chunks).astype(np.float64)
+
+
+def _width_notes(X: Array) -> tuple[str, ...]:
+    if X.shape[1] <= USUAL_COLUMNS:
+        return ()
+    return (
+        f"the weights were trained on tables of up to {USUAL_COLUMNS} columns; this one has "
+        f"{X.shape[1]}",
+    )
+
+
+# ---------------------------------------------------------------- the file of the weights
+
+
+def _lack(checkpoint: str | None, *, classify: bool) -> str:
+    """Say what to get before anything can be fitted; "" if all is there."""
+    package = ""
+    if find_spec("tabicl") is None:
+        package = "needs the package tabicl (pip install 'smalldata[foundation]')"
+    wanted = CLASSES_FILE if classify else VALUES_FILE
+    get = f"download {wanted} from {REPOSITORY} and set checkpoint=PATH/{wanted}"
+    if checkpoint is None:
+        return f"{package or 'needs pretrained weights'}; {get}"
+    if not Path(checkpoint).is_file():
+        return f"{package or 'needs pretrained weights'}; there is no file {checkpoint}; {get}"
+    if package:
+        return package
+    if bool(_config_of(checkpoint)["max_classes"]) != classify:
+        can, cannot = (
+            ("predict values", "tell classes") if classify else ("tell classes", "predict values")
+        )
+        return f"the weights in {checkpoint} {can} and cannot {cannot}; {get}"
+    return ""
+
+
+def _checked_config(checkpoint: str | None, *, classify: bool) -> dict[str, Any]:
+    """Return the shape of the network in a file, or say why there is none.
+
+    Raises
+    ------
+    FitError
+        If the package or the file is missing, or the weights are for other tasks.
+    """
+    if reason := _lack(checkpoint, classify=classify):
+        raise FitError(f"tabicl {reason}.")
+    assert checkpoint is not None
+    return _config_of(checkpoint)
+
+
+def _config_of(checkpoint: str) -> dict[str, Any]:
+    found = Path(checkpoint).resolve()
+    about = found.stat()
+    return _read_config(str(found), about.st_size, about.st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _read_config(path: str, size: int, changed: int) -> dict[str, Any]:
+    """Read the shape of the network and check that the weights fill it, without reading them.
+
+    Raises
+    ------
+    ConfigError
+        If the file holds no weights, or not those of TabICL.
+    """
+    import torch
+    from tabicl._model.tabicl import TabICL as Network
+
+    must = f"checkpoint must be a file of weights from {REPOSITORY}"
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except Exception:  # torch raises whatever the bytes lead it to
+        raise ConfigError(f"{must}; {path} is no file that torch can read as weights.") from None
+    if not isinstance(content, dict) or not {"config", "state_dict"} <= set(content):
+        raise ConfigError(f"{must}; {path} holds something else.")
+    config, weights = content["config"], content["state_dict"]
+    try:
+        with torch.device("meta"):  # shapes alone
+            shapes = {name: part.shape for name, part in Network(**config).state_dict().items()}
+        fits = shapes == {name: part.shape for name, part in weights.items()}
+    except (TypeError, ValueError, AttributeError, AssertionError, RuntimeError):
+        fits = False
+    if not fits:
+        from importlib.metadata import version
+
+        raise ConfigError(
+            f"{must}; {path} holds weights of another network than tabicl {version('tabicl')} "
+            "builds. Get the file named there, or a newer tabicl."
+        )
+    return {"max_classes": 10, **config}
