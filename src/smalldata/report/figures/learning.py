@@ -75,7 +75,7 @@ def draw_learning_curves(page: Figures, summary: dict[str, Any]) -> None:
     page["figures"].append(
         figure(
             "learning",
-            "Learning curves",
+            "Score against training samples",
             _spec(curves, names, summary["measure"]["title"]),
             table="learning",
             params=["families", "kinds"],
