@@ -1,6 +1,7 @@
 """TabICL: what is said without its file, what its file may be, what the numbers depend on."""
 
 import dataclasses
+import os
 import shutil
 import socket
 import subprocess
@@ -222,6 +223,10 @@ def test_nothing_asks_the_network(tmp_path, monkeypatch):
         moved.unlink()
         with pytest.raises(FitError, match="there is no file"):
             estimator.fit(X, y)
+        with monkeypatch.context() as patch:  # a file that vanishes after we have looked
+            patch.setattr(tabicl, "_checked_config", lambda *_, **__: {"max_classes": 10})
+            with pytest.raises(ValueError, match="automatic download is disabled"):
+                estimator.fit(X, y)
     assert asked == []
 
 
@@ -288,9 +293,7 @@ def test_wide_rows_come_with_a_note_and_in_chunks(monkeypatch):
 
 
 HASHED = """
-import sys
 import numpy as np
-sys.path[:0] = {path!r}
 from smalldata.models import load_learner
 from smalldata.task import TaskInfo, TaskKind
 info = TaskInfo(kind=TaskKind.BINARY, n_samples=40, n_features=5, n_classes=2)
@@ -309,7 +312,7 @@ def test_equal_in_every_process():
     def run(code, seed):
         done = subprocess.run(
             [sys.executable, "-c", code],
-            env={"PYTHONHASHSEED": str(seed), "OMP_NUM_THREADS": "1", "PATH": ""},
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
             capture_output=True,
             text=True,
             check=True,
@@ -317,7 +320,7 @@ def test_equal_in_every_process():
         return done.stdout.split()
 
     first = [run("print(*{'none', 'power'})", seed)[0] for seed in range(12)]
-    code = HASHED.format(path=[], file=weights())
+    code = HASHED.format(file=weights())
     found = [run(code, first.index(word)) for word in ("none", "power")]
     assert [word for word, _ in found] == ["none", "power"]
     assert found[0][1] == found[1][1]
