@@ -689,7 +689,7 @@ def test_what_was_told_before_a_crash_is_kept(elsewhere):
     (elsewhere / "torch.py").write_text(
         "import os, types\n__version__ = '9'\n__file__ = 'x'\n"
         "version = types.SimpleNamespace(cuda=None, hip=None)\n"
-        "print('noise of a library')\n"
+        "print('{\"noise\": 1}', end='', flush=True)\n"
         "def get_num_threads(): os.abort()\n"
     )
     found = _probe(["torch"])["torch"]
@@ -886,6 +886,31 @@ def test_the_folder_of_outputs_can_be_named(monkeypatch, plain, capsys):
     assert main(["doctor", "outputs=/elsewhere"]) == 0
     assert main(["doctor"]) == 0
     assert asked == [Path("/elsewhere"), Path("outputs")]
+
+
+# ---------------------------------------------------------------- the run says what it takes
+
+
+def test_a_run_says_once_which_device_it_takes_and_why(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    device, reason = resolve_device("auto")
+    grid = ["-m", "model=mlp,xgboost,knn", "dataset=nutrimouse", "cv=kfold", "cv.n_splits=2"]
+    assert main([*grid, "dry_run=true", "n_jobs=1"]) == 0
+    out, err = capsys.readouterr()
+    assert err.count(f"device {device}: {reason}\n") == 1
+    assert "device" not in out
+    assert main(["model=knn", "dataset=nutrimouse", "dry_run=true"]) == 0
+    assert "device" not in capsys.readouterr().err
+
+
+def test_a_broken_torch_leaves_the_cpu_and_says_where_to_look(elsewhere, monkeypatch):
+    (elsewhere / "torch.py").write_text("raise ImportError('libc10.so: no such file')\n")
+    monkeypatch.setattr("smalldata.devices.missing_card", lambda: None)
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    device, reason = resolve_device("auto")
+    assert device == "cpu"
+    assert reason.startswith("torch cannot be loaded (libc10.so: no such file); ")
+    assert reason.endswith("`python -m smalldata doctor` says what to do")
 
 
 @pytest.mark.gpu

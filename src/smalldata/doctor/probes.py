@@ -172,7 +172,7 @@ def probe_torch(tell: Tell) -> None:
     tell(computed=computed)
     _tell_pools(tell)
     if torch.version.cuda is not None and missing_card() is None:
-        tell(architectures=torch._C._cuda_getArchFlags().split())
+        tell(architectures=(torch._C._cuda_getArchFlags() or "").split())
         n_cards = torch.cuda.device_count()
         tell(n_cards=n_cards)
         for index in range(n_cards):
