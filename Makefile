@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check format wheel clean
+.PHONY: demo test gpu-test check format wheel clean
 .DEFAULT_GOAL := demo
 
 .venv/.installed: pyproject.toml constraints.txt
@@ -15,6 +15,10 @@ demo: .venv/.installed  ## six models on the bundled Alzheimer's table, compared
 
 test: .venv/.installed  ## the whole suite
 	$(BIN)/python -m pytest
+
+gpu-test: .venv/.installed  ## the tests that need an NVIDIA card, and what the doctor says of it
+	$(BIN)/python -m smalldata doctor
+	$(BIN)/python -m pytest -m gpu -v
 
 check: .venv/.installed  ## style, types, layers
 	$(BIN)/ruff check .

@@ -9,12 +9,15 @@ from scipy.special import expit, softmax
 
 from smalldata.attempts import MOST_PATH_VALUES, STRETCH
 from smalldata.datasets import load_dataset
+from smalldata.devices import resolve_device
 from smalldata.innerfolds import FitEach
 from smalldata.learner import SearchSpace
 from smalldata.models import load_learner, load_space
+from smalldata.models.boosting import usable_device
 from smalldata.models.weighting import row_weights
 from smalldata.preprocess import Preprocessing
 from smalldata.searching import spread
+from smalldata.shapley import tree_values
 from smalldata.splitting import split_off
 from smalldata.task import TaskInfo, TaskKind, make_task
 from smalldata.tuning import TuningOptions, make_tuner
@@ -255,3 +258,71 @@ class Kept:
 
     def restart(self, name):
         self.trials.clear()
+
+
+# ---------------------------------------------------------------- a card
+
+
+def test_a_build_without_cuda_grows_on_the_cpu_and_says_so(monkeypatch):
+    assert usable_device("cpu") == ("cpu", ())
+    monkeypatch.setattr(xgboost, "build_info", lambda: {"USE_CUDA": False})
+    learner, _, plain = both_ways(2)
+    asked = replace(plain, device="cuda")
+    for needs in ("probability", "margin"):
+        found = read(asked.outputs(learner, needs=needs))
+        np.testing.assert_array_equal(found, read(plain.outputs(learner, needs=needs)))
+    estimator = learner.build(plain.info, seed=7, device="cuda").fit(plain.X_train, plain.y_train)
+    assert any("is a build without CUDA" in note for note in estimator.notes_)
+    monkeypatch.setattr(xgboost, "build_info", lambda: {"USE_CUDA": True})
+    assert usable_device("cuda") == ("cuda", ())
+
+
+def has_card():
+    return resolve_device("auto")[0] == "cuda" and xgboost.build_info()["USE_CUDA"]
+
+
+card = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not has_card(), reason="there is no card, or no xgboost for one"),
+]
+
+
+@pytest.mark.parametrize("n_classes", [pytest.param(n, marks=card) for n in KINDS])
+def test_cuda_agrees_with_the_cpu_where_every_round_sees_all_rows_and_columns(n_classes):
+    """Else the card draws other rows. Equal to 1e-3 of the spread: sums are of another order."""
+    learner, _, plain = both_ways(n_classes, missing=0.1)
+    for changes in ({}, {"early_stopping": 10}, {"class_weight": "balanced"}):
+        whole = replace(learner, subsample=1.0, colsample=1.0, n_rounds=60, **changes)
+        fitted = {
+            device: whole.build(plain.info, seed=7, device=device).fit(plain.X_train, plain.y_train)
+            for device in ("cpu", "cuda")
+        }
+        margins = {
+            device: estimator.booster_.predict(xgboost.DMatrix(plain.X_valid), output_margin=True)
+            for device, estimator in fitted.items()
+        }
+        scale = max(1.0, float(np.ptp(margins["cpu"])))
+        np.testing.assert_allclose(margins["cuda"], margins["cpu"], atol=1e-3 * scale)
+        # Grown on the card, it is explained on the CPU as it predicts there.
+        values, base = tree_values(fitted["cuda"].booster_, plain.X_valid[:4], plain.X_train[:20])
+        moved = margins["cuda"][:4].reshape(4, -1) - base
+        np.testing.assert_allclose(values.sum(axis=1), moved, atol=1e-3 * scale)
+
+
+@pytest.mark.parametrize("n_classes", [pytest.param(n, marks=card) for n in KINDS])
+def test_cuda_repeats_itself_and_reads_a_path_as_single_fits_do(n_classes):
+    learner, shared, plain = both_ways(n_classes)
+    shared = type(learner).workspace(
+        plain.info,
+        **{key: getattr(plain, key) for key in ("X_train", "y_train", "X_valid", "groups")},
+        seed=7,
+        device="cuda",
+    )
+    single = replace(plain, device="cuda")
+    values = [5, 20, 40]
+    needs = "value" if n_classes == 0 else "probability"
+    found = shared.path(learner, values, needs=needs)
+    for outputs, wanted in zip(found, single.path(learner, values, needs=needs), strict=True):
+        np.testing.assert_allclose(read(outputs), read(wanted), atol=1e-5)
+    again = single.outputs(learner, needs=needs)
+    np.testing.assert_array_equal(read(again), read(single.outputs(learner, needs=needs)))

@@ -128,8 +128,8 @@ class Attempts:
             tried = replace(self.learner, **values)  # type: ignore[type-var]
             if path:
                 return self._walk(tried, path, race, scores)
-            for i in range(len(self.folds)):
-                scores.append([self.folds.score(tried, i)])
+            for i, score in enumerate(self.folds.scores(tried)):
+                scores.append([score])
                 if race is not None and race.is_lost(scores):
                     return "pruned", self._pruned_after(i + 1)
         except MemoryError:  # no fault of these values alone: the fold fails and is tried again

@@ -17,6 +17,7 @@ from smalldata.devices import resolve_device
 from smalldata.fitting import describe_failure, fit_rows, predict_rows, shorten
 from smalldata.learner import Learner
 from smalldata.measures import score_prediction
+from smalldata.memory import share_card
 from smalldata.preprocess import Preprocessing, Ranker
 from smalldata.resampling import check_train_size
 from smalldata.results import Fold, FoldResult, Prediction, RunRecord, Splits
@@ -65,7 +66,8 @@ def evaluate(
         The run's seed.
     device : {"auto", "cpu", "cuda"}
     n_jobs : int, optional
-        Processes; default: one per core. Does not change a number.
+        Processes; default: one per core, on a card as many as its memory holds. Does not change a
+        number.
     finished : iterable of FoldResult
         Folds that were computed before; those with status ``ok`` are not computed again.
     sink : callable, optional
@@ -157,6 +159,7 @@ def evaluate_folds(
     if not chosen:
         return
     check_train_size(task, splits, train_size)
+    device = resolve_device(device)[0] if learner.traits.uses_gpu else "cpu"
     run = partial(
         _evaluate_named,
         task,
@@ -167,11 +170,16 @@ def evaluate_folds(
         tuner=tuner,
         selector=selector,
         seed=seed,
-        device=resolve_device(device)[0] if learner.traits.uses_gpu else "cpu",
+        device=device,
     )
     # As many processes as the splits could use, not as the missing folds can: the same pool then
     # serves a resumed cell and the whole ones after it.
-    n_processes = min(count_processes(n_jobs), len(splits.folds))
+    n_processes = share_card(
+        min(count_processes(n_jobs), len(splits.folds)),
+        device=device,
+        n_jobs=n_jobs,
+        n_cells=task.n_samples * task.n_features,
+    )
     names = [(fold.repeat, fold.fold) for fold in chosen]
     for (repeat, fold), result in stream_jobs(run, names, n_processes=n_processes):
         if isinstance(result, Killed):

@@ -27,6 +27,7 @@ from smalldata.explanationoptions import (
 )
 from smalldata.faithfulness import join_removals
 from smalldata.learner import Learner
+from smalldata.memory import share_card
 from smalldata.preprocess import Preprocessing
 from smalldata.results import Explanation, FoldResult, RunRecord, Splits
 from smalldata.shapley.forms import ADDITIVE, SAMPLED, describe_looks
@@ -79,7 +80,7 @@ def explain_folds(
         rows=rows,
     )
     names = [(fold.repeat, fold.fold) for fold in chosen]
-    yield from _stream(run, names, splits, n_jobs=n_jobs)
+    yield from _stream(run, names, task, record, splits, n_jobs=n_jobs)
 
 
 def explain(
@@ -204,7 +205,7 @@ def pair_folds(
     )
     first = explanation.repeat == 0
     names = [(0, int(fold)) for fold in np.unique(explanation.fold[first])]
-    yield from _stream(run, names, splits, n_jobs=n_jobs)
+    yield from _stream(run, names, task, record, splits, n_jobs=n_jobs)
 
 
 def join_pairs(parts: Iterable[FoldPairs], explanation: Explanation) -> Explanation:
@@ -275,11 +276,18 @@ def _join_removals(parts: Sequence[FoldExplanation], *, measure: str) -> Faithfu
 def _stream(
     run: Callable[[tuple[int, int]], Part],
     names: Sequence[tuple[int, int]],
+    task: Task,
+    record: RunRecord,
     splits: Splits,
     *,
     n_jobs: int | None,
 ) -> Iterator[Part]:
-    n_processes = min(count_processes(n_jobs), len(splits.folds))
+    n_processes = share_card(
+        min(count_processes(n_jobs), len(splits.folds)),
+        device="cuda" if any(fold.device == "cuda" for fold in record.folds) else "cpu",
+        n_jobs=n_jobs,
+        n_cells=task.n_samples * task.n_features,
+    )
     for name, part in stream_jobs(run, names, n_processes=n_processes):
         if isinstance(part, Killed):
             raise ExplanationError(f"fold r{name[0]:02d}f{name[1]:02d}: {part.reason}")

@@ -5,7 +5,7 @@ What does not depend on hyperparameters is done once per inner fold: the preproc
 learner, and what its workspace shares for one that has a workspace.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from smalldata.errors import FitError, SplitError
 from smalldata.fitting import make_prediction, outputs_of
-from smalldata.learner import Array, Learner, Need, Outputs, PathWorkspace, Workspace
+from smalldata.learner import Array, FitJob, Learner, Need, Outputs, PathWorkspace, Workspace
 from smalldata.measures import Measure
+from smalldata.memory import OUT_OF_MEMORY
 from smalldata.preprocess import Preprocessing, Ranker, make_preprocessor
 from smalldata.ranking import make_ranker
 from smalldata.results import Rows
@@ -92,6 +93,9 @@ class InnerFolds:
     workspaces : dict of int to Workspace
         Of each inner fold, from its first trial until the outer fold is tuned: memory grows with
         the folds of all repeats.
+    together : bool or None
+        Whether all inner folds of a trial are fitted as one program, where the learner can; None:
+        on a card. The same folds always go together, whatever was computed before.
     """
 
     X: Any
@@ -106,6 +110,7 @@ class InnerFolds:
     device: str
     rankers: tuple[Ranker, ...] = ()
     workspaces: dict[int, Workspace] = field(default_factory=dict)
+    together: bool | None = None
 
     def __len__(self) -> int:
         """Return the number of inner folds, those of all repeats together."""
@@ -127,6 +132,42 @@ class InnerFolds:
             return None
         workspace = self._workspace(learner, fold)
         return self._judge(workspace.outputs(learner, needs=self.measure.needs), fold)
+
+    def scores(self, learner: Learner) -> Iterator[float | None]:
+        """Score a learner on each inner fold in turn, as `score` does, to rounding."""
+        fitted = self._fit_together(learner)
+        for fold in range(len(self)):
+            if fold not in fitted:
+                yield self.score(learner, fold)
+                continue
+            workspace = self._workspace(learner, fold)
+            assert isinstance(workspace, FitEach)
+            yield self._judge(workspace.read(fitted[fold]), fold)
+
+    def _fit_together(self, learner: Learner) -> dict[int, Any]:
+        """Return the fitted estimator of each fold; none where they are fitted one by one.
+
+        A fit that fails would take the others along: then each is tried alone, and each fold fails
+        or not as it would have by itself.
+        """
+        fit_many = getattr(learner, "fit_many", None)
+        wanted = self.device != "cpu" if self.together is None else self.together
+        folds = [fold for fold in range(len(self)) if not self.undefined_reason(fold)]
+        if fit_many is None or not wanted or len(folds) < 2:
+            return {}
+        workspaces = [self._workspace(learner, fold) for fold in folds]
+        jobs = [workspace.job() for workspace in workspaces if isinstance(workspace, FitEach)]
+        if len(jobs) < len(folds):
+            return {}
+        try:
+            return dict(zip(folds, fit_many(jobs, device=self.device), strict=True))
+        except Exception:
+            return {}
+
+    def shortages(self) -> tuple[str, ...]:
+        """Return what the record must say of fits that memory was too short for."""
+        fitted = [found for found in self.workspaces.values() if isinstance(found, FitEach)]
+        return tuple(sorted({note for workspace in fitted for note in workspace.shortages}))
 
     def score_path(self, learner: Learner, values: Sequence[int], fold: int) -> list[float | None]:
         """Score each value of the learner's path hyperparameter on one inner fold, by one fit."""
@@ -176,7 +217,10 @@ class InnerFolds:
 
 @dataclass(frozen=True, eq=False)
 class FitEach:
-    """The workspace of a learner that has none: each outputs are those of a fit of their own."""
+    """The workspace of a learner that has none: each outputs are those of a fit of their own.
+
+    ``shortages`` holds what was said of fits that memory was too short for.
+    """
 
     info: TaskInfo
     X_train: Array
@@ -185,12 +229,24 @@ class FitEach:
     groups: NDArray[Any] | None
     seed: int
     device: str
+    shortages: set[str] = field(default_factory=set)
 
     def outputs(self, learner: Learner, *, needs: Need) -> Outputs:
         """Build, fit, predict; all parts, whatever is needed."""
         estimator = learner.build(self.info, seed=self.seed, device=self.device)
-        fitted = estimator.fit(self.X_train, self.y_train, groups=self.groups)
+        return self.read(estimator.fit(self.X_train, self.y_train, groups=self.groups))
+
+    def read(self, fitted: Any) -> Outputs:
+        """Ask an estimator that was fitted on these rows for the validation rows."""
+        said = [note for note in getattr(fitted, "notes_", ()) if note.startswith(OUT_OF_MEMORY)]
+        self.shortages.update(f"while tuning, {note}" for note in said)
         return outputs_of(fitted, self.X_valid, classify=self.info.kind.is_classification)
+
+    def job(self) -> FitJob:
+        """Return the fit of these rows, to be done beside others."""
+        return FitJob(
+            info=self.info, X=self.X_train, y=self.y_train, groups=self.groups, seed=self.seed
+        )
 
     def path(self, learner: Learner, values: Sequence[int], *, needs: Need) -> list[Outputs]:
         """Fit for each value anew: the plain way."""

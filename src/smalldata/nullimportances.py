@@ -21,6 +21,7 @@ from smalldata.errors import ExplanationError, SmalldataError
 from smalldata.evaluation import evaluate_fold, own_preprocessing
 from smalldata.explanationoptions import ExplanationOptions, check_background, rows_to_explain
 from smalldata.learner import Learner
+from smalldata.memory import share_card
 from smalldata.openfold import rebuild_fold
 from smalldata.preprocess import Preprocessing
 from smalldata.resampling import check_train_size
@@ -113,7 +114,12 @@ def null_importances(
     n_folds = len(_first_repeat(pipeline.cut(task)))
     jobs = [(number, position) for number in numbers for position in range(n_folds)]
     found: dict[int, dict[int, FoldImportance]] = {}
-    n_processes = min(count_processes(n_jobs), max(1, len(jobs)))
+    n_processes = share_card(
+        min(count_processes(n_jobs), max(1, len(jobs))),
+        device=device,
+        n_jobs=n_jobs,
+        n_cells=task.n_samples * task.n_features,
+    )
     for (number, position), part in stream_jobs(run, jobs, n_processes=n_processes):
         if isinstance(part, Killed):
             raise ExplanationError(f"permutation {number}, fold {position}: {part.reason}")

@@ -31,6 +31,7 @@ from smalldata.explanationoptions import (
 from smalldata.fitting import describe_failure
 from smalldata.importances import weigh_parameters
 from smalldata.measures import check_measure, find_measure, measures_for
+from smalldata.memory import describe_sharing, share_card
 from smalldata.panel import find_panel
 from smalldata.plans import Plan, Stored
 from smalldata.progress import Reporter
@@ -101,6 +102,9 @@ def plan_cell(config: RunConfig, reporter: Reporter, *, command: str = "") -> Pl
     if config.learner.traits.uses_gpu:
         device, reason = resolve_device(config.device)
         reporter.say(f"device {device}: {reason}")
+        if device != "cpu" and config.n_jobs is None and not record.skipped:
+            n_folds = min(count_processes(None), len(splits.folds))
+            reporter.say(describe_sharing(n_folds, n_cells=task.n_samples * task.n_features))
     if config.sweep is not None:
         record = _as_trial(record, config.sweep)
         command = config.sweep.command
@@ -202,7 +206,13 @@ def describe_plan(plan: Plan) -> str:
     seconds = time.perf_counter() - start
     if plan.tuner is not None:
         seconds += (n_trials / n_tried - 1) * result.seconds["tune"]
-    rounds = -(-(n_folds - n_found) // count_processes(config.n_jobs))
+    n_processes = share_card(
+        count_processes(config.n_jobs),
+        device=result.device,
+        n_jobs=config.n_jobs,
+        n_cells=plan.task.n_samples * plan.task.n_features,
+    )
+    rounds = -(-(n_folds - n_found) // n_processes)
     n_numbers = plan.task.n_samples * plan.splits.n_repeats * (4 + 2 * len(plan.task.classes))
     if config.explanation is not None:
         rows = rows_to_explain(plan.task, config.explanation, seed=config.seed)

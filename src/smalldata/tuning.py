@@ -68,6 +68,9 @@ class OptunaTuner:
         None: an interrupted fold begins anew.
     shared : SharedPlace or None
         Where other machines work on the same trials; does not belong to what `describe` tells.
+    together : bool or None
+        Whether the inner folds of a trial are fitted as one program, see `InnerFolds`; changes
+        numbers by rounding alone.
     """
 
     space: SearchSpace
@@ -78,6 +81,7 @@ class OptunaTuner:
     path: str | None = None
     log: TrialLog | None = None
     shared: SharedPlace | None = None
+    together: bool | None = None
 
     @property
     def measure(self) -> Measure:
@@ -180,6 +184,7 @@ class OptunaTuner:
             total = attempts.total
         if len(trials) < total:
             notes = (*notes, self._timed_out(len(trials), total))
+        notes = (*notes, *folds.shortages())
         best = self.choose(trials)
         if best is None and trials:
             raise FitError(f"all {len(trials)} trials failed, the first one: {trials[0].reason}")
@@ -254,6 +259,7 @@ class OptunaTuner:
             classes=self.classes,
             measure=self.measure,
             seed=seed,
+            together=self.together,
             **options,
         )
 

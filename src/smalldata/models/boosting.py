@@ -2,7 +2,8 @@
 
 Used by `xgboost`. Fits on the same rows share the binned rows. Each round draws its rows and
 columns by a seed of its own, so that a fit can be grown further after others were fitted, and
-equals one grown at once.
+equals one grown at once. A card grows trees from the bins that the CPU made, so the thresholds are
+the same; it draws other rows than the CPU does where ``subsample`` is below 1.
 """
 
 from dataclasses import dataclass, field
@@ -122,6 +123,7 @@ class Growth:
         self.train, self.held_out = rows.matrices(class_weight, max_bin, hold_out=self.patience > 0)
         self.losses: list[float] = []
         self.n_grown = 0
+        self.device, self.notes = usable_device(device)
         self.booster = xgboost.Booster(
             rows.objective(class_weight)
             | {
@@ -136,7 +138,7 @@ class Growth:
                 "seed": rows.seed,
                 # Else all boosters of a process draw from one stream of random numbers.
                 "seed_per_iteration": True,
-                "device": device,
+                "device": self.device,
                 "nthread": 1,
                 "verbosity": 0,
             },
@@ -159,23 +161,48 @@ class Growth:
         return int(np.argmin(self.losses[:n_rounds])) + 1
 
     def finish(self, n_rounds: int) -> tuple[Any, tuple[str, ...]]:
-        """Return the Booster of so many rounds, cut to its best one, and what must be said."""
+        """Return the Booster of so many rounds, cut to its best one, and what must be said.
+
+        Wherever it was grown it predicts on the CPU, as the kernel that explains it does.
+        """
         self.grow(n_rounds)
+        booster, notes = self.booster, self.notes
         if self.held_out is not None:
             n_best = self.n_kept(n_rounds)
-            return self.booster[:n_best], (f"early stopping kept {n_best} rounds",)
-        if self.patience > 0:
-            return self.booster, (
+            booster = booster[:n_best]
+            notes += (f"early stopping kept {n_best} rounds",)
+        elif self.patience > 0:
+            notes += (
                 "no early stopping: the smallest class has too few training rows or groups "
                 "to split",
             )
-        return self.booster, ()
+        if self.device != "cpu":
+            booster.set_param({"device": "cpu"})
+        return booster, notes
 
     def _is_stopped(self) -> bool:
         if not self.losses:
             return False
         n_waited = len(self.losses) - self.n_kept(len(self.losses))
         return bool(n_waited >= self.patience)
+
+
+def usable_device(device: str) -> tuple[str, tuple[str, ...]]:
+    """Return where the installed XGBoost can grow trees, and what must be said of it.
+
+    Parameters
+    ----------
+    device : {"cpu", "cuda"}
+    """
+    if device == "cpu":
+        return device, ()
+    import xgboost
+
+    if xgboost.build_info().get("USE_CUDA"):
+        return device, ()
+    return "cpu", (
+        f"grown on the CPU: the installed xgboost {xgboost.__version__} is a build without CUDA",
+    )
 
 
 def raw_outputs(booster: Any, rows: Any, *, n_rounds: int = 0) -> Array:
