@@ -10,6 +10,7 @@ import importlib.util
 import json
 import os
 import platform
+import re
 import shutil
 import signal
 import subprocess
@@ -35,7 +36,9 @@ PROBE_SECONDS = 60.0
 KILL_SECONDS = 2.0
 """A killed process that does not end is left: it hangs in the driver."""
 
-_FOR_DEVELOPERS = ("dev", "benchmarks", "data")
+_FOR_DEVELOPERS = re.compile("dev|data|benchmark.*")
+"""Extras that no user needs."""
+
 _VARIABLES = (
     "CUDA_VISIBLE_DEVICES",
     "LD_LIBRARY_PATH",
@@ -311,8 +314,8 @@ def _libraries() -> dict[str, dict[str, Any]]:
             for extra in ("", *extras)
             if wanted.marker is None or wanted.marker.evaluate({"extra": extra})
         ]
-        extra = applies[0] if applies else _FOR_DEVELOPERS[0]
-        if extra in _FOR_DEVELOPERS:
+        extra = next((name for name in applies if not _FOR_DEVELOPERS.fullmatch(name)), None)
+        if extra is None:
             continue
         found[wanted.name] = {
             "installed": _installed(wanted.name),
