@@ -329,8 +329,8 @@ def test_two_folds_give_wide_but_finite_intervals():
 
 def test_the_best_trial_of_a_sweep_has_no_curve():
     records = [
-        dataclasses.replace(one, identity={**one.identity, "optimistic": True, "sweep": "s"})
-        for one in curve("svm", quick)
+        dataclasses.replace(one, identity={**one.identity, "optimistic": True, "sweep": f"s{i}"})
+        for i, one in enumerate(curve("svm", quick))
     ]
     found = learning([*records, *curve("knn", quick)])
     assert [one.label for one in found.curves] == ["knn"]

@@ -95,6 +95,21 @@ def test_no_worse_than_a_grid_over_all_three_numbers(seed, high):
     assert float(found.b) >= 0
 
 
+def test_a_small_rise_is_found_where_a_fall_would_fit_better():
+    """Falling in log n, so that a law free to fall would; still the rise after the first size."""
+    scores = np.array([0.77, 0.90, 0.85, 0.70])
+    found = fit_laws(SIZES, scores, higher_is_better=True, low=0, high=1)
+    flat = np.sum((scores - scores.mean()) ** 2)
+    assert float(found.b) > 0
+    assert loss_of(found, SIZES, scores) < flat - 1e-4
+
+
+def test_no_score_outside_the_range_is_ever_read():
+    found = fit_laws(SIZES, [0.0, 0.0, 0.9, 0.95], higher_is_better=True, low=0, high=1)
+    assert float(found.a - found.b * 20**-found.c) < -0.01  # the line itself leaves it
+    assert found.at(SIZES).min() == 0
+
+
 def test_draws_are_fitted_as_each_by_itself():
     rng = np.random.default_rng(0)
     draws = 0.9 - 2 / SIZES + rng.normal(scale=0.03, size=(5, 3, 4))
