@@ -384,6 +384,22 @@ def test_well_known_errors_have_their_own_advice(plain, reason, advice):
     assert problem.command.endswith("--force-reinstall --no-cache-dir xgboost==3.2.0")
 
 
+def test_a_file_that_hides_a_library_is_named(plain, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    assert machine._hidden_libraries() == {}
+    (tmp_path / "torch.py").write_text("my = 'own script'\n")
+    (tmp_path / "sklearn").mkdir()
+    (tmp_path / "sklearn" / "__init__.py").touch()
+    plain["hidden"] = machine._hidden_libraries()
+    assert plain["hidden"].keys() == {"torch", "scikit-learn"}
+    plain["torch"] = {"error": "AttributeError: module 'torch' has no attribute '__version__'"}
+    problem = _only_problem(plain)
+    assert problem.what.startswith(f"torch is hidden by {tmp_path / 'torch.py'}")
+    assert problem.command == ""
+    assert "Rename that file" in problem.advice
+
+
 def test_a_missing_library_is_named_once(plain):
     plain["libraries"]["torch"]["installed"] = None
     plain["torch"] = {"error": "ModuleNotFoundError: No module named 'torch'"}
@@ -508,7 +524,7 @@ def test_two_openmp_libraries_together(plain):
 
 
 def test_outputs_that_cannot_be_written(plain):
-    plain["outputs"] = {"path": "out", "error": "Permission denied", "free_bytes": 5 * GIB}
+    plain["outputs"] = {"path": "out", "error": "Permission denied", "free_bytes": 0}
     problem = _only_problem(plain)
     assert problem.what == "Results cannot be written to out: Permission denied."
     assert "outputs=DIR" in problem.advice

@@ -199,7 +199,7 @@ def _outputs(facts: Facts) -> Iterator[Finding]:
             advice="Give yourself the right to write there, or set outputs=DIR.",
         )
     free = outputs.get("free_bytes")
-    if free is None:
+    if error or free is None:
         return
     what = f"{in_gib(free)} of disk are free where results go ({path})."
     if free < DISK_BYTES // 10:
@@ -213,5 +213,5 @@ def _outputs(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             level="note", topic="outputs", what=what, advice="A comparison takes 2 to 100 MB."
         )
-    elif not outputs.get("error"):
+    else:
         yield Finding(level="ok", topic="outputs", what=what)

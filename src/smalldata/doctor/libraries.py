@@ -117,6 +117,13 @@ def is_installed(facts: Facts, name: str) -> bool:
 
 def broken(facts: Facts, name: str, reason: str) -> Finding:
     """Say that an installed library does not work, and how to install it anew."""
+    if hidden := part(facts, "hidden").get(name):
+        return Finding(
+            level="problem",
+            topic=name,
+            what=f"{name} is hidden by {hidden}, which Python takes in its place.",
+            advice="Rename that file, or start Python in another folder.",
+        )
     entry = part(part(facts, "libraries"), name)
     again = ("install", "--force-reinstall", "--no-cache-dir")
     command = torch_command(facts, "--force-reinstall") if name == "torch" else None

@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from importlib import metadata
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,7 +27,7 @@ from packaging.requirements import Requirement
 
 from smalldata.catalogue import tested_versions
 from smalldata.devices import first_line, missing_card
-from smalldata.doctor.probes import PROBES
+from smalldata.doctor.probes import NUMERIC, PROBES
 from smalldata.workers import count_processes
 
 SCHEMA_VERSION = 1
@@ -62,8 +63,8 @@ def collect(outputs: Path) -> dict[str, Any]:
     -------
     dict
         Plain values; the keys are ``schema_version``, ``smalldata``, ``python``, ``platform``,
-        ``environment``, ``cores``, ``memory``, ``libraries``, ``outputs``, ``missing_card`` and one
-        for each of `smalldata.doctor.probes.PROBES`.
+        ``environment``, ``cores``, ``memory``, ``libraries``, ``hidden``, ``outputs``,
+        ``missing_card`` and one for each of `smalldata.doctor.probes.PROBES`.
     """
     with _started(PROBES) as probes:
         parts: dict[str, Callable[[], Any]] = {
@@ -79,6 +80,7 @@ def collect(outputs: Path) -> dict[str, Any]:
             "cores": _cores,
             "memory": _memory,
             "libraries": _libraries,
+            "hidden": _hidden_libraries,
             "outputs": lambda: _outputs(outputs),
             "missing_card": missing_card,
         }
@@ -325,6 +327,19 @@ def _libraries() -> dict[str, dict[str, Any]]:
             "extra": extra or None,
         }
     return found
+
+
+def _hidden_libraries() -> dict[str, str]:
+    """Files of the working folder that Python takes in place of a library, by its name."""
+    here = Path.cwd().resolve()
+    modules = {name: module.partition(".")[0] for name, module in NUMERIC.items()}
+    hidden = {}
+    for name, module in {**modules, "torch": "torch", "xgboost": "xgboost"}.items():
+        spec = PathFinder.find_spec(module)
+        origin = Path(spec.origin).resolve() if spec is not None and spec.origin else None
+        if origin is not None and origin in (here / f"{module}.py", here / module / "__init__.py"):
+            hidden[name] = str(origin)
+    return hidden
 
 
 def _without_marker(wanted: Requirement) -> str:
