@@ -218,6 +218,20 @@ def test_a_network_must_beat_every_other_model():
     assert len(found.pairs) == 3
 
 
+@pytest.mark.parametrize("kind", [TaskKind.BINARY, TaskKind.REGRESSION])
+def test_the_crossing_is_that_with_the_best_of_the_others(kind):
+    """The weaker rival would be met at 30, the better one at 90."""
+    laws = {"mlp": slow, "svm": quick, "knn": lambda n: quick(n) - 0.2}
+    if kind is TaskKind.REGRESSION:
+        laws = {name: lambda n, law=law: 2 - law(n) for name, law in laws.items()}
+    records = [
+        record for name, law in laws.items() for record in curve(name, law, spread=0.004, kind=kind)
+    ]
+    (contest,) = learning(records).networks
+    assert contest.crossing.value == pytest.approx(90, rel=0.05)
+    assert [lead.leader for lead in contest.leads] == ["svm", "mlp"]
+
+
 def test_dummy_is_no_rival():
     records = curve("mlp", slow) + curve("dummy", lambda n: 0.5)
     found = learning(records)
