@@ -141,10 +141,10 @@ def map_rows(compute: Callable[[int, int], Result], *, n_rows: int, size: int) -
 
 
 def _release() -> None:
-    """Give back what failed computations hold, to this process and to others on the card."""
-    gc.collect()
+    """Give back what failed computations hold of a card, also to other processes on it."""
     torch: Any = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
+        gc.collect()
         torch.cuda.empty_cache()
 
 
