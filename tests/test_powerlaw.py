@@ -9,6 +9,7 @@ from smalldata.powerlaw import (
     N_SIZES,
     REACH,
     clear_stretches,
+    draw_laws,
     find_crossing,
     fit_laws,
 )
@@ -249,6 +250,26 @@ def test_draws_keep_the_pairing_of_columns():
     assert np.array_equal(draws, again)
     with pytest.raises(ValueError, match="at least two scores; got 1"):
         corrected_draws(scores[:1], ratio=0.25, n_draws=10, seed=0)
+
+
+def test_what_a_law_misses_widens_its_draws():
+    bounds = {"higher_is_better": True, "low": 0.0, "high": 1.0}
+    means = 0.9 - 2 / SIZES
+    draws = means + np.random.default_rng(0).normal(scale=0.01, size=(4000, 4))
+    law, laws = draw_laws(SIZES, means, draws, seed=0, **bounds)
+    plain = fit_laws(SIZES, draws, **bounds)
+    assert float(law.c) == pytest.approx(1, rel=1e-3)
+    assert laws.at([300]) == pytest.approx(plain.at([300]), abs=1e-4)  # it misses nothing
+    bent = means + np.array([0.02, -0.02, -0.02, 0.02])
+    law, laws = draw_laws(SIZES, bent, np.tile(bent, (4000, 1)), seed=0, **bounds)
+    missed = np.sqrt(np.sum((law.at(SIZES) - bent) ** 2) / (4 - 3))
+    assert missed > 0.02
+    # Without a spread over the folds all of the spread is that of such errors, refitted.
+    errors = np.random.default_rng(1).normal(scale=missed, size=(4000, 4))
+    wanted = fit_laws(SIZES, np.clip(bent + errors, 0, 1), **bounds).at([300])
+    assert laws.at([300]).std() == pytest.approx(wanted.std(), rel=0.05)
+    again = draw_laws(SIZES, bent, np.tile(bent, (4000, 1)), seed=0, **bounds)[1]
+    assert np.array_equal(again.at([300]), laws.at([300]))
 
 
 # ---------------------------------------------------------------- coverage

@@ -30,8 +30,8 @@ from smalldata.powerlaw import (
     Laws,
     Stretch,
     clear_stretches,
+    draw_laws,
     find_crossing,
-    fit_laws,
 )
 from smalldata.results import Array, RunRecord
 from smalldata.seeding import seed_for
@@ -159,18 +159,26 @@ def _fits(
         n_draws=N_DRAWS,
         seed=seed_for(0, "learning curves", record.splits_key),
     )
-    drawn = np.clip(drawn, measure.low, measure.high)
     found, start = {}, 0
     for label, cells in usable.items():
         own = slice(start, start + len(cells))
         start += len(cells)
         first = next(iter(cells.values())).record
+        law, draws = draw_laws(
+            list(cells),
+            scores[:, own].mean(axis=0),
+            drawn[:, own],
+            higher_is_better=measure.higher_is_better,
+            low=measure.low,
+            high=measure.high,
+            seed=seed_for(0, "learning curves", record.splits_key, label),
+        )
         found[label] = _Fit(
             label=label,
             model=first.model,
             is_network=is_network(first),
-            law=_laws(list(cells), scores[:, own].mean(axis=0), measure),
-            draws=_laws(list(cells), drawn[:, own], measure),
+            law=law,
+            draws=draws,
         )
     return found
 
@@ -179,16 +187,6 @@ def is_network(record: RunRecord) -> bool:
     """Whether a cell's learner counts as deep learning."""
     learner = record.identity.get("learner") or {}
     return str(learner.get("_target_", "")).startswith(DEEP)
-
-
-def _laws(sizes: list[int], scores: Array, measure: Measure) -> Laws:
-    return fit_laws(
-        sizes,
-        scores,
-        higher_is_better=measure.higher_is_better,
-        low=measure.low,
-        high=measure.high,
-    )
 
 
 def _curve(

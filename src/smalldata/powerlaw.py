@@ -227,6 +227,46 @@ def _at_exponents(
     return a, b, least
 
 
+def draw_laws(
+    sizes: ArrayLike,
+    means: ArrayLike,
+    draws: ArrayLike,
+    *,
+    higher_is_better: bool,
+    low: float = -np.inf,
+    high: float = np.inf,
+    seed: int,
+) -> tuple[Laws, Laws]:
+    """Fit a law to the means of a curve, and one to each of their draws.
+
+    The draws know how the means vary with the folds, not how far the law misses them: a real curve
+    is no power law. So each draw also gets normal errors, size by size, of the standard deviation
+    of the residuals, sqrt(sum of squares / (n_sizes - 3)), as in a residual bootstrap
+    (Efron 1979, *Ann. Statist.* 7:1).
+
+    Parameters
+    ----------
+    sizes : array_like of shape (n_sizes,)
+    means : array_like of shape (n_sizes,)
+    draws : array_like of shape (n_draws, n_sizes)
+    higher_is_better, low, high
+        As in `fit_laws`; what lies outside the range is cut to it before it is fitted.
+    seed : int
+        Of the errors.
+
+    Returns
+    -------
+    (law, laws) : Laws
+        Of the means; of the draws, with arrays of shape (n_draws,).
+    """
+    means, drawn = np.asarray(means, dtype=np.float64), np.asarray(draws, dtype=np.float64)
+    law = fit_laws(sizes, means, higher_is_better=higher_is_better, low=low, high=high)
+    missed = np.sum((law.at(sizes) - means) ** 2) / (len(means) - N_SIZES + 1)
+    errors = np.random.default_rng(seed).standard_normal(drawn.shape) * np.sqrt(missed)
+    drawn = np.clip(drawn + errors, low, high)
+    return law, fit_laws(sizes, drawn, higher_is_better=higher_is_better, low=low, high=high)
+
+
 # ---------------------------------------------------------------- where one curve leads
 
 
