@@ -16,6 +16,7 @@ import pytest
 from checkpoints import lacking, tabicl_weights
 from smalldata.__main__ import main
 from smalldata.cells import make_record
+from smalldata.devices import resolve_device
 from smalldata.errors import ConfigError, FitError
 from smalldata.evaluation import evaluate
 from smalldata.explanation import explain
@@ -324,6 +325,23 @@ def test_equal_in_every_process():
     found = [run(code, first.index(word)) for word in ("none", "power")]
     assert [word for word, _ in found] == ["none", "power"]
     assert found[0][1] == found[1][1]
+
+
+@installed
+@pytest.mark.gpu
+@pytest.mark.skipif(resolve_device("auto")[0] != "cuda", reason="this machine has no card")
+@pytest.mark.parametrize("kind", TaskKind)
+def test_cuda_agrees_with_the_cpu(kind):
+    """In single precision on both, to 1e-3 of the spread."""
+    X, y = rows(kind)
+    cpu, cuda = (
+        load_learner("tabicl", checkpoint=weights(kind))
+        .build(TOYS[kind]().info, seed=3, device=device)
+        .fit(X[:30], y[:30])
+        .margins(X)
+        for device in ("cpu", "cuda")
+    )
+    np.testing.assert_allclose(cuda, cpu, atol=1e-3 * np.ptp(cpu))
 
 
 # ---------------------------------------------------------------- the cell
