@@ -152,12 +152,12 @@ class InnerFolds:
         """
         fit_many = getattr(learner, "fit_many", None)
         wanted = self.device != "cpu" if self.together is None else self.together
-        folds = [fold for fold in range(len(self)) if not self.undefined_reason(fold)]
-        if fit_many is None or not wanted or len(folds) < 2:
+        if fit_many is None or not wanted:
             return {}
+        folds = [fold for fold in range(len(self)) if not self.undefined_reason(fold)]
         workspaces = [self._workspace(learner, fold) for fold in folds]
         jobs = [workspace.job() for workspace in workspaces if isinstance(workspace, FitEach)]
-        if len(jobs) < len(folds):
+        if len(jobs) < max(2, len(folds)):
             return {}
         try:
             return dict(zip(folds, fit_many(jobs, device=self.device), strict=True))
