@@ -103,6 +103,9 @@ def test_a_grid_goes_on_without_it(tmp_path, monkeypatch, capsys):
     assert "skipped: needs" in err
     assert "huggingface.co/jingang/TabICL" in err
     assert "tabicl" in out
+    for name in ("a.ckpt", "b.ckpt"):  # one cell, for want of a file
+        assert main(["model=tabicl", f"checkpoint={name}", *small]) == 0
+        assert f"there is no file {name}" in capsys.readouterr().err
     (folder,) = Path("outputs/nutrimouse").iterdir()
     table = pd.read_csv(folder / "comparison.csv").set_index("model")
     assert (table.loc["tabicl", "status"] == "skipped").all()
@@ -416,8 +419,16 @@ def test_a_run_with_a_file(tmp_path, monkeypatch, capsys):
     assert main(command) == 0
     assert "already finished" in capsys.readouterr().err
     (cell,) = Path("outputs").glob("nutrimouse/*/tabicl-*")
+    Path("tiny.ckpt").rename("other.ckpt")
+    assert main(["explain", str(cell), "explain.rows=2", "n_jobs=1"]) == 2
+    assert "cannot be rebuilt here: needs pretrained weights; there is no file tiny.ckpt" in (
+        " ".join(capsys.readouterr().err.split())
+    )
+    assert main(["model=tabicl", "checkpoint=other.ckpt", *small]) == 0  # the same cell
+    assert "already finished" in capsys.readouterr().err
+    assert main(["explain", str(cell), "explain.rows=2", "explain.evaluations=50", "n_jobs=1"]) == 0
     text = (cell / "config.yaml").read_text()
-    assert "checkpoint: tiny.ckpt" in text
+    assert "checkpoint: other.ckpt" in text
     assert (
         main(["model=tabicl", "checkpoint=a.ckpt", "model.learner.checkpoint=b.ckpt", *small]) == 2
     )

@@ -286,6 +286,8 @@ def open_cell(path: Path, *, measure: str | None = None) -> Stored:
     # What an explanation was asked for is no part of the cell; whoever explains it asks anew.
     config = replace(config, measure=measure or config.measure, explanation=None)
     plan = plan_cell(config, Reporter(Console(quiet=True)))
+    if plan.record.skipped and not record.skipped:
+        raise RecordError(f"{path} cannot be rebuilt here: {plan.record.skipped}.")
     if plan.record.hash != record.hash:
         changed = [
             name
@@ -310,8 +312,10 @@ def _evaluate(plan: Plan, cell: CellFolder, reporter: Reporter) -> RunRecord:
     if not _has_config(cell, config):
         cell.write_text("config.yaml", config_text(config.plain))
     if cell.is_done and not missing:
-        reporter.say(f"{plan.title}: already finished, {len(found)} folds found")
-        return cell.read_record(folds=found)
+        stored = cell.read_record(folds=found)
+        if stored.skipped == plan.record.skipped:  # else another reason, for what is still missing
+            reporter.say(f"{plan.title}: already finished, {len(found)} folds found")
+            return stored
     cell.write_text("config.yaml", config_text(config.plain))
     tuner = plan.tuner and replace(plan.tuner, log=cell.trials)
     if missing and tuner is not None and config.storage is not None:
