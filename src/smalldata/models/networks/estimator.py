@@ -14,7 +14,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from smalldata.devices import one_torch_thread
 from smalldata.errors import SplitError
-from smalldata.learner import Array
+from smalldata.learner import Array, FitJob
+from smalldata.memory import map_rows
 from smalldata.models.networks.plan import HELD_OUT_FOLDS, Plan
 from smalldata.models.weighting import row_weights
 from smalldata.seeding import seed_for
@@ -23,7 +24,8 @@ from smalldata.splitting import Rows, largest_n_splits, make_folds
 if TYPE_CHECKING:
     import torch
 
-    from smalldata.models.networks.training import Curves, Loss
+    from smalldata.models.networks.lessons import Learnt, Lesson
+    from smalldata.models.networks.training import Loss
 
 CHUNK_ROWS = 2048
 """Rows per product at prediction: the members' hidden layers then stay in the cache."""
@@ -66,6 +68,11 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
         """Fit all members on the training rows of one fold."""
+        _learn(self, self.prepare(X, y, groups))
+        return self
+
+    def prepare(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None) -> "Lesson":
+        """Return what the members learn from."""
         from smalldata.models.networks.losses import binary_cross_entropy, cross_entropy
 
         self.n_features_in_ = X.shape[1]
@@ -76,7 +83,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self.plan, y, stratify=True, groups=groups, seed=self.seed
         )
         binary = self.n_classes == 2
-        self.network_, self.curves_ = _train(
+        return _lesson(
             self,
             X,
             targets[:, 1:] if binary else targets,
@@ -84,7 +91,6 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             loss=binary_cross_entropy if binary else cross_entropy,
             held_out=held_out,
         )
-        return self
 
     def margins(self, X: Array) -> Array:
         """Log-odds (n_samples, n_outputs): one of two classes, else one a class, centred."""
@@ -127,6 +133,11 @@ class NetworkRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
         """Fit all members on the training rows of one fold."""
+        _learn(self, self.prepare(X, y, groups))
+        return self
+
+    def prepare(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None) -> "Lesson":
+        """Return what the members learn from."""
         from smalldata.models.networks.losses import squared_error
 
         self.n_features_in_ = X.shape[1]
@@ -135,7 +146,7 @@ class NetworkRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         held_out, self.notes_ = _held_out_rows(
             self.plan, y, stratify=False, groups=groups, seed=self.seed
         )
-        self.network_, self.curves_ = _train(
+        return _lesson(
             self,
             X,
             ((y - self.centre_) / self.spread_)[:, None],
@@ -143,7 +154,6 @@ class NetworkRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             loss=squared_error,
             held_out=held_out,
         )
-        return self
 
     def margins(self, X: Array) -> Array:
         """Return values of shape (n_samples, 1) in the units of the target."""
@@ -182,7 +192,7 @@ def _held_out_rows(
     return held_out[: plan.n_members], ()
 
 
-def _train(
+def _lesson(
     estimator: NetworkClassifier | NetworkRegressor,
     X: Array,
     targets: Array,
@@ -190,36 +200,68 @@ def _train(
     weights: Array,
     loss: "Loss",
     held_out: list[Rows] | None,
-) -> "tuple[torch.nn.Module, Curves]":
+) -> "Lesson":
+    """Return what the members learn from, on the device."""
     import torch
 
-    from smalldata.models.networks.training import train
+    from smalldata.models.networks.lessons import Lesson
 
     plan, device = estimator.plan, estimator.device
-    rows = np.arange(len(X))
-    train_rows = [rows] * plan.n_members
-    if held_out is not None:
-        train_rows = [np.setdiff1d(rows, part) for part in held_out]
-    generators = [
-        torch.Generator().manual_seed(seed_for(estimator.seed, "member", member))
-        for member in range(plan.n_members)
-    ]
+    inputs = X.shape[1]
     with one_torch_thread():
-        network = estimator.architecture.network(
-            X.shape[1], targets.shape[1], generators=generators
-        ).to(device)
-        curves = train(
-            network,
-            _columns(X, plan, device),
-            torch.as_tensor(targets, dtype=torch.float32, device=device),
-            torch.as_tensor(weights, dtype=torch.float32, device=device),
+        return Lesson(
+            inputs=inputs,
+            x=_columns(X, plan, device),
+            targets=torch.as_tensor(targets, dtype=torch.float32, device=device),
+            row_weights=torch.as_tensor(weights, dtype=torch.float32, device=device),
             loss=loss,
-            plan=plan,
-            train_rows=train_rows,
-            held_out_rows=held_out,
-            generators=generators,
+            held_out=held_out,
+            n_members=plan.n_members,
+            seed=estimator.seed,
         )
-    return network, curves
+
+
+def _learn(estimator: NetworkClassifier | NetworkRegressor, lesson: "Lesson") -> None:
+    from smalldata.models.networks.lessons import learn
+
+    (learnt,) = learn(estimator.architecture, estimator.plan, [lesson], device=estimator.device)
+    _keep(estimator, lesson, learnt)
+
+
+def _keep(
+    estimator: NetworkClassifier | NetworkRegressor, lesson: "Lesson", learnt: "Learnt"
+) -> None:
+    estimator.network_, estimator.curves_ = learnt.network, learnt.curves
+    estimator.notes_ += learnt.notes
+
+
+def fit_together(
+    estimators: Sequence[NetworkClassifier | NetworkRegressor], jobs: Sequence[FitJob]
+) -> None:
+    """Fit estimators of one recipe, the members of all that have one shape as one network.
+
+    Parameters
+    ----------
+    estimators : sequence of NetworkClassifier or NetworkRegressor
+        Unfitted; one for each job.
+    jobs : sequence of FitJob
+    """
+    from smalldata.models.networks.lessons import learn
+
+    lessons = [
+        estimator.prepare(job.X, job.y, job.groups)
+        for estimator, job in zip(estimators, jobs, strict=True)
+    ]
+    shapes: dict[Any, list[int]] = {}
+    for i in range(len(lessons)):
+        shapes.setdefault(lessons[i].shape(estimators[i].plan), []).append(i)
+    for alike in shapes.values():
+        first = estimators[alike[0]]
+        found = learn(
+            first.architecture, first.plan, [lessons[i] for i in alike], device=first.device
+        )
+        for i, learnt in zip(alike, found, strict=True):
+            _keep(estimators[i], lessons[i], learnt)
 
 
 def _columns(X: "Array | torch.Tensor", plan: Plan, device: str) -> "torch.Tensor":
@@ -237,23 +279,23 @@ def _mean_gradients(estimator: NetworkClassifier | NetworkRegressor, X: Array) -
     """
     import torch
 
+    def compute(start: int, stop: int) -> Array:
+        x = torch.tensor(
+            X[start:stop], dtype=torch.float32, device=estimator.device
+        ).requires_grad_()
+        outputs = estimator.network_(_columns(x, estimator.plan, estimator.device)).mean(dim=0)
+        n_outputs = outputs.shape[1]
+        slopes = [
+            torch.autograd.grad(outputs[:, output].sum(), x, retain_graph=output < n_outputs - 1)[0]
+            for output in range(n_outputs)
+        ]
+        found: Array = torch.stack(slopes, dim=1).cpu().numpy()
+        return found
+
     # Every member leaves a gradient of its own for each column, before they are summed.
     size = max(1, min(CHUNK_ROWS, GRADIENT_CELLS // (estimator.plan.n_members * X.shape[1])))
-    chunks = []
     with one_torch_thread(), torch.enable_grad():
-        for start in range(0, len(X), size):
-            x = torch.tensor(
-                X[start : start + size], dtype=torch.float32, device=estimator.device
-            ).requires_grad_()
-            outputs = estimator.network_(_columns(x, estimator.plan, estimator.device)).mean(dim=0)
-            n_outputs = outputs.shape[1]
-            slopes = [
-                torch.autograd.grad(
-                    outputs[:, output].sum(), x, retain_graph=output < n_outputs - 1
-                )[0]
-                for output in range(n_outputs)
-            ]
-            chunks.append(torch.stack(slopes, dim=1).cpu().numpy())
+        chunks = map_rows(compute, n_rows=len(X), size=size)
     return np.concatenate(chunks).astype(np.float64)
 
 
@@ -261,13 +303,11 @@ def _mean_outputs(estimator: NetworkClassifier | NetworkRegressor, X: Array) -> 
     """Mean of the members' outputs, (n_samples, n_outputs): float32 products, float64 mean."""
     import torch
 
+    def compute(start: int, stop: int) -> Array:
+        outputs = estimator.network_(_columns(X[start:stop], estimator.plan, estimator.device))
+        found: Array = outputs.mean(dim=0, dtype=torch.float64).cpu().numpy()
+        return found
+
     size = CHUNK_ROWS if estimator.device == "cpu" else CARD_CHUNK_ROWS
     with one_torch_thread(), torch.inference_mode():
-        chunks = [
-            estimator.network_(_columns(X[start : start + size], estimator.plan, estimator.device))
-            .mean(dim=0, dtype=torch.float64)
-            .cpu()
-            .numpy()
-            for start in range(0, len(X), size)
-        ]
-    return np.concatenate(chunks)
+        return np.concatenate(map_rows(compute, n_rows=len(X), size=size))

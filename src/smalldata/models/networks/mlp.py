@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from smalldata.learner import CallableForm, Traits
+from smalldata.learner import CallableForm, FitJob, Traits
 from smalldata.models.networks.plan import Plan
 from smalldata.models.values import Range, check_fields
 from smalldata.models.weighting import ClassWeight
@@ -84,6 +84,14 @@ class MLP:
         return NetworkClassifier(
             n_classes=info.n_classes, architecture=self, plan=plan, seed=seed, device=device
         )
+
+    def fit_many(self, jobs: Sequence[FitJob], *, device: str) -> list[Any]:
+        """Fit several training sets of one outer fold, those of one shape as one network."""
+        from smalldata.models.networks.estimator import fit_together
+
+        estimators = [self.build(job.info, seed=job.seed, device=device) for job in jobs]
+        fit_together(estimators, jobs)
+        return estimators
 
     def plan(self, kind: TaskKind) -> Plan:
         """Return what the training loop needs to know."""

@@ -52,6 +52,9 @@ def train(
     train_rows: Sequence[NDArray[np.int64]],
     held_out_rows: Sequence[NDArray[np.int64]] | None,
     generators: Sequence[torch.Generator],
+    steps: tuple[int, int] | None = None,
+    n_parts: int = 1,
+    stops: bool = True,
 ) -> Curves:
     """Train all members of a network in place and leave each with its best weights.
 
@@ -74,6 +77,14 @@ def train(
         the last weights kept.
     generators : sequence of torch.Generator
         One per member, on the CPU: order of the rows and dropout masks.
+    steps : (n_steps, n_batch), optional
+        Steps of an epoch and rows of each; default: as `count_steps` says of these members.
+    n_parts : int
+        Into so many parts the rows of a step are cut, whose gradients are added up: less memory,
+        other noise.
+    stops : bool
+        End when no member has patience left; else after all epochs. Which weights are kept is the
+        same.
 
     Returns
     -------
@@ -85,8 +96,7 @@ def train(
         If a loss stops being finite; the epoch is named.
     """
     n_members = len(generators)
-    n_largest = max(len(rows) for rows in train_rows)
-    n_steps = math.ceil(n_largest / plan.batch_size)
+    n_steps, n_batch = steps or count_steps(train_rows, plan.batch_size)
     optimizer = _optimizer(network, plan)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, plan.learning_rate, total_steps=plan.n_epochs * n_steps + 1
@@ -103,16 +113,17 @@ def train(
             network.train()
             set_noise(network, generators, strength=_noise_strength(plan, epoch))
             epoch_loss = torch.zeros(n_members, device=x.device)
-            for rows in _batches(train_rows, n_steps, generators, x.device):
+            for rows in _batches(train_rows, n_steps, n_batch, generators, x.device):
                 optimizer.zero_grad()
-                row_loss = loss(network(x[rows]), targets[rows])
-                member_loss = (row_loss * row_weights[rows]).mean(dim=1)
-                # Members share no weight, so the gradient of the sum is each member's own gradient.
-                torch.autograd.backward(member_loss.sum())
+                for part in rows.tensor_split(n_parts, dim=1):
+                    row_loss = loss(network(x[part]), targets[part])
+                    member_loss = (row_loss * row_weights[part]).sum(dim=1) / n_batch
+                    # Members share no weight: the gradient of the sum is each member's own.
+                    torch.autograd.backward(member_loss.sum())
+                    epoch_loss += member_loss.detach()
                 _clip(parameters, plan.clip_norm)
                 optimizer.step()
                 schedule.step()
-                epoch_loss += member_loss.detach()
             train_curve.append((epoch_loss / n_steps).double().cpu().numpy())
             _check_finite(train_curve[-1], epoch)
             if held_out is None:
@@ -128,7 +139,7 @@ def train(
             best_epoch[better] = epoch
             for kept, parameter in zip(best, parameters, strict=True):
                 kept[better] = parameter.detach()[better]
-            if not bool(waiting.any()):
+            if stops and not bool(waiting.any()):
                 break
     finally:
         set_noise(network, ())
@@ -146,6 +157,13 @@ def train(
         held_out=np.array(held_out_curve) if held_out_curve else None,
         best_epoch=best_epoch.cpu().numpy(),
     )
+
+
+def count_steps(train_rows: Sequence[NDArray[np.int64]], batch_size: int) -> tuple[int, int]:
+    """Return the steps of an epoch and the rows of each, the same for all members."""
+    n_largest = max(len(rows) for rows in train_rows)
+    n_steps = math.ceil(n_largest / batch_size)
+    return n_steps, math.ceil(n_largest / n_steps)
 
 
 _DIVERGED = (
@@ -180,6 +198,7 @@ def _optimizer(network: nn.Module, plan: Plan) -> torch.optim.Optimizer:
 def _batches(
     train_rows: Sequence[NDArray[np.int64]],
     n_steps: int,
+    n_batch: int,
     generators: Sequence[torch.Generator],
     device: torch.device,
 ) -> Iterator[Tensor]:
@@ -187,7 +206,6 @@ def _batches(
 
     Every batch is full: a member with fewer rows than n_steps * n_batch begins its order again.
     """
-    n_batch = math.ceil(max(len(rows) for rows in train_rows) / n_steps)
     orders = []
     for rows, generator in zip(train_rows, generators, strict=True):
         order = torch.from_numpy(rows)[torch.randperm(len(rows), generator=generator)]
