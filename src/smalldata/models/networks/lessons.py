@@ -139,8 +139,10 @@ def learn(
     if len(lessons) == 1 and len(trained) == 1:
         ((network, curves),) = trained
         return [Learnt(network=network, curves=curves, notes=notes)]
-    states = [network.state_dict() for network, _ in trained]
-    joint = {name: torch.cat([state[name] for state in states]) for name in states[0]}
+    parameters = [dict(network.named_parameters()) for network, _ in trained]
+    joint = {
+        name: torch.cat([found[name].detach() for found in parameters]) for name in parameters[0]
+    }
     return [
         Learnt(
             network=_take_out(architecture, lesson, joint, first=units.index((i, 0))),
