@@ -15,6 +15,7 @@ from smalldata import catalogue
 from smalldata.innerfolds import FitEach
 from smalldata.learner import (
     CallableForm,
+    FitJob,
     KernelForm,
     Learner,
     LinearForm,
@@ -350,6 +351,26 @@ def test_a_workspace_gives_what_the_plain_way_gives(name, kind):
         wanted = plain.outputs(learner, needs="value")
         for needs in ("label", "probability", "margin") if kind.is_classification else ("value",):
             assert_equal_outputs(shared.outputs(learner, needs=needs), wanted, needs)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [cell for cell in CELLS if hasattr(load_learner(cell[0]), "fit_many")]
+)
+def test_fits_as_one_program_give_what_single_fits_give(name, kind):
+    """To 1e-3 of the largest output: rounding grows with the epochs."""
+    task, learner = easy_task(kind), usual(name, kind)
+    step = unfitted(name, task.info)[0].fit(task.X.iloc[:N_TRAIN], task.y[:N_TRAIN])
+    X, y = step.transform(task.X), task.y
+    parts = [np.arange(N_TRAIN), np.arange(40, 40 + N_TRAIN)]
+    jobs = [
+        FitJob(info=task.info, X=X[rows], y=y[rows], groups=None, seed=i)
+        for i, rows in enumerate(parts)
+    ]
+    for job, found in zip(jobs, learner.fit_many(jobs, device="cpu"), strict=True):
+        single = learner.build(job.info, seed=job.seed, device="cpu").fit(job.X, job.y)
+        pair = [evaluate_form(learner.margin_form(each), X) for each in (found, single)]
+        np.testing.assert_allclose(*pair, atol=1e-3 * np.abs(pair[1]).max())
+        assert getattr(found, "notes_", ()) == getattr(single, "notes_", ())
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,33 @@ def test_only_fits_of_one_shape_go_together(monkeypatch):
         assert_same_fit(found, alone(learner, job), job.X)
 
 
+class Shift(nn.Module):
+    """Something that is no parameter, and the same for all members."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("by", torch.tensor(0.25))
+
+    def forward(self, x):
+        return x + self.by
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Shifted(MLP):
+    """An mlp with a buffer."""
+
+    def network(self, inputs, n_outputs, *, generators):
+        return nn.Sequential(Shift(), super().network(inputs, n_outputs, generators=generators))
+
+
+def test_what_is_no_parameter_is_each_networks_own():
+    usual = load_learner("mlp", **QUICK)
+    learner = Shifted(**{f.name: getattr(usual, f.name) for f in dataclasses.fields(MLP)})
+    jobs = [make_job(TaskKind.BINARY, seed=seed) for seed in range(2)]
+    for job, found in zip(jobs, learner.fit_many(jobs, device="cpu"), strict=True):
+        assert_same_fit(found, alone(learner, job), job.X)
+
+
 def test_what_fails_together_says_so():
     learner = load_learner("mlp", **QUICK)
     good, bad = make_job(TaskKind.REGRESSION), make_job(TaskKind.REGRESSION, seed=1)
