@@ -234,7 +234,7 @@ def test_outputs_are_whole_and_rows_independent(name, kind):
         assert labels.dtype.kind == "i"
         assert set(labels) <= set(range(len(task.classes)))
     one = outputs(pipeline, task.X.iloc[[100]], kind)[0]
-    np.testing.assert_allclose(one, found[100], rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(one, found[100], rtol=1e-5, atol=1e-5)  # networks: float32
     for note in getattr(pipeline["estimator"], "notes_", ()):
         assert isinstance(note, str)
 

@@ -21,7 +21,7 @@ Rows = NDArray[np.int64]
 SCHEMA_VERSION = 1
 """Of every file below outputs/. Raised when a file can no longer be read as before."""
 
-RESULTS_VERSION = 2
+RESULTS_VERSION = 3
 """Part of every cell's hash. Raised by hand whenever a change moves numbers."""
 
 N_LEADING = 20

@@ -92,6 +92,20 @@ class MemberDropout(nn.Module):
         return x * kept.to(x.device, non_blocking=True)
 
 
+class Beside(nn.Module):
+    """The sum of two networks of the same inputs."""
+
+    def __init__(self, first: nn.Module, second: nn.Module) -> None:
+        super().__init__()
+        self.first = first
+        self.second = second
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x by both and add."""
+        outputs: Tensor = self.first(x) + self.second(x)
+        return outputs
+
+
 def set_noise(
     network: nn.Module, generators: Sequence[torch.Generator], *, strength: float = 1.0
 ) -> None:

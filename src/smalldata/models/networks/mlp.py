@@ -1,12 +1,13 @@
 """Multilayer perceptron: a member-batched ensemble of small ones.
 
 Learned column factors, input dropout, ``n_layers`` times (linear, rectifier, dropout), one linear
-output; Kaiming initialisation. benchmarks/mlp_defaults/ shows what each default is worth.
+output; Kaiming initialisation. benchmarks/mlp_defaults/ and benchmarks/deep/ show what each
+default is worth.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from smalldata.learner import CallableForm, FitJob, Traits
@@ -31,6 +32,12 @@ class MLP:
         Hidden layers of each and their units.
     scale_rate : float
         How much faster a column's learned factor moves than a weight: high picks few columns.
+    linear_path : {"values", "always", "never"}
+        When a linear model of the columns is learned beside the hidden layers, 0 at the start:
+        ``values`` in regressions only. Classes lose by it, some regressions gain.
+    dropout_columns : int
+        From so many columns on ``input_dropout`` applies whole, to fewer in proportion: where each
+        column is one of few, dropping half of them hides what two do together.
     input_dropout, dropout : float
         Share of the columns, and of the hidden units, dropped in each step.
     noise_fades : {"values", "always", "never"}
@@ -57,6 +64,8 @@ class MLP:
     n_layers: Annotated[int, Range(low=1)]
     width: Annotated[int, Range(low=1)]
     scale_rate: Annotated[float, Range(low=0, above=True)]
+    linear_path: Literal["values", "always", "never"]
+    dropout_columns: Annotated[int, Range(low=1)]
     input_dropout: Annotated[float, Range(low=0, high=1, below=True)]
     dropout: Annotated[float, Range(low=0, high=1, below=True)]
     noise_fades: Literal["values", "always", "never"]
@@ -76,6 +85,11 @@ class MLP:
 
     def build(self, info: TaskInfo, *, seed: int, device: str) -> Any:
         """Build the estimator; the seed draws weights, order, masks and held-out rows."""
+        if self.linear_path == "values":
+            known = replace(
+                self, linear_path="always" if info.kind is TaskKind.REGRESSION else "never"
+            )
+            return known.build(info, seed=seed, device=device)
         from smalldata.models.networks.estimator import NetworkClassifier, NetworkRegressor
 
         plan = self.plan(info.kind)
@@ -116,9 +130,10 @@ class MLP:
         """Build the members' network; every random number comes from their generators."""
         from torch import nn
 
-        from smalldata.models.networks.layers import MemberDropout, MemberLinear
+        from smalldata.models.networks.layers import Beside, MemberDropout, MemberLinear
 
-        layers: list[nn.Module] = [MemberDropout(self.input_dropout)]
+        dropped = self.input_dropout * min(1.0, n_columns / self.dropout_columns)
+        layers: list[nn.Module] = []
         n_in = n_columns
         for index in range(self.n_layers):
             layers += [
@@ -134,7 +149,13 @@ class MLP:
             ]
             n_in = self.width
         layers.append(MemberLinear(n_in, n_outputs, generators=generators, gain=1.0))
-        return nn.Sequential(*layers)
+        if self.linear_path != "always":  # ``build`` has settled what "values" means
+            return nn.Sequential(MemberDropout(dropped), *layers)
+        path = MemberLinear(
+            n_columns, n_outputs, generators=generators, gain=1.0, scale_rate=self.scale_rate
+        )
+        nn.init.zeros_(path.weight)
+        return nn.Sequential(MemberDropout(dropped), Beside(nn.Sequential(*layers), path))
 
     def scale(self, kind: TaskKind) -> str:
         """Log-odds, or value."""
