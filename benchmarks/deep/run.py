@@ -17,6 +17,7 @@ import json
 import os
 import platform
 import sys
+import tempfile
 from datetime import UTC, datetime
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -29,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import pandas as pd
 from cells import digest, load_now, measure
 from changes import CHANGES
+from filelock import FileLock
 from peers import NEEDS_PYTABKIT
 from setting import CHOOSE, DATASETS, DEFAULT, Cell, load_task, make_learner, make_outer, models
 from tables import write_tables
@@ -105,32 +107,36 @@ def read(name: str) -> pd.DataFrame:
 
 def keep(name: str, rows: list[dict[str, Any]], *, same: list[str]) -> None:
     """Add rows to a csv file in place of those that agree with the first of them in ``same``."""
-    before = read(name)
-    if not before.empty:
-        before = before[~(before[same] == [rows[0][key] for key in same]).all(axis=1)]
-    after = pd.concat([before, pd.DataFrame(rows)], ignore_index=True)
-    partial = HERE / f"{name}.partial"
-    after.to_csv(partial, index=False)
-    partial.replace(HERE / name)
+    with FileLock(Path(tempfile.gettempdir()) / f"smalldata-deep-{os.getuid()}.lock"):
+        before = read(name)
+        if not before.empty:
+            before = before[~(before[same] == [rows[0][key] for key in same]).all(axis=1)]
+        after = pd.concat([before, pd.DataFrame(rows)], ignore_index=True)
+        partial = HERE / f"{name}.partial"
+        after.to_csv(partial, index=False)
+        partial.replace(HERE / name)
 
 
 def write_environment() -> None:
-    """Say which versions the numbers are from."""
+    """Say which versions the numbers are from; a package that is not here now keeps its own."""
+    path = HERE / "environment.json"
+    before = json.loads(path.read_text(encoding="utf-8"))["versions"] if path.is_file() else {}
     about = {
         "python": platform.python_version(),
         "system": platform.system(),
-        "versions": {
-            name: version(name) for name in PACKAGES if find_spec(_module(name)) is not None
-        },
+        "versions": before
+        | {name: version(name) for name in PACKAGES if find_spec(_module(name)) is not None},
     }
-    (HERE / "environment.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
 
 def _module(package: str) -> str:
     return {"scikit-learn": "sklearn"}.get(package, package.replace("-", "_"))
 
 
-def _chosen(only: list[str] | None, *, ablation: bool, repeats: int) -> list[Cell]:
+def _chosen(
+    only: list[str] | None, *, ablation: bool, changes: list[str] | None, repeats: int
+) -> list[Cell]:
     """List the cells asked for, table by table."""
     everything = list(CHANGES) if ablation else list(models())
     asked = [[*item.split(","), ""][:2] for item in only or [""]]
@@ -148,8 +154,10 @@ def _chosen(only: list[str] | None, *, ablation: bool, repeats: int) -> list[Cel
                     for m, d in asked
                 ):
                     continue
-                changes = [DEFAULT, *CHANGES[model]] if ablation else [DEFAULT]
-                cells += [Cell(dataset, model, change, repeat) for change in changes]
+                wanted = [DEFAULT]
+                if ablation:
+                    wanted += [name for name in CHANGES[model] if name in (changes or [name])]
+                cells += [Cell(dataset, model, change, repeat) for change in wanted]
     return cells
 
 
@@ -159,13 +167,16 @@ def main() -> None:
     )
     parser.add_argument("--only", action="append", metavar="MODEL,TABLE", help="may be repeated")
     parser.add_argument("--ablation", action="store_true")
+    parser.add_argument("--change", action="append", help="of the ablation; may be repeated")
     parser.add_argument("--repeats", type=int, default=1, choices=range(1, 6))
     parser.add_argument("--jobs", type=int, default=2, help="processes over the five folds")
     parser.add_argument("--fresh", action="store_true", help="measure again what has its rows")
     parser.add_argument("--report", action="store_true", help="write the tables alone")
     given = parser.parse_args()
     if not given.report:
-        cells = _chosen(given.only, ablation=given.ablation, repeats=given.repeats)
+        cells = _chosen(
+            given.only, ablation=given.ablation, changes=given.change, repeats=given.repeats
+        )
         if find_spec("pytabkit") is None and any(c.model in NEEDS_PYTABKIT for c in cells):
             raise SystemExit(
                 "RealMLP needs pytabkit: pip install -e '.[benchmark-deep]', or name other models "
