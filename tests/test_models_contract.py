@@ -162,7 +162,7 @@ def test_yaml_and_dataclass_agree(name):
     entry = catalogue.read_entry("model", name)
     learner = load_learner(name)
     fields = dataclasses.fields(learner)
-    assert set(entry) - {"trials", "needs"} == {"name", "learner", "space"}
+    assert set(entry) - {"defaults", "trials", "needs"} == {"name", "learner", "space"}
     assert ("needs" in entry) == bool(file_fields(learner))
     assert entry.get("trials", 1) >= 1
     assert entry["name"] == name

@@ -1,6 +1,7 @@
 """The mlp and the training loop of all networks: what is learned, from which rows, how alike."""
 
 import contextlib
+import dataclasses
 import subprocess
 import sys
 from itertools import pairwise
@@ -12,12 +13,15 @@ from scipy.special import expit, softmax
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
+from smalldata.catalogue import conf_dir, names, read_yaml
 from smalldata.devices import one_torch_thread, resolve_device
 from smalldata.errors import ConfigError, FitError
 from smalldata.formulas import area_under_roc
 from smalldata.models import load_learner
-from smalldata.models.networks import layers, losses, training
+from smalldata.models.networks import layers, losses, optimization, training
 from smalldata.models.networks.estimator import _held_out_rows
+from smalldata.models.networks.mlp import MLP
+from smalldata.models.networks.plan import Inputs
 from smalldata.seeding import seed_for
 from smalldata.task import TaskInfo, TaskKind
 
@@ -206,8 +210,12 @@ def plain_member(X, y, *, member, seed, learner):
             kept = torch.empty(values.shape).uniform_(generator=generator) >= share
             return torch.where(kept, values / (1 - share), 0.0)
 
-        share = learner.input_dropout * min(1.0, sizes[0] / learner.dropout_columns)
-        h = drop(h, share) * factor * learner.scale_rate * reach
+        h = (
+            drop(h, learner.input_dropout * min(1.0, sizes[0] / learner.dropout_columns))
+            * factor
+            * learner.scale_rate
+            * reach
+        )
         h = drop(torch.relu(h @ weights[0] + biases[0]), learner.dropout)
         h = drop(torch.relu(h @ weights[1] + biases[1]), learner.dropout)
         return (h @ weights[2] + biases[2])[:, 0]
@@ -251,7 +259,7 @@ def test_early_stopping_is_each_members_own():
 
     def run(members):
         generators = [torch.Generator().manual_seed(m) for m in members]
-        network = learner.network(6, 1, generators=generators)
+        network = learner.network(Inputs(n_columns=6), 1, generators=generators)
         curves = training.train(
             network,
             x,
@@ -388,7 +396,9 @@ def test_the_mean_is_over_the_members_logits():
     y = (signal > 0).astype(np.int64)
     fitted = build(**QUICK).fit(X, y)
     x = torch.tensor(X, dtype=torch.float32)
-    x = (x / torch.sqrt(1 + (x / 3.0) ** 2)).expand(3, -1, -1)  # not the shared-rows product
+    x = (x / torch.sqrt(1 + (x / fitted.plan.clip) ** 2)).expand(
+        3, -1, -1
+    )  # not the shared-rows product
     with torch.no_grad():
         members = fitted.network_(x)[..., 0].numpy()
     np.testing.assert_allclose(fitted.decision_function(X), members.mean(axis=0), atol=1e-5)
@@ -435,3 +445,93 @@ def test_neither_recipe_nor_device_imports_torch():
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# ---------------------------------------------------------------- how it is trained
+
+FILES = [
+    f"{group}/{name}"
+    for group in ("optimizer", "scheduler", "init", "loss", "regularisation")
+    for name in names(f"model/{group}")
+]
+
+
+def settings(file):
+    return read_yaml(conf_dir() / "model" / f"{file}.yaml")
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_setting_in_a_file_learns(file):
+    X, signal = linear_toy(240)
+    fitted = build(**settings(file)).fit(X[:160], (signal[:160] > 0).astype(np.int64))
+    assert area_under_roc(signal[160:] > 0, fitted.decision_function(X[160:])) > 0.93
+    fitted = build(TaskKind.REGRESSION, **settings(file)).fit(X[:160], signal[:160])
+    assert np.corrcoef(fitted.predict(X[160:]), signal[160:])[0, 1] > 0.9
+
+
+def test_every_setting_in_a_file_changes_the_fit():
+    X, signal = linear_toy()
+    y = (signal > 0).astype(np.int64)
+    y[:100] = 0
+    found = {}
+    for file in FILES:
+        kind = TaskKind.REGRESSION if file == "loss/huber" else TaskKind.BINARY
+        fitted = build(kind, **QUICK, **settings(file)).fit(X, y)
+        found[file] = float(fitted.margins(X).std())
+    default = {"optimizer/adamw", "scheduler/one_cycle", "init/kaiming", "loss/plain"}
+    assert len({found[file] for file in default}) == 1
+    assert len(set(found.values())) == len(FILES) - len(default) + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "rates"),
+    [
+        ("none", [1.0] * 5),
+        ("linear", [1.0, 0.8, 0.6, 0.4, 0.2]),
+        ("cosine", [(1 + np.cos(np.pi * step / 5)) / 2 for step in range(5)]),
+    ],
+)
+def test_the_learning_rate_follows_its_schedule(name, rates):
+    plan = load_learner("mlp", scheduler=name, learning_rate=1.0).plan(TaskKind.BINARY)
+    optimizer = optimization.make_optimizer(torch.nn.Linear(2, 1), plan)
+    scheduler = optimization.make_scheduler(optimizer, plan, n_steps=4)
+    seen = []
+    for _ in range(5):
+        seen.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    assert seen == pytest.approx(rates)
+
+
+def test_initial_weights_have_the_spread_of_their_name():
+    def spread(init, *, gain=1.0):
+        generator = torch.Generator().manual_seed(0)
+        layer = layers.MemberLinear(400, 100, generators=[generator], init=init, gain=gain)
+        return layer.weight.detach().std().item(), layer.bias.detach().abs().max().item()
+
+    assert spread("kaiming", gain=2**0.5) == (pytest.approx(np.sqrt(2 / 400), rel=0.02), 0.0)
+    assert spread("xavier") == (pytest.approx(np.sqrt(2 / 500), rel=0.02), 0.0)
+    std, bias = spread("default")
+    torch.manual_seed(0)
+    own = torch.nn.Linear(400, 100)
+    assert std == pytest.approx(own.weight.detach().std().item(), rel=0.02)
+    assert bias == pytest.approx(own.bias.detach().abs().max().item(), rel=0.1)
+
+
+def test_columns_come_in_the_order_of_the_training_rows():
+    X, signal = linear_toy()
+    y = (signal > 0).astype(np.int64)
+    order = np.random.default_rng(1).permutation(X.shape[1])
+
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Ordered(MLP):
+        def inputs(self, X):
+            return Inputs(n_columns=X.shape[1], order=order)
+
+    learner = load_learner("mlp", **QUICK)
+    values = {field.name: getattr(learner, field.name) for field in dataclasses.fields(MLP)}
+    info = TaskInfo(kind=TaskKind.BINARY, n_samples=0, n_features=0, n_classes=2)
+    ordered = Ordered(**values).build(info, seed=1, device="cpu").fit(X, y)
+    plain = build(**QUICK).fit(X[:, order], y)
+    np.testing.assert_array_equal(ordered.margins(X), plain.margins(X[:, order]))
+    np.testing.assert_array_equal(ordered.gradients(X)[:, :, order], plain.gradients(X[:, order]))

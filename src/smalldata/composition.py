@@ -125,7 +125,7 @@ def _bare_word(word: str) -> str:
             "a run takes key=value; for a table say "
             f"dataset=table dataset.path={word} dataset.target=COLUMN."
         )
-    verbs = ("run", "compare", "explain", "doctor", "datasets", "models")
+    verbs = ("run", "compare", "explain", "summary", "doctor", "datasets", "models")
     if word in verbs:
         return f"a verb must be the first word; got {word!r} after others. Move it to the front."
     near = get_close_matches(word, verbs, n=1)
@@ -164,8 +164,8 @@ def one_sentence(overrides: Sequence[str]) -> Iterator[None]:
 
 
 def _missing_file(missing: str) -> str:
-    group, _, name = missing.partition("/")
-    if group == "hydra":
+    group, _, name = missing.rpartition("/") if "/" in missing else (missing, "", "")
+    if group.partition("/")[0] == "hydra":
         return (
             f"{missing.rpartition('/')[0]} must name a plugin that is installed; there is no "
             f"{missing.rpartition('/')[2]!r}. The sweepers of smalldata are basic (a grid) and "
@@ -187,7 +187,8 @@ def _missing_file(missing: str) -> str:
 def _not_composed(message: str, overrides: Sequence[str]) -> str:
     if several := re.search(r"Ambiguous value for argument '([^=]+)=(.*)'", message):
         key, value = several.groups()
-        instead = "" if key in (*_GROUPS, "experiment") else f" A list is written {key}=[{value}]."
+        is_file = "/" in key or key in (*_GROUPS, "experiment")
+        instead = "" if is_file else f" A list is written {key}=[{value}]."
         return f"{key} must be one value; got {value!r}. Add -m for a grid of them.{instead}"
     if wrong := re.search(r"Error merging override '?([^=]+)=(.*)", message):
         key, value = wrong.groups()
@@ -209,16 +210,41 @@ def _not_composed(message: str, overrides: Sequence[str]) -> str:
         return f"{key} has a value of the wrong type: {detail.strip()}."
     if key.startswith("model.space."):
         return f"{key} is given what it does not have yet; write '++{key}=VALUE' to add it."
-    group = key.partition(".")[0]
+    group = key.partition(".")[0].partition("/")[0]
     chosen = _chosen(group, overrides)
+    if "/" in key:
+        return _no_subgroup(key, group, chosen)
     owners = [name for name in names(group) if key in _group_keys(group, name)]
     if owners and owners != chosen:
-        have = "has" if len(owners) == 1 else "have"
-        return (
-            f"there is no key {key!r} with {group}={','.join(chosen)}; "
-            f"{group}={' or '.join(owners)} {have} it."
-        )
+        return _other_owners(key, group, chosen, owners)
     return unknown_key(key, _known_keys(group, chosen))
+
+
+def _no_subgroup(key: str, group: str, chosen: Sequence[str]) -> str:
+    """Say which settings in files (model/optimizer=…) the chosen models have."""
+    have = list(dict.fromkeys(sub for name in chosen for sub in _subgroups(group, name)))
+    if have:
+        return unknown_key(key, [f"{group}/{sub}" for sub in have])
+    owners = [name for name in names(group) if key in _group_keys(group, name)]
+    if not owners:
+        return unknown_key(key, _known_keys(group, ()))
+    return _other_owners(key, group, chosen, owners)
+
+
+def _other_owners(key: str, group: str, chosen: Sequence[str], owners: Sequence[str]) -> str:
+    have = "has" if len(owners) == 1 else "have"
+    return (
+        f"there is no key {key!r} with {group}={','.join(chosen)}; "
+        f"{group}={' or '.join(owners)} {have} it."
+    )
+
+
+def _subgroups(group: str, name: str) -> list[str]:
+    """Folders below a group that a file of it names in its defaults, such as optimizer."""
+    from smalldata.catalogue import read_entry
+
+    items = read_entry(group, name).get("defaults", [])
+    return [sub for item in items if isinstance(item, dict) for sub in item]
 
 
 def _sweeper_keys() -> list[str]:
@@ -245,8 +271,10 @@ def _group_keys(group: str, name: str) -> list[str]:
     """Dotted keys of one file of conf/."""
     from smalldata.catalogue import read_entry
 
-    keys = []
+    keys = [f"{group}/{sub}" for sub in _subgroups(group, name)]
     for key, value in read_entry(group, name).items():
+        if key == "defaults":
+            continue
         keys.append(f"{group}.{key}")
         if isinstance(value, dict) and key != "space":
             keys += [f"{group}.{key}.{inner}" for inner in value]

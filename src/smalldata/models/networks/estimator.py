@@ -16,7 +16,7 @@ from smalldata.devices import one_torch_thread
 from smalldata.errors import SplitError
 from smalldata.learner import Array, FitJob
 from smalldata.memory import map_rows
-from smalldata.models.networks.plan import HELD_OUT_FOLDS, Plan
+from smalldata.models.networks.plan import HELD_OUT_FOLDS, Inputs, Plan
 from smalldata.models.weighting import row_weights
 from smalldata.seeding import seed_for
 from smalldata.splitting import Rows, largest_n_splits, make_folds
@@ -43,8 +43,12 @@ LARGEST = 1e15
 class Architecture(Protocol):
     """What tells one network from another; all else is shared."""
 
+    def inputs(self, X: Array) -> Inputs:
+        """Say what the network must know of the columns of the training rows."""
+        ...
+
     def network(
-        self, n_columns: int, n_outputs: int, *, generators: "Sequence[torch.Generator]"
+        self, inputs: Inputs, n_outputs: int, *, generators: "Sequence[torch.Generator]"
     ) -> "torch.nn.Module":
         """Build a member-batched network; every random number comes from the generators."""
         ...
@@ -138,7 +142,7 @@ class NetworkRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def prepare(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None) -> "Lesson":
         """Return what the members learn from."""
-        from smalldata.models.networks.losses import squared_error
+        from smalldata.models.networks.losses import huber, squared_error
 
         self.n_features_in_ = X.shape[1]
         self.centre_ = float(np.mean(y))
@@ -151,7 +155,7 @@ class NetworkRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             X,
             ((y - self.centre_) / self.spread_)[:, None],
             weights=np.ones(len(y)),
-            loss=squared_error,
+            loss=huber if self.plan.loss == "huber" else squared_error,
             held_out=held_out,
         )
 
@@ -207,11 +211,11 @@ def _lesson(
     from smalldata.models.networks.lessons import Lesson
 
     plan, device = estimator.plan, estimator.device
-    inputs = X.shape[1]
+    inputs = estimator.architecture.inputs(X)
     with one_torch_thread():
         return Lesson(
             inputs=inputs,
-            x=_columns(X, plan, device),
+            x=_columns(X, inputs, clip=plan.clip, device=device),
             targets=torch.as_tensor(targets, dtype=torch.float32, device=device),
             row_weights=torch.as_tensor(weights, dtype=torch.float32, device=device),
             loss=loss,
@@ -231,6 +235,7 @@ def _learn(estimator: NetworkClassifier | NetworkRegressor, lesson: "Lesson") ->
 def _keep(
     estimator: NetworkClassifier | NetworkRegressor, lesson: "Lesson", learnt: "Learnt"
 ) -> None:
+    estimator.inputs_ = lesson.inputs
     estimator.network_, estimator.curves_ = learnt.network, learnt.curves
     estimator.notes_ += learnt.notes
 
@@ -264,12 +269,23 @@ def fit_together(
             _keep(estimators[i], lessons[i], learnt)
 
 
-def _columns(X: "Array | torch.Tensor", plan: Plan, device: str) -> "torch.Tensor":
-    """Columns as float32 on the device, smoothly clipped."""
+def _given(
+    estimator: NetworkClassifier | NetworkRegressor, X: "Array | torch.Tensor"
+) -> "torch.Tensor":
+    """Columns as the fitted network gets them."""
+    return _columns(X, estimator.inputs_, clip=estimator.plan.clip, device=estimator.device)
+
+
+def _columns(
+    X: "Array | torch.Tensor", inputs: Inputs, *, clip: float, device: str
+) -> "torch.Tensor":
+    """Columns as float32 on the device, in the network's order, smoothly clipped."""
     import torch
 
     x = torch.as_tensor(X, dtype=torch.float32, device=device).clamp(-LARGEST, LARGEST)
-    return x * torch.rsqrt(1.0 + (x / plan.clip).square())
+    if inputs.order is not None:
+        x = x[:, torch.as_tensor(inputs.order, device=x.device)]
+    return x * torch.rsqrt(1.0 + (x / clip).square())
 
 
 def _mean_gradients(estimator: NetworkClassifier | NetworkRegressor, X: Array) -> Array:
@@ -283,7 +299,7 @@ def _mean_gradients(estimator: NetworkClassifier | NetworkRegressor, X: Array) -
         x = torch.tensor(
             X[start:stop], dtype=torch.float32, device=estimator.device
         ).requires_grad_()
-        outputs = estimator.network_(_columns(x, estimator.plan, estimator.device)).mean(dim=0)
+        outputs = estimator.network_(_given(estimator, x)).mean(dim=0)
         n_outputs = outputs.shape[1]
         slopes = [
             torch.autograd.grad(outputs[:, output].sum(), x, retain_graph=output < n_outputs - 1)[0]
@@ -304,7 +320,7 @@ def _mean_outputs(estimator: NetworkClassifier | NetworkRegressor, X: Array) -> 
     import torch
 
     def compute(start: int, stop: int) -> Array:
-        outputs = estimator.network_(_columns(X[start:stop], estimator.plan, estimator.device))
+        outputs = estimator.network_(_given(estimator, X[start:stop]))
         found: Array = outputs.mean(dim=0, dtype=torch.float64).cpu().numpy()
         return found
 

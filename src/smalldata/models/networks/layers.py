@@ -12,20 +12,41 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from smalldata.models.networks.plan import Init
+
 FEW_COLUMNS = 100
 
 
+def draw_weights(
+    shape: tuple[int, ...], *, n_in: int, init: Init, gain: float, generator: torch.Generator
+) -> Tensor:
+    """Draw the weights of one member's layer; the last axis of the shape counts its outputs.
+
+    See `MemberLinear` for what the names mean.
+    """
+    if init == "default":
+        bound = 1.0 / math.sqrt(n_in)
+        return torch.empty(shape).uniform_(-bound, bound, generator=generator)
+    drawn = torch.randn(shape, generator=generator)
+    if init == "xavier":
+        return drawn * math.sqrt(2.0 / (n_in + shape[-1]))
+    return drawn * (gain / math.sqrt(n_in))
+
+
 class MemberLinear(nn.Module):
-    """x W + b for every member, with Kaiming initialisation (He et al. 2015).
+    """x W + b for every member.
 
     Parameters
     ----------
     n_in, n_out : int
     generators : sequence of torch.Generator
         One per member; draws the weights.
+    init : {"kaiming", "xavier", "default"}
+        ``kaiming``: weights are normal with variance gain^2 / n_in (He et al. 2015); ``xavier``:
+        normal with variance 2 / (n_in + n_out) (Glorot & Bengio 2010); biases are 0 with both.
+        ``default``: torch's own, weights and biases uniform within ±1 / sqrt(n_in).
     gain : float
-        Weights are normal with variance gain^2 / n_in: sqrt(2) before a rectifier, 1 before an
-        output.
+        Of ``kaiming``: sqrt(2) before a rectifier, 1 before an output.
     scale_rate : float, optional
         Each input gets a learned factor, 1 at the start, that moves so many times faster than a
         weight under Adam: a soft choice of columns (the scaling layer of Holzmüller, Grinsztajn &
@@ -40,14 +61,21 @@ class MemberLinear(nn.Module):
         n_out: int,
         *,
         generators: Sequence[torch.Generator],
-        gain: float,
+        init: Init = "kaiming",
+        gain: float = 1.0,
         scale_rate: float | None = None,
     ) -> None:
         super().__init__()
-        drawn = [torch.randn(n_in, n_out, generator=generator) for generator in generators]
         n_held = max(n_in, 1) if scale_rate is None else min(max(n_in, 1), FEW_COLUMNS)
-        self.weight = nn.Parameter(torch.stack(drawn) * (gain / math.sqrt(n_held)))
+        drawn = [
+            draw_weights((n_in, n_out), n_in=n_held, init=init, gain=gain, generator=generator)
+            for generator in generators
+        ]
+        self.weight = nn.Parameter(torch.stack(drawn))
         self.bias = nn.Parameter(torch.zeros(len(drawn), 1, n_out))
+        if init == "default":
+            for bias, generator in zip(self.bias.detach(), generators, strict=True):
+                bias.uniform_(-1.0, 1.0, generator=generator).mul_(1.0 / math.sqrt(n_held))
         self.rate = None if scale_rate is None else scale_rate * math.sqrt(n_held / max(n_in, 1))
         if scale_rate is not None:
             self.scale = nn.Parameter(torch.full((len(drawn), 1, n_in), 1.0 / scale_rate))

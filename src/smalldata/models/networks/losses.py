@@ -22,3 +22,8 @@ def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
 def squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
     """Squared error of a standardised value."""
     return (outputs - targets).square().mean(dim=-1)
+
+
+def huber(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Huber's loss of a standardised value: half the squared error up to 1, linear beyond."""
+    return functional.huber_loss(outputs, targets, reduction="none").mean(dim=-1)

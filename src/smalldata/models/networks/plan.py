@@ -4,11 +4,20 @@ Step in the line: yaml -> learner -> **Plan** -> training.
 """
 
 from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from smalldata.models.weighting import ClassWeight
 
 HELD_OUT_FOLDS = 5
 """Early stopping watches one part in so many of the training rows."""
+
+OptimizerName = Literal["sgd", "adam", "adamw", "rmsprop"]
+SchedulerName = Literal["none", "linear", "one_cycle", "cosine"]
+Init = Literal["kaiming", "xavier", "default"]
+Loss = Literal["squared", "huber"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,19 +28,27 @@ class Plan:
     ----------
     n_members : int
         Networks of the ensemble, trained side by side.
+    optimizer : {"sgd", "adam", "adamw", "rmsprop"}
+    learning_rate : float
+        The largest of the schedule.
+    momentum : float
+        Of sgd (Nesterov 1983).
+    weight_decay : float
+        On weights and not on biases; decoupled (Loshchilov & Hutter 2019) with adamw.
+    scheduler : {"none", "linear", "one_cycle", "cosine"}
+        Step by step: constant; falling to 0 in a line, or in a half cosine (Loshchilov & Hutter
+        2017); rising for 30 % of the steps, then falling (one cycle, Smith & Topin 2019).
     n_epochs : int
     batch_size : int
         Most rows of a step; an epoch is cut into equal steps.
-    learning_rate : float
-        Peak of the one-cycle schedule (Smith & Topin 2019).
-    weight_decay : float
-        Decoupled (Loshchilov & Hutter 2019), on weights and not on biases.
     clip_norm : float
         Largest norm of a member's gradient.
     noise_fades : bool
         Dropout falls in a line to nothing, which it reaches after five sixths of the epochs.
     clip : float
         Bound that the columns approach smoothly: x / sqrt(1 + (x / clip)^2).
+    loss : {"squared", "huber"}
+        Of a regression, whose target is standardised; Huber's turns linear at 1.
     label_smoothing : float
         Share of every label that is spread over all classes; no effect in a regression.
     early_stopping : int
@@ -42,13 +59,32 @@ class Plan:
     """
 
     n_members: int
+    optimizer: OptimizerName
+    learning_rate: float
+    momentum: float
+    weight_decay: float
+    scheduler: SchedulerName
     n_epochs: int
     batch_size: int
-    learning_rate: float
-    weight_decay: float
     clip_norm: float
     noise_fades: bool
     clip: float
+    loss: Loss
     label_smoothing: float
     early_stopping: int
     class_weight: ClassWeight
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Inputs:
+    """What a network is told of the columns it gets; made of the training rows of one fold.
+
+    Attributes
+    ----------
+    n_columns : int
+    order : ndarray of shape (n_columns,), or None
+        Positions of the preprocessed columns in the order the network gets them; None: as they are.
+    """
+
+    n_columns: int
+    order: NDArray[np.int64] | None = None

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from smalldata.errors import FitError
 from smalldata.models.networks.layers import set_noise
+from smalldata.models.networks.optimization import make_optimizer, make_scheduler
 from smalldata.models.networks.plan import Plan
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -95,24 +96,19 @@ def train(
     FitError
         If a loss stops being finite; the epoch is named.
     """
-    n_members = len(generators)
     n_steps, n_batch = steps or count_steps(train_rows, plan.batch_size)
-    optimizer = _optimizer(network, plan)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, plan.learning_rate, total_steps=plan.n_epochs * n_steps + 1
-    )
+    optimizer = make_optimizer(network, plan)
+    scheduler = make_scheduler(optimizer, plan, n_steps=plan.n_epochs * n_steps)
     parameters = list(network.parameters())
     held_out = None if held_out_rows is None else _Held(held_out_rows, device=x.device)
-    best = [parameter.detach().clone() for parameter in parameters]
-    best_loss = torch.full((n_members,), math.inf, device=x.device)
-    best_epoch = torch.zeros(n_members, dtype=torch.int64, device=x.device)
+    best = _Best(parameters, n_members=len(generators), patience=plan.early_stopping)
     train_curve: list[NDArray[np.float64]] = []
     held_out_curve: list[NDArray[np.float64]] = []
     try:
         for epoch in range(plan.n_epochs):
             network.train()
             set_noise(network, generators, strength=_noise_strength(plan, epoch))
-            epoch_loss = torch.zeros(n_members, device=x.device)
+            epoch_loss = torch.zeros(len(generators), device=x.device)
             for rows in _batches(train_rows, n_steps, n_batch, generators, x.device):
                 optimizer.zero_grad()
                 for part in rows.tensor_split(n_parts, dim=1):
@@ -123,7 +119,7 @@ def train(
                     epoch_loss += member_loss.detach()
                 _clip(parameters, plan.clip_norm)
                 optimizer.step()
-                schedule.step()
+                scheduler.step()
             train_curve.append((epoch_loss / n_steps).double().cpu().numpy())
             _check_finite(train_curve[-1], epoch)
             if held_out is None:
@@ -133,29 +129,21 @@ def train(
                 held_out_loss = held_out.mean_loss(network, x, targets, row_weights, loss)
             held_out_curve.append(held_out_loss.double().cpu().numpy())
             _check_finite(held_out_curve[-1], epoch)
-            waiting = epoch - best_epoch <= plan.early_stopping
-            better = (held_out_loss < best_loss) & waiting
-            best_loss = torch.where(better, held_out_loss, best_loss)
-            best_epoch[better] = epoch
-            for kept, parameter in zip(best, parameters, strict=True):
-                kept[better] = parameter.detach()[better]
-            if stops and not bool(waiting.any()):
+            if not best.keep(epoch, held_out_loss) and stops:
                 break
     finally:
         set_noise(network, ())
     network.eval()
     if held_out is None:
-        best_epoch[:] = plan.n_epochs - 1
+        best.epoch[:] = plan.n_epochs - 1
     else:
-        with torch.no_grad():
-            for kept, parameter in zip(best, parameters, strict=True):
-                parameter.copy_(kept)
+        best.restore()
     if not all(bool(torch.isfinite(parameter).all()) for parameter in parameters):
         raise FitError(_DIVERGED.format(value="nan", epoch=len(train_curve)))
     return Curves(
         train=np.array(train_curve),
         held_out=np.array(held_out_curve) if held_out_curve else None,
-        best_epoch=best_epoch.cpu().numpy(),
+        best_epoch=best.epoch.cpu().numpy(),
     )
 
 
@@ -164,6 +152,33 @@ def count_steps(train_rows: Sequence[NDArray[np.int64]], batch_size: int) -> tup
     n_largest = max(len(rows) for rows in train_rows)
     n_steps = math.ceil(n_largest / batch_size)
     return n_steps, math.ceil(n_largest / n_steps)
+
+
+class _Best:
+    """Each member's weights at its lowest held-out loss, within its patience."""
+
+    def __init__(self, parameters: Sequence[nn.Parameter], *, n_members: int, patience: int):
+        device = parameters[0].device
+        self.parameters, self.patience = parameters, patience
+        self.kept = [parameter.detach().clone() for parameter in parameters]
+        self.loss = torch.full((n_members,), math.inf, device=device)
+        self.epoch = torch.zeros(n_members, dtype=torch.int64, device=device)
+
+    def keep(self, epoch: int, losses: Tensor) -> bool:
+        """Keep the members that are better than ever; say whether any has patience left."""
+        waiting = epoch - self.epoch <= self.patience
+        better = (losses < self.loss) & waiting
+        self.loss = torch.where(better, losses, self.loss)
+        self.epoch[better] = epoch
+        for kept, parameter in zip(self.kept, self.parameters, strict=True):
+            kept[better] = parameter.detach()[better]
+        return bool(waiting.any())
+
+    def restore(self) -> None:
+        """Give every member its best weights back."""
+        with torch.no_grad():
+            for kept, parameter in zip(self.kept, self.parameters, strict=True):
+                parameter.copy_(kept)
 
 
 _DIVERGED = (
@@ -180,19 +195,6 @@ def _check_finite(losses: NDArray[np.float64], epoch: int) -> None:
 
 def _noise_strength(plan: Plan, epoch: int) -> float:
     return max(0.0, 1.0 - 1.2 * epoch / plan.n_epochs) if plan.noise_fades else 1.0
-
-
-def _optimizer(network: nn.Module, plan: Plan) -> torch.optim.Optimizer:
-    biases = [p for name, p in network.named_parameters() if name.endswith("bias")]
-    weights = [p for name, p in network.named_parameters() if not name.endswith("bias")]
-    return torch.optim.AdamW(
-        [
-            {"params": weights, "weight_decay": plan.weight_decay},
-            {"params": biases, "weight_decay": 0.0},
-        ],
-        lr=plan.learning_rate,
-        fused=True,
-    )
 
 
 def _batches(

@@ -1,0 +1,52 @@
+"""Optimizers and schedules of the learning rate, by the names of the plan.
+
+All of them work number by number, so members batched in one tensor are optimised each for itself.
+Imports torch: load it inside functions. Step in the line: plan -> **optimizer, scheduler** ->
+training.
+"""
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import lr_scheduler
+
+from smalldata.models.networks.plan import Plan
+
+
+def make_optimizer(network: nn.Module, plan: Plan) -> torch.optim.Optimizer:
+    """Make the optimizer of all parameters; biases do not decay."""
+    biases = [p for name, p in network.named_parameters() if name.endswith("bias")]
+    weights = [p for name, p in network.named_parameters() if not name.endswith("bias")]
+    groups: list[dict[str, Any]] = [
+        {"params": weights, "weight_decay": plan.weight_decay},
+        {"params": biases, "weight_decay": 0.0},
+    ]
+    if plan.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=plan.learning_rate, fused=True)
+    if plan.optimizer == "adam":
+        return torch.optim.Adam(groups, lr=plan.learning_rate, fused=True)
+    if plan.optimizer == "rmsprop":
+        return torch.optim.RMSprop(groups, lr=plan.learning_rate)
+    return torch.optim.SGD(
+        groups, lr=plan.learning_rate, momentum=plan.momentum, nesterov=plan.momentum > 0
+    )
+
+
+def make_scheduler(
+    optimizer: torch.optim.Optimizer, plan: Plan, *, n_steps: int
+) -> lr_scheduler.LRScheduler:
+    """Make the schedule of so many steps; it is stepped after each."""
+    total = n_steps + 1
+    if plan.scheduler == "one_cycle":
+        has_momentum = plan.optimizer in ("adam", "adamw") or (
+            plan.optimizer == "sgd" and plan.momentum > 0
+        )
+        return lr_scheduler.OneCycleLR(
+            optimizer, plan.learning_rate, total_steps=total, cycle_momentum=has_momentum
+        )
+    if plan.scheduler == "cosine":
+        return lr_scheduler.CosineAnnealingLR(optimizer, T_max=total)
+    if plan.scheduler == "linear":
+        return lr_scheduler.LinearLR(optimizer, start_factor=1.0, end_factor=0.0, total_iters=total)
+    return lr_scheduler.ConstantLR(optimizer, factor=1.0)
