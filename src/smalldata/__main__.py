@@ -16,6 +16,7 @@ Verbs (the first word; `run` is understood)
   run       evaluate one cell, or a grid with -m
   compare   PATH …     one table of exactly the cells given; measure=NAME
   explain   PATH …     Shapley values of stored cells, without training more than it must
+  summary KEY=VALUE …  layers, parameters and memory of a network on its first training fold
   doctor               this machine, its libraries and cards, and what to mend; --json
   datasets             the bundled tables
   models               the models and their hyperparameters

@@ -279,6 +279,14 @@ def explain_paths(arguments: Sequence[str]) -> int:
     return DONE
 
 
+def summary(arguments: Sequence[str]) -> int:
+    """Print the layers, the parameters and the memory of a network, without running it."""
+    from smalldata.summaries import run_summary
+
+    run_summary(arguments, _reporter())
+    return DONE
+
+
 def doctor(arguments: Sequence[str]) -> int:
     """Look at this machine, its libraries and its cards, and say what to mend."""
     from smalldata.doctor.verb import run_doctor
@@ -306,6 +314,7 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "run": run,
     "compare": compare_paths,
     "explain": explain_paths,
+    "summary": summary,
     "doctor": doctor,
     "datasets": list_datasets,
     "models": list_models,

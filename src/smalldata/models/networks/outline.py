@@ -1,0 +1,259 @@
+"""What a network is on a given training fold: its layers, its parameters, the memory it trains in.
+
+Measured, not computed from formulas: the fold is trained for one epoch as it would be, and what
+autograd keeps and the optimizer holds is counted, so that every architecture is right by itself.
+Step in the line: learner + preprocessed rows -> **Outline**, for the verb ``summary``.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from smalldata.learner import Array
+from smalldata.models.networks.recipe import Network
+from smalldata.task import TaskInfo
+
+if TYPE_CHECKING:
+    import torch
+
+FLOAT_BYTES = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """One line of the outline.
+
+    Attributes
+    ----------
+    depth : int
+        0: the network itself.
+    name : str
+        Of its attribute in the layer that holds it.
+    kind : str
+        Name of its class.
+    output : tuple of int
+        Shape of what it returns for one batch of all members.
+    n_parameters : int
+        Of all members; those of the layers inside it are theirs.
+    """
+
+    depth: int
+    name: str
+    kind: str
+    output: tuple[int, ...]
+    n_parameters: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """Bytes that training all members side by side takes, in float32.
+
+    Attributes
+    ----------
+    weights, gradients : int
+    best_weights : int
+        Copy kept of the best epoch.
+    optimizer : int
+        What it holds after its first step.
+    activations : int
+        Most that autograd keeps at a time, of one step, for the gradients.
+    data : int
+        The preprocessed rows, targets and weights, which lie on the device whole.
+    """
+
+    weights: int
+    gradients: int
+    best_weights: int
+    optimizer: int
+    activations: int
+    data: int
+
+    @property
+    def total(self) -> int:
+        """Sum of all parts: the peak is near it, since all of them live through a step."""
+        return sum(dataclasses.asdict(self).values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outline:
+    """A network on one training fold.
+
+    Attributes
+    ----------
+    layers : tuple of Layer
+        In the order in which they are called.
+    n_members, n_rows, n_columns, n_outputs : int
+        Rows of the training fold, columns after its preprocessing.
+    n_batch : int
+        Rows of a step.
+    n_parameters : int
+        Of one member.
+    memory : Memory
+    """
+
+    layers: tuple[Layer, ...]
+    n_members: int
+    n_rows: int
+    n_columns: int
+    n_outputs: int
+    n_batch: int
+    n_parameters: int
+    memory: Memory
+
+
+def outline_network(
+    learner: Network,
+    X: Array,
+    y: NDArray[Any],
+    groups: NDArray[Any] | None,
+    *,
+    info: TaskInfo,
+    seed: int,
+) -> Outline:
+    """Train a network for one epoch on the rows of a fold and describe it.
+
+    Parameters
+    ----------
+    learner : Network
+    X : ndarray of shape (n_rows, n_columns)
+        Preprocessed.
+    y : ndarray of shape (n_rows,)
+        Class codes or values.
+    groups : ndarray of shape (n_rows,) or None
+    info : TaskInfo
+    seed : int
+
+    Returns
+    -------
+    Outline
+    """
+    import torch
+    from torch.autograd.graph import saved_tensors_hooks
+
+    estimator = dataclasses.replace(learner, n_epochs=1).build(info, seed=seed, device="cpu")
+    kept = _Kept()
+    with saved_tensors_hooks(kept.pack, kept.unpack):
+        estimator.fit(X, y, groups=groups)
+    network, plan = estimator.network_, estimator.plan
+    parameters = list(network.parameters())
+    n_all = sum(parameter.numel() for parameter in parameters)
+    n_steps = -(-len(X) // plan.batch_size)
+    n_batch = -(-len(X) // n_steps)
+    x = torch.zeros(plan.n_members, n_batch, X.shape[1])
+    layers = _layers(network, x)
+    n_outputs = layers[0].output[-1]
+    weights = sum(_storage(parameter).nbytes() for parameter in parameters)
+    return Outline(
+        layers=layers,
+        n_members=plan.n_members,
+        n_rows=len(X),
+        n_columns=X.shape[1],
+        n_outputs=n_outputs,
+        n_batch=n_batch,
+        n_parameters=n_all // plan.n_members,
+        memory=Memory(
+            weights=weights,
+            gradients=weights,
+            best_weights=weights,
+            optimizer=_optimizer_bytes(network, plan),
+            activations=kept.peak(without=parameters),
+            data=len(X) * (X.shape[1] + n_outputs + 1) * FLOAT_BYTES,
+        ),
+    )
+
+
+def _layers(network: "torch.nn.Module", x: "torch.Tensor") -> tuple[Layer, ...]:
+    """Call the network once, without training, and list its layers as they are called."""
+    import torchinfo
+
+    called = torchinfo.summary(network, input_data=x, mode="eval", verbose=0)
+    return tuple(
+        Layer(
+            depth=layer.depth,
+            name=layer.var_name if layer.depth else "",
+            kind=layer.class_name,
+            output=tuple(layer.output_size),
+            n_parameters=_own_parameters(layer),
+        )
+        for layer in called.summary_list
+    )
+
+
+def _own_parameters(layer: Any) -> int:
+    """Count the parameters of a line, without those of the lines below it or counted above."""
+    if layer.is_recursive:  # called a second time
+        return 0
+    return int(layer.num_params if layer.is_leaf_layer else layer.leftover_params())
+
+
+def _optimizer_bytes(network: "torch.nn.Module", plan: Any) -> int:
+    """Bytes an optimizer holds after its first step."""
+    import torch
+
+    from smalldata.models.networks.optimization import make_optimizer
+
+    optimizer = make_optimizer(network, plan)
+    for parameter in network.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    held = (value for state in optimizer.state.values() for value in state.values())
+    return sum(value.nbytes for value in held if isinstance(value, torch.Tensor))
+
+
+def _storage(tensor: "torch.Tensor") -> "torch.UntypedStorage":
+    return tensor.untyped_storage()
+
+
+class _Kept:
+    """Follows the memory that autograd keeps from the forward to the backward pass.
+
+    Views of one storage are kept once. What is kept and let go is written down, because which
+    storages are parameters, whose memory is counted already, is known only when the fit has ended.
+    """
+
+    def __init__(self) -> None:
+        self._events: list[tuple[int, int]] = []
+
+    def pack(self, tensor: "torch.Tensor") -> "_Held":
+        storage = _storage(tensor)
+        return _Held(tensor, storage.data_ptr(), storage.nbytes(), self._events.append)
+
+    def unpack(self, held: "_Held") -> "torch.Tensor":
+        return held.tensor
+
+    def peak(self, *, without: "list[torch.nn.Parameter]") -> int:
+        """Most bytes kept at a time, beside the parameters."""
+        known = {_storage(parameter).data_ptr() for parameter in without}
+        n_holders: dict[int, int] = {}
+        kept = most = 0
+        for key, n_bytes in self._events:
+            if key in known:
+                continue
+            before = n_holders.get(key, 0)
+            n_holders[key] = before + (1 if n_bytes > 0 else -1)
+            if before == 0 or n_holders[key] == 0:
+                kept += n_bytes
+                most = max(most, kept)
+        return most
+
+
+class _Held:
+    """A tensor that autograd keeps; says so when it comes and when it goes."""
+
+    def __init__(
+        self,
+        tensor: "torch.Tensor",
+        key: int,
+        n_bytes: int,
+        note: Callable[[tuple[int, int]], None],
+    ) -> None:
+        self.tensor = tensor
+        self._gone = (key, -n_bytes)
+        self._note = note
+        note((key, n_bytes))
+
+    def __del__(self) -> None:
+        self._note(self._gone)
