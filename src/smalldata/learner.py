@@ -73,8 +73,10 @@ class Estimator(Protocol):
     values. A classifier has ``predict_proba`` (n, n_classes), every row summing to 1, and may have
     ``decision_function`` ((n,) for binary, else (n, n_classes)); that of two classes is then what
     AUC is computed from. A regressor has ``predict``. It may carry ``notes_`` (tuple of str): what
-    the record must say about this fit (no calibration possible …). All data arrive as float64
-    ndarray (NaN where the traits allow missing values) and are not changed: other fits share them.
+    the record must say about this fit (no calibration possible …), and ``learned()``: the arrays
+    that make up what was fitted, by name, for those who want to keep them. All data arrive as
+    float64 ndarray (NaN where the traits allow missing values) and are not changed: other fits
+    share them.
     """
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> "Estimator":
@@ -134,11 +136,12 @@ class CallableForm:
     """Any function (n, n_columns) -> (n, n_outputs); explained by sampling permutations.
 
     Where it has a ``gradient``, (n, n_columns) -> (n, n_outputs, n_columns), expected gradients can
-    take the place of the walks.
+    take the place of the walks. ``cost``, where it is known: multiplications for one row.
     """
 
     function: Callable[[Array], Array]
     gradient: Callable[[Array], Array] | None = None
+    cost: int = 0
 
 
 MarginForm = LinearForm | KernelForm | TreesForm | NeighboursForm | CallableForm

@@ -41,6 +41,16 @@ four times the time for twice the features. For the mlp, with some hundred rows 
 that is minutes a repeat of the cross-validation.
 """
 
+MOST_PRODUCTS = 5e9
+"""Multiplications that the walks of one row may cost, where the cost of a call is known.
+
+The mlp stays below them up to `MOST_WALKED` features; networks whose tokens attend to each other or
+are read one by one do from far fewer.
+"""
+
+USUAL_CALLS = 6_000
+"""Most calls that count for it: to ask for more precise walks is not to ask for a quick look."""
+
 ADDITIVE = (
     "the model adds its features up: no pair of them moves the output beyond what each does alone"
 )
@@ -102,7 +112,8 @@ def explain_form(
     quick: bool | None = None,
 ) -> FormExplanation:
     """Explain rows and say how well: parameters as in `form_values`."""
-    if not (isinstance(form, CallableForm) and takes_look(form, players, quick=quick)):
+    looks = takes_look(form, players, evaluations=evaluations, quick=quick)
+    if not (isinstance(form, CallableForm) and looks):
         values, base_values, errors = form_values(
             form, X, Z, players=players, evaluations=evaluations, seed=seed, quick=quick
         )
@@ -135,11 +146,19 @@ def explain_form(
     )
 
 
-def takes_look(form: MarginForm, players: NDArray[np.int64], *, quick: bool | None) -> bool:
-    """Whether expected gradients take the place of walks; None: above `MOST_WALKED` features."""
+def takes_look(
+    form: MarginForm, players: NDArray[np.int64], *, evaluations: int, quick: bool | None
+) -> bool:
+    """Whether expected gradients take the place of walks.
+
+    None: above `MOST_WALKED` features, or where the walks of a row cost over `MOST_PRODUCTS`.
+    """
     if not isinstance(form, CallableForm) or form.gradient is None:
         return False
-    return len(np.unique(players)) > MOST_WALKED if quick is None else quick
+    if quick is not None:
+        return quick
+    n_calls = _paid(min(evaluations, USUAL_CALLS), players)
+    return len(np.unique(players)) > MOST_WALKED or n_calls * form.cost > MOST_PRODUCTS
 
 
 def form_values(
@@ -227,7 +246,9 @@ def form_values(
                 max_pairs=_knn_pairs(form, labels),
                 seed=seed,
             )
-        case CallableForm(gradient=gradient) if gradient and takes_look(form, players, quick=quick):
+        case CallableForm(gradient=gradient) if gradient and takes_look(
+            form, players, evaluations=evaluations, quick=quick
+        ):
             values, base_values, errors, _ = shapley.expected_gradients(
                 form.function, gradient, X, Z, players=labels, seed=seed
             )

@@ -4,7 +4,7 @@ An architecture says only how its network is built; torch is imported when somet
 Step in the line: Plan + architecture -> **estimator** -> fold result.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
@@ -30,8 +30,12 @@ if TYPE_CHECKING:
 CHUNK_ROWS = 2048
 """Rows per product at prediction: the members' hidden layers then stay in the cache."""
 
-CARD_CHUNK_ROWS = 16 * CHUNK_ROWS
-"""The same on a graphics card, which has many more units to keep busy."""
+FEWEST_CHUNK_ROWS = 64
+CHUNK_PRODUCTS = 1_000_000_000
+"""Multiplications of a product at prediction beyond which it gets fewer rows than `CHUNK_ROWS`."""
+
+CARD_CHUNKS = 16
+"""So many times the rows on a graphics card, which has many more units to keep busy."""
 
 GRADIENT_CELLS = 16_000_000
 """Numbers that the members' gradients of one product hold, in float32."""
@@ -122,6 +126,16 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return the most probable class."""
         return np.asarray(self.predict_proba(X).argmax(axis=1), dtype=np.int64)
 
+    def learned(self) -> dict[str, NDArray[Any]]:
+        """Return all that was learned, by name, as `restore` takes it."""
+        return _weights(self)
+
+    def restore(self, weights: Mapping[str, NDArray[Any]]) -> Self:
+        """Become the fitted estimator that told it, of an equal recipe."""
+        self.classes_ = np.arange(self.n_classes)
+        _restore(self, weights, n_outputs=1 if self.n_classes == 2 else self.n_classes)
+        return self
+
 
 class NetworkRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """An ensemble of networks for a value; the target is standardised within the fold.
@@ -170,6 +184,44 @@ class NetworkRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     def predict(self, X: Array) -> Array:
         """Return values of shape (n_samples,) in the units of the target."""
         return self.margins(X)[:, 0]
+
+    def learned(self) -> dict[str, NDArray[Any]]:
+        """Return all that was learned, by name, as `restore` takes it."""
+        about = {"centre": np.array(self.centre_), "spread": np.array(self.spread_)}
+        return _weights(self) | about
+
+    def restore(self, weights: Mapping[str, NDArray[Any]]) -> Self:
+        """Become the fitted estimator that told it, of an equal recipe."""
+        self.centre_, self.spread_ = float(weights["centre"]), float(weights["spread"])
+        _restore(self, weights, n_outputs=1)
+        return self
+
+
+def _weights(estimator: NetworkClassifier | NetworkRegressor) -> dict[str, NDArray[Any]]:
+    inputs = estimator.inputs_
+    found = {"n_columns": np.array(inputs.n_columns), "order": inputs.order, "edges": inputs.edges}
+    tensors = estimator.network_.state_dict().items()
+    network = {f"network.{name}": tensor.cpu().numpy() for name, tensor in tensors}
+    return {name: array for name, array in (found | network).items() if array is not None}
+
+
+def _restore(estimator: Any, weights: Mapping[str, NDArray[Any]], *, n_outputs: int) -> Any:
+    import torch
+
+    inputs = Inputs(
+        n_columns=int(weights["n_columns"]), order=weights.get("order"), edges=weights.get("edges")
+    )
+    unused = [torch.Generator() for _ in range(estimator.plan.n_members)]
+    network = estimator.architecture.network(inputs, n_outputs, generators=unused)
+    network.load_state_dict(
+        {
+            name.removeprefix("network."): torch.from_numpy(np.array(array))
+            for name, array in weights.items()
+            if name.startswith("network.")
+        }
+    )
+    estimator.n_features_in_ = inputs.n_columns
+    _hold(estimator, inputs, network.to(estimator.device).eval())
 
 
 def _held_out_rows(
@@ -235,9 +287,21 @@ def _learn(estimator: NetworkClassifier | NetworkRegressor, lesson: "Lesson") ->
 def _keep(
     estimator: NetworkClassifier | NetworkRegressor, lesson: "Lesson", learnt: "Learnt"
 ) -> None:
-    estimator.inputs_ = lesson.inputs
-    estimator.network_, estimator.curves_ = learnt.network, learnt.curves
+    _hold(estimator, lesson.inputs, learnt.network)
+    estimator.curves_ = learnt.curves
     estimator.notes_ += learnt.notes
+
+
+def _hold(
+    estimator: NetworkClassifier | NetworkRegressor, inputs: Inputs, network: "torch.nn.Module"
+) -> None:
+    import torch
+
+    from smalldata.models.networks.layers import count_products
+
+    estimator.inputs_, estimator.network_ = inputs, network
+    row = torch.zeros((1, inputs.n_columns), device=estimator.device)
+    estimator.products_ = count_products(network, row)
 
 
 def fit_together(
@@ -309,10 +373,22 @@ def _mean_gradients(estimator: NetworkClassifier | NetworkRegressor, X: Array) -
         return found
 
     # Every member leaves a gradient of its own for each column, before they are summed.
-    size = max(1, min(CHUNK_ROWS, GRADIENT_CELLS // (estimator.plan.n_members * X.shape[1])))
+    n_fitting = GRADIENT_CELLS // (estimator.plan.n_members * X.shape[1])
+    size = max(1, min(chunk_rows(estimator.products_), n_fitting))
     with one_torch_thread(), torch.enable_grad():
         chunks = map_rows(compute, n_rows=len(X), size=size)
     return np.concatenate(chunks).astype(np.float64)
+
+
+def chunk_rows(n_products: int) -> int:
+    """Return the rows of one product at prediction, by the multiplications of a row.
+
+    Examples
+    --------
+    >>> chunk_rows(100_000), chunk_rows(5_000_000)
+    (2048, 200)
+    """
+    return max(FEWEST_CHUNK_ROWS, min(CHUNK_ROWS, CHUNK_PRODUCTS // max(n_products, 1)))
 
 
 def _mean_outputs(estimator: NetworkClassifier | NetworkRegressor, X: Array) -> Array:
@@ -324,6 +400,6 @@ def _mean_outputs(estimator: NetworkClassifier | NetworkRegressor, X: Array) -> 
         found: Array = outputs.mean(dim=0, dtype=torch.float64).cpu().numpy()
         return found
 
-    size = CHUNK_ROWS if estimator.device == "cpu" else CARD_CHUNK_ROWS
+    size = chunk_rows(estimator.products_) * (1 if estimator.device == "cpu" else CARD_CHUNKS)
     with one_torch_thread(), torch.inference_mode():
         return np.concatenate(map_rows(compute, n_rows=len(X), size=size))

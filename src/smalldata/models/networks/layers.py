@@ -1,8 +1,8 @@
 """Layers with a leading member axis: networks that differ in weights and noise run as one product.
 
-Every parameter has the shape (n_members, …) and every layer maps (n_members, n_rows, n_in) to
-(n_members, n_rows, n_out). The first layer of a network also takes (n_rows, n_columns), rows that
-all members share. Members never mix, so each learns what it would learn alone.
+Every parameter has the shape (n_members, …) and every layer maps (n_members, n_rows, …, n_in) to
+(n_members, n_rows, …, n_out). The first layer of a network also takes (n_rows, n_columns), rows
+that all members share. Members never mix, so each learns what it would learn alone.
 Imports torch: load it inside functions. Step in the line: recipe -> **network** -> training.
 """
 
@@ -81,7 +81,9 @@ class MemberLinear(nn.Module):
             self.scale = nn.Parameter(torch.full((len(drawn), 1, n_in), 1.0 / scale_rate))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (n_members, n_rows, n_in), or shared (n_rows, n_in), to (…, n_rows, n_out)."""
+        """Map (n_members, n_rows, …, n_in), or shared (n_rows, n_in), to (…, n_rows, …, n_out)."""
+        if x.dim() > 3:  # every row and what lies along it is a row of the product
+            return self.forward(x.flatten(1, -2)).reshape(*x.shape[:-1], -1)
         weight: Tensor = self.weight
         shared = x.dim() == 2
         if self.rate is not None:
@@ -93,6 +95,10 @@ class MemberLinear(nn.Module):
         if shared:
             x = x.expand(len(weight), -1, -1)
         return torch.baddbmm(self.bias, x, weight)
+
+    def products(self, outputs: Tensor) -> int:
+        """Count the multiplications behind these outputs."""
+        return outputs.numel() * self.weight.shape[1]
 
 
 class MemberDropout(nn.Module):
@@ -142,3 +148,22 @@ def set_noise(
         if isinstance(layer, MemberDropout):
             layer.generators = generators
             layer.strength = strength
+
+
+def count_products(network: nn.Module, x: Tensor) -> int:
+    """Count the multiplications that these rows take in the layers' products, of all members."""
+    counts: list[int] = []
+    hooks = [
+        layer.register_forward_hook(
+            lambda layer, _, outputs: counts.append(layer.products(outputs))
+        )
+        for layer in network.modules()
+        if hasattr(layer, "products")
+    ]
+    try:
+        with torch.no_grad():
+            network(x)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return sum(counts)

@@ -136,6 +136,8 @@ def learn(
         ]
 
     trained, notes = train_within(train_all, n_members=len(units), n_rows=lessons[0].steps(plan)[1])
+    if any(curves.timed_out for _, curves in trained):
+        notes += (_timed_out(plan, [curves for _, curves in trained]),)
     if len(lessons) == 1 and len(trained) == 1:
         ((network, curves),) = trained
         return [Learnt(network=network, curves=curves, notes=notes)]
@@ -210,14 +212,24 @@ def _take_out(
 def _join(parts: Sequence[Curves], chosen: Sequence[bool], plan: Plan) -> Curves:
     """Return the curves of one lesson, as long as it would have run alone."""
     best = np.concatenate([part.best_epoch for part in parts])[chosen]
-    n_run = plan.n_epochs
-    held_out = [part.held_out for part in parts if part.held_out is not None]
+    n_run = min(len(part.train) for part in parts)  # a time limit ends groups apart
+    held_out = [part.held_out[:n_run] for part in parts if part.held_out is not None]
+    train = np.concatenate([part.train[:n_run] for part in parts], axis=1)
     if held_out:  # the epoch in which nobody has patience left is the last one
         n_run = min(n_run, int(best.max()) + plan.early_stopping + 2)
     return Curves(
-        train=np.concatenate([part.train for part in parts], axis=1)[:n_run, chosen],
+        train=train[:n_run, chosen],
         held_out=np.concatenate(held_out, axis=1)[:n_run, chosen] if held_out else None,
         best_epoch=best,
+        timed_out=any(part.timed_out for part in parts),
+    )
+
+
+def _timed_out(plan: Plan, curves: Sequence[Curves]) -> str:
+    n_run = min(len(part.train) for part in curves if part.timed_out)
+    return (
+        f"time_limit of {plan.time_limit:g} s: trained {n_run} of {plan.n_epochs} epochs; other "
+        "numbers than on a faster machine"
     )
 
 

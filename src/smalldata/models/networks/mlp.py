@@ -31,16 +31,12 @@ class MLP(Network):
     linear_path : {"values", "always", "never"}
         When a linear model of the columns is learned beside the hidden layers, 0 at the start:
         ``values`` in regressions only. Classes lose by it, some regressions gain.
-    dropout_columns : int
-        From so many columns on ``input_dropout`` applies whole, to fewer in proportion: where each
-        column is one of few, dropping half of them hides what two do together.
     """
 
     n_layers: Annotated[int, Range(low=1)]
     width: Annotated[int, Range(low=1)]
     scale_rate: Annotated[float, Range(low=0, above=True)]
     linear_path: Literal["values", "always", "never"]
-    dropout_columns: Annotated[int, Range(low=1)]
 
     def build(self, info: TaskInfo, *, seed: int, device: str) -> Any:
         """Build the estimator; its architecture knows whether there is a linear path."""
@@ -57,32 +53,37 @@ class MLP(Network):
         """Build the members' network; every random number comes from their generators."""
         from torch import nn
 
+        from smalldata.models.networks.entrance import enter
         from smalldata.models.networks.layers import Beside, MemberDropout, MemberLinear
 
-        dropped = self.input_dropout * min(1.0, inputs.n_columns / self.dropout_columns)
-        layers: list[nn.Module] = []
-        n_in = inputs.n_columns
-        for index in range(self.n_layers):
+        drop, *layers = enter(
+            self,
+            inputs,
+            self.width,
+            scale_rate=self.scale_rate,
+            gain=math.sqrt(2.0),
+            generators=generators,
+        )
+        layers += [nn.ReLU(), MemberDropout(self.dropout)]
+        for _ in range(1, self.n_layers):
             layers += [
                 MemberLinear(
-                    n_in,
+                    self.width,
                     self.width,
                     generators=generators,
                     init=self.init,
                     gain=math.sqrt(2.0),
-                    scale_rate=self.scale_rate if index == 0 else None,
                 ),
                 nn.ReLU(),
                 MemberDropout(self.dropout),
             ]
-            n_in = self.width
         layers.append(
-            MemberLinear(n_in, n_outputs, generators=generators, init=self.init, gain=1.0)
+            MemberLinear(self.width, n_outputs, generators=generators, init=self.init, gain=1.0)
         )
         if self.linear_path != "always":  # ``build`` has settled what "values" means
-            return nn.Sequential(MemberDropout(dropped), *layers)
+            return nn.Sequential(drop, *layers)
         path = MemberLinear(
             inputs.n_columns, n_outputs, generators=generators, scale_rate=self.scale_rate
         )
         nn.init.zeros_(path.weight)
-        return nn.Sequential(MemberDropout(dropped), Beside(nn.Sequential(*layers), path))
+        return nn.Sequential(drop, Beside(nn.Sequential(*layers), path))

@@ -18,6 +18,8 @@ OptimizerName = Literal["sgd", "adam", "adamw", "rmsprop"]
 SchedulerName = Literal["none", "linear", "one_cycle", "cosine"]
 Init = Literal["kaiming", "xavier", "default"]
 Loss = Literal["squared", "huber"]
+Precision = Literal["float32", "mixed"]
+Embedding = Literal["none", "piecewise_linear", "periodic"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +56,12 @@ class Plan:
     early_stopping : int
         Epochs without a better loss on held-out training rows after which a member has finished;
         it keeps its best weights. 0: never, and all members learn from all rows.
+    mixup : float
+        Above 0: rows of a step are mixed in pairs, by shares drawn from Beta(mixup, mixup).
+    time_limit : float
+        Seconds after which the fit ends with the epoch it is in; 0: none.
+    precision : {"float32", "mixed"}
+        Of the products on a card.
     class_weight : {"none", "balanced"}
         ``balanced``: every class weighs the same in the loss.
     """
@@ -73,6 +81,9 @@ class Plan:
     label_smoothing: float
     early_stopping: int
     class_weight: ClassWeight
+    mixup: float
+    time_limit: float
+    precision: Precision
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -84,7 +95,10 @@ class Inputs:
     n_columns : int
     order : ndarray of shape (n_columns,), or None
         Positions of the preprocessed columns in the order the network gets them; None: as they are.
+    edges : ndarray of shape (n_bins + 1, n_columns), or None
+        Quantiles of each column as the network gets it, for piecewise-linear embeddings.
     """
 
     n_columns: int
     order: NDArray[np.int64] | None = None
+    edges: NDArray[np.float64] | None = None

@@ -9,8 +9,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from smalldata.learner import Array, CallableForm, FitJob, Traits
-from smalldata.models.networks.plan import Init, Inputs, Loss, OptimizerName, Plan, SchedulerName
+from smalldata.models.networks.plan import (
+    Embedding,
+    Init,
+    Inputs,
+    Loss,
+    OptimizerName,
+    Plan,
+    Precision,
+    SchedulerName,
+)
 from smalldata.models.values import Range, check_fields
 from smalldata.models.weighting import ClassWeight
 from smalldata.task import TaskInfo, TaskKind
@@ -44,12 +56,24 @@ class Network:
         How weights are drawn.
     input_dropout, dropout : float
         Share of the columns, and of the hidden units, dropped in each step.
+    dropout_columns : int
+        From so many columns on ``input_dropout`` applies whole, to fewer in proportion: where each
+        column is one of few, dropping half of them hides what two do together.
     noise_fades : {"values", "always", "never"}
         When dropout falls to nothing towards the end: it shrinks what is predicted, which costs a
         value its accuracy (collinear spectra most) and a ranking nothing; ``values`` fades it in
         regressions only.
+    mixup : float
+        Above 0, every step learns from mixtures of two rows and of their targets (Zhang et al.
+        2018); the share of the one is drawn from Beta(mixup, mixup).
     clip : float
         Scaled columns approach ±clip smoothly and never pass it.
+    embedding : {"none", "piecewise_linear", "periodic"}
+        Each column as several channels before columns meet (Gorishniy, Rubachev & Babenko 2022).
+    embedding_size : int
+        Bins, between quantiles of the training rows, or frequencies of each column.
+    embedding_spread : float
+        Of the first frequencies of ``periodic``.
     loss : {"squared", "huber"}
         Of a regression; classifications have the cross-entropy.
     label_smoothing : float
@@ -59,6 +83,11 @@ class Network:
     early_stopping : int
         Epochs without a better loss on a fifth of the training rows, another fifth for each
         member, after which it stops with its best weights; 0: never, and all rows are learned from.
+    time_limit : float
+        Seconds after which a fit ends with the epoch it is in; 0: none. What came of it then
+        depends on the machine, and the record says so.
+    precision : {"float32", "mixed"}
+        ``mixed``: products in bfloat16 on a card; no effect on a CPU.
     """
 
     traits: ClassVar[Traits] = Traits(
@@ -76,12 +105,19 @@ class Network:
     init: Init
     input_dropout: Annotated[float, Range(low=0, high=1, below=True)]
     dropout: Annotated[float, Range(low=0, high=1, below=True)]
+    dropout_columns: Annotated[int, Range(low=1)]
     noise_fades: Literal["values", "always", "never"]
+    mixup: Annotated[float, Range(low=0)]
     clip: Annotated[float, Range(low=0, above=True)]
+    embedding: Embedding
+    embedding_size: Annotated[int, Range(low=1)]
+    embedding_spread: Annotated[float, Range(low=0, above=True)]
     loss: Loss
     label_smoothing: Annotated[float, Range(low=0, high=1, below=True)]
     class_weight: ClassWeight
     early_stopping: Annotated[int, Range(low=0)]
+    time_limit: Annotated[float, Range(low=0)]
+    precision: Precision
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -110,7 +146,42 @@ class Network:
 
     def inputs(self, X: Array) -> Inputs:
         """Say what the network must know of the columns of the training rows."""
-        return Inputs(n_columns=X.shape[1])
+        order = self.order_columns(X)
+        edges = None
+        if self.embedding == "piecewise_linear":
+            shares = np.linspace(0.0, 1.0, self.embedding_size + 1)
+            found = np.quantile(X, shares, axis=0)
+            edges = found / np.sqrt(1.0 + np.square(found / self.clip))
+            edges = edges if order is None else edges[:, order]
+        return Inputs(n_columns=X.shape[1], order=order, edges=edges)
+
+    def order_columns(self, X: Array) -> NDArray[np.int64] | None:
+        """Return the order in which the network gets the columns; None: as they are."""
+        return None
+
+    def drop_columns(self, inputs: Inputs) -> "torch.nn.Module":
+        """Build the first layer, which drops columns while training."""
+        from smalldata.models.networks.layers import MemberDropout
+
+        return MemberDropout(self.input_dropout * min(1.0, inputs.n_columns / self.dropout_columns))
+
+    def embed_columns(
+        self, inputs: Inputs, *, generators: "Sequence[torch.Generator]"
+    ) -> "torch.nn.Module | None":
+        """Build what turns (…, n_columns) into (…, n_columns, n_channels); None: nothing does."""
+        from smalldata.models.networks.embeddings import Periodic, PiecewiseLinear
+
+        if self.embedding == "piecewise_linear":
+            assert inputs.edges is not None
+            return PiecewiseLinear(inputs.edges)
+        if self.embedding == "periodic":
+            return Periodic(
+                inputs.n_columns,
+                self.embedding_size,
+                spread=self.embedding_spread,
+                generators=generators,
+            )
+        return None
 
     def build(self, info: TaskInfo, *, seed: int, device: str) -> Any:
         """Build the estimator; the seed draws weights, order, masks and held-out rows."""
@@ -145,4 +216,6 @@ class Network:
 
     def margin_form(self, fitted: Any) -> CallableForm:
         """Return the ensemble's mean output as a function; log-odds of several classes centred."""
-        return CallableForm(function=fitted.margins, gradient=fitted.gradients)
+        return CallableForm(
+            function=fitted.margins, gradient=fitted.gradients, cost=fitted.products_
+        )

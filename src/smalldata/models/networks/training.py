@@ -7,6 +7,7 @@ Step in the line: network + rows of one training fold -> **trained network + los
 """
 
 import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 from smalldata.errors import FitError
 from smalldata.models.networks.layers import set_noise
+from smalldata.models.networks.mixing import mix_rows
 from smalldata.models.networks.optimization import make_optimizer, make_scheduler
 from smalldata.models.networks.plan import Plan
 
@@ -35,11 +37,14 @@ class Curves:
     held_out : ndarray of shape (n_epochs_run, n_members) or None
     best_epoch : ndarray of shape (n_members,)
         Zero-based epoch whose weights were kept.
+    timed_out : bool
+        Whether the time limit ended the training.
     """
 
     train: NDArray[np.float64]
     held_out: NDArray[np.float64] | None
     best_epoch: NDArray[np.int64]
+    timed_out: bool = False
 
 
 def train(
@@ -104,6 +109,8 @@ def train(
     best = _Best(parameters, n_members=len(generators), patience=plan.early_stopping)
     train_curve: list[NDArray[np.float64]] = []
     held_out_curve: list[NDArray[np.float64]] = []
+    ends = time.monotonic() + plan.time_limit if plan.time_limit else math.inf
+    timed_out = False
     try:
         for epoch in range(plan.n_epochs):
             network.train()
@@ -112,8 +119,13 @@ def train(
             for rows in _batches(train_rows, n_steps, n_batch, generators, x.device):
                 optimizer.zero_grad()
                 for part in rows.tensor_split(n_parts, dim=1):
-                    row_loss = loss(network(x[part]), targets[part])
-                    member_loss = (row_loss * row_weights[part]).sum(dim=1) / n_batch
+                    columns, wanted, weights = mix_rows(
+                        part, (x, targets, row_weights), alpha=plan.mixup, generators=generators
+                    )
+                    with _products(plan, x.device):
+                        outputs = network(columns)
+                    row_loss = loss(outputs.float(), wanted)
+                    member_loss = (row_loss * weights).sum(dim=1) / n_batch
                     # Members share no weight: the gradient of the sum is each member's own.
                     torch.autograd.backward(member_loss.sum())
                     epoch_loss += member_loss.detach()
@@ -122,20 +134,22 @@ def train(
                 scheduler.step()
             train_curve.append((epoch_loss / n_steps).double().cpu().numpy())
             _check_finite(train_curve[-1], epoch)
-            if held_out is None:
-                continue
-            network.eval()
-            with torch.no_grad():
-                held_out_loss = held_out.mean_loss(network, x, targets, row_weights, loss)
-            held_out_curve.append(held_out_loss.double().cpu().numpy())
-            _check_finite(held_out_curve[-1], epoch)
-            if not best.keep(epoch, held_out_loss) and stops:
+            if held_out is not None:
+                network.eval()
+                with torch.no_grad():
+                    held_out_loss = held_out.mean_loss(network, x, targets, row_weights, loss)
+                held_out_curve.append(held_out_loss.double().cpu().numpy())
+                _check_finite(held_out_curve[-1], epoch)
+                if not best.keep(epoch, held_out_loss) and stops:
+                    break
+            timed_out = time.monotonic() > ends and epoch + 1 < plan.n_epochs
+            if timed_out:
                 break
     finally:
         set_noise(network, ())
     network.eval()
     if held_out is None:
-        best.epoch[:] = plan.n_epochs - 1
+        best.epoch[:] = len(train_curve) - 1
     else:
         best.restore()
     if not all(bool(torch.isfinite(parameter).all()) for parameter in parameters):
@@ -144,6 +158,7 @@ def train(
         train=np.array(train_curve),
         held_out=np.array(held_out_curve) if held_out_curve else None,
         best_epoch=best.epoch.cpu().numpy(),
+        timed_out=timed_out,
     )
 
 
@@ -179,6 +194,15 @@ class _Best:
         with torch.no_grad():
             for kept, parameter in zip(self.kept, self.parameters, strict=True):
                 parameter.copy_(kept)
+
+
+def _products(plan: Plan, device: torch.device) -> torch.autocast:
+    """Return the context in which layers multiply: in bfloat16 on a card where that is asked for.
+
+    bfloat16 has the range of float32, so that gradients need no scaling.
+    """
+    mixed = plan.precision == "mixed" and device.type == "cuda"
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=mixed)
 
 
 _DIVERGED = (

@@ -1,0 +1,109 @@
+"""Attention between tokens, for all members at once.
+
+Tokens lie as (n_members, n_rows, n_tokens, width). Imports torch: load it inside functions.
+Step in the line: part of a network.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from smalldata.models.networks.blocks import MemberNorm
+from smalldata.models.networks.layers import MemberDropout, MemberLinear
+from smalldata.models.networks.plan import Init
+
+
+class MemberAttention(nn.Module):
+    """Multi-head self-attention (Vaswani et al. 2017).
+
+    Parameters
+    ----------
+    width, n_heads : int
+        ``n_heads`` divides the width.
+    generators : sequence of torch.Generator
+        One per member.
+    init : {"kaiming", "xavier", "default"}
+    """
+
+    def __init__(
+        self, width: int, n_heads: int, *, generators: Sequence[torch.Generator], init: Init
+    ) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        self.mix = MemberLinear(width, 3 * width, generators=generators, init=init, gain=1.0)
+        self.out = MemberLinear(width, width, generators=generators, init=init, gain=1.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (n_members, n_rows, n_tokens, width) to the same shape."""
+        heads = self.mix(x).reshape(-1, x.shape[2], 3, self.n_heads, x.shape[3] // self.n_heads)
+        query, key, value = heads.permute(2, 0, 3, 1, 4)
+        seen = functional.scaled_dot_product_attention(query, key, value)
+        outputs: Tensor = self.out(seen.transpose(1, 2).reshape(x.shape))
+        return outputs
+
+    def products(self, outputs: Tensor) -> int:
+        """Count the multiplications of queries, keys and values behind these outputs."""
+        return 2 * outputs.numel() * outputs.shape[2]
+
+
+class TransformerBlock(nn.Module):
+    """Attention between tokens, then two layers of units for each; both add to what they are given.
+
+    Parameters
+    ----------
+    width, n_heads : int
+    norm : {"pre", "post"}
+        Whether each part normalises what it gets (x + F(norm(x)), Xiong et al. 2020), or the sum is
+        normalised (norm(x + F(x)), as first published).
+    dropout : float
+    generators : sequence of torch.Generator
+        One per member.
+    init : {"kaiming", "xavier", "default"}
+    """
+
+    def __init__(
+        self,
+        width: int,
+        n_heads: int,
+        *,
+        norm: Literal["pre", "post"],
+        dropout: float,
+        generators: Sequence[torch.Generator],
+        init: Init,
+    ) -> None:
+        super().__init__()
+        self.pre = norm == "pre"
+        self.attention = MemberAttention(width, n_heads, generators=generators, init=init)
+        self.units = nn.Sequential(
+            MemberLinear(width, 2 * width, generators=generators, init=init, gain=math.sqrt(2.0)),
+            nn.ReLU(),
+            MemberDropout(dropout),
+            MemberLinear(2 * width, width, generators=generators, init=init, gain=1.0),
+        )
+        self.norms = nn.ModuleList(MemberNorm(width, n_members=len(generators)) for _ in range(2))
+        self.drops = nn.ModuleList(MemberDropout(dropout) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (n_members, n_rows, n_tokens, width) to the same shape."""
+        for part, norm, drop in zip(
+            (self.attention, self.units), self.norms, self.drops, strict=True
+        ):
+            x = x + drop(part(norm(x))) if self.pre else norm(x + drop(part(x)))
+        return x
+
+
+class ClassToken(nn.Module):
+    """A token of its own before the others, which learns to collect what they hold."""
+
+    def __init__(self, width: int, *, generators: Sequence[torch.Generator]) -> None:
+        super().__init__()
+        drawn = [torch.randn((1, 1, width), generator=g) / math.sqrt(width) for g in generators]
+        self.token = nn.Parameter(torch.stack(drawn))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (n_members, n_rows, n_tokens, width) to one token more."""
+        return torch.cat([self.token.expand(-1, x.shape[1], -1, -1), x], dim=2)

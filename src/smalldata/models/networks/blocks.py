@@ -1,0 +1,140 @@
+"""What networks of several blocks are put together with: normalisation, shortcuts, tokens.
+
+Imports torch: load it inside functions. Step in the line: recipe -> **network** -> training.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from smalldata.models.networks.layers import draw_weights
+from smalldata.models.networks.plan import Init
+
+
+class MemberNorm(nn.Module):
+    """Layer normalisation (Ba, Kiros & Hinton 2016) of the last axis, each member its own gain."""
+
+    def __init__(self, width: int, *, n_members: int) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(n_members, 1, width))
+        self.bias = nn.Parameter(torch.zeros(n_members, 1, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (n_members, n_rows, …, width) to the same shape."""
+        if x.dim() > 3:
+            return self.forward(x.flatten(1, -2)).reshape(*x.shape[:-1], -1)
+        return functional.layer_norm(x, x.shape[-1:]) * self.gain + self.bias
+
+
+class Residual(nn.Module):
+    """x + F(x) (He et al. 2016)."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Add what the inner network makes of x to x."""
+        outputs: Tensor = x + self.inner(x)
+        return outputs
+
+
+class Dense(nn.Module):
+    """x beside F(x): whatever comes later sees all that came before (Huang et al. 2017)."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Append what the inner network makes of x to x."""
+        return torch.cat([x, self.inner(x)], dim=-1)
+
+
+class GroupTokens(nn.Module):
+    """Neighbouring columns as tokens: each group of columns by a linear map of its own.
+
+    Parameters
+    ----------
+    n_columns, n_channels : int
+        Columns, and channels of each.
+    n_tokens : int
+        Most tokens; every column is one where there are no more.
+    width : int
+    generators : sequence of torch.Generator
+        One per member.
+    init : {"kaiming", "xavier", "default"}
+    """
+
+    def __init__(
+        self,
+        n_columns: int,
+        n_channels: int,
+        *,
+        n_tokens: int,
+        width: int,
+        generators: Sequence[torch.Generator],
+        init: Init,
+    ) -> None:
+        super().__init__()
+        self.size = -(-n_columns // n_tokens)
+        self.n_tokens = -(-n_columns // self.size)
+        self.n_lacking = self.n_tokens * self.size - n_columns
+        n_in = self.size * n_channels
+        shape = (self.n_tokens, n_in, width)
+        drawn = [
+            draw_weights(shape, n_in=n_in, init=init, gain=1.0, generator=g) for g in generators
+        ]
+        self.weight = nn.Parameter(torch.stack(drawn))
+        places = [torch.randn((self.n_tokens, 1, width), generator=g) for g in generators]
+        self.bias = nn.Parameter(torch.stack(places) / math.sqrt(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (n_members, n_rows, n_columns, n_channels) to (…, n_rows, n_tokens, width)."""
+        padded = functional.pad(x, (0, 0, 0, self.n_lacking))
+        groups = padded.reshape(*x.shape[:2], self.n_tokens, -1).transpose(1, 2)
+        tokens: Tensor = groups @ self.weight + self.bias
+        return tokens.transpose(1, 2)
+
+    def products(self, outputs: Tensor) -> int:
+        """Count the multiplications behind these outputs."""
+        return outputs.numel() * self.weight.shape[2]
+
+
+class Columns(nn.Module):
+    """The first layer of a network that keeps columns apart: rows of each member, with channels.
+
+    Parameters
+    ----------
+    embedding : Module, optional
+        Maps (…, n_columns) to (…, n_columns, n_channels); without one, the value is the channel.
+    n_members : int
+    """
+
+    def __init__(self, embedding: nn.Module | None, *, n_members: int) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self.n_members = n_members
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (n_members, n_rows, n_columns), or shared rows, to (…, n_columns, n_channels)."""
+        if x.dim() == 2:
+            x = x.expand(self.n_members, -1, -1)
+        embedded: Tensor = x.unsqueeze(-1) if self.embedding is None else self.embedding(x)
+        return embedded
+
+
+class Pick(nn.Module):
+    """One position of an axis."""
+
+    def __init__(self, axis: int, position: int) -> None:
+        super().__init__()
+        self.axis = axis
+        self.position = position
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop the axis."""
+        return x.select(self.axis, self.position)

@@ -1,0 +1,73 @@
+"""Recurrent network over groups of columns: a gated recurrent unit reads them one after the other.
+
+What attention replaced (Cho et al. 2014). Columns are put beside what they correlate with on the
+training rows, or left as they lie where neighbours are alike, and cut into equal groups.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smalldata.learner import Array
+from smalldata.models.networks.ordering import Order, order_columns
+from smalldata.models.networks.plan import Inputs
+from smalldata.models.networks.recipe import Network
+from smalldata.models.values import Range
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, kw_only=True)
+class RNN(Network):
+    """Learner of an ensemble of recurrent networks; see `Network` for what all networks share.
+
+    Attributes
+    ----------
+    n_tokens : int
+        Most groups of columns: the length of the sequence.
+    order : {"auto", "given", "correlation"}
+        Of the columns, see `CNN1d`.
+    width : int
+        Numbers that a group becomes, and that the state holds.
+    """
+
+    n_tokens: Annotated[int, Range(low=1)]
+    order: Order
+    width: Annotated[int, Range(low=1)]
+
+    def order_columns(self, X: Array) -> NDArray[np.int64] | None:
+        """Return the order of the columns; None: as they are."""
+        return order_columns(X, self.order)
+
+    def network(
+        self, inputs: Inputs, n_outputs: int, *, generators: "Sequence[torch.Generator]"
+    ) -> "torch.nn.Module":
+        """Build the members' network; every random number comes from their generators."""
+        from torch import nn
+
+        from smalldata.models.networks.blocks import Columns, GroupTokens
+        from smalldata.models.networks.layers import MemberDropout, MemberLinear
+        from smalldata.models.networks.recurrence import MemberGRU
+
+        embedding = self.embed_columns(inputs, generators=generators)
+        tokens = GroupTokens(
+            inputs.n_columns,
+            1 if embedding is None else int(embedding.n_channels),  # type: ignore[arg-type]
+            n_tokens=self.n_tokens,
+            width=self.width,
+            generators=generators,
+            init=self.init,
+        )
+        return nn.Sequential(
+            self.drop_columns(inputs),
+            Columns(embedding, n_members=len(generators)),
+            tokens,
+            MemberDropout(self.dropout),
+            MemberGRU(self.width, self.width, generators=generators, init=self.init),
+            MemberDropout(self.dropout),
+            MemberLinear(self.width, n_outputs, generators=generators, init=self.init, gain=1.0),
+        )
