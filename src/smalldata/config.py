@@ -133,6 +133,7 @@ class RunSchema:
     n_jobs: int | None = None
     device: Device = Device.auto
     checkpoint: str | None = None
+    weights: bool = False
     outputs: str = "outputs"
     dry_run: bool = False
     sweep: SweepSchema = field(default_factory=SweepSchema)
@@ -186,6 +187,8 @@ class RunConfig:
         None: nothing is explained.
     figures : tuple of str
         Formats of the figures that are drawn as files too; no part of what the cell is.
+    weights : bool
+        Whether what networks learned is kept as files too; no part of what the cell is.
     objectives : tuple of str
         Measures that a sweeper optimises; empty: the primary one.
     sweep : Sweep or None
@@ -206,6 +209,7 @@ class RunConfig:
     storage: str | None
     explanation: ExplanationOptions | None
     figures: tuple[str, ...]
+    weights: bool
     measure: str | None
     objectives: tuple[str, ...]
     seed: int
@@ -321,6 +325,7 @@ def _typed(plain: dict[str, Any]) -> RunConfig:
         storage=storage,
         explanation=ExplanationOptions(**explain) if method == "shap" else None,
         figures=check_formats(plain["report"]["figures"]),
+        weights=plain["weights"],
         measure=plain["measure"],
         objectives=tuple(plain["objectives"] or ()),
         seed=seed,

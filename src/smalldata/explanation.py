@@ -5,10 +5,9 @@ that never saw it, against rows of that fold's training part, on the scale its l
 `attribution` for one fold.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,6 @@ from numpy.typing import NDArray
 from smalldata.attribution import FoldExplanation, FoldPairs, explain_fold, pair_fold
 from smalldata.cells import PLAIN
 from smalldata.errors import ExplanationError
-from smalldata.evaluation import own_preprocessing
 from smalldata.evidence import Faithfulness, Interactions
 from smalldata.explanationoptions import (
     ExplanationOptions,
@@ -27,14 +25,11 @@ from smalldata.explanationoptions import (
 )
 from smalldata.faithfulness import join_removals
 from smalldata.learner import Learner
-from smalldata.memory import share_card
+from smalldata.openfold import stream_refits
 from smalldata.preprocess import Preprocessing
-from smalldata.results import Explanation, FoldResult, RunRecord, Splits
+from smalldata.results import Explanation, RunRecord, Splits
 from smalldata.shapley.forms import ADDITIVE, SAMPLED, describe_looks
 from smalldata.task import Task, TaskKind
-from smalldata.workers import Killed, count_processes, stream_jobs
-
-Part = TypeVar("Part", FoldExplanation, FoldPairs)
 
 _DEFAULTS = ExplanationOptions()
 
@@ -64,23 +59,21 @@ def explain_folds(
             f"only a finished cell can be explained; {record.label} has no finished fold"
             f"{': ' + record.reason if record.reason else ''}."
         )
-    run = partial(
-        _named,
+    yield from stream_refits(
         explain_fold,
         task,
+        record,
         learner,
         splits,
-        stored=stored,
+        [(fold.repeat, fold.fold) for fold in chosen],
         preprocessing=preprocessing,
+        n_jobs=n_jobs,
         background=options.background,
         evaluations=options.evaluations,
-        train_size=record.train_size,
         seed=seed,
         quick=options.quick,
         rows=rows,
     )
-    names = [(fold.repeat, fold.fold) for fold in chosen]
-    yield from _stream(run, names, task, record, splits, n_jobs=n_jobs)
 
 
 def explain(
@@ -189,23 +182,21 @@ def pair_folds(
 
     Parameters as in `explain`; ``explanation`` says which features lead.
     """
-    run = partial(
-        _named,
+    first = explanation.repeat == 0
+    yield from stream_refits(
         pair_fold,
         task,
+        record,
         learner,
         splits,
-        stored={(fold.repeat, fold.fold): fold for fold in record.folds},
+        [(0, int(fold)) for fold in np.unique(explanation.fold[first])],
         preprocessing=preprocessing,
+        n_jobs=n_jobs,
         background=options.background,
-        train_size=record.train_size,
         seed=seed,
         chosen=interaction_features(explanation),
         rows=rows_to_explain(task, options, seed=seed),
     )
-    first = explanation.repeat == 0
-    names = [(0, int(fold)) for fold in np.unique(explanation.fold[first])]
-    yield from _stream(run, names, task, record, splits, n_jobs=n_jobs)
 
 
 def join_pairs(parts: Iterable[FoldPairs], explanation: Explanation) -> Explanation:
@@ -271,43 +262,3 @@ def _join_removals(parts: Sequence[FoldExplanation], *, measure: str) -> Faithfu
         repeat=np.array([part.repeat for part in known]),
         fold=np.array([part.fold for part in known]),
     )
-
-
-def _stream(
-    run: Callable[[tuple[int, int]], Part],
-    names: Sequence[tuple[int, int]],
-    task: Task,
-    record: RunRecord,
-    splits: Splits,
-    *,
-    n_jobs: int | None,
-) -> Iterator[Part]:
-    n_processes = share_card(
-        min(count_processes(n_jobs), len(splits.folds)),
-        device="cuda" if any(fold.device == "cuda" for fold in record.folds) else "cpu",
-        n_jobs=n_jobs,
-        n_cells=task.n_samples * task.n_features,
-    )
-    for name, part in stream_jobs(run, names, n_processes=n_processes):
-        if isinstance(part, Killed):
-            raise ExplanationError(f"fold r{name[0]:02d}f{name[1]:02d}: {part.reason}")
-        yield part
-
-
-def _named(
-    function: Callable[..., Part],
-    task: Task,
-    learner: Learner,
-    splits: Splits,
-    name: tuple[int, int],
-    *,
-    stored: dict[tuple[int, int], FoldResult],
-    preprocessing: Preprocessing,
-    **options: Any,
-) -> Part:
-    """Call what rebuilds a fold with the values and the preprocessing that the fold chose."""
-    fold = next(fold for fold in splits.folds if (fold.repeat, fold.fold) == name)
-    found = stored[name]
-    tuned = replace(learner, **found.values)  # type: ignore[type-var]
-    chosen = own_preprocessing(preprocessing, found)
-    return function(task, tuned, splits, fold, stored=found, preprocessing=chosen, **options)

@@ -220,3 +220,34 @@ def _part(arrays: Any, part: str) -> Any:
             for field, value in found.items()
         }
     )
+
+
+# ---------------------------------------------------------------- weights/rXXfXX.safetensors
+
+
+def weights_bytes(weights: Mapping[str, NDArray[Any]], *, cell: str, fold: str) -> bytes:
+    """Return the arrays that a model learned, in safetensors; its header says whose they are."""
+    from safetensors.numpy import save
+
+    about = json.dumps({"schema_version": SCHEMA_VERSION, "cell": cell, "fold": fold})
+    arrays = {name: np.ascontiguousarray(array) for name, array in weights.items()}
+    return bytes(save(arrays, metadata={"smalldata": about}))
+
+
+def read_weights_bytes(path: Path, content: bytes, *, cell: str) -> dict[str, NDArray[Any]]:
+    """Return the arrays that `weights_bytes` wrote; ``path`` is for the sentences."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    with damage_if_odd(path):
+        try:
+            arrays = load(content)
+        except SafetensorError as error:
+            raise ValueError(str(error)) from error
+        n_header = int.from_bytes(content[:8], "little")
+        header = json.loads(content[8 : 8 + n_header])
+        about = json.loads(header["__metadata__"]["smalldata"])
+        check_version(path, about["schema_version"])
+        if about["cell"] != cell:
+            raise ValueError(f"it belongs to another cell ({about['cell']})")
+    return dict(arrays)

@@ -4,21 +4,26 @@ Step in the line: FoldResult + Task -> **OpenFold** -> attribution. A model that
 its stored predictions is not explained.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.errors import ExplanationError
-from smalldata.evaluation import fit_fold, predict_fold
+from smalldata.evaluation import fit_fold, own_preprocessing, predict_fold
 from smalldata.explanationoptions import background_size
 from smalldata.learner import Learner, MarginForm
+from smalldata.memory import share_card
 from smalldata.preprocess import Preprocessing
-from smalldata.results import Array, Fold, FoldResult, Prediction, Splits
+from smalldata.results import Array, Fold, FoldResult, Prediction, RunRecord, Splits
 from smalldata.seeding import seed_for
 from smalldata.task import Task
+from smalldata.workers import Killed, count_processes, stream_jobs
+
+Part = TypeVar("Part")
 
 REPRODUCTION_TOLERANCE = 1e-5
 
@@ -50,7 +55,7 @@ class OpenFold:
     players: NDArray[np.int64]
 
 
-def rebuild_fold(
+def refit_fold(
     task: Task,
     learner: Learner,
     splits: Splits,
@@ -58,17 +63,25 @@ def rebuild_fold(
     *,
     stored: FoldResult,
     preprocessing: Preprocessing,
-    background: int | None,
     train_size: int | None,
-    seed: int,
-) -> OpenFold:
-    """Fit the model of a recorded fold again and check it; parameters as in `explain_fold`.
+) -> Any:
+    """Fit the model of a recorded fold again and check it.
+
+    Parameters
+    ----------
+    learner : Learner
+        With the values of the fold.
+    preprocessing : Preprocessing
+        With the size of the fold, where it chose one.
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
 
     Raises
     ------
     ExplanationError
-        If the stored predictions are not reproduced, or the background asked for is larger than
-        the fold.
+        If the stored predictions are not reproduced.
     """
     if stored.prediction is None:
         raise ExplanationError(
@@ -85,6 +98,107 @@ def rebuild_fold(
         device=stored.device,
     )
     _check_reproduced(predict_fold(pipeline, task, fold), stored.prediction, fold)
+    return pipeline
+
+
+def stream_refits(
+    function: Callable[..., Part],
+    task: Task,
+    record: RunRecord,
+    learner: Learner,
+    splits: Splits,
+    names: Sequence[tuple[int, int]],
+    *,
+    preprocessing: Preprocessing,
+    n_jobs: int | None,
+    **options: Any,
+) -> Iterator[Part]:
+    """Yield what a function makes of each named fold, as it finishes, in processes of their own.
+
+    Parameters
+    ----------
+    function : callable
+        Gets task, learner, splits and fold, ``stored``, ``preprocessing``, ``train_size`` and the
+        options: what `refit_fold` needs, with the values and the size that the fold chose.
+    names : sequence of (repeat, fold)
+        Finished folds of the record.
+
+    Raises
+    ------
+    ExplanationError
+        If a process was killed.
+    """
+    n_processes = share_card(
+        min(count_processes(n_jobs), len(splits.folds)),
+        device="cuda" if any(fold.device == "cuda" for fold in record.folds) else "cpu",
+        n_jobs=n_jobs,
+        n_cells=task.n_samples * task.n_features,
+    )
+    run = partial(
+        _refit_named,
+        function,
+        task,
+        learner,
+        splits,
+        stored={(fold.repeat, fold.fold): fold for fold in record.folds},
+        preprocessing=preprocessing,
+        train_size=record.train_size,
+        **options,
+    )
+    for name, part in stream_jobs(run, names, n_processes=n_processes):
+        if isinstance(part, Killed):
+            raise ExplanationError(f"fold r{name[0]:02d}f{name[1]:02d}: {part.reason}")
+        yield part
+
+
+def _refit_named(
+    function: Callable[..., Part],
+    task: Task,
+    learner: Learner,
+    splits: Splits,
+    name: tuple[int, int],
+    *,
+    stored: dict[tuple[int, int], FoldResult],
+    preprocessing: Preprocessing,
+    **options: Any,
+) -> Part:
+    """Call what rebuilds a fold with the values and the preprocessing that the fold chose."""
+    fold = next(fold for fold in splits.folds if (fold.repeat, fold.fold) == name)
+    found = stored[name]
+    tuned = replace(learner, **found.values)  # type: ignore[type-var]
+    chosen = own_preprocessing(preprocessing, found)
+    return function(task, tuned, splits, fold, stored=found, preprocessing=chosen, **options)
+
+
+def rebuild_fold(
+    task: Task,
+    learner: Learner,
+    splits: Splits,
+    fold: Fold,
+    *,
+    stored: FoldResult,
+    preprocessing: Preprocessing,
+    background: int | None,
+    train_size: int | None,
+    seed: int,
+) -> OpenFold:
+    """Fit the model of a recorded fold again and open it; parameters as in `explain_fold`.
+
+    Raises
+    ------
+    ExplanationError
+        If the stored predictions are not reproduced, or the background asked for is larger than
+        the fold.
+    """
+    pipeline = refit_fold(
+        task,
+        learner,
+        splits,
+        fold,
+        stored=stored,
+        preprocessing=preprocessing,
+        train_size=train_size,
+    )
     train = splits.train_rows(fold, train_size)
     return open_fold(task, learner, pipeline, fold, train=train, background=background, seed=seed)
 

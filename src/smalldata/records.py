@@ -35,7 +35,9 @@ from smalldata.formats import (
     read_explanation_bytes,
     read_prediction_bytes,
     read_splits_bytes,
+    read_weights_bytes,
     splits_bytes,
+    weights_bytes,
 )
 from smalldata.permutations import PermutationFolder
 from smalldata.results import (
@@ -60,6 +62,7 @@ _CELL_LITTER = (
     "explanation/.*.tmp",
     "explanation/null-*/.*.tmp",
     "tuning/.*.tmp",
+    "weights/.*.tmp",
 )
 _TABLE_LITTER = (".[!s]*.tmp", "*/.report.html.*.tmp")
 """Half-written files by the lock they are written under; splits.parquet is under neither."""
@@ -393,6 +396,34 @@ class CellFolder:
             observed=explanation.first_importances,
         )
 
+    # ------------------------------------------------------------ weights/
+
+    def write_weights(self, fold: str, weights: Mapping[str, Any]) -> None:
+        """Write ``weights/<fold>.safetensors``: what the model of a fold learned, as arrays."""
+        content = weights_bytes(weights, cell=self.hash, fold=fold)
+        storage.write_file(self._weights_path(fold), content)
+
+    def read_weights(self, fold: str) -> dict[str, Any] | None:
+        """Read ``weights/<fold>.safetensors``, or None if there is none.
+
+        Raises
+        ------
+        RecordError
+            If the file is torn, foreign or of another schema version.
+        """
+        path = self._weights_path(fold)
+        if not path.is_file():
+            return None
+        return read_weights_bytes(path, storage.read_file(path), cell=self.hash)
+
+    def resume_weights(self, fold: str) -> tuple[bool, str]:
+        """Say whether the weights of a fold are there, and a sentence if they were set aside."""
+        try:
+            return self.read_weights(fold) is not None, ""
+        except DamageError as error:
+            storage.set_aside(self._weights_path(fold))
+            return False, f"{error} It was set aside and is written again."
+
     # ------------------------------------------------------------ signature.json
 
     def write_panel(self, panel: Panel) -> None:
@@ -428,6 +459,9 @@ class CellFolder:
             return None, f"{error} It was set aside and is computed again."
 
     # ------------------------------------------------------------ inside
+
+    def _weights_path(self, fold: str) -> Path:
+        return self.path / "weights" / f"{fold}.safetensors"
 
     def _explanation_path(self, key: str) -> Path:
         return self.path / "explanation" / f"{key}.npz"

@@ -16,6 +16,7 @@ from rich.console import Console
 from smalldata.cellexplanation import explain_locked
 from smalldata.cells import make_record
 from smalldata.cellscores import cell_scores
+from smalldata.cellweights import save_weights
 from smalldata.config import RunConfig, Sweep, config_text, read_config
 from smalldata.database import open_storage, redact_url
 from smalldata.datasets import build_dataset
@@ -245,6 +246,8 @@ def run_cell(plan: Plan, reporter: Reporter) -> tuple[RunRecord, str | None]:
         record = _evaluate(plan, cell, reporter)
         if plan.selector is not None and record.status == "ok":
             _choose_panel(plan, plan.selector, cell, reporter)
+        if plan.config.weights and record.status == "ok":
+            save_weights(Stored(plan=plan, record=record, cell=cell), reporter)
         if plan.config.explanation is not None and record.status == "ok":
             stored = Stored(plan=plan, record=record, cell=cell)
             explanation = explain_locked(stored, plan.config.explanation, reporter)
