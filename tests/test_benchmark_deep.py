@@ -39,8 +39,7 @@ def small_tables(tmp_path, monkeypatch):
         monkeypatch.setattr(module, "load_task", load)
     monkeypatch.setattr(cells, "warm_up", lambda *_, **__: None)
     monkeypatch.setattr(setting, "models", lambda: ("mlp", "linear", "sklearn MLP"))
-    for module in (run, tables):
-        monkeypatch.setattr(module, "models", lambda: ("mlp", "linear", "sklearn MLP"))
+    monkeypatch.setattr(tables, "models", lambda: ("mlp", "linear", "sklearn MLP"))
     monkeypatch.setattr(tables, "_ratios", {})
     monkeypatch.setattr(run, "HERE", tmp_path)
     (tmp_path / "README.md").write_text((FOLDER / "README.md").read_text(encoding="utf-8"))
@@ -194,6 +193,38 @@ def test_no_table_both_chooses_and_confirms_and_the_synthetic_ones_are_what_they
     assert smooth.kind is TaskKind.REGRESSION
     straight = LinearRegression().fit(smooth.X.iloc[:, :5], smooth.y)
     assert 0.5 < straight.score(smooth.X.iloc[:, :5], smooth.y) < 0.9
+
+
+def test_all_that_the_page_shows_is_planned_once():
+    import run
+    from setting import CHOOSE, DATASETS, ORDERED, SHUFFLED, Cell, networks, planned
+
+    everything = planned()
+    assert len(set(everything)) == len(everything)
+    for dataset in DATASETS:
+        for model in (*networks(), "RealMLP_TD", "svm"):
+            assert Cell(dataset, model) in everything
+    changed = {cell.dataset for cell in everything if cell.change == "60 epochs"}
+    assert changed == set(CHOOSE)
+    for dataset in ORDERED:
+        assert Cell(dataset, "cnn1d", "as given") in everything
+    asked = run._chosen(["cnn1d", "mlp,omics"], changes=["default"], repeats=2)
+    assert {cell.model for cell in asked} == {"cnn1d", "mlp"}
+    assert {cell.dataset for cell in asked if cell.model == "mlp"} == {"omics"}
+    assert {cell.dataset for cell in asked if cell.model == "cnn1d"} == {*DATASETS, SHUFFLED}
+    assert sorted({cell.repeat for cell in asked}) == [0, 1]
+    for wrong in (["mpl"], ["mlp,omic"]):
+        with pytest.raises(SystemExit, match="choose a"):
+            run._chosen(wrong, changes=None, repeats=1)
+
+
+def test_the_shuffled_table_holds_the_same_spectra():
+    from setting import SHUFFLED, load_task, make_outer
+
+    plain, shuffled = load_task("meats"), load_task(SHUFFLED)
+    assert list(plain.X) != list(shuffled.X)
+    pd.testing.assert_frame_equal(shuffled.X[list(plain.X)], plain.X)
+    assert make_outer(plain, 0).key == make_outer(shuffled, 0).key
 
 
 def test_the_readme_is_what_the_rows_say(tmp_path):

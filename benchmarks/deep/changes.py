@@ -21,5 +21,7 @@ CHANGES: dict[str, dict[str, dict[str, Any]]] = {
         "batches of 16": {"batch_size": 16},
         "label smoothing 0.1": {"label_smoothing": 0.1},
         "early stopping, patience 10": {"early_stopping": 10},
-    }
+    },
+    "cnn1d": {"as given": {"order": "given"}, "by correlation": {"order": "correlation"}},
+    "rnn": {"as given": {"order": "given"}, "by correlation": {"order": "correlation"}},
 }

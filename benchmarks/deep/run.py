@@ -1,9 +1,8 @@
 """Networks of this project against pytabkit's and scikit-learn's, on the same folds.
 
-    python benchmarks/deep/run.py                    all models on all tables, what is missing
+    python benchmarks/deep/run.py                    all that README.md shows, what is missing
     python benchmarks/deep/run.py --only mlp         one model; mlp,tissue: on one table
-    python benchmarks/deep/run.py --ablation         the changes of changes.py, tables to choose on
-    python benchmarks/deep/run.py --ablation --only mlp,omics     … on a table that had no say
+    python benchmarks/deep/run.py --change default   without the changes of changes.py
     python benchmarks/deep/run.py --jobs 1           scores on one core; its seconds are marked
     python benchmarks/deep/run.py --fresh --jobs 2   measure again what has its rows already
     python benchmarks/deep/run.py --report           README.md anew from the csv files
@@ -18,6 +17,7 @@ import os
 import platform
 import sys
 import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -29,10 +29,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import pandas as pd
 from cells import digest, load_now, measure
-from changes import CHANGES
 from filelock import FileLock
 from peers import NEEDS_PYTABKIT
-from setting import CHOOSE, DATASETS, DEFAULT, Cell, load_task, make_learner, make_outer, models
+from setting import Cell, load_task, make_learner, make_outer, planned
 from tables import write_tables
 
 HERE = Path(__file__).resolve().parent
@@ -134,31 +133,24 @@ def _module(package: str) -> str:
     return {"scikit-learn": "sklearn"}.get(package, package.replace("-", "_"))
 
 
-def _chosen(
-    only: list[str] | None, *, ablation: bool, changes: list[str] | None, repeats: int
-) -> list[Cell]:
-    """List the cells asked for, table by table."""
-    everything = list(CHANGES) if ablation else list(models())
+def _chosen(only: list[str] | None, *, changes: list[str] | None, repeats: int) -> list[Cell]:
+    """List what the page shows, of the models, tables and changes asked for."""
+    everything = planned()
     asked = [[*item.split(","), ""][:2] for item in only or [""]]
-    for model, dataset in asked:
-        for name, known in ((model, everything), (dataset, DATASETS)):
-            if name and name not in known:
-                raise SystemExit(f"choose of {', '.join(known)}; got {name}.")
-    cells = []
-    for repeat in range(repeats):
-        for dataset in DATASETS:
-            for model in everything:
-                if not any(
-                    m in ("", model)
-                    and (d == dataset or (not d and (not ablation or dataset in CHOOSE)))
-                    for m, d in asked
-                ):
-                    continue
-                wanted = [DEFAULT]
-                if ablation:
-                    wanted += [name for name in CHANGES[model] if name in (changes or [name])]
-                cells += [Cell(dataset, model, change, repeat) for change in wanted]
-    return cells
+    for position, (field, known) in enumerate(
+        (name, list(dict.fromkeys(getattr(cell, name) for cell in everything)))
+        for name in ("model", "dataset")
+    ):
+        for pair in asked:
+            if pair[position] and pair[position] not in known:
+                raise SystemExit(f"choose a {field} of {', '.join(known)}; got {pair[position]}.")
+    chosen = [
+        cell
+        for cell in everything
+        if any(m in ("", cell.model) and d in ("", cell.dataset) for m, d in asked)
+        and cell.change in (changes or [cell.change])
+    ]
+    return [replace(cell, repeat=repeat) for repeat in range(repeats) for cell in chosen]
 
 
 def main() -> None:
@@ -166,17 +158,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", action="append", metavar="MODEL,TABLE", help="may be repeated")
-    parser.add_argument("--ablation", action="store_true")
-    parser.add_argument("--change", action="append", help="of the ablation; may be repeated")
+    parser.add_argument("--change", action="append", help="of changes.py; may be repeated")
     parser.add_argument("--repeats", type=int, default=1, choices=range(1, 6))
     parser.add_argument("--jobs", type=int, default=2, help="processes over the five folds")
     parser.add_argument("--fresh", action="store_true", help="measure again what has its rows")
     parser.add_argument("--report", action="store_true", help="write the tables alone")
     given = parser.parse_args()
     if not given.report:
-        cells = _chosen(
-            given.only, ablation=given.ablation, changes=given.change, repeats=given.repeats
-        )
+        cells = _chosen(given.only, changes=given.change, repeats=given.repeats)
         if find_spec("pytabkit") is None and any(c.model in NEEDS_PYTABKIT for c in cells):
             raise SystemExit(
                 "RealMLP needs pytabkit: pip install -e '.[benchmark-deep]', or name other models "

@@ -31,6 +31,18 @@ CONFIRM = ("omics", "liver", "srbct", "nutrimouse", "permeability", "nci60", "xo
 DATASETS = CHOOSE + CONFIRM
 REFERENCES = ("svm", "xgboost", "linear")
 
+SHUFFLED = "meats shuffled"
+"""The spectra of meats with their wavelengths in random order."""
+
+ORDERED = ("meats", SHUFFLED, "gse7390", "acc", "srbct", "nci60")
+"""Tables on which the order of the columns is given, found and ignored: spectra and genes."""
+
+ORDERING = ("cnn1d", "rnn")
+"""Networks that read columns by their order."""
+
+CONFIRMED = ("half of few columns dropped", "those three together")
+"""Changes of the mlp that were chosen, or came near it, and are looked at on `CONFIRM` too."""
+
 
 def _classes(X: np.ndarray[Any, Any], upper: np.ndarray[Any, Any]) -> dict[str, Any]:
     y = np.where(upper, "1", "0").astype(object)
@@ -75,6 +87,10 @@ SYNTHETIC: dict[str, Callable[[], dict[str, Any]]] = {
 
 def load_task(dataset: str) -> Task:
     """Load a bundled table or draw a synthetic one."""
+    if dataset == SHUFFLED:
+        table = load_dataset("meats")
+        order = np.random.default_rng(4).permutation(table.X.shape[1])
+        return make_task(replace(table, name=dataset, X=table.X.iloc[:, order]))
     if dataset not in SYNTHETIC:
         return make_task(load_dataset(dataset))
     drawn = SYNTHETIC[dataset]()
@@ -108,7 +124,7 @@ def networks() -> tuple[str, ...]:
 
 def models() -> tuple[str, ...]:
     """Name all models of the main table."""
-    return (*networks(), *PEERS, *REFERENCES)
+    return ("mlp", *PEERS, *REFERENCES)
 
 
 def make_learner(model: str, change: str, kind: TaskKind) -> Learner | None:
@@ -116,6 +132,22 @@ def make_learner(model: str, change: str, kind: TaskKind) -> Learner | None:
     if model in PEERS:
         return PEERS[model](kind)
     return load_learner(model, **({} if change == DEFAULT else CHANGES[model][change]))
+
+
+def planned() -> "list[Cell]":
+    """List all that the page shows, the main table first."""
+    main = [Cell(table, model) for table in DATASETS for model in models()]
+    zoo = [Cell(table, model) for table in DATASETS for model in networks()]
+    steps = [Cell(table, "mlp", change) for table in CHOOSE for change in CHANGES["mlp"]]
+    steps += [Cell(table, "mlp", change) for table in CONFIRM for change in CONFIRMED]
+    ordered = [
+        Cell(table, model, change)
+        for table in ORDERED
+        for model in ORDERING
+        for change in (DEFAULT, *CHANGES[model])
+    ]
+    ordered += [Cell(SHUFFLED, model) for model in ("mlp", *REFERENCES)]
+    return list(dict.fromkeys([*main, *zoo, *steps, *ordered]))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,19 @@ import numpy as np
 import pandas as pd
 from changes import CHANGES
 from scipy.special import stdtrit
-from setting import CHOOSE, CONFIRM, DATASETS, DEFAULT, load_task, make_outer, models
+from setting import (
+    CHOOSE,
+    CONFIRM,
+    DATASETS,
+    DEFAULT,
+    ORDERED,
+    ORDERING,
+    REFERENCES,
+    load_task,
+    make_outer,
+    models,
+    networks,
+)
 
 from smalldata.significance import PairedTest, corrected_test
 from smalldata.task import TaskKind
@@ -28,7 +40,9 @@ def write_tables(folder: Path) -> None:
     scores = comparable(pd.read_csv(folder / "scores.csv"))
     plain = scores[scores["change"] == DEFAULT]
     made = {
-        "scores": tabulate_scores(plain),
+        "scores": tabulate_scores(plain, models()),
+        "architectures": tabulate_scores(plain, (*networks(), *REFERENCES)),
+        "order": tabulate_order(scores),
         "rivals": tabulate_rivals(plain),
         "verdict": describe_goal(plain, results),
         "likelihood": tabulate_second(plain),
@@ -99,10 +113,10 @@ def combine(tests: list[PairedTest], n_folds: list[int]) -> tuple[float, float, 
     return mean, mean - reach, mean + reach
 
 
-def tabulate_scores(scores: pd.DataFrame) -> str:
-    """Mean score of every model on every table, and over the tables that all of them have."""
+def tabulate_scores(scores: pd.DataFrame, names: tuple[str, ...]) -> str:
+    """Mean score of models on every table, and over the tables that all of them have."""
     means = scores.groupby(["dataset", "model"])["score"].mean().unstack("model")
-    shown = [name for name in models() if name in means]
+    shown = [name for name in names if name in means]
     means = means.loc[[name for name in DATASETS if name in means.index], shown]
     complete = means.dropna(axis=1, how="any")
     rows = []
@@ -124,6 +138,23 @@ def tabulate_scores(scores: pd.DataFrame) -> str:
         {"table": f"**mean of the {len(confirm)} with \\***"}
         | {name: f"{confirm[name].mean():.3f}" if name in confirm else "" for name in shown}
     )
+    return markdown(rows)
+
+
+def tabulate_order(scores: pd.DataFrame) -> str:
+    """Score of what reads columns by their order: as given, found, or by the rule between both."""
+    rows = []
+    for dataset in ORDERED:
+        row = {"table": dataset}
+        for model in ORDERING:
+            for change in (*CHANGES[model], DEFAULT):
+                found = folds_of(scores, dataset, model, change)
+                how = "by its rule" if change == DEFAULT else change
+                row[f"{model}, {how}"] = f"{found.mean():.3f}" if len(found) else ""
+        for model in ("mlp", *REFERENCES):
+            found = folds_of(scores, dataset, model)
+            row[model] = f"{found.mean():.3f}" if len(found) else ""
+        rows.append(row)
     return markdown(rows)
 
 
