@@ -18,7 +18,7 @@ from smalldata import catalogue
 from smalldata.__main__ import main
 from smalldata.devices import first_line, resolve_device
 from smalldata.doctor import machine, probes
-from smalldata.doctor.builds import BUILDS, choose_build, covers, install_command, read_version
+from smalldata.doctor.builds import BUILDS, choose_build, covers, install_words, read_version
 from smalldata.doctor.diagnosis import GIB, diagnose, is_healthy
 from smalldata.doctor.facts import Finding
 
@@ -464,6 +464,12 @@ def test_the_pip_of_this_environment_is_named_and_quoted(plain):
     plain["python"]["pip"] = ["/my envs/a/bin/python", "-m", "pip"]
     plain["libraries"]["numpy"]["installed"] = None
     assert _only_problem(plain).command.startswith("'/my envs/a/bin/python' -m pip install ")
+    plain["python"]["pip"] = [r"C:\my envs\python.exe", "-m", "pip"]
+    plain["platform"]["system"] = "Windows"
+    plain["libraries"]["numpy"]["tested"] = None  # then its bounds, with a sign of the shells
+    assert _only_problem(plain).command == r'"C:\my envs\python.exe" -m pip install "x>=2.1"'
+    plain["python"]["pip"] = [r"C:\env\python.exe", "-m", "pip"]
+    assert _only_problem(plain).command.startswith(r"C:\env\python.exe -m pip install ")
 
 
 # ---------------------------------------------------------------- Python, cores, memory, threads
@@ -508,7 +514,14 @@ def test_more_threads_than_cores(plain):
     assert "more than the 2 cores" in note.what
     assert note.command == "export OMP_NUM_THREADS=2"
     plain["environment"] = {"OPENBLAS_NUM_THREADS": "64"}
-    assert "OPENBLAS_NUM_THREADS=64 asks for them" in _about(plain, "threads").what
+    note = _about(plain, "threads")
+    assert "OPENBLAS_NUM_THREADS=64 asks for them" in note.what
+    # OpenBLAS reads its own variable first, so the common one alone would change nothing.
+    assert note.command == "export OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2"
+    plain["platform"]["system"] = "Windows"
+    assert _about(plain, "threads").command == (
+        'set "OMP_NUM_THREADS=2" & set "OPENBLAS_NUM_THREADS=2"'
+    )
     plain["cores"]["usable"] = 64
     assert _about(plain, "threads").level == "ok"
 
@@ -592,8 +605,8 @@ def test_the_build_is_the_best_that_runs():
 
 
 def test_a_command_names_the_very_build():
-    assert install_command(BUILDS[1], pip=("pip",)) == (
-        f"pip install torch==2.13.0+cu126 --index-url {INDEX}/cu126"
+    assert " ".join(install_words(BUILDS[1])) == (
+        f"install torch==2.13.0+cu126 --index-url {INDEX}/cu126"
     )
 
 

@@ -6,7 +6,7 @@ Pure. Step in the line: none; facts -> **findings**.
 import re
 from collections.abc import Iterator
 
-from smalldata.doctor.builds import OLDEST_DRIVERS, covers, install_command, read_version
+from smalldata.doctor.builds import OLDEST_DRIVERS, covers, install_words, read_version
 from smalldata.doctor.facts import (
     Facts,
     Finding,
@@ -16,7 +16,6 @@ from smalldata.doctor.facts import (
     entries,
     part,
     pip_command,
-    pip_words,
     tested,
     visible_cards,
 )
@@ -168,7 +167,7 @@ def _other_build(facts: Facts, *, what: str, alternative: str = "") -> Finding:
         topic="torch",
         what=what,
         advice=f"Install the build for CUDA {build.cuda[0]}.{build.cuda[1]}{alternative}.",
-        command=install_command(build, pip=pip_words(facts)),
+        command=pip_command(facts, *install_words(build)),
     )
 
 

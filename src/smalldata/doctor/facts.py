@@ -3,6 +3,7 @@
 Pure. Step in the line: none; collected -> **facts** -> rules.
 """
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -85,14 +86,27 @@ def unread(topic: str, found: Facts) -> Finding:
     )
 
 
-def pip_words(facts: Facts) -> Sequence[str]:
-    """Return how pip is called in this environment."""
-    return part(facts, "python").get("pip") or ("python", "-m", "pip")
-
-
 def pip_command(facts: Facts, *words: str) -> str:
-    """Return a command of this environment's pip, quoted for a shell."""
-    return shlex.join([*pip_words(facts), *words])
+    """Return a command of this environment's pip, quoted for the shell of its system."""
+    pip = part(facts, "python").get("pip") or ("python", "-m", "pip")
+    if not on_windows(facts):
+        return shlex.join([*pip, *words])
+    # Both shells of Windows know double quotes alone, and only where they are needed.
+    return " ".join(
+        f'"{word}"' if re.search(r"[\s<>|&^()]", word) else word for word in (*pip, *words)
+    )
+
+
+def set_command(facts: Facts, values: Mapping[str, Any]) -> str:
+    """Return the command that sets variables of the environment."""
+    if on_windows(facts):
+        return " & ".join(f'set "{name}={value}"' for name, value in values.items())
+    return f"export {' '.join(f'{name}={value}' for name, value in values.items())}"
+
+
+def on_windows(facts: Facts) -> bool:
+    """Whether the machine runs Windows."""
+    return part(facts, "platform").get("system") == "Windows"
 
 
 def in_gib(n_bytes: int) -> str:
