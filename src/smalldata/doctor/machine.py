@@ -280,7 +280,10 @@ def cgroup_limits(
                 # Version 1 writes "no limit" as a number near 2^63.
                 if bound and bound[0] < min(found.get("memory_bytes", 2**60), 2**60):
                     found["memory_bytes"] = bound[0]
-                    found["memory_used_bytes"] = next(iter(_numbers(folder / used)), None)
+                    held = next(iter(_numbers(folder / used)), None)
+                    # Files that were read count as used until something else wants the room.
+                    idle = _idle_file_bytes(folder / "memory.stat")
+                    found["memory_used_bytes"] = None if held is None else max(0, held - idle)
     return found
 
 
@@ -291,6 +294,16 @@ def _up_to(root: Path, name: str) -> Iterator[Path]:
     while folder != root:
         folder = folder.parent
         yield folder
+
+
+def _idle_file_bytes(path: Path) -> int:
+    """Return the bytes of a control group that hold files nobody uses; 0 where it does not say."""
+    try:
+        lines = [line.split() for line in path.read_text(encoding="ascii").splitlines()]
+    except (OSError, ValueError):
+        return 0
+    said = {words[0]: int(words[1]) for words in lines if len(words) == 2 and words[1].isdigit()}
+    return said.get("total_inactive_file", said.get("inactive_file", 0))
 
 
 def _numbers(path: Path) -> list[int]:
