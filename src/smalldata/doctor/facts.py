@@ -57,6 +57,23 @@ def visible_cards(facts: Facts) -> Sequence[Facts]:
     return entries(facts, "driver", "visible") or entries(facts, "driver", "cards")
 
 
+def hidden_cards(facts: Facts) -> str | None:
+    """Say why a process gets no card, where the machine or its environment says so; else None."""
+    if isinstance(missing := facts.get("missing_card"), str):
+        return missing
+    named = part(facts, "environment").get("CUDA_VISIBLE_DEVICES")
+    # CUDA_ERROR_NO_DEVICE: the driver is well, and no card is among those named.
+    if named is not None and part(facts, "driver").get("library") == "cuInit failed with error 100":
+        return f"CUDA_VISIBLE_DEVICES={named} names no card of this machine"
+    return None
+
+
+def lacks_library(facts: Facts) -> bool:
+    """Whether nvidia-smi sees cards and the library that computes on them is not to be found."""
+    seen = entries(facts, "driver", "cards") and not card_works(facts)
+    return bool(seen) and part(facts, "driver").get("library") == "absent"
+
+
 def card_works(facts: Facts) -> bool:
     """Whether torch computes on some card."""
     computed = part(part(facts, "torch"), "computed")
