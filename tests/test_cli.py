@@ -242,6 +242,11 @@ def test_lists(capsys):
         (["cv=loo"], "measure=balanced_accuracy"),
         (["measure=auc"], "did you mean roc_auc?"),
         (["device=gpu"], "expected one of [auto, cpu, cuda]"),
+        (
+            ["device=cuda:1"],
+            "CUDA_VISIBLE_DEVICES in the environment says which card",
+        ),
+        (["cv.train_size=20,40"], "got '20,40'. Add -m for a grid of them.\n"),
         (["preprocess.select=univariate"], "needs preprocess.k"),
         (["preprocess.select=best"], "preprocess.select must be one of"),
         (["experiment=mine"], "experiment"),  # a clone has no folder of that name
@@ -274,7 +279,7 @@ def test_bad_input_is_one_sentence_and_status_2(arguments, sentence, folder, cap
     assert "Traceback" not in err
     assert out == ""
     last = err.strip().splitlines()[-1]
-    assert sentence in last
+    assert sentence.strip() in last
     assert not list(folder.rglob("*.parquet"))
 
 
