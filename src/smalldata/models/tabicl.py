@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
-from smalldata.devices import one_torch_thread
+from smalldata.devices import first_line, one_torch_thread
 from smalldata.errors import ConfigError, FitError
 from smalldata.learner import Array, CallableForm, Traits
 from smalldata.models.files import LocalFile
@@ -239,10 +239,19 @@ def _lack(checkpoint: str | None, *, classify: bool) -> str:
     if checkpoint is None:
         return f"{package or 'needs pretrained weights'}; {get}"
     if not Path(checkpoint).is_file():
-        return f"{package or 'needs pretrained weights'}; there is no file {checkpoint}; {get}"
+        is_folder = Path(checkpoint).is_dir()
+        found = f"{checkpoint} is a folder" if is_folder else f"there is no file {checkpoint}"
+        return f"{package or 'needs pretrained weights'}; {found}; {get}"
     if package:
         return package
-    if bool(_config_of(checkpoint)["max_classes"]) != classify:
+    try:
+        config = _config_of(checkpoint)
+    except ImportError as error:
+        return (
+            f"needs the package tabicl, which is installed and does not load ({first_line(error)});"
+            " install it anew (pip install --force-reinstall 'smalldata[foundation]')"
+        )
+    if bool(config["max_classes"]) != classify:
         can, cannot = (
             ("predict values", "tell classes") if classify else ("tell classes", "predict values")
         )
