@@ -333,6 +333,25 @@ def test_wide_rows_come_with_a_note_and_in_chunks(monkeypatch):
     np.testing.assert_allclose(estimator.margins(X), whole, atol=1e-5)
 
 
+@installed
+def test_predictions_go_on_with_fewer_rows_where_memory_runs_out(monkeypatch):
+    import torch
+
+    X, y = rows(TaskKind.BINARY)
+    estimator = build(n_members=2).fit(X, y)
+    whole, predict, tried = estimator.margins(X), estimator.model_.predict_proba, []
+
+    def cramped(part):
+        tried.append(len(part))
+        if len(part) > 12:
+            torch.empty(2**50, dtype=torch.uint8)  # more than any machine has
+        return predict(part)
+
+    monkeypatch.setattr(estimator.model_, "predict_proba", cramped)
+    np.testing.assert_allclose(estimator.margins(X), whole, atol=1e-5)
+    assert tried == [40, 20, 10, 10, 10, 10]
+
+
 HASHED = """
 import numpy as np
 from smalldata.models import load_learner

@@ -21,6 +21,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from smalldata.devices import first_line, one_torch_thread
 from smalldata.errors import ConfigError, FitError
 from smalldata.learner import Array, CallableForm, Traits
+from smalldata.memory import map_rows
 from smalldata.models.files import LocalFile
 from smalldata.models.values import Range, check_fields
 from smalldata.task import TaskInfo, TaskKind
@@ -213,7 +214,7 @@ def _by_chunks(
     """Predict some rows at a time: each cell of the table becomes a vector in every member."""
     size = max(1, CHUNK_CELLS // (estimator.n_members * max(X.shape[1], 1)))
     with one_torch_thread():
-        chunks = [predict(X[start : start + size]) for start in range(0, len(X), size)]
+        chunks = map_rows(lambda start, stop: predict(X[start:stop]), n_rows=len(X), size=size)
     return np.concatenate(chunks).astype(np.float64)
 
 
