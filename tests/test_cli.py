@@ -118,6 +118,13 @@ def test_dry_run_writes_nothing(folder, capsys):
     assert list(folder.iterdir()) == []
 
 
+def test_cells_of_several_sizes_are_told_apart_while_they_run(capsys):
+    assert main(["-m", "model=dummy", "cv.train_size=12,20", *SMALL, "explain=none"]) == 0
+    err = capsys.readouterr().err
+    for size in (12, 20):
+        assert f"dummy, {size} samples on nutrimouse: 3/3 in " in err
+
+
 def test_a_dry_run_counts_no_more_trials_than_the_space_holds(capsys):
     words = ["explain=none", "dry_run=true", "tune=optuna", "tune.trials=1000000"]
     assert main(["model=pls", *SMALL, *words]) == 0  # two trials: the default, and the path
