@@ -118,6 +118,13 @@ def test_dry_run_writes_nothing(folder, capsys):
     assert list(folder.iterdir()) == []
 
 
+def test_cells_of_several_sizes_are_told_apart_while_they_run(capsys):
+    assert main(["-m", "model=dummy", "cv.train_size=12,20", *SMALL, "explain=none"]) == 0
+    err = capsys.readouterr().err
+    for size in (12, 20):
+        assert f"dummy, {size} samples on nutrimouse: 3/3 in " in err
+
+
 def test_a_dry_run_counts_no_more_trials_than_the_space_holds(capsys):
     words = ["explain=none", "dry_run=true", "tune=optuna", "tune.trials=1000000"]
     assert main(["model=pls", *SMALL, *words]) == 0  # two trials: the default, and the path
@@ -242,6 +249,11 @@ def test_lists(capsys):
         (["cv=loo"], "measure=balanced_accuracy"),
         (["measure=auc"], "did you mean roc_auc?"),
         (["device=gpu"], "expected one of [auto, cpu, cuda]"),
+        (
+            ["device=cuda:1"],
+            "CUDA_VISIBLE_DEVICES in the environment says which card",
+        ),
+        (["cv.train_size=20,40"], "got '20,40'. Add -m for a grid of them.\n"),
         (["preprocess.select=univariate"], "needs preprocess.k"),
         (["preprocess.select=best"], "preprocess.select must be one of"),
         (["experiment=mine"], "experiment"),  # a clone has no folder of that name
@@ -274,7 +286,7 @@ def test_bad_input_is_one_sentence_and_status_2(arguments, sentence, folder, cap
     assert "Traceback" not in err
     assert out == ""
     last = err.strip().splitlines()[-1]
-    assert sentence in last
+    assert sentence.strip() in last
     assert not list(folder.rglob("*.parquet"))
 
 

@@ -18,9 +18,10 @@ from smalldata import catalogue
 from smalldata.__main__ import main
 from smalldata.devices import first_line, resolve_device
 from smalldata.doctor import machine, probes
-from smalldata.doctor.builds import BUILDS, choose_build, covers, install_command, read_version
+from smalldata.doctor.builds import BUILDS, choose_build, covers, install_words, read_version
 from smalldata.doctor.diagnosis import GIB, diagnose, is_healthy
 from smalldata.doctor.facts import Finding
+from smalldata.doctor.limits import cgroup_limits
 
 INDEX = "https://download.pytorch.org/whl"
 H100 = {"name": "NVIDIA H100", "memory_bytes": 80 * GIB, "capability": "9.0"}
@@ -307,6 +308,88 @@ def test_hidden_cards_are_a_note(carded):
     assert note.advice == "Unset CUDA_VISIBLE_DEVICES to use them."
 
 
+def test_a_variable_that_names_no_card_is_a_note(carded):
+    """The driver is well: neither a restart nor another build would help."""
+    carded["environment"] = {"CUDA_VISIBLE_DEVICES": "7"}
+    carded["driver"] |= {"visible": [], "library": "cuInit failed with error 100"}
+    carded["torch"] |= {"computed": {"cpu": None}, "n_cards": 0, "auto": ["cpu", "no card"]}
+    carded["xgboost"]["computed"] = {"cpu": None, "cuda": "xgboost finds no card"}
+    assert is_healthy(diagnose(carded))
+    note = _about(carded, "cards", "note")
+    assert note.what == "No card is used: CUDA_VISIBLE_DEVICES=7 names no card of this machine."
+    assert note.advice == "Unset CUDA_VISIBLE_DEVICES to use them."
+    carded["environment"] = {}
+    assert "error 100" in _only_problem(carded).what
+
+
+@pytest.mark.parametrize("cuda", ["13.0", None])
+def test_a_container_that_was_given_half_a_driver(carded, cuda):
+    """nvidia-smi works there, torch does not, and no build of torch would."""
+    carded["driver"] = {"nvidia_smi": "ok", "driver": "535.104", "cards": [H100]}
+    carded["driver"]["library"] = "absent"
+    carded["torch"] |= {"cuda": cuda, "computed": {"cpu": None}, "n_cards": 0}
+    problem = _only_problem(carded)
+    assert problem.topic == "cards"
+    assert "nvidia-smi sees the NVIDIA H100 (80 GiB), but the driver's library" in problem.what
+    assert "NVIDIA_DRIVER_CAPABILITIES=compute,utility" in problem.advice
+    assert problem.command == ""
+
+
+def test_a_card_that_no_build_runs_beside_the_others(carded):
+    carded["driver"] |= {"cards": [H100, KEPLER], "visible": [H100, KEPLER]}
+    carded["torch"] |= {"n_cards": 2}
+    carded["torch"]["computed"]["cuda:1"] = "no kernel image"
+    assert is_healthy(diagnose(carded))  # a run takes the first one
+    note = _about(carded, "torch", "note")
+    assert "Tesla K80 (12 GiB) is too old" in note.what
+    assert "A run takes the first card, which works." in note.advice
+    assert note.command == ""  # what would be installed is installed
+    carded["driver"] |= {"cards": [KEPLER, H100], "visible": [KEPLER, H100]}
+    carded["torch"]["computed"] |= {"cuda:0": "no kernel image", "cuda:1": None}
+    problem = _only_problem(carded)
+    assert "leave this one out" in problem.advice
+    assert problem.command == "export CUDA_VISIBLE_DEVICES=1"
+
+
+FAILED_SMI = "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver."
+
+
+def test_a_driver_on_a_machine_without_a_card_is_no_problem(plain):
+    """As on the first node of a cluster, which has all programs of the others."""
+    plain["driver"] = {"nvidia_smi": FAILED_SMI, "library": "absent"}
+    assert "couldn't communicate" in _only_problem(plain).what
+    plain["pci_cards"] = 0
+    assert is_healthy(diagnose(plain))
+    assert "No card to compute on: this machine shows no NVIDIA card" in _about(plain, "cards").what
+    # WSL has no slots, and shows its card otherwise.
+    plain["missing_card"] = None
+    assert "couldn't communicate" in _only_problem(plain).what
+
+
+def test_a_card_without_a_driver_is_a_note(plain):
+    plain["pci_cards"] = 1
+    assert is_healthy(diagnose(plain))
+    note = _about(plain, "cards", "note")
+    assert "has an NVIDIA card that no driver shows" in note.what
+    assert "install NVIDIA's driver" in note.advice
+    plain["missing_card"] = "CUDA_VISIBLE_DEVICES hides every card"
+    assert "hides every card" in _about(plain, "cards", "note").what
+
+
+def test_cards_are_counted_in_their_slots(tmp_path):
+    for slot, (vendor, kind) in {
+        "0000:01:00.0": ("0x10de", "0x030000"),
+        "0000:01:00.1": ("0x10de", "0x040300"),  # its sound
+        "0000:02:00.0": ("0x10de", "0x030200"),
+        "0000:03:00.0": ("0x8086", "0x030000"),
+    }.items():
+        (tmp_path / slot).mkdir()
+        (tmp_path / slot / "vendor").write_text(f"{vendor}\n")
+        (tmp_path / slot / "class").write_text(f"{kind}\n")
+    assert machine.count_pci_cards(tmp_path) == 2
+    assert machine.count_pci_cards(tmp_path / "none") is None
+
+
 def test_fewer_cards_seen_than_there_are_is_a_note(carded):
     carded["driver"]["cards"] = [H100, PASCAL]
     assert is_healthy(diagnose(carded))
@@ -343,9 +426,23 @@ def test_xgboost_fails_where_torch_computes(carded):
     carded["xgboost"]["computed"]["cuda"] = "xgboost cannot compute on it (no kernel image)"
     problem = _only_problem(carded)
     assert "no kernel image" in problem.what
-    assert problem.command.endswith("install xgboost==3.2.0")
+    # The tested version is installed already: pip would do nothing without being told to.
+    assert problem.command == (
+        "python -m pip install --force-reinstall --no-deps --no-cache-dir xgboost==3.2.0"
+    )
     carded["xgboost"] |= {"computed": {"cpu": None}, "error": "the process died of SIGSEGV"}
     assert "SIGSEGV" in _only_problem(carded).what
+
+
+def test_a_driver_too_old_for_xgboost_alone(carded):
+    """No build of xgboost is for CUDA 11, so there is nothing to install."""
+    carded["driver"]["cuda"] = "11.4"
+    carded["torch"] |= {"version": "2.7.1+cu118", "cuda": "11.8"}
+    carded["xgboost"]["computed"]["cuda"] = "xgboost cannot compute on it (driver version …)"
+    problem = _only_problem(carded)
+    assert "The driver is too old for xgboost 3.2.0 (CUDA 12.9): it runs CUDA up to" in problem.what
+    assert "Update the driver to 525.60 or newer" in problem.advice
+    assert problem.command == ""
 
 
 # ---------------------------------------------------------------- broken and wrong libraries
@@ -464,6 +561,12 @@ def test_the_pip_of_this_environment_is_named_and_quoted(plain):
     plain["python"]["pip"] = ["/my envs/a/bin/python", "-m", "pip"]
     plain["libraries"]["numpy"]["installed"] = None
     assert _only_problem(plain).command.startswith("'/my envs/a/bin/python' -m pip install ")
+    plain["python"]["pip"] = [r"C:\my envs\python.exe", "-m", "pip"]
+    plain["platform"]["system"] = "Windows"
+    plain["libraries"]["numpy"]["tested"] = None  # then its bounds, with a sign of the shells
+    assert _only_problem(plain).command == r'"C:\my envs\python.exe" -m pip install "x>=2.1"'
+    plain["python"]["pip"] = [r"C:\env\python.exe", "-m", "pip"]
+    assert _only_problem(plain).command.startswith(r"C:\env\python.exe -m pip install ")
 
 
 # ---------------------------------------------------------------- Python, cores, memory, threads
@@ -508,7 +611,14 @@ def test_more_threads_than_cores(plain):
     assert "more than the 2 cores" in note.what
     assert note.command == "export OMP_NUM_THREADS=2"
     plain["environment"] = {"OPENBLAS_NUM_THREADS": "64"}
-    assert "OPENBLAS_NUM_THREADS=64 asks for them" in _about(plain, "threads").what
+    note = _about(plain, "threads")
+    assert "OPENBLAS_NUM_THREADS=64 asks for them" in note.what
+    # OpenBLAS reads its own variable first, so the common one alone would change nothing.
+    assert note.command == "export OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2"
+    plain["platform"]["system"] = "Windows"
+    assert _about(plain, "threads").command == (
+        'set "OMP_NUM_THREADS=2" & set "OPENBLAS_NUM_THREADS=2"'
+    )
     plain["cores"]["usable"] = 64
     assert _about(plain, "threads").level == "ok"
 
@@ -592,8 +702,8 @@ def test_the_build_is_the_best_that_runs():
 
 
 def test_a_command_names_the_very_build():
-    assert install_command(BUILDS[1], pip=("pip",)) == (
-        f"pip install torch==2.13.0+cu126 --index-url {INDEX}/cu126"
+    assert " ".join(install_words(BUILDS[1])) == (
+        f"install torch==2.13.0+cu126 --index-url {INDEX}/cu126"
     )
 
 
@@ -794,7 +904,8 @@ def test_limits_of_control_groups(tmp_path, version):
             "jobs/mine/cpu.max": "max 100000",
             "jobs/cpu.max": "250000 100000",
             "jobs/mine/memory.max": "4294967296",
-            "jobs/mine/memory.current": "1048576",
+            "jobs/mine/memory.current": "1048576000",
+            "jobs/mine/memory.stat": "anon 1\ninactive_file 1047527424",
             "jobs/memory.max": "8589934592",
             "cpu.max": "800000 100000",
         },
@@ -804,7 +915,8 @@ def test_limits_of_control_groups(tmp_path, version):
             "cpu,cpuacct/cpu.cfs_quota_us": "-1",
             "cpu,cpuacct/cpu.cfs_period_us": "100000",
             "memory/mine/memory.limit_in_bytes": "4294967296",
-            "memory/mine/memory.usage_in_bytes": "1048576",
+            "memory/mine/memory.usage_in_bytes": "1048576000",
+            "memory/mine/memory.stat": "inactive_file 1\ntotal_inactive_file 1047527424",
             "memory/memory.limit_in_bytes": "9223372036854771712",
         },
     }
@@ -813,13 +925,13 @@ def test_limits_of_control_groups(tmp_path, version):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{text}\n")
     own.write_text({2: "0::/jobs/mine\n", 1: "4:cpu,cpuacct:/mine\n9:memory:/mine\n"}[version])
-    assert machine.cgroup_limits(root, own) == {
+    assert cgroup_limits(root, own) == {
         "cores": 2.5,
         "memory_bytes": 4 * GIB,
         "memory_used_bytes": 2**20,
     }
-    assert machine.cgroup_limits(root, tmp_path / "none") == {}
-    assert machine.cgroup_limits(tmp_path / "empty", own) == {}
+    assert cgroup_limits(root, tmp_path / "none") == {}
+    assert cgroup_limits(tmp_path / "empty", own) == {}
 
 
 def test_outputs_are_looked_at_without_making_them(tmp_path):

@@ -178,8 +178,11 @@ def test_a_crossing_that_is_foretold():
     assert contest.crossing.value == pytest.approx(211, rel=0.05)
     said = " ".join(say_learning(found, AUC))
     assert "Deep learning (mlp) would pay from about " in said
-    assert "The largest number measured is 150." in said
-    assert "not as a result" in said
+    assert "The largest number that both were measured with is 150." in said
+    assert said.endswith(
+        "What is said beyond 150 training samples rests on the fitted curves: read it as a plan "
+        "for data to collect, not as a result."
+    )
 
 
 def test_a_crossing_beyond_four_times_the_largest_size_is_not_foretold():
@@ -203,8 +206,11 @@ def test_noise_tells_nothing_and_says_so():
     assert contest.leads == ()
     assert contest.crossing is None
     said = say_payoff(contest)
-    assert "cannot be told at any number between 20 and 600" in said
-    assert "beyond it nothing is said" in said
+    assert said == (
+        "Whether deep learning (mlp) pays cannot be told at any number between 20 and 600 training "
+        "samples: by the fitted curves it is nowhere clearly ahead of svm nor behind it. 600 is "
+        "four times the largest number that both were measured with; beyond it nothing is said."
+    )
 
 
 def test_a_network_must_beat_every_other_model():
@@ -315,6 +321,47 @@ def test_models_meet_where_both_were_measured():
     assert (contest.fewest, contest.most, contest.reach) == (40, 100, 400)
 
 
+def test_the_largest_number_is_that_of_both_sides():
+    """One model alone was measured with 150, so 400 is not four times what was measured."""
+    records = curve("mlp", quick, sizes=(40, 60, 80, 100), spread=0.2)
+    found = learning(records + curve("svm", quick, spread=0.2))
+    assert (
+        "400 is four times the largest number that both were measured with"
+        in (say_learning(found, AUC)[0])
+    )
+
+
+def test_a_lead_that_reaches_beyond_what_was_measured_is_no_result():
+    """Whether or not the lead changes."""
+    records = curve("mlp", lambda n: quick(n) + 0.1, spread=0.004)
+    found = learning(records + curve("svm", quick, spread=0.004))
+    said = say_learning(found, AUC)
+    assert said[0].startswith("Deep learning (mlp) pays at any number between 20 and 600")
+    assert said[-1].startswith("What is said beyond 150 training samples rests on the fitted")
+
+
+def test_a_network_at_one_size_is_not_called_missing():
+    one = cell("mlp", 40, np.full(n_folds(), 0.8))
+    found = learning([*curve("svm", quick), one])
+    assert found.single == ("mlp",)
+    assert say_learning(found, AUC)[0].startswith(
+        "Deep learning (mlp) has scores at one number of training samples alone: run it with"
+    )
+    found = learning([*curve("svm", quick), failing(one, reason="no memory")])
+    assert say_learning(found, AUC)[0].startswith("No network has a score here: add model=mlp")
+
+
+def test_a_network_without_any_score_is_said_to_have_none():
+    records = [
+        dataclasses.replace(
+            one, folds=(), skipped="needs weights", identity={**one.identity, "n": n}
+        )
+        for n, one in enumerate(curve("mlp", slow))
+    ]
+    said = say_learning(learning(records + curve("svm", quick)), AUC)
+    assert said[0].endswith("at least 4 numbers of training samples; there are no scores.")
+
+
 def test_one_test_fold_has_no_law():
     records = []
     for size in SIZES:
@@ -413,7 +460,13 @@ def contest(*leads, crossing=None, rivals=("svm", "knn"), most=150):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (contest(), "Whether deep learning (mlp) pays cannot be told at any number between"),
+        (
+            contest(),
+            "Whether deep learning (mlp) pays cannot be told at any number between 20 and 600 "
+            "training samples: by the fitted curves it is nowhere clearly ahead of every other "
+            "model, nor clearly behind one of them. 600 is four times the largest number that all "
+            "were measured with; beyond it nothing is said.",
+        ),
         (
             contest((True, 20, 600)),
             "Deep learning (mlp) pays at any number between 20 and 600 training samples: it is "
@@ -461,7 +514,8 @@ def contest(*leads, crossing=None, rivals=("svm", "knn"), most=150):
                 (False, 20, 180), (True, 520, 600), crossing=Estimate(value=310, low=180, high=520)
             ),
             "Deep learning (mlp) would pay from about 310 training samples (95 % interval 180 to "
-            "520) on; with fewer, svm is ahead. The largest number measured is 150.",
+            "520) on; with fewer, svm is ahead. The largest number that all were measured with is "
+            "150.",
         ),
         (
             contest((False, 20, 60), (True, 140, 600)),
@@ -523,6 +577,10 @@ def test_the_page_answers_before_it_draws():
     drawn = page.data["datasets"]["learning"]["data"]
     measured = [i for i, kind in enumerate(drawn["kind"]) if kind == 0]
     assert len(measured) == 12
+    assert "3 models on" in page.text  # at four sizes each
+    (figure,) = [one for one in page.data["figures"] if one["name"] == "learning"]
+    ticks = figure["spec"]["layer"][0]["encoding"]["x"]["axis"]["values"]
+    assert ticks == [10, 20, 30, 44, 88, 176]  # measured, twice and four times the largest
     fitted = [drawn["size"][i] for i, kind in enumerate(drawn["kind"]) if kind == 1]
     assert (min(fitted), max(fitted)) == (10, 176)
     assert {"learning-table", "crossings-table"} <= {

@@ -261,6 +261,16 @@ def test_wrong_input_is_a_sentence(arguments, sentence, capsys):
     assert "Traceback" not in err
 
 
+def test_a_network_larger_than_the_memory_is_a_sentence(capsys):
+    """Its second layer would take 16 TB."""
+    one = ["preprocess.select=variance", "preprocess.k=1", "model.learner.n_members=1"]
+    command = ["summary", "model=mlp", "dataset=nutrimouse", *one]
+    assert main([*command, "model.learner.width=2000000"]) == 2
+    err = capsys.readouterr().err
+    assert "takes more memory than there is; ask for fewer features, members" in err
+    assert "Traceback" not in err
+
+
 def test_of_a_grid_what_can_be_shown_is_shown(capsys):
     assert main(["summary", "-m", "model=svm,mlp", "dataset=nutrimouse"]) == 2
     out, err = capsys.readouterr()

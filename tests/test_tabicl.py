@@ -76,6 +76,8 @@ def test_without_weights_it_says_which_file_to_get_where_and_the_key(kind, file,
         f"needs pretrained weights; download {file} from https://huggingface.co/jingang/TabICL "
         f"and set checkpoint=PATH/{file}"
     )
+    folder = said_of(kind, load_learner("tabicl", checkpoint=str(tmp_path)))
+    assert f"{tmp_path} is a folder; download {file}" in folder
     lost = str(tmp_path / "lost.ckpt")
     assert f"there is no file {lost}; download {file}" in said_of(
         kind, load_learner("tabicl", checkpoint=lost)
@@ -90,6 +92,41 @@ def test_without_the_package_it_says_how_to_get_it(monkeypatch):
         load_learner("tabicl").build(binary_toy().info, seed=0, device="cpu").fit(
             *rows(TaskKind.BINARY)
         )
+
+
+@installed
+def test_a_package_that_does_not_load_is_said_and_skipped(tmp_path):
+    """As a script of the same name, or half an installation: the other models go on."""
+    (tmp_path / "tabicl.py").write_text("raise ImportError('libodd.so: no such file')\n")
+    small = ["dataset=nutrimouse", "cv=kfold", "cv.n_splits=2", "n_jobs=1", "explain=none"]
+    grid = ["-m", "model=dummy,tabicl", f"checkpoint={weights()}", *small]
+    done = subprocess.run(
+        [sys.executable, "-m", "smalldata", *grid],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    said = " ".join(done.stdout.split())
+    assert "which is installed and does not load (libodd.so: no such file)" in said
+    assert "dummy" in said
+
+
+@installed
+def test_a_row_without_its_file_goes_when_the_file_has_come(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    small = ("dataset=nutrimouse", "cv=kfold", "cv.n_splits=2", "n_jobs=1", "explain=none")
+    two = ("model.learner.n_members=2", *small)
+    for command in (small, two, (f"checkpoint={weights()}", *two)):
+        assert main(["model=tabicl", *command]) == 0
+    (folder,) = Path("outputs/nutrimouse").iterdir()
+    table = pd.read_csv(folder / "comparison.csv").query("measure == 'roc_auc_ovr'")
+    assert dict(zip(table.settings.fillna(""), table.status, strict=True)) == {
+        "n_members=2, checkpoint=tiny-classifier.ckpt": "ok",
+        "": "skipped",  # still without its file
+    }
+    capsys.readouterr()
 
 
 def test_a_grid_goes_on_without_it(tmp_path, monkeypatch, capsys):
@@ -296,6 +333,25 @@ def test_wide_rows_come_with_a_note_and_in_chunks(monkeypatch):
     np.testing.assert_allclose(estimator.margins(X), whole, atol=1e-5)
 
 
+@installed
+def test_predictions_go_on_with_fewer_rows_where_memory_runs_out(monkeypatch):
+    import torch
+
+    X, y = rows(TaskKind.BINARY)
+    estimator = build(n_members=2).fit(X, y)
+    whole, predict, tried = estimator.margins(X), estimator.model_.predict_proba, []
+
+    def cramped(part):
+        tried.append(len(part))
+        if len(part) > 12:
+            torch.empty(2**50, dtype=torch.uint8)  # more than any machine has
+        return predict(part)
+
+    monkeypatch.setattr(estimator.model_, "predict_proba", cramped)
+    np.testing.assert_allclose(estimator.margins(X), whole, atol=1e-5)
+    assert tried == [40, 20, 10, 10, 10, 10]
+
+
 HASHED = """
 import numpy as np
 from smalldata.models import load_learner
@@ -424,6 +480,9 @@ def test_a_run_with_a_file(tmp_path, monkeypatch, capsys):
     assert "cannot be rebuilt here: needs pretrained weights; there is no file tiny.ckpt" in (
         " ".join(capsys.readouterr().err.split())
     )
+    said = "give the cell's command again with checkpoint=PATH: what is finished stays."
+    assert main(["explain", str(cell), "explain.rows=2", "n_jobs=1"]) == 2
+    assert said in " ".join(capsys.readouterr().err.split())
     assert main(["model=tabicl", "checkpoint=other.ckpt", *small]) == 0  # the same cell
     assert "already finished" in capsys.readouterr().err
     assert main(["explain", str(cell), "explain.rows=2", "explain.evaluations=50", "n_jobs=1"]) == 0

@@ -16,6 +16,8 @@ from smalldata.errors import ConfigError
 
 CONFIG_NAME = "run"
 _GROUPS = ("dataset", "model", "cv", "preprocess", "tune", "explain")
+_LISTS = ("dataset.", "explain.", "signature.", "report.", "objectives")
+"""What keys that take a list begin with."""
 _FLAGS = {"-m": "multirun", "--multirun": "multirun"}
 
 
@@ -187,8 +189,7 @@ def _missing_file(missing: str) -> str:
 def _not_composed(message: str, overrides: Sequence[str]) -> str:
     if several := re.search(r"Ambiguous value for argument '([^=]+)=(.*)'", message):
         key, value = several.groups()
-        is_file = "/" in key or key in (*_GROUPS, "experiment")
-        instead = "" if is_file else f" A list is written {key}=[{value}]."
+        instead = f" A list is written {key}=[{value}]." if key.startswith(_LISTS) else ""
         return f"{key} must be one value; got {value!r}. Add -m for a grid of them.{instead}"
     if wrong := re.search(r"Error merging override '?([^=]+)=(.*)", message):
         key, value = wrong.groups()

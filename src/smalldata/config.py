@@ -417,4 +417,6 @@ def _sentence(error: Exception) -> str:
     if "not in" in str(error) and "Key" in str(error):
         return f"there is no key {str(full_key)!r} in this configuration; see --help."
     first = str(error).splitlines()[0]
+    if full_key == "device" and "'cuda:" in first:
+        first += "; CUDA_VISIBLE_DEVICES in the environment says which card device=cuda takes"
     return f"{full_key} has a value of the wrong type: {first}."

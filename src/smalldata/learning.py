@@ -149,9 +149,12 @@ class LearningCurves:
         Of all models with a law, without dummy.
     networks : tuple of Contest
         Each network with a law against all other models that have one; best network first.
+    single : tuple of str
+        Labels of the networks that have a score at one number of training samples alone.
     """
 
     measure: str
     curves: tuple[LearningCurve, ...]
     pairs: tuple[Contest, ...] = ()
     networks: tuple[Contest, ...] = ()
+    single: tuple[str, ...] = ()

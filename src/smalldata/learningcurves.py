@@ -89,6 +89,14 @@ def learning_curves(lineup: Lineup, measure: Measure) -> LearningCurves | None:
     }
     if not several:
         return None
+    single = [
+        label
+        for label, cells in sorted(by_label.items())
+        for cell in cells.values()
+        if len(cells) == 1
+        and is_network(cell.record)
+        and lineup.scores(cell, measure).mean is not None
+    ]
     n_scores = Counter(
         len(lineup.scores(cell, measure).values)
         for cells in several.values()
@@ -113,6 +121,7 @@ def learning_curves(lineup: Lineup, measure: Measure) -> LearningCurves | None:
         curves=tuple(curves),
         pairs=_held([_contest(one, rivals, measure) for one, rivals in contests]),
         networks=_held([_contest(one, rivals, measure) for one, rivals in against]),
+        single=tuple(single),
     )
 
 
@@ -229,10 +238,10 @@ def _why_not(n_points: int, n_folds: int) -> str:
     if n_folds == 1:
         return "one test fold does not show how scores vary with the training samples"
     if n_points < N_SIZES:
-        return (
-            f"a curve is fitted to at least {N_SIZES} numbers of training samples; "
-            f"there {'is a score' if n_points == 1 else 'are scores'} at {n_points}"
-        )
+        there = "there are no scores"
+        if n_points:
+            there = f"there {'is a score' if n_points == 1 else 'are scores'} at {n_points}"
+        return f"a curve is fitted to at least {N_SIZES} numbers of training samples; {there}"
     return "its sizes were not scored on the same folds"
 
 

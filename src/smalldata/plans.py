@@ -38,7 +38,9 @@ class Plan:
     @property
     def title(self) -> str:
         """What the progress calls it."""
-        return f"{self.record.label} on {self.record.dataset}"
+        n_train = self.record.train_size
+        size = "" if n_train is None else f", {n_train} samples"
+        return f"{self.record.label}{size} on {self.record.dataset}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -5,8 +5,9 @@ end of every run, so that a single run and a grid need no second mechanism.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from smalldata.celltrials import CellTrials
 from smalldata.comparison import compare
@@ -49,7 +50,7 @@ def publish(
     Comparison
     """
     with lock_comparison(folder, on_wait=reporter.say):
-        records = read_records(folder, on_problem=reporter.warn)
+        records = without_answered(read_records(folder, on_problem=reporter.warn))
         comparison = compare(records, measure=task.measure)
         shown = {row.hash for row in comparison.rows}  # of a sweep the best trial
         records = [record for record in records if record.hash in shown]
@@ -95,6 +96,33 @@ def publish(
         write_text(folder / "index.html", page.html())
         write_figures(folder, page, formats)
     return comparison
+
+
+def without_answered(records: Sequence[RunRecord]) -> list[RunRecord]:
+    """Leave out cells that were skipped for want of a file, where the same ran with one since.
+
+    Parameters
+    ----------
+    records : sequence of RunRecord
+        Of one folder.
+    """
+
+    def is_answered(record: RunRecord) -> bool:
+        learner = record.identity.get("learner") or {}
+        wanting = {name for name, value in learner.items() if value is None}
+        if not record.skipped or not wanting:
+            return False
+        same = _without(record, wanting)
+        return any(not other.skipped and _without(other, wanting) == same for other in records)
+
+    return [record for record in records if not is_answered(record)]
+
+
+def _without(record: RunRecord, names: Collection[str]) -> dict[str, Any]:
+    """Return the identity of a cell without some fields of its learner."""
+    learner = record.identity.get("learner") or {}
+    kept = {name: value for name, value in learner.items() if name not in names}
+    return {**record.identity, "learner": kept}
 
 
 def write_report(

@@ -33,6 +33,7 @@ from smalldata.fitting import describe_failure
 from smalldata.importances import weigh_parameters
 from smalldata.measures import check_measure, find_measure, measures_for
 from smalldata.memory import describe_sharing, share_card
+from smalldata.models.files import file_fields
 from smalldata.panel import find_panel
 from smalldata.plans import Plan, Stored
 from smalldata.progress import Reporter
@@ -290,7 +291,12 @@ def open_cell(path: Path, *, measure: str | None = None) -> Stored:
     config = replace(config, measure=measure or config.measure, explanation=None)
     plan = plan_cell(config, Reporter(Console(quiet=True)))
     if plan.record.skipped and not record.skipped:
-        raise RecordError(f"{path} cannot be rebuilt here: {plan.record.skipped}.")
+        moved = "".join(
+            f" Where the file lies elsewhere now, give the cell's command again with {name}=PATH: "
+            "what is finished stays."
+            for name in file_fields(config.learner)
+        )
+        raise RecordError(f"{path} cannot be rebuilt here: {plan.record.skipped}.{moved}")
     if plan.record.hash != record.hash:
         changed = [
             name

@@ -18,6 +18,7 @@ from smalldata.composition import run_composed, split_flags
 from smalldata.config import build_config
 from smalldata.errors import ConfigError, SmalldataError
 from smalldata.learner import Array
+from smalldata.memory import is_out_of_memory
 from smalldata.models.linear import Linear
 from smalldata.models.networks.outline import Layer, Outline, outline_network
 from smalldata.models.networks.recipe import Network
@@ -63,6 +64,15 @@ def _summarize(composed: Any, *, reporter: Reporter, errors: list[SmalldataError
         _print_cell(composed, reporter)
     except SmalldataError as error:  # raised, it would end the grid with words of Hydra's
         errors.append(error)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        errors.append(
+            ConfigError(
+                "summary trains for one epoch to measure, which takes more memory than there is; "
+                "ask for fewer features, members or layers, or narrower ones."
+            )
+        )
 
 
 def _print_cell(composed: Any, reporter: Reporter) -> None:
@@ -197,8 +207,8 @@ def _print_outline(outline: Outline, *, optimizer: str, console: Console) -> Non
         f"{_ratio(n_all, n_rows)} a training row."
         if several
         else "The ensemble has one member.",
-        f"A step takes {outline.n_batch} rows{' of each member' if several else ''}; what the "
-        f"layers pass on leads with the members: {n_members} × {outline.n_batch} × ….",
+        f"A step takes {outline.n_batch} rows"
+        + (f" of each member: an output of all is {n_members} × as large." if several else "."),
         f"Memory of training{' all members' if several else ''}, float32: about "
         f"{_megabytes(memory.total)} MB ({shown}).",
     ]

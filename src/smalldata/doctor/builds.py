@@ -1,11 +1,10 @@
-"""Which published builds of torch suit a card and its driver, and the command that installs one.
+"""Which published builds of torch suit a card and its driver, and how pip installs one.
 
 The table is what PyTorch publishes: the CUDA versions of a release and the compute capabilities
 they are compiled for. Pure. Step in the line: none; `diagnosis` asks it.
 """
 
 import re
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -148,26 +147,24 @@ def choose_build(
     return fitting[n_cards.index(most)] if most else None
 
 
-def install_command(build: Build, *, pip: Sequence[str], flags: Sequence[str] = ()) -> str:
-    """Return the command that puts a build in the place of the installed one.
+def install_words(build: Build, *, flags: Sequence[str] = ()) -> list[str]:
+    """Return what pip is told to put a build in the place of the installed one.
 
     With ``torch==2.13.0`` pip would be content with a build for the CPU; ``+cu130`` names this one.
 
     Parameters
     ----------
     build : Build
-    pip : sequence of str
-        How pip is called here: ``("python", "-m", "pip")``.
     flags : sequence of str
         Further flags of ``pip install``.
 
     Examples
     --------
-    >>> install_command(BUILDS[0], pip=("pip",))
-    'pip install torch==2.13.0+cu130 --index-url https://download.pytorch.org/whl/cu130'
+    >>> " ".join(install_words(BUILDS[0]))
+    'install torch==2.13.0+cu130 --index-url https://download.pytorch.org/whl/cu130'
     """
-    words = [*pip, "install", *flags, f"torch=={build.torch}+{build.tag}"]
-    return shlex.join([*words, "--index-url", f"https://download.pytorch.org/whl/{build.tag}"])
+    index = f"https://download.pytorch.org/whl/{build.tag}"
+    return ["install", *flags, f"torch=={build.torch}+{build.tag}", "--index-url", index]
 
 
 def read_version(text: str | None) -> Version | None:

@@ -6,7 +6,7 @@ Pure. Step in the line: none; facts -> **findings**.
 import re
 from collections.abc import Iterator
 
-from smalldata.doctor.builds import OLDEST_DRIVERS, covers, install_command, read_version
+from smalldata.doctor.builds import OLDEST_DRIVERS, covers, install_words, read_version
 from smalldata.doctor.facts import (
     Facts,
     Finding,
@@ -14,9 +14,11 @@ from smalldata.doctor.facts import (
     card_name,
     card_works,
     entries,
+    hidden_cards,
+    lacks_library,
     part,
     pip_command,
-    pip_words,
+    set_command,
     tested,
     visible_cards,
 )
@@ -26,14 +28,14 @@ from smalldata.doctor.libraries import broken, is_installed, suitable_build
 def judge_driver(facts: Facts) -> Iterator[Finding]:
     """Say which cards there are and whether their driver answers."""
     driver = part(facts, "driver")
-    hidden = facts.get("missing_card")
+    hidden = hidden_cards(facts)
     cards = visible_cards(facts)
     if cards:
         version = f" under driver {driver['driver']}" if driver.get("driver") else ""
         cuda = f", which runs CUDA up to {driver['cuda']}" if driver.get("cuda") else ""
         shown = ", ".join(card_name(card) for card in cards)
         yield Finding(level="ok", topic="cards", what=f"{shown}{version}{cuda}.")
-        if isinstance(hidden, str):
+        if hidden is not None:
             yield Finding(
                 level="note",
                 topic="cards",
@@ -42,6 +44,18 @@ def judge_driver(facts: Facts) -> Iterator[Finding]:
                 if "CUDA_VISIBLE_DEVICES" in hidden
                 else "In a container, pass the devices through (docker run --gpus all).",
             )
+        elif lacks_library(facts):
+            yield Finding(
+                level="problem",
+                topic="cards",
+                what=f"nvidia-smi sees the {card_name(cards[0])}, but the driver's library that "
+                "programs compute with (libcuda) is not to be found.",
+                advice="In a container, ask for it (docker run --gpus all "
+                "-e NVIDIA_DRIVER_CAPABILITIES=compute,utility); else install the driver anew. "
+                "device=cpu works without it.",
+            )
+    elif facts.get("pci_cards") == 0 and hidden is not None:
+        yield _no_card(hidden)  # a driver without a card, as on the first node of a cluster
     elif trouble := _driver_trouble(driver):
         yield Finding(
             level="problem",
@@ -50,13 +64,25 @@ def judge_driver(facts: Facts) -> Iterator[Finding]:
             advice="After an update of the driver restart the machine; else install the driver "
             "anew. device=cpu works without it.",
         )
-    else:
-        reason = hidden if isinstance(hidden, str) else "this machine shows no NVIDIA card"
+    elif facts.get("pci_cards") and hidden is not None and "CUDA_VISIBLE" not in hidden:
         yield Finding(
             level="note",
             topic="cards",
-            what=f"No card to compute on: {reason}. Every model runs on the CPU.",
+            what="This machine has an NVIDIA card that no driver shows. Every model runs on the "
+            "CPU.",
+            advice="To use it, install NVIDIA's driver; in a container, pass the card through "
+            "(docker run --gpus all).",
         )
+    else:
+        yield _no_card(hidden or "this machine shows no NVIDIA card")
+
+
+def _no_card(reason: str) -> Finding:
+    return Finding(
+        level="note",
+        topic="cards",
+        what=f"No card to compute on: {reason}. Every model runs on the CPU.",
+    )
 
 
 def _driver_trouble(driver: Facts) -> str | None:
@@ -84,7 +110,7 @@ def judge_torch(facts: Facts) -> Iterator[Finding]:
     build = f"torch {torch['version']} ({f'CUDA {cuda}' if cuda else 'no CUDA'})"
     yield Finding(level="ok", topic="torch", what=f"{build} computes on the CPU.")
     cards = visible_cards(facts)
-    if not cards or isinstance(facts.get("missing_card"), str):
+    if not cards or hidden_cards(facts) is not None or lacks_library(facts):
         return
     if cuda is None:
         yield _other_build(
@@ -136,6 +162,7 @@ def _useless_card(facts: Facts, card: Facts, *, build: str, reason: str) -> Find
             facts,
             what=f"The {name} is {age} for {build}: its compute capability is "
             f"{capability[0]}.{capability[1]}, the build knows {', '.join(architectures)}.",
+            card=card,
         )
     advice = "Restart the machine if the driver was updated; see what else uses the card with "
     if "out of memory" in reason:
@@ -150,9 +177,14 @@ def _useless_card(facts: Facts, card: Facts, *, build: str, reason: str) -> Find
     )
 
 
-def _other_build(facts: Facts, *, what: str, alternative: str = "") -> Finding:
+def _other_build(
+    facts: Facts, *, what: str, alternative: str = "", card: Facts | None = None
+) -> Finding:
     """Say that another build of torch is needed, with the command that installs it."""
     build = suitable_build(facts)
+    capability = read_version((card or {}).get("capability"))
+    if build is not None and capability is not None and not build.runs(capability):
+        return _odd_card(facts, what)
     if build is None:
         no_build = (
             "No published build of torch that smalldata works with suits this card and driver"
@@ -168,7 +200,25 @@ def _other_build(facts: Facts, *, what: str, alternative: str = "") -> Finding:
         topic="torch",
         what=what,
         advice=f"Install the build for CUDA {build.cuda[0]}.{build.cuda[1]}{alternative}.",
-        command=install_command(build, pip=pip_words(facts)),
+        command=pip_command(facts, *install_words(build)),
+    )
+
+
+def _odd_card(facts: Facts, what: str) -> Finding:
+    """Say of a card that no build runs beside the others how to leave it out."""
+    computed = part(part(facts, "torch"), "computed")
+    working = [device.partition(":")[2] for device, wrong in computed.items() if wrong is None]
+    others = ",".join(filter(None, working))
+    first_works = computed.get("cuda:0", "") is None
+    return Finding(
+        level="note" if first_works else "problem",
+        topic="torch",
+        what=what,
+        advice="No published build of torch runs it beside the other cards. A run takes the first "
+        f"card{', which works' if first_works else ': leave this one out'}.",
+        command=""
+        if first_works or not others
+        else set_command(facts, {"CUDA_VISIBLE_DEVICES": others}),
     )
 
 
@@ -200,15 +250,33 @@ def judge_xgboost(facts: Facts) -> Iterator[Finding]:
         )
         return
     if wrong := computed.get("cuda", xgboost.get("error", "it did not try")):
-        yield Finding(
-            level="problem",
-            topic="xgboost",
-            what=f"{build} does not compute on the card that torch computes on: {wrong}.",
-            advice="Install the tested version; its CUDA must be one the driver runs.",
-            command=pip_command(facts, "install", tested(facts, "xgboost")),
-        )
+        yield _useless_xgboost(facts, build=build, reason=wrong)
     else:
         yield Finding(level="ok", topic="xgboost", what=f"{build} computes on cuda.")
+
+
+def _useless_xgboost(facts: Facts, *, build: str, reason: str) -> Finding:
+    """Say why xgboost does not compute on a card that torch computes on."""
+    cuda, driver = part(facts, "xgboost").get("cuda"), part(facts, "driver").get("cuda")
+    built, runs = read_version(cuda), read_version(driver)
+    if built and runs and runs[0] < built[0]:
+        newest = OLDEST_DRIVERS.get(built[0])
+        return Finding(
+            level="problem",
+            topic="xgboost",
+            what=f"The driver is too old for {build}: it runs CUDA up to {driver}.",
+            advice=f"Update the driver{f' to {newest} or newer' if newest else ''}. device=cpu "
+            "works without it.",
+        )
+    again = ("install", "--force-reinstall", "--no-deps", "--no-cache-dir")
+    return Finding(
+        level="problem",
+        topic="xgboost",
+        what=f"{build} does not compute on the card that torch computes on: {reason}.",
+        advice="Install the tested version anew; if that does not help, device=cpu works without "
+        "the card.",
+        command=pip_command(facts, *again, tested(facts, "xgboost")),
+    )
 
 
 def judge_auto(facts: Facts) -> Iterator[Finding]:

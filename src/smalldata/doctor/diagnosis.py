@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from packaging.specifiers import SpecifierSet
 
 from smalldata.doctor.cards import judge_auto, judge_driver, judge_torch, judge_xgboost
-from smalldata.doctor.facts import GIB, Facts, Finding, entries, in_gib, part, unread
+from smalldata.doctor.facts import GIB, Facts, Finding, entries, in_gib, part, set_command, unread
 from smalldata.doctor.libraries import judge_extras, judge_numeric, judge_versions
 
 PROCESS_BYTES = GIB // 2
@@ -155,13 +155,15 @@ def _threads(facts: Facts) -> Iterator[Finding]:
     what = ", ".join(f"{name} {n_threads}" for name, n_threads in sorted(shown.items()))
     usable = int(part(facts, "cores").get("usable", 0))
     most = max(shown.values())
-    set_by = [
-        f"{name}={value}"
+    asked = {
+        name: value
         for name, value in part(facts, "environment").items()
         if name.endswith("_NUM_THREADS")
-    ]
+    }
     if usable and most > usable:
-        why = f"{', '.join(set_by)} asks for them" if set_by else "they count the machine's cores"
+        why = "they count the machine's cores"
+        if asked:
+            why = f"{', '.join(f'{name}={value}' for name, value in asked.items())} asks for them"
         yield Finding(
             level="note",
             topic="threads",
@@ -169,7 +171,8 @@ def _threads(facts: Facts) -> Iterator[Finding]:
             f"be used: {why}. A run holds its folds to one thread each; your own Python code is "
             "slowed.",
             advice="Set the number before Python starts.",
-            command=f"export OMP_NUM_THREADS={usable}",
+            # A library's own variable goes before the common one.
+            command=set_command(facts, dict.fromkeys(["OMP_NUM_THREADS", *asked], usable)),
         )
     else:
         yield Finding(

@@ -3,6 +3,7 @@
 Pure. Step in the line: none; collected -> **facts** -> rules.
 """
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -56,6 +57,23 @@ def visible_cards(facts: Facts) -> Sequence[Facts]:
     return entries(facts, "driver", "visible") or entries(facts, "driver", "cards")
 
 
+def hidden_cards(facts: Facts) -> str | None:
+    """Say why a process gets no card, where the machine or its environment says so; else None."""
+    if isinstance(missing := facts.get("missing_card"), str):
+        return missing
+    named = part(facts, "environment").get("CUDA_VISIBLE_DEVICES")
+    # CUDA_ERROR_NO_DEVICE: the driver is well, and no card is among those named.
+    if named is not None and part(facts, "driver").get("library") == "cuInit failed with error 100":
+        return f"CUDA_VISIBLE_DEVICES={named} names no card of this machine"
+    return None
+
+
+def lacks_library(facts: Facts) -> bool:
+    """Whether nvidia-smi sees cards and the library that computes on them is not to be found."""
+    seen = entries(facts, "driver", "cards") and not card_works(facts)
+    return bool(seen) and part(facts, "driver").get("library") == "absent"
+
+
 def card_works(facts: Facts) -> bool:
     """Whether torch computes on some card."""
     computed = part(part(facts, "torch"), "computed")
@@ -85,14 +103,27 @@ def unread(topic: str, found: Facts) -> Finding:
     )
 
 
-def pip_words(facts: Facts) -> Sequence[str]:
-    """Return how pip is called in this environment."""
-    return part(facts, "python").get("pip") or ("python", "-m", "pip")
-
-
 def pip_command(facts: Facts, *words: str) -> str:
-    """Return a command of this environment's pip, quoted for a shell."""
-    return shlex.join([*pip_words(facts), *words])
+    """Return a command of this environment's pip, quoted for the shell of its system."""
+    pip = part(facts, "python").get("pip") or ("python", "-m", "pip")
+    if not on_windows(facts):
+        return shlex.join([*pip, *words])
+    # Both shells of Windows know double quotes alone, and only where they are needed.
+    return " ".join(
+        f'"{word}"' if re.search(r"[\s<>|&^()]", word) else word for word in (*pip, *words)
+    )
+
+
+def set_command(facts: Facts, values: Mapping[str, Any]) -> str:
+    """Return the command that sets variables of the environment."""
+    if on_windows(facts):
+        return " & ".join(f'set "{name}={value}"' for name, value in values.items())
+    return f"export {' '.join(f'{name}={value}' for name, value in values.items())}"
+
+
+def on_windows(facts: Facts) -> bool:
+    """Whether the machine runs Windows."""
+    return part(facts, "platform").get("system") == "Windows"
 
 
 def in_gib(n_bytes: int) -> str:

@@ -7,13 +7,12 @@ from collections.abc import Iterator, Mapping
 
 from packaging.specifiers import SpecifierSet
 
-from smalldata.doctor.builds import BUILDS, Build, choose_build, install_command, read_version
+from smalldata.doctor.builds import BUILDS, Build, choose_build, install_words, read_version
 from smalldata.doctor.facts import (
     Facts,
     Finding,
     part,
     pip_command,
-    pip_words,
     tested,
     unread,
     visible_cards,
@@ -157,7 +156,7 @@ def torch_command(facts: Facts, *flags: str) -> str:
     """Return the command that installs the build of torch for this machine."""
     build = suitable_build(facts) if visible_cards(facts) else None
     if build is not None:
-        return install_command(build, pip=pip_words(facts), flags=flags)
+        return pip_command(facts, *install_words(build, flags=flags))
     words = ("install", *flags, f"torch=={BUILDS[0].torch}", "--index-url", CPU_INDEX)
     return pip_command(facts, *words)
 

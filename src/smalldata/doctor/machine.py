@@ -27,6 +27,7 @@ from packaging.requirements import Requirement
 
 from smalldata.catalogue import tested_versions
 from smalldata.devices import first_line, missing_card
+from smalldata.doctor.limits import cgroup_limits
 from smalldata.doctor.probes import NUMERIC, PROBES
 from smalldata.workers import count_processes
 
@@ -64,7 +65,7 @@ def collect(outputs: Path) -> dict[str, Any]:
     dict
         Plain values; the keys are ``schema_version``, ``smalldata``, ``python``, ``platform``,
         ``environment``, ``cores``, ``memory``, ``libraries``, ``hidden``, ``outputs``,
-        ``missing_card`` and one for each of `smalldata.doctor.probes.PROBES`.
+        ``missing_card``, ``pci_cards`` and one for each of `smalldata.doctor.probes.PROBES`.
     """
     with _started(PROBES) as probes:
         parts: dict[str, Callable[[], Any]] = {
@@ -83,6 +84,7 @@ def collect(outputs: Path) -> dict[str, Any]:
             "hidden": _hidden_libraries,
             "outputs": lambda: _outputs(outputs),
             "missing_card": missing_card,
+            "pci_cards": count_pci_cards,
         }
         found: dict[str, Any] = {"schema_version": SCHEMA_VERSION}
         found |= {name: _safely(part) for name, part in parts.items()}
@@ -243,64 +245,6 @@ def _system_memory() -> tuple[int | None, int | None]:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), None
 
 
-def cgroup_limits(
-    root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")
-) -> dict[str, Any]:
-    """Read the limits a container or a job scheduler sets: cores, bytes of memory, bytes used.
-
-    Parameters
-    ----------
-    root : Path
-        Where the control groups are mounted.
-    own : Path
-        File that names those of this process.
-
-    Returns
-    -------
-    dict
-        ``cores``, ``memory_bytes`` and ``memory_used_bytes``, those that are limited.
-    """
-    try:
-        lines = [line.split(":", 2) for line in own.read_text(encoding="utf-8").splitlines()]
-    except OSError:
-        return {}
-    found: dict[str, Any] = {}
-    for _, controllers, name in lines:
-        for folder in _up_to(root / controllers if controllers else root, name):
-            quota = _numbers(folder / "cpu.max") or (
-                _numbers(folder / "cpu.cfs_quota_us") + _numbers(folder / "cpu.cfs_period_us")
-            )
-            if len(quota) == 2 and quota[0] > 0:
-                found["cores"] = min(quota[0] / quota[1], found.get("cores", float("inf")))
-            for limit, used in (
-                ("memory.max", "memory.current"),
-                ("memory.limit_in_bytes", "memory.usage_in_bytes"),
-            ):
-                bound = _numbers(folder / limit)
-                # Version 1 writes "no limit" as a number near 2^63.
-                if bound and bound[0] < min(found.get("memory_bytes", 2**60), 2**60):
-                    found["memory_bytes"] = bound[0]
-                    found["memory_used_bytes"] = next(iter(_numbers(folder / used)), None)
-    return found
-
-
-def _up_to(root: Path, name: str) -> Iterator[Path]:
-    """Folders of a control group, from its own to the root; a limit anywhere above counts."""
-    folder = root / name.strip("/")
-    yield folder
-    while folder != root:
-        folder = folder.parent
-        yield folder
-
-
-def _numbers(path: Path) -> list[int]:
-    """Return the numbers a file holds; none where it is missing or says ``max``."""
-    try:
-        return [int(word) for word in path.read_text(encoding="ascii").split()]
-    except (OSError, ValueError):
-        return []
-
-
 # ---------------------------------------------------------------- libraries, outputs
 
 
@@ -327,6 +271,30 @@ def _libraries() -> dict[str, dict[str, Any]]:
             "extra": extra or None,
         }
     return found
+
+
+def count_pci_cards(root: Path = Path("/sys/bus/pci/devices")) -> int | None:
+    """Count the NVIDIA cards in the slots, whether a driver shows them or not.
+
+    Parameters
+    ----------
+    root : Path
+        Where Linux lists them.
+
+    Returns
+    -------
+    int or None
+        None where nothing is listed, as on other systems.
+    """
+    try:
+        about = [
+            [(device / name).read_text(encoding="ascii").strip() for name in ("vendor", "class")]
+            for device in root.iterdir()
+        ]
+    except OSError:
+        return None
+    # 0x10de: NVIDIA; 0x03....: display controllers, 3D controllers among them.
+    return sum(vendor == "0x10de" and kind.startswith("0x03") for vendor, kind in about)
 
 
 def _hidden_libraries() -> dict[str, str]:

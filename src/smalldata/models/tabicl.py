@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
-from smalldata.devices import one_torch_thread
+from smalldata.devices import first_line, one_torch_thread
 from smalldata.errors import ConfigError, FitError
 from smalldata.learner import Array, CallableForm, Traits
+from smalldata.memory import map_rows
 from smalldata.models.files import LocalFile
 from smalldata.models.values import Range, check_fields
 from smalldata.task import TaskInfo, TaskKind
@@ -213,7 +214,7 @@ def _by_chunks(
     """Predict some rows at a time: each cell of the table becomes a vector in every member."""
     size = max(1, CHUNK_CELLS // (estimator.n_members * max(X.shape[1], 1)))
     with one_torch_thread():
-        chunks = [predict(X[start : start + size]) for start in range(0, len(X), size)]
+        chunks = map_rows(lambda start, stop: predict(X[start:stop]), n_rows=len(X), size=size)
     return np.concatenate(chunks).astype(np.float64)
 
 
@@ -239,10 +240,19 @@ def _lack(checkpoint: str | None, *, classify: bool) -> str:
     if checkpoint is None:
         return f"{package or 'needs pretrained weights'}; {get}"
     if not Path(checkpoint).is_file():
-        return f"{package or 'needs pretrained weights'}; there is no file {checkpoint}; {get}"
+        is_folder = Path(checkpoint).is_dir()
+        found = f"{checkpoint} is a folder" if is_folder else f"there is no file {checkpoint}"
+        return f"{package or 'needs pretrained weights'}; {found}; {get}"
     if package:
         return package
-    if bool(_config_of(checkpoint)["max_classes"]) != classify:
+    try:
+        config = _config_of(checkpoint)
+    except ImportError as error:
+        return (
+            f"needs the package tabicl, which is installed and does not load ({first_line(error)});"
+            " install it anew (pip install --force-reinstall 'smalldata[foundation]')"
+        )
+    if bool(config["max_classes"]) != classify:
         can, cannot = (
             ("predict values", "tell classes") if classify else ("tell classes", "predict values")
         )

@@ -47,24 +47,29 @@ def say_learning(curves: LearningCurves, measure: Measure) -> list[str]:
     if not measured:
         return ["No model has a score at any number of training samples: there is no curve."]
     sentences = [*_say_networks(curves), *say_curve(measured[0], measure)]
-    extrapolated = any(
-        contest.crossing is not None and contest.crossing.high > contest.most
+    foretold = [
+        contest.most
         for contest in curves.networks
-    )
-    if extrapolated:
+        if any(lead.stop > contest.most for lead in contest.leads)
+    ]
+    if foretold:
         sentences.append(
-            "What lies beyond the numbers measured rests on the fitted curves: read it as a plan "
-            "for data to collect, not as a result."
+            f"What is said beyond {_n(min(foretold))} training samples rests on the fitted curves: "
+            "read it as a plan for data to collect, not as a result."
         )
     return sentences
 
 
 def _say_networks(curves: LearningCurves) -> list[str]:
     networks = [curve for curve in curves.curves if curve.is_network]
-    if not networks:
+    if not networks and curves.single:
         return [
-            "No network is among these models: add model=mlp to ask whether deep learning pays."
+            f"Deep learning ({join_words(list(curves.single))}) has scores at one number of "
+            "training samples alone: run it with those of the other models (cv.train_size=…) to "
+            "ask from how many it pays."
         ]
+    if not networks:
+        return ["No network has a score here: add model=mlp to ask whether deep learning pays."]
     said = [say_payoff(contest) for contest in curves.networks]
     heard = {contest.first for contest in curves.networks}
     for curve in networks:
@@ -93,14 +98,13 @@ def say_payoff(contest: Contest) -> str:
     span = f"between {_n(contest.fewest)} and {_n(contest.reach)} training samples"
     leads = contest.leads
     limit = (
-        f"{_n(contest.reach)} is {TIMES[REACH]} the largest number measured; beyond it nothing is "
-        "said."
+        f"{_n(contest.reach)} is {TIMES[REACH]} the largest number that {_sides(contest)} were "
+        "measured with; beyond it nothing is said."
     )
     if not leads:
-        return (
-            f"Whether {name} pays cannot be told at any number {span}: every interval of its "
-            f"difference to the best of the others contains 0. {limit}"
-        )
+        why = f"by the fitted curves it is nowhere clearly ahead of {others}"
+        why += " nor behind it" if len(contest.rivals) == 1 else ", nor clearly behind one of them"
+        return f"Whether {name} pays cannot be told at any number {span}: {why}. {limit}"
     sides = [lead.of_first for lead in leads]
     if sides in ([False, True], [True, False]):
         return _capital(_say_turn(contest, name))
@@ -155,8 +159,13 @@ def _say_turn(contest: Contest, name: str) -> str:
         text = f"{name} pays up to {where}; with more, {after.leader} "
         text += "would be ahead." if would else "is ahead."
     if would:
-        text += f" The largest number measured is {_n(contest.most)}."
+        text += f" The largest number that {_sides(contest)} were measured with is "
+        text += f"{_n(contest.most)}."
     return text
+
+
+def _sides(contest: Contest) -> str:
+    return "both" if len(contest.rivals) == 1 else "all"
 
 
 def _between(lead: Lead) -> str:

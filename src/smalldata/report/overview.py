@@ -82,6 +82,7 @@ def summarize_comparison(
         "tests": tests,
         "best_corrected": plain(comparison.best_corrected),
         "sizes": sizes,
+        "n_models": len({(cell["model"], cell["settings"]) for cell in cells}),
         "notes": [str(note) for note in comparison.notes],
         "environment": flatten(
             {

@@ -112,14 +112,16 @@ def _rows(curves: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _spec(curves: list[dict[str, Any]], names: list[str], title: str) -> Spec:
     sizes = sorted({point["size"] for curve in curves for point in curve["points"]})
-    ahead = sorted({curve["law"]["reach"]["size"] for curve in curves if curve["law"]})
+    laws = [curve["law"] for curve in curves if curve["law"]]
+    ahead = sorted({law[place]["size"] for law in laws for place in ("doubled", "reach")})
     x = {
         "field": "size",
         "type": "quantitative",
         "scale": {"type": "log", "nice": False, "padding": 8},
         "axis": {
             "title": "Training samples",
-            "values": [*sizes, *(2 * size for size in sizes if 2 * size > sizes[-1]), *ahead],
+            "values": [*sizes, *(size for size in ahead if size > sizes[-1])],
+            "labelOverlap": "greedy",
             "format": "d",
             "gridOpacity": GRID_OPACITY,
         },
