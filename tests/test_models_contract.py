@@ -23,8 +23,10 @@ from smalldata.learner import (
     SearchSpace,
     TreesForm,
 )
+from smalldata.losscurves import LossCurves
 from smalldata.models import load_learner, load_space
 from smalldata.models.files import file_fields
+from smalldata.models.networks.recipe import Network
 from smalldata.preprocess import Preprocessing, make_pipeline
 from smalldata.shapley.forms import form_values
 from smalldata.task import Dataset, TaskKind, make_task
@@ -237,6 +239,15 @@ def test_outputs_are_whole_and_rows_independent(name, kind):
     np.testing.assert_allclose(one, found[100], rtol=1e-5, atol=1e-5)  # networks: float32
     for note in getattr(pipeline["estimator"], "notes_", ()):
         assert isinstance(note, str)
+
+
+@pytest.mark.parametrize(("name", "kind"), CELLS)
+def test_losses_are_told_in_the_form_that_the_record_keeps(name, kind):
+    told = getattr(fitted(name, kind)[-1], "losses_", None)
+    assert told is None or isinstance(told, LossCurves)
+    if isinstance(load_learner(name), Network):
+        assert told is not None
+        assert len(told.best_epoch) == load_learner(name).n_members
 
 
 @pytest.mark.parametrize(("name", "kind"), CELLS)

@@ -289,12 +289,14 @@ def evaluate_fold(
         except Exception as error:  # whatever a model raises concerns this fold alone
             reason = describe_failure(error)
             about.pop("prediction", None)
-    notes = (*tuned_notes, *getattr(pipeline and pipeline[-1], "notes_", ()), *_warned(caught))
+    estimator = pipeline and pipeline[-1]
+    notes = (*tuned_notes, *getattr(estimator, "notes_", ()), *_warned(caught))
     return FoldResult(
         status="failed" if reason else "ok",
         reason=reason,
         values=learner_values(learner),
         notes=notes,
+        losses=getattr(estimator, "losses_", None),
         **about,
     )
 

@@ -39,6 +39,7 @@ from smalldata.formats import (
     splits_bytes,
     weights_bytes,
 )
+from smalldata.losscurves import LossCurves
 from smalldata.permutations import PermutationFolder
 from smalldata.results import (
     RESULTS_VERSION,
@@ -66,6 +67,8 @@ _CELL_LITTER = (
 )
 _TABLE_LITTER = (".[!s]*.tmp", "*/.report.html.*.tmp")
 """Half-written files by the lock they are written under; splits.parquet is under neither."""
+_FOLD_PARTS: Mapping[str, type] = {"selection": Selection, "losses": LossCurves}
+"""Optional parts of a fold's json."""
 _FOLD_NAME = re.compile(r"r(\d{2,})f(\d{2,})")
 
 
@@ -196,7 +199,9 @@ class CellFolder:
         entry = {field.name: getattr(result, field.name) for field in fields(FoldResult)}
         entry["scores"] = {name: asdict(score) for name, score in result.scores.items()}
         entry["prediction"] = digest
-        entry["selection"] = None if result.selection is None else asdict(result.selection)
+        for name in _FOLD_PARTS:
+            part = getattr(result, name)
+            entry[name] = None if part is None else asdict(part)
         storage.write_file(path.with_suffix(".json"), sealed({"cell": self.hash, **entry}))
 
     def read_folds(self) -> tuple[FoldResult, ...]:
@@ -487,14 +492,16 @@ class CellFolder:
     def _read_fold(self, path: Path) -> FoldResult:
         entry = self._read_sealed(path)
         entry.setdefault("tuning", {})  # files of before there was pruning
-        entry.setdefault("selection", None)  # files of before there were signatures
+        for name in _FOLD_PARTS:  # files of before there were such parts
+            entry.setdefault(name, None)
         with damage_if_odd(path):
             values = {field.name: entry[field.name] for field in fields(FoldResult)}
             values["scores"] = {name: Score(**score) for name, score in values["scores"].items()}
             values["values"] = frozen(values["values"])
             values["notes"] = tuple(values["notes"])
-            if values["selection"] is not None:
-                values["selection"] = Selection(**frozen(values["selection"]))
+            for name, kind in _FOLD_PARTS.items():
+                if values[name] is not None:
+                    values[name] = kind(**frozen(values[name]))
             digest = values.pop("prediction")
             result = FoldResult(**values)
             if result.name != path.stem:

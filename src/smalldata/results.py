@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from smalldata.evidence import Faithfulness, Interactions
 from smalldata.learning import LearningCurves
+from smalldata.losscurves import LossCurves
 from smalldata.selection import Selection
 from smalldata.task import TaskKind
 
@@ -143,6 +144,8 @@ class FoldResult:
         ``spared``; empty without tuning.
     selection : Selection or None
         The features the fit was left with, where the fold chose how many.
+    losses : LossCurves or None
+        What the fit minimised, epoch by epoch, where the model tells.
     """
 
     repeat: int
@@ -159,6 +162,7 @@ class FoldResult:
     notes: tuple[str, ...] = ()
     tuning: Mapping[str, int] = field(default_factory=dict)
     selection: Selection | None = None
+    losses: LossCurves | None = None
 
     @property
     def name(self) -> str:

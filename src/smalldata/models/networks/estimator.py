@@ -62,7 +62,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """An ensemble of networks for two or more classes.
 
     ``decision_function`` is the mean of the members' log-odds, centred over several classes, and
-    ``predict_proba`` its sigmoid or softmax. ``curves_`` holds the losses per epoch.
+    ``predict_proba`` its sigmoid or softmax. ``curves_`` holds the losses per epoch
+    and member, ``losses_`` their means.
     """
 
     def __init__(
@@ -140,7 +141,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 class NetworkRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """An ensemble of networks for a value; the target is standardised within the fold.
 
-    ``curves_`` holds the losses per epoch, in units of the target's variance.
+    ``curves_`` holds the losses per epoch and member, in units of the target's variance,
+    ``losses_`` their means.
     """
 
     def __init__(self, *, architecture: Architecture, plan: Plan, seed: int, device: str) -> None:
@@ -287,8 +289,13 @@ def _learn(estimator: NetworkClassifier | NetworkRegressor, lesson: "Lesson") ->
 def _keep(
     estimator: NetworkClassifier | NetworkRegressor, lesson: "Lesson", learnt: "Learnt"
 ) -> None:
+    from smalldata.models.networks.history import loss_curves
+
     _hold(estimator, lesson.inputs, learnt.network)
     estimator.curves_ = learnt.curves
+    estimator.losses_ = loss_curves(
+        lesson, learnt, estimator.plan, classify=isinstance(estimator, NetworkClassifier)
+    )
     estimator.notes_ += learnt.notes
 
 
