@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from smalldata.evidence import Faithfulness, Interactions, NullImportances
+from smalldata.losscurves import LossCurves
 from smalldata.measures import score_prediction
 from smalldata.results import Explanation, FoldResult, Prediction, RunRecord
 from smalldata.task import Dataset, Provenance, Task, TaskKind, make_task
@@ -246,6 +247,27 @@ def add_evidence(
             fold=folds[:, 1],
         ),
     )
+
+
+def add_losses(record: RunRecord, *, n_epochs: int = 30, held_out: bool = True) -> RunRecord:
+    """The record with loss curves of two members per fold; each fold runs one epoch more."""
+    folds = []
+    for i, fold in enumerate(record.folds):
+        if fold.status == "ok":
+            steps = np.arange(n_epochs + i)[:, None] / n_epochs + np.array([[0.0, 0.1]])
+            curves = LossCurves.of_members(
+                0.1 + 0.6 * np.exp(-3 * steps),
+                0.4 + (steps - 0.5) ** 2 if held_out else None,
+                [n_epochs // 2, n_epochs // 2 - 3] if held_out else [n_epochs + i - 1] * 2,
+                loss="cross-entropy in nats",
+                n_planned=2 * n_epochs if held_out else n_epochs + i,
+                patience=n_epochs // 3 if held_out else 0,
+                guessing=0.6931472,
+                schedule=("the learning rate falls to nearly 0",),
+            )
+            fold = replace(fold, losses=curves)
+        folds.append(fold)
+    return replace(record, folds=tuple(folds))
 
 
 def make_null(explanation: Explanation, n: int = 19, *, share: float = 0.5) -> NullImportances:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from report_cells import make_explanation, make_record, make_toy_task
+from report_cells import add_losses, make_explanation, make_record, make_toy_task
 from smalldata.comparison import compare
 from smalldata.report import index_html, report_html
 from test_report_browser import ARGUMENTS, CHROMIUM, Tab
@@ -44,7 +44,7 @@ def tab(browser: Any) -> Iterator[Tab]:
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A multiclass report with blocks, a tuned report, and a comparison with a failed cell."""
+    """A multiclass report with blocks, a tuned one with losses, a comparison with a failed cell."""
     folder = tmp_path_factory.mktemp("outputs")
     task = make_toy_task("multiclass", n_samples=50, blocks=2, categorical=True)
     records = [make_record(task, model) for model in ("linear", "knn", "dummy")]
@@ -53,6 +53,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     explanation = make_explanation(task, records[0])
     binary = make_toy_task("binary", n_samples=50)
     tuned, trials = make_tuned(binary, folder)
+    tuned = add_losses(tuned)
     texts = {
         "report": report_html(task, records[0], explanation=explanation, comparison=comparison),
         "index": index_html(

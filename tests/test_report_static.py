@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 import pytest
 
-from report_cells import HOSTILE, make_explanation, make_record, make_toy_task
+from report_cells import HOSTILE, add_losses, make_explanation, make_record, make_toy_task
 from smalldata import cli, running
 from smalldata.__main__ import main
 from smalldata.comparison import compare
@@ -32,7 +32,7 @@ SMALL = ("dataset=nutrimouse", "cv=kfold", "cv.n_splits=2", "n_jobs=1")
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    """Reports of three kinds of task, one tuned and one with hostile names; the comparisons."""
+    """Reports of three kinds of task, tuned, with losses, with hostile names; the comparisons."""
     found = {}
     hostile = make_toy_task("multiclass", n_samples=60, blocks=2, hostile=True, categorical=True)
     for name, task in (
@@ -53,6 +53,7 @@ def pages(tmp_path_factory):
     task = make_toy_task("binary", n_samples=60)
     record, trials = make_tuned(task, tmp_path_factory.mktemp("tuned"))
     found["tuned report"] = report_page(task, record, trials=trials).figures
+    found["trained report"] = report_page(task, add_losses(make_record(task))).figures
     sizes = [make_record(task, "linear", train_size=n, identity={"n": n}) for n in (20, 40)]
     found["learning index"] = index_page(compare(sizes), sizes, task=task).figures
     return found
@@ -62,7 +63,7 @@ NAMES = [
     f"{kind} {which}"
     for kind in ("binary", "regression", "hostile")
     for which in ("report", "index")
-] + ["tuned report", "learning index"]
+] + ["tuned report", "trained report", "learning index"]
 
 
 def read_png(content: bytes) -> tuple[int, int, np.ndarray]:

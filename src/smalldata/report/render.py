@@ -27,6 +27,7 @@ from smalldata.report.figures import (
     comparison_figures,
     explanation_figures,
     signature_figures,
+    training_figures,
     tuning_figures,
 )
 from smalldata.report.figures.grammar import CONFIG, Figures
@@ -37,6 +38,8 @@ from smalldata.report.signature import (
     summarize_signature,
 )
 from smalldata.report.summarize import summarize_cell
+from smalldata.report.training import summarize_training
+from smalldata.report.training_wording import say_training
 from smalldata.report.tuning import summarize_tuning
 from smalldata.results import Comparison, Explanation, RunRecord
 from smalldata.selection import Panel
@@ -129,11 +132,13 @@ def report_page(
     summary = summarize_cell(task, record, explanation, comparison, null)
     tuning = summarize_tuning(record, trials)
     signature = summarize_signature(task, record, panel, comparison)
+    training = summarize_training(record)
     page = _joined(
         cell_figures(summary),
         explanation_figures(summary),
         signature_figures(signature),
         tuning_figures(tuning),
+        training_figures(training),
     )
     page["params"]["rows"] = [str(name) for name in task.dataset.sample_ids]
     page["params"]["codes"] = [int(code) for code in task.y] if task.kind.is_classification else []
@@ -152,11 +157,13 @@ def report_page(
         "doubts": say_doubts(summary, primary, tuning),
         "signature": None if signature is None else say_signature(signature),
         "tuning": None if tuning is None else tuning_wording.say_tuning(tuning),
+        "training": None if training is None else say_training(training),
     }
     context = {
         "summary": summary,
         "signature": signature,
         "tuning": tuning,
+        "training": training,
         "words": words,
         "primary": primary,
         "strips": {score["name"]: strip(score) for score in summary["scores"]},

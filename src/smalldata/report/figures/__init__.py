@@ -7,6 +7,7 @@ from smalldata.report.figures.explanation import explanation_figures
 from smalldata.report.figures.models import comparison_figures
 from smalldata.report.figures.outcomes import cell_figures
 from smalldata.report.figures.signature import signature_figures
+from smalldata.report.figures.training import training_figures
 from smalldata.report.figures.tuning import tuning_figures
 
 __all__ = [
@@ -14,5 +15,6 @@ __all__ = [
     "comparison_figures",
     "explanation_figures",
     "signature_figures",
+    "training_figures",
     "tuning_figures",
 ]
