@@ -94,11 +94,13 @@ def test_attention_is_torchs():
 @torch.no_grad()
 def test_a_block_is_torchs_encoder_layer(norm):
     width, n_heads = 12, 3
-    block = attention.TransformerBlock(
+    block = attention.transformer_block(
         width, n_heads, norm=norm, dropout=0.3, generators=make_generators(), init="default"
     ).eval()
     draws = torch.Generator().manual_seed(3)
-    for layer in block.norms:
+    (attend, _), units = block[0].part, block[1].part
+    norms = [shortcut.norm for shortcut in block]
+    for layer in norms:
         layer.gain.normal_(generator=draws)
         layer.bias.normal_(generator=draws)
     x = make_input(N_MEMBERS, N_ROWS, N_POSITIONS, width)
@@ -106,14 +108,14 @@ def test_a_block_is_torchs_encoder_layer(norm):
         own = nn.TransformerEncoderLayer(
             width, n_heads, 2 * width, batch_first=True, norm_first=norm == "pre"
         ).eval()
-        own.self_attn.in_proj_weight.copy_(block.attention.mix.weight[m].T)
-        own.self_attn.in_proj_bias.copy_(block.attention.mix.bias[m, 0])
-        own.self_attn.out_proj.weight.copy_(block.attention.out.weight[m].T)
-        own.self_attn.out_proj.bias.copy_(block.attention.out.bias[m, 0])
-        for theirs, ours in ((own.linear1, block.units[0]), (own.linear2, block.units[3])):
+        own.self_attn.in_proj_weight.copy_(attend.mix.weight[m].T)
+        own.self_attn.in_proj_bias.copy_(attend.mix.bias[m, 0])
+        own.self_attn.out_proj.weight.copy_(attend.out.weight[m].T)
+        own.self_attn.out_proj.bias.copy_(attend.out.bias[m, 0])
+        for theirs, ours in ((own.linear1, units[0]), (own.linear2, units[3])):
             theirs.weight.copy_(ours.weight[m].T)
             theirs.bias.copy_(ours.bias[m, 0])
-        for theirs, ours in ((own.norm1, block.norms[0]), (own.norm2, block.norms[1])):
+        for theirs, ours in ((own.norm1, norms[0]), (own.norm2, norms[1])):
             theirs.weight.copy_(ours.gain[m, 0])
             theirs.bias.copy_(ours.bias[m, 0])
         close(block(x)[m], own(x[m]))

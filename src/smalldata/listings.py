@@ -10,29 +10,47 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from smalldata.catalogue import names, read_entry
+from smalldata.catalogue import data_dir, names, read_entry
 from smalldata.errors import ConfigError
 
 
 def show_datasets(arguments: Sequence[str]) -> None:
-    """Print the bundled tables."""
+    """Print the bundled tables and the ways to read others."""
     _no_arguments(arguments, verb="datasets")
     table = Table(box=None, pad_edge=False)
-    for column in ("dataset", "kind", "target", "licence", "citation"):
-        table.add_column(column, overflow="fold")
+    for column in ("dataset", "kind", "rows × columns", "target"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("from", overflow="fold")
+    ways = []
     for name in names("dataset"):
         entry = read_entry("dataset", name)
-        shown = [str(entry.get(key) or "") for key in ("kind", "target", "licence", "citation")]
-        table.add_row(name, *shown)
-    Console(highlight=False).print(table)
+        if not entry.get("citation"):
+            ways.append(name)
+            continue
+        source = str(entry["citation"]).partition(")")[0] + ")"
+        table.add_row(name, entry["kind"], _describe_size(entry["path"]), entry["target"], source)
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(
+        f"Other data: dataset={' | '.join(ways)}. Licences and citations: data/README.md.",
+        soft_wrap=True,
+    )
+
+
+def _describe_size(path: str) -> str:
+    from pyarrow.parquet import read_metadata
+
+    found = read_metadata(data_dir() / path)
+    return f"{found.num_rows:,} × {found.num_columns:,}"
 
 
 def show_models(arguments: Sequence[str]) -> None:
     """Print the models, their hyperparameters and what may be searched."""
     _no_arguments(arguments, verb="models")
     table = Table(box=None, pad_edge=False)
-    for column in ("model", "hyperparameter", "default", "search space"):
-        table.add_column(column, overflow="fold")
+    for column in ("model", "hyperparameter", "default"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("search space", overflow="fold")
     for name in names("model"):
         entry = read_entry("model", name)
         rows = [key for key in entry["learner"] if key != "_target_"] or [""]

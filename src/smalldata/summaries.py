@@ -116,8 +116,8 @@ def print_summary(plan: Plan, *, console: Console) -> None:
         )
     if not isinstance(learner, Network | Linear):
         raise ConfigError(
-            f"summary shows the layers of the networks, which are {', '.join(network_names())}; "
-            f"model={model} is none of them."
+            "summary shows the layers of the networks and counts the numbers of linear: "
+            f"{', '.join([*network_names(), 'linear'])}; model={model} is none of them."
         )
     rows = plan.splits.train_rows(plan.splits.folds[0], plan.config.train_size)
     info = replace(plan.task.info, n_samples=len(rows))
@@ -173,10 +173,10 @@ def _preprocess(plan: Plan, *, seed: int) -> Array:
 def _print_outline(outline: Outline, *, optimizer: str, console: Console) -> None:
     n_members = outline.n_members
     table = Table(box=None, pad_edge=False)
-    table.add_column("layer", overflow="fold")
-    table.add_column("output of one member", justify="right")
-    table.add_column("its parameters", justify="right")
-    table.add_column(f"those of all {n_members}", justify="right")
+    table.add_column("layer", no_wrap=True)
+    table.add_column("output of one", justify="right", no_wrap=True)
+    table.add_column("parameters", justify="right", no_wrap=True)
+    table.add_column(f"of all {n_members}", justify="right", no_wrap=True)
     for layer in outline.layers:
         own = layer.n_parameters
         table.add_row(
@@ -216,7 +216,8 @@ def _print_outline(outline: Outline, *, optimizer: str, console: Console) -> Non
 
 
 def _label(layer: Layer) -> str:
-    return f"{layer.name}: {layer.kind}" if layer.name else layer.kind
+    called = f" (called {layer.n_calls} times)" if layer.n_calls > 1 else ""
+    return f"{layer.name}: {layer.kind}{called}" if layer.name else layer.kind
 
 
 def _shape(layer: Layer, *, n_members: int) -> str:

@@ -50,50 +50,68 @@ class MemberAttention(nn.Module):
         return 2 * outputs.numel() * outputs.shape[2]
 
 
-class TransformerBlock(nn.Module):
-    """Attention between tokens, then two layers of units for each; both add to what they are given.
+class Shortcut(nn.Module):
+    """Tokens and what a part of a block makes of them, normalised before or after.
+
+    Parameters
+    ----------
+    part : Module
+        Maps tokens to tokens.
+    width : int
+    norm : {"pre", "post"}
+        x + part(norm(x)) (Xiong et al. 2020), or norm(x + part(x)), as first published.
+    n_members : int
+    """
+
+    def __init__(
+        self, part: nn.Module, width: int, *, norm: Literal["pre", "post"], n_members: int
+    ) -> None:
+        super().__init__()
+        self.pre = norm == "pre"
+        self.norm = MemberNorm(width, n_members=n_members)
+        self.part = part
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (n_members, n_rows, n_tokens, width) to the same shape."""
+        outputs: Tensor = x + self.part(self.norm(x)) if self.pre else self.norm(x + self.part(x))
+        return outputs
+
+
+def transformer_block(
+    width: int,
+    n_heads: int,
+    *,
+    norm: Literal["pre", "post"],
+    dropout: float,
+    generators: Sequence[torch.Generator],
+    init: Init,
+) -> nn.Sequential:
+    """Build attention between tokens, then two layers of units for each, both with a shortcut.
 
     Parameters
     ----------
     width, n_heads : int
     norm : {"pre", "post"}
-        Whether each part normalises what it gets (x + F(norm(x)), Xiong et al. 2020), or the sum is
-        normalised (norm(x + F(x)), as first published).
+        See `Shortcut`.
     dropout : float
     generators : sequence of torch.Generator
         One per member.
     init : {"kaiming", "xavier", "default"}
     """
-
-    def __init__(
-        self,
-        width: int,
-        n_heads: int,
-        *,
-        norm: Literal["pre", "post"],
-        dropout: float,
-        generators: Sequence[torch.Generator],
-        init: Init,
-    ) -> None:
-        super().__init__()
-        self.pre = norm == "pre"
-        self.attention = MemberAttention(width, n_heads, generators=generators, init=init)
-        self.units = nn.Sequential(
-            MemberLinear(width, 2 * width, generators=generators, init=init, gain=math.sqrt(2.0)),
-            nn.ReLU(),
-            MemberDropout(dropout),
-            MemberLinear(2 * width, width, generators=generators, init=init, gain=1.0),
-        )
-        self.norms = nn.ModuleList(MemberNorm(width, n_members=len(generators)) for _ in range(2))
-        self.drops = nn.ModuleList(MemberDropout(dropout) for _ in range(2))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (n_members, n_rows, n_tokens, width) to the same shape."""
-        for part, norm, drop in zip(
-            (self.attention, self.units), self.norms, self.drops, strict=True
-        ):
-            x = x + drop(part(norm(x))) if self.pre else norm(x + drop(part(x)))
-        return x
+    attention = nn.Sequential(
+        MemberAttention(width, n_heads, generators=generators, init=init), MemberDropout(dropout)
+    )
+    units = nn.Sequential(
+        MemberLinear(width, 2 * width, generators=generators, init=init, gain=math.sqrt(2.0)),
+        nn.ReLU(),
+        MemberDropout(dropout),
+        MemberLinear(2 * width, width, generators=generators, init=init, gain=1.0),
+        MemberDropout(dropout),
+    )
+    n_members = len(generators)
+    return nn.Sequential(
+        *(Shortcut(part, width, norm=norm, n_members=n_members) for part in (attention, units))
+    )
 
 
 class ClassToken(nn.Module):

@@ -38,6 +38,8 @@ class Layer:
         Shape of what it returns for one batch of all members.
     n_parameters : int
         Of all members; those of the layers inside it are theirs.
+    n_calls : int
+        One after the other, as a recurrent layer is.
     """
 
     depth: int
@@ -45,6 +47,7 @@ class Layer:
     kind: str
     output: tuple[int, ...]
     n_parameters: int
+    n_calls: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,16 +173,23 @@ def _layers(network: "torch.nn.Module", x: "torch.Tensor") -> tuple[Layer, ...]:
     import torchinfo
 
     called = torchinfo.summary(network, input_data=x, mode="eval", verbose=0)
-    return tuple(
-        Layer(
-            depth=layer.depth,
-            name=layer.var_name if layer.depth else "",
-            kind=layer.class_name,
-            output=tuple(layer.output_size),
-            n_parameters=_own_parameters(layer),
+    layers: list[Layer] = []
+    before = None
+    for layer in called.summary_list:
+        if layer.is_recursive and layer.layer_id == before and layer.is_leaf_layer:
+            layers[-1] = dataclasses.replace(layers[-1], n_calls=layers[-1].n_calls + 1)
+            continue
+        before = layer.layer_id
+        layers.append(
+            Layer(
+                depth=layer.depth,
+                name=layer.var_name if layer.depth else "",
+                kind=layer.class_name,
+                output=tuple(layer.output_size),
+                n_parameters=_own_parameters(layer),
+            )
         )
-        for layer in called.summary_list
-    )
+    return tuple(layers)
 
 
 def _own_parameters(layer: Any) -> int:

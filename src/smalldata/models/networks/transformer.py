@@ -66,7 +66,7 @@ class Transformer(Network):
         """Build the members' network; every random number comes from their generators."""
         from torch import nn
 
-        from smalldata.models.networks.attention import ClassToken, TransformerBlock
+        from smalldata.models.networks.attention import ClassToken, transformer_block
         from smalldata.models.networks.blocks import Columns, GroupTokens, MemberNorm, Pick
         from smalldata.models.networks.layers import MemberLinear
 
@@ -80,7 +80,7 @@ class Transformer(Network):
             init=self.init,
         )
         blocks = [
-            TransformerBlock(
+            transformer_block(
                 self.width,
                 self.n_heads,
                 norm=self.norm,
