@@ -240,7 +240,7 @@ def test_a_linear_model_says_how_many_numbers_it_has(capsys):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["model=svm"], r"ConfigError: summary shows the layers of the networks, .*mlp"),
+        (["model=svm"], r"ConfigError: summary shows the layers of the networks and .*mlp"),
         (["model=xgboost"], r"model=xgboost is none of them"),
         (["model=nlp"], r"there is no 'nlp'; did you mean mlp"),
         (["mlp"], r"key=value; got 'mlp'"),
