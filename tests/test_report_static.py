@@ -16,6 +16,7 @@ from smalldata.comparison import compare
 from smalldata.errors import ConfigError
 from smalldata.records import CellFolder
 from smalldata.report import draw_figures, index_page, report_page, static
+from smalldata.report.figures.grammar import PURPLE
 from smalldata.report.static import (
     FORMATS,
     MOST_DRAWINGS,
@@ -267,3 +268,24 @@ def test_a_finished_cell_gets_its_figures_by_the_same_command(folder, capsys):
     capsys.readouterr()
     assert main([*command, "report.figures=[svg,tiff]"]) == 2
     assert "got 'tiff'" in capsys.readouterr().err
+
+
+def test_missing_values_and_categories_do_not_look_like_measured_ones():
+    task = make_toy_task("binary", n_samples=60, missing=True, categorical=True)
+    record = make_record(task, "linear")
+    page = report_page(task, record, explanation=make_explanation(task, record)).figures
+    (figure,) = (entry for entry in page["figures"] if entry["name"] == "beeswarm")
+    assert figure["caption"].endswith("; pink: a category; hollow: missing.")
+    drawn = dict(draw_figures({**page, "figures": [figure]}, ["svg"]))
+    root = ET.fromstring(drawn["beeswarm.svg"])
+    dots = [dot for dot in root.iter(f"{SVG}path") if dot.get("fill-opacity") is not None]
+    n_missing = int(task.X.isna().to_numpy().sum())
+    n_known = int(task.X.iloc[:, 1].notna().sum())
+    assert sum(dot.get("fill-opacity") == "0" for dot in dots) == n_missing > 0
+    full = [dot.get("fill") for dot in dots if dot.get("fill-opacity") != "0"]
+    assert full.count(PURPLE) == n_known
+    measured = make_toy_task("binary", n_samples=60)
+    record = make_record(measured, "linear")
+    page = report_page(measured, record, explanation=make_explanation(measured, record)).figures
+    (figure,) = (entry for entry in page["figures"] if entry["name"] == "beeswarm")
+    assert figure["caption"].endswith("low or high in that sample.")
