@@ -142,7 +142,35 @@ def test_what_is_drawn_is_what_the_page_shows(pages):
     assert shown == page["params"]["features"]
     sample = page["controls"]["s"]["options"][0]["value"]
     final = f"{page['params']['final'][0][sample]:.3g}".replace("-", "−")
-    assert any(f"this sample {final}" in text for text in texts(files["waterfall.svg"]))
+    said = texts(files["waterfall.svg"])
+    assert any(f"this sample {final}" in text for text in said)
+    assert any(page["params"]["rows"][sample] in text for text in said), "which sample it is"
+
+
+def test_the_sample_and_the_class_of_a_waterfall_are_named(pages):
+    page = pages["hostile report"]
+    (figure,) = (entry for entry in page["figures"] if entry["name"] == "waterfall")
+    files = dict(draw_figures({**page, "figures": [figure]}, ["svg"]))
+    assert len(files) == 3
+    for svg, name in zip(files.values(), page["params"]["outputs"], strict=True):
+        assert any(HOSTILE[0] in text and name in text for text in texts(svg)), "sample and class"
+
+
+def test_the_other_features_of_a_waterfall_are_0_where_they_do_nothing():
+    task = make_toy_task("binary", n_features=15)
+    record = make_record(task, "linear")
+    page = report_page(task, record, explanation=make_explanation(task, record)).figures
+    (figure,) = (entry for entry in page["figures"] if entry["name"] == "waterfall")
+    values = page["datasets"]["phi"]["data"]["phi"]
+    values[12:] = [[0.0] * task.n_samples for _ in values[12:]]
+    values[11] = [-0.000842] * task.n_samples
+    page["params"]["rest"] = [[-5.55e-17] * task.n_samples]
+    files = dict(draw_figures({**page, "figures": [figure]}, ["svg"]))
+    said = texts(files["waterfall.svg"])
+    assert "all other features" in said
+    assert "0" in said
+    assert "−8.42e−4" in said
+    assert not [text for text in said if "0.00000" in text]
 
 
 def test_each_measure_class_and_feature_is_drawn_and_named(pages):
