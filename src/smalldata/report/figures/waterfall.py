@@ -56,7 +56,7 @@ def draw_waterfall(page: Figures, summary: dict[str, Any]) -> None:
         "title": {
             "offset": 12,
             "text": {
-                "expr": f"[truncate(rows[s], 40){of_class}, 'Mean prediction ' + "
+                "expr": f"['Sample ' + truncate(rows[s], 40){of_class}, 'Mean prediction ' + "
                 "format(base[k][s], '.3~r') + ', this sample ' + format(final[k][s], '.3~r')]"
             },
         },
