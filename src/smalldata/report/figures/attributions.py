@@ -160,7 +160,7 @@ def draw_dependence(
     told = ""
     if len(classes) > len(CLASS_COLOURS):
         colour = {"condition": {"test": "datum.code == k", "value": VERMILION}, "value": GREY}
-        told = " Red: samples of the chosen class."
+        told = " Orange: samples of the chosen class."
     elif classes:
         colour = {
             "field": "code",
