@@ -434,13 +434,33 @@ def test_the_tables_of_the_new_figures_hold_what_is_drawn(tab, pages):
     assert len(rows) == 1 + 80 * 12
 
 
+def test_paper_tells_what_was_chosen(tab, pages):
+    page = tab.open(pages["hostile report"])
+    page.locator("#explanation select[data-signal=k]").select_option(index=2)
+    page.locator("select[data-signal=f]").select_option(index=1)
+    page.locator("select[data-signal=s]").select_option(index=7)
+    wanted = [
+        page.locator(f"select[data-signal={name}]").first.evaluate(
+            "(select) => select.selectedOptions[0].text"
+        )
+        for name in ("k", "f", "s")
+    ]
+    assert page.locator(".control .print-only:visible").count() == 0
+    page.emulate_media(media="print")
+    told = page.locator(".control .print-only:visible").all_text_contents()
+    assert len(told) == page.locator("select[data-signal]").count()
+    assert set(wanted) <= set(told)
+
+
 @pytest.mark.parametrize("kind", ["binary", "regression", "hostile"])
-def test_a_report_prints_on_a4_without_controls_and_with_whole_figures(tab, pages, kind):
-    page = tab.open(pages[f"{kind} report"])
+@pytest.mark.parametrize("which", ["report", "index"])
+def test_a_page_prints_on_a4_without_controls_and_with_whole_figures(tab, pages, kind, which):
+    page = tab.open(pages[f"{kind} {which}"])
     page.set_viewport_size({"width": 688, "height": 1017})  # A4 less the margins, at 96 dpi
     page.emulate_media(media="print")
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
-    assert page.locator("button[data-download]:visible, select:visible, nav:visible").count() == 0
+    controls = "button[data-download], button[data-download-table], select, nav"
+    assert page.locator(controls).filter(visible=True).count() == 0
     cut = page.evaluate(
         """() => [...document.querySelectorAll("[data-figure]")].filter((figure) => {
             const card = figure.getBoundingClientRect();

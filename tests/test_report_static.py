@@ -16,6 +16,7 @@ from smalldata.comparison import compare
 from smalldata.errors import ConfigError
 from smalldata.records import CellFolder
 from smalldata.report import draw_figures, index_page, report_page, static
+from smalldata.report.figures.grammar import PURPLE
 from smalldata.report.static import (
     FORMATS,
     MOST_DRAWINGS,
@@ -142,7 +143,35 @@ def test_what_is_drawn_is_what_the_page_shows(pages):
     assert shown == page["params"]["features"]
     sample = page["controls"]["s"]["options"][0]["value"]
     final = f"{page['params']['final'][0][sample]:.3g}".replace("-", "−")
-    assert any(f"this sample {final}" in text for text in texts(files["waterfall.svg"]))
+    said = texts(files["waterfall.svg"])
+    assert any(f"this sample {final}" in text for text in said)
+    assert any(page["params"]["rows"][sample] in text for text in said), "which sample it is"
+
+
+def test_the_sample_and_the_class_of_a_waterfall_are_named(pages):
+    page = pages["hostile report"]
+    (figure,) = (entry for entry in page["figures"] if entry["name"] == "waterfall")
+    files = dict(draw_figures({**page, "figures": [figure]}, ["svg"]))
+    assert len(files) == 3
+    for svg, name in zip(files.values(), page["params"]["outputs"], strict=True):
+        assert any(HOSTILE[0] in text and name in text for text in texts(svg)), "sample and class"
+
+
+def test_the_other_features_of_a_waterfall_are_0_where_they_do_nothing():
+    task = make_toy_task("binary", n_features=15)
+    record = make_record(task, "linear")
+    page = report_page(task, record, explanation=make_explanation(task, record)).figures
+    (figure,) = (entry for entry in page["figures"] if entry["name"] == "waterfall")
+    values = page["datasets"]["phi"]["data"]["phi"]
+    values[12:] = [[0.0] * task.n_samples for _ in values[12:]]
+    values[11] = [-0.000842] * task.n_samples
+    page["params"]["rest"] = [[-5.55e-17] * task.n_samples]
+    files = dict(draw_figures({**page, "figures": [figure]}, ["svg"]))
+    said = texts(files["waterfall.svg"])
+    assert "all other features" in said
+    assert "0" in said
+    assert "−8.42e−4" in said
+    assert not [text for text in said if "0.00000" in text]
 
 
 def test_each_measure_class_and_feature_is_drawn_and_named(pages):
@@ -268,3 +297,24 @@ def test_a_finished_cell_gets_its_figures_by_the_same_command(folder, capsys):
     capsys.readouterr()
     assert main([*command, "report.figures=[svg,tiff]"]) == 2
     assert "got 'tiff'" in capsys.readouterr().err
+
+
+def test_missing_values_and_categories_do_not_look_like_measured_ones():
+    task = make_toy_task("binary", n_samples=60, missing=True, categorical=True)
+    record = make_record(task, "linear")
+    page = report_page(task, record, explanation=make_explanation(task, record)).figures
+    (figure,) = (entry for entry in page["figures"] if entry["name"] == "beeswarm")
+    assert figure["caption"].endswith("; pink: a category; hollow: missing.")
+    drawn = dict(draw_figures({**page, "figures": [figure]}, ["svg"]))
+    root = ET.fromstring(drawn["beeswarm.svg"])
+    dots = [dot for dot in root.iter(f"{SVG}path") if dot.get("fill-opacity") is not None]
+    n_missing = int(task.X.isna().to_numpy().sum())
+    n_known = int(task.X.iloc[:, 1].notna().sum())
+    assert sum(dot.get("fill-opacity") == "0" for dot in dots) == n_missing > 0
+    full = [dot.get("fill") for dot in dots if dot.get("fill-opacity") != "0"]
+    assert full.count(PURPLE) == n_known
+    measured = make_toy_task("binary", n_samples=60)
+    record = make_record(measured, "linear")
+    page = report_page(measured, record, explanation=make_explanation(measured, record)).figures
+    (figure,) = (entry for entry in page["figures"] if entry["name"] == "beeswarm")
+    assert figure["caption"].endswith("low or high in that sample.")

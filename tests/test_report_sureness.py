@@ -23,7 +23,7 @@ from smalldata.report.attributions import summarize_explanation
 from smalldata.report.figures import explanation_figures
 from smalldata.report.summarize import summarize_cell
 from smalldata.results import Explanation
-from smalldata.shapley.forms import ADDITIVE, SAMPLED
+from smalldata.shapley.forms import ADDITIVE, QUICK_LOOK, SAMPLED
 from smalldata.task import Task
 
 TARGET = {"low": -3.0, "mean": 0.0, "high": 3.0}
@@ -243,9 +243,30 @@ def test_words_of_removals(found, said):
 def test_words_of_removals_give_an_example_within_the_first_features():
     said = sureness.say_removals(removals(0.1, 0.01, 0.2))
     assert said[1] == (
-        "ROC AUC is 0.900 with all features, 0.800 once the first 2 are replaced, 0.880 once 2 "
+        "ROC AUC is 0.900 with none replaced, 0.800 once the first 2 are replaced, 0.880 once 2 "
         "drawn at random are."
     )
+    # A panel of ten is gone with ten of its features: the size that tells most is told.
+    found = removals(0.1, 0.01, 0.2)
+    scores = {0: (0.9, 0.9), 1: (0.87, 0.89), 5: (0.7, 0.8), 10: (0.52, 0.53), 20: (0.5, 0.5)}
+    found["points"] = [
+        {"n": n, "leading": {"mean": leading}, "random": {"mean": random}}
+        for n, (leading, random) in scores.items()
+    ]
+    assert "0.700 once the first 5 are replaced, 0.800 once" in sureness.say_removals(found)[1]
+    errors = {**found, "better": "lower"}
+    errors["points"] = [
+        {**point, "leading": point["random"], "random": point["leading"]}
+        for point in found["points"]
+    ]
+    assert "0.800 once the first 5 are replaced, 0.700 once" in sureness.say_removals(errors)[1]
+    # Of thousands of features ten are nothing.
+    scores = {0: (0.968, 0.968), 10: (0.9681, 0.9682), 2000: (0.91, 0.96), 6830: (0.5, 0.5)}
+    found["points"] = [
+        {"n": n, "leading": {"mean": leading}, "random": {"mean": random}}
+        for n, (leading, random) in scores.items()
+    ]
+    assert "0.910 once the first 2000 are replaced" in sureness.say_removals(found)[1]
     two = removals(0.1, 0.01, 0.2)
     two["points"] = two["points"][:2]
     assert len(sureness.say_removals(two)) == 1, "the last size is all features"
@@ -400,8 +421,15 @@ def test_where_there_are_no_pairs_it_says_why():
     ],
 )
 def test_words_of_sampling(error, relative, said):
-    explanation = {"standard_error": error, "relative_error": relative}
+    explanation = {"standard_error": error, "relative_error": relative, "notes": []}
     assert said in sureness.say_sampling(explanation)[0]
+
+
+def test_words_of_a_quick_look_do_not_call_it_shapley_values():
+    explanation = {"standard_error": 0.01, "relative_error": 0.2, "notes": [f"{QUICK_LOOK}: …"]}
+    said = sureness.say_sampling(explanation)[0]
+    assert said.startswith("The values, a quick look by expected gradients, are sampled")
+    assert "Shapley" not in said
 
 
 def doubted(**changes) -> str:

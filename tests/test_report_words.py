@@ -83,7 +83,10 @@ def feature(name: str, frequency: float, share: float = 0.1, direction: str = "u
             "mostly steady: of the 25 folds, tau is among the first 10 in 25 and p_tau in 22.",
         ),
         ((1.0, 0.6), "mostly steady"),
-        ((1.0, 0.56), "not steady: of the 25 folds, p_tau is among the first 10 in 14."),
+        (
+            (1.0, 0.56),
+            "not steady: of the 25 folds, tau is among the first 10 in 25 and p_tau in 14.",
+        ),
     ],
 )
 def test_steadiness(frequencies, said):
@@ -104,6 +107,11 @@ def test_features_name_their_direction_and_what_is_unused():
     assert "Higher tau: towards Impaired." in said
     assert "Lower Ab_42: towards Impaired." in said
     assert said[0].endswith("together they carry 20\u202f% of all Shapley value.")
+    blocks = [{"name": "mirna", "share": 0.48, "low": 0.46, "high": 0.51, "n_features": 61}]
+    assert wording.say_features(task, {**explanation, "blocks": blocks})[-1] == (
+        "The block mirna carries 48\u202f% (46\u202f% to 51\u202f% over the folds) with 47\u202f% "
+        "of the features."
+    )
     unused = {**explanation, "features": [feature("tau", 0, share=0.0)]}
     assert wording.say_features(task, unused) == [
         "The model uses no feature: every Shapley value is zero."

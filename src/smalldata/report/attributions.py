@@ -92,7 +92,8 @@ def summarize_explanation(
         for position, j in enumerate(table)
     ]
     return {
-        "scale": explanation.scale,
+        "scale": "units of the target" if explanation.scale == "value" else explanation.scale,
+        "scale_means": _explain_scale(explanation.scale, n_outputs=len(explanation.outputs)),
         "outputs": [str(name) for name in explanation.outputs],
         "n_features": len(names),
         "n_rows": len(explanation.row),
@@ -119,6 +120,16 @@ def summarize_explanation(
         "twins": summarize_twins(task, explanation, ranking, overall),
         **list_samples(task, explanation, kept, per_output),
     }
+
+
+def _explain_scale(scale: str, *, n_outputs: int) -> str:
+    """Say in everyday words what a step on the explained scale is; "" where its name says it."""
+    if scale == "log-odds":
+        return "0.69 more doubles the odds" if n_outputs == 1 else "against the mean of the classes"
+    return {
+        "margin": "the model's own score, before it is made a probability; it has no unit",
+        "probability": "0.1 is ten percentage points",
+    }.get(scale, "")
 
 
 def _directions(task: Task, explanation: Explanation, features: NDArray[np.int64]) -> list[str]:

@@ -16,7 +16,7 @@ from smalldata.report.plain import (
     sentence,
 )
 from smalldata.report.twins import N_LEADING
-from smalldata.shapley.forms import ADDITIVE, SAMPLED
+from smalldata.shapley.forms import ADDITIVE, QUICK_LOOK, SAMPLED
 
 STEADY, MOSTLY = 0.9, 0.6
 """Share of folds in which a feature leads, for it to be called steady or mostly there."""
@@ -89,7 +89,7 @@ def say_steadiness(leading: Sequence[dict[str, Any]], top_k: int, n_folds: int) 
     'The ranking is steady: tau is among the first 10 in at least 90\u202f% of the 5 folds.'
     """
     steady = [entry["name"] for entry in leading if entry["frequency"] >= STEADY]
-    loose = [entry for entry in leading if entry["frequency"] < MOSTLY]
+    loose = any(entry["frequency"] < MOSTLY for entry in leading)
     place = f"among the first {top_k}" if top_k > 1 else "the first"
     if len(steady) == len(leading):
         verb = "is" if len(steady) == 1 else "are"
@@ -97,10 +97,9 @@ def say_steadiness(leading: Sequence[dict[str, Any]], top_k: int, n_folds: int) 
             f"The ranking is steady: {join_words(steady)} {verb} {place} "
             f"in at least {format_percent(STEADY)} of the {n_folds} folds."
         )
-    told = loose or leading
-    counts = [f"{entry['name']} in {entry['frequency'] * n_folds:.0f}" for entry in told[1:]]
-    first = f"{told[0]['name']} is {place} in "
-    counts.insert(0, f"{first}{told[0]['frequency'] * n_folds:.0f}")
+    counts = [f"{entry['name']} in {entry['frequency'] * n_folds:.0f}" for entry in leading[1:]]
+    first = f"{leading[0]['name']} is {place} in "
+    counts.insert(0, f"{first}{leading[0]['frequency'] * n_folds:.0f}")
     return (
         f"The ranking is {'not' if loose else 'mostly'} steady: of the {n_folds} folds, "
         f"{join_words(counts)}."
@@ -124,8 +123,8 @@ def say_null(explanation: dict[str, Any]) -> list[str]:
     n_above = len(null["above"])
     if not n_above:
         return [
-            f"No feature is more important than what one of {n} of the labels reached: chance "
-            "alone may rank like this."
+            f"No feature is more important than what one of {n} of the labels reached: by size "
+            "alone none can be told from chance."
         ]
     verb = "is" if n_above == 1 else "are"
     sentences = [
@@ -178,23 +177,31 @@ def say_removals(removals: dict[str, Any] | None) -> list[str]:
 
 
 def _say_example(removals: dict[str, Any]) -> list[str]:
-    """Tell the scores at one size: the largest of at most `FIRST` features that is not all."""
-    points = {point["n"]: point for point in removals["points"]}
-    sizes = [n for n in points if 0 < n <= FIRST and n < max(points)]
-    if not sizes or 0 not in points:
+    """Tell the scores at the size where leading and random features are furthest apart.
+
+    Of at most `FIRST` features, unless nothing is to be seen there.
+    """
+    scores = {
+        point["n"]: (point["leading"]["mean"], point["random"]["mean"])
+        for point in removals["points"]
+        if point["leading"]["mean"] is not None and point["random"]["mean"] is not None
+    }
+    sizes = [n for n in scores if 0 < n < max(scores)]
+    if not sizes or 0 not in scores:
         return []
-    n = max(sizes)
-    whole, leading, random = (
-        points[0]["leading"]["mean"],
-        points[n]["leading"]["mean"],
-        points[n]["random"]["mean"],
-    )
-    if whole is None or leading is None or random is None:
-        return []
+    sign = 1 if removals["better"] == "higher" else -1
+
+    def furthest(among: list[int]) -> int:
+        return max(among, key=lambda n: sign * (scores[n][1] - scores[n][0]))
+
+    n = furthest([n for n in sizes if n <= FIRST] or sizes)
+    if format_number(scores[n][0]) == format_number(scores[n][1]):
+        n = furthest(sizes)
+    whole, (leading, random) = scores[0][0], scores[n]
     first = "the first feature" if n == 1 else f"the first {n}"
     drawn = "one drawn at random" if n == 1 else f"{n} drawn at random"
     return [
-        f"{removals['title']} is {format_number(whole)} with all features, "
+        f"{removals['title']} is {format_number(whole)} with none replaced, "
         f"{format_number(leading)} once {first} {'is' if n == 1 else 'are'} replaced, "
         f"{format_number(random)} once {drawn} {'is' if n == 1 else 'are'}."
     ]
@@ -207,10 +214,12 @@ def say_sampling(explanation: dict[str, Any]) -> list[str]:
     """Say how exact the values themselves are."""
     if explanation["standard_error"] is None:
         return ["The Shapley values themselves are exact."]
+    quick = any(note.startswith(QUICK_LOOK) for note in explanation["notes"])
+    values = "values, a quick look by expected gradients," if quick else "Shapley values"
     if explanation["relative_error"] is None:
-        return ["The Shapley values are sampled."]
+        return [f"The {values} are sampled."]
     return [
-        "The Shapley values are sampled, with a standard error of "
+        f"The {values} are sampled, with a standard error of "
         f"{format_percent(explanation['relative_error'])} of a typical value of the leading "
         "features."
     ]

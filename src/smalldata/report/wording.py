@@ -236,7 +236,9 @@ def say_features(task: dict[str, Any], explanation: dict[str, Any] | None) -> li
         first = explanation["blocks"][0]
         sentences.append(
             f"The block {first['name']} carries {format_percent(first['share'])} "
-            f"({format_percent(first['low'])} to {format_percent(first['high'])} over the folds)."
+            f"({format_percent(first['low'])} to {format_percent(first['high'])} over the folds) "
+            f"with {format_percent(first['n_features'] / explanation['n_features'])} of the "
+            "features."
         )
     return sentences
 

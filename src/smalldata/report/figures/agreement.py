@@ -91,7 +91,7 @@ def draw_agreement(page: Figures, found: dict[str, Any], lines: list[list[str]])
             params=["explained", "numbered"],
             caption="Correlation of the Shapley values that two models give the features of one "
             "held-out sample, mean over the samples: 1 where each feature moves both predictions "
-            "the same way. Scales differ between models and do not matter here. Red: below 0.",
+            "the same way. Scales differ between models and do not matter here. Orange: below 0.",
         ),
     ]
 

@@ -12,6 +12,7 @@ from smalldata.report.figures.grammar import (
     GREY,
     GRID_OPACITY,
     LOW_TO_HIGH,
+    PURPLE,
     VERMILION,
     Figures,
     Spec,
@@ -35,6 +36,10 @@ ZERO_LINE = {
 """Axis whose line at zero stands out."""
 
 
+MISSING = "!isValid(datum.value)"
+MEASURED = "(isValid(datum.value) && !isArray(levels[datum.f]))"
+"""Expressions that sort values: neither missing nor a category is a measured one."""
+
 VALUE_TEXT = (
     "!isValid(datum.value) ? 'missing' : isArray(levels[datum.f]) ? "
     "levels[datum.f][datum.value] : format(datum.value, '.4~g')"
@@ -51,6 +56,12 @@ def join_x() -> list[Spec]:
 def draw_beeswarm(page: Figures, explanation: dict[str, Any], towards: str) -> None:
     """Draw every sample in every leading feature, coloured by the feature's value."""
     n_rows = len(explanation["order"][0])
+    drawn = {f for order in explanation["order"] for f in order}
+    others = ""
+    if any(explanation["levels"][f] is not None for f in drawn):
+        others += "; pink: a category"
+    if any(None in explanation["x"][f] for f in drawn):
+        others += "; hollow: missing"
     spec: Spec = {
         "height": rows_height(n_rows, 25, extra=110),
         "data": data("phi"),
@@ -63,15 +74,22 @@ def draw_beeswarm(page: Figures, explanation: dict[str, Any], towards: str) -> N
             {"calculate": "indexof(order[k], datum.f)", "as": "place"},
             *swarm("shap", ["f"], bins=90),
             {
-                "calculate": "isValid(datum.value) ? clamp((datum.value - datum.low5) / "
-                "(datum.high95 - datum.low5), 0, 1) : null",
+                # Never null, which Vega-Lite would leave out of the drawing.
+                "calculate": f"{MEASURED} ? clamp((datum.value - datum.low5) / "
+                "(datum.high95 - datum.low5), 0, 1) : 0.5",
                 "as": "level",
             },
             {"calculate": "features[datum.f]", "as": "feature"},
             {"calculate": "rows[datum.s]", "as": "sample"},
             {"calculate": VALUE_TEXT, "as": "shown"},
         ],
-        "mark": {"type": "circle", "size": 20, "opacity": 0.85, "cursor": "pointer"},
+        "mark": {
+            "type": "circle",
+            "size": 20,
+            "opacity": 1,
+            "strokeWidth": 1,
+            "cursor": "pointer",
+        },
         "encoding": {
             "x": quantitative("shap", f"Shapley value ({explanation['scale']})", axis=ZERO_LINE),
             "y": {
@@ -86,7 +104,7 @@ def draw_beeswarm(page: Figures, explanation: dict[str, Any], towards: str) -> N
             },
             "color": {
                 "condition": {
-                    "test": "isValid(datum.level)",
+                    "test": MEASURED,
                     "field": "level",
                     "type": "quantitative",
                     "scale": {"domain": [0, 0.5, 1], "range": LOW_TO_HIGH, "interpolate": "rgb"},
@@ -98,8 +116,11 @@ def draw_beeswarm(page: Figures, explanation: dict[str, Any], towards: str) -> N
                         "gradientThickness": 8,
                     },
                 },
-                "value": GREY,
+                "value": {"expr": f"isArray(levels[datum.f]) ? '{PURPLE}' : '{GREY}'"},
             },
+            # The middle of the scale is grey too: what is missing has no filling.
+            "fillOpacity": {"condition": {"test": MISSING, "value": 0}, "value": 0.85},
+            "stroke": {"condition": {"test": MISSING, "value": GREY}, "value": "transparent"},
             "tooltip": tooltip(
                 ("sample", "Sample", "text"),
                 ("feature", "Feature", "text"),
@@ -118,8 +139,7 @@ def draw_beeswarm(page: Figures, explanation: dict[str, Any], towards: str) -> N
             params=["features", "order", "levels", "rows"],
             controls={"k": 0},
             caption=f"A dot is a sample. Right: this feature moved its prediction {towards}. "
-            "Colour: whether the "
-            "feature's value was low or high in that sample (grey: missing).",
+            f"Colour: whether the feature's value was low or high in that sample{others}.",
         )
     )
 
@@ -140,7 +160,7 @@ def draw_dependence(
     told = ""
     if len(classes) > len(CLASS_COLOURS):
         colour = {"condition": {"test": "datum.code == k", "value": VERMILION}, "value": GREY}
-        told = " Red: samples of the chosen class."
+        told = " Orange: samples of the chosen class."
     elif classes:
         colour = {
             "field": "code",

@@ -144,9 +144,9 @@ def draw_heatmap(page: Figures, summary: dict[str, Any]) -> None:
             ],
             controls={"k": 0, "o": 0, "s": explanation["explained"][0]},
             marked=["s"],
-            caption="Each column is a sample, each row a feature: red raised its prediction, blue "
-            "lowered it. Columns that look alike were predicted for the same reasons. A click on a "
-            f"sample shows it below as “One sample”; the triangle points at it.{cut}",
+            caption="Each column is a sample, each row a feature: orange raised its prediction, "
+            "blue lowered it. Columns that look alike were predicted for the same reasons. A click "
+            f"on a sample shows it below as “One sample”; the triangle points at it.{cut}",
         )
     )
 

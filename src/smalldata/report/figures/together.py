@@ -238,7 +238,8 @@ def draw_twins(page: Figures, explanation: dict[str, Any]) -> None:
             datasets=["branches"],
             params=["leaves", "likeness"],
             caption="Branches meet at the mean |rank correlation| of their features; those that "
-            f"meet left of the dashes ({ALIKE} or more, red) share the credit, and the model may "
-            "lean on either. Full dots: leading features; hollow: others that are the like of one.",
+            f"meet left of the dashes ({ALIKE} or more, orange) share the credit, and the model "
+            "may lean on either. Full dots: leading features; hollow: others that are the like of "
+            "one.",
         )
     )

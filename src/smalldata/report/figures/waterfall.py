@@ -47,13 +47,17 @@ def draw_waterfall(page: Figures, summary: dict[str, Any]) -> None:
     )
     whole = f"datum.g > {N_WATERFALL} ? {others} : features[datum.f]"
     shown = f"datum.g > {N_WATERFALL} ? '' : {VALUE_TEXT}"
+    of_class = " + ' · ' + truncate(outputs[k], 40)" if len(explanation["outputs"]) > 1 else ""
+    # Sums that should be 0 are off by rounding, and a small number in full is long.
+    nothing = "abs(datum.shap) < 1e-9 * max(abs(base[k][s]), abs(final[k][s]))"
+    size = "replace(format(abs(datum.shap), abs(datum.shap) < 0.001 ? '.2~e' : '.3~r'), '-', '−')"
     spec: Spec = {
-        "height": rows_height(N_WATERFALL + 1, 24, extra=85),
+        "height": rows_height(N_WATERFALL + 1, 24, extra=102),
         "title": {
             "offset": 12,
             "text": {
-                "expr": "'Mean prediction ' + format(base[k][s], '.3~r') + ', this sample ' + "
-                "format(final[k][s], '.3~r')"
+                "expr": f"['Sample ' + truncate(rows[s], 40){of_class}, 'Mean prediction ' + "
+                "format(base[k][s], '.3~r') + ', this sample ' + format(final[k][s], '.3~r')]"
             },
         },
         "data": data("phi"),
@@ -88,7 +92,7 @@ def draw_waterfall(page: Figures, summary: dict[str, Any]) -> None:
             {"calculate": whole, "as": "feature"},
             {"calculate": shown, "as": "shown"},
             {
-                "calculate": "(datum.shap < 0 ? '−' : '+') + format(abs(datum.shap), '.3~r')",
+                "calculate": f"{nothing} ? '0' : (datum.shap < 0 ? '−' : '+') + {size}",
                 "as": "text",
             },
             {"calculate": "datum.shap < 0 ? 0 : 1", "as": "up"},
@@ -110,7 +114,7 @@ def draw_waterfall(page: Figures, summary: dict[str, Any]) -> None:
                 "mark": {"type": "bar", "cornerRadius": 2, **bar},
                 "encoding": {
                     "x": quantitative(
-                        "start", f"Prediction ({explanation['scale']})", scale={"padding": 34}
+                        "start", f"Prediction ({explanation['scale']})", scale={"padding": 48}
                     ),
                     "x2": {"field": "end"},
                     "color": {
@@ -149,7 +153,7 @@ def draw_waterfall(page: Figures, summary: dict[str, Any]) -> None:
             spec,
             table="phi",
             datasets=["x"],
-            params=["features", "levels", "rest", "base", "final"],
+            params=["features", "levels", "rows", "outputs", "rest", "base", "final"],
             controls={"k": 0, "s": explained[0] if explained else 0},
             caption="From the mean prediction (top) feature by feature to this sample's own "
             "(bottom)."

@@ -136,13 +136,21 @@
 
   function setSignal(name, value) {
     state[name] = value;
-    for (const select of document.querySelectorAll(`select[data-signal="${name}"]`)) select.value = String(value);
+    for (const select of document.querySelectorAll(`select[data-signal="${name}"]`)) {
+      select.value = String(value);
+      tell(select);
+    }
     for (const figure of page.figures) {
       if (!(name in figure.controls)) continue;
       const view = views.get(figure.name);
       if (view) view.signal(name, value).runAsync();
       fillTable(figure);
     }
+  }
+
+  /* Paper has no select boxes: what is chosen stands there as text. */
+  function tell(select) {
+    select.nextElementSibling.textContent = select.selectedOptions[0]?.text ?? "";
   }
 
   /* ------------------------------------------------------------ tables and downloads */
@@ -249,6 +257,7 @@
   for (const select of document.querySelectorAll("select[data-signal]")) {
     const name = select.dataset.signal;
     if (!(name in state)) state[name] = Number(select.value);
+    tell(select);
     select.addEventListener("change", () => setSignal(name, Number(select.value)));
   }
   for (const figure of page.figures) {
