@@ -30,6 +30,8 @@ from smalldata.task import TaskInfo, TaskKind
 if TYPE_CHECKING:
     import torch
 
+    from smalldata.models.networks.blocks import Columns
+
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
@@ -159,29 +161,29 @@ class Network:
         """Return the order in which the network gets the columns; None: as they are."""
         return None
 
-    def drop_columns(self, inputs: Inputs) -> "torch.nn.Module":
-        """Build the first layer, which drops columns while training."""
-        from smalldata.models.networks.layers import MemberDropout
-
-        return MemberDropout(self.input_dropout * min(1.0, inputs.n_columns / self.dropout_columns))
+    def dropped_columns(self, inputs: Inputs) -> float:
+        """Return the share of the columns that is dropped while training."""
+        return self.input_dropout * min(1.0, inputs.n_columns / self.dropout_columns)
 
     def embed_columns(
         self, inputs: Inputs, *, generators: "Sequence[torch.Generator]"
-    ) -> "torch.nn.Module | None":
-        """Build what turns (…, n_columns) into (…, n_columns, n_channels); None: nothing does."""
+    ) -> "Columns":
+        """Build the first layer of a network that keeps columns apart."""
+        from smalldata.models.networks.blocks import Columns
         from smalldata.models.networks.embeddings import Periodic, PiecewiseLinear
 
+        embedding: PiecewiseLinear | Periodic | None = None
         if self.embedding == "piecewise_linear":
             assert inputs.edges is not None
-            return PiecewiseLinear(inputs.edges)
-        if self.embedding == "periodic":
-            return Periodic(
+            embedding = PiecewiseLinear(inputs.edges)
+        elif self.embedding == "periodic":
+            embedding = Periodic(
                 inputs.n_columns,
                 self.embedding_size,
                 spread=self.embedding_spread,
                 generators=generators,
             )
-        return None
+        return Columns(embedding, dropout=self.dropped_columns(inputs), n_members=len(generators))
 
     def build(self, info: TaskInfo, *, seed: int, device: str) -> Any:
         """Build the estimator; the seed draws weights, order, masks and held-out rows."""
