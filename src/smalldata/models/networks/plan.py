@@ -102,3 +102,13 @@ class Inputs:
     n_columns: int
     order: NDArray[np.int64] | None = None
     edges: NDArray[np.float64] | None = None
+
+    @property
+    def layout(self) -> tuple[int, bool, bytes]:
+        """What is equal for two networks of one recipe that have the same layers.
+
+        The order itself has been followed when the rows were made; whether there is one decides
+        what is dropped.
+        """
+        edges = b"" if self.edges is None else self.edges.tobytes()
+        return self.n_columns, self.order is None, edges
