@@ -503,6 +503,18 @@ def test_the_learning_rate_follows_its_schedule(name, rates):
     assert seen == pytest.approx(rates)
 
 
+@pytest.mark.parametrize("scheduler", names("model/scheduler"))
+def test_sgd_keeps_the_momentum_it_is_given(scheduler):
+    values = {"optimizer": "sgd", "momentum": 0.7, "scheduler": scheduler}
+    plan = load_learner("mlp", **values).plan(TaskKind.BINARY)
+    optimizer = optimization.make_optimizer(torch.nn.Linear(2, 1), plan)
+    schedule = optimization.make_scheduler(optimizer, plan, n_steps=4)
+    for _ in range(5):
+        assert [group["momentum"] for group in optimizer.param_groups] == [0.7, 0.7]
+        optimizer.step()
+        schedule.step()
+
+
 def test_initial_weights_have_the_spread_of_their_name():
     def spread(init, *, gain=1.0):
         generator = torch.Generator().manual_seed(0)

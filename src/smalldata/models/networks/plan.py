@@ -36,7 +36,7 @@ class Plan:
     momentum : float
         Of sgd (Nesterov 1983).
     weight_decay : float
-        On weights and not on biases; decoupled (Loshchilov & Hutter 2019) with adamw.
+        Of all that is learned but the biases; decoupled (Loshchilov & Hutter 2019) with adamw.
     scheduler : {"none", "linear", "one_cycle", "cosine"}
         Step by step: constant; falling to 0 in a line, or in a half cosine (Loshchilov & Hutter
         2017); rising for 30 % of the steps, then falling (one cycle, Smith & Topin 2019).

@@ -47,8 +47,8 @@ class Network:
     momentum : float
         Of sgd (Nesterov's); no effect on the others.
     weight_decay : float
-        On weights, not on biases; adamw takes it off the weights, the others add it to the
-        gradient.
+        Of all that is learned but the biases; adamw takes it off the weights, the others add it to
+        the gradient.
     scheduler : {"none", "linear", "one_cycle", "cosine"}
         The learning rate stays, falls in a line or a half cosine to 0, or rises and falls.
     n_epochs, batch_size : int
