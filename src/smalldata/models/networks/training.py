@@ -120,7 +120,7 @@ def train(
                 optimizer.zero_grad()
                 for part in rows.tensor_split(n_parts, dim=1):
                     columns, wanted, weights = mix_rows(
-                        part, (x, targets, row_weights), alpha=plan.mixup, generators=generators
+                        part, x, targets, row_weights, alpha=plan.mixup, generators=generators
                     )
                     with _products(plan, x.device):
                         outputs = network(columns)
