@@ -287,7 +287,7 @@ def test_early_stopping_is_each_members_own():
         loss = np.mean(np.logaddexp(0, together[member][part]) - truth * together[member][part])
         assert loss == pytest.approx(curves.held_out[best, member], abs=1e-5)
         assert best == alone.held_out[:, 0].argmin()
-        assert len(alone.train) == best + 1 + plan.early_stopping + 1
+        assert len(alone.train) == best + 1 + plan.early_stopping
 
 
 @pytest.mark.gpu

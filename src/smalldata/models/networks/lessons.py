@@ -216,7 +216,7 @@ def _join(parts: Sequence[Curves], chosen: Sequence[bool], plan: Plan) -> Curves
     held_out = [part.held_out[:n_run] for part in parts if part.held_out is not None]
     train = np.concatenate([part.train[:n_run] for part in parts], axis=1)
     if held_out:  # the epoch in which nobody has patience left is the last one
-        n_run = min(n_run, int(best.max()) + plan.early_stopping + 2)
+        n_run = min(n_run, int(best.max()) + plan.early_stopping + 1)
     return Curves(
         train=train[:n_run, chosen],
         held_out=np.concatenate(held_out, axis=1)[:n_run, chosen] if held_out else None,

@@ -187,7 +187,7 @@ class _Best:
         self.epoch[better] = epoch
         for kept, parameter in zip(self.kept, self.parameters, strict=True):
             kept[better] = parameter.detach()[better]
-        return bool(waiting.any())
+        return bool((epoch - self.epoch < self.patience).any())
 
     def restore(self) -> None:
         """Give every member its best weights back."""
