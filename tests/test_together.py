@@ -299,6 +299,16 @@ def test_fewer_members_at_once_give_the_same_fit(monkeypatch, n_fit, said, early
     np.testing.assert_array_equal(found.curves_.best_epoch, wanted.curves_.best_epoch)
 
 
+def test_groups_of_members_share_the_time_limit(monkeypatch):
+    job = make_job(TaskKind.BINARY)
+    clock = iter(range(1000))
+    monkeypatch.setattr(training.time, "monotonic", lambda: next(clock))
+    learner = cramped(2 * 15 * 9, monkeypatch, time_limit=8.0, n_epochs=20)
+    found = alone(learner, job)
+    assert len(found.curves_.train) == 5  # two groups of half the time, each past its end by one
+    assert any("time_limit of 8 s: trained 5 of 20 epochs" in note for note in found.notes_)
+
+
 def test_a_step_too_large_for_one_member_is_cut_into_parts(monkeypatch):
     job = make_job(TaskKind.BINARY)
     calm = {"input_dropout": 0.0, "dropout": 0.0}  # without noise the parts add up to the step

@@ -6,7 +6,7 @@ Imports torch: load it inside functions. Step in the line: Plan + rows -> **trai
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -122,10 +122,11 @@ def learn(
 
     def train_all(n_together: int, n_parts: int) -> list[tuple[nn.Module, Curves]]:
         groups = [units[start : start + n_together] for start in range(0, len(units), n_together)]
+        own = replace(plan, time_limit=plan.time_limit / len(groups))
         return [
             _train_units(
                 architecture,
-                plan,
+                own,
                 lessons,
                 group,
                 device=device,
