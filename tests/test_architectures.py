@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 from smalldata.errors import ConfigError
 from smalldata.formulas import area_under_roc
 from smalldata.models import load_learner
-from smalldata.models.networks import training
+from smalldata.models.networks import blocks, layers, training
 from smalldata.summaries import network_names
 from smalldata.task import TaskInfo, TaskKind
 
@@ -162,6 +162,26 @@ def test_gradients_are_those_of_the_margins(name, embedding):
     found = fitted.gradients(rows) @ direction
     off = np.abs(found - slope) / np.abs(slope).max()
     assert np.quantile(off, 0.6) < 0.02  # some rows step over a kink
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("embedding", EMBEDDINGS[1:])
+@torch.no_grad()
+def test_columns_are_dropped_once_they_are_embedded(name, embedding):
+    """Dropout scales up what it keeps: an embedding would take it for other values."""
+    network = make_network(name, 60, embedding=embedding).train()
+    layers.set_noise(network, [torch.Generator().manual_seed(m) for m in range(3)])
+    (columns,) = (layer for layer in network.modules() if isinstance(layer, blocks.Columns))
+    assert columns.drop.share == 0.5
+    seen = {}
+    columns.embedding.register_forward_hook(lambda _, x, y: seen.update(x=x[0], embedded=y))
+    columns.register_forward_hook(lambda _, x, y: seen.update(kept=y))
+    x = torch.randn((3, 5, 60), generator=torch.Generator().manual_seed(0))
+    network(x)
+    assert torch.equal(seen["x"], x)
+    kept = (seen["kept"] != 0).any(dim=-1, keepdim=True)
+    torch.testing.assert_close(seen["kept"], torch.where(kept, 2 * seen["embedded"], 0.0))
+    assert 0.4 < kept.float().mean() < 0.6
 
 
 def test_heads_must_divide_the_width():

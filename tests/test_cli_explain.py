@@ -146,7 +146,10 @@ def test_a_look_at_one_sample_does_not_speak_for_the_model_among_the_others():
     [
         ("explain.rows=[P002,P999]", "there is no sample 'P999'; did you mean P0"),
         ("explain.rows=P002", "list of sample ids such as [a,b]; got 'P002'"),
-        ("explain.rows=37", "explain.rows must not exceed the samples (36); got 37"),
+        (
+            "explain.rows=37",
+            "explain.rows must not exceed the samples that are held out (36); got 37",
+        ),
         ("explain.rows=[]", "explain.rows must name at least one sample"),
         ("explain.rows=[P002", "explain.rows=[P002"),
         ("explain.interactions=[tau,aeg]", "there is no feature 'aeg'; did you mean age?"),

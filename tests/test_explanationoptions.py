@@ -53,34 +53,56 @@ def test_all_is_none_and_the_order_of_samples_makes_no_other_file():
     assert one == other
 
 
-def test_some_samples_are_drawn_by_the_seed(task):
+def test_some_samples_are_drawn_by_the_seed(task, splits):
     options = ExplanationOptions(rows=7)
-    rows = rows_to_explain(task, options, seed=0)
+    rows = rows_to_explain(task, splits, options, seed=0)
     assert len(set(rows.tolist())) == 7
     assert sorted(rows.tolist()) == rows.tolist()
-    np.testing.assert_array_equal(rows, rows_to_explain(task, options, seed=0))
-    assert rows.tolist() != rows_to_explain(task, options, seed=1).tolist()
-    everything = rows_to_explain(task, ExplanationOptions(), seed=0)
+    np.testing.assert_array_equal(rows, rows_to_explain(task, splits, options, seed=0))
+    assert rows.tolist() != rows_to_explain(task, splits, options, seed=1).tolist()
+    everything = rows_to_explain(task, splits, ExplanationOptions(), seed=0)
     assert everything.tolist() == list(range(30))
+
+
+def test_only_samples_that_are_held_out_are_drawn(task):
+    splits = make_splits(task, "holdout")
+    (fold,) = splits.folds
+    for seed in range(5):
+        rows = rows_to_explain(task, splits, ExplanationOptions(rows=3), seed=seed)
+        assert set(rows) <= set(fold.test)
+        assert len(rows) == 3
+    np.testing.assert_array_equal(rows_to_explain(task, splits, ExplanationOptions()), fold.test)
+    n_held = len(fold.test)
+    with pytest.raises(
+        ExplanationError, match=rf"that are held out \({n_held}\); got {n_held + 1}"
+    ):
+        rows_to_explain(task, splits, ExplanationOptions(rows=n_held + 1))
+    ids = [str(task.dataset.sample_ids[row]) for row in (fold.train[0], fold.test[0])]
+    with pytest.raises(ExplanationError, match=r"a fold of holdout.* holds out; it holds out s"):
+        rows_to_explain(task, splits, ExplanationOptions(rows=ids[:1]))
+    assert len(rows_to_explain(task, splits, ExplanationOptions(rows=ids))) == 2
 
 
 def test_folds_that_hold_none_of_the_samples_out_are_not_rebuilt(task, splits):
     first = str(task.dataset.sample_ids[4])
     options = ExplanationOptions(rows=[first], repeats=None)
-    rows = rows_to_explain(task, options)
+    rows = rows_to_explain(task, splits, options)
     assert rows.tolist() == [4]
     folds = folds_to_explain(splits, options, rows=rows)
     assert [fold.repeat for fold in folds] == [0, 1]
     assert all(4 in fold.test for fold in folds)
     options = ExplanationOptions(repeats=1)
-    rows = rows_to_explain(task, options)
+    rows = rows_to_explain(task, splits, options)
     assert folds_to_explain(splits, options, rows=rows) == list(splits.folds[:3])
 
 
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
-        ({"rows": 31}, r"explain.rows must not exceed the samples \(30\); got 31"),
+        (
+            {"rows": 31},
+            r"explain.rows must not exceed the samples that are held out \(30\); got 31",
+        ),
         ({"rows": ["s1", "s99"]}, r"there is no sample 's99'; did you mean s9 or "),
         ({"rows": ["Zoe"]}, r"no sample 'Zoe'; the samples are s0, s1, s2 …"),
         (

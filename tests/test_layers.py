@@ -5,13 +5,22 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy import special
 from torch import nn
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from smalldata.models import load_learner
-from smalldata.models.networks import attention, blocks, convolution, embeddings, mixing, recurrence
+from smalldata.models.networks import (
+    attention,
+    blocks,
+    convolution,
+    embeddings,
+    losses,
+    mixing,
+    recurrence,
+)
 from smalldata.models.networks.layers import MemberLinear, count_products
 from smalldata.models.networks.plan import Inputs
 from smalldata.summaries import network_names
@@ -198,7 +207,10 @@ def test_periodic_channels_by_their_definition():
 def test_mixtures_of_rows_and_targets_are_alike():
     table, targets = make_input(20, 4), torch.arange(20.0)[:, None]
     rows = torch.stack([torch.randperm(20, generator=g)[:8] for g in make_generators()])
-    found, wanted = mixing.mix_rows(rows, (table, targets), alpha=0.4, generators=make_generators())
+    found, wanted, weights = mixing.mix_rows(
+        rows, table, targets, torch.ones(20), alpha=0.4, generators=make_generators()
+    )
+    close(weights, torch.ones(N_MEMBERS, 8))
     shares = []
     for m in range(N_MEMBERS):
         generator = make_generators()[m]
@@ -213,11 +225,30 @@ def test_mixtures_of_rows_and_targets_are_alike():
     assert all(0 < share < 1 for share in shares)
 
 
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_the_loss_of_a_mixture_is_that_of_its_labels_with_their_weights(n_outputs):
+    labels = torch.eye(3)[torch.arange(12) % 3][:, :n_outputs]
+    row_weights, outputs = torch.arange(1.0, 13.0), make_input(N_MEMBERS, 12, n_outputs)
+    loss = losses.binary_cross_entropy if n_outputs == 1 else losses.cross_entropy
+    rows = torch.arange(12).expand(N_MEMBERS, -1)
+    places = torch.arange(12.0)[:, None]
+    mix = {"alpha": 0.7, "generators": make_generators()}
+    _, wanted, weights = mixing.mix_rows(rows, places, labels, row_weights, **mix)
+    for m, generator in enumerate(make_generators()):
+        drawn = torch.rand(1, generator=generator, dtype=torch.float64)
+        share = float(special.betaincinv(0.7, 0.7, drawn.item()))
+        partner = torch.randperm(12, generator=generator)
+        own = loss(outputs[m][None], labels[None])[0] * row_weights
+        other = loss(outputs[m][None], labels[partner][None])[0] * row_weights[partner]
+        found = loss(outputs[m][None], wanted[m][None])[0] * weights[m]
+        close(found, share * own + (1 - share) * other)
+
+
 def test_shares_are_drawn_from_their_distribution():
     generators = make_generators(400)
     rows = torch.tensor([0, 1]).expand(400, -1)
-    ends = torch.tensor([0.0, 1.0])
-    (found,) = mixing.mix_rows(rows, (ends,), alpha=2.0, generators=generators)
+    ends, ones = torch.tensor([[0.0], [1.0]]), torch.ones(2)
+    found, _, _ = mixing.mix_rows(rows, ends, ends, ones, alpha=2.0, generators=generators)
     shares = found[:, 1][(found[:, 1] > 0) & (found[:, 1] < 1)]
     assert 0.4 < shares.mean() < 0.6  # Beta(2, 2): mean 1/2, variance 1/20
     assert 0.03 < shares.var() < 0.07
@@ -226,9 +257,10 @@ def test_shares_are_drawn_from_their_distribution():
 def test_without_mixtures_nothing_is_drawn():
     generators = make_generators()
     before = [generator.get_state() for generator in generators]
-    table, rows = make_input(9, 2), torch.tensor([[1, 2], [3, 4], [5, 6]])
-    (found,) = mixing.mix_rows(rows, (table,), alpha=0, generators=generators)
-    close(found, table[rows])
+    tables, rows = (make_input(9, 2), make_input(9, 1), make_input(9)), torch.tensor([[1, 2]] * 3)
+    found = mixing.mix_rows(rows, *tables, alpha=0, generators=generators)
+    for mixed, table in zip(found, tables, strict=True):
+        close(mixed, table[rows])
     for generator, state in zip(generators, before, strict=True):
         assert torch.equal(generator.get_state(), state)
 

@@ -133,7 +133,7 @@ def test_a_single_network_stops_when_its_record_says_so():
     stopped = set()
     for patience in (1, 2, 20):
         found = fit(TaskKind.BINARY, X, y, n_members=1, early_stopping=patience).losses_
-        assert len(found.train) == min(12, found.best_epoch[0] + patience + 2)
+        assert len(found.train) == min(12, found.best_epoch[0] + patience + 1)
         stopped.add(found.n_stopped)
         if len(found.train) < 12:
             assert found.n_stopped == 1

@@ -287,7 +287,7 @@ def test_early_stopping_is_each_members_own():
         loss = np.mean(np.logaddexp(0, together[member][part]) - truth * together[member][part])
         assert loss == pytest.approx(curves.held_out[best, member], abs=1e-5)
         assert best == alone.held_out[:, 0].argmin()
-        assert len(alone.train) == best + 1 + plan.early_stopping + 1
+        assert len(alone.train) == best + 1 + plan.early_stopping
 
 
 @pytest.mark.gpu
@@ -501,6 +501,18 @@ def test_the_learning_rate_follows_its_schedule(name, rates):
         optimizer.step()
         scheduler.step()
     assert seen == pytest.approx(rates)
+
+
+@pytest.mark.parametrize("scheduler", names("model/scheduler"))
+def test_sgd_keeps_the_momentum_it_is_given(scheduler):
+    values = {"optimizer": "sgd", "momentum": 0.7, "scheduler": scheduler}
+    plan = load_learner("mlp", **values).plan(TaskKind.BINARY)
+    optimizer = optimization.make_optimizer(torch.nn.Linear(2, 1), plan)
+    schedule = optimization.make_scheduler(optimizer, plan, n_steps=4)
+    for _ in range(5):
+        assert [group["momentum"] for group in optimizer.param_groups] == [0.7, 0.7]
+        optimizer.step()
+        schedule.step()
 
 
 def test_initial_weights_have_the_spread_of_their_name():

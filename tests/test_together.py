@@ -99,6 +99,25 @@ def test_only_fits_of_one_shape_go_together(monkeypatch):
         assert_same_fit(found, alone(learner, job), job.X)
 
 
+@pytest.mark.parametrize("name", ["cnn1d", "rnn"])
+def test_columns_in_a_given_order_and_sorted_ones_do_not_go_together(name, monkeypatch):
+    """A cnn1d drops no column of the former."""
+    waves = np.sin(np.arange(40) / 6 + np.random.default_rng(1).uniform(0, 6, (60, 1)))
+    jobs = [make_job(TaskKind.BINARY, d=40, seed=seed) for seed in range(4)]
+    jobs[1:3] = [dataclasses.replace(job, X=job.X / 50 + waves) for job in jobs[1:3]]
+    together = []
+    learn = lessons.learn
+    monkeypatch.setattr(
+        lessons, "learn", lambda *a, **k: (together.append(len(a[2])), learn(*a, **k))[1]
+    )
+    learner = load_learner(name, n_members=2, n_epochs=3)
+    fitted = learner.fit_many(jobs, device="cpu")
+    assert [found.inputs_.order is None for found in fitted] == [False, True, True, False]
+    assert together == [2, 2]
+    for job, found in zip(jobs, fitted, strict=True):
+        assert_same_fit(found, alone(learner, job), job.X)
+
+
 class Shift(nn.Module):
     """Something that is no parameter, and the same for all members."""
 
@@ -278,6 +297,16 @@ def test_fewer_members_at_once_give_the_same_fit(monkeypatch, n_fit, said, early
     assert found.curves_.train.shape == wanted.curves_.train.shape
     np.testing.assert_allclose(found.curves_.train, wanted.curves_.train, atol=1e-4)
     np.testing.assert_array_equal(found.curves_.best_epoch, wanted.curves_.best_epoch)
+
+
+def test_groups_of_members_share_the_time_limit(monkeypatch):
+    job = make_job(TaskKind.BINARY)
+    clock = iter(range(1000))
+    monkeypatch.setattr(training.time, "monotonic", lambda: next(clock))
+    learner = cramped(2 * 15 * 9, monkeypatch, time_limit=8.0, n_epochs=20)
+    found = alone(learner, job)
+    assert len(found.curves_.train) == 5  # two groups of half the time, each past its end by one
+    assert any("time_limit of 8 s: trained 5 of 20 epochs" in note for note in found.notes_)
 
 
 def test_a_step_too_large_for_one_member_is_cut_into_parts(monkeypatch):

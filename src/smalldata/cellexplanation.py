@@ -190,7 +190,7 @@ def _covers(explanation: Explanation, stored: Stored, options: ExplanationOption
 def _asked_folds(stored: Stored, options: ExplanationOptions) -> set[tuple[int, int]]:
     """Repeat and fold of every finished fold to explain."""
     plan = stored.plan
-    rows = rows_to_explain(plan.task, options, seed=plan.config.seed)
+    rows = rows_to_explain(plan.task, plan.splits, options, seed=plan.config.seed)
     asked = folds_to_explain(plan.splits, options, rows=rows)
     done = {(fold.repeat, fold.fold) for fold in stored.record.folds if fold.status == "ok"}
     return {(fold.repeat, fold.fold) for fold in asked} & done

@@ -48,7 +48,7 @@ def explain_folds(
     """Yield the explanation of each asked fold as it finishes; parameters as in `explain`."""
     stored = {(fold.repeat, fold.fold): fold for fold in record.folds if fold.status == "ok"}
     check_options(task, learner, splits, options, train_size=record.train_size)
-    rows = rows_to_explain(task, options, seed=seed)
+    rows = rows_to_explain(task, splits, options, seed=seed)
     chosen = [
         fold
         for fold in folds_to_explain(splits, options, rows=rows)
@@ -195,7 +195,7 @@ def pair_folds(
         background=options.background,
         seed=seed,
         chosen=interaction_features(explanation),
-        rows=rows_to_explain(task, options, seed=seed),
+        rows=rows_to_explain(task, splits, options, seed=seed),
     )
 
 

@@ -142,14 +142,14 @@ def check_options(
     Raises
     ------
     ExplanationError
-        If a sample or a feature is named that the task does not have, more samples are asked for
-        than there are, a larger background than some fold to explain trains on, or walks of a
-        sampled model that take longer than `MOST_CELLS` allows.
+        If a sample or a feature is named that the task does not have, no fold holds out any of the
+        samples named, more are asked for than are held out, a larger background than some fold to
+        explain trains on, or walks of a sampled model that take longer than `MOST_CELLS` allows.
     """
     if isinstance(options.interactions, tuple):
         known = [str(name) for name in task.dataset.feature_names]
         _positions(options.interactions, known, key="interactions", noun="feature")
-    rows = rows_to_explain(task, options)
+    rows = rows_to_explain(task, splits, options)
     check_background(splits, options, rows=rows, train_size=train_size)
     if learner.traits.sampled and options.quick is False:
         folds = folds_to_explain(splits, options, rows=rows)
@@ -169,38 +169,52 @@ def _check_calls(n_rows: int, n_features: int) -> None:
         )
 
 
-def rows_to_explain(task: Task, options: ExplanationOptions, *, seed: int = 0) -> NDArray[np.int64]:
+def rows_to_explain(
+    task: Task, splits: Splits, options: ExplanationOptions, *, seed: int = 0
+) -> NDArray[np.int64]:
     """Return the positions of the samples to explain, ascending.
 
-    A number of them is drawn by the run's seed, whatever the model.
+    A number of them is drawn by the run's seed from those that some fold holds out, whatever the
+    model.
 
     Raises
     ------
     ExplanationError
-        If a sample is named that the task does not have, or more are asked for than there are.
+        If a sample is named that the task does not have, no fold holds out any of those named, or
+        more are asked for than are held out.
     """
+    held_out = np.unique(np.concatenate([fold.test for fold in _asked_folds(splits, options)]))
     if options.rows is None:
-        return np.arange(task.n_samples)
+        return held_out
     if isinstance(options.rows, int):
-        if options.rows > task.n_samples:
+        if options.rows > len(held_out):
             raise ExplanationError(
-                f"explain.rows must not exceed the samples ({task.n_samples}); got {options.rows}."
+                f"explain.rows must not exceed the samples that are held out ({len(held_out)}); "
+                f"got {options.rows}."
             )
         generator = np.random.default_rng(seed_for(seed, "explained rows"))
-        return np.sort(generator.choice(task.n_samples, size=options.rows, replace=False))
+        return np.sort(generator.choice(held_out, size=options.rows, replace=False))
     known = [str(name) for name in task.dataset.sample_ids]
-    return np.sort(_positions(options.rows, known, key="rows", noun="sample"))
+    rows = np.sort(_positions(options.rows, known, key="rows", noun="sample"))
+    if not np.isin(rows, held_out).any():
+        raise ExplanationError(
+            f"explain.rows must name samples that a fold of {splits.name} holds out; it holds out "
+            f"{', '.join(known[row] for row in held_out[:3])}{' …' if len(held_out) > 3 else ''}."
+        )
+    return rows
 
 
 def folds_to_explain(
     splits: Splits, options: ExplanationOptions, *, rows: NDArray[np.int64]
 ) -> list[Fold]:
     """Return the folds of the first ``options.repeats`` repeats that hold some of the rows out."""
+    return [fold for fold in _asked_folds(splits, options) if np.isin(fold.test, rows).any()]
+
+
+def _asked_folds(splits: Splits, options: ExplanationOptions) -> list[Fold]:
+    """Return the folds of the first ``options.repeats`` repeats."""
     return [
-        fold
-        for fold in splits.folds
-        if (options.repeats is None or fold.repeat < options.repeats)
-        and np.isin(fold.test, rows).any()
+        fold for fold in splits.folds if options.repeats is None or fold.repeat < options.repeats
     ]
 
 

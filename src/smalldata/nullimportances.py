@@ -154,7 +154,7 @@ def measure_importance(
     ExplanationError
         If the fold fails or its values do not add up.
     """
-    rows = rows_to_explain(task, pipeline.options, seed=pipeline.seed)
+    rows = rows_to_explain(task, splits, pipeline.options, seed=pipeline.seed)
     if not np.isin(fold.test, rows).any():
         return FoldImportance(total=np.zeros(task.n_features), n_rows=0)
     result = evaluate_fold(
@@ -243,7 +243,7 @@ def draw_permutation(task: Task, pipeline: Pipeline, *, number: int) -> tuple[Ta
 def _check(task: Task, splits: Splits, pipeline: Pipeline) -> None:
     """Refuse folds that came out smaller than the settings need; whole groups vary in size."""
     check_train_size(task, splits, pipeline.train_size)
-    rows = rows_to_explain(task, pipeline.options, seed=pipeline.seed)
+    rows = rows_to_explain(task, splits, pipeline.options, seed=pipeline.seed)
     check_background(splits, pipeline.options, rows=rows, train_size=pipeline.train_size)
 
 

@@ -217,7 +217,7 @@ def describe_plan(plan: Plan) -> str:
     rounds = -(-(n_folds - n_found) // n_processes)
     n_numbers = plan.task.n_samples * plan.splits.n_repeats * (4 + 2 * len(plan.task.classes))
     if config.explanation is not None:
-        rows = rows_to_explain(plan.task, config.explanation, seed=config.seed)
+        rows = rows_to_explain(plan.task, plan.splits, config.explanation, seed=config.seed)
         folds = folds_to_explain(plan.splits, config.explanation, rows=rows)
         n_explained = sum(int(np.isin(fold.test, rows).sum()) for fold in folds)
         n_numbers += n_explained * plan.task.n_features * max(1, len(plan.task.classes))

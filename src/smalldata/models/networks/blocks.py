@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from smalldata.models.networks.layers import draw_weights
+from smalldata.models.networks.embeddings import Periodic, PiecewiseLinear
+from smalldata.models.networks.layers import MemberDropout, draw_weights
 from smalldata.models.networks.plan import Init
 
 
@@ -107,16 +108,25 @@ class GroupTokens(nn.Module):
 class Columns(nn.Module):
     """The first layer of a network that keeps columns apart: rows of each member, with channels.
 
+    Columns are dropped once they are embedded: what is kept is scaled up, and an embedding is not
+    linear in the scale of what it is given.
+
     Parameters
     ----------
-    embedding : Module, optional
+    embedding : PiecewiseLinear or Periodic, optional
         Maps (…, n_columns) to (…, n_columns, n_channels); without one, the value is the channel.
+    dropout : float
+        Share of the columns dropped while training.
     n_members : int
     """
 
-    def __init__(self, embedding: nn.Module | None, *, n_members: int) -> None:
+    def __init__(
+        self, embedding: PiecewiseLinear | Periodic | None, *, dropout: float, n_members: int
+    ) -> None:
         super().__init__()
         self.embedding = embedding
+        self.n_channels = 1 if embedding is None else embedding.n_channels
+        self.drop = MemberDropout(dropout, whole=True)
         self.n_members = n_members
 
     def forward(self, x: Tensor) -> Tensor:
@@ -124,7 +134,8 @@ class Columns(nn.Module):
         if x.dim() == 2:
             x = x.expand(self.n_members, -1, -1)
         embedded: Tensor = x.unsqueeze(-1) if self.embedding is None else self.embedding(x)
-        return embedded
+        kept: Tensor = self.drop(embedded)
+        return kept
 
 
 class Pick(nn.Module):

@@ -56,22 +56,25 @@ class CNN1d(Network):
         """Return the order of the columns; None: as they are."""
         return order_columns(X, self.order)
 
+    def dropped_columns(self, inputs: Inputs) -> float:
+        """Return the share of the columns dropped while training: of a spectrum none.
+
+        To a filter a column that is missing there is a peak.
+        """
+        return 0.0 if inputs.order is None else super().dropped_columns(inputs)
+
     def network(
         self, inputs: Inputs, n_outputs: int, *, generators: "Sequence[torch.Generator]"
     ) -> "torch.nn.Module":
         """Build the members' network; every random number comes from their generators."""
         from torch import nn
 
-        from smalldata.models.networks.blocks import Columns
         from smalldata.models.networks.convolution import MemberConv, Pool
         from smalldata.models.networks.layers import MemberDropout, MemberLinear
 
-        embedding = self.embed_columns(inputs, generators=generators)
-        n_in = 1 if embedding is None else int(embedding.n_channels)  # type: ignore[arg-type]
-        # A column dropped out of a spectrum is a peak to a filter.
-        layers = [] if inputs.order is None else [self.drop_columns(inputs)]
-        layers.append(Columns(embedding, n_members=len(generators)))
-        length = inputs.n_columns
+        columns = self.embed_columns(inputs, generators=generators)
+        layers: list[nn.Module] = [columns]
+        n_in, length = columns.n_channels, inputs.n_columns
         for block in range(self.n_blocks):
             n_out = self.n_channels * 2**block
             layers += [

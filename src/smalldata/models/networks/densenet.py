@@ -49,15 +49,16 @@ class DenseNet(Network):
         def linear(n_in: int, n_out: int, gain: float) -> nn.Module:
             return MemberLinear(n_in, n_out, generators=generators, init=self.init, gain=gain)
 
-        layers = enter(
-            self,
-            inputs,
+        columns, n_in = enter(self, inputs, generators=generators)
+        first = MemberLinear(
+            n_in,
             self.width,
-            scale_rate=self.scale_rate,
-            gain=math.sqrt(2.0),
             generators=generators,
+            init=self.init,
+            gain=math.sqrt(2.0),
+            scale_rate=self.scale_rate,
         )
-        layers += [nn.ReLU(), MemberDropout(self.dropout)]
+        layers = [*columns, first, nn.ReLU(), MemberDropout(self.dropout)]
         n_seen = self.width
         for _ in range(self.n_blocks):
             added = [linear(n_seen, self.growth, math.sqrt(2.0)), nn.ReLU()]

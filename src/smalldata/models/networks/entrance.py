@@ -1,4 +1,4 @@
-"""How all columns enter a network at once: dropped, embedded where asked for, mixed by one layer.
+"""How all columns enter a network at once: dropped, and embedded where that is asked for.
 
 Shared by the mlp, the resnet and the densenet. Imports torch: load it inside functions.
 Step in the line: part of a network.
@@ -9,46 +9,24 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from smalldata.models.networks.blocks import Columns
-from smalldata.models.networks.layers import MemberLinear
+from smalldata.models.networks.layers import MemberDropout
 from smalldata.models.networks.plan import Inputs
 from smalldata.models.networks.recipe import Network
 
 
 def enter(
-    learner: Network,
-    inputs: Inputs,
-    width: int,
-    *,
-    scale_rate: float,
-    gain: float,
-    generators: Sequence[torch.Generator],
-) -> list[nn.Module]:
-    """Build the layers from the columns to the first hidden units.
+    learner: Network, inputs: Inputs, *, generators: Sequence[torch.Generator]
+) -> tuple[list[nn.Module], int]:
+    """Build the layers from the columns to what the first linear layer gets, and count that.
 
     Parameters
     ----------
     learner : Network
     inputs : Inputs
-    width : int
-        Hidden units.
-    scale_rate, gain : float
-        See `MemberLinear`.
     generators : sequence of torch.Generator
         One per member.
     """
-    layers = [learner.drop_columns(inputs)]
-    n_in = inputs.n_columns
-    embedding = learner.embed_columns(inputs, generators=generators)
-    if embedding is not None:
-        layers += [Columns(embedding, n_members=len(generators)), nn.Flatten(-2)]
-        n_in *= int(embedding.n_channels)  # type: ignore[arg-type]
-    first = MemberLinear(
-        n_in,
-        width,
-        generators=generators,
-        init=learner.init,
-        gain=gain,
-        scale_rate=scale_rate,
-    )
-    return [*layers, first]
+    if learner.embedding == "none":  # the members share their rows when there is no noise
+        return [MemberDropout(learner.dropped_columns(inputs))], inputs.n_columns
+    columns = learner.embed_columns(inputs, generators=generators)
+    return [columns, nn.Flatten(-2)], inputs.n_columns * columns.n_channels

@@ -106,11 +106,19 @@ class MemberDropout(nn.Module):
 
     The training loop lends the generators (`set_noise`). They live on the CPU, so that every
     device meets the same masks.
+
+    Parameters
+    ----------
+    share : float
+        Of the entries, dropped while training.
+    whole : bool
+        The entries of the last axis, the channels of a column, are dropped together.
     """
 
-    def __init__(self, share: float) -> None:
+    def __init__(self, share: float, *, whole: bool = False) -> None:
         super().__init__()
         self.share = share
+        self.whole = whole
         self.strength = 1.0
         self.generators: Sequence[torch.Generator] = ()
 
@@ -119,7 +127,7 @@ class MemberDropout(nn.Module):
         share = self.share * self.strength
         if not self.training or share == 0.0:
             return x
-        drawn = torch.empty(x.shape)
+        drawn = torch.empty((*x.shape[:-1], 1) if self.whole else x.shape)
         for member, generator in enumerate(self.generators):
             drawn[member].uniform_(generator=generator)
         kept = (drawn >= share).to(x.dtype).div_(1.0 - share)

@@ -6,7 +6,7 @@ Imports torch: load it inside functions. Step in the line: Plan + rows -> **trai
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from smalldata.devices import one_torch_thread
 from smalldata.memory import train_within
-from smalldata.models.networks.plan import Plan
+from smalldata.models.networks.plan import Inputs, Plan
 from smalldata.models.networks.training import Curves, Loss, count_steps, train
 from smalldata.seeding import seed_for
 from smalldata.splitting import Rows
@@ -30,7 +30,7 @@ class Lesson:
 
     Attributes
     ----------
-    inputs : object
+    inputs : Inputs
         What the architecture is told of the columns, when it builds the network.
     x : Tensor of shape (n_rows, n_columns)
         As the network gets it.
@@ -43,7 +43,7 @@ class Lesson:
     seed : int
     """
 
-    inputs: Any
+    inputs: Inputs
     x: Tensor
     targets: Tensor
     row_weights: Tensor
@@ -69,7 +69,7 @@ class Lesson:
             self.targets.shape[1],
             self.held_out is None,
             self.loss,
-            _comparable(self.inputs),
+            self.inputs.layout,
         )
 
     def generator(self, member: int) -> torch.Generator:
@@ -122,10 +122,11 @@ def learn(
 
     def train_all(n_together: int, n_parts: int) -> list[tuple[nn.Module, Curves]]:
         groups = [units[start : start + n_together] for start in range(0, len(units), n_together)]
+        own = replace(plan, time_limit=plan.time_limit / len(groups))
         return [
             _train_units(
                 architecture,
-                plan,
+                own,
                 lessons,
                 group,
                 device=device,
@@ -216,7 +217,7 @@ def _join(parts: Sequence[Curves], chosen: Sequence[bool], plan: Plan) -> Curves
     held_out = [part.held_out[:n_run] for part in parts if part.held_out is not None]
     train = np.concatenate([part.train[:n_run] for part in parts], axis=1)
     if held_out:  # the epoch in which nobody has patience left is the last one
-        n_run = min(n_run, int(best.max()) + plan.early_stopping + 2)
+        n_run = min(n_run, int(best.max()) + plan.early_stopping + 1)
     return Curves(
         train=train[:n_run, chosen],
         held_out=np.concatenate(held_out, axis=1)[:n_run, chosen] if held_out else None,
@@ -231,17 +232,3 @@ def _timed_out(plan: Plan, curves: Sequence[Curves]) -> str:
         f"time_limit of {plan.time_limit:g} s: trained {n_run} of {plan.n_epochs} epochs; other "
         "numbers than on a faster machine"
     )
-
-
-def _comparable(value: Any) -> Any:
-    """Return a value that can be compared and hashed: arrays by their content."""
-    if isinstance(value, Tensor):
-        value = value.cpu().numpy()
-    if isinstance(value, np.ndarray):
-        return value.shape, value.dtype.str, value.tobytes()
-    if isinstance(value, list | tuple):
-        return tuple(_comparable(part) for part in value)
-    if is_dataclass(value):
-        # The order of the columns has been followed already when the rows were made.
-        return _comparable([item for item in sorted(vars(value).items()) if item[0] != "order"])
-    return value

@@ -11,15 +11,27 @@ from torch import Tensor
 
 
 def mix_rows(
-    rows: Tensor, tables: Sequence[Tensor], *, alpha: float, generators: Sequence[torch.Generator]
-) -> list[Tensor]:
-    """Return the rows of some tables, each mixed with another row of the same step and member.
+    rows: Tensor,
+    x: Tensor,
+    targets: Tensor,
+    row_weights: Tensor,
+    *,
+    alpha: float,
+    generators: Sequence[torch.Generator],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the rows of a step, each mixed with another one of the same step and member.
+
+    A target counts as much as its row weighs, so that the cross-entropy of a mixture is that of its
+    two labels, each with its share and its weight.
 
     Parameters
     ----------
     rows : Tensor of shape (n_members, n_batch)
         Positions in the tables.
-    tables : sequence of Tensor of shape (n_rows, …)
+    x : Tensor of shape (n_rows, n_columns)
+    targets : Tensor of shape (n_rows, n_outputs)
+    row_weights : Tensor of shape (n_rows,)
+        Above 0.
     alpha : float
         One share for each member is drawn from Beta(alpha, alpha); 0 draws nothing and mixes
         nothing.
@@ -28,18 +40,20 @@ def mix_rows(
 
     Returns
     -------
-    list of Tensor of shape (n_members, n_batch, …)
-        share * row + (1 - share) * partner, of each table.
+    x : Tensor of shape (n_members, n_batch, n_columns)
+    targets : Tensor of shape (n_members, n_batch, n_outputs)
+    weights : Tensor of shape (n_members, n_batch)
     """
     if alpha == 0:
-        return [table[rows] for table in tables]
+        return x[rows], targets[rows], row_weights[rows]
     n_batch = rows.shape[1]
     drawn = torch.stack([torch.rand(1, generator=g, dtype=torch.float64) for g in generators])
     shares = torch.as_tensor(betaincinv(alpha, alpha, drawn.numpy()), dtype=torch.float32)
     partners = torch.stack([torch.randperm(n_batch, generator=g) for g in generators])
     others = rows.gather(1, partners.to(rows.device))
-    mixed = []
-    for table in tables:
-        share = shares.to(table.device).view(-1, *[1] * table.dim())
-        mixed.append(share * table[rows] + (1.0 - share) * table[others])
-    return mixed
+    share = shares.to(x.device)
+    own = share * row_weights[rows]
+    weights = own + (1.0 - share) * row_weights[others]
+    mixed_x = torch.lerp(x[others], x[rows], share.unsqueeze(-1))
+    mixed_targets = torch.lerp(targets[others], targets[rows], (own / weights).unsqueeze(-1))
+    return mixed_x, mixed_targets, weights

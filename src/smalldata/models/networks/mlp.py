@@ -29,8 +29,9 @@ class MLP(Network):
     scale_rate : float
         How much faster a column's learned factor moves than a weight: high picks few columns.
     linear_path : {"values", "always", "never"}
-        When a linear model of the columns is learned beside the hidden layers, 0 at the start:
-        ``values`` in regressions only. Classes lose by it, some regressions gain.
+        When a linear model of the columns, or of what they are embedded in, is learned beside the
+        hidden layers, 0 at the start: ``values`` in regressions only. Classes lose by it, some
+        regressions gain.
     """
 
     n_layers: Annotated[int, Range(low=1)]
@@ -56,34 +57,28 @@ class MLP(Network):
         from smalldata.models.networks.entrance import enter
         from smalldata.models.networks.layers import Beside, MemberDropout, MemberLinear
 
-        drop, *layers = enter(
-            self,
-            inputs,
+        def linear(n_in: int, n_out: int, gain: float) -> nn.Module:
+            return MemberLinear(n_in, n_out, generators=generators, init=self.init, gain=gain)
+
+        columns, n_in = enter(self, inputs, generators=generators)
+        first = MemberLinear(
+            n_in,
             self.width,
-            scale_rate=self.scale_rate,
-            gain=math.sqrt(2.0),
             generators=generators,
+            init=self.init,
+            gain=math.sqrt(2.0),
+            scale_rate=self.scale_rate,
         )
-        layers += [nn.ReLU(), MemberDropout(self.dropout)]
+        layers = [first, nn.ReLU(), MemberDropout(self.dropout)]
         for _ in range(1, self.n_layers):
             layers += [
-                MemberLinear(
-                    self.width,
-                    self.width,
-                    generators=generators,
-                    init=self.init,
-                    gain=math.sqrt(2.0),
-                ),
+                linear(self.width, self.width, math.sqrt(2.0)),
                 nn.ReLU(),
                 MemberDropout(self.dropout),
             ]
-        layers.append(
-            MemberLinear(self.width, n_outputs, generators=generators, init=self.init, gain=1.0)
-        )
+        layers.append(linear(self.width, n_outputs, 1.0))
         if self.linear_path != "always":  # ``build`` has settled what "values" means
-            return nn.Sequential(drop, *layers)
-        path = MemberLinear(
-            inputs.n_columns, n_outputs, generators=generators, scale_rate=self.scale_rate
-        )
+            return nn.Sequential(*columns, *layers)
+        path = MemberLinear(n_in, n_outputs, generators=generators, scale_rate=self.scale_rate)
         nn.init.zeros_(path.weight)
-        return nn.Sequential(drop, Beside(nn.Sequential(*layers), path))
+        return nn.Sequential(*columns, Beside(nn.Sequential(*layers), path))

@@ -15,7 +15,7 @@ from smalldata.models.networks.plan import Plan
 
 
 def make_optimizer(network: nn.Module, plan: Plan) -> torch.optim.Optimizer:
-    """Make the optimizer of all parameters; biases do not decay."""
+    """Make the optimizer of all parameters, of which biases do not decay."""
     biases = [p for name, p in network.named_parameters() if name.endswith("bias")]
     weights = [p for name, p in network.named_parameters() if not name.endswith("bias")]
     groups: list[dict[str, Any]] = [
@@ -39,11 +39,10 @@ def make_scheduler(
     """Make the schedule of so many steps; it is stepped after each."""
     total = n_steps + 1
     if plan.scheduler == "one_cycle":
-        has_momentum = plan.optimizer in ("adam", "adamw") or (
-            plan.optimizer == "sgd" and plan.momentum > 0
-        )
+        # Of Adam's, which nobody sets; sgd keeps the momentum that it was asked for.
+        cycles = plan.optimizer in ("adam", "adamw")
         return lr_scheduler.OneCycleLR(
-            optimizer, plan.learning_rate, total_steps=total, cycle_momentum=has_momentum
+            optimizer, plan.learning_rate, total_steps=total, cycle_momentum=cycles
         )
     if plan.scheduler == "cosine":
         return lr_scheduler.CosineAnnealingLR(optimizer, T_max=total)

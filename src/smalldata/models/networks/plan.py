@@ -36,7 +36,7 @@ class Plan:
     momentum : float
         Of sgd (Nesterov 1983).
     weight_decay : float
-        On weights and not on biases; decoupled (Loshchilov & Hutter 2019) with adamw.
+        Of all that is learned but the biases; decoupled (Loshchilov & Hutter 2019) with adamw.
     scheduler : {"none", "linear", "one_cycle", "cosine"}
         Step by step: constant; falling to 0 in a line, or in a half cosine (Loshchilov & Hutter
         2017); rising for 30 % of the steps, then falling (one cycle, Smith & Topin 2019).
@@ -102,3 +102,13 @@ class Inputs:
     n_columns: int
     order: NDArray[np.int64] | None = None
     edges: NDArray[np.float64] | None = None
+
+    @property
+    def layout(self) -> tuple[int, bool, bytes]:
+        """What is equal for two networks of one recipe that have the same layers.
+
+        The order itself has been followed when the rows were made; whether there is one decides
+        what is dropped.
+        """
+        edges = b"" if self.edges is None else self.edges.tobytes()
+        return self.n_columns, self.order is None, edges

@@ -30,6 +30,8 @@ from smalldata.task import TaskInfo, TaskKind
 if TYPE_CHECKING:
     import torch
 
+    from smalldata.models.networks.blocks import Columns
+
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
@@ -45,8 +47,8 @@ class Network:
     momentum : float
         Of sgd (Nesterov's); no effect on the others.
     weight_decay : float
-        On weights, not on biases; adamw takes it off the weights, the others add it to the
-        gradient.
+        Of all that is learned but the biases; adamw takes it off the weights, the others add it to
+        the gradient.
     scheduler : {"none", "linear", "one_cycle", "cosine"}
         The learning rate stays, falls in a line or a half cosine to 0, or rises and falls.
     n_epochs, batch_size : int
@@ -159,29 +161,29 @@ class Network:
         """Return the order in which the network gets the columns; None: as they are."""
         return None
 
-    def drop_columns(self, inputs: Inputs) -> "torch.nn.Module":
-        """Build the first layer, which drops columns while training."""
-        from smalldata.models.networks.layers import MemberDropout
-
-        return MemberDropout(self.input_dropout * min(1.0, inputs.n_columns / self.dropout_columns))
+    def dropped_columns(self, inputs: Inputs) -> float:
+        """Return the share of the columns that is dropped while training."""
+        return self.input_dropout * min(1.0, inputs.n_columns / self.dropout_columns)
 
     def embed_columns(
         self, inputs: Inputs, *, generators: "Sequence[torch.Generator]"
-    ) -> "torch.nn.Module | None":
-        """Build what turns (…, n_columns) into (…, n_columns, n_channels); None: nothing does."""
+    ) -> "Columns":
+        """Build the first layer of a network that keeps columns apart."""
+        from smalldata.models.networks.blocks import Columns
         from smalldata.models.networks.embeddings import Periodic, PiecewiseLinear
 
+        embedding: PiecewiseLinear | Periodic | None = None
         if self.embedding == "piecewise_linear":
             assert inputs.edges is not None
-            return PiecewiseLinear(inputs.edges)
-        if self.embedding == "periodic":
-            return Periodic(
+            embedding = PiecewiseLinear(inputs.edges)
+        elif self.embedding == "periodic":
+            embedding = Periodic(
                 inputs.n_columns,
                 self.embedding_size,
                 spread=self.embedding_spread,
                 generators=generators,
             )
-        return None
+        return Columns(embedding, dropout=self.dropped_columns(inputs), n_members=len(generators))
 
     def build(self, info: TaskInfo, *, seed: int, device: str) -> Any:
         """Build the estimator; the seed draws weights, order, masks and held-out rows."""

@@ -62,15 +62,13 @@ class ResNet(Network):
             )
             for _ in range(self.n_blocks)
         ]
+        columns, n_in = enter(self, inputs, generators=generators)
+        first = MemberLinear(
+            n_in, width, generators=generators, init=self.init, scale_rate=self.scale_rate
+        )
         return nn.Sequential(
-            *enter(
-                self,
-                inputs,
-                width,
-                scale_rate=self.scale_rate,
-                gain=1.0,
-                generators=generators,
-            ),
+            *columns,
+            first,
             *blocks,
             MemberNorm(width, n_members=n_members),
             nn.ReLU(),

@@ -49,22 +49,21 @@ class RNN(Network):
         """Build the members' network; every random number comes from their generators."""
         from torch import nn
 
-        from smalldata.models.networks.blocks import Columns, GroupTokens
+        from smalldata.models.networks.blocks import GroupTokens
         from smalldata.models.networks.layers import MemberDropout, MemberLinear
         from smalldata.models.networks.recurrence import MemberGRU
 
-        embedding = self.embed_columns(inputs, generators=generators)
+        columns = self.embed_columns(inputs, generators=generators)
         tokens = GroupTokens(
             inputs.n_columns,
-            1 if embedding is None else int(embedding.n_channels),  # type: ignore[arg-type]
+            columns.n_channels,
             n_tokens=self.n_tokens,
             width=self.width,
             generators=generators,
             init=self.init,
         )
         return nn.Sequential(
-            self.drop_columns(inputs),
-            Columns(embedding, n_members=len(generators)),
+            columns,
             tokens,
             MemberDropout(self.dropout),
             MemberGRU(self.width, self.width, generators=generators, init=self.init),

@@ -120,7 +120,7 @@ def train(
                 optimizer.zero_grad()
                 for part in rows.tensor_split(n_parts, dim=1):
                     columns, wanted, weights = mix_rows(
-                        part, (x, targets, row_weights), alpha=plan.mixup, generators=generators
+                        part, x, targets, row_weights, alpha=plan.mixup, generators=generators
                     )
                     with _products(plan, x.device):
                         outputs = network(columns)
@@ -187,7 +187,7 @@ class _Best:
         self.epoch[better] = epoch
         for kept, parameter in zip(self.kept, self.parameters, strict=True):
             kept[better] = parameter.detach()[better]
-        return bool(waiting.any())
+        return bool((epoch - self.epoch < self.patience).any())
 
     def restore(self) -> None:
         """Give every member its best weights back."""

@@ -67,13 +67,13 @@ class Transformer(Network):
         from torch import nn
 
         from smalldata.models.networks.attention import ClassToken, transformer_block
-        from smalldata.models.networks.blocks import Columns, GroupTokens, MemberNorm, Pick
+        from smalldata.models.networks.blocks import GroupTokens, MemberNorm, Pick
         from smalldata.models.networks.layers import MemberLinear
 
-        embedding = self.embed_columns(inputs, generators=generators)
+        columns = self.embed_columns(inputs, generators=generators)
         tokens = GroupTokens(
             inputs.n_columns,
-            1 if embedding is None else int(embedding.n_channels),  # type: ignore[arg-type]
+            columns.n_channels,
             n_tokens=self.n_tokens,
             width=self.width,
             generators=generators,
@@ -91,8 +91,7 @@ class Transformer(Network):
             for _ in range(self.n_blocks)
         ]
         return nn.Sequential(
-            self.drop_columns(inputs),
-            Columns(embedding, n_members=len(generators)),
+            columns,
             tokens,
             ClassToken(self.width, generators=generators),
             *blocks,
