@@ -21,7 +21,7 @@ from smalldata.models.networks import (
     mixing,
     recurrence,
 )
-from smalldata.models.networks.layers import MemberLinear, count_products
+from smalldata.models.networks.layers import MemberLinear, count_cells, count_products
 from smalldata.models.networks.plan import Inputs
 from smalldata.summaries import network_names
 
@@ -276,3 +276,9 @@ def test_products_are_counted_as_torch_counts_them(name):
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         network(x)
     assert count_products(network, x) == counter.get_total_flops() / 2 > 0
+
+
+def test_cells_are_what_the_layers_give_out():
+    linear = MemberLinear(7, 4, generators=make_generators())
+    network = nn.Sequential(linear, nn.Sequential(nn.ReLU()))
+    assert count_cells(network, make_input(2, 7)) == 2 * N_MEMBERS * (4 + 4)

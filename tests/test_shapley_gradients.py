@@ -196,7 +196,7 @@ def test_small_products_give_the_same_gradient(monkeypatch):
 
     _, fitted, X = network("multiclass")
     whole = fitted.gradients(X)
-    monkeypatch.setattr(estimator, "GRADIENT_CELLS", 3 * 5 * 7)  # seven rows a product
+    monkeypatch.setattr(estimator, "CHUNK_CELLS", 7 * fitted.cells_)  # seven rows a product
     np.testing.assert_allclose(fitted.gradients(X), whole, atol=1e-5 * np.abs(whole).max())
 
 

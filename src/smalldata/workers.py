@@ -10,6 +10,7 @@ import queue
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -126,6 +127,8 @@ def _stream_batch(shared: str, jobs: list[Job], n_processes: int) -> Iterator[tu
 
     from joblib.externals.loky import get_reusable_executor
 
+    # One that has kept more memory than it began with ends between two jobs; another takes over.
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
     with _quiet_tracker():
         executor = get_reusable_executor(
             max_workers=n_processes,

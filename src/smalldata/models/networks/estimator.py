@@ -28,17 +28,15 @@ if TYPE_CHECKING:
     from smalldata.models.networks.training import Loss
 
 CHUNK_ROWS = 2048
-"""Rows per product at prediction: the members' hidden layers then stay in the cache."""
+"""Most rows given to a network at once, at prediction."""
 
-FEWEST_CHUNK_ROWS = 64
-CHUNK_PRODUCTS = 1_000_000_000
-"""Multiplications of a product at prediction beyond which it gets fewer rows than `CHUNK_ROWS`."""
+CHUNK_CELLS = 10_000_000
+"""Numbers that they fill on their way through it, in float32: more leave the cache, and beyond some
+ten MB each array is asked of the system anew.
+"""
 
 CARD_CHUNKS = 16
 """So many times the rows on a graphics card, which has many more units to keep busy."""
-
-GRADIENT_CELLS = 16_000_000
-"""Numbers that the members' gradients of one product hold, in float32."""
 
 LARGEST = 1e15
 """Columns are cut here before smooth clipping, so that their squares stay finite in float32."""
@@ -304,11 +302,13 @@ def _hold(
 ) -> None:
     import torch
 
-    from smalldata.models.networks.layers import count_products
+    from smalldata.models.networks.layers import count_cells, count_products
 
     estimator.inputs_, estimator.network_ = inputs, network
     row = torch.zeros((1, inputs.n_columns), device=estimator.device)
     estimator.products_ = count_products(network, row)
+    # Every member gets the columns, and leaves a gradient of its own for each.
+    estimator.cells_ = count_cells(network, row) + estimator.plan.n_members * inputs.n_columns
 
 
 def fit_together(
@@ -379,23 +379,20 @@ def _mean_gradients(estimator: NetworkClassifier | NetworkRegressor, X: Array) -
         found: Array = torch.stack(slopes, dim=1).cpu().numpy()
         return found
 
-    # Every member leaves a gradient of its own for each column, before they are summed.
-    n_fitting = GRADIENT_CELLS // (estimator.plan.n_members * X.shape[1])
-    size = max(1, min(chunk_rows(estimator.products_), n_fitting))
     with one_torch_thread(), torch.enable_grad():
-        chunks = map_rows(compute, n_rows=len(X), size=size)
+        chunks = map_rows(compute, n_rows=len(X), size=chunk_rows(estimator.cells_))
     return np.concatenate(chunks).astype(np.float64)
 
 
-def chunk_rows(n_products: int) -> int:
-    """Return the rows of one product at prediction, by the multiplications of a row.
+def chunk_rows(n_cells: int) -> int:
+    """Return the rows given to a network at once, by the numbers that one fills.
 
     Examples
     --------
-    >>> chunk_rows(100_000), chunk_rows(5_000_000)
-    (2048, 200)
+    >>> chunk_rows(100), chunk_rows(100_000)
+    (2048, 100)
     """
-    return max(FEWEST_CHUNK_ROWS, min(CHUNK_ROWS, CHUNK_PRODUCTS // max(n_products, 1)))
+    return max(1, min(CHUNK_ROWS, CHUNK_CELLS // max(n_cells, 1)))
 
 
 def _mean_outputs(estimator: NetworkClassifier | NetworkRegressor, X: Array) -> Array:
@@ -407,6 +404,6 @@ def _mean_outputs(estimator: NetworkClassifier | NetworkRegressor, X: Array) -> 
         found: Array = outputs.mean(dim=0, dtype=torch.float64).cpu().numpy()
         return found
 
-    size = chunk_rows(estimator.products_) * (1 if estimator.device == "cpu" else CARD_CHUNKS)
+    size = chunk_rows(estimator.cells_) * (1 if estimator.device == "cpu" else CARD_CHUNKS)
     with one_torch_thread(), torch.inference_mode():
         return np.concatenate(map_rows(compute, n_rows=len(X), size=size))

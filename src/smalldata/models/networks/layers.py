@@ -7,7 +7,8 @@ Imports torch: load it inside functions. Step in the line: recipe -> **network**
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -160,13 +161,29 @@ def set_noise(
 
 def count_products(network: nn.Module, x: Tensor) -> int:
     """Count the multiplications that these rows take in the layers' products, of all members."""
+    layers = [layer for layer in network.modules() if hasattr(layer, "products")]
+    return _count(network, x, layers, lambda layer, outputs: layer.products(outputs))
+
+
+def count_cells(network: nn.Module, x: Tensor) -> int:
+    """Count the numbers that these rows fill on their way through the layers, of all members."""
+    layers = [layer for layer in network.modules() if next(layer.children(), None) is None]
+    return _count(network, x, layers, lambda _, outputs: outputs.numel())
+
+
+def _count(
+    network: nn.Module,
+    x: Tensor,
+    layers: Sequence[nn.Module],
+    measure: Callable[[Any, Tensor], int],
+) -> int:
+    """Add up what is measured of each call of the layers."""
     counts: list[int] = []
     hooks = [
         layer.register_forward_hook(
-            lambda layer, _, outputs: counts.append(layer.products(outputs))
+            lambda layer, _, outputs: counts.append(measure(layer, outputs))
         )
-        for layer in network.modules()
-        if hasattr(layer, "products")
+        for layer in layers
     ]
     try:
         with torch.no_grad():
