@@ -192,11 +192,11 @@ def test_expected_gradients_of_a_network_add_up_before_anything_is_shared(kind):
 
 
 def test_small_products_give_the_same_gradient(monkeypatch):
-    from smalldata.models.networks import estimator
+    from smalldata.models.networks import forward
 
     _, fitted, X = network("multiclass")
     whole = fitted.gradients(X)
-    monkeypatch.setattr(estimator, "CHUNK_CELLS", 7 * fitted.cells_)  # seven rows a product
+    monkeypatch.setattr(forward, "CHUNK_CELLS", 7 * fitted.cells_)  # seven rows a product
     np.testing.assert_allclose(fitted.gradients(X), whole, atol=1e-5 * np.abs(whole).max())
 
 

@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from smalldata.devices import one_torch_thread
 from smalldata.errors import SplitError
 from smalldata.learner import Array, FitJob
-from smalldata.memory import map_rows
+from smalldata.models.networks.forward import give_columns, mean_gradients, mean_outputs
 from smalldata.models.networks.plan import HELD_OUT_FOLDS, Inputs, Plan
 from smalldata.models.weighting import row_weights
 from smalldata.seeding import seed_for
@@ -26,20 +26,6 @@ if TYPE_CHECKING:
 
     from smalldata.models.networks.lessons import Learnt, Lesson
     from smalldata.models.networks.training import Loss
-
-CHUNK_ROWS = 2048
-"""Most rows given to a network at once, at prediction."""
-
-CHUNK_CELLS = 10_000_000
-"""Numbers that they fill on their way through it, in float32: more leave the cache, and beyond some
-ten MB each array is asked of the system anew.
-"""
-
-CARD_CHUNKS = 16
-"""So many times the rows on a graphics card, which has many more units to keep busy."""
-
-LARGEST = 1e15
-"""Columns are cut here before smooth clipping, so that their squares stay finite in float32."""
 
 
 class Architecture(Protocol):
@@ -267,7 +253,7 @@ def _lesson(
     with one_torch_thread():
         return Lesson(
             inputs=inputs,
-            x=_columns(X, inputs, clip=plan.clip, device=device),
+            x=give_columns(X, inputs, clip=plan.clip, device=device),
             targets=torch.as_tensor(targets, dtype=torch.float32, device=device),
             row_weights=torch.as_tensor(weights, dtype=torch.float32, device=device),
             loss=loss,
@@ -340,70 +326,18 @@ def fit_together(
             _keep(estimators[i], lessons[i], learnt)
 
 
-def _given(
-    estimator: NetworkClassifier | NetworkRegressor, X: "Array | torch.Tensor"
-) -> "torch.Tensor":
-    """Columns as the fitted network gets them."""
-    return _columns(X, estimator.inputs_, clip=estimator.plan.clip, device=estimator.device)
-
-
-def _columns(
-    X: "Array | torch.Tensor", inputs: Inputs, *, clip: float, device: str
-) -> "torch.Tensor":
-    """Columns as float32 on the device, in the network's order, smoothly clipped."""
-    import torch
-
-    x = torch.as_tensor(X, dtype=torch.float32, device=device).clamp(-LARGEST, LARGEST)
-    if inputs.order is not None:
-        x = x[:, torch.as_tensor(inputs.order, device=x.device)]
-    return x * torch.rsqrt(1.0 + (x / clip).square())
+def _mean_outputs(estimator: NetworkClassifier | NetworkRegressor, X: Array) -> Array:
+    return mean_outputs(estimator.network_, X, **_passage(estimator))
 
 
 def _mean_gradients(estimator: NetworkClassifier | NetworkRegressor, X: Array) -> Array:
-    """Gradient of the members' mean outputs by the columns before they are clipped.
-
-    Shape (n_samples, n_outputs, n_columns); float32 products.
-    """
-    import torch
-
-    def compute(start: int, stop: int) -> Array:
-        x = torch.tensor(
-            X[start:stop], dtype=torch.float32, device=estimator.device
-        ).requires_grad_()
-        outputs = estimator.network_(_given(estimator, x)).mean(dim=0)
-        n_outputs = outputs.shape[1]
-        slopes = [
-            torch.autograd.grad(outputs[:, output].sum(), x, retain_graph=output < n_outputs - 1)[0]
-            for output in range(n_outputs)
-        ]
-        found: Array = torch.stack(slopes, dim=1).cpu().numpy()
-        return found
-
-    with one_torch_thread(), torch.enable_grad():
-        chunks = map_rows(compute, n_rows=len(X), size=chunk_rows(estimator.cells_))
-    return np.concatenate(chunks).astype(np.float64)
+    return mean_gradients(estimator.network_, X, **_passage(estimator))
 
 
-def chunk_rows(n_cells: int) -> int:
-    """Return the rows given to a network at once, by the numbers that one fills.
-
-    Examples
-    --------
-    >>> chunk_rows(100), chunk_rows(100_000)
-    (2048, 100)
-    """
-    return max(1, min(CHUNK_ROWS, CHUNK_CELLS // max(n_cells, 1)))
-
-
-def _mean_outputs(estimator: NetworkClassifier | NetworkRegressor, X: Array) -> Array:
-    """Mean of the members' outputs, (n_samples, n_outputs): float32 products, float64 mean."""
-    import torch
-
-    def compute(start: int, stop: int) -> Array:
-        outputs = estimator.network_(_given(estimator, X[start:stop]))
-        found: Array = outputs.mean(dim=0, dtype=torch.float64).cpu().numpy()
-        return found
-
-    size = chunk_rows(estimator.cells_) * (1 if estimator.device == "cpu" else CARD_CHUNKS)
-    with one_torch_thread(), torch.inference_mode():
-        return np.concatenate(map_rows(compute, n_rows=len(X), size=size))
+def _passage(estimator: NetworkClassifier | NetworkRegressor) -> dict[str, Any]:
+    return {
+        "inputs": estimator.inputs_,
+        "clip": estimator.plan.clip,
+        "device": estimator.device,
+        "n_cells": estimator.cells_,
+    }
