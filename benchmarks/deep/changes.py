@@ -22,6 +22,10 @@ CHANGES: dict[str, dict[str, dict[str, Any]]] = {
         "label smoothing 0.1": {"label_smoothing": 0.1},
         "early stopping, patience 10": {"early_stopping": 10},
     },
-    "cnn1d": {"as given": {"order": "given"}, "by correlation": {"order": "correlation"}},
+    "cnn1d": {
+        "as given": {"order": "given"},
+        "by correlation": {"order": "correlation"},
+        "by correlation, none dropped": {"order": "correlation", "input_dropout": 0.0},
+    },
     "rnn": {"as given": {"order": "given"}, "by correlation": {"order": "correlation"}},
 }

@@ -28,8 +28,10 @@ from smalldata.task import TaskKind
 
 RIVAL = "RealMLP_TD"
 FASTER = 10.0
-QUIET_LOAD = 0.5
-"""Load average before a cell above which its seconds are marked."""
+QUIET_LOAD = 2.0
+"""Load average before a cell above which its seconds are marked: what the cell before leaves behind
+with its two processes is no other work.
+"""
 
 
 def write_tables(folder: Path) -> None:

@@ -101,6 +101,7 @@ def draw_heatmap(page: Figures, summary: dict[str, Any]) -> None:
                 "scale": {"domain": [-1, 0, 1], "range": SIGNED, "interpolate": "rgb"},
                 "legend": {
                     "title": f"Shapley value ({explanation['scale']})",
+                    "titleLimit": 300,
                     "values": [-1, 0, 1],
                     "labelExpr": "(datum.value == 0 ? '' : datum.value < 0 ? 'to ' : 'from ') + "
                     "format(datum.value * limits[k], '.2~g')",
