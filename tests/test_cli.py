@@ -95,6 +95,12 @@ def test_a_grid_makes_one_comparison(folder, capsys):
     assert len(content["tests"]) == 3
 
 
+def test_a_grid_takes_a_setting_that_all_of_its_models_have(folder, capsys):
+    grid = ["-m", "model=mlp,resnet", "model.learner.n_epochs=2"]  # xgboost, the default, has none
+    assert main([*grid, *SMALL, "explain=none", "dry_run=true"]) == 0
+    assert capsys.readouterr().out.count("n_epochs=2") == 2
+
+
 def test_a_changed_setting_gets_its_own_folder_and_label(folder, capsys):
     common = ["model=knn", *SMALL, "explain=none"]
     assert main(common) == 0
@@ -129,6 +135,12 @@ def test_a_dry_run_counts_no_more_trials_than_the_space_holds(capsys):
     words = ["explain=none", "dry_run=true", "tune=optuna", "tune.trials=1000000"]
     assert main(["model=pls", *SMALL, *words]) == 0  # two trials: the default, and the path
     assert int(re.search(r"about (\d+) s", capsys.readouterr().out)[1]) < 600
+
+
+def test_a_dry_run_of_a_tuned_cell_says_nothing_else(capsys):
+    words = ["explain=none", "dry_run=true", "tune=optuna", "tune.trials=2"]
+    assert main(["model=svm", *SMALL, *words]) == 0
+    assert "study" not in capsys.readouterr().err
 
 
 def test_the_primary_measure_can_be_chosen(folder):
@@ -236,6 +248,10 @@ def test_lists(capsys):
         (["outputs=" + "y" * 300, *SMALL], "File name too long"),
         (["model="], "model must name a file of conf/model"),
         (["modl=knn"], "there is no key 'modl' in this configuration; did you mean model?"),
+        (
+            ["-m", "model=svm,knn", "model.learner.C=1"],
+            "'model.learner.C' with model=knn; model=svm",
+        ),
         (["model=knn", "model.learner.neighbors=3"], "did you mean model.learner.n_neighbors"),
         (["model=knn", "model.learner.n_neighbors=many"], "must be an integer"),
         (["seed=abc"], "seed has a value of the wrong type"),

@@ -128,8 +128,9 @@ def run(arguments: Sequence[str]) -> int:
 def _run_job(composed: Any, *, notes_folder: str) -> float | tuple[float | None, ...] | None:
     """Run one composed config; return its primary score, or those of the objectives."""
     from smalldata.config import build_config
+    from smalldata.dryrun import describe_plan
     from smalldata.report import require_drawing
-    from smalldata.running import describe_plan, plan_cell, primary_score, run_cell
+    from smalldata.running import plan_cell, primary_score, run_cell
 
     reporter = _reporter()
     config = plan = None

@@ -69,6 +69,8 @@ def run_composed(
     from hydra.core.global_hydra import GlobalHydra
 
     quoted = [quote_override(override) for override in overrides]
+    if multirun:
+        quoted = sweep_with_groups(quoted)
     quoted += [f"hydra.run.dir={quote_text(str(scratch / 'run'))}"]
     quoted += [
         f"hydra.sweep.dir={quote_text(str(scratch / 'sweep'))}",
@@ -112,6 +114,31 @@ def quote_override(override: str) -> str:
             ) from None
         return attempt
     return override
+
+
+def sweep_with_groups(overrides: Sequence[str]) -> list[str]:
+    """Return the overrides with the keys of swept groups as sweeps over one value.
+
+    Before the jobs of a sweep Hydra composes what they share, which is without the groups that are
+    swept: a key that only the swept models have would be one of a model that nobody asked for.
+
+    Examples
+    --------
+    >>> sweep_with_groups(["model=mlp,rnn", "model.learner.n_epochs=15", "seed=1"])
+    ['model=mlp,rnn', 'model.learner.n_epochs=choice(15)', 'seed=1']
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    parsed = [OverridesParser.create().parse_override(override) for override in overrides]
+    swept = {found.key_or_group for found in parsed if found.is_sweep_override()}
+    made = []
+    for override, found in zip(overrides, parsed, strict=True):
+        group = re.split(r"[./]", found.key_or_group)[0]
+        key, _, value = override.partition("=")
+        plain = value and not (found.is_sweep_override() or found.is_delete())
+        inside = group in swept and found.key_or_group != group
+        made.append(f"{key}=choice({value})" if plain and inside else override)
+    return made
 
 
 def quote_text(value: str) -> str:
@@ -234,8 +261,9 @@ def _no_subgroup(key: str, group: str, chosen: Sequence[str]) -> str:
 
 def _other_owners(key: str, group: str, chosen: Sequence[str], owners: Sequence[str]) -> str:
     have = "has" if len(owners) == 1 else "have"
+    without = [name for name in chosen if name not in owners] or chosen
     return (
-        f"there is no key {key!r} with {group}={','.join(chosen)}; "
+        f"there is no key {key!r} with {group}={' or '.join(without)}; "
         f"{group}={' or '.join(owners)} {have} it."
     )
 

@@ -4,13 +4,11 @@ The whole line in the order in which it runs; everything below is pure or handed
 """
 
 import json
-import time
 from dataclasses import replace
 from functools import lru_cache, partial
 from operator import attrgetter
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 
 from smalldata.cellexplanation import explain_locked
@@ -26,13 +24,11 @@ from smalldata.evaluation import evaluate_folds
 from smalldata.explanationoptions import (
     ExplanationOptions,
     check_options,
-    folds_to_explain,
-    rows_to_explain,
 )
 from smalldata.fitting import describe_failure
 from smalldata.importances import weigh_parameters
 from smalldata.measures import check_measure, find_measure, measures_for
-from smalldata.memory import describe_sharing, share_card
+from smalldata.memory import describe_sharing
 from smalldata.models.files import file_fields
 from smalldata.panel import find_panel
 from smalldata.plans import Plan, Stored
@@ -172,60 +168,6 @@ def _selector(config: RunConfig, task: Task, reporter: Reporter) -> SignatureSel
             f"signature.sizes end at the {task.n_features} features of {task.dataset.name}: {sizes}"
         )
     return selector
-
-
-TRIALS_TO_TIME = 4
-"""Of a tuned cell's trials, so many are run to estimate what all of them cost."""
-
-
-def describe_plan(plan: Plan) -> str:
-    """Say what a cell would do and how long it would take, from one fold fitted in this process."""
-    config, n_folds = plan.config, len(plan.splits.folds)
-    line = f"{plan.title}: {plan.cell.path}: "
-    if plan.record.skipped:
-        return f"{line}skipped, {plan.record.skipped}"
-    n_found = sum(fold.status == "ok" for fold in plan.cell.read_folds())
-    if n_found == n_folds:
-        return f"{line}all {n_folds} folds are there, nothing to do"
-    n_trials = 0 if plan.tuner is None else plan.tuner.count_trials(config.learner)
-    n_tried = min(n_trials, TRIALS_TO_TIME)
-    start = time.perf_counter()
-    (result,) = evaluate_folds(  # on one thread, as in the run
-        plan.task,
-        config.learner,
-        plan.splits,
-        folds=plan.splits.folds[:1],
-        preprocessing=config.preprocessing,
-        train_size=config.train_size,
-        tuner=plan.tuner and plan.tuner.sample(n_tried),
-        selector=plan.selector,
-        seed=config.seed,
-        device=config.device,
-        n_jobs=1,
-    )
-    if result.status == "failed":
-        return f"{line}{n_folds} folds; the first one fails: {result.reason}"
-    seconds = time.perf_counter() - start
-    if plan.tuner is not None:
-        seconds += (n_trials / n_tried - 1) * result.seconds["tune"]
-    n_processes = share_card(
-        count_processes(config.n_jobs),
-        device=result.device,
-        n_jobs=config.n_jobs,
-        n_cells=plan.task.n_samples * plan.task.n_features,
-    )
-    rounds = -(-(n_folds - n_found) // n_processes)
-    n_numbers = plan.task.n_samples * plan.splits.n_repeats * (4 + 2 * len(plan.task.classes))
-    if config.explanation is not None:
-        rows = rows_to_explain(plan.task, plan.splits, config.explanation, seed=config.seed)
-        folds = folds_to_explain(plan.splits, config.explanation, rows=rows)
-        n_explained = sum(int(np.isin(fold.test, rows).sum()) for fold in folds)
-        n_numbers += n_explained * plan.task.n_features * max(1, len(plan.task.classes))
-    return (
-        f"{line}{n_folds} folds, {n_found} found, about {seconds * rounds:.0f} s of fitting "
-        f"({seconds:.1f} s a fold) and {n_numbers * 8 / 1e6 + 2:.0f} MB"
-        f"{', explanation not counted' if config.explanation is not None else ''}"
-    )
 
 
 def run_cell(plan: Plan, reporter: Reporter) -> tuple[RunRecord, str | None]:

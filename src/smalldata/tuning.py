@@ -91,7 +91,10 @@ class OptunaTuner:
 
     def count_trials(self, learner: Learner) -> int:
         """Return the trials of an outer fold: fewer than asked for where the space holds fewer."""
-        source = make_source(learner, self.space, self.path, self.options, maximise=True, seed=0)
+        with _quiet():
+            source = make_source(
+                learner, self.space, self.path, self.options, maximise=True, seed=0
+            )
         return min(self.options.trials, source.most)
 
     def sample(self, n_trials: int) -> "OptunaTuner":
