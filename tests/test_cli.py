@@ -124,11 +124,13 @@ def test_dry_run_writes_nothing(folder, capsys):
     assert list(folder.iterdir()) == []
 
 
-def test_cells_of_several_sizes_are_told_apart_while_they_run(capsys):
+def test_cells_of_several_sizes_are_told_apart_and_make_a_learning_curve(folder, capsys):
     assert main(["-m", "model=dummy", "cv.train_size=12,20", *SMALL, "explain=none"]) == 0
-    err = capsys.readouterr().err
+    said = capsys.readouterr()
     for size in (12, 20):
-        assert f"dummy, {size} samples on nutrimouse: 3/3 in " in err
+        assert f"dummy, {size} samples on nutrimouse: 3/3 in " in said.err
+    lines = next(folder.glob("outputs/nutrimouse/*/comparison.md")).read_text().splitlines()
+    assert "No network has a score here: add model=mlp to ask whether deep learning pays." in lines
 
 
 def test_a_dry_run_counts_no_more_trials_than_the_space_holds(capsys):

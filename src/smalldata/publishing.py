@@ -13,9 +13,17 @@ from smalldata.celltrials import CellTrials
 from smalldata.comparison import compare
 from smalldata.errors import RecordError
 from smalldata.evidence import NullImportances
+from smalldata.measures import find_measure
 from smalldata.progress import Reporter
 from smalldata.records import CellFolder, lock_comparison, read_records, write_text
-from smalldata.report import Page, draw_figures, index_page, report_html, report_page
+from smalldata.report import (
+    Page,
+    draw_figures,
+    index_page,
+    report_html,
+    report_page,
+    say_learning,
+)
 from smalldata.results import Comparison, Explanation, RunRecord
 from smalldata.selection import Panel
 from smalldata.storage import write_file
@@ -184,11 +192,19 @@ def write_table(
 ) -> None:
     """Write ``comparison.{csv,md,json}`` and ``predictions.csv``."""
     write_text(folder / "comparison.csv", to_frame(comparison).to_csv(index=False))
-    write_text(folder / "comparison.md", to_markdown(comparison))
+    write_text(folder / "comparison.md", to_markdown(comparison) + _curves_text(comparison))
     predictions = predictions_frame(records, sample_ids=task.dataset.sample_ids)
     write_text(folder / "predictions.csv", predictions.to_csv(index=False))
     text = json.dumps(to_plain(comparison), indent=1, allow_nan=False, ensure_ascii=False)
     write_text(folder / "comparison.json", text + "\n")
+
+
+def _curves_text(comparison: Comparison) -> str:
+    """Return what learning curves say, as a paragraph of a text file; "" without any."""
+    if comparison.learning is None:
+        return ""
+    measure = find_measure(comparison.measure, comparison.kind)
+    return "\n" + "\n".join(say_learning(comparison.learning, measure)) + "\n"
 
 
 def _explanations(

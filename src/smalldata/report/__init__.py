@@ -4,6 +4,7 @@ Last step in the line: records, comparison, explanation -> **what people read**.
 a file.
 """
 
+from smalldata.report.learning import say_learning
 from smalldata.report.render import Page, index_html, index_page, report_html, report_page
 from smalldata.report.screen import print_comparison
 from smalldata.report.static import check_formats, draw_figures, require_drawing
@@ -18,4 +19,5 @@ __all__ = [
     "report_html",
     "report_page",
     "require_drawing",
+    "say_learning",
 ]
