@@ -256,6 +256,7 @@ def test_lists(capsys):
         ),
         (["model=knn", "model.learner.neighbors=3"], "did you mean model.learner.n_neighbors"),
         (["model=knn", "model.learner.n_neighbors=many"], "must be an integer"),
+        (["report.figures=3"], "report.figures takes any of png, svg, pdf; got 3."),
         (["seed=abc"], "seed has a value of the wrong type"),
         (["seed=-1"], "seed must not be negative"),
         (["n_jobs=0"], "n_jobs must be at least 1"),

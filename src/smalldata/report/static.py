@@ -48,7 +48,8 @@ def check_formats(formats: Any) -> tuple[str, ...]:
     ConfigError
         If one is unknown.
     """
-    asked = [formats] if isinstance(formats, str) else list(formats or ())
+    several = formats is None or isinstance(formats, (list, tuple))
+    asked = list(formats or ()) if several else [formats]
     unknown = [name for name in asked if name not in FORMATS]
     if unknown:
         raise ConfigError(
