@@ -256,6 +256,8 @@ def test_lists(capsys):
         ),
         (["model=knn", "model.learner.neighbors=3"], "did you mean model.learner.n_neighbors"),
         (["model=knn", "model.learner.n_neighbors=many"], "must be an integer"),
+        (["report=none"], "set report.KEY=VALUE instead of report=none."),
+        (["signature=3"], "set signature.KEY=VALUE instead of signature=3."),
         (["report.figures=3"], "report.figures takes any of png, svg, pdf; got 3."),
         (["seed=abc"], "seed has a value of the wrong type"),
         (["seed=-1"], "seed must not be negative"),

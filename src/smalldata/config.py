@@ -4,6 +4,7 @@ Step in the line: **config** -> dataset. The keys and their types are in `schema
 cross-validation and preprocessing check their own values.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -298,6 +299,9 @@ def _sentence(error: Exception) -> str:
     if "not in" in str(error) and "Key" in str(error):
         return f"there is no key {str(full_key)!r} in this configuration; see --help."
     first = str(error).splitlines()[0]
+    if whole := re.search(r"is not a subclass of (\w+)Schema\. value: (.*)", first):
+        key = whole[1].lower()
+        return f"{key} has several settings; set {key}.KEY=VALUE instead of {key}={whole[2]}."
     if full_key == "device" and "'cuda:" in first:
         first += "; CUDA_VISIBLE_DEVICES in the environment says which card device=cuda takes"
     return f"{full_key} has a value of the wrong type: {first}."
