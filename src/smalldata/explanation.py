@@ -47,7 +47,7 @@ def explain_folds(
 ) -> Iterator[FoldExplanation]:
     """Yield the explanation of each asked fold as it finishes; parameters as in `explain`."""
     stored = {(fold.repeat, fold.fold): fold for fold in record.folds if fold.status == "ok"}
-    check_options(task, learner, splits, options, train_size=record.train_size)
+    check_options(task, learner, splits, options, train_size=record.train_size, seed=seed)
     rows = rows_to_explain(task, splits, options, seed=seed)
     chosen = [
         fold
