@@ -132,6 +132,15 @@ def test_a_permutation_that_empties_a_training_fold_is_drawn_again():
     assert 0 < sum(again) < 12  # some had to be drawn again, and not all
 
 
+def test_a_permutation_whose_first_repeat_holds_none_of_the_samples_is_drawn_again():
+    task = make_toy(["a"] * 12 + ["b"] * 12)
+    cut = partial(make_splits, cv="holdout", n_repeats=4)
+    options = ExplanationOptions(interactions=0, rows=1)
+    pipeline = Pipeline(learner=load_learner("linear"), cut=cut, options=options)
+    for _, values in null_importances(task, pipeline, numbers=range(6), n_jobs=1):
+        assert np.isfinite(values).all()
+
+
 def _first_draws(pipeline, n):
     from types import SimpleNamespace
 

@@ -241,10 +241,12 @@ def draw_permutation(task: Task, pipeline: Pipeline, *, number: int) -> tuple[Ta
 
 
 def _check(task: Task, splits: Splits, pipeline: Pipeline) -> None:
-    """Refuse folds that came out smaller than the settings need; whole groups vary in size."""
+    """Refuse folds that came out smaller than the settings need, or hold out none of the rows."""
     check_train_size(task, splits, pipeline.train_size)
     rows = rows_to_explain(task, splits, pipeline.options, seed=pipeline.seed)
     check_background(splits, pipeline.options, rows=rows, train_size=pipeline.train_size)
+    if not any(np.isin(fold.test, rows).any() for fold in _first_repeat(splits)):
+        raise ExplanationError("the first repeat must hold out some of the samples to explain.")
 
 
 def _first_repeat(splits: Splits) -> list[Fold]:
