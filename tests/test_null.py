@@ -132,7 +132,7 @@ def test_a_permutation_that_empties_a_training_fold_is_drawn_again():
     assert 0 < sum(again) < 12  # some had to be drawn again, and not all
 
 
-def test_a_permutation_whose_first_repeat_holds_none_of_the_samples_is_drawn_again():
+def test_a_permutation_is_explained_in_the_first_repeat_that_holds_out_a_sample_to_explain():
     task = make_toy(["a"] * 12 + ["b"] * 12)
     cut = partial(make_splits, cv="holdout", n_repeats=4)
     options = ExplanationOptions(interactions=0, rows=1)
