@@ -101,6 +101,12 @@ def test_a_grid_takes_a_setting_that_all_of_its_models_have(folder, capsys):
     assert capsys.readouterr().out.count("n_epochs=2") == 2
 
 
+def test_a_grid_takes_null_for_a_setting_of_what_it_sweeps(folder, capsys):
+    grid = ["-m", "cv=kfold,holdout", "cv.train_size=null", "model=dummy", "dataset=nutrimouse"]
+    assert main([*grid, "explain=none", "dry_run=true"]) == 0
+    assert capsys.readouterr().out.count("0 found") == 2
+
+
 def test_a_changed_setting_gets_its_own_folder_and_label(folder, capsys):
     common = ["model=knn", *SMALL, "explain=none"]
     assert main(common) == 0

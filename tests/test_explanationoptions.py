@@ -118,6 +118,23 @@ def test_what_the_task_does_not_have_is_refused(task, splits, asked, sentence):
         check_options(task, load_learner("linear"), splits, options)
 
 
+def test_the_background_is_checked_in_the_folds_that_the_seed_draws(task):
+    uneven = make_splits(task, "kfold", n_splits=4, n_repeats=1)
+    sizes = {len(uneven.train_rows(fold, None)) for fold in uneven.folds}
+    assert sizes == {22, 23}
+    options = ExplanationOptions(rows=1, background=23)
+    refused = []
+    for seed in range(20):
+        drawn = rows_to_explain(task, uneven, options, seed=seed)
+        (fold,) = folds_to_explain(uneven, options, rows=drawn)
+        try:
+            check_options(task, load_learner("linear"), uneven, options, seed=seed)
+        except ExplanationError:
+            refused.append(seed)
+        assert (seed in refused) == (len(uneven.train_rows(fold, None)) < 23)
+    assert 0 < len(refused) < 20
+
+
 def test_walks_that_would_take_days_are_refused_with_their_cost(splits):
     wide = make_toy(LABELS, n_features=60_000)
     wanted = ExplanationOptions(quick=False, repeats=None)

@@ -353,6 +353,9 @@ def test_a_note_says_that_no_rows_can_be_held_out():
         unasked.decision_function(X),
         alone.decision_function(X),  # all rows, all epochs
     )
+    values = build(TaskKind.REGRESSION, **(changes | {"n_classes": 0}))
+    (note,) = values.fit(X, signal, np.zeros(40)).notes_  # one group holds everything
+    assert "without losing all of them" in note
 
 
 # ---------------------------------------------------------------- divergence

@@ -132,6 +132,15 @@ def test_a_permutation_that_empties_a_training_fold_is_drawn_again():
     assert 0 < sum(again) < 12  # some had to be drawn again, and not all
 
 
+def test_a_permutation_is_explained_in_the_first_repeat_that_holds_out_a_sample_to_explain():
+    task = make_toy(["a"] * 12 + ["b"] * 12)
+    cut = partial(make_splits, cv="holdout", n_repeats=4)
+    options = ExplanationOptions(interactions=0, rows=1)
+    pipeline = Pipeline(learner=load_learner("linear"), cut=cut, options=options)
+    for _, values in null_importances(task, pipeline, numbers=range(6), n_jobs=1):
+        assert np.isfinite(values).all()
+
+
 def _first_draws(pipeline, n):
     from types import SimpleNamespace
 

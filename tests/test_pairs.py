@@ -146,6 +146,24 @@ def test_a_model_without_interactions_says_why(model, reason):
     assert not {ADDITIVE, SAMPLED} & set(found.notes)
 
 
+@pytest.mark.parametrize("model", ["linear", "xgboost"])
+def test_samples_that_the_first_repeat_does_not_hold_out(model):
+    task = _task("binary")
+    splits = make_splits(task, "holdout", n_repeats=4)
+    first, later = splits.folds[0], splits.folds[3]
+    (row, *_) = np.setdiff1d(later.test, np.concatenate([f.test for f in splits.folds[:3]]))
+    assert row not in first.test
+    learner = load_learner(model, **({"n_rounds": 5} if model == "xgboost" else {}))
+    record = evaluate(task, learner, splits, n_jobs=1)
+    options = ExplanationOptions(rows=(f"s{row}",), interactions=3)
+    found = explain(task, record, learner, splits, options=options, n_jobs=1)
+    assert set(found.row) == {row}
+    assert (ADDITIVE in found.notes) == (model == "linear")
+    assert (found.interactions is None) == (model == "linear")
+    if found.interactions is not None:
+        assert found.interactions.repeat.tolist() == [3]
+
+
 def test_folds_with_and_without_interactions_go_together():
     """A tuned svm may be linear in one fold and not in another."""
     task, record, learner, splits = _cell("binary", "svm")

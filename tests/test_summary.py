@@ -88,6 +88,13 @@ def test_parameters_of_the_mlp(kind, n_outputs):
     assert found.n_batch == 17  # 50 rows in three equal steps of at most 20
 
 
+def test_rows_that_are_held_out_are_in_no_step():
+    mlp = MLP(**_fields(early_stopping=2), n_layers=1, width=4, scale_rate=10.0, **PLAIN)
+    found = _outline(mlp)
+    assert found.n_batch == 20  # 40 of 50 rows in two steps
+    assert found.layers[0].output == (3, 20, 1)
+
+
 def test_own_shared_and_unused_parameters_are_counted_once():
     found = _outline(_Odd(**_fields()))
     lines = {layer.name: layer for layer in found.layers}

@@ -309,6 +309,21 @@ def test_groups_of_members_share_the_time_limit(monkeypatch):
     assert any("time_limit of 8 s: trained 5 of 20 epochs" in note for note in found.notes_)
 
 
+def test_a_time_limit_that_ends_what_has_lost_its_patience_is_not_told(monkeypatch):
+    job = make_job(TaskKind.BINARY, n=63)
+    values = {"early_stopping": 1, "n_epochs": 200, "batch_size": 25}
+    wanted = alone(load_learner("mlp", **QUICK | {"n_members": 4} | values), job)
+    n_run = len(wanted.curves_.train)
+    assert n_run < 100
+    clock = iter(range(1000))
+    monkeypatch.setattr(training.time, "monotonic", lambda: next(clock))
+    limit = 2.0 * (n_run + 2)  # two groups, each with time for all and two epochs more
+    found = alone(cramped(2 * 21 * 9, monkeypatch, **values, time_limit=limit), job)
+    assert [note[:10] for note in found.notes_] == [OUT_OF_MEMORY[:10]]
+    assert found.curves_.train.shape == wanted.curves_.train.shape
+    np.testing.assert_array_equal(found.curves_.best_epoch, wanted.curves_.best_epoch)
+
+
 def test_a_step_too_large_for_one_member_is_cut_into_parts(monkeypatch):
     job = make_job(TaskKind.BINARY)
     calm = {"input_dropout": 0.0, "dropout": 0.0}  # without noise the parts add up to the step

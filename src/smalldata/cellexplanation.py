@@ -7,6 +7,8 @@ report. Each part is on disk before the next begins, so that a kill costs the pa
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
+
 from smalldata.errors import ExplanationError
 from smalldata.evidence import FEWEST_PERMUTATIONS
 from smalldata.explanation import (
@@ -129,7 +131,7 @@ def _explain(
             seed=config.seed,
             n_jobs=n_jobs,
         )
-        total = sum(repeat == 0 for repeat, _ in _asked_folds(stored, options))
+        total = len(np.unique(explanation.fold[explanation.repeat == explanation.repeat.min()]))
         followed_pairs = reporter.follow(
             pairs, title=f"pairs of features in {plan.title}", total=total
         )

@@ -6,7 +6,7 @@ logs on stdout) end in a temporary folder. First step of the line: command line 
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -128,16 +128,21 @@ def sweep_with_groups(overrides: Sequence[str]) -> list[str]:
     ['model=mlp,rnn', 'model.learner.n_epochs=choice(15)', 'seed=1']
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
 
-    parsed = [OverridesParser.create().parse_override(override) for override in overrides]
+    parser = OverridesParser.create()
+    parsed = [parser.parse_override(override) for override in overrides]
     swept = {found.key_or_group for found in parsed if found.is_sweep_override()}
-    made = []
-    for override, found in zip(overrides, parsed, strict=True):
+    made = list(overrides)
+    for i, found in enumerate(parsed):
         group = re.split(r"[./]", found.key_or_group)[0]
-        key, _, value = override.partition("=")
-        plain = value and not (found.is_sweep_override() or found.is_delete())
         inside = group in swept and found.key_or_group != group
-        made.append(f"{key}=choice({value})" if plain and inside else override)
+        if not inside or found.is_sweep_override() or found.is_delete():
+            continue
+        key, _, value = made[i].partition("=")
+        with suppress(HydraException):  # null, which no choice takes, stays as it is
+            parser.parse_override(f"{key}=choice({value})")
+            made[i] = f"{key}=choice({value})"
     return made
 
 

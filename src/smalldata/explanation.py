@@ -47,7 +47,7 @@ def explain_folds(
 ) -> Iterator[FoldExplanation]:
     """Yield the explanation of each asked fold as it finishes; parameters as in `explain`."""
     stored = {(fold.repeat, fold.fold): fold for fold in record.folds if fold.status == "ok"}
-    check_options(task, learner, splits, options, train_size=record.train_size)
+    check_options(task, learner, splits, options, train_size=record.train_size, seed=seed)
     rows = rows_to_explain(task, splits, options, seed=seed)
     chosen = [
         fold
@@ -178,18 +178,18 @@ def pair_folds(
     seed: int = 0,
     n_jobs: int | None = None,
 ) -> Iterator[FoldPairs]:
-    """Yield the interactions of each explained fold of the first repeat as it finishes.
+    """Yield the interactions of each fold of the first repeat that is explained, as it finishes.
 
     Parameters as in `explain`; ``explanation`` says which features lead.
     """
-    first = explanation.repeat == 0
+    first = int(explanation.repeat.min())
     yield from stream_refits(
         pair_fold,
         task,
         record,
         learner,
         splits,
-        [(0, int(fold)) for fold in np.unique(explanation.fold[first])],
+        [(first, int(fold)) for fold in np.unique(explanation.fold[explanation.repeat == first])],
         preprocessing=preprocessing,
         n_jobs=n_jobs,
         background=options.background,
@@ -248,7 +248,7 @@ def join_folds(
 def _join_notes(parts: Sequence[FoldExplanation], *, pairs: bool) -> tuple[str, ...]:
     looks = describe_looks([part.look for part in parts if part.look is not None])
     notes = [looks, *(part.note for part in parts)]
-    refusals = {part.no_pairs for part in parts if part.repeat == 0}
+    refusals = {part.no_pairs for part in parts if part.repeat == parts[0].repeat}
     if pairs and "" not in refusals:  # a tuned svm may be linear in one fold and not in another
         notes += sorted(refusals)
     return tuple(dict.fromkeys(note for note in notes if note))

@@ -131,6 +131,7 @@ def check_options(
     *,
     train_size: int | None = None,
     n_features: int | None = None,
+    seed: int = 0,
 ) -> None:
     """Refuse an explanation that this task and these folds cannot carry, before any fit.
 
@@ -138,6 +139,8 @@ def check_options(
     ----------
     n_features : int, optional
         Most features that the model gets, where some are selected.
+    seed : int
+        The run's, which draws the samples: folds differ by a row or more in what they train on.
 
     Raises
     ------
@@ -149,7 +152,7 @@ def check_options(
     if isinstance(options.interactions, tuple):
         known = [str(name) for name in task.dataset.feature_names]
         _positions(options.interactions, known, key="interactions", noun="feature")
-    rows = rows_to_explain(task, splits, options)
+    rows = rows_to_explain(task, splits, options, seed=seed)
     check_background(splits, options, rows=rows, train_size=train_size)
     if learner.traits.sampled and options.quick is False:
         folds = folds_to_explain(splits, options, rows=rows)

@@ -25,7 +25,7 @@ from smalldata.memory import share_card
 from smalldata.openfold import rebuild_fold
 from smalldata.preprocess import Preprocessing
 from smalldata.resampling import check_train_size
-from smalldata.results import Array, Fold, Splits
+from smalldata.results import Array, Fold, Rows, Splits
 from smalldata.seeding import seed_for
 from smalldata.task import Task
 from smalldata.workers import Killed, count_processes, stream_jobs
@@ -111,7 +111,7 @@ def null_importances(
     """
     device = resolve_device(pipeline.device)[0] if pipeline.learner.traits.uses_gpu else "cpu"
     run = partial(_measure_named, task, replace(pipeline, device=device))
-    n_folds = len(_first_repeat(pipeline.cut(task)))
+    n_folds = sum(fold.repeat == 0 for fold in pipeline.cut(task).folds)
     jobs = [(number, position) for number in numbers for position in range(n_folds)]
     found: dict[int, dict[int, FoldImportance]] = {}
     n_processes = share_card(
@@ -247,14 +247,17 @@ def _check(task: Task, splits: Splits, pipeline: Pipeline) -> None:
     check_background(splits, pipeline.options, rows=rows, train_size=pipeline.train_size)
 
 
-def _first_repeat(splits: Splits) -> list[Fold]:
-    return [fold for fold in splits.folds if fold.repeat == 0]
+def _first_repeat(splits: Splits, rows: Rows) -> list[Fold]:
+    """Return the folds of the first repeat that holds some of the rows out."""
+    first = min(fold.repeat for fold in splits.folds if np.isin(fold.test, rows).any())
+    return [fold for fold in splits.folds if fold.repeat == first]
 
 
 def _measure_named(task: Task, pipeline: Pipeline, name: tuple[int, int]) -> FoldImportance:
     number, position = name
     permuted, splits = draw_permutation(task, pipeline, number=number)
+    rows = rows_to_explain(permuted, splits, pipeline.options, seed=pipeline.seed)
     try:
-        return measure_importance(permuted, pipeline, splits, _first_repeat(splits)[position])
+        return measure_importance(permuted, pipeline, splits, _first_repeat(splits, rows)[position])
     except ExplanationError as error:
         raise ExplanationError(f"permutation {number} of the labels: {error}") from None

@@ -324,8 +324,8 @@ class Explanation:
 
     @property
     def first_importances(self) -> Array:
-        """Mean |value| over the rows of the first repeat and over the outputs: (n_features,)."""
-        values = np.abs(self.values[self.repeat == 0])
+        """Mean |value| over rows of the first explained repeat and outputs: (n_features,)."""
+        values = np.abs(self.values[self.repeat == self.repeat.min()])
         return np.asarray(values.mean(axis=2, dtype=np.float64).mean(axis=0))
 
 

@@ -128,6 +128,7 @@ def check_explanation(
         options,
         train_size=config.train_size,
         n_features=n_kept,
+        seed=config.seed,
     )
 
 

@@ -226,10 +226,11 @@ def _held_out_rows(
             part_seed = seed_for(seed, "held-out", len(held_out))
             folds = make_folds(y, n_folds, stratify=stratify, groups=groups, seed=part_seed)
             held_out += [rows for _, rows in folds]
-    except SplitError:  # a class of one row, or whole groups that hold a class
+    except SplitError:  # a class of one row, or whole groups that hold a class; else a single group
+        lost = "a class" if stratify else "all of them"
         return None, (
-            "no early stopping: no rows can be held out of this training fold without losing a "
-            f"class; all {plan.n_epochs} epochs were run on all rows",
+            "no early stopping: no rows can be held out of this training fold without losing "
+            f"{lost}; all {plan.n_epochs} epochs were run on all rows",
         )
     return held_out[: plan.n_members], ()
 

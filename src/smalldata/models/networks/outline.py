@@ -143,8 +143,7 @@ def outline_network(
     network, plan = estimator.network_, estimator.plan
     parameters = list(network.parameters())
     n_all = sum(parameter.numel() for parameter in parameters)
-    n_steps = -(-len(X) // plan.batch_size)
-    n_batch = -(-len(X) // n_steps)
+    _, n_batch = estimator.prepare(X, y, groups).steps(plan)
     x = torch.zeros(plan.n_members, n_batch, X.shape[1])
     layers = _layers(network, x)
     n_outputs = layers[0].output[-1]

@@ -38,7 +38,7 @@ class Curves:
     best_epoch : ndarray of shape (n_members,)
         Zero-based epoch whose weights were kept.
     timed_out : bool
-        Whether the time limit ended the training.
+        Whether the time limit ended the training of a member that had patience left.
     """
 
     train: NDArray[np.float64]
@@ -110,7 +110,7 @@ def train(
     train_curve: list[NDArray[np.float64]] = []
     held_out_curve: list[NDArray[np.float64]] = []
     ends = time.monotonic() + plan.time_limit if plan.time_limit else math.inf
-    timed_out = False
+    timed_out, waiting = False, True
     try:
         for epoch in range(plan.n_epochs):
             network.train()
@@ -140,10 +140,11 @@ def train(
                     held_out_loss = held_out.mean_loss(network, x, targets, row_weights, loss)
                 held_out_curve.append(held_out_loss.double().cpu().numpy())
                 _check_finite(held_out_curve[-1], epoch)
-                if not best.keep(epoch, held_out_loss) and stops:
+                waiting = best.keep(epoch, held_out_loss)
+                if not waiting and stops:
                     break
-            timed_out = time.monotonic() > ends and epoch + 1 < plan.n_epochs
-            if timed_out:
+            if time.monotonic() > ends:
+                timed_out = waiting and epoch + 1 < plan.n_epochs
                 break
     finally:
         set_noise(network, ())
