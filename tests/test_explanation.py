@@ -290,13 +290,18 @@ def test_the_distance_of_a_look_is_told_beyond_what_sampling_explains():
     def told(off, noise):
         shown = walked * (1 + off) + noise * rng.normal(size=4000)
         look = forms.Look(
-            n_rows=2, lacking=0.02, shown=shown, walked=walked, variance=np.full(4000, noise**2)
+            n_rows=2,
+            lacking=np.array([0.06, 0.08]),
+            moved=np.array([3.0, 4.0]),
+            shown=shown,
+            walked=walked,
+            variance=np.full(4000, noise**2),
         )
         return forms.describe_looks([look, look])
 
     assert "On 4 rows the leading features differ from sampled walks by 20% of" in told(0.2, 0.1)
     assert "cannot be told from sampled walks, whose error is 10% of their size" in told(0.0, 0.1)
-    assert "up to 2.0% of f(x) - mean f(z) was lacking" in told(0.0, 0.1)
+    assert "; 2.0% of f(x) - mean f(z) was lacking" in told(0.0, 0.1)
     assert forms.describe_looks([]) == ""
 
 

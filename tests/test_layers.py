@@ -265,6 +265,30 @@ def test_without_mixtures_nothing_is_drawn():
         assert torch.equal(generator.get_state(), state)
 
 
+# ---------------------------------------------------------------- how they begin
+
+
+@pytest.mark.parametrize(("n_in", "scale_rate"), [(40, None), (400, None), (400, 5.0), (40, 5.0)])
+def test_a_layer_begins_as_its_init_says_whatever_its_factors_hold(n_in, scale_rate):
+    n_out = 300
+
+    def begin(init):
+        layer = MemberLinear(
+            n_in, n_out, generators=make_generators(), init=init, gain=1.5, scale_rate=scale_rate
+        )
+        with torch.no_grad():
+            bias = layer(torch.zeros(1, n_in))
+            return layer(torch.eye(n_in)) - bias, bias
+
+    weight, bias = begin("xavier")
+    assert weight.std().item() == pytest.approx(math.sqrt(2 / (n_in + n_out)), rel=0.02)
+    assert not bias.any()
+    weight, bias = begin("kaiming")
+    assert weight.std().item() == pytest.approx(1.5 / math.sqrt(n_in), rel=0.02)
+    for drawn in begin("default"):
+        assert drawn.abs().max().item() == pytest.approx(1 / math.sqrt(n_in), rel=0.02)
+
+
 # ---------------------------------------------------------------- what a row costs
 
 

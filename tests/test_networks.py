@@ -450,6 +450,37 @@ def test_neither_recipe_nor_device_imports_torch():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_a_fit_imports_nothing_large_once_the_recipe_is_loaded():
+    code = (
+        "import sys; import numpy as np\n"
+        "from smalldata.models import load_learner\n"
+        "from smalldata.task import TaskInfo, TaskKind\n"
+        "info = TaskInfo(kind=TaskKind.BINARY, n_samples=9, n_features=2, n_classes=2)\n"
+        "learner = load_learner('mlp', n_epochs=1); learner.load(); before = set(sys.modules)\n"
+        "estimator = learner.build(info, seed=0, device='cpu')\n"
+        "estimator.fit(np.ones((9, 2)), np.arange(9) % 2)\n"
+        "print(sorted(m for m in set(sys.modules) - before if not m.startswith('smalldata')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "said"),
+    [
+        (TaskKind.BINARY, {"loss": "huber"}, "loss=huber is of values"),
+        (TaskKind.BINARY, {"label_smoothing": 0.1, "class_weight": "balanced"}, ""),
+        (TaskKind.REGRESSION, {"loss": "huber"}, ""),
+        (TaskKind.REGRESSION, {"label_smoothing": 0.1}, "are of classes"),
+        (TaskKind.REGRESSION, {"class_weight": "balanced"}, "are of classes"),
+    ],
+)
+def test_a_setting_that_means_nothing_on_a_task_is_refused(kind, settings, said):
+    info = TaskInfo(kind=kind, n_samples=9, n_features=9, n_classes=0 if said else 2)
+    refusal = load_learner("mlp", **settings).refusal(info)
+    assert said in refusal if said else refusal == ""
+
+
 # ---------------------------------------------------------------- how it is trained
 
 FILES = [

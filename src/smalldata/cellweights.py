@@ -25,6 +25,10 @@ def save_weights(stored: Stored, reporter: Reporter) -> None:
         If a rebuilt model does not give the stored predictions.
     """
     plan, cell = stored.plan, stored.cell
+    estimator = plan.config.learner.build(plan.task.info, seed=0, device="cpu")
+    if not hasattr(estimator, "learned"):
+        reporter.say(f"{plan.title}: only networks have weights to keep")
+        return
     missing = []
     for fold in stored.record.folds:
         found, sentence = cell.resume_weights(fold.name)
@@ -47,9 +51,6 @@ def save_weights(stored: Stored, reporter: Reporter) -> None:
         parts, title=f"weights of {plan.title}", total=total, done=total - len(missing)
     )
     for name, weights in followed:
-        if weights is None:
-            reporter.say(f"{plan.title}: only networks have weights to keep")
-            return
         cell.write_weights(name, weights)
 
 
@@ -62,8 +63,8 @@ def fold_weights(
     stored: FoldResult,
     preprocessing: Preprocessing,
     train_size: int | None,
-) -> tuple[str, dict[str, Any] | None]:
-    """Return the name of a fold and what its model learned; None where a model does not tell."""
+) -> tuple[str, dict[str, Any]]:
+    """Return the name of a fold and what its model learned."""
     pipeline = refit_fold(
         task,
         learner,
@@ -73,5 +74,4 @@ def fold_weights(
         preprocessing=preprocessing,
         train_size=train_size,
     )
-    tell = getattr(pipeline["estimator"], "learned", None)
-    return fold.name, None if tell is None else tell()
+    return fold.name, pipeline["estimator"].learned()

@@ -29,11 +29,11 @@ def describe_plan(plan: Plan) -> str:
         return f"{line}skipped, {plan.record.skipped}"
     n_found = sum(fold.status == "ok" for fold in plan.cell.read_folds())
     if n_found == n_folds:
-        return f"{line}all {n_folds} folds are there, nothing to do"
+        return f"{line}all {n_folds} folds are there, nothing to fit"
     n_trials = 0 if plan.tuner is None else plan.tuner.count_trials(config.learner)
     n_tried = min(n_trials, TRIALS_TO_TIME)
     result, seconds = _time_fold(plan, n_trials=n_tried)
-    if seconds < LOADING_SECONDS:  # what was loaded for it, every process loads once
+    if result.status == "ok" and seconds < LOADING_SECONDS:
         result, seconds = _time_fold(plan, n_trials=n_tried)
     if result.status == "failed":
         return f"{line}{n_folds} folds; the first one fails: {result.reason}"

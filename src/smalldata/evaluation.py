@@ -239,6 +239,7 @@ def evaluate_fold(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
+            getattr(learner, "load", lambda: None)()  # once in a process: no part of a fit
             if tuner is not None:
                 with _timed(seconds, "tune"):
                     rows = splits.train_rows(fold, train_size)

@@ -185,7 +185,8 @@ class Learner(Protocol):
     ``fit_many(jobs, *, device)``, which does several `FitJob` as one program and returns their
     fitted estimators, each equal to that of ``build`` and ``fit`` to rounding. A method
     ``refusal(info)`` may say why a task is skipped beyond the traits (a file that is not there);
-    "": it is not.
+    "": it is not. A method ``load()`` may import what a fit needs, so that the seconds of a fit do
+    not hold it.
     """
 
     traits: ClassVar[Traits]

@@ -127,6 +127,8 @@ def legend(comparison: Comparison) -> list[str]:
         else "On one held-out part."
     )
     lines = [f"{what} = : tied with the best (the interval of the difference contains 0)."]
+    if len({row.train_size for row in comparison.rows}) > 1:
+        lines.append("Ranks and ties hold within one number of training samples.")
     best = comparison.best_corrected
     if best and best.get("mean") is not None:
         lines.append(

@@ -103,11 +103,12 @@ def _say_choice(summary: dict[str, Any], n_ranked: int) -> list[str]:
         f"expect {format_number(corrected['mean'])} "
         f"({format_interval(corrected.get('ci_low'), corrected.get('ci_high'))})."
     )
-    change = corrected["mean"] - corrected.get("uncorrected", corrected["mean"])
+    best = corrected.get("uncorrected", corrected["mean"])
+    change = corrected["mean"] - best
     worse = change < 0 if summary["measure"]["better"] == "higher" else change > 0
-    if worse:
+    if worse and format_number(best) != format_number(corrected["mean"]):
         return [f"P{picked} flatters it; corrected for that, {expected}"]
-    return [f"Corrected for p{picked}, {expected}"]
+    return [f"P{picked} flatters by nothing that these folds show; corrected for it, {expected}"]
 
 
 def _say_baselines(summary: dict[str, Any], ranked: Sequence[dict[str, Any]]) -> list[str]:

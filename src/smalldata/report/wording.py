@@ -197,7 +197,7 @@ def say_against_dummy(primary: dict[str, Any], against: dict[str, Any] | None) -
 def _say_rank(against: dict[str, Any]) -> list[str]:
     if against["rank"] is None or against["n_ranked"] < 2:
         return []
-    place = f"Rank {against['rank']} of {against['n_ranked']} in its table"
+    place = f"Rank {against['rank']} of {against['n_ranked']} when this page was written"
     if against["rank"] == 1:
         others = against["n_tied"] - 1
         tied = f", tied with {count(others, 'other')}" if others > 0 else ", ahead of all others"

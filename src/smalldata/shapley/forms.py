@@ -75,8 +75,8 @@ class Look:
     ----------
     n_rows : int
         Rows walked.
-    lacking : float
-        What the gradients lacked to f(x) - mean f(z) before it was shared, as a share of that.
+    lacking, moved : ndarray of shape (n_explained * n_outputs,)
+        What the gradients lacked to f(x) - mean f(z) before it was shared, and that difference.
     shown, walked : ndarray of shape (n_rows * n_checked_features * n_outputs,)
         Values of the leading features by either way.
     variance : ndarray like shown
@@ -84,7 +84,8 @@ class Look:
     """
 
     n_rows: int
-    lacking: float
+    lacking: Array
+    moved: Array
     shown: Array
     walked: Array
     variance: Array
@@ -126,8 +127,6 @@ def explain_form(
     values, base_values, errors, lacking = shapley.expected_gradients(
         form.function, form.gradient, X, Z, players=labels, seed=seed
     )
-    moved = values.sum(axis=1)
-    whole = float(np.sqrt(np.mean(np.square(moved))))
     leading = np.argsort(-np.abs(values).mean(axis=(0, 2)), kind="stable")[:N_CHECKED_FEATURES]
     checked = np.unique(np.linspace(0, len(X) - 1, N_CHECKED_ROWS).astype(np.int64))
     walked, walk_errors = chosen_player_values(
@@ -136,7 +135,8 @@ def explain_form(
     here = np.ix_(checked, leading)
     look = Look(
         n_rows=len(checked),
-        lacking=float(np.sqrt(np.mean(np.square(lacking)))) / whole if whole > 0 else 0.0,
+        lacking=lacking.ravel(),
+        moved=values.sum(axis=1).ravel(),
         shown=values[here].ravel(),
         walked=walked.ravel(),
         variance=(np.square(walk_errors) + np.square(errors[here])).ravel(),
@@ -373,9 +373,9 @@ def describe_looks(looks: Sequence[Look]) -> str:
     """Say of expected gradients what they are, and how far from sampled walks; "" without any."""
     if not looks:
         return ""
-    shown, walked, variance = (
+    shown, walked, variance, lacked, moved = (
         np.concatenate([getattr(look, name) for look in looks])
-        for name in ("shown", "walked", "variance")
+        for name in ("shown", "walked", "variance", "lacking", "moved")
     )
     apart = np.square(shown - walked).mean() - variance.mean()
     size = np.square(walked).mean()
@@ -386,13 +386,14 @@ def describe_looks(looks: Sequence[Look]) -> str:
         if apart > variance.mean() / np.sqrt(len(shown))
         else f"cannot be told from sampled walks, whose error is {noise:.0%} of their size"
     )
-    lacking = max(look.lacking for look in looks)
+    whole = float(np.square(moved).mean())
+    lacking = float(np.sqrt(np.square(lacked).mean() / whole)) if whole > 0 else 0.0
     n_rows = sum(look.n_rows for look in looks)
     return (
         f"{QUICK_LOOK}: not the Shapley values that other models are explained by. On {n_rows} "
-        f"rows the leading features {distance} (root mean square); up to {lacking:.1%} of f(x) - "
-        "mean f(z) was lacking and is shared among the features by their "
-        "squared standard errors. explain.quick=false walks instead"
+        f"rows the leading features {distance}; {lacking:.1%} of f(x) - mean f(z) was lacking and "
+        "is shared among the features by their squared standard errors (both root mean square). "
+        "explain.quick=false walks instead"
     )
 
 

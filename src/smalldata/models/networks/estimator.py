@@ -191,7 +191,7 @@ def _weights(estimator: NetworkClassifier | NetworkRegressor) -> dict[str, NDArr
     return {name: array for name, array in (found | network).items() if array is not None}
 
 
-def _restore(estimator: Any, weights: Mapping[str, NDArray[Any]], *, n_outputs: int) -> Any:
+def _restore(estimator: Any, weights: Mapping[str, NDArray[Any]], *, n_outputs: int) -> None:
     import torch
 
     inputs = Inputs(

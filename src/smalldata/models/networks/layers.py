@@ -19,19 +19,27 @@ FEW_COLUMNS = 100
 
 
 def draw_weights(
-    shape: tuple[int, ...], *, n_in: int, init: Init, gain: float, generator: torch.Generator
+    shape: tuple[int, ...],
+    *,
+    n_in: int,
+    init: Init,
+    gain: float,
+    generator: torch.Generator,
+    n_held: int | None = None,
 ) -> Tensor:
     """Draw the weights of one member's layer; the last axis of the shape counts its outputs.
 
-    See `MemberLinear` for what the names mean.
+    See `MemberLinear` for what the names mean. Weights that factors make smaller again by
+    sqrt(n_held / n_in) are drawn larger by as much.
     """
+    n_held = n_held or n_in
     if init == "default":
-        bound = 1.0 / math.sqrt(n_in)
+        bound = 1.0 / math.sqrt(n_held)
         return torch.empty(shape).uniform_(-bound, bound, generator=generator)
     drawn = torch.randn(shape, generator=generator)
     if init == "xavier":
-        return drawn * math.sqrt(2.0 / (n_in + shape[-1]))
-    return drawn * (gain / math.sqrt(n_in))
+        return drawn * math.sqrt(2.0 / (n_in + shape[-1]) * (n_in / n_held))
+    return drawn * (gain / math.sqrt(n_held))
 
 
 class MemberLinear(nn.Module):
@@ -67,17 +75,25 @@ class MemberLinear(nn.Module):
         scale_rate: float | None = None,
     ) -> None:
         super().__init__()
-        n_held = max(n_in, 1) if scale_rate is None else min(max(n_in, 1), FEW_COLUMNS)
+        fan_in = max(n_in, 1)
+        n_held = fan_in if scale_rate is None else min(fan_in, FEW_COLUMNS)
         drawn = [
-            draw_weights((n_in, n_out), n_in=n_held, init=init, gain=gain, generator=generator)
+            draw_weights(
+                (n_in, n_out),
+                n_in=fan_in,
+                init=init,
+                gain=gain,
+                generator=generator,
+                n_held=n_held,
+            )
             for generator in generators
         ]
         self.weight = nn.Parameter(torch.stack(drawn))
         self.bias = nn.Parameter(torch.zeros(len(drawn), 1, n_out))
         if init == "default":
             for bias, generator in zip(self.bias.detach(), generators, strict=True):
-                bias.uniform_(-1.0, 1.0, generator=generator).mul_(1.0 / math.sqrt(n_held))
-        self.rate = None if scale_rate is None else scale_rate * math.sqrt(n_held / max(n_in, 1))
+                bias.uniform_(-1.0, 1.0, generator=generator).mul_(1.0 / math.sqrt(fan_in))
+        self.rate = None if scale_rate is None else scale_rate * math.sqrt(n_held / fan_in)
         if scale_rate is not None:
             self.scale = nn.Parameter(torch.full((len(drawn), 1, n_in), 1.0 / scale_rate))
 

@@ -196,6 +196,23 @@ class Network:
             n_classes=info.n_classes, architecture=self, plan=plan, seed=seed, device=device
         )
 
+    def load(self) -> None:
+        """Import torch, what trains with it, and what an optimizer imports with its first step."""
+        from torch import optim, zeros
+
+        from smalldata.models.networks import estimator, lessons  # noqa: F401
+
+        optim.SGD([zeros(1, requires_grad=True)]).step()
+
+    def refusal(self, info: TaskInfo) -> str:
+        """Say which setting means nothing on such a task: its row would pass for another model."""
+        if info.kind is TaskKind.REGRESSION:
+            if self.label_smoothing > 0 or self.class_weight != "none":
+                return "label_smoothing and class_weight are of classes; the target is a value"
+        elif self.loss == "huber":
+            return "loss=huber is of values; the target is a class"
+        return ""
+
     def fit_many(self, jobs: Sequence[FitJob], *, device: str) -> list[Any]:
         """Fit several training sets of one outer fold, those of one shape as one network."""
         from smalldata.models.networks.estimator import fit_together
