@@ -170,6 +170,8 @@ def make_splits(
     >>> splits = make_splits(make_task(dataset), "kfold", n_splits=4)
     >>> splits.n_folds, len(splits.folds[0].test), splits.is_default
     (4, 5, False)
+    >>> make_splits(make_task(dataset), "rep5x5", n_splits=4, n_repeats=2).name
+    'rep4x2'
     """
     defaults = read_entry("cv", cv)
     name = ("rep5x5" if task.groups is None else "groups") if cv == "auto" else cv
@@ -192,6 +194,8 @@ def make_splits(
             raise ConfigError(f"cv={name} {takes}; got {key}={value}.")
         values[key] = _checked(key, value)
     _check_classes(task, name)
+    if name == "rep5x5":  # what it is called says how many
+        name = f"rep{values['n_splits']}x{values['n_repeats']}"
     resampling: Resampling = strategy(**values)
     repeats = resampling.cut(task, seed)
     if name == "fixed":

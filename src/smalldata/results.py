@@ -83,7 +83,7 @@ class Splits:
 
     @property
     def folder(self) -> str:
-        """Folder name below the dataset's: the conf's name, off its defaults with a hash."""
+        """Folder name below the dataset's: what the folds are called, off defaults with a hash."""
         return self.name if self.is_default else f"{self.name}-{self.key[:6]}"
 
     def train_rows(self, fold: Fold, train_size: int | None = None) -> Rows:
