@@ -68,7 +68,7 @@ def test_off_the_defaults_the_folder_has_a_hash():
     assert make_splits(BINARY, "kfold", n_splits=10, n_repeats=1).folder == "kfold"
     assert make_splits(BINARY, "kfold", n_splits=5).folder.startswith("kfold-")
     assert make_splits(BINARY, "auto", n_splits=5, n_repeats=5).folder == "rep5x5"
-    assert make_splits(BINARY, "auto", n_splits=3).folder.startswith("rep5x5-")
+    assert make_splits(BINARY, "auto", n_splits=3).folder.startswith("rep3x5-")
 
 
 def test_the_content_of_the_table_does_not_move_the_folds():
