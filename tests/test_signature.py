@@ -468,7 +468,7 @@ def test_walks_over_the_features_of_a_panel_alone_are_paid_for():
     splits = make_splits(wide, "kfold", n_splits=2)
     asked = ExplanationOptions(quick=False)
     config = SimpleNamespace(
-        learner=load_learner("mlp"), train_size=None, preprocessing=PLAIN, signature=None
+        learner=load_learner("mlp"), train_size=None, preprocessing=PLAIN, signature=None, seed=0
     )
     with pytest.raises(ExplanationError, match="100,000 features take"):
         running.check_explanation(config, wide, splits, asked)
