@@ -21,10 +21,7 @@ from smalldata.datasets import build_dataset
 from smalldata.devices import resolve_device
 from smalldata.errors import ConfigError, RecordError, SmalldataError
 from smalldata.evaluation import evaluate_folds
-from smalldata.explanationoptions import (
-    ExplanationOptions,
-    check_options,
-)
+from smalldata.explanationoptions import ExplanationOptions, check_options
 from smalldata.fitting import describe_failure
 from smalldata.importances import weigh_parameters
 from smalldata.measures import check_measure, find_measure, measures_for

@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from smalldata.devices import one_torch_thread
 from smalldata.errors import SplitError
 from smalldata.learner import Array, FitJob
-from smalldata.models.networks.forward import give_columns, mean_gradients, mean_outputs
+from smalldata.models.networks.forward import Passage, give_columns
 from smalldata.models.networks.plan import HELD_OUT_FOLDS, Inputs, Plan
 from smalldata.models.weighting import row_weights
 from smalldata.seeding import seed_for
@@ -87,12 +87,12 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def margins(self, X: Array) -> Array:
         """Log-odds (n_samples, n_outputs): one of two classes, else one a class, centred."""
-        logits = _mean_outputs(self, X)
+        logits = _passage(self).mean_outputs(X)
         return logits if self.n_classes == 2 else logits - logits.mean(axis=1, keepdims=True)
 
     def gradients(self, X: Array) -> Array:
         """Return the derivative of ``margins``: (n_samples, n_outputs, n_columns)."""
-        slopes = _mean_gradients(self, X)
+        slopes = _passage(self).mean_gradients(X)
         return slopes if self.n_classes == 2 else slopes - slopes.mean(axis=1, keepdims=True)
 
     def decision_function(self, X: Array) -> Array:
@@ -161,11 +161,11 @@ class NetworkRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def margins(self, X: Array) -> Array:
         """Return values of shape (n_samples, 1) in the units of the target."""
-        return self.centre_ + self.spread_ * _mean_outputs(self, X)
+        return self.centre_ + self.spread_ * _passage(self).mean_outputs(X)
 
     def gradients(self, X: Array) -> Array:
         """Return the derivative of ``margins`` by each column: (n_samples, 1, n_columns)."""
-        return self.spread_ * _mean_gradients(self, X)
+        return self.spread_ * _passage(self).mean_gradients(X)
 
     def predict(self, X: Array) -> Array:
         """Return values of shape (n_samples,) in the units of the target."""
@@ -327,18 +327,11 @@ def fit_together(
             _keep(estimators[i], lessons[i], learnt)
 
 
-def _mean_outputs(estimator: NetworkClassifier | NetworkRegressor, X: Array) -> Array:
-    return mean_outputs(estimator.network_, X, **_passage(estimator))
-
-
-def _mean_gradients(estimator: NetworkClassifier | NetworkRegressor, X: Array) -> Array:
-    return mean_gradients(estimator.network_, X, **_passage(estimator))
-
-
-def _passage(estimator: NetworkClassifier | NetworkRegressor) -> dict[str, Any]:
-    return {
-        "inputs": estimator.inputs_,
-        "clip": estimator.plan.clip,
-        "device": estimator.device,
-        "n_cells": estimator.cells_,
-    }
+def _passage(estimator: NetworkClassifier | NetworkRegressor) -> Passage:
+    return Passage(
+        network=estimator.network_,
+        inputs=estimator.inputs_,
+        clip=estimator.plan.clip,
+        device=estimator.device,
+        n_cells=estimator.cells_,
+    )

@@ -4,6 +4,7 @@ Imports torch when something is computed. Step in the line: fitted network -> **
 predictions, Shapley values.
 """
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,68 +44,67 @@ def give_columns(
     return x * torch.rsqrt(1.0 + (x / clip).square())
 
 
-def mean_outputs(
-    network: "torch.nn.Module",
-    X: Array,
-    *,
-    inputs: Inputs,
-    clip: float,
-    device: str,
-    n_cells: int,
-) -> Array:
-    """Return the mean of the members' outputs, (n_samples, n_outputs); float32 products.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Passage:
+    """The way of rows through fitted members.
 
-    Parameters
+    Attributes
     ----------
     network : Module
         Maps (n_rows, n_columns) to (n_members, n_rows, n_outputs).
-    X : ndarray of shape (n_samples, n_columns)
     inputs, clip, device
         As in `give_columns`.
     n_cells : int
         Numbers that one row fills on its way.
     """
-    import torch
 
-    def compute(start: int, stop: int) -> Array:
-        outputs = network(give_columns(X[start:stop], inputs, clip=clip, device=device))
-        found: Array = outputs.mean(dim=0, dtype=torch.float64).cpu().numpy()
-        return found
+    network: "torch.nn.Module"
+    inputs: Inputs
+    clip: float
+    device: str
+    n_cells: int
 
-    size = chunk_rows(n_cells) * (1 if device == "cpu" else CARD_CHUNKS)
-    with one_torch_thread(), torch.inference_mode():
-        return np.concatenate(map_rows(compute, n_rows=len(X), size=size))
+    def mean_outputs(self, X: Array) -> Array:
+        """Return the mean of the members' outputs, (n_samples, n_outputs); float32 products."""
+        import torch
 
+        def compute(start: int, stop: int) -> Array:
+            outputs = self._outputs(X[start:stop])
+            found: Array = outputs.mean(dim=0, dtype=torch.float64).cpu().numpy()
+            return found
 
-def mean_gradients(
-    network: "torch.nn.Module",
-    X: Array,
-    *,
-    inputs: Inputs,
-    clip: float,
-    device: str,
-    n_cells: int,
-) -> Array:
-    """Return the derivative of `mean_outputs` by each column, before it is clipped.
+        size = chunk_rows(self.n_cells) * (1 if self.device == "cpu" else CARD_CHUNKS)
+        with one_torch_thread(), torch.inference_mode():
+            return np.concatenate(map_rows(compute, n_rows=len(X), size=size))
 
-    Parameters as there; shape (n_samples, n_outputs, n_columns).
-    """
-    import torch
+    def mean_gradients(self, X: Array) -> Array:
+        """Return the derivative of `mean_outputs` by each column, before it is clipped.
 
-    def compute(start: int, stop: int) -> Array:
-        x = torch.tensor(X[start:stop], dtype=torch.float32, device=device).requires_grad_()
-        outputs = network(give_columns(x, inputs, clip=clip, device=device)).mean(dim=0)
-        n_outputs = outputs.shape[1]
-        slopes = [
-            torch.autograd.grad(outputs[:, output].sum(), x, retain_graph=output < n_outputs - 1)[0]
-            for output in range(n_outputs)
-        ]
-        found: Array = torch.stack(slopes, dim=1).cpu().numpy()
-        return found
+        Shape (n_samples, n_outputs, n_columns).
+        """
+        import torch
 
-    with one_torch_thread(), torch.enable_grad():
-        chunks = map_rows(compute, n_rows=len(X), size=chunk_rows(n_cells))
-    return np.concatenate(chunks).astype(np.float64)
+        def compute(start: int, stop: int) -> Array:
+            x = torch.tensor(X[start:stop], dtype=torch.float32, device=self.device)
+            outputs = self._outputs(x.requires_grad_()).mean(dim=0)
+            n_outputs = outputs.shape[1]
+            slopes = [
+                torch.autograd.grad(
+                    outputs[:, output].sum(), x, retain_graph=output < n_outputs - 1
+                )[0]
+                for output in range(n_outputs)
+            ]
+            found: Array = torch.stack(slopes, dim=1).cpu().numpy()
+            return found
+
+        with one_torch_thread(), torch.enable_grad():
+            chunks = map_rows(compute, n_rows=len(X), size=chunk_rows(self.n_cells))
+        return np.concatenate(chunks).astype(np.float64)
+
+    def _outputs(self, X: "Array | torch.Tensor") -> "torch.Tensor":
+        columns = give_columns(X, self.inputs, clip=self.clip, device=self.device)
+        outputs: torch.Tensor = self.network(columns)
+        return outputs
 
 
 def chunk_rows(n_cells: int) -> int:
