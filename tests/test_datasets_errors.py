@@ -170,10 +170,56 @@ DATA_ERRORS = {
         "marker is meant as a class, rename it in the file.",
     ),
     "control character": (
-        PLAIN.replace("2.5", "\0"),
-        "a numeric column must hold numbers only; 'tau' has '\\x00' in line 3 (sample s2). Correct "
-        "it, or take it as missing with dataset.missing=['\\x00'], or take the column as "
+        PLAIN.replace("2.5", "\x07"),
+        "a numeric column must hold numbers only; 'tau' has '\\x07' in line 3 (sample s2). Correct "
+        "it, or take it as missing with dataset.missing=['\\x07'], or take the column as "
         "categories with dataset.categorical=['tau'].",
+    ),
+    "zero byte": (
+        PLAIN.replace("s2", "s\x002"),
+        "my.csv must be text; it has a zero byte in line 3, as a binary file or another encoding "
+        "has. Save it as csv in UTF-8.",
+    ),
+    "byte order mark alone": (b"\xef\xbb\xbf\n", "my.csv must hold a table; it is empty."),
+    "separator declared and nothing else": ("sep=;\n", "my.csv must hold a table; it is empty."),
+    "separators alone": (
+        "sep=;\n;;;\n;;;\n",
+        "my.csv must hold a table; none of its cells holds anything.",
+    ),
+    "gzipped twice": (
+        gzip.compress(gzip.compress(PLAIN.encode())),
+        "my.csv must be gzipped once; it is gzipped twice. Unpack it once.",
+    ),
+    "half of the numbers with the other decimal sign": (
+        "sample;x;outcome\ns1;1,5;case\ns2;2.5;control\ns3;3,5;case\ns4;4.5;control\n",
+        "numbers must have one decimal sign; 'x' has '2.5' in line 3 (sample s2), while the "
+        "decimal sign is ','. Name the right one with dataset.decimal, or take the column as "
+        "categories with dataset.categorical=['x'].",
+    ),
+    "most numbers with a percent sign": (
+        "sample,x,outcome\ns1,1%,case\ns2,2%,control\ns3,3,case\ns4,4%,control\n",
+        "all numbers of a column must have a percent sign, or none; 'x' has '1%' in line 2 "
+        "(sample s1). Correct it, or take the column as categories with dataset.categorical=['x'].",
+    ),
+    "escape in a feature name": (
+        PLAIN.replace("tau", "\x1b[31mtau"),
+        "a feature name of my.csv must hold no control characters; '\\x1b[31mtau' has U+001B. "
+        "Correct it in the file.",
+    ),
+    "escape in a class": (
+        PLAIN.replace("case", "\x1b[2Jcase"),
+        "a class of my.csv must hold no control characters; '\\x1b[2Jcase' has U+001B. "
+        "Correct it in the file.",
+    ),
+    "escape in an id": (
+        PLAIN.replace("s3", "\x1b[2Js3"),
+        "a sample id of my.csv must hold no control characters; '\\x1b[2Js3' has U+001B. "
+        "Correct it in the file.",
+    ),
+    "escape in a category": (
+        re.sub("6[0-3]", lambda _: "a\x7f", PLAIN),
+        "a category of column 'age' of my.csv must hold no control characters; 'a\\x7f' has "
+        "U+007F. Correct it in the file or name its encoding.",
     ),
     "hdf5": (
         b"\x89HDF\r\n and more",
@@ -182,8 +228,8 @@ DATA_ERRORS = {
     ),
     "other zip file": (
         b"PK\x03\x04 and more",
-        "my.csv must be an Excel workbook; it is another zip file or damaged. "
-        "Save it again as xlsx or csv.",
+        "my.csv must be an Excel workbook; it is another zip file or damaged (File is not a zip "
+        "file). Save it again as xlsx or csv.",
     ),
 }
 
@@ -412,7 +458,12 @@ def test_undecodable_bytes_are_named(read):
         "the bytes of my.csv must be utf-8 or cp1252; byte 0x81 in line 3 is not. "
         "Name the encoding, for example dataset.encoding="
     )
-    assert read(content, encoding="latin-1").sample_ids[1] == "s\x81"
+    assert read(content, encoding="cp850").sample_ids[1] == "sü"
+    sentence = refused(DataError, lambda: read(content, encoding="latin-1"))
+    assert sentence == (
+        "a sample id of my.csv must hold no control characters; 's\\x81' has U+0081. Correct it in "
+        "the file or name its encoding."
+    )
     sentence = refused(DataError, lambda: read(PLAIN.replace("s2", "é").encode(), encoding="ascii"))
     assert "must be ascii; byte 0xc3 in line 3 is not." in sentence
 

@@ -350,6 +350,66 @@ def test_named_kind_and_positive_rule(read):
     assert make_task(dataset).classes == ("2", "1")
 
 
+EUROPEAN = "alter;crp;gruppe;outcome\n" + "".join(
+    f"{20 + row},{row}7;{row},25;{row // 2},5;{'case' if row % 2 else 'control'}\n"
+    for row in range(8)
+)
+
+
+def test_a_numeric_first_column_with_decimal_commas_is_a_feature_and_no_id(read):
+    dataset = read(EUROPEAN)
+    assert dataset.feature_names == ("alter", "crp", "gruppe")
+    assert dataset.X["alter"].tolist() == [float(f"{20 + row}.{row}7") for row in range(8)]
+    assert dataset.sample_ids.tolist() == [str(row) for row in range(1, 9)]
+    assert "decimal comma, utf-8); id: row numbers" in dataset.messages[0]
+
+
+@pytest.mark.parametrize(
+    ("cells", "numbers"),
+    [
+        (["1.234,5", "2.345,5", "3.456,5", "4.567,5"], [1234.5, 2345.5, 3456.5, 4567.5]),
+        (["1,234.5", "2,345.5", "3,456.5", "4,567.5"], [1234.5, 2345.5, 3456.5, 4567.5]),
+        (["1 234", "2 345", "3 456", "4 567"], [1234, 2345, 3456, 4567]),
+        (["1'234.5", "2'345.5", "3'456.5", "4'567.5"], [1234.5, 2345.5, 3456.5, 4567.5]),
+        (["\u22121,5", "\u22122,5", "3,5", "4,5"], [-1.5, -2.5, 3.5, 4.5]),
+        (["1,5 %", "2,5 %", "3,5 %", "4,5 %"], [1.5, 2.5, 3.5, 4.5]),
+    ],
+)
+def test_a_first_column_of_numbers_as_people_write_them_is_no_id(read, cells, numbers):
+    lines = [f"{cell};{'case' if row % 2 else 'control'}" for row, cell in enumerate(cells)]
+    dataset = read("\n".join(["alter;outcome", *lines]))
+    assert dataset.X["alter"].tolist() == numbers
+    assert dataset.sample_ids.tolist() == ["1", "2", "3", "4"]
+
+
+def test_decimal_commas_in_ids_groups_folds_and_targets(read):
+    named = read(EUROPEAN.replace("crp", "id"))
+    assert named.feature_names == ("alter", "id", "gruppe")  # 0,25 counts no row
+    whole = read(EUROPEAN.replace("crp", "id").replace(",25;", ",0;"))
+    assert whole.sample_ids.tolist() == [str(row) for row in range(8)]
+    text = EUROPEAN.replace(",5;", ",0;")
+    for role in ("groups", "batch", "folds"):
+        dataset = read(text, **{role: "gruppe"})
+        assert getattr(dataset, role).tolist() == list("00112233")
+    regression = read(EUROPEAN, target="crp")
+    assert (regression.kind, regression.y[1]) == (TaskKind.REGRESSION, 1.25)
+    classes = EUROPEAN.replace("case", "1,0").replace("control", "0,0")
+    assert read(classes).y.tolist() == ["0", "1"] * 4
+    assert read(classes).positive == "1"
+    halves = EUROPEAN.replace("case", "10,5").replace("control", "9,5")
+    assert read(halves).positive == "10,5"
+
+
+def test_files_with_their_own_decimal_signs_are_joined_on_the_same_ids(tmp_path):
+    (tmp_path / "a.csv").write_text("id;x\n" + "".join(f"{row},0;{row},5\n" for row in range(6)))
+    rows = "".join(f"{row},{row}.5,{'case' if row % 2 else 'control'}\n" for row in range(6))
+    (tmp_path / "b.csv").write_text("id,z,outcome\n" + rows)
+    files = {"a": tmp_path / "a.csv", "b": tmp_path / "b.csv"}
+    dataset = load_dataset("table", path=files, target="outcome")
+    assert dataset.sample_ids.tolist() == [str(row) for row in range(6)]
+    assert dataset.X["x"].tolist() == dataset.X["z"].tolist()
+
+
 def test_ids_keep_their_zeros_and_are_found(read):
     lines = ["barcode,x,outcome"] + [f"00{row},{row}.5,{'ab'[row % 2]}" for row in range(6)]
     assert read("\n".join(lines)).sample_ids.tolist() == [f"00{row}" for row in range(6)]

@@ -5,7 +5,8 @@ the same checks.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any
@@ -19,6 +20,9 @@ from smalldata.storage import safe_name
 from smalldata.task import Dataset, Provenance, TaskKind, make_task
 
 N_NAMES_SHOWN = 5
+
+# Also halves of characters (surrogates), which no file can hold.
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def assemble(
@@ -77,12 +81,29 @@ def assemble(
     Raises
     ------
     DataError
-        If no feature is left, an id repeats, or a feature holds infinities or nothing.
+        If no feature is left, an id repeats, a name is empty or holds control characters, or a
+        feature holds infinities or nothing.
     """
     if features.shape[1] == 0:
         raise DataError(
             "at least one feature must be left; every column is the target, an id or dropped."
         )
+    of = f" of {provenance.source}" if provenance and provenance.source else ""
+    texts: dict[str, Iterable[Any] | None] = {
+        "the target's name": [target],
+        "a feature name": features.columns,
+        "the name of a block": feature_blocks,
+        "a sample id": sample_ids,
+        "a class": [] if kind is TaskKind.REGRESSION else np.unique(y.astype(str)),
+        "a group": groups,
+        "a batch": batch,
+        "a fold": folds,
+    }
+    for what, entries in texts.items():
+        check_text([] if entries is None else entries, what=f"{what}{of}")
+    for column, dtype in features.dtypes.items():
+        if isinstance(dtype, pd.CategoricalDtype):
+            check_text(dtype.categories, what=f"a category of column {str(column)!r}{of}")
     check_ids(sample_ids)
     check_values(features, sample_ids)
     n_categorical = sum(isinstance(dtype, pd.CategoricalDtype) for dtype in features.dtypes)
@@ -186,6 +207,30 @@ def kept_columns(
         for place, (name, block) in enumerate(zip(columns, column_blocks, strict=True))
         if block in wanted and name not in dropped
     ]
+
+
+def check_text(entries: Iterable[Any], *, what: str) -> None:
+    """Refuse empty text and control characters; tabs and line breaks within are allowed.
+
+    Parameters
+    ----------
+    entries : iterable of str
+    what : str
+        What one of them is, for the sentence.
+
+    Raises
+    ------
+    DataError
+    """
+    for entry in map(str, entries):
+        if not entry:
+            raise DataError(f"{what} must not be empty; one is. Name it in the file.")
+        if found := _CONTROL.search(entry):
+            shown = repr(entry if len(entry) <= 40 else entry[:40] + "…")
+            raise DataError(
+                f"{what} must hold no control characters; {shown} has U+{ord(found[0]):04X}. "
+                f"Correct it in the file{' or name its encoding' * (found[0] > '~')}."
+            )
 
 
 def check_ids(sample_ids: NDArray[Any]) -> None:

@@ -26,7 +26,10 @@ _DATE = re.compile(
     r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2}))"
     r"(?:[ T]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?(?:Z|[+-]\d{2}:?\d{2})?"
 )
-_WHOLE = re.compile(r"[+-]?\d+(?:\.0+)?")
+_WHOLE = {
+    ".": re.compile(r"[+-]?\d+(?:\.0+)?"),
+    ",": re.compile(r"[+-]?\d+(?:,0+)?"),
+}
 _THOUSANDS = {
     ".": re.compile(r"[+-]?\d{1,3}(?:([, \u00a0\u202f'’])\d{3})(?:\1\d{3})*(?:\.\d+)?"),
     ",": re.compile(r"[+-]?\d{1,3}(?:([. \u00a0\u202f'’])\d{3})(?:\1\d{3})*(?:,\d+)?"),
@@ -132,7 +135,7 @@ def _plain_numbers(
 def _without_markers(numbers: NDArray[np.float64], missing: Collection[str]) -> NDArray[np.float64]:
     """Numbers with NaN for those that the user calls missing (-999)."""
     markers = [
-        number for number in (_number(marker, ".") for marker in missing) if number is not None
+        number for number in (parse_number(marker, ".") for marker in missing) if number is not None
     ]
     return np.where(np.isin(numbers, markers), np.nan, numbers) if markers else numbers
 
@@ -165,7 +168,7 @@ def _type_slowly(
     numbers = np.full(len(cells), np.nan)
     bad: list[tuple[int, str]] = []
     for row, cell in present:
-        number = _number(cell.removesuffix("%").strip() if percent else cell, decimal)
+        number = _without_percent(cell, decimal) if percent else parse_number(cell, decimal)
         if number is None:
             bad.append((row, cell))
         else:
@@ -181,8 +184,15 @@ def _type_slowly(
             f"dataset.missing=[{shown(cell)}], or take the "
             f"column as categories with dataset.categorical=['{name}']."
         )
+    if all(_without_percent(cell, decimal) is not None for _, cell in bad):
+        raise DataError(
+            f"all numbers of a column must have a percent sign, or none; {name!r} has "
+            f"{shown(cell)} in {where(row)}. Correct it, or take the column as categories with "
+            f"dataset.categorical=['{name}']."
+        )
     other = "." if decimal == "," else ","
-    if sum(_number(cell, other) is not None for _, cell in bad) * 2 > len(present):
+    n_other = sum(_without_percent(cell, other) is not None for _, cell in bad)
+    if n_other == len(bad) or n_other * 2 > len(present):
         raise DataError(
             f"numbers must have one decimal sign; {name!r} has {shown(cell)} in {where(row)}, "
             "while "
@@ -193,8 +203,14 @@ def _type_slowly(
     return TypedColumn(values=as_categories(cells, missing), is_date=dates)
 
 
-def _number(cell: str, decimal: str) -> float | None:
-    """One number; thousands separators and the typographic minus sign are allowed."""
+def parse_number(cell: str, decimal: str) -> float | None:
+    """One number; thousands separators and the typographic minus sign are allowed.
+
+    Examples
+    --------
+    >>> parse_number("1.234,5", ","), parse_number("1,234.5", ","), parse_number("a", ",")
+    (1234.5, None, None)
+    """
     cell = cell.replace("\u2212", "-")
     if match := _THOUSANDS[decimal].fullmatch(cell):
         cell = cell.replace(match[1], "")
@@ -206,6 +222,10 @@ def _number(cell: str, decimal: str) -> float | None:
         return float(cell.replace(",", ".") if decimal == "," else cell)
     except ValueError:
         return None
+
+
+def _without_percent(cell: str, decimal: str) -> float | None:
+    return parse_number(cell.removesuffix("%").strip(), decimal)
 
 
 def as_categories(cells: list[str], missing: Collection[str] = ()) -> pd.Categorical:
@@ -235,11 +255,12 @@ def label(value: str | float) -> str:
     return str(int(value)) if float(value).is_integer() else repr(float(value))
 
 
-def labels(cells: Cells) -> list[str]:
+def labels(cells: Cells, *, decimal: str = ".") -> list[str]:
     """Cells of a column of classes, ids or groups as text; among whole numbers ``1.0`` is ``1``."""
     if not isinstance(cells, list):
         return [label(cell) for cell in cells]
     present = [cell for cell in cells if cell.lower() not in MISSING_TEXT]
-    if present and all(_WHOLE.fullmatch(cell) for cell in present):
-        return [cell.split(".")[0] if _WHOLE.fullmatch(cell) else cell for cell in cells]
+    whole = _WHOLE[decimal]
+    if present and all(whole.fullmatch(cell) for cell in present):
+        return [cell.split(decimal)[0] if whole.fullmatch(cell) else cell for cell in cells]
     return list(cells)

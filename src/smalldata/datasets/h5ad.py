@@ -25,6 +25,7 @@ from smalldata.datasets.assembling import (
     several,
 )
 from smalldata.datasets.columns import labels, text_markers, type_column
+from smalldata.datasets.damage import refusing
 from smalldata.datasets.reading import Cells
 from smalldata.datasets.target import check_complete, missing_rows, read_target
 from smalldata.errors import ConfigError, DataError
@@ -107,7 +108,12 @@ def load(
         handle = h5py.File(file, "r")
     except OSError:
         raise DataError(f"{file.name} must be an HDF5 file; it is not, or it is cut.") from None
-    with handle:
+    whole = refusing(
+        f"{file.name} must be an AnnData file",
+        found="it is damaged or laid out otherwise",
+        remedy="Copy it or write it again.",
+    )
+    with handle, whole:
         if "obs" not in handle or "var" not in handle:
             raise DataError(f"{file.name} must be an AnnData file; it has no obs or no var.")
         columns = _Frame(handle["obs"], f"obs of {file.name}")
@@ -131,7 +137,7 @@ def load(
                 f"feature names must be unique in var; repeated: {listed(list(repeated))}. "
                 "Name another column of var with dataset.names, or make them unique in the file."
             )
-        matrix = _matrix(handle, layer, file.name)
+        matrix = _matrix(handle, layer, file.name, shape=(len(outcome), len(feature_names)))
         roles = {"groups": groups, "batch": batch, "folds": folds}
         apart = {
             role: _role_labels(columns.column(column, role=role), rows, role=role, name=column)
@@ -148,11 +154,6 @@ def load(
                 )
         ids = labels(columns.column(id, role="id"))
         extra = {column: _taken(columns.column(column, role="obs"), rows) for column in obs_list}
-    if matrix.shape != (len(outcome), len(feature_names)):
-        raise DataError(
-            f"the matrix of {file.name} must be obs x var ({len(outcome)} x {len(feature_names)}); "
-            f"it is {' x '.join(map(str, matrix.shape))}."
-        )
     y, task_kind, chosen = read_target(
         _taken(outcome, rows), name=target, kind=kind, positive=positive
     )
@@ -218,27 +219,44 @@ class _Frame:
     """A data frame as AnnData stores it: one HDF5 object per column."""
 
     def __init__(self, group: Any, source: str) -> None:
+        if not hasattr(group, "keys"):
+            raise DataError(f"{source} must be a data frame; it is an array. Write the file again.")
         self._group = group
         self._source = source
         self._index = str(group.attrs.get("_index", "_index"))
-        self._names = [key for key in group if not key.startswith("__")]
+        self._names = [key for key in group if key == self._index or not key.startswith("__")]
 
     def column(self, name: str | None, *, role: str) -> Cells:
         """Cells of a column, or of the index for None."""
         key = self._index if name is None else name
-        if key not in self._group:
+        if key not in self._names:
             raise ConfigError(
                 f"{role} must be a column of {self._source}; there is no column {key!r}"
                 f"{did_you_mean(key, self._names)}"
             )
-        stored = self._group[key]
-        if hasattr(stored, "keys"):
-            return _from_group(stored)
-        cells = _cells(stored[()])
-        categories = self._group.get("__categories")
-        if categories is not None and key in categories:
-            return _decoded(_cells(categories[key][()]), stored[()])
+        cells = self._read(key)
+        n_rows = len(cells) if key == self._index else len(self.column(None, role="id"))
+        if len(cells) != n_rows:
+            raise DataError(
+                f"a column of {self._source} must have {n_rows} entries like its index; {key!r} "
+                f"has {len(cells)}. Write the file again."
+            )
         return cells
+
+    def _read(self, key: str) -> Cells:
+        with refusing(
+            f"column {key!r} of {self._source} must hold numbers or text",
+            found="it cannot be read",
+            remedy="Mend it, or name another column.",
+        ):
+            stored = self._group[key]
+            if hasattr(stored, "keys"):
+                return _from_group(stored)
+            cells = _cells(stored[()])
+            categories = self._group.get("__categories")
+            if categories is not None and key in categories:
+                return _decoded(_cells(categories[key][()]), stored[()])
+            return cells
 
 
 def _from_group(group: Any) -> Cells:
@@ -247,6 +265,8 @@ def _from_group(group: Any) -> Cells:
         return _decoded(_cells(group["categories"][()]), group["codes"][()])
     values = _cells(group["values"][()])
     mask = group["mask"][()]
+    if np.shape(mask) != (len(values),):
+        raise ValueError("its mask is not as long as its values")
     if isinstance(values, list):
         return ["" if hidden else cell for cell, hidden in zip(values, mask, strict=True)]
     return np.where(mask, np.nan, values)
@@ -254,40 +274,73 @@ def _from_group(group: Any) -> Cells:
 
 def _decoded(categories: Cells, codes: NDArray[Any]) -> list[str]:
     text = labels(categories)
-    return ["" if code < 0 else text[code] for code in codes.astype(int)]
+    if codes.dtype.kind not in "iu" or (len(codes) and codes.max() >= len(text)):
+        raise ValueError(f"its codes are not whole numbers below {len(text)}")
+    return ["" if code < 0 else text[code] for code in codes]
 
 
-def _cells(values: NDArray[Any]) -> Cells:
+def _cells(values: Any) -> Cells:
+    if not isinstance(values, np.ndarray) or values.ndim != 1 or values.dtype.kind not in "biufSUO":
+        dtype = getattr(values, "dtype", type(values).__name__)
+        raise ValueError(f"it is of type {dtype} with {np.ndim(values)} dimensions")
     if values.dtype.kind == "b":
         return ["True" if value else "False" for value in values]
+    # Whole numbers that float64 cannot hold are left as text: ids must keep their digits.
+    if values.dtype.kind in "iu" and any(abs(int(value)) > 2**53 for value in values):
+        return [str(value) for value in values]
     if values.dtype.kind in "iuf":
         return values.astype(np.float64)
-    return [
-        value.decode("utf-8").strip() if isinstance(value, bytes) else str(value).strip()
-        for value in values
-    ]
+    cells = [value.decode("utf-8") if isinstance(value, bytes) else value for value in values]
+    if not all(isinstance(cell, str) for cell in cells):
+        raise ValueError("its values are objects")
+    return [str(cell).strip() for cell in cells]
 
 
 def _taken(cells: Cells, rows: NDArray[np.intp]) -> Cells:
     return [cells[row] for row in rows] if isinstance(cells, list) else cells[rows]
 
 
-def _matrix(handle: Any, layer: str | None, source: str) -> NDArray[np.float64]:
+def _matrix(
+    handle: Any, layer: str | None, source: str, *, shape: tuple[int, int]
+) -> NDArray[np.float64]:
     """Read the matrix, dense, from a dense array or a compressed sparse one."""
-    layers = list(handle.get("layers", {}))
+    found = handle.get("layers", {})
+    layers = list(found) if hasattr(found, "keys") else []
     if layer is not None and layer not in layers:
         raise ConfigError(
             f"layer must be one of {', '.join(layers) or 'none'} in {source}; got {layer!r}."
         )
     if layer is None and "X" not in handle:
-        raise DataError(f"{source} must have a matrix X; name one of its layers: {listed(layers)}.")
-    stored = handle["layers"][layer] if layer is not None else handle["X"]
-    if not hasattr(stored, "keys"):
-        return np.asarray(stored[()], dtype=np.float64)
+        hint = f"name one of its layers: {listed(layers)}" if layers else "it has no layer either"
+        raise DataError(f"{source} must have a matrix X; {hint}.")
+    with refusing(
+        f"the matrix of {source} must be an array of numbers, dense, csr or csc",
+        found="it cannot be read",
+        remedy="Write the file again, or name another layer.",
+    ):
+        return _dense(found[layer] if layer is not None else handle["X"], source, shape=shape)
+
+
+def _dense(stored: Any, source: str, *, shape: tuple[int, int]) -> NDArray[np.float64]:
     from scipy.sparse import csc_matrix, csr_matrix
 
-    encoding = str(stored.attrs.get("encoding-type", stored.attrs.get("h5sparse_format", "csr")))
-    shape = tuple(stored.attrs.get("shape", stored.attrs.get("h5sparse_shape")))
-    parts = (stored["data"][()], stored["indices"][()], stored["indptr"][()])
-    maker = csc_matrix if encoding.startswith("csc") else csr_matrix
-    return np.asarray(maker(parts, shape=shape).toarray(), dtype=np.float64)
+    about = stored.attrs
+    is_sparse = hasattr(stored, "keys")
+    sizes = about.get("shape", about.get("h5sparse_shape")) if is_sparse else stored.shape
+    if sizes is None:
+        raise ValueError("its shape is missing")
+    if tuple(int(size) for size in sizes) != shape:
+        raise DataError(
+            f"the matrix of {source} must be obs x var ({shape[0]} x {shape[1]}); it is "
+            f"{' x '.join(map(str, sizes)) or 'a single number'}."
+        )
+    values = (stored["data"] if is_sparse else stored)[()]
+    if values.dtype.kind not in "biuf":
+        raise ValueError(f"its values are of type {values.dtype}")
+    if is_sparse:
+        encoding = str(about.get("encoding-type", about.get("h5sparse_format", "csr")))
+        maker = csc_matrix if encoding.startswith("csc") else csr_matrix
+        sparse = maker((values, stored["indices"][()], stored["indptr"][()]), shape=shape)
+        sparse.check_format(full_check=True)  # else an index out of range reads foreign memory
+        values = sparse.toarray()
+    return np.asarray(values, dtype=np.float64)

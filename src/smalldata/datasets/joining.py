@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from smalldata.datasets.assembling import did_you_mean, listed
-from smalldata.datasets.columns import labels
+from smalldata.datasets.columns import labels, parse_number
 from smalldata.datasets.reading import Cells, RawTable
 from smalldata.datasets.vocabulary import ID_NAMES, MISSING_TEXT
 from smalldata.errors import ConfigError, DataError
@@ -31,12 +31,15 @@ class Column:
         As in its file.
     block : str
     cells : list of str or ndarray of float64
+    decimal : str
+        Decimal sign of cells that are text.
     """
 
     name: str
     own_name: str
     block: str
     cells: Cells
+    decimal: str = "."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +56,7 @@ class JoinedTable:
     places : list of str
         Where each row stands in its file.
     warnings : tuple of str
-        Samples that were not in every file.
+        What the files were read with, and samples that were not in every file.
     """
 
     columns: list[Column]
@@ -63,7 +66,7 @@ class JoinedTable:
     warnings: tuple[str, ...] = ()
 
 
-def infer_id(table: RawTable, *, taken: Sequence[str] = ()) -> int | None:
+def infer_id(table: RawTable, *, decimal: str = ".", taken: Sequence[str] = ()) -> int | None:
     """Position of the column that holds the sample ids.
 
     In this order: a first column without a name; the first column with a usual name (id, sample,
@@ -73,6 +76,8 @@ def infer_id(table: RawTable, *, taken: Sequence[str] = ()) -> int | None:
     Parameters
     ----------
     table : RawTable
+    decimal : str
+        Decimal sign of cells that are text.
     taken : sequence of str
         Columns with another role.
 
@@ -84,33 +89,41 @@ def infer_id(table: RawTable, *, taken: Sequence[str] = ()) -> int | None:
         return 0
     for place, name in enumerate(table.names):
         plain = "".join(letter for letter in name.lower() if letter.isalnum())
-        if plain in ID_NAMES and name not in taken and _names_rows(table.columns[place]):
+        if plain in ID_NAMES and name not in taken and _names_rows(table.columns[place], decimal):
             return place
     first = table.columns[0]
-    if table.names[0] in taken or not isinstance(first, list) or not _names_rows(first):
+    if table.names[0] in taken or not isinstance(first, list) or not _names_rows(first, decimal):
         return None
-    return 0 if not any(_is_number(cell) for cell in first) else None
+    # A number with the other decimal sign is refused where the columns are typed, not an id.
+    signs = (decimal, "." if decimal == "," else ",")
+    is_number = any(_finite(cell, sign) is not None for cell in first for sign in signs)
+    return None if is_number else 0
 
 
-def _names_rows(cells: Cells) -> bool:
+def _names_rows(cells: Cells, decimal: str) -> bool:
     """All different, none missing, text or whole numbers."""
     if not isinstance(cells, list):
         whole = bool(np.all(np.isfinite(cells)) and np.all(cells == np.floor(cells)))
         return whole and len(np.unique(cells)) == len(cells)
     if len(set(cells)) < len(cells) or any(cell.lower() in MISSING_TEXT for cell in cells):
         return False
-    return all(not _is_number(cell) or float(cell).is_integer() for cell in cells)
+    numbers = (_finite(cell, decimal) for cell in cells)
+    return all(number is None or number.is_integer() for number in numbers)
 
 
-def _is_number(cell: str) -> bool:
-    try:
-        return bool(np.isfinite(float(cell.replace(",", "."))))
-    except ValueError:
-        return False
+def _finite(cell: str, decimal: str) -> float | None:
+    """Return the number that a cell is, also one in percent; None for text, infinity and NaN."""
+    number = parse_number(cell.removesuffix("%").strip(), decimal)
+    return number if number is not None and np.isfinite(number) else None
 
 
 def join(
-    tables: Mapping[str, RawTable], *, id: str | None, how: str, taken: Sequence[str] = ()
+    tables: Mapping[str, RawTable],
+    *,
+    id: str | None,
+    how: str,
+    decimals: Mapping[str, str],
+    taken: Sequence[str] = (),
 ) -> JoinedTable:
     """Join files on the sample id.
 
@@ -122,6 +135,8 @@ def join(
         Name of the id column; default: inferred in each file.
     how : str
         ``inner``: samples that are in every file; ``outer``: all, with missing values.
+    decimals : mapping of str to str
+        Decimal sign of each block.
     taken : sequence of str
         Columns with another role, which are no ids.
 
@@ -136,15 +151,22 @@ def join(
     DataError
         If ids are missing, repeat, or have nothing in common.
     """
-    id_places = {block: _id_place(table, id, tables, taken) for block, table in tables.items()}
-    ids = {block: _ids(table, id_places[block]) for block, table in tables.items()}
+    id_places = {
+        block: _id_place(table, id, tables, decimal=decimals[block], taken=taken)
+        for block, table in tables.items()
+    }
+    ids = {
+        block: _ids(table, id_places[block], decimal=decimals[block])
+        for block, table in tables.items()
+    }
     first = next(iter(tables))
     common = ids[first]
-    warnings: list[str] = []
+    warnings = [warning for table in tables.values() for warning in table.warnings]
     if len(tables) > 1:
         for block, table in tables.items():
             _check_joinable(table, ids[block], id_places[block])
-        common, warnings = _common_ids(tables, ids, how=how)
+        common, left_out = _common_ids(tables, ids, how=how)
+        warnings += left_out
     repeated = Counter(
         name
         for block, table in tables.items()
@@ -161,6 +183,7 @@ def join(
                 own_name=name,
                 block=block,
                 cells=table.columns[place] if rows is None else _rows(table.columns[place], rows),
+                decimal=decimals[block],
             )
             for place, name in enumerate(table.names)
             if place != id_places[block]
@@ -183,24 +206,29 @@ def _id_name(table: RawTable, place: int | None) -> str:
 
 
 def _id_place(
-    table: RawTable, id: str | None, tables: Mapping[str, RawTable], taken: Sequence[str]
+    table: RawTable,
+    id: str | None,
+    tables: Mapping[str, RawTable],
+    *,
+    decimal: str,
+    taken: Sequence[str],
 ) -> int | None:
     if id is None:
-        return infer_id(table, taken=taken)
+        return infer_id(table, decimal=decimal, taken=taken)
     if id in table.names:
         return table.names.index(id)
     if any(id in other.names for other in tables.values()):
-        return infer_id(table, taken=taken)
+        return infer_id(table, decimal=decimal, taken=taken)
     raise ConfigError(
         f"id must be a column of {table.source}; there is no column {id!r}"
         f"{did_you_mean(id, table.names)}"
     )
 
 
-def _ids(table: RawTable, place: int | None) -> list[str]:
+def _ids(table: RawTable, place: int | None, *, decimal: str) -> list[str]:
     if place is None:
         return [str(row) for row in range(1, table.n_rows + 1)]
-    ids = labels(table.columns[place])
+    ids = labels(table.columns[place], decimal=decimal)
     absent = [row for row, entry in enumerate(ids) if not entry]
     if absent:
         raise DataError(

@@ -4,26 +4,33 @@ Step in the line: **files** -> Dataset. The format is told by the content, not b
 that is not a table is refused with the place where it stops being one.
 """
 
+import contextlib
 import gzip
 import hashlib
 import io
 import re
 import unicodedata
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.datasets.assembling import listed
+from smalldata.datasets.damage import refusing
 from smalldata.datasets.sniffing import SEPARATORS, decode
 from smalldata.datasets.text import N_CHARACTERS_SHOWN, NUMBER, split_text
-from smalldata.errors import ConfigError, DataError
+from smalldata.datasets.workbook import read_workbook
+from smalldata.errors import DataError
 
 Cells = list[str] | NDArray[np.float64]
+
+_GZIP = b"\x1f\x8b"
+# The second is an empty zip file, the third one in parts.
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +51,8 @@ class RawTable:
         What was inferred: separator, encoding, sheet.
     sha256 : str
         Of the file's bytes.
+    warnings : tuple of str
+        What the user should look at.
     """
 
     source: str
@@ -52,6 +61,7 @@ class RawTable:
     places: list[str]
     notes: tuple[str, ...]
     sha256: str
+    warnings: tuple[str, ...] = ()
 
     @property
     def n_rows(self) -> int:
@@ -66,6 +76,7 @@ def read_table(
     encoding: str | None = None,
     transpose: bool = False,
     sheet: str | int | None = None,
+    decimal: str | None = None,
 ) -> RawTable:
     """Read one file.
 
@@ -80,6 +91,8 @@ def read_table(
         Features stand in rows: the first column holds their names, the first row the sample ids.
     sheet : str or int, optional
         Sheet of a workbook, by name or counted from 0; default: the first.
+    decimal : str, optional
+        Decimal sign of a workbook's text; default: found out.
 
     Returns
     -------
@@ -96,7 +109,8 @@ def read_table(
     content = _bytes(file)
     source = file.name
     sha256 = hashlib.sha256(content).hexdigest()
-    if content.startswith(b"\x1f\x8b"):
+    warnings: tuple[str, ...] = ()
+    if content.startswith(_GZIP):
         content = _unzip(content, source)
     if not content.strip():
         raise DataError(f"{source} must hold a table; it is empty.")
@@ -110,8 +124,10 @@ def read_table(
             ]
             names, columns, places = _columns(_transposed(records), [], source, place="row")
     else:
-        if content.startswith(b"PK\x03\x04"):
-            records, lines, notes = _read_workbook(content, source, sheet=sheet)
+        if content.startswith(_ZIP):
+            records, lines, notes, warnings = read_workbook(
+                content, source, sheet=sheet, decimal=decimal
+            )
             place = "row"
         elif content.startswith(b"\xd0\xcf\x11\xe0"):
             raise DataError(
@@ -136,7 +152,13 @@ def read_table(
     if transpose:
         notes = (*notes, "transposed")
     return RawTable(
-        source=source, names=names, columns=columns, places=places, notes=notes, sha256=sha256
+        source=source,
+        names=names,
+        columns=columns,
+        places=places,
+        notes=notes,
+        sha256=sha256,
+        warnings=warnings,
     )
 
 
@@ -163,87 +185,39 @@ def _bytes(file: Path) -> bytes:
 
 
 def _unzip(content: bytes, source: str) -> bytes:
-    try:
-        return gzip.decompress(content)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(
-            f"{source} must be a whole gzip file; it is cut or damaged ({error}). "
-            "Copy or download it again."
-        ) from None
-
-
-def _read_workbook(
-    content: bytes, source: str, *, sheet: str | int | None
-) -> tuple[list[list[str]], list[int], tuple[str, ...]]:
-    """Read the records of one sheet, their row numbers, and what to tell."""
-    from zipfile import BadZipFile
-
-    from openpyxl import load_workbook
-    from openpyxl.utils.exceptions import InvalidFileException
-
-    try:
-        book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-    except (BadZipFile, KeyError, InvalidFileException, ValueError):
-        raise DataError(
-            f"{source} must be an Excel workbook; it is another zip file or damaged. "
-            "Save it again as xlsx or csv."
-        ) from None
-    sheets = book.sheetnames
-    if isinstance(sheet, int) and 0 <= sheet < len(sheets):
-        chosen = sheets[sheet]
-    elif sheet is None:
-        chosen = sheets[0]
-    elif str(sheet) in sheets:
-        chosen = str(sheet)
-    else:
-        raise ConfigError(
-            f"sheet must be one of {', '.join(map(repr, sheets))} in {source}, or its number "
-            f"counted from 0; got {sheet!r}."
-        )
-    records: list[list[str]] = []
-    lines: list[int] = []
-    for number, row in enumerate(book[chosen].iter_rows(values_only=True), start=1):
-        cells = ["" if cell is None else str(cell).strip() for cell in row]
-        if any(cells):
-            records.append(cells)
-            lines.append(number)
-    book.close()
-    if not records:
-        raise DataError(f"{source} must hold a table; its sheet {chosen!r} is empty.")
-    # A workbook pads its rows: columns that hold nothing at all on the right are no columns.
-    width = max(max(place for place, cell in enumerate(row, 1) if cell) for row in records)
-    records = [(row + [""] * width)[:width] for row in records]
-    return records, lines, ("xlsx", *([f"sheet {chosen}"] if len(sheets) > 1 else []))
+    with refusing(
+        f"{source} must be a whole gzip file",
+        found="it is cut or damaged",
+        remedy="Copy or download it again.",
+    ):
+        content = gzip.decompress(content)
+    if content.startswith(_GZIP):
+        raise DataError(f"{source} must be gzipped once; it is gzipped twice. Unpack it once.")
+    return content
 
 
 def _read_parquet(content: bytes, source: str) -> tuple[list[str], list[Cells], list[str]]:
     """Columns of a parquet file; an index that pandas stored comes first, without a name."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
-        table = pq.read_table(io.BytesIO(content))
-    except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(
-            f"{source} must be a whole parquet file; {str(error).splitlines()[0].rstrip('.')}."
-        ) from None
+    with refusing(
+        f"{source} must be a whole parquet file",
+        found="it is cut or damaged",
+        remedy="Copy or write it again.",
+    ):
+        # Not read_table, which refuses repeated names before they can be named.
+        file = pq.ParquetFile(io.BytesIO(content), page_checksum_verification=True)
+        table = file.read()
+        stored = list(zip(table.column_names, table.columns, strict=True))
     names: list[str] = []
     columns: list[Cells] = []
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        kind = column.type
-        if pa.types.is_dictionary(kind):
-            column = column.cast(kind.value_type)
-            kind = column.type
-        cells: Cells
-        if pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind):
-            cells = np.array(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
-        elif pa.types.is_nested(kind):
-            raise DataError(
-                f"a column must hold numbers or text; {name!r} of {source} holds {kind}. Drop it "
-                "from the file."
-            )
-        else:
-            cells = ["" if cell is None else str(cell).strip() for cell in column.to_pylist()]
+    for name, column in stored:
+        with refusing(
+            f"a column must hold numbers or text; {name!r} of {source} is of type {column.type}",
+            found="some of it cannot be read",
+            remedy="Mend it or drop it from the file.",
+        ):
+            cells = _parquet_cells(column, name=name, source=source)
         is_index = re.fullmatch(r"__index_level_\d+__", name) is not None
         names.insert(0, "") if is_index else names.append(_clean_name(name))
         columns.insert(0, cells) if is_index else columns.append(cells)
@@ -251,6 +225,28 @@ def _read_parquet(content: bytes, source: str) -> tuple[list[str], list[Cells], 
         raise DataError(f"{source} must hold rows; it has {len(names)} columns and no row.")
     _check_names(names, columns, source)
     return names, columns, [f"row {row}" for row in range(1, table.num_rows + 1)]
+
+
+def _parquet_cells(column: Any, *, name: str, source: str) -> Cells:
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column = column.cast(kind.value_type)
+        kind = column.type
+    if pa.types.is_nested(kind):
+        raise DataError(
+            f"a column must hold numbers or text; {name!r} of {source} holds {kind}. Drop it "
+            "from the file."
+        )
+    if pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind):
+        # Whole numbers that float64 cannot hold are left as text: ids must keep their digits.
+        with contextlib.suppress(pa.ArrowInvalid):
+            return np.array(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
+    return [
+        cell.decode() if isinstance(cell, bytes) else "" if cell is None else str(cell).strip()
+        for cell in column.to_pylist()
+    ]
 
 
 def _check_width(

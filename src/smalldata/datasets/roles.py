@@ -35,9 +35,9 @@ def role_column(
         elif hint == ".":
             hint = f"; the columns are {listed(known)}."
         raise ConfigError(f"{role} must be a column of {source}; there is no column {name!r}{hint}")
-    first = labels(found[0].cells)
+    first = labels(found[0].cells, decimal=found[0].decimal)
     for other in found[1:]:
-        if labels(other.cells) != first:
+        if labels(other.cells, decimal=other.decimal) != first:
             raise DataError(
                 f"a column in several files must hold the same in all; {name!r} does not. "
                 f"Name one: dataset.{role}={found[0].name} or {other.name}."
@@ -47,7 +47,7 @@ def role_column(
 
 def role_labels(joined: JoinedTable, column: Column, role: str) -> list[str]:
     """Entries of groups, batch or folds, all present."""
-    entries = labels(column.cells)
+    entries = labels(column.cells, decimal=column.decimal)
     marks = text_markers(entries)
     absent = [row for row, entry in enumerate(entries) if entry.lower() in marks]
     if absent:

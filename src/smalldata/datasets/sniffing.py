@@ -21,6 +21,8 @@ N_NUMBERS_SNIFFED = 10_000
 
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # begins like the mark of UTF-16
+    (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
@@ -56,32 +58,49 @@ def decode(content: bytes, *, source: str, encoding: str | None = None) -> tuple
         If a byte cannot be decoded; the byte, its line and an encoding to try are named.
     """
     if encoding is not None:
-        try:
-            codecs.lookup(encoding)
-        except LookupError:
-            raise ConfigError(
-                f"encoding must be one that Python knows (utf-8, utf-16, cp1252, latin-1 …); "
-                f"got {encoding!r}."
-            ) from None
+        _check_encoding(encoding)
         tried = [encoding]
     else:
         marked = [name for mark, name in _BYTE_ORDER_MARKS if content.startswith(mark)]
         tried = marked or _unmarked_utf16(content) or ["utf-8", "cp1252"]
-    failure: UnicodeDecodeError | None = None
+    failure: UnicodeError | None = None
     for candidate in tried:
         try:
             text = content.decode(candidate)
-        except UnicodeDecodeError as error:
+        except UnicodeError as error:
             failure = failure or error
             continue
+        _check_is_text(text, source)
         return text.removeprefix("\ufeff"), candidate.replace("-sig", " with byte order mark")
-    assert failure is not None
+    if not isinstance(failure, UnicodeDecodeError):  # codecs outside of Unicode tell no place
+        raise DataError(f"the bytes of {source} must be {' or '.join(tried)}; {failure}.")
     line = content[: failure.start].count(b"\n") + 1
     raise DataError(
         f"the bytes of {source} must be {' or '.join(tried)}; byte 0x{content[failure.start]:02x} "
         f"in line {line} is not. Name the encoding, for example "
-        f"dataset.encoding={_likely_encoding(content) or 'latin-1'}."
+        f"dataset.encoding={_likely_encoding(content) or 'cp850'}."
     )
+
+
+def _check_encoding(encoding: str) -> None:
+    try:
+        b"text".decode(encoding)
+    except UnicodeDecodeError:
+        return  # it is an encoding, though not of these four bytes
+    except (LookupError, ValueError):
+        raise ConfigError(
+            f"encoding must be one that Python knows (utf-8, utf-16, cp1252, latin-1 …); "
+            f"got {encoding!r}."
+        ) from None
+
+
+def _check_is_text(text: str, source: str) -> None:
+    place = text.find("\0")
+    if place >= 0:
+        raise DataError(
+            f"{source} must be text; it has a zero byte in line {text.count(chr(10), 0, place) + 1}"
+            ", as a binary file or another encoding has. Save it as csv in UTF-8."
+        )
 
 
 def _unmarked_utf16(content: bytes) -> list[str]:
@@ -192,7 +211,8 @@ def find_decimal(cells: Iterable[str], *, source: str) -> str:
     n_comma = n_point = 0
     doubtful = ""
     has_decimal_point = False
-    for cell in cells:
+    for written in cells:
+        cell = written.removesuffix("%").rstrip().replace("\u2212", "-")
         if "," not in cell:
             has_decimal_point = has_decimal_point or _DECIMAL_POINT.fullmatch(cell) is not None
             continue

@@ -141,6 +141,8 @@ def load(
             raise ConfigError(
                 f"transpose must be true, false or blocks among {', '.join(files)}; got {block!r}."
             )
+    if decimal not in (None, ".", ","):
+        raise ConfigError(f"decimal must be '.' or ','; got {decimal!r}.")
     tables = {
         block: read_table(
             file,
@@ -148,6 +150,7 @@ def load(
             encoding=encoding,
             transpose=block in turned,
             sheet=sheet,
+            decimal=decimal,
         )
         for block, file in files.items()
     }
@@ -162,6 +165,7 @@ def load(
         tables,
         id=None if id is None else str(id),
         how=join_how,
+        decimals=decimals,
         taken=list(roles.values()),
     )
     if "target" not in roles:
@@ -176,15 +180,13 @@ def load(
     joined, role_columns, note = _with_target(
         joined, roles, tables, marks=marks, drop_missing_target=drop_missing_target
     )
-    typing = _Typing(
-        joined=joined, decimals=decimals, missing=marks, categorical=several(categorical)
-    )
+    typing = _Typing(joined=joined, missing=marks, categorical=several(categorical))
     y, task_kind, chosen = read_target(
         role_columns["target"].cells,
         name=target,
         kind=kind,
         positive=positive,
-        decimal=decimals[role_columns["target"].block],
+        decimal=role_columns["target"].decimal,
         categorical=target in typing.categorical,
         where=typing.where,
     )
@@ -270,7 +272,6 @@ class _Typing:
     """What typing the columns of one table needs."""
 
     joined: JoinedTable
-    decimals: Mapping[str, str]
     missing: frozenset[str]
     categorical: list[str]
 
@@ -316,7 +317,7 @@ class _Typing:
         for column in (candidates[place] for place in kept):
             typed = type_column(
                 column.cells,
-                decimal=self.decimals[column.block],
+                decimal=column.decimal,
                 missing=self.missing,
                 categorical=column.name in self.categorical,
                 where=self.where,
@@ -342,8 +343,6 @@ class _Typing:
 
 def _decimal(table: RawTable, decimal: str | None) -> str:
     if decimal is not None:
-        if decimal not in (".", ","):
-            raise ConfigError(f"decimal must be '.' or ','; got {decimal!r}.")
         return decimal
     texts = (cells for cells in table.columns if isinstance(cells, list))
     return find_decimal((cell for cells in texts for cell in cells), source=table.source)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.datasets.assembling import listed
-from smalldata.datasets.columns import TypedColumn, labels, text_markers, type_column
+from smalldata.datasets.columns import TypedColumn, labels, parse_number, text_markers, type_column
 from smalldata.datasets.reading import Cells
 from smalldata.datasets.vocabulary import MISSING_NUMBER, NEGATIVE_CLASSES, POSITIVE_CLASSES
 from smalldata.errors import ConfigError, DataError
@@ -97,7 +97,7 @@ def infer_kind(values: TypedColumn) -> TaskKind:
     return TaskKind.REGRESSION
 
 
-def infer_positive(classes: Sequence[str], counts: dict[str, int]) -> str:
+def infer_positive(classes: Sequence[str], counts: dict[str, int], *, decimal: str = ".") -> str:
     """Find the positive one of two classes.
 
     In this order: the larger of two numbers (1 of 0 and 1, 2 of 1 and 2); the one that is a word
@@ -110,10 +110,9 @@ def infer_positive(classes: Sequence[str], counts: dict[str, int]) -> str:
     >>> infer_positive(["AD", "control"], {"AD": 9, "control": 5})
     'AD'
     """
-    try:
-        return max(classes, key=float)
-    except ValueError:
-        pass
+    numbers = [parse_number(name, decimal) for name in classes]
+    if None not in numbers:
+        return max(classes, key=lambda name: parse_number(name, decimal) or 0.0)
     positive = [name for name in classes if name.lower() in POSITIVE_CLASSES]
     if len(positive) == 1:
         return positive[0]
@@ -184,7 +183,7 @@ def read_target(
         If the target is constant, all distinct for a classifier, or does not fit the kind.
     """
     asked = None if kind is None else find_kind(kind)
-    names = labels(cells)
+    names = labels(cells, decimal=decimal)
     counts = Counter(names)
     if len(counts) == 1:
         raise DataError(
@@ -214,7 +213,7 @@ def read_target(
     chosen: str | None = None
     if task_kind is TaskKind.BINARY:
         chosen = (
-            infer_positive(classes, counts)
+            infer_positive(classes, counts, decimal=decimal)
             if positive is None
             else named_positive(positive, classes, target=name)
         )

@@ -24,6 +24,8 @@ def split_text(
 ) -> tuple[list[list[str]], list[int], str]:
     """Split a text into records, the line each ends in, and the separator."""
     skipped, text, declared = _preamble(text)
+    if not text.strip():
+        raise DataError(f"{source} must hold a table; it is empty.")
     chosen = named_separator(separator) if separator is not None else declared
     chosen = chosen or find_separator(text)
     first = text.split("\n", 1)[0].strip()[:N_CHARACTERS_SHOWN]
@@ -50,6 +52,8 @@ def split_text(
             f"the quotes of {source} must be closed; the record that begins in line "
             f"{skipped + started + 1} is broken ({error}). Double a quote inside a quoted text."
         ) from None
+    if not records:
+        raise DataError(f"{source} must hold a table; none of its cells holds anything.")
     if max(len(record) for record in records) < 2:
         raise DataError(
             f"{source} must have several columns; one was read with the separator "

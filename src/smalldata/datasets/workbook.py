@@ -1,0 +1,140 @@
+"""Reads one sheet of an Excel workbook into records.
+
+Step in the line: **files** -> Dataset.
+"""
+
+import io
+import warnings
+from collections.abc import Iterable
+from contextlib import closing
+from typing import Any
+
+from smalldata.datasets.damage import refusing
+from smalldata.datasets.sniffing import find_decimal
+from smalldata.errors import ConfigError, DataError
+
+# openpyxl turns such a cell into #VALUE!, which would be read as missing.
+_NO_DATE = "Cell .* is marked as a date"
+
+
+def read_workbook(
+    content: bytes, source: str, *, sheet: str | int | None, decimal: str | None
+) -> tuple[list[list[str]], list[int], tuple[str, ...], tuple[str, ...]]:
+    """Read all cells of a sheet, whatever range it declares.
+
+    Parameters
+    ----------
+    content : bytes
+    source : str
+        Name of the file.
+    sheet : str or int, optional
+        By name or counted from 0; default: the first.
+    decimal : str, optional
+        Decimal sign of cells that are text; default: found out. Cells that are numbers are written
+        with it too, so that one sign holds for the whole table.
+
+    Returns
+    -------
+    records : list of list of str
+        Equally wide rows that hold something.
+    lines : list of int
+        Their row numbers.
+    notes, warnings : tuple of str
+        What to say; what to look at.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such sheet.
+    DataError
+        If the workbook is damaged or the sheet empty.
+    """
+    from openpyxl import load_workbook
+
+    rows: list[tuple[Any, ...]] = []
+    with (
+        refusing(
+            f"{source} must be an Excel workbook",
+            found="it is another zip file or damaged",
+            remedy="Save it again as xlsx or csv.",
+        ),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")  # of formats that openpyxl does not keep
+        warnings.filterwarnings("error", message=_NO_DATE)
+        with closing(load_workbook(io.BytesIO(content), read_only=True, data_only=True)) as book:
+            titles = [worksheet.title for worksheet in book.worksheets]
+            chosen = _choose(titles, sheet, source)
+            worksheet = book[chosen]
+            declared = (worksheet.max_row, worksheet.max_column)
+            worksheet.reset_dimensions()
+            try:
+                rows.extend(worksheet.iter_rows(values_only=True))
+            except UserWarning as warning:
+                raise DataError(
+                    f"a date must exist; in sheet {chosen!r} of {source} {str(warning)[:1].lower()}"
+                    f"{str(warning)[1:].partition('. ')[0]}. Format it as a number."
+                ) from None
+    numbered = enumerate(([_stripped(cell) for cell in row] for row in rows), start=1)
+    kept = [(number, row) for number, row in numbered if any(cell != "" for cell in row)]
+    if not kept:
+        raise DataError(f"{source} must hold a table; its sheet {chosen!r} is empty.")
+    # Formatted cells that hold nothing at all on the right are no columns.
+    width = max(max(place for place, cell in enumerate(row, 1) if cell != "") for _, row in kept)
+    texts = (cell for _, row in kept for cell in row if isinstance(cell, str))
+    sign = decimal or find_decimal(texts, source=source)
+    records = [[_text(cell, sign) for cell in (row + [""] * width)[:width]] for _, row in kept]
+    notes = ("xlsx", *([f"sheet {chosen}"] if len(titles) > 1 else []))
+    lines = [number for number, _ in kept]
+    reach = (len(rows), max(map(len, rows)))
+    advice = _compare_range(declared, held=(lines[-1], width), reach=reach)
+    return records, lines, notes, tuple(f"sheet {chosen!r} of {source} {text}" for text in advice)
+
+
+def _choose(titles: list[str], sheet: str | int | None, source: str) -> str:
+    if not titles:
+        raise DataError(f"{source} must hold a sheet with a table; it has none.")
+    if sheet is None:
+        return titles[0]
+    if isinstance(sheet, int) and 0 <= sheet < len(titles):
+        return titles[sheet]
+    if str(sheet) in titles:
+        return str(sheet)
+    raise ConfigError(
+        f"sheet must be one of {', '.join(map(repr, titles))} in {source}, or its number "
+        f"counted from 0; got {sheet!r}."
+    )
+
+
+def _compare_range(
+    declared: tuple[int | None, int | None], *, held: tuple[int, int], reach: tuple[int, int]
+) -> Iterable[str]:
+    """Say where the declared range leaves out cells, or covers more than the file has.
+
+    Empty cells that are formatted belong to the range, so ``reach``, which counts them, is its
+    upper bound and ``held`` its lower one.
+    """
+    from openpyxl.utils import get_column_letter
+
+    n_rows, n_columns = declared
+    if n_rows is None or n_columns is None:
+        return
+    short = n_rows < held[0] or n_columns < held[1]
+    if short or n_rows > reach[0] or n_columns > reach[1]:
+        yield (
+            f"declares the range A1:{get_column_letter(n_columns)}{n_rows}, but its cells reach "
+            f"{get_column_letter(held[1])}{held[0]}; every cell was read. Check that none is "
+            "missing"
+        )
+
+
+def _stripped(cell: Any) -> Any:
+    if cell is None:
+        return ""
+    return cell.strip() if isinstance(cell, str) else cell
+
+
+def _text(cell: Any, decimal: str) -> str:
+    text = str(cell)
+    is_number = isinstance(cell, float) and decimal == ","
+    return text.replace(".", ",") if is_number else text
