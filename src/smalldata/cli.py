@@ -24,6 +24,7 @@ from typing import Any
 from rich.console import Console
 
 from smalldata.composition import run_composed, split_flags
+from smalldata.console import open_console, printable
 from smalldata.database import redact_url
 from smalldata.errors import ConfigError, ExplanationError, RecordError, SmalldataError
 from smalldata.progress import Reporter
@@ -118,7 +119,7 @@ def run(arguments: Sequence[str]) -> int:
         raise ConfigError("a grid must hold at least one cell; no name fits what was asked.")
     for note in notes:
         if note.dry_run:
-            sys.stdout.write(note.dry_run + "\n")
+            sys.stdout.write(printable(note.dry_run) + "\n")
     _publish([note for note in notes if note.cell])
     if any(note.error for note in notes):
         return WRONG_INPUT
@@ -192,7 +193,7 @@ def _publish(notes: Sequence[Note]) -> None:
     from smalldata.report import print_comparison
     from smalldata.running import open_cell
 
-    screen = Console(highlight=False)
+    screen = open_console()
     for folder in dict.fromkeys(Path(note.cell).parent for note in notes):
         here = [note for note in notes if Path(note.cell).parent == folder]
         asked = {Path(note.cell).name: note.explanation for note in here}
@@ -207,8 +208,9 @@ def _publish(notes: Sequence[Note]) -> None:
         shown = {row.hash for row in comparison.rows}  # of a sweep the best trial
         for name in asked:
             if name.rpartition("-")[2] in shown:
-                screen.print(f"report  {_short(folder / name / 'report.html')}", soft_wrap=True)
-        screen.print(f"table   {_short(folder / 'index.html')}", soft_wrap=True)
+                report = _short(folder / name / "report.html")
+                screen.print(f"report  {report}", soft_wrap=True, markup=False)
+        screen.print(f"table   {_short(folder / 'index.html')}", soft_wrap=True, markup=False)
         if formats:
             screen.print(f"figures {_short(folder / 'figures')}, and beside each report")
 
@@ -395,7 +397,7 @@ def _reporter() -> Reporter:
 
 
 def _console() -> Console:
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return open_console(stderr=True, soft_wrap=True)
 
 
 def _as_sentence(error: SmalldataError | OSError) -> SmalldataError:

@@ -6,11 +6,11 @@ Step in the line: none; conf/ -> **stdout**.
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from smalldata.catalogue import data_dir, names, read_entry
+from smalldata.console import open_console
 from smalldata.errors import ConfigError
 
 
@@ -29,7 +29,7 @@ def show_datasets(arguments: Sequence[str]) -> None:
             continue
         source = str(entry["citation"]).partition(")")[0] + ")"
         table.add_row(name, entry["kind"], _describe_size(entry["path"]), entry["target"], source)
-    console = Console(highlight=False)
+    console = open_console()
     console.print(table)
     console.print(
         f"Other data: dataset={' | '.join(ways)}. Licences and citations: data/README.md.",
@@ -63,7 +63,7 @@ def show_models(arguments: Sequence[str]) -> None:
                 str(entry["learner"].get(key, "")),
                 _describe_space(space) if space else needs,
             )
-    Console(highlight=False).print(table)
+    open_console().print(table)
 
 
 def _no_arguments(arguments: Sequence[str], *, verb: str) -> None:

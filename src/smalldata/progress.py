@@ -15,6 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from smalldata.console import open_console
 from smalldata.results import RunRecord
 
 Item = TypeVar("Item")
@@ -39,7 +40,7 @@ class Reporter:
     """
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+        self.console = console or open_console(stderr=True, soft_wrap=True)
         self._said: set[str] = set()
 
     def say(self, text: str, *, style: str | None = None) -> None:

@@ -16,6 +16,7 @@ from rich.text import Text
 from smalldata.catalogue import names, read_entry
 from smalldata.composition import run_composed, split_flags
 from smalldata.config import build_config
+from smalldata.console import open_console
 from smalldata.errors import ConfigError, SmalldataError
 from smalldata.learner import Array
 from smalldata.memory import is_out_of_memory
@@ -82,7 +83,7 @@ def _print_cell(composed: Any, reporter: Reporter) -> None:
         reporter.say("tuning chooses values inside each fold; shown are those it starts from")
     if plan.selector is not None:
         reporter.say("a signature chooses features inside each fold; shown are all of them")
-    print_summary(plan, console=Console(highlight=False))
+    print_summary(plan, console=open_console())
 
 
 def network_names() -> list[str]:

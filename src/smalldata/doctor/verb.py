@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from rich.console import Console
-
+from smalldata.console import open_console
 from smalldata.errors import ConfigError
 
 HEALTHY, TO_MEND = 0, 1
@@ -36,13 +35,13 @@ def run_doctor(arguments: Sequence[str]) -> int:
     from smalldata.doctor.machine import collect
     from smalldata.doctor.screen import findings_json, show_findings
 
-    with Console(stderr=True).status("looking at this machine, its libraries and cards …"):
+    with open_console(stderr=True).status("looking at this machine, its libraries and cards …"):
         facts = collect(outputs)
     findings = diagnose(facts)
     if as_json:
         sys.stdout.write(findings_json(findings, facts) + "\n")
     else:
-        show_findings(findings, console=Console(highlight=False))
+        show_findings(findings, console=open_console())
     return HEALTHY if is_healthy(findings) else TO_MEND
 
 

@@ -28,25 +28,26 @@ def print_comparison(comparison: Comparison, console: "Console | None" = None) -
         Default: stdout. On a terminal colours, bold and as many measures as fit; elsewhere a
         Markdown table of all.
     """
-    from rich.console import Console
     from rich.text import Text
 
+    from smalldata.console import open_console, printable
+
     if console is None:
-        console = Console(highlight=False)
+        console = open_console()
     rows = cells(comparison)
     if console.is_terminal:
         console.print(comparison_table(comparison, width=console.width))
         for line in remarks(rows):
-            console.print(Text(line, style="yellow"), soft_wrap=True)
+            console.print(Text(printable(line), style="yellow"), soft_wrap=True)
         for line in legend(comparison):
-            console.print(Text(line, style="dim"))
+            console.print(Text(printable(line), style="dim"))
         return
-    wide = Console(width=100_000, color_system=None, highlight=False)
+    wide = open_console(width=100_000, color_system=None)
     with wide.capture() as captured:
         wide.print(comparison_table(comparison))
     lines = [line.strip() for line in captured.get().splitlines() if line.strip()]
     for line in [*lines, *remarks(rows), *legend(comparison)]:
-        console.print(Text(line), soft_wrap=True)
+        console.print(Text(printable(line)), soft_wrap=True)
 
 
 def comparison_table(comparison: Comparison, *, width: int | None = None) -> "Table":
@@ -62,6 +63,8 @@ def comparison_table(comparison: Comparison, *, width: int | None = None) -> "Ta
     from rich.table import Table
     from rich.text import Text
 
+    from smalldata.console import printable
+
     rows = cells(comparison)
     measures = {measure.name: measure for measure in measures_for(comparison.kind)}
     others = [measure for measure in measures.values() if measure.name != comparison.measure]
@@ -74,7 +77,7 @@ def comparison_table(comparison: Comparison, *, width: int | None = None) -> "Ta
         f"{comparison.target}"
     )
     table = Table(
-        title=Text(title, style="bold"),
+        title=Text(printable(title), style="bold"),
         title_justify="left",
         box=box.MARKDOWN if width is None else box.SIMPLE_HEAD,
         pad_edge=width is None,
@@ -99,7 +102,7 @@ def comparison_table(comparison: Comparison, *, width: int | None = None) -> "Ta
             format_seconds(_seconds(own)),
         )
         style = "bold green" if own.rank == 1 else "dim" if own.rank is None else ""
-        table.add_row(*(Text(text) for text in texts), style=style)
+        table.add_row(*(Text(printable(text)) for text in texts), style=style)
     return table
 
 
