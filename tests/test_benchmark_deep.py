@@ -159,7 +159,7 @@ def test_the_tables_are_computed_from_the_rows(small_tables):
     )  # fmt: skip
     assert found.difference == pytest.approx(0.05)
     assert found.low < 0 < found.high
-    assert "15.0 in sum, 15.0 on the worst of 2 tables (2 process(es)); the goal is 10" in text
+    assert "15.0 overall, 15.0 on the worst of 2 tables (2 process(es)); the goal is 10" in text
     assert run.read("results.csv").shape == (6, 10)
 
 

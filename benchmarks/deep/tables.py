@@ -205,7 +205,7 @@ def show(found: PairedTest) -> str:
 
 
 def describe_goal(scores: pd.DataFrame, results: pd.DataFrame) -> str:
-    """Say of each part of the goal whether it is met."""
+    """Say whether each part of the goal is met."""
     lines = []
     tests, sizes = all_tests(scores, RIVAL, DATASETS)
     if tests:
@@ -218,7 +218,7 @@ def describe_goal(scores: pd.DataFrame, results: pd.DataFrame) -> str:
         if confirm:
             mean, low, high = combine(confirm, confirm_sizes)
             lines.append(
-                f"- Over the {len(confirm)} of them that had no say in the defaults: "
+                f"- Over the {len(confirm)} of them that played no part in the defaults: "
                 f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]."
             )
         below = [
@@ -230,7 +230,7 @@ def describe_goal(scores: pd.DataFrame, results: pd.DataFrame) -> str:
         ]  # fmt: skip
         above = sum(test.low > 0 for test in tests)
         lines.append(
-            f"- Tables on which the whole corrected interval lies below 0: "
+            f"- Tables whose whole corrected interval is below 0: "
             f"{', '.join(below) or 'none'}; above 0: {above}."
         )
     pairs = pair_seconds(results)
@@ -240,7 +240,7 @@ def describe_goal(scores: pd.DataFrame, results: pd.DataFrame) -> str:
             rival, own = pairs[f"{kind} rival"], pairs[f"{kind} mlp"]
             lines.append(
                 f"- {kind.capitalize()} seconds of all folds, {RIVAL} over mlp: "
-                f"{rival.sum() / own.sum():.1f} in sum, {(rival / own).min():.1f} on the worst of "
+                f"{rival.sum() / own.sum():.1f} overall, {(rival / own).min():.1f} on the worst of "
                 f"{len(pairs)} tables ({pairs['jobs'].min()} process(es){loaded}); "
                 f"the goal is {FASTER:.0f}."
             )
@@ -319,8 +319,8 @@ def describe_rows(results: pd.DataFrame) -> str:
     return (
         f"Machine: {'; '.join(results['machine'].unique())}. Measured {dates[0]}"
         f"{'' if len(dates) == 1 else ' to ' + dates[-1]}; load before a cell of the main table "
-        f"at most {plain['load_before'].max():.1f}. Seconds with ~ are of one process, or of a "
-        "machine that had other work."
+        f"at most {plain['load_before'].max():.1f}. Seconds with ~ are from one process, or from a "
+        "machine with other work."
     )
 
 
