@@ -339,11 +339,16 @@ def test_correction_for_choosing_the_best_is_told():
         "uncorrected": 0.9,
     }
     said = verdict(cell("svm", 1, 0.9), cell("knn", 2, 0.8), best_corrected=corrected)["leader"]
-    assert "flatters it; corrected for that, expect 0.870 (0.800 to 0.920)" in said
+    assert (
+        "Picking the best of 2 flatters it; corrected for that, expect 0.870 (0.800 to 0.920)."
+    ) in said
     corrected["mean"] = 0.91
     said = verdict(cell("svm", 1, 0.9), cell("knn", 2, 0.8), best_corrected=corrected)["leader"]
     assert "flatters it" not in said
-    assert "flatters by nothing that these folds show; corrected for it, expect 0.910" in said
+    assert (
+        "Picking the best of 2 flatters by nothing that these folds show; corrected for it, expect "
+        "0.910 (0.800 to 0.920)."
+    ) in said
 
 
 def test_models_of_equal_score_share_the_lead():

@@ -245,13 +245,9 @@ def _say_own(own: Sequence[Mapping[str, Any]]) -> list[str]:
     if len(own) > MOST_OWN:
         models = join_words([entry["model"] for entry in own])
         return [f"{models} each lean on features that no other good model uses: see the table."]
-    parts = [
-        f"only {entry['model']}{' leans' if i == 0 else ''} on "
-        f"{_name_some(entry['features'], MOST_OWN)}"
-        for i, entry in enumerate(own)
-    ]
-    text = "; ".join(parts)
-    return [f"{text[:1].upper()}{text[1:]}."]
+    used = [(entry["model"], _name_some(entry["features"], MOST_OWN)) for entry in own]
+    others = [f"; only {model} on {features}" for model, features in used[1:]]
+    return [f"Only {used[0][0]} leans on {used[0][1]}{''.join(others)}."]
 
 
 def _say_overlap(found: Mapping[str, Any]) -> list[str]:

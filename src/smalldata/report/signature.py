@@ -270,21 +270,19 @@ def _say_score(signature: Mapping[str, Any]) -> list[str]:
         )
     whole = signature["whole"]
     if whole is not None and expected["mean"] is not None:
-        said.append(
-            f"With all features the same model scores {format_number(whole['mean'])}"
-            f"{_difference(whole['test'])}."
-        )
+        said.append(_compare_with_all(whole))
     return said
 
 
-def _difference(test: Mapping[str, Any] | None) -> str:
+def _compare_with_all(whole: Mapping[str, Any]) -> str:
+    score, test = format_number(whole["mean"]), whole["test"]
     if test is None:
-        return ""
+        return f"With all features the same model scores {score}."
     interval = f"{format_number(test['low'])} to {format_number(test['high'])}"
     verdict = "no difference can be shown" if test["low"] <= 0 <= test["high"] else "they differ"
     return (
-        f"; panel minus all features is {format_number(test['difference'])} "
-        f"(95 % interval {interval}): {verdict}"
+        f"With all features the same model scores {score}; panel minus all features is "
+        f"{format_number(test['difference'])} (95 % interval {interval}): {verdict}."
     )
 
 

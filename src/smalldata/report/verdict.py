@@ -98,17 +98,20 @@ def _say_choice(summary: dict[str, Any], n_ranked: int) -> list[str]:
     corrected = summary["best_corrected"]
     if not corrected or corrected.get("mean") is None:
         return []
-    picked = f"icking the best of {int(corrected.get('n_models', n_ranked))}"
-    expected = (
-        f"expect {format_number(corrected['mean'])} "
-        f"({format_interval(corrected.get('ci_low'), corrected.get('ci_high'))})."
-    )
+    n_models = int(corrected.get("n_models", n_ranked))
+    interval = format_interval(corrected.get("ci_low"), corrected.get("ci_high"))
+    expected = f"{format_number(corrected['mean'])} ({interval})"
     best = corrected.get("uncorrected", corrected["mean"])
     change = corrected["mean"] - best
     worse = change < 0 if summary["measure"]["better"] == "higher" else change > 0
     if worse and format_number(best) != format_number(corrected["mean"]):
-        return [f"P{picked} flatters it; corrected for that, {expected}"]
-    return [f"P{picked} flatters by nothing that these folds show; corrected for it, {expected}"]
+        return [
+            f"Picking the best of {n_models} flatters it; corrected for that, expect {expected}."
+        ]
+    return [
+        f"Picking the best of {n_models} flatters by nothing that these folds show; corrected for "
+        f"it, expect {expected}."
+    ]
 
 
 def _say_baselines(summary: dict[str, Any], ranked: Sequence[dict[str, Any]]) -> list[str]:
