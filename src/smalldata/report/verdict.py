@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from smalldata.report.consensus import clearly_better, leading_group, say_agreement
-from smalldata.report.doubts import ONE_STUDY, doubt_size
+from smalldata.report.doubts import ONE_STUDY, doubt_constants, doubt_size
 from smalldata.report.plain import (
     count,
     format_interval,
@@ -212,6 +212,6 @@ def _say_doubts(summary: dict[str, Any], ranked: Sequence[dict[str, Any]]) -> li
             f"{count(n_pairs, 'pair')} of models were tested; p-values are corrected for that "
             "(Holm)."
         )
-    doubts += doubt_size(summary["task"])
+    doubts += [*doubt_size(summary["task"]), *doubt_constants(summary["task"])]
     doubts += [sentence(text) for text in (*summary["task"]["warnings"], *summary["notes"])]
     return [*doubts, ONE_STUDY]
