@@ -317,6 +317,25 @@ def test_bad_input_is_one_sentence_and_status_2(arguments, sentence, folder, cap
     assert not list(folder.rglob("*.parquet"))
 
 
+def test_four_groups_make_four_folds_unless_five_are_asked_for(tmp_path, capsys):
+    rows = [f"{i * 7 % 11},{'yes' if i % 3 else 'no'},g{i % 4}" for i in range(24)]
+    path = tmp_path / "sites.csv"
+    path.write_text("\n".join(["x,outcome,site", *rows]) + "\n", encoding="utf-8")
+    command = ["model=dummy", "dataset=table", f"dataset.path={path}", "dataset.target=outcome"]
+    command += ["dataset.positive=yes", "dataset.groups=site", f"outputs={tmp_path}"]
+    command += ["explain=none", "dry_run=true"]
+    assert main([*command, "cv=groups"]) == 0
+    done = capsys.readouterr()
+    assert "cv=groups makes 4 folds once instead of 5 folds 5 times: there are only 4" in done.err
+    assert ": 4 folds, 0 found" in done.out + done.err
+    assert main([*command, "cv=groups", "cv.n_splits=5"]) == 2
+    said = capsys.readouterr().err
+    assert said.endswith(
+        "SplitError: cv.n_splits must lie between 2 and the number of groups (4); got 5. Leave it "
+        "out to make each group a fold.\n"
+    )
+
+
 def test_a_wrong_cell_of_a_grid_does_not_stop_the_others(folder, capsys):
     assert main(["-m", "model=dummy", "measure=mcc,nonsense", *SMALL, "explain=none"]) == 2
     out, err = capsys.readouterr()

@@ -51,6 +51,17 @@ def test_one_line_tells_what_was_inferred(read):
     assert dataset.warnings == ()
 
 
+def test_one_line_counts_constant_columns_and_names_the_first_five(read):
+    rows = PLAIN.splitlines()
+    header = ",".join(f"c{i}" for i in range(7))
+    text = "\n".join([f"{rows[0]},{header}", *(f"{row},0,0,0,0,0,x,0" for row in rows[1:])])
+    assert (
+        read(text + "\n")
+        .messages[0]
+        .endswith("; 1 categorical; 7 constant ('c0', 'c1', 'c2', 'c3', 'c4' and 2 more)")
+    )
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [

@@ -540,6 +540,11 @@ def test_what_is_said_of_a_network(given, said):
     assert say_payoff(given).startswith(said)
 
 
+def test_would_pay_sentence_leaves_a_model_name_with_a_verb_unchanged():
+    given = contest((True, 220, 600), rivals=("what is that",))
+    assert "it would be ahead of what is that." in say_payoff(given)
+
+
 def test_what_is_said_of_a_pair():
     assert say_contest(contest()) == "cannot be told"
     assert say_contest(contest((False, 20, 60), (True, 140, 600))) == (

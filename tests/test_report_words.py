@@ -1,5 +1,7 @@
 """The sentences of the reports: each rule on numbers just inside and just outside its threshold."""
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from report_cells import make_explanation, make_record, make_toy_task
@@ -8,6 +10,7 @@ from smalldata.report import doubts, sureness, wording
 from smalldata.report.overview import summarize_comparison
 from smalldata.report.summarize import summarize_cell
 from smalldata.report.verdict import say_comparison
+from smalldata.task import Dataset, TaskKind, make_task
 
 
 def primary(mean: float, low: float | None, high: float | None, **changes) -> dict:
@@ -124,6 +127,7 @@ def described(n: int, *, classes=(50, 50), n_features: int = 10, missing: float 
         "n_samples": n,
         "n_features": n_features,
         "missing": missing,
+        "constant": [],
         "classes": [
             {"name": f"c{i}", "n": size, "share": size / total} for i, size in enumerate(classes)
         ],
@@ -147,6 +151,49 @@ def test_doubts_of_size(task, said):
 
 def test_a_large_balanced_task_raises_no_doubt_of_size():
     assert doubts.doubt_size(described(200, classes=(160, 40), missing=0.05)) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "told", "doubted"),
+    [
+        (
+            ["flat"],
+            "1 of them has the same value in every sample, so no model can use it: flat.",
+            "1 feature is constant (flat): check the table, or leave it out (dataset.drop).",
+        ),
+        (
+            ["v", "w", "x", "y", "z"],
+            "5 of them have the same value in every sample, so no model can use them: v, w, x and "
+            "2 more.",
+            "5 features are constant (v, w, x and 2 more): check the table, or leave them out "
+            "(dataset.drop).",
+        ),
+        ([], "", ""),
+    ],
+)
+def test_constant_features_are_named_in_the_question_and_the_doubts(names, told, doubted):
+    X = pd.DataFrame({"a": [1.0, 2.0] * 20, "b": [3.0] * 39 + [np.nan]})
+    X[names] = 3.0
+    site = pd.Categorical(["left"] * 40)
+    X = X.assign(**dict.fromkeys(names[1:2], site))  # a category among the numbers
+    y = np.array(["yes", "no"] * 20, dtype=object)
+    dataset = Dataset(
+        name="toy",
+        X=X,
+        y=y,
+        sample_ids=np.arange(40).astype(str),
+        kind=TaskKind.BINARY,
+        target="t",
+        positive="yes",
+    )
+    task = make_task(dataset)
+    summary = summarize_cell(task, make_record(task, "linear"))
+    question = wording.say_question(summary["task"], summary["cell"])
+    assert [text for text in question if "same value" in text] == ([told] if told else [])
+    found = doubts.say_doubts(summary, summary["scores"][0])
+    assert [text for text in found if "constant" in text] == ([doubted] if doubted else [])
+    found = verdict(cell("svm", 1, 0.9), task=summary["task"])["doubts"]
+    assert ("constant" in found, doubted in found) == (bool(doubted), True)
 
 
 @pytest.mark.parametrize(
@@ -339,11 +386,16 @@ def test_correction_for_choosing_the_best_is_told():
         "uncorrected": 0.9,
     }
     said = verdict(cell("svm", 1, 0.9), cell("knn", 2, 0.8), best_corrected=corrected)["leader"]
-    assert "flatters it; corrected for that, expect 0.870 (0.800 to 0.920)" in said
+    assert (
+        "Picking the best of 2 flatters it; corrected for that, expect 0.870 (0.800 to 0.920)."
+    ) in said
     corrected["mean"] = 0.91
     said = verdict(cell("svm", 1, 0.9), cell("knn", 2, 0.8), best_corrected=corrected)["leader"]
     assert "flatters it" not in said
-    assert "flatters by nothing that these folds show; corrected for it, expect 0.910" in said
+    assert (
+        "Picking the best of 2 flatters by nothing that these folds show; corrected for it, expect "
+        "0.910 (0.800 to 0.920)."
+    ) in said
 
 
 def test_models_of_equal_score_share_the_lead():

@@ -153,6 +153,64 @@ def test_train_size_has_to_fit():
         check_train_size(BINARY, splits, 25)
 
 
+FOUR = [f"g{i % 4}" for i in range(32)]
+
+
+@pytest.mark.parametrize("kind", list(TaskKind))
+@pytest.mark.parametrize(
+    ("cv", "name", "note"),
+    [
+        ("auto", "groups", "cv=groups makes 4 folds once instead of 5 folds 5 times: "),
+        ("groups", "groups", "cv=groups makes 4 folds once instead of 5 folds 5 times: "),
+        ("rep5x5", "rep4x1", "cv=rep5x5 makes 4 folds once instead of 5 folds 5 times: "),
+        ("kfold", "kfold", "cv=kfold makes 4 folds instead of 10: there are only 4 groups"),
+    ],
+)
+def test_fewer_groups_than_default_folds_make_one_fold_per_group(cv, name, note, kind):
+    values = np.arange(32.0) if kind is TaskKind.REGRESSION else ["a", "b", "a", "a"] * 8
+    if kind is TaskKind.MULTICLASS:
+        values = ["a", *["c"] * 11, *["a", "b"] * 10]  # the second half has no c
+    task = make_toy(values, kind=kind, groups=np.roll(np.sort(FOUR), 3))
+    made = make_splits(task, cv)
+    assert (made.name, made.n_repeats, made.n_folds) == (name, 1, 4)
+    tested = sorted("".join(np.unique(task.groups[fold.test])) for fold in made.folds)
+    assert tested == ["g0", "g1", "g2", "g3"]
+    (said,) = made.notes
+    assert said.startswith(note)
+    asked = make_splits(task, cv, n_splits=4, n_repeats=1)  # the same folds, by their number
+    assert (asked.folder, asked.notes) == (made.folder, ())
+
+
+def test_fewer_groups_than_folds_keep_the_repeats_that_were_asked_for():
+    task = make_toy(["yes", "no", "no", "yes"] * 8, groups=np.sort(FOUR))
+    made = make_splits(task, "groups", n_repeats=3)
+    assert (made.n_repeats, made.n_folds) == (3, 4)
+    assert made.notes == ("cv=groups makes 4 folds instead of 5: there are only 4 groups",)
+
+
+@pytest.mark.parametrize("n_splits", [5, 6])
+@pytest.mark.parametrize("cv", ["auto", "groups", "rep5x5", "kfold"])
+def test_more_folds_asked_for_than_groups_are_refused(cv, n_splits):
+    task = make_toy(["yes", "no", "no", "yes"] * 8, groups=np.sort(FOUR))
+    said = rf"number of groups \(4\); got {n_splits}\. Leave it out to make each group a fold"
+    with pytest.raises(SplitError, match=said):
+        make_splits(task, cv, n_splits=n_splits)
+
+
+@pytest.mark.parametrize("cv", ["auto", "groups", "rep5x5", "kfold", "loo", "holdout"])
+def test_single_group_is_refused(cv):
+    task = make_toy(np.arange(20.0), kind=TaskKind.REGRESSION, groups=["g0"] * 20)
+    with pytest.raises(SplitError, match=r"at least 2 groups, .* all rows are of the group 'g0'"):
+        make_splits(task, cv)
+
+
+@pytest.mark.parametrize("cv", ["auto", "groups", "rep5x5"])
+def test_as_many_groups_as_default_folds_change_nothing(cv):
+    task = make_toy(["yes", "no", "no", "yes", "no"] * 6, groups=np.sort([*range(5)] * 6))
+    made = make_splits(task, cv)
+    assert (made.n_repeats, made.n_folds, made.is_default, made.notes) == (5, 5, True, ())
+
+
 def test_every_yaml_makes_splits_with_its_own_values():
     task = make_toy(
         ["yes", "no", "no"] * 10, groups=[f"g{i}" for i in range(30)], folds=["a", "a", "b"] * 10

@@ -112,6 +112,13 @@ class FixedFolds:
         return [_by_labels(ids)]
 
 
+_NUMBERS = {
+    "rep5x5": {"n_splits": 5, "n_repeats": 5},
+    "groups": {"n_splits": 5, "n_repeats": 5},
+    "kfold": {"n_splits": 10, "n_repeats": 1},
+}
+"""Folds and repeats where neither the user nor conf/cv names a number."""
+
 _STRATEGIES: dict[str, type[Any]] = {
     "rep5x5": RepeatedFolds,
     "kfold": RepeatedFolds,
@@ -140,7 +147,8 @@ def make_splits(
         ``rep5x5``, ``kfold``, ``loo``, ``holdout``, ``groups``, ``fixed``, or ``auto``: rep5x5, or
         groups when the task has groups.
     n_splits, n_repeats : int, optional
-        Default: what conf/cv says.
+        Default: 5 folds, 5 times over; for ``kfold`` 10 folds, once. A task with fewer groups than
+        that gets one fold per group, once, and ``Splits.notes`` says so.
     test_share : float, optional
         Share of the rows that ``holdout`` tests on.
     seed : int
@@ -150,15 +158,15 @@ def make_splits(
     -------
     Splits
         Each fold's training rows in the nested order of `nested_order`. ``is_default`` is False
-        where a number or the seed differs from conf/cv: the folder then carries a hash.
+        where a number or the seed differs from the default: the folder then carries a hash.
 
     Raises
     ------
     ConfigError
         If there is no such cv, or a value does not belong to it.
     SplitError
-        If the folds cannot be made; for a class that some training fold would lack the message
-        says which class and what works.
+        If the folds cannot be made: more were asked for than there are groups, or a class would be
+        missing from some training fold. The message says what works.
 
     Examples
     --------
@@ -182,6 +190,7 @@ def make_splits(
             "cv=groups needs groups and the dataset names none; set dataset.groups=COLUMN "
             "or use cv=rep5x5."
         )
+    defaults = defaults | _NUMBERS.get(name, {})
     given = {"n_splits": n_splits, "n_repeats": n_repeats, "test_share": test_share}
     strategy = _STRATEGIES[name]
     known = [field.name for field in fields(strategy)]
@@ -193,6 +202,7 @@ def make_splits(
             takes = f"takes {' and '.join(known)}" if known else "takes no numbers"
             raise ConfigError(f"cv={name} {takes}; got {key}={value}.")
         values[key] = _checked(key, value)
+    notes = _fit_to_groups(task, name, values, given)
     _check_classes(task, name)
     if name == "rep5x5":  # what it is called says how many
         name = f"rep{values['n_splits']}x{values['n_repeats']}"
@@ -212,6 +222,7 @@ def make_splits(
             for fold, (train, test) in enumerate(cuts)
         ),
         is_default=seed == 0 and all(values[key] == defaults[key] for key in known),
+        notes=notes,
     )
 
 
@@ -247,6 +258,39 @@ def _checked(key: str, value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ConfigError(f"cv.{key} must be a whole number from {least} on; got {value!r}.")
     return value
+
+
+def _fit_to_groups(
+    task: Task, name: str, values: dict[str, Any], given: dict[str, Any]
+) -> tuple[str, ...]:
+    """Make no more folds than there are groups, unless a number was asked for; say what changed."""
+    if task.groups is None:
+        return ()
+    found = np.unique(_as_text(task.groups))
+    n_groups = len(found)
+    if n_groups < 2:
+        raise SplitError(
+            f"there must be at least 2 groups, one to train on and one to test; all rows are of "
+            f"the group {found[0]!r}. Set dataset.groups to another column, or to null."
+        )
+    asked = values.get("n_splits", 0)
+    if asked <= n_groups:
+        return ()
+    if given["n_splits"] is not None:
+        raise SplitError(
+            f"cv.n_splits must lie between 2 and the number of groups ({n_groups}); got {asked}. "
+            "Leave it out to make each group a fold."
+        )
+    values["n_splits"] = n_groups
+    why = f"there are only {n_groups} groups"
+    repeats = values["n_repeats"]
+    if given["n_repeats"] is not None or repeats == 1:
+        return (f"cv={name} makes {n_groups} folds instead of {asked}: {why}",)
+    values["n_repeats"] = 1
+    return (
+        f"cv={name} makes {n_groups} folds once instead of {asked} folds {repeats} times: {why}, "
+        "and with each group a fold every repeat would be the same",
+    )
 
 
 def _check_classes(task: Task, name: str) -> None:

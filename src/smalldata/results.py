@@ -48,13 +48,17 @@ class Fold:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Splits:
-    """The rows of a Resampling bound to one Task: the master splits, whatever the train_size."""
+    """The rows of a Resampling bound to one Task: the master splits, whatever the train_size.
+
+    ``notes`` says where the folds are not as many as usual; it is not stored.
+    """
 
     name: str
     split_key: str
     n_samples: int
     folds: tuple[Fold, ...]
     is_default: bool = True
+    notes: tuple[str, ...] = ()
 
     @property
     def n_repeats(self) -> int:

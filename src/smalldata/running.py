@@ -73,6 +73,8 @@ def plan_cell(config: RunConfig, reporter: Reporter, *, command: str = "") -> Pl
     for warning in task.dataset.warnings:
         reporter.warn(warning)
     splits = make_splits(task, **config.cv, seed=config.seed)
+    for note in splits.notes:
+        reporter.say(note)
     check_measure(task, splits)
     for name in config.objectives:
         measure = find_measure(name, task.kind, key="objectives").name

@@ -134,6 +134,11 @@ class Dataset:
         """Names of the features, in the order of the columns of X."""
         return tuple(self.X.columns)
 
+    @cached_property
+    def constant_features(self) -> tuple[str, ...]:
+        """Names of the features of `find_constant`."""
+        return find_constant(self.X)
+
     @property
     def block_names(self) -> tuple[str, ...]:
         """Names of the blocks, in order of first appearance."""
@@ -272,6 +277,23 @@ def make_task(
         y=y,
         measure=measure or PRIMARY_MEASURES[task_kind],
     )
+
+
+def find_constant(X: pd.DataFrame) -> tuple[str, ...]:
+    """Name the columns that hold one and the same value in every row, none missing.
+
+    Examples
+    --------
+    >>> find_constant(pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 3.0], "c": [np.nan, 3.0]}))
+    ('b',)
+    """
+    numbers = X.select_dtypes("number")
+    values = numbers.to_numpy()
+    found = set(numbers.columns[(values == values[:1]).all(axis=0)])
+    for name in X.columns:
+        if name not in numbers.columns and X[name].nunique(dropna=False) == 1:
+            found.add(name)
+    return tuple(str(name) for name in X.columns if name in found)
 
 
 def _numeric_target(dataset: Dataset) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from smalldata.errors import ConfigError, DataError
 from smalldata.storage import safe_name
-from smalldata.task import Dataset, Provenance, TaskKind, make_task
+from smalldata.task import Dataset, Provenance, TaskKind, find_constant, make_task
 
 N_NAMES_SHOWN = 5
 
@@ -108,6 +108,7 @@ def assemble(
     check_values(features, sample_ids)
     n_categorical = sum(isinstance(dtype, pd.CategoricalDtype) for dtype in features.dtypes)
     n_missing = int(features.isna().to_numpy().sum())
+    constant = find_constant(features)
     asked = f"{kind}, positive: {positive}" if kind is TaskKind.BINARY else str(kind)
     line = [
         f"read {features.shape[0]} x {features.shape[1]} from {read or name}",
@@ -115,6 +116,7 @@ def assemble(
         f"target: {target} ({asked})",
         *([f"{n_categorical} categorical"] if n_categorical else []),
         *([f"{n_missing} missing values"] if n_missing else []),
+        *([f"{len(constant)} constant ({listed(constant)})"] if constant else []),
     ]
     return Dataset(
         name=name,

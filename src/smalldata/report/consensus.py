@@ -9,7 +9,7 @@ from typing import Any
 
 from smalldata.agreement import Agreement, ExplainedModel, agree
 from smalldata.evidence import NullImportances
-from smalldata.report.plain import join_words
+from smalldata.report.plain import join_words, name_some
 from smalldata.report.wording import is_clear
 from smalldata.results import Explanation
 
@@ -216,7 +216,7 @@ def say_agreement(found: Mapping[str, Any]) -> list[str]:
     all_models = "both" if n_good == 2 else f"all {n_good}"
     sentences = []
     if found["consensus"]:
-        names = _name_some(found["consensus"], MOST_NAMED)
+        names = name_some(found["consensus"], MOST_NAMED)
         sentences.append(f"{all_models.capitalize()} good models lean on {names}.")
     elif found["nearest"] is not None and found["nearest"]["n"] > 1:
         nearest = found["nearest"]
@@ -232,26 +232,15 @@ def say_agreement(found: Mapping[str, Any]) -> list[str]:
     return sentences + _say_overlap(found)
 
 
-def _name_some(names: list[str], most: int) -> str:
-    """Name the first; an "and 1 more" would take as long as the name."""
-    if len(names) <= most + 1:
-        return join_words(names)
-    return join_words([*names[:most], f"{len(names) - most} more"])
-
-
 def _say_own(own: Sequence[Mapping[str, Any]]) -> list[str]:
     if not own:
         return []
     if len(own) > MOST_OWN:
         models = join_words([entry["model"] for entry in own])
         return [f"{models} each lean on features that no other good model uses: see the table."]
-    parts = [
-        f"only {entry['model']}{' leans' if i == 0 else ''} on "
-        f"{_name_some(entry['features'], MOST_OWN)}"
-        for i, entry in enumerate(own)
-    ]
-    text = "; ".join(parts)
-    return [f"{text[:1].upper()}{text[1:]}."]
+    used = [(entry["model"], name_some(entry["features"], MOST_OWN)) for entry in own]
+    others = [f"; only {model} on {features}" for model, features in used[1:]]
+    return [f"Only {used[0][0]} leans on {used[0][1]}{''.join(others)}."]
 
 
 def _say_overlap(found: Mapping[str, Any]) -> list[str]:

@@ -11,11 +11,12 @@ from smalldata.report.plain import (
     format_interval,
     format_number,
     format_percent,
+    name_some,
     sentence,
 )
 from smalldata.report.sureness import MOSTLY, NAMED, NO_PAIRS, POOR, say_twins
 from smalldata.report.tuning_wording import doubt_tuning
-from smalldata.report.wording import is_clear
+from smalldata.report.wording import MOST_CONSTANT, is_clear
 
 FEW_SAMPLES = 100
 FEW_IN_CLASS = 20
@@ -59,7 +60,7 @@ def say_doubts(
         doubts.append(
             f"Trained on {cell['train_size']} samples only; more data may change the picture."
         )
-    doubts += doubt_size(task)
+    doubts += [*doubt_size(task), *doubt_constants(task)]
     if primary is not None:
         doubts += doubt_interval(primary, task)
     slope = next((s for s in summary["scores"] if s["name"] == "calibration_slope"), None)
@@ -105,6 +106,18 @@ def doubt_size(task: dict[str, Any]) -> list[str]:
     if task["missing"] > 0.05:
         doubts.append(f"{format_percent(task['missing'])} of the values are missing.")
     return doubts
+
+
+def doubt_constants(task: dict[str, Any]) -> list[str]:
+    """Features that never vary: a column read wrongly looks like this."""
+    names = task["constant"]
+    if not names:
+        return []
+    return [
+        f"{count(len(names), 'feature')} {'is' if len(names) == 1 else 'are'} constant "
+        f"({name_some(names, MOST_CONSTANT)}): check the table, or leave "
+        f"{'it' if len(names) == 1 else 'them'} out (dataset.drop)."
+    ]
 
 
 def doubt_interval(primary: dict[str, Any], task: dict[str, Any]) -> list[str]:

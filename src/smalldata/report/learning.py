@@ -93,7 +93,7 @@ def _say_networks(curves: LearningCurves) -> list[str]:
 
 def say_payoff(contest: Contest) -> str:
     """Say from which number of training samples a network pays, if that can be told."""
-    name = f"deep learning ({contest.first})"
+    name = f"Deep learning ({contest.first})"
     others = contest.rivals[0] if len(contest.rivals) == 1 else "every other model"
     span = f"between {_n(contest.fewest)} and {_n(contest.reach)} training samples"
     leads = contest.leads
@@ -104,40 +104,43 @@ def say_payoff(contest: Contest) -> str:
     if not leads:
         why = f"by the fitted curves it is nowhere clearly ahead of {others}"
         why += " nor behind it" if len(contest.rivals) == 1 else ", nor clearly behind one of them"
-        return f"Whether {name} pays cannot be told at any number {span}: {why}. {limit}"
+        return (
+            f"Whether deep learning ({contest.first}) pays cannot be told at any number {span}: "
+            f"{why}. {limit}"
+        )
     sides = [lead.of_first for lead in leads]
     if sides in ([False, True], [True, False]):
-        return _capital(_say_turn(contest, name))
+        return _say_turn(contest, name)
     if len(leads) > 1:
         parts = [
             f"{'ahead' if lead.of_first else f'behind {lead.leader}'} {_between(lead)}"
             for lead in leads
         ]
-        return _capital(f"{name} is {join_words(parts)}; elsewhere {span} it cannot be told.")
+        return f"{name} is {join_words(parts)}; elsewhere {span} it cannot be told."
     lead = leads[0]
     would = lead.start > contest.most
-    verdict = (
-        f"{'would pay' if would else 'pays'}"
-        if lead.of_first
-        else f"{'would not pay' if would else 'does not pay'}"
-    )
-    why = f"it is ahead of {others}" if lead.of_first else f"{lead.leader} is ahead"
-    if would:
-        why = f"by the fitted curves {why.replace(' is ', ' would be ')}"
+    if lead.of_first and would:
+        verdict, why = "would pay", f"by the fitted curves it would be ahead of {others}"
+    elif lead.of_first:
+        verdict, why = "pays", f"it is ahead of {others}"
+    elif would:
+        verdict, why = "would not pay", f"by the fitted curves {lead.leader} would be ahead"
+    else:
+        verdict, why = "does not pay", f"{lead.leader} is ahead"
     from_start, to_end = lead.start <= contest.fewest, lead.stop >= contest.reach
     if from_start and to_end:
-        return _capital(f"{name} {verdict} at any number {span}: {why}. {limit}")
+        return f"{name} {verdict} at any number {span}: {why}. {limit}"
     if to_end:
-        return _capital(
+        return (
             f"{name} {verdict} with {_n(lead.start)} training samples or more, up to "
             f"{_n(lead.stop)}: {why}. With fewer it cannot be told."
         )
     if from_start:
-        return _capital(
+        return (
             f"{name} {verdict} with up to {_n(lead.stop)} training samples: {why}. Whether it does "
             f"with more, up to {_n(contest.reach)}, cannot be told. {limit}"
         )
-    return _capital(
+    return (
         f"{name} {verdict} {_between(lead)} training samples: {why}. With fewer or more it cannot "
         "be told."
     )
@@ -238,7 +241,3 @@ def _signed(value: float) -> str:
 
 def _n(size: int) -> str:
     return f"{size:,}".replace(",", "\u202f")
-
-
-def _capital(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}"

@@ -167,6 +167,18 @@ def join_words(words: list[str]) -> str:
     return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
+def name_some(names: list[str], most: int) -> str:
+    """Join the first names and count the others; the last one is named rather than counted.
+
+    Example
+    -------
+    >>> name_some(["a", "b", "c", "d"], 2), name_some(["a", "b", "c"], 2)
+    ('a, b and 2 more', 'a, b and c')
+    """
+    n_more = len(names) - most
+    return join_words([*names[:most], f"{n_more} more"] if n_more > 1 else names)
+
+
 def short_label(label: str) -> str:
     """Leave of each key in a label its last part, which tells enough.
 

@@ -16,6 +16,7 @@ from smalldata.report.plain import (
     format_interval,
     format_number,
     join_words,
+    name_some,
     plain,
 )
 from smalldata.report.summarize import (
@@ -134,8 +135,8 @@ def outline_signature(signature: Mapping[str, Any] | None) -> list[str]:
         return []
     names = [member["name"] for member in signature["panel"]["members"]]
     return [
-        f"A panel of {count(len(names), 'feature')} ({_list(names, MOST_NAMED)}) is all that was "
-        f"kept; choosing one like it scores {format_number(signature['expected']['mean'])} in "
+        f"A panel of {count(len(names), 'feature')} ({name_some(names, MOST_NAMED)}) is all that "
+        f"was kept; choosing one like it scores {format_number(signature['expected']['mean'])} in "
         f"{signature['measure']['title']} on samples that had no part in the choice."
     ]
 
@@ -270,21 +271,19 @@ def _say_score(signature: Mapping[str, Any]) -> list[str]:
         )
     whole = signature["whole"]
     if whole is not None and expected["mean"] is not None:
-        said.append(
-            f"With all features the same model scores {format_number(whole['mean'])}"
-            f"{_difference(whole['test'])}."
-        )
+        said.append(_compare_with_all(whole))
     return said
 
 
-def _difference(test: Mapping[str, Any] | None) -> str:
+def _compare_with_all(whole: Mapping[str, Any]) -> str:
+    score, test = format_number(whole["mean"]), whole["test"]
     if test is None:
-        return ""
+        return f"With all features the same model scores {score}."
     interval = f"{format_number(test['low'])} to {format_number(test['high'])}"
     verdict = "no difference can be shown" if test["low"] <= 0 <= test["high"] else "they differ"
     return (
-        f"; panel minus all features is {format_number(test['difference'])} "
-        f"(95 % interval {interval}): {verdict}"
+        f"With all features the same model scores {score}; panel minus all features is "
+        f"{format_number(test['difference'])} (95 % interval {interval}): {verdict}."
     )
 
 
@@ -328,7 +327,7 @@ def _say_stability(signature: Mapping[str, Any]) -> list[str]:
     said = [
         f"{count(signature['n_ever'], 'feature')} were chosen in at least one of "
         f"{count(n_folds, 'fold')}, "
-        + (f"{_list(always, MOST_LISTED)} in every one." if always else "none in every one.")
+        + (f"{name_some(always, MOST_LISTED)} in every one." if always else "none in every one.")
     ]
     stability = signature["stability"]
     if stability is not None:
@@ -359,7 +358,7 @@ def _say_panel(signature: Mapping[str, Any]) -> list[str]:
     panel = signature["panel"]
     if panel is None:
         return ["The panel of all samples has not been chosen yet; the same command does it."]
-    names = _list([member["name"] for member in panel["members"]], MOST_LISTED)
+    names = name_some([member["name"] for member in panel["members"]], MOST_LISTED)
     said = [f"The same procedure on all samples keeps {count(panel['k'], 'feature')}: {names}."]
     often = max(signature["chosen"], key=lambda entry: entry["n"])["size"]
     if often < panel["k"]:
@@ -371,7 +370,7 @@ def _say_panel(signature: Mapping[str, Any]) -> list[str]:
     rare = [member["name"] for member in panel["members"] if member["share"] < 0.5]
     if rare:
         said.append(
-            f"Fewer than half of the folds chose {_list(rare, MOST_LISTED)}."
+            f"Fewer than half of the folds chose {name_some(rare, MOST_LISTED)}."
             if len(rare) < len(panel["members"])
             else "Fewer than half of the folds chose any one of them."
         )
@@ -388,9 +387,3 @@ def _say_panel(signature: Mapping[str, Any]) -> list[str]:
             f"Could stand in without loss: {pairs}{more}. Which of such twins leads is chance."
         )
     return said
-
-
-def _list(names: list[str], most: int) -> str:
-    """Join names; of more than so many, name the first and count the others."""
-    n_more = len(names) - most
-    return join_words([*names[:most], f"{n_more} more"] if n_more > 1 else names)

@@ -100,6 +100,7 @@ def summarize_task(task: Task) -> dict[str, Any]:
         "n_features": task.n_features,
         "blocks": [{"name": str(name), "n": n} for name, n in blocks.items()],
         "missing": missing,
+        "constant": list(dataset.constant_features),
         "n_groups": None if task.groups is None else len(np.unique(task.groups.astype(str))),
         "messages": [str(text) for text in dataset.messages],
         "warnings": [str(text) for text in dataset.warnings],

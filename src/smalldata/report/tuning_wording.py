@@ -179,32 +179,34 @@ def even_share(tuning: dict[str, Any]) -> float:
 
 def _say_jumps(parameters: Sequence[dict[str, Any]], n_folds: int, *, even: float) -> list[str]:
     """Say what jumps about, apart by whether it matters to the score."""
-    groups: list[tuple[str, list[dict[str, Any]]]] = [
-        ("though the inner score depends on it: these samples do not settle its value", []),
-        ("but hardly matters to the inner score", []),
-        ("", []),
-    ]
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {
+        (  # of one hyperparameter, of several
+            "Jumps about, though the inner score depends on it: these samples do not settle its "
+            "value",
+            "Jump about, though the inner score depends on them: these samples do not settle "
+            "their values",
+        ): [],
+        (
+            "Jumps about, but hardly matters to the inner score",
+            "Jump about, but hardly matter to the inner score",
+        ): [],
+        ("Jumps about", "Jump about"): [],
+    }
+    depends, hardly, unclear = groups.values()
     for one in parameters:
         weight = one["importance"] and one["importance"]["mean"] / even
-        place = 2 if weight is None else 0 if weight > DEPENDS else 1 if weight < HARDLY else 2
-        groups[place][1].append(one)
-    sentences = []
-    for clause, found in groups:
-        if not found:
-            continue
-        told = clause
-        if len(found) > 1:
-            told = (
-                told.replace("depends on it", "depends on them")
-                .replace("its value", "their values")
-                .replace("hardly matters", "hardly matter")
-            )
-        sentences.append(
-            f"{'Jumps' if len(found) == 1 else 'Jump'} about"
-            f"{f', {told}' if told else ''}: "
-            f"{join_words([_with_count(one, n_folds) for one in found])}."
-        )
-    return sentences
+        if weight is not None and weight > DEPENDS:
+            depends.append(one)
+        elif weight is not None and weight < HARDLY:
+            hardly.append(one)
+        else:
+            unclear.append(one)
+    return [
+        f"{alone if len(found) == 1 else together}: "
+        f"{join_words([_with_count(one, n_folds) for one in found])}."
+        for (alone, together), found in groups.items()
+        if found
+    ]
 
 
 def _with_count(parameter: dict[str, Any], n_folds: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from smalldata.report.consensus import clearly_better, leading_group, say_agreement
-from smalldata.report.doubts import ONE_STUDY, doubt_size
+from smalldata.report.doubts import ONE_STUDY, doubt_constants, doubt_size
 from smalldata.report.plain import (
     count,
     format_interval,
@@ -98,17 +98,20 @@ def _say_choice(summary: dict[str, Any], n_ranked: int) -> list[str]:
     corrected = summary["best_corrected"]
     if not corrected or corrected.get("mean") is None:
         return []
-    picked = f"icking the best of {int(corrected.get('n_models', n_ranked))}"
-    expected = (
-        f"expect {format_number(corrected['mean'])} "
-        f"({format_interval(corrected.get('ci_low'), corrected.get('ci_high'))})."
-    )
+    n_models = int(corrected.get("n_models", n_ranked))
+    interval = format_interval(corrected.get("ci_low"), corrected.get("ci_high"))
+    expected = f"{format_number(corrected['mean'])} ({interval})"
     best = corrected.get("uncorrected", corrected["mean"])
     change = corrected["mean"] - best
     worse = change < 0 if summary["measure"]["better"] == "higher" else change > 0
     if worse and format_number(best) != format_number(corrected["mean"]):
-        return [f"P{picked} flatters it; corrected for that, {expected}"]
-    return [f"P{picked} flatters by nothing that these folds show; corrected for it, {expected}"]
+        return [
+            f"Picking the best of {n_models} flatters it; corrected for that, expect {expected}."
+        ]
+    return [
+        f"Picking the best of {n_models} flatters by nothing that these folds show; corrected for "
+        f"it, expect {expected}."
+    ]
 
 
 def _say_baselines(summary: dict[str, Any], ranked: Sequence[dict[str, Any]]) -> list[str]:
@@ -209,6 +212,6 @@ def _say_doubts(summary: dict[str, Any], ranked: Sequence[dict[str, Any]]) -> li
             f"{count(n_pairs, 'pair')} of models were tested; p-values are corrected for that "
             "(Holm)."
         )
-    doubts += doubt_size(summary["task"])
+    doubts += [*doubt_size(summary["task"]), *doubt_constants(summary["task"])]
     doubts += [sentence(text) for text in (*summary["task"]["warnings"], *summary["notes"])]
     return [*doubts, ONE_STUDY]

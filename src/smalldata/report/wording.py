@@ -14,7 +14,11 @@ from smalldata.report.plain import (
     format_p,
     format_percent,
     join_words,
+    name_some,
 )
+
+MOST_CONSTANT = 3
+"""Most constant features that are named."""
 
 SIGNIFICANT = 0.05
 """Largest p-value, after Holm's correction, at which a difference is called clear."""
@@ -72,12 +76,24 @@ def say_task(task: dict[str, Any]) -> list[str]:
         sizes = join_words([f"{block['name']} {block['n']}" for block in blocks])
         features += f" in {len(blocks)} blocks ({sizes})"
     sentences = [f"{asked}.", f"Each is described by {features}."]
+    if task["constant"]:
+        sentences.append(_say_constant(task["constant"]))
     if task["n_groups"] is not None:
         sentences.append(
             f"The samples come in {count(task['n_groups'], 'group')}; a group is never split "
             "between training and test."
         )
     return sentences
+
+
+def _say_constant(names: list[str]) -> str:
+    named = name_some(names, MOST_CONSTANT)
+    if len(names) == 1:
+        return f"1 of them has the same value in every sample, so no model can use it: {named}."
+    return (
+        f"{len(names)} of them have the same value in every sample, so no model can use them: "
+        f"{named}."
+    )
 
 
 def _span(low: int, high: int) -> str:
