@@ -20,7 +20,8 @@ def _beside_the_scripts(monkeypatch):
 
 @pytest.mark.parametrize("model", ["svm, rbf", "svm, polynomial", "linear", "xgboost"])
 def test_the_reference_of_each_exact_model_is_that_of_brute_force(model):
-    from problems import brute_force, make_problem, second_opinion
+    from problems import make_problem
+    from references import brute_force, second_opinion
 
     problem = make_problem(model, few=True, n_rows=2, n_background=5)
     truth = brute_force(problem.function, problem.rows, problem.background)
@@ -34,7 +35,7 @@ def test_the_reference_of_each_exact_model_is_that_of_brute_force(model):
 
 
 def test_brute_force_knows_a_game_solved_by_hand():
-    from problems import brute_force
+    from references import brute_force
 
     values = brute_force(lambda x: x[:, 0] * x[:, 1] + x[:, 2], np.ones((1, 3)), np.zeros((2, 3)))
     assert values.tolist() == [[0.5, 0.5, 1.0]]
@@ -58,7 +59,8 @@ def test_brute_force_knows_a_game_solved_by_hand():
 )
 def test_all_explainers_play_one_game(explainer, budget, allowed):
     from explainers import explain_timed
-    from problems import make_problem, second_opinion
+    from problems import make_problem
+    from references import second_opinion
 
     # Few background rows: an explainer that skips one of them is far off.
     problem = make_problem("svm, rbf", few=True, n_rows=2, n_background=3)
@@ -70,7 +72,8 @@ def test_all_explainers_play_one_game(explainer, budget, allowed):
 
 def test_the_game_without_background_is_played_by_the_public_function():
     from explainers import OURS_ALONE, explain
-    from problems import brute_force, make_problem
+    from problems import make_problem
+    from references import brute_force
 
     problem = make_problem("svm, rbf", few=True, n_rows=1)
     form, x = problem.form, problem.rows[0]
