@@ -27,7 +27,7 @@ def test_every_public_name_can_be_imported(name):
     assert getattr(smalldata, name).__doc__
 
 
-def test_all_is_guarded():
+def test_all_is_sorted_and_unknown_names_raise():
     assert smalldata.__all__ == sorted(smalldata.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = smalldata.nonsense
@@ -41,12 +41,12 @@ def test_help_loads_nothing_heavy():
     assert _loaded_after("from smalldata.__main__ import main; main(['--help'])") == set()
 
 
-def test_the_line_without_networks_or_trees_loads_neither():
+def test_importing_evaluate_and_explain_loads_no_torch_or_xgboost():
     code = "import smalldata; smalldata.make_task, smalldata.evaluate, smalldata.explain"
     assert _loaded_after(code) & {"torch", "xgboost", "shap", "hydra"} == set()
 
 
-def test_a_report_from_python(tmp_path):
+def test_report_is_written_from_python(tmp_path):
     task = smalldata.make_task(smalldata.load_dataset("nutrimouse"))
     splits = smalldata.make_splits(task, "kfold", n_splits=2)
     learner = smalldata.load_learner("linear")
