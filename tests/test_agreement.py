@@ -49,7 +49,7 @@ def named(uses) -> set[str]:
     return {use.name for use in uses}
 
 
-def test_all_good_models_use_a_and_one_alone_uses_d():
+def test_consensus_and_sole_user_of_models_that_share_one_feature():
     found = agree(
         [
             model("linear", [row_of(a=4, b=3, c=1)] * 4),
@@ -77,7 +77,7 @@ def test_all_good_models_use_a_and_one_alone_uses_d():
     assert [use.name for use in found.features] == ["a", "b", "d", "c", "e"]
 
 
-def test_rows_of_one_model_speak_with_one_voice():
+def test_rows_of_the_same_model_count_as_one_voice():
     values = [row_of(a=2, d=1)] * 2
     found = agree(
         [
@@ -140,7 +140,7 @@ def test_a_feature_above_its_null_is_used_wherever_it_ranks():
     assert users["f"] == ()
 
 
-def test_what_a_model_gives_no_value_is_never_used():
+def test_feature_with_zero_values_is_not_used_even_when_within_top_k():
     """Three features count as first of ten, svm has one."""
     names = NAMES[:10]
     found = agree(
@@ -153,7 +153,7 @@ def test_what_a_model_gives_no_value_is_never_used():
     assert found.features[1].places == (None, 2)
 
 
-def test_correlation_of_a_row_is_pearsons_over_the_features():
+def test_row_correlation_equals_pearson_over_features():
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(5, 12)), rng.normal(size=(5, 12))
     found = correlate_rows(explained(a), explained(1000 * b))
@@ -177,7 +177,7 @@ def test_correlation_takes_the_mean_over_outputs_that_vary():
     np.testing.assert_allclose(correlate_rows(explained(a), explained(b)), [0.0, 1.0], atol=1e-9)
 
 
-def test_only_rows_of_one_repeat_are_compared():
+def test_row_correlations_compare_the_same_repeat_only():
     a = np.eye(12)[:4]
     first = explained(a, row=[0, 1, 0, 1], repeat=[0, 0, 1, 1])
     second = explained(a[[3, 0]], row=[1, 0], repeat=[1, 0])
@@ -192,7 +192,7 @@ def test_models_without_a_common_row_have_no_correlation():
     assert pair.overlap == pytest.approx(1.0)
 
 
-def test_scales_do_not_matter():
+def test_agreement_does_not_depend_on_the_scale_of_values():
     rng = np.random.default_rng(1)
     a, b = rng.normal(size=(6, 12)), rng.normal(size=(6, 12))
     plain = agree([model("svm", a), model("knn", b)])
@@ -202,7 +202,7 @@ def test_scales_do_not_matter():
     assert plain.pairs[0].correlation == pytest.approx(scaled.pairs[0].correlation, abs=1e-6)
 
 
-def test_the_order_of_unused_features_is_no_agreement():
+def test_ranking_overlap_ignores_unused_features():
     """Two models of one feature each, of six thousand: the zeros after them are no ranking."""
     names = tuple(f"g{j}" for j in range(6000))
     one, other = np.zeros((1, 6000)), np.zeros((1, 6000))
@@ -211,7 +211,7 @@ def test_the_order_of_unused_features_is_no_agreement():
     assert pair.overlap == 0.0
 
 
-def test_different_features_or_outputs_are_refused():
+def test_models_with_different_features_or_outputs_are_refused():
     a = [row_of(a=1)]
     with pytest.raises(ValueError, match="same features"):
         agree([model("svm", a), model("knn", a, names=NAMES[::-1])])
@@ -220,7 +220,7 @@ def test_different_features_or_outputs_are_refused():
     assert agree([]).pairs == ()
 
 
-def test_pairs_are_all_pairs_once():
+def test_every_pair_of_models_is_listed_once():
     found = agree([model(name, [row_of(a=1)]) for name in ("svm", "knn", "mlp", "pls")])
     assert [(pair.first, pair.second) for pair in found.pairs] == [
         (i, j) for i, j in product(range(4), repeat=2) if i < j

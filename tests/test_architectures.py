@@ -38,7 +38,7 @@ EMBEDDINGS = ["none", "piecewise_linear", "periodic"]
 @pytest.mark.parametrize("embedding", EMBEDDINGS)
 @pytest.mark.parametrize("name", NAMES)
 @torch.no_grad()
-def test_members_are_side_by_side_and_never_mix(name, embedding):
+def test_batched_members_equal_members_alone(name, embedding):
     values = {"embedding": embedding, "embedding_size": 3}
     network = make_network(name, 23, **values)
     for parameter in network.parameters():
@@ -54,7 +54,7 @@ def test_members_are_side_by_side_and_never_mix(name, embedding):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_member_learns_from_its_own_gradient(name):
+def test_members_have_separate_gradients(name):
     network = make_network(name, 23)
     x = torch.randn((3, 5, 23), generator=torch.Generator().manual_seed(0))
     network(x)[1].sum().backward()
@@ -67,7 +67,7 @@ def test_each_member_learns_from_its_own_gradient(name):
 @pytest.mark.parametrize("n_columns", [1, 2, 3, 70, 333])
 @pytest.mark.parametrize("name", NAMES)
 @torch.no_grad()
-def test_any_number_of_columns(name, n_columns):
+def test_network_accepts_any_number_of_columns(name, n_columns):
     network = make_network(name, n_columns, seeds=(1,))
     x = torch.randn((4, n_columns), generator=torch.Generator().manual_seed(0))
     found = network(x)
@@ -111,12 +111,12 @@ def toy(n=120, p=40, seed=0):
     return X, X[:, 0] - X[:, 1] + 0.5 * X[:, 2]
 
 
-def test_every_network_is_tried():
+def test_every_network_is_covered_by_these_tests():
     assert sorted(CHANGED) == sorted(MADE_FOR) == sorted(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_setting_of_its_own_changes_the_fit(name):
+def test_every_architecture_setting_changes_the_fit(name):
     X, signal = toy()
     y = (signal > 0).astype(np.int64)
     few = {"n_epochs": 3, "n_members": 2}
@@ -137,7 +137,7 @@ def test_every_setting_of_its_own_changes_the_fit(name):
         {"optimizer": "sgd", "scheduler": "cosine", "init": "xavier"},
     ],
 )
-def test_what_all_share_acts_on_each(name, values):
+def test_shared_settings_change_the_fit_of_every_architecture(name, values):
     X, signal = toy()
     y = (signal > 0).astype(np.int64)
     few = {"n_epochs": 3, "n_members": 2, "input_dropout": 0.0, "dropout": 0.0}
@@ -149,7 +149,7 @@ def test_what_all_share_acts_on_each(name, values):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("embedding", EMBEDDINGS)
-def test_gradients_are_those_of_the_margins(name, embedding):
+def test_gradients_equal_numerical_derivative_of_margins(name, embedding):
     X, signal = toy(60)
     values = {"n_epochs": 3, "n_members": 2, "embedding": embedding}
     fitted = build(name, TaskKind.REGRESSION, n_classes=0, **values).fit(X, signal)
@@ -167,7 +167,7 @@ def test_gradients_are_those_of_the_margins(name, embedding):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("embedding", EMBEDDINGS[1:])
 @torch.no_grad()
-def test_columns_are_dropped_once_they_are_embedded(name, embedding):
+def test_columns_are_dropped_after_embedding(name, embedding):
     """Dropout scales up what it keeps: an embedding would take it for other values."""
     network = make_network(name, 60, embedding=embedding).train()
     layers.set_noise(network, [torch.Generator().manual_seed(m) for m in range(3)])
@@ -189,7 +189,7 @@ def test_heads_must_divide_the_width():
         load_learner("transformer", width=10, n_heads=4)
 
 
-def test_columns_are_grouped_where_there_are_more_than_tokens():
+def test_columns_beyond_n_tokens_are_grouped():
     X, _ = toy()
     assert load_learner("transformer", n_tokens=40).inputs(X).order is None
     order = load_learner("transformer", n_tokens=20).inputs(X).order
@@ -197,7 +197,7 @@ def test_columns_are_grouped_where_there_are_more_than_tokens():
     assert sum(len(pair) == 1 for pair in pairs) >= 18  # each beside its likeness
 
 
-def test_edges_are_quantiles_of_the_training_rows_as_the_network_gets_them():
+def test_embedding_edges_are_quantiles_of_network_inputs():
     X, signal = toy()
     fitted = build("cnn1d", n_epochs=1, n_members=1, embedding="piecewise_linear")
     fitted.fit(X, (signal > 0).astype(np.int64))
@@ -231,7 +231,7 @@ def test_a_time_limit_ends_training_and_says_so(monkeypatch):
     assert len(ample.curves_.train) == 30
 
 
-def test_mixed_precision_is_near_and_leaves_the_weights_whole(monkeypatch):
+def test_mixed_precision_stays_close_and_keeps_float32_weights(monkeypatch):
     """On a card only; here the CPU's bfloat16 stands in."""
     X, signal = toy(60)
     y = (signal > 0).astype(np.int64)
@@ -255,7 +255,7 @@ def test_mixed_precision_is_near_and_leaves_the_weights_whole(monkeypatch):
 @pytest.mark.gpu
 @pytest.mark.parametrize("precision", ["float32", "mixed"])
 @pytest.mark.parametrize("name", NAMES)
-def test_a_card_learns_the_same(name, precision):
+def test_fit_on_cuda_matches_fit_on_cpu(name, precision):
     if not torch.cuda.is_available():
         pytest.skip("there is no card here")
     X, signal = toy()
@@ -306,7 +306,7 @@ MADE_FOR = {
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_beats_lines_on_a_task_made_for_it(name):
+def test_each_architecture_beats_logistic_regression_on_its_own_task(name):
     draw = MADE_FOR[name]
     rng = np.random.default_rng(11)
     X, y = draw(300, rng)

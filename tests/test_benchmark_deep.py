@@ -46,7 +46,7 @@ def small_tables(tmp_path, monkeypatch):
     return tmp_path, run, load
 
 
-def test_a_cell_has_the_scores_that_the_package_gives_on_the_same_folds(small_tables):
+def test_benchmark_cell_scores_equal_package_scores_on_the_same_folds(small_tables):
     from cells import measure
     from setting import Cell, make_outer
 
@@ -62,7 +62,9 @@ def test_a_cell_has_the_scores_that_the_package_gives_on_the_same_folds(small_ta
 
 
 @pytest.mark.parametrize("dataset", ["omics", "meats"])
-def test_a_peer_meets_the_rows_and_columns_of_our_networks(small_tables, monkeypatch, dataset):
+def test_peer_libraries_are_fitted_on_the_rows_and_columns_of_our_networks(
+    small_tables, monkeypatch, dataset
+):
     import peers
     from cells import measure
     from setting import Cell
@@ -103,7 +105,7 @@ def test_a_peer_meets_the_rows_and_columns_of_our_networks(small_tables, monkeyp
         np.testing.assert_allclose(y, other, atol=1e-12)
 
 
-def test_what_has_its_rows_is_not_measured_again_and_what_changed_is(small_tables, monkeypatch):
+def test_only_changed_cells_are_measured_again(small_tables, monkeypatch):
     from setting import Cell
 
     folder, run, _ = small_tables
@@ -127,7 +129,7 @@ def test_what_has_its_rows_is_not_measured_again_and_what_changed_is(small_table
     assert len(pd.read_csv(folder / "scores.csv")) == 10
 
 
-def test_the_tables_are_computed_from_the_rows(small_tables):
+def test_tables_are_recomputed_from_result_rows(small_tables):
     import tables
 
     folder, run, _ = small_tables
@@ -177,7 +179,7 @@ def test_regressions_read_higher_is_better(small_tables):
     assert found["model"].tolist() == ["RealMLP_TD", "RealMLP_TD for AUC"]
 
 
-def test_no_table_both_chooses_and_confirms_and_the_synthetic_ones_are_what_they_say():
+def test_choosing_and_confirming_tables_are_disjoint_and_synthetic_ones_have_their_structure():
     from setting import CHOOSE, CONFIRM, load_task
     from sklearn.linear_model import LinearRegression
 
@@ -195,7 +197,7 @@ def test_no_table_both_chooses_and_confirms_and_the_synthetic_ones_are_what_they
     assert 0.5 < straight.score(smooth.X.iloc[:, :5], smooth.y) < 0.9
 
 
-def test_all_that_the_page_shows_is_planned_once():
+def test_every_cell_on_the_page_is_planned_once():
     import run
     from setting import CHOOSE, DATASETS, ORDERED, SHUFFLED, Cell, networks, planned
 
@@ -227,7 +229,7 @@ def test_the_shuffled_table_holds_the_same_spectra():
     assert make_outer(plain, 0).key == make_outer(shuffled, 0).key
 
 
-def test_the_readme_is_what_the_rows_say(tmp_path):
+def test_readme_equals_tables_written_from_committed_rows(tmp_path):
     import tables
 
     for name in ("README.md", "results.csv", "scores.csv"):

@@ -13,7 +13,7 @@ from smalldata.datasets import load_dataset
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks" / "learning_curve"
 
 
-def test_the_readme_is_what_the_rows_say(tmp_path):
+def test_readme_equals_tables_written_from_committed_rows(tmp_path):
     """Also a test of the laws and their draws: every width is computed anew."""
     copy = shutil.copytree(FOLDER, tmp_path / "copy", ignore=shutil.ignore_patterns("__pycache__"))
     (copy / "README.md").write_text(_without_tables(FOLDER / "README.md"), encoding="utf-8")
@@ -26,7 +26,7 @@ def _without_tables(readme):
     return "".join(line for line in lines if not line.startswith("|"))
 
 
-def test_the_lower_half_of_the_sizes_foretells_the_upper_one():
+def test_lower_half_of_sizes_can_predict_the_upper_half():
     found = pd.read_csv(FOLDER / "results.csv")
     for (dataset, _), rows in found.groupby(["dataset", "model"]):
         sizes = np.sort(rows["size"].to_numpy())

@@ -19,8 +19,9 @@ def _beside_the_scripts(monkeypatch):
 
 
 @pytest.mark.parametrize("model", ["svm, rbf", "svm, polynomial", "linear", "xgboost"])
-def test_the_reference_of_each_exact_model_is_that_of_brute_force(model):
-    from problems import brute_force, make_problem, second_opinion
+def test_second_opinion_of_each_exact_model_equals_brute_force(model):
+    from problems import make_problem
+    from references import brute_force, second_opinion
 
     problem = make_problem(model, few=True, n_rows=2, n_background=5)
     truth = brute_force(problem.function, problem.rows, problem.background)
@@ -33,8 +34,8 @@ def test_the_reference_of_each_exact_model_is_that_of_brute_force(model):
     )
 
 
-def test_brute_force_knows_a_game_solved_by_hand():
-    from problems import brute_force
+def test_brute_force_equals_hand_computed_values():
+    from references import brute_force
 
     values = brute_force(lambda x: x[:, 0] * x[:, 1] + x[:, 2], np.ones((1, 3)), np.zeros((2, 3)))
     assert values.tolist() == [[0.5, 0.5, 1.0]]
@@ -56,9 +57,10 @@ def test_brute_force_knows_a_game_solved_by_hand():
         ("shap.SamplingExplainer", 20_000, 0.05),
     ],
 )
-def test_all_explainers_play_one_game(explainer, budget, allowed):
+def test_every_explainer_agrees_with_the_reference(explainer, budget, allowed):
     from explainers import explain_timed
-    from problems import make_problem, second_opinion
+    from problems import make_problem
+    from references import second_opinion
 
     # Few background rows: an explainer that skips one of them is far off.
     problem = make_problem("svm, rbf", few=True, n_rows=2, n_background=3)
@@ -68,9 +70,10 @@ def test_all_explainers_play_one_game(explainer, budget, allowed):
     assert found.seconds > 0
 
 
-def test_the_game_without_background_is_played_by_the_public_function():
+def test_game_without_background_equals_brute_force():
     from explainers import OURS_ALONE, explain
-    from problems import brute_force, make_problem
+    from problems import make_problem
+    from references import brute_force
 
     problem = make_problem("svm, rbf", few=True, n_rows=1)
     form, x = problem.form, problem.rows[0]
@@ -139,7 +142,7 @@ def small_run(tmp_path, monkeypatch):
     return tmp_path, main
 
 
-def test_a_run_keeps_what_it_measured_and_writes_the_tables_from_it(small_run):
+def test_run_resumes_stored_measurements_and_rewrites_tables(small_run):
     folder, main = small_run
     assert len(main()) == 8
     assert main() == []
@@ -174,7 +177,7 @@ def test_a_run_keeps_what_it_measured_and_writes_the_tables_from_it(small_run):
     assert (folder / "time_against_error.svg").read_text(encoding="utf-8").count("<svg") == 1
 
 
-def test_a_process_of_its_own_measures_and_hands_its_rows_back():
+def test_measurements_run_in_a_subprocess_and_return_their_rows():
     import run
 
     rows = run.measure("scaling", "linear", "background")
@@ -182,7 +185,7 @@ def test_a_process_of_its_own_measures_and_hands_its_rows_back():
     assert all(row["seconds_per_row"] > 0 and row["subject"] == "linear" for row in rows)
 
 
-def test_the_committed_tables_are_those_of_the_committed_files(tmp_path):
+def test_committed_tables_match_committed_csv_files(tmp_path):
     import tables
 
     for path in FOLDER.iterdir():

@@ -91,14 +91,14 @@ def _inner_scores(model, dataset, **values):
         ("linear", {"strength": 0.3, "l1_ratio": 0.0, "class_weight": "none"}),
     ],
 )  # fmt: skip
-def test_equal_values_score_equally_both_ways_on_the_same_inner_folds(model, values):
+def test_equal_values_score_the_same_with_and_without_our_tuner(model, values):
     # The columns of the synthetic table are all numbers, so both ways see the same ones.
     plain, ours = _inner_scores(model, "synthetic:90:20", **values)
     np.testing.assert_allclose(plain, ours, atol=1e-3 if model == "linear" else 1e-9)
     assert np.ptp(plain) > 0.01  # scores of folds that differ: other folds would not agree
 
 
-def test_a_cell_is_run_both_ways_kept_and_not_run_again(tmp_path, monkeypatch):
+def test_finished_cell_is_stored_and_not_run_again(tmp_path, monkeypatch):
     import run
     import tables
 

@@ -51,13 +51,13 @@ def test_all_draws_at_once_equal_one_by_one(kind, measure, n):
     assert n_defined > 0 or measure.name == "calibration_slope"
 
 
-def test_what_is_not_given_is_undefined():
+def test_draws_without_probabilities_or_margins_are_nan():
     auc = measures_for(TaskKind.BINARY)[0]
     bare = Prediction(row=np.arange(2), y=np.array([0, 1]), label=np.array([0, 1]))
     assert np.all(np.isnan(score_draws(auc, bare, np.ones((3, 2)), classes=("a", "b"))))
 
 
-def test_taken_keeps_parts_together():
+def test_taken_rows_keep_their_labels_and_probabilities():
     prediction = random_prediction(TaskKind.BINARY, np.random.default_rng(0), 6)
     some = taken(prediction, np.array([4, 1, 1]))
     assert some.row.tolist() == [4, 1, 1]
@@ -65,6 +65,6 @@ def test_taken_keeps_parts_together():
     assert some.value is None
 
 
-def test_mean_of_what_is_defined():
+def test_mean_defined_ignores_nan():
     scores = np.array([[1.0, np.nan, 3.0], [np.nan] * 3])
     assert mean_defined(scores) == pytest.approx([2.0, np.nan], nan_ok=True)

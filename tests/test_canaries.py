@@ -36,12 +36,12 @@ def _permuted(seed, *, leak=False):
 @pytest.mark.parametrize(
     "model", ["dummy", "linear", "knn", "svm", "pls", "random_forest", "xgboost"]
 )
-def test_permuted_labels_read_chance(model):
+def test_permuted_labels_score_at_chance(model):
     values = {"xgboost": {"n_rounds": 50}, "random_forest": {"n_trees": 10}}.get(model, {})
     means = [_mean_auc(_permuted(seed), model, **values) for seed in range(N_PERMUTATIONS)]
     # One permutation of 333 labels has a standard deviation of about 0.035.
     assert abs(np.mean(means) - 0.5) < 0.06
 
 
-def test_the_same_line_screams_when_the_labels_leak():
+def test_leaked_labels_score_near_one():
     assert _mean_auc(_permuted(0, leak=True), "xgboost", n_rounds=50) > 0.95

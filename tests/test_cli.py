@@ -66,14 +66,14 @@ def test_one_model_prints_a_table_and_writes_the_folder(folder, capsys):
     assert frame.loc[0, "measure"] == "roc_auc_ovr"
 
 
-def test_nothing_but_results_is_left_behind(folder):
+def test_run_leaves_no_hydra_files_beside_outputs(folder):
     assert main(["model=dummy", *SMALL, "explain=none"]) == 0
     assert [path.name for path in folder.iterdir()] == ["outputs"]
     assert not list(folder.rglob("multirun.yaml"))
     assert not list(folder.rglob(".hydra"))
 
 
-def test_the_same_command_again_computes_nothing(folder, capsys):
+def test_repeated_command_computes_nothing(folder, capsys):
     command = ["model=knn", *SMALL]
     assert main(command) == 0
     (cell,) = _cells(folder)
@@ -86,7 +86,7 @@ def test_the_same_command_again_computes_nothing(folder, capsys):
     assert capsys.readouterr().out == first
 
 
-def test_a_grid_makes_one_comparison(folder, capsys):
+def test_grid_of_models_makes_one_comparison(folder, capsys):
     assert main(["-m", "model=dummy,linear,knn", *SMALL, "explain=none"]) == 0
     frame = pd.read_csv(next(folder.glob("outputs/nutrimouse/*/comparison.csv")))
     assert set(frame["model"]) == {"dummy", "linear", "knn"}
@@ -95,13 +95,13 @@ def test_a_grid_makes_one_comparison(folder, capsys):
     assert len(content["tests"]) == 3
 
 
-def test_a_grid_takes_a_setting_that_all_of_its_models_have(folder, capsys):
+def test_grid_accepts_setting_shared_by_all_its_models(folder, capsys):
     grid = ["-m", "model=mlp,resnet", "model.learner.n_epochs=2"]  # xgboost, the default, has none
     assert main([*grid, *SMALL, "explain=none", "dry_run=true"]) == 0
     assert capsys.readouterr().out.count("n_epochs=2") == 2
 
 
-def test_a_grid_takes_null_for_a_setting_of_what_it_sweeps(folder, capsys):
+def test_grid_accepts_null_for_setting_of_a_swept_model(folder, capsys):
     grid = ["-m", "cv=kfold,holdout", "cv.train_size=null", "model=dummy", "dataset=nutrimouse"]
     assert main([*grid, "explain=none", "dry_run=true"]) == 0
     assert capsys.readouterr().out.count("0 found") == 2
@@ -115,7 +115,7 @@ def test_a_changed_setting_gets_its_own_folder_and_label(folder, capsys):
     assert "knn (n_neighbors=3)" in capsys.readouterr().out
 
 
-def test_an_own_table_with_an_awkward_header(table, capsys):
+def test_table_with_awkward_column_names_runs(table, capsys):
     command = ["model=linear", "dataset=table", f"dataset.path={table.name}", "n_jobs=1"]
     assert main([*command, "dataset.target=Outcome (1=ill)", "cv=kfold", "explain=none"]) == 0
     out, err = capsys.readouterr()
@@ -145,7 +145,7 @@ def test_a_dry_run_counts_no_more_trials_than_the_space_holds(capsys):
     assert int(re.search(r"about (\d+) s", capsys.readouterr().out)[1]) < 600
 
 
-def test_a_dry_run_of_a_tuned_cell_says_nothing_else(capsys):
+def test_dry_run_of_a_tuned_cell_prints_no_optuna_messages(capsys):
     words = ["explain=none", "dry_run=true", "tune=optuna", "tune.trials=2"]
     assert main(["model=svm", *SMALL, *words]) == 0
     assert "study" not in capsys.readouterr().err
@@ -202,13 +202,13 @@ def test_compare_and_explain_take_stored_cells(folder, capsys):
         ("n_jobs=0", "n_jobs must be a whole number from 1 on"),
     ],
 )
-def test_explain_refuses_a_number_that_is_none(word, sentence, folder, capsys):
+def test_explain_refuses_malformed_number(word, sentence, folder, capsys):
     assert main(["model=dummy", *SMALL, "explain=none"]) == 0
     assert main(["explain", str(_cells(folder)[0]), word]) == 2
     assert sentence in capsys.readouterr().err
 
 
-def test_the_results_lie_where_the_user_stands(folder):
+def test_outputs_are_written_to_the_working_directory(folder):
     assert main(["model=dummy", *SMALL, "explain=none", "hydra.job.chdir=true"]) == 0
     assert len(_cells(folder)) == 1
 
@@ -227,7 +227,7 @@ def test_explain_refuses_a_cell_whose_data_changed(table, capsys):
     assert "content changed since" in capsys.readouterr().err
 
 
-def test_lists(capsys):
+def test_datasets_models_help_and_version_print(capsys):
     assert main(["datasets"]) == 0
     assert "nutrimouse" in capsys.readouterr().out
     assert main(["models"]) == 0
@@ -344,7 +344,7 @@ def test_a_wrong_cell_of_a_grid_does_not_stop_the_others(folder, capsys):
     assert len(_cells(folder)) == 1
 
 
-def test_a_cell_mends_itself_from_what_is_left(folder, capsys):
+def test_damaged_cell_is_repaired_from_remaining_files(folder, capsys):
     command = ["model=linear", *SMALL]
     assert main(command) == 0
     expected = capsys.readouterr().out
@@ -369,7 +369,7 @@ def test_a_cell_mends_itself_from_what_is_left(folder, capsys):
     np.testing.assert_array_equal(np.load(npz)["values"], before)
 
 
-def test_a_torn_explanation_beside_does_not_stop_the_table(folder, capsys):
+def test_truncated_explanation_of_another_cell_does_not_stop_the_table(folder, capsys):
     assert main(["model=linear", *SMALL]) == 0
     (cell,) = _cells(folder)
     npz = next((cell / "explanation").iterdir())
@@ -418,7 +418,7 @@ def test_all_cells_are_checked_before_the_first_is_explained(folder, capsys):
     assert not list(folder.rglob("*.npz"))
 
 
-def test_what_cannot_be_explained_is_in_the_table(folder, capsys):
+def test_model_that_cannot_be_explained_is_still_in_the_table(folder, capsys):
     assert main(["model=knn", *SMALL, "explain=none"]) == 0
     (cell,) = _cells(folder)
     stored = running.open_cell(cell)
@@ -435,7 +435,7 @@ def test_what_cannot_be_explained_is_in_the_table(folder, capsys):
     assert next(folder.glob("outputs/*/*/*/report.html")).is_file()
 
 
-def test_an_explanation_of_some_folds_is_not_taken_for_one_of_all(folder):
+def test_explanation_of_some_folds_is_not_reused_for_all_folds(folder):
     assert main(["model=linear", *SMALL, "explain=none"]) == 0
     (cell,) = _cells(folder)
     stored = CellFolder(cell)
@@ -453,7 +453,7 @@ def test_an_explanation_of_some_folds_is_not_taken_for_one_of_all(folder):
     assert sorted(stored.read_explanation(key).row.tolist()) == list(range(40))
 
 
-def test_the_seconds_of_an_explanation_outlive_a_mended_cell(folder):
+def test_explanation_seconds_survive_repair_of_the_cell(folder):
     def seconds():
         (cell,) = _cells(folder)
         return CellFolder(cell).read_record(folds=()).explain_seconds
@@ -471,7 +471,7 @@ def test_the_seconds_of_an_explanation_outlive_a_mended_cell(folder):
     assert seconds() == first
 
 
-def test_a_folder_further_up_says_what_lies_below(folder, capsys):
+def test_parent_folder_of_cells_is_refused_with_the_folders_below(folder, capsys):
     assert main(["-m", "model=dummy,knn", *SMALL, "explain=none"]) == 0
     below = _cells(folder)[0].parent.relative_to(folder)
     for word in ("outputs", "outputs/nutrimouse"):
@@ -486,7 +486,7 @@ def test_a_folder_further_up_says_what_lies_below(folder, capsys):
     assert "holds no finished cell" in capsys.readouterr().err
 
 
-def test_a_terminal_that_lacks_a_character_still_gets_the_table(folder):
+def test_table_prints_on_terminal_without_unicode(folder):
     command = [sys.executable, "-m", "smalldata", "model=dummy", *SMALL, "explain=none"]
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     done = subprocess.run(
@@ -497,7 +497,7 @@ def test_a_terminal_that_lacks_a_character_still_gets_the_table(folder):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
-def test_a_full_stdout_is_one_sentence(folder):
+def test_full_stdout_ends_with_one_sentence(folder):
     command = [sys.executable, "-m", "smalldata", "datasets"]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
@@ -511,7 +511,7 @@ def test_a_full_stdout_is_one_sentence(folder):
     ("closed", "extra"),
     [("2>&-", "explain=none"), (">&-", "explain=none"), (">&-", "dry_run=true")],
 )
-def test_a_closed_stream_stops_no_run(closed, extra, folder):
+def test_run_finishes_when_stdout_or_stderr_is_closed(closed, extra, folder):
     words = [sys.executable, "-m", "smalldata", "model=dummy", *SMALL, "n_jobs=2", extra]
     done = subprocess.run(
         f"exec {shlex.join(words)} {closed}",
@@ -527,7 +527,7 @@ def test_a_closed_stream_stops_no_run(closed, extra, folder):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGTERM cannot be caught on Windows")
-def test_a_scheduler_that_ends_the_run_gets_130_and_no_litter(folder):
+def test_terminated_run_exits_130_and_leaves_no_temporary_files(folder):
     (folder / "tmp").mkdir()
     command = [sys.executable, "-m", "smalldata", "model=mlp", *SMALL, "explain=none"]
     run = subprocess.Popen(
@@ -557,7 +557,7 @@ def test_cuda_without_a_card_is_refused(capsys):
 @pytest.mark.parametrize(
     "value", ["Time (days)", "a=b", "it's", "x#1", "back\\slash (", "ends with \\ (\\", "a, b (c)"]
 )
-def test_any_value_reaches_the_config(value, capsys):
+def test_override_with_special_characters_is_quoted_for_hydra(value, capsys):
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     quoted = quote_override(f"dataset.target={value}")
@@ -565,7 +565,7 @@ def test_any_value_reaches_the_config(value, capsys):
     assert str(parsed.value()) == value or parsed.get_value_element_as_str() == value
 
 
-def test_as_a_program(folder):
+def test_program_exits_2_with_one_line_on_unknown_model(folder):
     command = [sys.executable, "-W", "error", "-m", "smalldata", "model=nope"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2

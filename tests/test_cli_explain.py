@@ -70,7 +70,7 @@ def _refused(capsys, cell, *words):
     return line
 
 
-def test_all_options_of_an_explanation_work_there(capsys):
+def test_explain_verb_accepts_every_option_of_a_run(capsys):
     cell = _run(*MLP)
     words = ["background=10", "rows=all", "interactions=[tau,age]", "quick=true", "null=1"]
     asked = [f"explain.{word}" for word in words]
@@ -86,13 +86,13 @@ def test_all_options_of_an_explanation_work_there(capsys):
     assert "sampled values; the standard error of the 6 leading features is typically" in err
 
 
-def test_exact_values_are_not_called_sampled(capsys):
+def test_exact_explanation_prints_no_word_about_sampling(capsys):
     cell = _run(*LINEAR)
     assert main(["explain", str(cell), "n_jobs=1"]) == 0
     assert "sampled" not in capsys.readouterr().err
 
 
-def test_the_samples_asked_for_are_explained_and_no_others():
+def test_only_requested_samples_are_explained():
     cell = _run(*LINEAR)
     stored = CellFolder(cell)
     assert main(["explain", str(cell), "explain.rows=[P030,P002]", "n_jobs=1"]) == 0
@@ -109,7 +109,7 @@ def test_the_samples_asked_for_are_explained_and_no_others():
     assert sorted(CellFolder(knn).read_explanation(key).row) == sorted(drawn)
 
 
-def test_names_that_yaml_reads_as_something_else_are_read_as_typed():
+def test_sample_and_feature_names_like_010_or_NO_are_kept_as_typed():
     frame = pd.read_csv("t.csv").rename(columns={"g1": "NO", "g2": "1.50"})
     frame["sample"] = [f"{i:03d}" for i in range(36)]  # to yaml 010 is 8
     frame.loc[5, "sample"] = "1e3"
@@ -123,7 +123,7 @@ def test_names_that_yaml_reads_as_something_else_are_read_as_typed():
     assert tuple(found.options["interactions"]) == ("NO", "1.50")
 
 
-def test_a_look_at_one_sample_does_not_speak_for_the_model_among_the_others():
+def test_explanation_of_one_sample_does_not_change_model_agreement():
     def agreement():
         (index,) = Path("outputs").glob("*/*/index.html")
         return index.read_text().partition('id="agreement"')[2].partition("</section>")[0]
@@ -162,7 +162,7 @@ def test_a_look_at_one_sample_does_not_speak_for_the_model_among_the_others():
         ("seed=3", "there is no key 'seed'; all else is the cell's own."),
     ],
 )
-def test_an_option_that_fits_no_cell_is_one_sentence(word, sentence, capsys):
+def test_invalid_explain_option_is_refused_with_one_sentence(word, sentence, capsys):
     assert sentence in _refused(capsys, _run(*LINEAR), word)
 
 
@@ -174,13 +174,13 @@ def test_an_option_that_fits_no_cell_is_one_sentence(word, sentence, capsys):
         ("explain.background=25", "(24); got 25"),
     ],
 )
-def test_a_run_is_refused_before_anything_is_fitted(word, sentence, folder, capsys):
+def test_invalid_explain_option_of_a_run_is_refused_before_fitting(word, sentence, folder, capsys):
     assert main([*LINEAR, *TABLE, word]) == 2
     assert sentence in capsys.readouterr().err
     assert not (folder / "outputs").exists()
 
 
-def test_all_may_be_said_of_a_run_too():
+def test_run_accepts_rows_all_and_repeats_all():
     assert main([*LINEAR, *TABLE, "explain.rows=all", "explain.repeats=all"]) == 0
 
 
@@ -206,7 +206,7 @@ def test_a_cell_that_lost_a_fold_is_not_explained(capsys):
 
 
 @pytest.mark.parametrize("name", ["record.json", "folds/r00f01.json", "folds/r00f01.parquet"])
-def test_a_torn_file_is_named_with_what_mends_it(name, capsys):
+def test_truncated_cell_file_is_refused_with_the_remedy(name, capsys):
     cell = _run(*LINEAR)
     (cell / name).write_bytes((cell / name).read_bytes()[:20])
     line = _refused(capsys, cell)
@@ -217,7 +217,7 @@ def test_a_torn_file_is_named_with_what_mends_it(name, capsys):
 
 
 @pytest.mark.parametrize("change", [("seed: 0", "seed: 5"), ("schema_version: 1\n", "")])
-def test_a_config_that_was_edited_is_mended_by_the_command_of_its_cell(change, capsys):
+def test_edited_config_is_repaired_by_running_the_cell_again(change, capsys):
     cell = _run(*LINEAR)
     config = cell / "config.yaml"
     kept = config.read_text()
@@ -256,7 +256,7 @@ def test_a_cell_that_is_not_finished_is_not_explained(capsys):
     assert f"{cell} is not finished. Run its command again." in line
 
 
-def test_a_path_that_is_no_cell_is_named(folder, capsys):
+def test_path_without_a_cell_is_refused_by_name(folder, capsys):
     assert main(["explain", "nowhere"]) == 2
     assert "nowhere is no folder" in capsys.readouterr().err
     assert main(["explain"]) == 2
@@ -272,7 +272,7 @@ def _widen(n_features):
     frame.to_csv("t.csv", index=False)
 
 
-def test_walks_over_too_many_features_are_refused_with_their_cost(folder, capsys):
+def test_sampled_walks_over_many_features_are_refused_with_their_cost(folder, capsys):
     _widen(20_000)
     command = [word for word in (*MLP, *TABLE) if word != "cv=kfold"]
     command += ["cv=rep5x5", "cv.n_repeats=5", "explain.quick=false"]
@@ -283,7 +283,7 @@ def test_walks_over_too_many_features_are_refused_with_their_cost(folder, capsys
     assert not (folder / "outputs").exists()
 
 
-def test_without_a_word_too_many_features_to_walk_are_looked_at_quickly(capsys):
+def test_many_features_default_to_the_quick_explanation(capsys):
     _widen(1_001)
     few = ["explain.rows=1", "explain.background=4"]
     assert main([*MLP, *TABLE, *few]) == 0

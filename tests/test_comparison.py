@@ -134,7 +134,7 @@ def primary_rows(comparison):
 
 
 @pytest.mark.parametrize("kind", list(TaskKind))
-def test_rows_and_tests_are_those_of_significance(kind):
+def test_rows_and_tests_equal_significance_functions(kind):
     strengths = {"weak": -1.0, "good": 0.9, "fair": 0.7, "twin": 0.85}
     records = {name: toy_record(name, value, kind=kind) for name, value in strengths.items()}
     comparison = compare(list(records.values()))
@@ -187,7 +187,7 @@ def test_every_measure_has_a_row_and_the_calibration_slope_no_rank():
         assert (row.rank is None) == unranked
 
 
-def test_rope_is_the_measures_own_or_the_one_given():
+def test_rope_defaults_to_the_measure_and_can_be_given():
     regression = [toy_record(name, 0.5, kind=TaskKind.REGRESSION) for name in ("a", "b")]
     spread = np.std(toy_target(TaskKind.REGRESSION), ddof=1)
     assert compare(regression).tests[0].rope == pytest.approx(0.02 * spread)
@@ -262,7 +262,7 @@ def test_failed_and_skipped_cells_are_listed_unranked():
     assert "- tabpfn: skipped: takes at most 5 features" in text
 
 
-def test_all_failed():
+def test_comparison_of_failed_cells_has_no_ranks():
     comparison = compare([failing(toy_record("a")), failing(toy_record("b"))])
     assert [row.rank for row in primary_rows(comparison)] == [None, None]
     assert to_frame(comparison)["mean"].isna().all()
@@ -270,7 +270,7 @@ def test_all_failed():
     assert "failed" in to_markdown(comparison)
 
 
-def test_one_record():
+def test_comparison_of_one_record_has_rank_one_and_no_tests():
     comparison = compare([toy_record("alone")])
     row = comparison.rows[0]
     assert (row.rank, row.tied_with_best) == (1, True)
@@ -278,7 +278,7 @@ def test_one_record():
     assert comparison.best_corrected is None
 
 
-def test_measure_undefined_by_the_models_own_doing_has_no_mean():
+def test_measure_undefined_because_of_the_predictions_has_no_mean():
     record = toy_record("flat", 1.0, kind=TaskKind.REGRESSION)
     folds = list(record.folds)
     for index in (0, 3):
@@ -394,7 +394,7 @@ def test_holdout_draws_whole_groups_where_there_are_groups():
     assert (alone.ci_low, alone.ci_high) != (pairs.ci_low, pairs.ci_high)
 
 
-def test_choosing_among_equals_is_corrected_downwards():
+def test_best_of_equal_models_is_corrected_downwards():
     records = [toy_record(f"m{i}", 0.35, seed=i) for i in range(12)]
     best = compare(records).best_corrected
     assert best["n_models"] == 12
@@ -412,7 +412,7 @@ def test_bias_correction_of_an_error_goes_upwards():
 
 
 @pytest.mark.parametrize("cv", ["kfold", "holdout"])
-def test_draws_that_lose_a_class_flatter_nobody_who_names_the_commonest(cv):
+def test_draws_without_a_class_do_not_raise_balanced_accuracy_of_dummy(cv):
     task = make_toy((["case"] + ["control"] * 11) * 5)
     splits = make_splits(task, cv, n_splits=5 if cv == "kfold" else None)
     record = evaluate(task, load_learner("dummy"), splits, n_jobs=1)
@@ -433,7 +433,7 @@ def test_bias_correction_draws_whole_groups_whatever_the_splits_are_called():
     assert compare(records).best_corrected != compare(grouped).best_corrected
 
 
-def test_draws_that_take_every_row_once_give_the_cells_own_mean():
+def test_draws_of_every_row_once_give_the_cell_mean():
     for kind in TaskKind:
         record = toy_record("a", 0.5, kind=kind)
         for measure in measures_for(kind):
@@ -466,7 +466,7 @@ def test_optimistic_cells_are_flagged_and_not_among_the_best_of():
 # ---------------------------------------------------------------- what is refused
 
 
-def test_unequal_splits_are_refused():
+def test_records_with_unequal_splits_are_refused():
     knn = toy_record("knn")
     svm = toy_record("svm", splits_key="9c20" * 16, cv="kfold")
     with pytest.raises(SplitError) as caught:
@@ -476,7 +476,7 @@ def test_unequal_splits_are_refused():
     )
 
 
-def test_no_record_and_unequal_tasks_are_refused():
+def test_comparison_without_records_or_with_unequal_tasks_is_refused():
     with pytest.raises(ConfigError, match="at least one record"):
         compare([])
     flipped = toy_record("svm", classes=("case", "control"))
@@ -510,7 +510,7 @@ def test_datasets_that_share_their_splits_are_told_apart():
     assert {row.settings for row in comparison.rows} == {"dataset=acc-rna", "dataset=acc"}
 
 
-def test_environment_keeps_what_is_shared():
+def test_comparison_environment_merges_values_of_all_records():
     comparison = compare([toy_record("a"), toy_record("b")])
     assert comparison.environment == {"python": "3.11", "host": ["a", "b"]}
 
@@ -518,7 +518,7 @@ def test_environment_keeps_what_is_shared():
 # ---------------------------------------------------------------- written down
 
 
-def test_frame_is_tidy():
+def test_to_frame_has_one_row_per_cell_and_measure():
     frame = to_frame(compare([toy_record("a"), failing(toy_record("b"))]))
     contract = """dataset cv train_size model settings measure mean ci_low ci_high rank n_ok
         n_failed
@@ -532,7 +532,7 @@ def test_frame_is_tidy():
     assert "<NA>" not in csv
 
 
-def test_plain_is_strict_json_even_with_an_infinite_statistic():
+def test_to_plain_is_strict_json_with_an_infinite_statistic():
     one = toy_record("one", 0.0, kind=TaskKind.REGRESSION, seed=5)
     shifted = []
     for fold in one.folds:
@@ -572,13 +572,13 @@ def test_markdown_marks_best_and_ties():
     assert any("corrected for the choice" in line for line in lines)
 
 
-def test_a_bar_in_a_setting_does_not_cut_a_column():
+def test_markdown_escapes_bar_in_a_setting():
     record = toy_record("svm", settings={"kernel": "a|b"})
     line = to_markdown(compare([record])).splitlines()[2]
     assert "kernel=a\\|b" in line
 
 
-def test_numbers_are_shown_with_sensible_digits():
+def test_markdown_rounds_numbers_by_size():
     auc, rmse = (
         find_measure("roc_auc", TaskKind.BINARY),
         find_measure("rmse", TaskKind.REGRESSION),
@@ -595,7 +595,7 @@ def test_numbers_are_shown_with_sensible_digits():
 
 
 @pytest.mark.parametrize("kind", list(TaskKind))
-def test_predictions_frame(kind):
+def test_predictions_frame_has_one_row_per_prediction(kind):
     records = [toy_record("a", kind=kind), failing(toy_record("b", kind=kind))]
     ids = np.array([f"s{i}" for i in range(60)], dtype=object)
     frame = predictions_frame(records, sample_ids=ids)

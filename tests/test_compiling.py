@@ -24,7 +24,7 @@ TRY_ORDER = "from order import order; print(order(x, x)[0])"
 TRY_ASCEND = "from ascend import ascend; ascend(y, z); print(y)"
 
 
-def test_code_cached_by_two_processes_is_not_mixed_up_in_a_third(tmp_path):
+def test_functions_cached_by_two_processes_stay_distinct_in_a_third(tmp_path):
     (tmp_path / "order.py").write_text(ORDER)
     (tmp_path / "ascend.py").write_text(ASCEND)
     places = {"NUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(tmp_path)}

@@ -30,7 +30,7 @@ def test_curves_equal_scikit_learn(seed):
 
 
 @pytest.mark.parametrize("seed", range(15))
-def test_calibration_bins_add_up(seed):
+def test_calibration_bins_count_every_row(seed):
     y, p = draw(seed)
     predicted, observed, count = calibration_points(y, p, n_bins=5)
     assert count.sum() == len(y)
@@ -49,12 +49,12 @@ def test_calibration_bins_are_quantiles():
     assert predicted[0] == pytest.approx(p[:25].mean())
 
 
-def test_constant_probability_is_one_bin():
+def test_constant_probability_gives_one_calibration_bin():
     predicted, observed, count = calibration_points(np.array([0, 1, 1, 1]), np.full(4, 0.7))
     assert (predicted.tolist(), observed.tolist(), count.tolist()) == ([0.7], [0.75], [4])
 
 
-def test_a_missing_class_or_no_rows_give_no_points():
+def test_curves_of_a_missing_class_or_no_rows_have_no_points():
     for y in (np.ones(3, dtype=int), np.zeros(3, dtype=int), np.empty(0, dtype=int)):
         assert [len(part) for part in roc_points(y, np.arange(float(len(y))))] == [0, 0]
     assert len(precision_recall_points(np.zeros(3, dtype=int), np.arange(3.0))[0]) == 0

@@ -64,7 +64,7 @@ TABLES = {
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_bundled_table_is_what_is_told(name):
+def test_bundled_table_has_documented_shape_and_target(name):
     n_samples, n_features, n_missing, kind, outcome = TABLES[name]
     dataset = load_dataset(name)
     task = make_task(dataset)
@@ -90,7 +90,7 @@ def readme():
     return (catalogue.data_dir() / "README.md").read_text()
 
 
-def test_omics_keeps_its_text_and_its_known_markers():
+def test_omics_keeps_categorical_and_known_markers():
     dataset = load_dataset()
     assert dataset.name == "omics"
     assert dataset.positive == "Impaired"
@@ -183,7 +183,7 @@ def test_srbct_names_are_unique_and_say_where_they_repeat():
         ({"_target_": "os.system"}, r"there is no key '_target_'"),
     ],
 )
-def test_wrong_settings_are_named(values, sentence):
+def test_wrong_dataset_settings_are_refused_by_name(values, sentence):
     with pytest.raises(ConfigError, match=sentence):
         load_dataset("acc", **values)
 
@@ -194,7 +194,7 @@ def test_unknown_dataset_offers_the_nearest():
 
 
 @pytest.mark.parametrize("cut", [0, 1000])
-def test_a_changed_file_is_refused(tmp_path, monkeypatch, cut):
+def test_bundled_file_with_another_checksum_is_refused(tmp_path, monkeypatch, cut):
     source = catalogue.data_dir() / "omics.parquet"
     copy = tmp_path / "omics.parquet"
     shutil.copy(source, copy)
@@ -209,7 +209,7 @@ def test_a_changed_file_is_refused(tmp_path, monkeypatch, cut):
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_every_column_has_a_role(name):
+def test_every_column_of_a_bundled_file_has_a_role(name):
     path = catalogue.data_dir() / f"{name}.parquet"
     runs = json.loads(pq.read_metadata(path).metadata[b"smalldata"])["columns"]
     assert sum(run["n_columns"] for run in runs) == pq.read_metadata(path).num_columns

@@ -235,7 +235,7 @@ DATA_ERRORS = {
 
 
 @pytest.mark.parametrize("case", DATA_ERRORS)
-def test_bad_table_gets_one_sentence(read, case):
+def test_malformed_table_is_refused_with_one_sentence(read, case):
     content, sentence = DATA_ERRORS[case]
     assert refused(DataError, lambda: read(content)) == sentence
 
@@ -333,7 +333,7 @@ CONFIG_ERRORS = {
 
 
 @pytest.mark.parametrize("case", CONFIG_ERRORS)
-def test_wrong_setting_gets_one_sentence(read, case):
+def test_wrong_table_setting_is_refused_with_one_sentence(read, case):
     values, sentence = CONFIG_ERRORS[case]
     found = refused(ConfigError, lambda: read(PLAIN, **values))
     if sentence is None:
@@ -354,24 +354,24 @@ def test_wrong_setting_gets_one_sentence(read, case):
         ("synthetic", {"noise": True}, "dataset.noise must be a number; got True."),
     ],
 )
-def test_values_of_the_wrong_type_are_named_whatever_the_loader(dataset, values, sentence):
+def test_values_of_the_wrong_type_are_refused_by_every_loader(dataset, values, sentence):
     with pytest.raises((ConfigError, DataError)) as caught:
         load_dataset(dataset, **values)
     assert sentence in str(caught.value)
 
 
-def test_a_number_may_stand_where_text_is_asked_for(read):
+def test_number_is_accepted_where_text_is_expected(read):
     found = read(PLAIN.replace("2.5", "-999"), missing=-999, name="my.csv")
     assert found.X["tau"].isna().tolist() == [False, True, False, False]
     assert read(PLAIN.replace("tau", "5"), drop=5).feature_names == ("age",)
 
 
-def test_a_kind_that_is_none_is_refused_by_make_task():
+def test_make_task_refuses_unknown_kind():
     with pytest.raises(ConfigError, match="kind must be one of binary"):
         make_task(load_dataset("omics"), kind="survival")
 
 
-def test_a_missing_header_is_guessed(read):
+def test_table_without_a_header_is_refused_with_that_guess(read):
     text = "".join(f"{r},{r}.5,{r % 2}\n" for r in range(1, 9))
     assert refused(DataError, lambda: read(text)) == (
         "column names of my.csv must be unique; repeated: '1'. Is the header missing?"
@@ -383,7 +383,7 @@ def test_a_missing_header_is_guessed(read):
     )
 
 
-def test_more_than_two_classes_are_not_binary(read):
+def test_binary_kind_with_three_classes_is_refused(read):
     sentence = refused(
         DataError, lambda: read(PLAIN.replace("63,control", "63,other"), kind="binary")
     )
@@ -393,7 +393,7 @@ def test_more_than_two_classes_are_not_binary(read):
     )
 
 
-def test_text_is_no_regression(read):
+def test_regression_of_a_text_target_is_refused(read):
     sentence = refused(DataError, lambda: read(PLAIN, kind="regression"))
     assert sentence == (
         "a regression needs a numeric target; 'outcome' holds text, first 'case' in line 2 "
@@ -402,14 +402,14 @@ def test_text_is_no_regression(read):
     )
 
 
-def test_text_in_a_numeric_target_shows_its_row(read):
+def test_text_in_a_numeric_target_is_refused_with_its_row(read):
     lines = ["x,y"] + [f"{row},{row}.5" for row in range(20)]
     lines[7] = "6,n/d"
     sentence = refused(DataError, lambda: read("\n".join(lines), target="y"))
     assert "'y' has 'n/d' in line 8." in sentence
 
 
-def test_infinite_target_shows_its_row(read):
+def test_infinite_target_is_refused_with_its_row(read):
     lines = ["x,y"] + [f"{row},{row}.5" for row in range(20)]
     lines[7] = "6,inf"
     sentence = refused(DataError, lambda: read("\n".join(lines), target="y"))
@@ -417,13 +417,13 @@ def test_infinite_target_shows_its_row(read):
 
 
 @pytest.mark.parametrize("separator", [";", "tab", "\\t"])
-def test_the_wrong_separator_is_told(read, separator):
+def test_wrong_separator_is_refused_with_a_hint(read, separator):
     sentence = refused(DataError, lambda: read(PLAIN, separator=separator))
     assert sentence.startswith("my.csv must have several columns; one was read with the separator ")
     assert "its first line is 'sample,tau,age,outcome'" in sentence
 
 
-def test_no_such_file_offers_the_nearest(read, tmp_path):
+def test_missing_file_is_refused_with_the_nearest_name(read, tmp_path):
     read(PLAIN)
     missing = str(tmp_path / "my.cvs")
     sentence = refused(DataError, lambda: load_dataset("table", path=missing, target="outcome"))
@@ -440,18 +440,18 @@ def test_no_such_file_offers_the_nearest(read, tmp_path):
     assert sentence.endswith(f"the folder {tmp_path / 'no'} is empty or missing.")
 
 
-def test_a_folder_is_no_file(read, tmp_path):
+def test_folder_given_as_a_file_is_refused(read, tmp_path):
     read(PLAIN)
     sentence = refused(DataError, lambda: load_dataset("table", path=tmp_path, target="outcome"))
     assert sentence == f"path must be a file; {tmp_path} is a folder (with my.csv)."
 
 
-def test_no_path():
+def test_table_without_a_path_is_refused():
     sentence = refused(ConfigError, lambda: load_dataset("table", target="outcome"))
     assert sentence == "path must name a file: dataset.path=my.csv dataset.target=COLUMN."
 
 
-def test_undecodable_bytes_are_named(read):
+def test_undecodable_bytes_are_refused_by_position(read):
     content = PLAIN.replace("s2", "s\x81").encode("latin-1")
     sentence = refused(DataError, lambda: read(content))
     assert sentence.startswith(
@@ -468,7 +468,7 @@ def test_undecodable_bytes_are_named(read):
     assert "must be ascii; byte 0xc3 in line 3 is not." in sentence
 
 
-def test_cut_gzip_and_cut_parquet(read, tmp_path):
+def test_truncated_gzip_and_parquet_are_refused(read, tmp_path):
     whole = gzip.compress((PLAIN * 50).encode())
     sentence = refused(DataError, lambda: read(whole[:-20], name="my.csv.gz"))
     assert sentence.startswith("my.csv.gz must be a whole gzip file; it is cut or damaged (")
@@ -488,7 +488,7 @@ def test_cut_gzip_and_cut_parquet(read, tmp_path):
     assert sentence == "none.parquet must hold rows; it has 2 columns and no row."
 
 
-def test_no_such_sheet(tmp_path):
+def test_unknown_or_empty_sheet_is_refused(tmp_path):
     book = openpyxl.Workbook()
     book.active.title = "data"
     book.create_sheet("empty")
@@ -510,7 +510,7 @@ def test_no_such_sheet(tmp_path):
     )
 
 
-def test_named_id_that_repeats_is_advised(read):
+def test_repeated_id_is_refused_with_advice(read):
     text = PLAIN.replace("sample", "person").replace("s2", "s1")
     sentence = refused(DataError, lambda: read(text, id="person"))
     assert "'s1' occur more than once" in sentence
@@ -518,7 +518,7 @@ def test_named_id_that_repeats_is_advised(read):
     assert read(text, groups="person").groups.tolist() == ["s1", "s1", "s3", "s4"]
 
 
-def test_missing_ids_and_groups_show_their_row(read):
+def test_missing_ids_and_groups_are_refused_with_their_row(read):
     text = PLAIN.replace("s2,", ",")
     assert refused(DataError, lambda: read(text, id="sample")) == (
         "every row must have a sample id; 'sample' of my.csv is empty in line 3 (1 in all)."
@@ -529,13 +529,13 @@ def test_missing_ids_and_groups_show_their_row(read):
     )
 
 
-def test_a_changed_file_is_told_by_its_checksum(read):
+def test_file_with_another_checksum_is_refused(read):
     assert "must have the sha256 abc" in refused(DataError, lambda: read(PLAIN, sha256="abc"))
     checksum = read(PLAIN).provenance.sha256
     assert read(PLAIN, sha256=checksum).X.shape == (4, 2)
 
 
-def test_files_that_cannot_be_joined(tmp_path):
+def test_files_that_cannot_be_joined_are_refused(tmp_path):
     (tmp_path / "a.csv").write_text("sample,x,outcome\ns1,1,a\ns2,2,b\n")
     (tmp_path / "b.csv").write_text("sample,z\nS-1,1\nS-2,2\n")
     (tmp_path / "c.csv").write_text("u,z\n1.5,1\n2.5,2\n")
@@ -572,7 +572,7 @@ def rows(n, header, line):
     return "\n".join([header] + [line(row) for row in range(n)])
 
 
-def test_an_id_left_among_the_features_is_told(read):
+def test_id_among_the_features_gives_a_warning(read):
     text = rows(
         20, "sample,name,number,x,outcome", lambda r: f"s{r},nm{r}a,{r + 1},{r}.5,{'ab'[r % 2]}"
     )
@@ -583,7 +583,7 @@ def test_an_id_left_among_the_features_is_told(read):
     assert read(text, drop=["name", "number"]).warnings == ()
 
 
-def test_repeated_measures_are_told(read):
+def test_repeated_measures_without_groups_give_a_warning(read):
     text = rows(20, "patient_id,x,outcome", lambda r: f"p{r // 2},{r}.5,{'ab'[r % 2]}")
     dataset = read(text)
     assert dataset.groups is None
@@ -595,7 +595,7 @@ def test_repeated_measures_are_told(read):
 
 
 @pytest.mark.parametrize("time", ["days", "survival_time", "os.months", "timeToEvent"])
-def test_survival_times_are_told(read, time):
+def test_survival_target_gives_a_warning(read, time):
     text = rows(40, f"sample,{time},event,x", lambda r: f"s{r},{r * 7 + 3},{r % 2},{r * 3 % 7}")
     (warning,) = read(text, target=time).warnings
     assert warning.startswith(f"target {time!r} with the column 'event' looks like survival times")
@@ -604,13 +604,13 @@ def test_survival_times_are_told(read, time):
     assert read(text, target="event", drop=[time]).warnings == ()
 
 
-def test_classes_that_differ_in_spelling_are_told(read):
+def test_classes_that_differ_in_spelling_give_a_warning(read):
     text = rows(20, "sample,x,outcome", lambda r: f"s{r},{r}.5,{['case', 'Case', 'no'][r % 3]}")
     (warning,) = read(text).warnings
     assert warning.startswith("classes 'Case' and 'case' of 'outcome' differ in spelling only")
 
 
-def test_plain_tables_get_no_advice(read):
+def test_ordinary_table_gives_no_warning(read):
     generator = np.random.default_rng(0)
     text = rows(
         30,

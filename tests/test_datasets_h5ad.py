@@ -64,7 +64,7 @@ def file(tmp_path):
     return path
 
 
-def test_matrix_target_and_ids(file):
+def test_h5ad_reads_matrix_target_and_ids(file):
     dataset = load_dataset("h5ad", path=file, target="outcome")
     np.testing.assert_array_equal(dataset.X.to_numpy(), VALUES)
     assert dataset.feature_names == tuple(f"ENSG{place}" for place in range(N_GENES))
@@ -80,13 +80,13 @@ def test_matrix_target_and_ids(file):
 
 
 @pytest.mark.parametrize(("layer", "factor"), [("csr", 2), ("csc", 3)])
-def test_sparse_layers(file, layer, factor):
+def test_h5ad_reads_dense_and_sparse_layers(file, layer, factor):
     dataset = load_dataset("h5ad", path=file, target="outcome", layer=layer)
     np.testing.assert_array_equal(dataset.X.to_numpy(), VALUES * factor)
     assert dataset.name != load_dataset("h5ad", path=file, target="outcome").name
 
 
-def test_symbols_groups_and_columns_of_obs(file):
+def test_h5ad_reads_names_groups_and_columns_of_obs(file):
     assert (
         load_dataset("h5ad", path=file, target="outcome", names="symbol").name
         != load_dataset("h5ad", path=file, target="outcome").name
@@ -111,7 +111,7 @@ def test_symbols_groups_and_columns_of_obs(file):
     assert only.feature_names == ("age",)
 
 
-def test_old_files_keep_categories_aside(file):
+def test_h5ad_reads_categories_of_old_file_layout(file):
     with h5py.File(file, "r+") as handle:
         obs = handle["obs"]
         del obs["outcome"]
@@ -121,7 +121,7 @@ def test_old_files_keep_categories_aside(file):
     assert load_dataset("h5ad", path=file, target="outcome").y.tolist() == OUTCOME
 
 
-def test_rows_without_a_target(file):
+def test_h5ad_rows_without_a_target_are_refused_or_dropped(file):
     with pytest.raises(DataError, match=r"'stage' is missing in 1 of 6 rows .* row 3 of obs"):
         load_dataset("h5ad", path=file, target="stage")
     dataset = load_dataset("h5ad", path=file, target="stage", drop_missing_target=True)
@@ -141,12 +141,12 @@ def test_rows_without_a_target(file):
         ({"obs": ["donor"], "groups": "donor"}, "'donor' has another role"),
     ],
 )
-def test_wrong_settings(file, values, sentence):
+def test_h5ad_wrong_settings_are_refused(file, values, sentence):
     with pytest.raises(ConfigError, match=sentence):
         load_dataset("h5ad", path=file, **({"target": "outcome"} | values))
 
 
-def test_rows_without_a_group_are_no_group_and_names_meet_once(file):
+def test_h5ad_missing_group_and_repeated_name_are_refused(file):
     with pytest.raises(DataError, match=r"groups must be known .*'stage' is missing in row 3"):
         load_dataset("h5ad", path=file, target="outcome", groups="stage")
     with h5py.File(file, "r+") as handle:
@@ -156,7 +156,7 @@ def test_rows_without_a_group_are_no_group_and_names_meet_once(file):
         load_dataset("h5ad", path=file, target="outcome", obs=["age"])
 
 
-def test_unfit_files(file, tmp_path):
+def test_unreadable_h5ad_files_are_refused(file, tmp_path):
     with pytest.raises(DataError, match=r"feature names must be unique in var; repeated: 'a', 'b'"):
         load_dataset("h5ad", path=file, target="outcome", names="kind")
     with pytest.raises(DataError, match=r"there is no .*nowhere.h5ad"):

@@ -40,7 +40,7 @@ def assert_plain(dataset):
     assert (dataset.kind, dataset.positive) == (TaskKind.BINARY, "case")
 
 
-def test_one_line_tells_what_was_inferred(read):
+def test_message_lists_what_was_inferred(read):
     text = PLAIN.replace(",", ";").replace("1.5", "1,5").replace("2.5", "2,5").replace("0.5", "0,5")
     dataset = read(text)
     assert_plain(dataset)
@@ -51,7 +51,7 @@ def test_one_line_tells_what_was_inferred(read):
     assert dataset.warnings == ()
 
 
-def test_one_line_counts_constant_columns_and_names_the_first_five(read):
+def test_message_counts_constant_columns_and_names_the_first_five(read):
     rows = PLAIN.splitlines()
     header = ",".join(f"c{i}" for i in range(7))
     text = "\n".join([f"{rows[0]},{header}", *(f"{row},0,0,0,0,0,x,0" for row in rows[1:])])
@@ -93,14 +93,14 @@ def test_one_line_counts_constant_columns_and_names_the_first_five(read):
         (lambda text: gzip.compress(text.encode()), "comma, utf-8"),
     ],
 )
-def test_ways_to_write_the_same_table(read, change, told):
+def test_csv_dialects_read_as_the_same_table(read, change, told):
     content = change(PLAIN)
     dataset = read(content)
     assert_plain(dataset)
     assert f"({told})" in dataset.messages[0]
 
 
-def test_column_of_ids_without_a_name_as_r_writes_it(read):
+def test_unnamed_id_column_written_by_r_is_the_id(read):
     text = '"tau" "age" "outcome"\n"s1" 1.5 60 "case"\n"s2" 2.5 61 "control"\n'
     text += '"s3" 3 62 "case"\n"s4" 0.5 63 "control"\n'
     assert_plain(read(text))
@@ -109,14 +109,14 @@ def test_column_of_ids_without_a_name_as_r_writes_it(read):
     assert "id: first column" in read(PLAIN.replace("sample,", "")).messages[0]
 
 
-def test_features_in_rows(read):
+def test_transposed_table_reads_features_from_rows(read):
     rows = [line.split(",") for line in PLAIN.splitlines()]
     turned = "\n".join(",".join(column) for column in zip(*rows, strict=True))
     assert_plain(read(turned, transpose=True))
     assert "transposed" in read(turned, transpose=True).messages[0]
 
 
-def test_features_in_rows_with_separators_at_the_end(read):
+def test_transposed_table_with_trailing_separators_is_read(read):
     rows = [line.split(",") for line in PLAIN.splitlines()]
     header, *body = [",".join(column) for column in zip(*rows, strict=True)]
     assert_plain(read("\n".join([header, *(line + "," for line in body)]), transpose=True))
@@ -184,7 +184,7 @@ def test_a_sheet_is_chosen_by_name_or_number(tmp_path):
         "y",
     ],
 )
-def test_awkward_names_survive(read, name):
+def test_awkward_column_names_are_kept(read, name):
     quoted = '"' + name.replace('"', '""') + '"'
     dataset = read(PLAIN.replace("tau", quoted))
     assert dataset.feature_names == (name, "age")
@@ -234,7 +234,7 @@ def column(read, cells, *, quote=True, **values):
         (["1" * 300 + "e-299", "2", "3", "4"], [1.1111111111111112, 2, 3, 4]),
     ],
 )
-def test_numbers_as_people_write_them(read, cells, numbers):
+def test_numbers_in_common_spellings_are_parsed(read, cells, numbers):
     dataset = column(read, cells)
     np.testing.assert_array_equal(dataset.X["x"].to_numpy(), np.array(numbers, dtype=float))
 
@@ -261,13 +261,13 @@ def test_numbers_named_categorical_are_categories(read):
     assert list(dataset.X["x"].cat.categories) == ["1", "2", "3"]
 
 
-def test_further_markers_of_a_missing_value(read):
+def test_extra_missing_markers_are_read_as_missing(read):
     dataset = column(read, ["1", "n.d.", "below", "4"], missing=["n.d.", "below"])
     np.testing.assert_array_equal(dataset.X["x"], [1, np.nan, np.nan, 4])
     assert "2 missing values" in dataset.messages[0]
 
 
-def test_numbers_that_mean_missing(read, tmp_path):
+def test_numeric_missing_markers_are_read_as_missing(read, tmp_path):
     dataset = column(read, ["1", "-999", "-999.0", "4"], missing=["-999"])
     np.testing.assert_array_equal(dataset.X["x"], [1, np.nan, np.nan, 4])
     frame = pd.DataFrame({"x": [1.0, -999, 3, 4], "outcome": list("abab")})
@@ -276,17 +276,17 @@ def test_numbers_that_mean_missing(read, tmp_path):
     np.testing.assert_array_equal(dataset.X["x"], [1, np.nan, 3, 4])
 
 
-def test_percent_signs_are_told(read):
+def test_percent_signs_are_read_and_reported(read):
     dataset = column(read, ["12%", "3.5 %", "NA", "100%"])
     assert "percent signs taken off in 1 columns" in dataset.messages[0]
 
 
-def test_long_texts_are_cells(read):
+def test_very_long_text_is_read_as_a_category(read):
     dataset = column(read, ["z" * 200_000, "a", "z" * 200_000, "a"])
     assert len(dataset.X["x"].cat.categories) == 2
 
 
-def test_columns_without_name_and_content_are_nothing(read):
+def test_unnamed_empty_columns_are_ignored(read):
     lines = PLAIN.splitlines()
     text = "\n".join(line.replace(",", ",,", 1) + "," for line in lines)
     assert_plain(read(text))
@@ -301,7 +301,7 @@ def test_columns_without_name_and_content_are_nothing(read):
         ["2021-03-04T10:00:00Z", "2021-03-04 11:00", "2021-03-05", "2021-03-06"],
     ],
 )
-def test_dates_are_left_out_and_told(read, cells):
+def test_dates_are_left_out_with_a_warning(read, cells):
     lines = ["id;visit;x;outcome"]
     lines += [f"r{row};{cell};{row};{'ab'[row % 2]}" for row, cell in enumerate(cells)]
     dataset = read("\n".join(lines))
@@ -421,7 +421,7 @@ def test_files_with_their_own_decimal_signs_are_joined_on_the_same_ids(tmp_path)
     assert dataset.X["x"].tolist() == dataset.X["z"].tolist()
 
 
-def test_ids_keep_their_zeros_and_are_found(read):
+def test_ids_are_found_and_keep_leading_zeros(read):
     lines = ["barcode,x,outcome"] + [f"00{row},{row}.5,{'ab'[row % 2]}" for row in range(6)]
     assert read("\n".join(lines)).sample_ids.tolist() == [f"00{row}" for row in range(6)]
     lines = ["x,outcome"] + [f"{row}.5,{'ab'[row % 2]}" for row in range(6)]
@@ -430,7 +430,7 @@ def test_ids_keep_their_zeros_and_are_found(read):
     assert "id: row numbers" in dataset.messages[0]
 
 
-def test_groups_batch_and_folds_are_no_features(read):
+def test_groups_batch_and_folds_are_not_features(read):
     lines = ["sample,person,plate,fold,x,outcome"]
     lines += [
         f"s{row},p{row // 2},{row % 3}.0,{row % 4},{row}.5,{'ab'[row % 2]}" for row in range(12)
@@ -443,7 +443,7 @@ def test_groups_batch_and_folds_are_no_features(read):
     assert "groups: person; batch: plate; folds: fold" in dataset.messages[0]
 
 
-def test_cp1252_is_read_and_told(read):
+def test_cp1252_is_read_and_reported(read):
     dataset = read(PLAIN.replace("tau", "µ-Wert für tau").encode("cp1252"))
     assert dataset.feature_names[0] == "µ-Wert für tau"
     assert "(comma, cp1252)" in dataset.messages[0]
@@ -458,7 +458,7 @@ def test_rows_without_a_target_are_left_out_when_asked(read):
     assert "2 rows without a target left out (empty 1, 'NA' 1)" in dataset.messages[0]
 
 
-def test_a_class_called_none_is_a_class(read):
+def test_class_called_none_is_not_missing(read):
     dataset = read(PLAIN.replace("control", "None"))
     assert make_task(dataset).classes == ("None", "case")
 
@@ -562,11 +562,11 @@ def test_name_follows_file_and_question(read):
 
 
 @pytest.mark.parametrize("how", [{"missing": ["60"]}, {"categorical": ["age"]}])
-def test_a_file_read_otherwise_is_another_table(read, how):
+def test_same_file_read_with_other_settings_has_another_name(read, how):
     assert read(PLAIN, name="a.csv", **how).name != read(PLAIN, name="a.csv").name
 
 
-def test_a_path_alone_means_a_table(tmp_path):
+def test_path_without_dataset_means_table(tmp_path):
     (tmp_path / "my.csv").write_text(PLAIN)
     assert_plain(load_dataset(path=tmp_path / "my.csv", target="outcome"))
 
@@ -591,7 +591,7 @@ def test_reading_is_the_same_for_all_formats_on_random_tables(tmp_path):
         np.testing.assert_allclose(dataset.X.to_numpy(), values, rtol=rtol, err_msg=name)
 
 
-def test_a_column_in_several_files_is_a_role_once_and_never_a_feature(blocks, tmp_path):
+def test_column_repeated_across_files_keeps_its_role_and_is_not_a_feature(blocks, tmp_path):
     clinical = "patient;outcome;age\ns1;case;50\ns2;control;51\ns3;case;52\ns4;control;53\n"
     (tmp_path / "second.csv").write_text(clinical.replace("age", "weight"))
     files = {"clinical": blocks["clinical"], "second": tmp_path / "second.csv"}
@@ -599,7 +599,7 @@ def test_a_column_in_several_files_is_a_role_once_and_never_a_feature(blocks, tm
     assert dataset.feature_names == ("age", "weight")
 
 
-def test_repeated_numbers_are_no_ids(tmp_path):
+def test_repeated_numbers_are_not_taken_as_ids(tmp_path):
     table = pa.table({"patient": [1, 1, 2, 2], " x ": [1.5, 2, 3, 4], "outcome": list("abab")})
     pq.write_table(table, tmp_path / "t.parquet")
     dataset = load_dataset("table", path=tmp_path / "t.parquet", target="outcome")
@@ -607,7 +607,7 @@ def test_repeated_numbers_are_no_ids(tmp_path):
     assert dataset.feature_names == ("patient", "x")
 
 
-def test_parquet_types(tmp_path):
+def test_parquet_types_become_numbers_and_categories(tmp_path):
     table = pa.table(
         {
             "sample": pa.array([1, 2, 3, 4]),

@@ -9,7 +9,7 @@ import smalldata.shapley
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "shapley.md"
 
 
-def test_every_block_of_the_page_gives_what_it_says(capsys):
+def test_every_code_block_of_the_page_prints_its_output(capsys):
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     known = {}
     n_results = 0
@@ -26,7 +26,7 @@ def test_every_block_of_the_page_gives_what_it_says(capsys):
     assert n_results == len(blocks) == 7
 
 
-def test_every_public_function_is_on_the_page():
+def test_every_public_function_is_documented_on_the_page():
     page = PAGE.read_text(encoding="utf-8")
     for name in smalldata.shapley.__all__:
         assert f"`{name}`" in page, name

@@ -164,7 +164,7 @@ def test_a_machine_with_a_card_is_healthy(carded):
     assert "device=auto takes cuda" in said
 
 
-def test_nothing_known_is_no_crash():
+def test_diagnose_without_facts_does_not_crash():
     assert diagnose({})
     parts = ("python", "memory", "torch", "xgboost", "libraries", "numeric", "outputs", "driver")
     assert diagnose({part: {"error": "odd"} for part in parts})
@@ -172,7 +172,7 @@ def test_nothing_known_is_no_crash():
 
 
 @pytest.mark.parametrize("part", ["cores", "memory", "libraries"])
-def test_a_part_that_could_not_be_read_is_said(plain, part):
+def test_part_that_could_not_be_read_is_a_finding(plain, part):
     plain[part] = {"error": "OSError: odd"}
     topic = "versions" if part == "libraries" else part
     assert _about(plain, topic).what == "Could not be read: OSError: odd."
@@ -182,7 +182,7 @@ def test_a_part_that_could_not_be_read_is_said(plain, part):
 # ---------------------------------------------------------------- cards and builds
 
 
-def test_a_build_for_the_cpu_beside_a_card(carded):
+def test_cpu_build_of_torch_with_a_card_is_a_problem(carded):
     carded["torch"] |= {"version": "2.13.0+cpu", "cuda": None, "computed": {"cpu": None}}
     problem = _only_problem(carded)
     assert "cannot use the NVIDIA H100 (80 GiB): it is a build without CUDA" in problem.what
@@ -190,7 +190,7 @@ def test_a_build_for_the_cpu_beside_a_card(carded):
     assert problem.command == f"python -m pip install torch==2.13.0+cu130 --index-url {INDEX}/cu130"
 
 
-def test_a_card_too_new_for_this_torch(carded):
+def test_card_too_new_for_this_torch_is_a_problem(carded):
     _set_card(carded, BLACKWELL)
     carded["torch"] |= {"version": "2.6.0+cu124", "cuda": "12.4"}
     carded["torch"]["architectures"] = ["sm_50", "sm_80", "sm_86", "sm_90"]
@@ -200,14 +200,14 @@ def test_a_card_too_new_for_this_torch(carded):
     assert problem.command.endswith(f"install torch==2.13.0+cu130 --index-url {INDEX}/cu130")
 
 
-def test_a_new_card_under_a_driver_of_cuda_12(carded):
+def test_new_card_with_cuda_12_driver_gets_a_fitting_build(carded):
     _set_card(carded, BLACKWELL)
     carded["driver"]["cuda"] = "12.8"
     carded["torch"] |= {"version": "2.6.0+cu124", "cuda": "12.4", "architectures": ["sm_90"]}
     assert "torch==2.11.0+cu128" in _only_problem(carded).command
 
 
-def test_a_card_too_old_for_this_torch(carded):
+def test_card_too_old_for_this_torch_gets_an_older_cuda_build(carded):
     _set_card(carded, PASCAL)
     problem = _only_problem(carded)
     assert "GTX 1080 (8.0 GiB) is too old for torch 2.13.0+cu130" in problem.what
@@ -215,7 +215,7 @@ def test_a_card_too_old_for_this_torch(carded):
     assert f"{INDEX}/cu126" in problem.command
 
 
-def test_equal_cards_have_one_trouble(carded):
+def test_equal_cards_give_one_problem(carded):
     _set_card(carded, PASCAL)
     carded["driver"] |= {"cards": [PASCAL] * 8, "visible": [PASCAL] * 8}
     carded["torch"] |= {"n_cards": 8, "computed": {"cpu": None}}
@@ -223,13 +223,13 @@ def test_equal_cards_have_one_trouble(carded):
     assert "cu126" in _only_problem(carded).command
 
 
-def test_the_driver_s_own_words_are_told(carded):
+def test_driver_error_message_is_quoted(carded):
     _set_card(carded, H100, wrong="torch sees no card")
     carded["driver"] |= {"visible": [], "library": "cuInit failed with error 999"}
     assert "cuInit failed with error 999" in _only_problem(carded).what
 
 
-def test_a_card_that_no_build_knows(carded):
+def test_card_without_any_published_build_is_a_problem(carded):
     _set_card(carded, KEPLER)
     problem = _only_problem(carded)
     assert "too old" in problem.what
@@ -238,7 +238,7 @@ def test_a_card_that_no_build_knows(carded):
     assert "device=cpu" in problem.advice
 
 
-def test_a_driver_too_old_for_this_torch(carded):
+def test_driver_too_old_for_this_torch_is_a_problem(carded):
     _set_card(carded, H100, wrong="torch sees no card")
     carded["driver"] |= {"driver": "535.104", "cuda": "12.2"}
     del carded["torch"]["computed"]["cuda:0"]
@@ -260,7 +260,7 @@ def test_a_driver_of_cuda_11_gets_the_last_build_for_it(carded):
     assert "update the driver to 580" in problem.advice
 
 
-def test_a_driver_of_an_older_minor_version_is_not_accused(carded):
+def test_driver_of_an_older_minor_version_is_healthy(carded):
     """Within a major version of CUDA an older driver runs newer builds."""
     carded["driver"]["cuda"] = "13.0"
     carded["torch"] |= {"version": "2.13.0+cu132", "cuda": "13.2"}
@@ -272,14 +272,14 @@ def test_a_driver_of_an_older_minor_version_is_not_accused(carded):
     assert "Another program holds its memory" in problem.advice
 
 
-def test_what_computes_is_believed(carded):
+def test_card_that_computes_is_healthy_whatever_its_versions(carded):
     """A list of architectures or a version is no reason to complain of a card that computes."""
     carded["torch"]["architectures"] = ["sm_50"]
     carded["driver"]["cuda"] = "12.2"
     assert is_healthy(diagnose(carded))
 
 
-def test_torch_dies_on_the_second_card(carded):
+def test_torch_crash_on_the_second_card_is_a_problem(carded):
     carded["driver"] |= {"cards": [H100, H100], "visible": [H100, H100]}
     died = {"trying": "cuda:1", "error": "the process died of SIGSEGV"}
     carded["torch"] |= {"n_cards": 2, "auto": None, **died}
@@ -288,7 +288,7 @@ def test_torch_dies_on_the_second_card(carded):
     assert "computes on cuda:0" in " ".join(each.what for each in diagnose(carded))
 
 
-def test_torch_hangs_in_the_driver(carded):
+def test_torch_hanging_in_the_driver_is_a_problem(carded):
     carded["torch"] |= {"error": "no answer within 60 s", "computed": {"cpu": None}}
     del carded["torch"]["n_cards"], carded["torch"]["auto"]
     problem = _only_problem(carded)
@@ -323,7 +323,7 @@ def test_a_variable_that_names_no_card_is_a_note(carded):
 
 
 @pytest.mark.parametrize("cuda", ["13.0", None])
-def test_a_container_that_was_given_half_a_driver(carded, cuda):
+def test_container_with_incomplete_driver_is_a_problem(carded, cuda):
     """nvidia-smi works there, torch does not, and no build of torch would."""
     carded["driver"] = {"nvidia_smi": "ok", "driver": "535.104", "cards": [H100]}
     carded["driver"]["library"] = "absent"
@@ -335,7 +335,7 @@ def test_a_container_that_was_given_half_a_driver(carded, cuda):
     assert problem.command == ""
 
 
-def test_a_card_that_no_build_runs_beside_the_others(carded):
+def test_unsupported_card_beside_supported_ones_is_reported(carded):
     carded["driver"] |= {"cards": [H100, KEPLER], "visible": [H100, KEPLER]}
     carded["torch"] |= {"n_cards": 2}
     carded["torch"]["computed"]["cuda:1"] = "no kernel image"
@@ -396,7 +396,7 @@ def test_fewer_cards_seen_than_there_are_is_a_note(carded):
     assert _about(carded, "torch", "note").what == "torch sees 1 of 2 cards."
 
 
-def test_a_driver_that_does_not_answer(carded):
+def test_driver_that_does_not_answer_is_a_problem(carded):
     mismatch = "Failed to initialize NVML: Driver/library version mismatch"
     carded["driver"] = {"nvidia_smi": mismatch, "library": "cuInit failed with error 804"}
     carded["torch"] |= {"computed": {"cpu": None}, "n_cards": 0}
@@ -407,7 +407,7 @@ def test_a_driver_that_does_not_answer(carded):
     assert "no answer" in _only_problem(carded).what
 
 
-def test_xgboost_without_cuda_beside_a_card(carded):
+def test_xgboost_without_cuda_with_a_card_is_reported(carded):
     carded["xgboost"] |= {"cuda": None, "computed": {"cpu": None}}
     problem = _only_problem(carded)
     assert "xgboost 3.2.0 (no CUDA) cannot use the card" in problem.what
@@ -422,7 +422,7 @@ def test_xgboost_without_cuda_is_fine_without_a_card(plain):
     assert is_healthy(diagnose(plain))
 
 
-def test_xgboost_fails_where_torch_computes(carded):
+def test_xgboost_failing_where_torch_computes_is_a_problem(carded):
     carded["xgboost"]["computed"]["cuda"] = "xgboost cannot compute on it (no kernel image)"
     problem = _only_problem(carded)
     assert "no kernel image" in problem.what
@@ -434,7 +434,7 @@ def test_xgboost_fails_where_torch_computes(carded):
     assert "SIGSEGV" in _only_problem(carded).what
 
 
-def test_a_driver_too_old_for_xgboost_alone(carded):
+def test_driver_too_old_for_xgboost_only_is_reported(carded):
     """No build of xgboost is for CUDA 11, so there is nothing to install."""
     carded["driver"]["cuda"] = "11.4"
     carded["torch"] |= {"version": "2.7.1+cu118", "cuda": "11.8"}
@@ -448,7 +448,7 @@ def test_a_driver_too_old_for_xgboost_alone(carded):
 # ---------------------------------------------------------------- broken and wrong libraries
 
 
-def test_a_broken_torch_is_a_finding(plain):
+def test_broken_torch_is_a_problem(plain):
     plain["torch"] = {"error": "ImportError: libc10.so: cannot open shared object file"}
     problem = _only_problem(plain)
     assert problem.topic == "torch"
@@ -458,7 +458,7 @@ def test_a_broken_torch_is_a_finding(plain):
     )
 
 
-def test_a_broken_torch_beside_a_card_is_replaced_by_one_for_it(carded):
+def test_broken_torch_with_a_card_gets_a_cuda_build(carded):
     carded["torch"] = {"error": "ImportError: libcudart.so.13: cannot open shared object file"}
     command = _only_problem(carded).command
     assert command.endswith(f"--force-reinstall torch==2.13.0+cu130 --index-url {INDEX}/cu130")
@@ -543,14 +543,14 @@ def test_an_extra_of_a_wrong_version_is_a_problem(plain):
     assert "h5py must be >=3.11" in _only_problem(plain).what
 
 
-def test_a_library_that_does_not_load(plain):
+def test_library_that_does_not_load_is_a_problem(plain):
     plain["numeric"]["failed"] = {"scipy": "ImportError: libgfortran.so.5"}
     problem = _only_problem(plain)
     assert problem.topic == "scipy"
     assert "libgfortran" in problem.what
 
 
-def test_numpy_computes_wrongly_or_dies(plain):
+def test_wrong_or_crashing_numpy_is_a_problem(plain):
     plain["numeric"]["computed"] = {"cpu": "a wrong solution, [0. 0.]"}
     assert "a wrong solution" in _only_problem(plain).what
     plain["numeric"] = {"failed": {}, "trying": "numba", "error": "the process died of SIGILL"}
@@ -572,14 +572,14 @@ def test_the_pip_of_this_environment_is_named_and_quoted(plain):
 # ---------------------------------------------------------------- Python, cores, memory, threads
 
 
-def test_a_python_out_of_bounds(plain):
+def test_python_version_out_of_bounds_is_a_problem(plain):
     plain["python"]["version"] = "3.10.4"
     assert "Python must be >=3.11; this is 3.10.4." in _only_problem(plain).what
     plain["python"] |= {"version": "3.12.0", "bits": 32}
     assert "32-bit" in _only_problem(plain).what
 
 
-def test_limits_on_cores_are_said(plain):
+def test_core_limits_are_reported(plain):
     plain["cores"] = {"machine": 64, "affinity": 8, "cgroup": 2.5, "usable": 3}
     what = _about(plain, "cores").what
     assert "3 of 64 cores may be used" in what
@@ -587,7 +587,7 @@ def test_limits_on_cores_are_said(plain):
     assert "affinity of this process 8" in what
 
 
-def test_little_memory(plain):
+def test_little_memory_is_reported(plain):
     plain["memory"]["available_bytes"] = int(1.6 * GIB)
     note = _about(plain, "memory")
     assert note.level == "note"
@@ -601,7 +601,7 @@ def test_little_memory(plain):
     assert _about(plain, "memory").what == "16 GiB of memory."
 
 
-def test_more_threads_than_cores(plain):
+def test_more_threads_than_cores_is_reported(plain):
     plain["cores"]["usable"] = 2
     plain["numeric"]["pools"][0]["num_threads"] = 64
     assert is_healthy(diagnose(plain))
@@ -623,7 +623,7 @@ def test_more_threads_than_cores(plain):
     assert _about(plain, "threads").level == "ok"
 
 
-def test_two_openmp_libraries_together(plain):
+def test_two_openmp_libraries_are_reported(plain):
     for prefix in ("libiomp", "libomp"):
         plain["xgboost"]["pools"].append(
             {"user_api": "openmp", "prefix": prefix, "filepath": prefix, "num_threads": 4}
@@ -633,14 +633,14 @@ def test_two_openmp_libraries_together(plain):
     assert "loaded together" in notes[1].what
 
 
-def test_outputs_that_cannot_be_written(plain):
+def test_unwritable_outputs_are_a_problem(plain):
     plain["outputs"] = {"path": "out", "error": "Permission denied", "free_bytes": 0}
     problem = _only_problem(plain)
     assert problem.what == "Results cannot be written to out: Permission denied."
     assert "outputs=DIR" in problem.advice
 
 
-def test_little_disk(plain):
+def test_little_disk_space_is_reported(plain):
     plain["outputs"]["free_bytes"] = GIB // 2
     assert _about(plain, "outputs").level == "note"
     assert is_healthy(diagnose(plain))
@@ -679,11 +679,11 @@ def test_the_recommended_build_is_the_tested_torch():
         ([], (9, 0), False),
     ],
 )
-def test_which_cards_a_build_covers(architectures, capability, expected):
+def test_build_covers_cards_of_its_architectures(architectures, capability, expected):
     assert covers(architectures, capability) is expected
 
 
-def test_the_build_is_the_best_that_runs():
+def test_newest_build_that_runs_on_the_card_is_chosen():
     def tags(capabilities, cuda, python=(3, 11)):
         found = choose_build(capabilities, driver_cuda=cuda, python=python)
         return found and f"{found.torch}+{found.tag}"
@@ -701,7 +701,7 @@ def test_the_build_is_the_best_that_runs():
     assert tags([], (9, 0)) is None
 
 
-def test_a_command_names_the_very_build():
+def test_install_command_names_the_chosen_build():
     assert " ".join(install_words(BUILDS[1])) == (
         f"install torch==2.13.0+cu126 --index-url {INDEX}/cu126"
     )
@@ -710,7 +710,7 @@ def test_a_command_names_the_very_build():
 @pytest.mark.parametrize(
     ("text", "expected"), [("12.4.1", (12, 4)), ("13", (13, 0)), ("", None), (None, None)]
 )
-def test_versions_are_read(text, expected):
+def test_version_strings_are_parsed(text, expected):
     assert read_version(text) == expected
 
 
@@ -722,7 +722,7 @@ def collected(tmp_path_factory):
     return machine.collect(tmp_path_factory.mktemp("outputs"))
 
 
-def test_this_machine_is_collected_whole(collected):
+def test_facts_of_this_machine_are_complete(collected):
     assert json.loads(json.dumps(collected)) == collected
     parts = {name: part for name, part in collected.items() if isinstance(part, dict)}
     assert [name for name, part in parts.items() if part.get("error")] == []
@@ -789,21 +789,21 @@ def _probe(names):
         }
 
 
-def test_a_torch_that_cannot_be_imported(elsewhere, plain):
+def test_torch_that_cannot_be_imported_is_probed_as_an_error(elsewhere, plain):
     (elsewhere / "torch.py").write_text("raise ImportError('libc10.so: no such file')\n")
     found = _probe(["torch"])["torch"]
     assert found == {"error": "ImportError: libc10.so: no such file"}
     assert _only_problem({**plain, "torch": found}).topic == "torch"
 
 
-def test_a_torch_that_kills_its_process(elsewhere, plain):
+def test_torch_that_kills_its_process_is_probed_as_an_error(elsewhere, plain):
     (elsewhere / "torch.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGILL)\n")
     found = _probe(["torch"])["torch"]
     assert found == {"error": "the process died of SIGILL"}
     assert "processor" in _only_problem({**plain, "torch": found}).advice
 
 
-def test_a_library_that_hangs_is_left(elsewhere, monkeypatch):
+def test_probe_of_a_hanging_library_times_out(elsewhere, monkeypatch):
     """What it told before is kept, also a line cut short."""
     monkeypatch.setattr(machine, "PROBE_SECONDS", 0.0)
     (elsewhere / "torch.py").write_text("import time\ntime.sleep(1000)\n")
@@ -811,7 +811,7 @@ def test_a_library_that_hangs_is_left(elsewhere, monkeypatch):
     assert found == {"error": "no answer within 0 s"}
 
 
-def test_what_was_told_before_a_crash_is_kept(elsewhere):
+def test_facts_printed_before_a_crash_are_kept(elsewhere):
     (elsewhere / "torch.py").write_text(
         "import os, types\n__version__ = '9'\n__file__ = 'x'\n"
         "version = types.SimpleNamespace(cuda=None, hip=None)\n"
@@ -830,7 +830,7 @@ def _executable(folder, text):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the stand-in is a shell script")
-def test_nvidia_smi_is_read(tmp_path, monkeypatch):
+def test_nvidia_smi_output_is_parsed(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert _probe(["driver"])["driver"]["nvidia_smi"] == "absent"
     line = "NVIDIA H100 80GB HBM3, 580.65.06, 81559, 9.0"
@@ -855,7 +855,7 @@ def test_nvidia_smi_is_read(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the stand-in is a shell script")
-def test_a_nvidia_smi_that_hangs_is_left(tmp_path, monkeypatch):
+def test_hanging_nvidia_smi_times_out(tmp_path, monkeypatch):
     _executable(tmp_path, "exec sleep 1000")
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setattr(probes, "NVIDIA_SMI_SECONDS", 0)
@@ -879,7 +879,7 @@ int cuDeviceTotalMem_v2(size_t *n, int device) { *n = 24ull << 30; return 0; }
 @pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler here")
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the library is libcuda.so.1")
 @pytest.mark.parametrize("status", [0, 804])
-def test_the_library_of_the_driver_is_asked(tmp_path, monkeypatch, status):
+def test_driver_library_is_queried(tmp_path, monkeypatch, status):
     source = tmp_path / "cuda.c"
     source.write_text(LIBCUDA.replace("STATUS", str(status)))
     library = tmp_path / "libcuda.so.1"
@@ -897,7 +897,7 @@ def test_the_library_of_the_driver_is_asked(tmp_path, monkeypatch, status):
 
 
 @pytest.mark.parametrize("version", [1, 2])
-def test_limits_of_control_groups(tmp_path, version):
+def test_smallest_cgroup_limit_of_the_hierarchy_counts(tmp_path, version):
     root, own = tmp_path / "cgroup", tmp_path / "own"
     files = {
         2: {
@@ -934,7 +934,7 @@ def test_limits_of_control_groups(tmp_path, version):
     assert cgroup_limits(tmp_path / "empty", own) == {}
 
 
-def test_outputs_are_looked_at_without_making_them(tmp_path):
+def test_outputs_folder_is_checked_without_creating_it(tmp_path):
     found = machine._outputs(tmp_path / "new" / "deeper")
     assert found["error"] is None
     assert found["free_bytes"] > 0
@@ -955,7 +955,7 @@ def test_a_package_of_another_name_is_found(elsewhere):
     assert machine._installed("odd_nothing") is None
 
 
-def test_errors_without_words_are_named():
+def test_error_without_a_message_is_shown_by_its_type():
     assert first_line(MemoryError()) == "MemoryError"
     assert first_line(ValueError("one\ntwo")) == "one"
 
@@ -977,7 +977,7 @@ def test_the_verb_prints_a_table(as_collected, capsys):
     assert err == ""
 
 
-def test_a_problem_is_exit_status_1_and_its_command_one_line(as_collected, capsys):
+def test_problem_exits_1_with_a_one_line_command(as_collected, capsys):
     as_collected["torch"] = {"error": "ImportError: [link=x]libc10.so[/link]"}
     assert main(["doctor"]) == 1
     out = capsys.readouterr().out
@@ -987,7 +987,7 @@ def test_a_problem_is_exit_status_1_and_its_command_one_line(as_collected, capsy
     assert "1 problem to mend." in out
 
 
-def test_json_holds_all_of_it(as_collected, capsys):
+def test_json_output_holds_facts_and_findings(as_collected, capsys):
     assert main(["doctor", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["healthy"] is True
@@ -1000,7 +1000,7 @@ def test_json_holds_all_of_it(as_collected, capsys):
 
 
 @pytest.mark.parametrize("argument", ["--jsn", "gpu", "model=mlp", "outputs=", "-v"])
-def test_unknown_arguments_are_a_sentence(argument, capsys):
+def test_unknown_doctor_argument_is_refused_with_one_sentence(argument, capsys):
     assert main(["doctor", argument]) == 2
     out, err = capsys.readouterr()
     assert out == ""

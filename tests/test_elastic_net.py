@@ -69,7 +69,7 @@ def outputs_of(problem, fit):
     ("l1_share", "l2_share"),
     [(0.0, 0.3), (0.0, 1e-3), (0.3, 0.1), (0.02, 0.01), (0.7, 1e-3), (0.1, 1e-6)],
 )
-def test_all_solvers_end_at_one_minimum(loss_name, shape, l1_share, l2_share):
+def test_all_solvers_reach_the_same_minimum(loss_name, shape, l1_share, l2_share):
     problem = make_problem(loss_name, shape=shape, l1_share=l1_share, l2_share=l2_share)
     fits = {name: solve(problem) for name, solve in SOLVERS.items()}
     values = {name: objective(problem, fit.coef, fit.intercept) for name, fit in fits.items()}
@@ -89,7 +89,7 @@ def test_all_solvers_end_at_one_minimum(loss_name, shape, l1_share, l2_share):
 
 @pytest.mark.parametrize("loss_name", LOSS_NAMES)
 @pytest.mark.parametrize("name", ["rows", "columns"])
-def test_no_neighbour_of_a_fit_is_better(loss_name, name):
+def test_random_step_from_the_fit_never_lowers_the_objective(loss_name, name):
     problem = make_problem(loss_name, shape=(30, 12), l1_share=0.1, l2_share=0.02)
     fit = SOLVERS[name](problem)
     best = objective(problem, fit.coef, fit.intercept)
@@ -104,7 +104,7 @@ def test_no_neighbour_of_a_fit_is_better(loss_name, name):
 @pytest.mark.parametrize("loss_name", LOSS_NAMES)
 @pytest.mark.parametrize("shape", [(30, 100), (50, 10)])
 @pytest.mark.parametrize("strength", [1.0, 0.1, 1e-3, 1e-5])
-def test_a_lasso_without_an_l2_part_converges(loss_name, shape, strength):
+def test_lasso_without_l2_penalty_converges(loss_name, shape, strength):
     problem = make_problem(loss_name, shape=shape, l1_share=0.9 * strength, l2_share=0.0)
     fit = fit_elastic_net(problem)
     assert fit.converged
@@ -114,7 +114,7 @@ def test_a_lasso_without_an_l2_part_converges(loss_name, shape, strength):
 
 
 @pytest.mark.parametrize("name", ["rows", "columns"])
-def test_columns_that_are_copies_share_a_coefficient(name):
+def test_duplicated_columns_share_a_coefficient(name):
     problem = make_problem("logistic", shape=(30, 20), l1_share=0.1, l2_share=0.02)
     X = np.hstack([problem.design.X, problem.design.X[:, :5], np.zeros((30, 2))])
     copied = Problem(
@@ -132,7 +132,7 @@ def test_columns_that_are_copies_share_a_coefficient(name):
 
 
 @pytest.mark.parametrize("shape", [(30, 200), (60, 4)])
-def test_classes_that_can_be_told_apart_do_not_stop_a_fit(shape):
+def test_separable_classes_converge(shape):
     problem = make_problem("logistic", shape=shape)
     targets = (problem.design.X[:, :1] > 0).astype(np.float64)
     for l1_share, l2_share in ((0.0, 1e-7), (1e-3, 1e-7), (1e-5, 0.0)):
@@ -153,7 +153,7 @@ def test_classes_that_can_be_told_apart_do_not_stop_a_fit(shape):
 
 
 @pytest.mark.parametrize("loss_name", LOSS_NAMES)
-def test_a_system_too_large_is_left_to_descent(monkeypatch, loss_name):
+def test_system_too_large_for_newton_is_solved_by_descent(monkeypatch, loss_name):
     for shape in ((20, 40), (40, 20)):
         problem = make_problem(loss_name, shape=shape, l1_share=0.05)
         wanted = fit_elastic_net(problem)
@@ -166,7 +166,7 @@ def test_a_system_too_large_is_left_to_descent(monkeypatch, loss_name):
 
 
 @pytest.mark.parametrize(("shape", "solver"), [((20, 40), "rows"), ((40, 20), "columns")])
-def test_where_newton_stops_descent_goes_on(monkeypatch, shape, solver):
+def test_descent_continues_where_newton_stops_early(monkeypatch, shape, solver):
     problem = make_problem("logistic", shape=shape, l1_share=0.05)
     wanted = fit_elastic_net(problem)
     monkeypatch.setattr(f"smalldata.models.elastic_net.{solver}.MOST_STEPS", 1)
@@ -177,14 +177,14 @@ def test_where_newton_stops_descent_goes_on(monkeypatch, shape, solver):
     assert not fit_elastic_net(problem).converged
 
 
-def test_from_share_one_on_no_column_is_used():
+def test_l1_share_of_one_uses_no_column():
     for loss_name in LOSS_NAMES:
         fit = fit_elastic_net(make_problem(loss_name, l1_share=1.0))
         assert (fit.coef == 0).all()
         assert (fit_elastic_net(make_problem(loss_name, l1_share=0.99)).coef != 0).any()
 
 
-def test_a_fit_does_not_depend_on_what_was_fitted_before():
+def test_fit_does_not_depend_on_earlier_fits():
     first = make_problem("multinomial", shape=(30, 80))
     alone = fit_elastic_net(first)
     for share in (0.5, 0.01):
@@ -207,7 +207,7 @@ def test_a_fit_does_not_depend_on_what_was_fitted_before():
 
 
 @pytest.mark.parametrize("loss_name", LOSS_NAMES)
-def test_the_two_sides_of_a_loss_fit(loss_name):
+def test_loss_and_its_conjugate_are_consistent(loss_name):
     loss = make_problem(loss_name).loss
     rng = np.random.default_rng(2)
     output = rng.normal(size=loss.targets.shape) * 2
@@ -238,7 +238,7 @@ def test_the_two_sides_of_a_loss_fit(loss_name):
             assert not np.isfinite(loss.output(residuals + 1.001 * reach * away)).all()
 
 
-def test_products_over_the_active_columns_follow_every_change():
+def test_active_set_products_stay_up_to_date():
     rng = np.random.default_rng(3)
     design = Design.of(rng.normal(size=(6, 30)))
     grams = ActiveGrams(design)
@@ -251,7 +251,7 @@ def test_products_over_the_active_columns_follow_every_change():
 
 
 @pytest.mark.parametrize("l1", [0.0, 0.5])
-def test_a_quadratic_is_minimised(l1):
+def test_minimise_quadratic_meets_the_optimality_conditions(l1):
     rng = np.random.default_rng(4)
     rows = rng.normal(size=(40, 30)) + 3 * rng.normal(size=(40, 1))
     bend, slope, start = rows.T @ rows, rng.normal(size=30) * 10, rng.normal(size=30)
@@ -265,7 +265,7 @@ def test_a_quadratic_is_minimised(l1):
         assert (np.abs(gradient[coef == 0]) <= l1 + 1e-8).all()
 
 
-def test_a_matrix_that_is_not_positive_is_refused():
+def test_solve_positive_refuses_matrix_that_is_not_positive():
     found = solve_positive(np.diag([2.0, 4.0]), np.array([[2.0, 4.0], [4.0, 8.0]]))
     np.testing.assert_allclose(found, [[1, 2], [1, 2]])
     with pytest.raises(LinAlgError):

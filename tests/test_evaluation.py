@@ -112,7 +112,7 @@ def test_splits_of_another_task_are_refused(splits):
 
 
 @pytest.mark.parametrize("make", [binary_toy, classes_toy, values_toy])
-def test_processes_change_no_number(make):
+def test_number_of_processes_changes_no_result(make):
     task = make()
     splits = make_splits(task, "kfold", n_splits=4)
     for name in ("svm", "linear", "xgboost"):
@@ -123,7 +123,7 @@ def test_processes_change_no_number(make):
         assert alone.hash == together.hash
 
 
-def test_the_order_of_the_folds_changes_no_number(task, splits):
+def test_order_of_folds_changes_no_result(task, splits):
     learner = load_learner("svm")
     forward = list(evaluate_folds(task, learner, splits, n_jobs=1))
     backward = list(evaluate_folds(task, learner, splits, folds=splits.folds[::-1], n_jobs=1))
@@ -133,7 +133,7 @@ def test_the_order_of_the_folds_changes_no_number(task, splits):
     assert differences(single, forward[1]) == []
 
 
-def test_n_jobs_is_checked():
+def test_invalid_n_jobs_is_refused():
     assert count_processes(None) == count_processes(-1) >= 1
     for wrong in (0, -2, 1.5, True, "2"):
         with pytest.raises(ConfigError, match="n_jobs must be a whole number from 1 on"):
@@ -167,14 +167,14 @@ def test_a_failed_fold_has_its_reason_and_the_others_go_on(task, splits, mode, w
     assert record.reason == f"r00f01: {failed.reason}"
 
 
-def test_an_infinite_value_is_a_failure():
+def test_infinite_prediction_fails_the_fold():
     task = values_toy()
     record = evaluate(task, Spy(mode="inf"), make_splits(task, "holdout"), n_jobs=1)
     assert record.folds[0].reason.startswith("the model must predict finite numbers; 8 of 8")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is a POSIX signal")
-def test_a_killed_process_costs_its_own_fold_only(task):
+def test_killed_process_fails_only_its_own_fold(task):
     splits = make_splits(task, "kfold", n_splits=5)
     record = evaluate(task, Spy(mode="die", hits=SECOND), splits, n_jobs=2)
     assert [fold.status for fold in record.folds] == ["ok", "failed", "ok", "ok", "ok"]
@@ -185,7 +185,7 @@ def test_a_killed_process_costs_its_own_fold_only(task):
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_what_a_library_warns_of_is_noted_not_shown(task, splits, n_jobs, capfd):
+def test_library_warning_becomes_a_note(task, splits, n_jobs, capfd):
     record = evaluate(task, Spy(mode="warn"), splits, n_jobs=n_jobs)
     assert record.status == "ok"
     assert record.folds[0].notes == (
@@ -305,7 +305,7 @@ for at in range(1, n_writes + 1):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_run_killed_at_any_write_ends_as_an_undisturbed_one(tmp_path):
+def test_run_killed_at_any_write_resumes_to_the_same_result(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", KILLED_RUNS, str(tmp_path)],
         capture_output=True,
@@ -353,7 +353,7 @@ except KeyboardInterrupt:
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 @pytest.mark.parametrize("how", ["INT", "KILL"])
-def test_an_interrupted_run_keeps_its_folds_and_leaves_no_process(tmp_path, how):
+def test_interrupted_run_keeps_its_folds_and_leaves_no_process(tmp_path, how):
     run = subprocess.Popen(
         [sys.executable, "-c", INTERRUPTED, str(tmp_path)],
         stdout=subprocess.PIPE,
@@ -376,7 +376,7 @@ def test_an_interrupted_run_keeps_its_folds_and_leaves_no_process(tmp_path, how)
     assert not cell.is_done
 
 
-def test_a_closed_stream_leaves_no_work_behind(task, splits):
+def test_closed_fold_stream_leaves_no_work_behind(task, splits):
     stream = evaluate_folds(task, Spy(mode="wait", hits=SECOND), splits, n_jobs=2)
     assert next(stream).status == "ok"
     stream.close()
@@ -387,7 +387,7 @@ def test_a_closed_stream_leaves_no_work_behind(task, splits):
 # ---------------------------------------------------------------- what a cell is
 
 
-def test_everything_that_can_change_a_number_changes_the_hash(task, splits):
+def test_every_setting_that_changes_results_changes_the_hash(task, splits):
     learner = load_learner("svm")
     base = make_identity(task, learner, splits)
     others = {
@@ -412,7 +412,7 @@ def test_everything_that_can_change_a_number_changes_the_hash(task, splits):
     assert record.folder == f"svm-{cell_hash(base)}"
 
 
-def test_the_settings_are_what_differs_from_the_defaults(task, splits):
+def test_settings_list_differences_from_the_defaults(task, splits):
     assert make_settings(load_learner("svm"), "svm") == {}
     assert make_settings(
         load_learner("svm", C=3.0),

@@ -83,7 +83,7 @@ def _brute_force(function, X, Z, players):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("model", MODELS)
-def test_a_cell_is_explained_out_of_fold_and_adds_up(kind, model):
+def test_cell_is_explained_on_held_out_rows_and_adds_up(kind, model):
     task, splits, learner, record = _cell(kind, model)
     found = explain(task, record, learner, splits, n_jobs=1)
     n_outputs = 3 if kind == "multiclass" else 1
@@ -193,7 +193,7 @@ def test_values_that_do_not_add_up_are_refused(monkeypatch):
 
 
 @pytest.mark.parametrize(("evaluations", "n_starts"), [(60, 5), (30_000, None)])
-def test_an_explanation_says_what_its_budget_did_not_pay_for(monkeypatch, evaluations, n_starts):
+def test_budget_below_the_background_is_noted(monkeypatch, evaluations, n_starts):
     task, splits, learner, record = _cell("binary", "linear")
 
     def sampled(self, fitted):
@@ -211,7 +211,7 @@ def test_an_explanation_says_what_its_budget_did_not_pay_for(monkeypatch, evalua
 
 
 @pytest.mark.parametrize("model", ["linear", "knn"])
-def test_some_samples_have_the_values_they_have_among_all(model):
+def test_values_of_selected_samples_equal_those_of_a_full_explanation(model):
     task, splits, learner, record = _cell("binary", model)
     whole = explain(task, record, learner, splits, n_jobs=1)
     options = ExplanationOptions(rows=["s8", "s3", "s41"], background="all")
@@ -233,7 +233,7 @@ SMALL_MLP = {"n_members": 2, "width": 8, "n_epochs": 4}
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_quick_look_says_what_it_is_and_how_far_from_walks(kind):
+def test_quick_explanation_reports_its_distance_from_sampled_walks(kind):
     task, splits, learner, record = _cell(kind, "mlp", **SMALL_MLP)
     options = ExplanationOptions(quick=True, repeats=1, interactions=0)
     found = explain(task, record, learner, splits, options=options, n_jobs=1)
@@ -252,7 +252,7 @@ def test_a_quick_look_says_what_it_is_and_how_far_from_walks(kind):
     assert gap < 0.3 * np.sqrt(np.mean(np.square(walked.values)))
 
 
-def test_a_gradient_makes_up_for_a_small_budget():
+def test_network_gradient_makes_a_small_budget_sufficient():
     task, splits, learner, record = _cell("binary", "mlp", **SMALL_MLP)
     options = ExplanationOptions(evaluations=60, repeats=1, interactions=0)
     found = explain(task, record, learner, splits, options=options, n_jobs=1)
@@ -261,7 +261,7 @@ def test_a_gradient_makes_up_for_a_small_budget():
     assert found.additivity_error < 1e-4
 
 
-def test_models_without_a_gradient_are_explained_as_ever_where_a_quick_look_is_asked():
+def test_quick_has_no_effect_on_models_without_a_gradient():
     for model in ("linear", "xgboost", "knn"):
         task, splits, learner, record = _cell("binary", model)
         values = [
@@ -271,7 +271,7 @@ def test_models_without_a_gradient_are_explained_as_ever_where_a_quick_look_is_a
         np.testing.assert_array_equal(*values)
 
 
-def test_features_too_many_to_walk_are_looked_at_quickly(monkeypatch):
+def test_many_features_are_explained_by_expected_gradients(monkeypatch):
     task, splits, learner, record = _cell("binary", "mlp", **SMALL_MLP)
     looked = []
     for most in (7, 6):  # the toy has 7 features
@@ -283,7 +283,7 @@ def test_features_too_many_to_walk_are_looked_at_quickly(monkeypatch):
     assert looked == [False, True]
 
 
-def test_the_distance_of_a_look_is_told_beyond_what_sampling_explains():
+def test_quick_distance_is_noted_only_beyond_sampling_error():
     rng = np.random.default_rng(0)
     walked = rng.normal(size=4000)
 
@@ -305,7 +305,7 @@ def test_the_distance_of_a_look_is_told_beyond_what_sampling_explains():
     assert forms.describe_looks([]) == ""
 
 
-def test_the_sampling_error_is_that_of_the_mean_over_repeats():
+def test_standard_errors_are_of_the_mean_over_repeats():
     values = np.zeros((6, 30, 1), dtype=np.float32)
     values[:, :20] = 2.0
     errors = np.full_like(values, 0.5)

@@ -41,19 +41,19 @@ def splits(task):
         ({"quick": "yes"}, "explain.quick must be true, false or null; got 'yes'"),
     ],
 )
-def test_values_out_of_range_are_refused(asked, sentence):
+def test_options_out_of_range_are_refused(asked, sentence):
     with pytest.raises(ExplanationError, match=sentence):
         ExplanationOptions(**asked)
 
 
-def test_all_is_none_and_the_order_of_samples_makes_no_other_file():
+def test_all_means_none_and_order_of_rows_does_not_matter():
     options = ExplanationOptions(rows="all", repeats="all", background="all")
     assert (options.rows, options.repeats, options.background) == (None, None, None)
     one, other = (ExplanationOptions(rows=rows) for rows in (["b", "a", 7], ["7", "a", "b", "a"]))
     assert one == other
 
 
-def test_some_samples_are_drawn_by_the_seed(task, splits):
+def test_number_of_rows_draws_samples_by_the_seed(task, splits):
     options = ExplanationOptions(rows=7)
     rows = rows_to_explain(task, splits, options, seed=0)
     assert len(set(rows.tolist())) == 7
@@ -83,7 +83,7 @@ def test_only_samples_that_are_held_out_are_drawn(task):
     assert len(rows_to_explain(task, splits, ExplanationOptions(rows=ids))) == 2
 
 
-def test_folds_that_hold_none_of_the_samples_out_are_not_rebuilt(task, splits):
+def test_folds_without_requested_samples_are_not_rebuilt(task, splits):
     first = str(task.dataset.sample_ids[4])
     options = ExplanationOptions(rows=[first], repeats=None)
     rows = rows_to_explain(task, splits, options)
@@ -112,7 +112,7 @@ def test_folds_that_hold_none_of_the_samples_out_are_not_rebuilt(task, splits):
         ({"background": 21}, r"training rows of a fold \(20\); got 21"),
     ],
 )
-def test_what_the_task_does_not_have_is_refused(task, splits, asked, sentence):
+def test_unknown_samples_and_features_are_refused(task, splits, asked, sentence):
     options = ExplanationOptions(**asked)
     with pytest.raises(ExplanationError, match=sentence):
         check_options(task, load_learner("linear"), splits, options)
@@ -135,7 +135,7 @@ def test_the_background_is_checked_in_the_folds_that_the_seed_draws(task):
     assert 0 < len(refused) < 20
 
 
-def test_walks_that_would_take_days_are_refused_with_their_cost(splits):
+def test_too_expensive_walks_are_refused_with_their_cost(splits):
     wide = make_toy(LABELS, n_features=60_000)
     wanted = ExplanationOptions(quick=False, repeats=None)
     sentence = (

@@ -63,13 +63,13 @@ def _cell(task, model, preprocessing=PLAIN, **values):
 
 
 @pytest.mark.parametrize(("n", "expected"), [(1, [0, 1]), (2, [0, 1, 2]), (10, [0, 1, 2, 5, 10])])
-def test_the_sizes_end_with_all_features(n, expected):
+def test_removal_sizes_end_with_all_features(n, expected):
     assert removal_sizes(n).tolist() == expected
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("model", ["linear", "knn", "svm", "xgboost"])
-def test_the_ends_are_the_record_and_a_constant(kind, model):
+def test_removal_curve_starts_at_the_stored_score_and_ends_at_a_constant(kind, model):
     task = _task(kind)
     values = {"n_rounds": 20} if model == "xgboost" else {}
     record, splits, _, found = _cell(task, model, **values)
@@ -89,7 +89,7 @@ def test_the_ends_are_the_record_and_a_constant(kind, model):
             assert scores[-1] == pytest.approx(spread, rel=0.2)
 
 
-def test_without_its_one_strong_feature_a_linear_model_is_at_chance():
+def test_removing_the_only_strong_feature_scores_at_chance():
     task = _task("binary")
     record, _, _, found = _cell(task, "linear", strength=0.3, l1_ratio=1.0)
     got = found.faithfulness
@@ -104,7 +104,7 @@ def test_without_its_one_strong_feature_a_linear_model_is_at_chance():
     assert mean > low > 0
 
 
-def test_the_area_points_the_same_way_where_less_is_better():
+def test_area_has_the_same_sign_for_errors_and_scores():
     task = _task("regression")
     record, _, _, found = _cell(task, "linear")
     got = found.faithfulness
@@ -120,7 +120,7 @@ class _Sum:
         return rows.sum(axis=1)
 
 
-def test_a_shuffled_ranking_does_as_random_ones_do():
+def test_random_ranking_has_no_gap_to_random_removals():
     rng = np.random.default_rng(0)
     X, Z = rng.normal(size=(30, 12)), rng.normal(size=(10, 12))
     leading, random = [], []
@@ -156,7 +156,7 @@ def test_a_shuffled_ranking_does_as_random_ones_do():
     assert true.leading[1] > 2 * true.random[:, 1].mean()
 
 
-def test_a_removal_is_the_mean_over_background_rows(monkeypatch):
+def test_removal_equals_a_loop_over_background_rows(monkeypatch):
     """Against a loop over rows; columns of one player go together; blocks change nothing."""
     task = _task("multiclass", n_features=5)
     splits = make_splits(task, "kfold", n_splits=3)
@@ -204,7 +204,7 @@ def test_a_removal_is_the_mean_over_background_rows(monkeypatch):
     np.testing.assert_allclose(blocked.random, found.random, rtol=1e-9)
 
 
-def test_all_models_lose_the_same_random_features():
+def test_random_removals_are_the_same_for_every_model():
     """The draws are seeded by the fold: two models that are one score the same."""
     task = _task("binary", n_strong=4)
     one = _cell(task, "linear")[3].faithfulness
@@ -214,7 +214,7 @@ def test_all_models_lose_the_same_random_features():
 
 
 @pytest.mark.parametrize("measure", [measure.name for measure in MEASURES if measure.ranked])
-def test_every_primary_measure_is_read(measure):
+def test_removal_curves_accept_every_primary_measure(measure):
     kind = next(kind for kind in TaskKind if measure in [m.name for m in measures_for(kind)])
     task = _task(kind, n_strong=2, measure=measure)
     got = _cell(task, "linear")[3].faithfulness
@@ -239,7 +239,7 @@ def test_features_that_were_not_selected_are_not_removed():
     assert (got.random[:, :, 1] < got.leading[:, [0]]).any()  # a draw takes what the model uses
 
 
-def test_test_folds_of_one_row_have_no_curve():
+def test_single_row_test_folds_have_no_removal_curve():
     task = _task("binary", n=16, measure="balanced_accuracy")
     splits = make_splits(task, "loo")
     learner = load_learner("linear")
@@ -247,7 +247,7 @@ def test_test_folds_of_one_row_have_no_curve():
     assert explain(task, record, learner, splits, n_jobs=1).faithfulness is None
 
 
-def test_curves_and_area_are_those_of_the_corrected_interval():
+def test_removal_curves_use_the_corrected_interval():
     rng = np.random.default_rng(0)
     found = Faithfulness(
         measure="roc_auc",
@@ -282,7 +282,7 @@ def test_curves_and_area_are_those_of_the_corrected_interval():
     assert np.isnan(alone.low).all()
 
 
-def test_no_fold_with_a_score_is_no_curve():
+def test_removals_without_a_scored_fold_are_none():
     assert join_removals([], measure="rmse", repeat=np.array([]), fold=np.array([])) is None
 
 
@@ -293,7 +293,7 @@ class _Dust:
         return rows[:, 0] + 1e-13 * rows[:, 1]
 
 
-def test_what_differs_by_rounding_alone_orders_nothing():
+def test_rounding_differences_do_not_order_samples():
     rng = np.random.default_rng(0)
     X = np.column_stack([np.linspace(-1, 1, 20), np.linspace(-1, 1, 20), rng.normal(size=20)])
     found = score_removals(

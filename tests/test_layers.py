@@ -41,7 +41,7 @@ def close(found, wanted):
 
 
 @torch.no_grad()
-def test_linear_along_more_axes():
+def test_linear_layer_applies_along_more_axes():
     layer = MemberLinear(4, 6, generators=make_generators())
     x = make_input(N_MEMBERS, N_ROWS, N_POSITIONS, 4)
     layer.bias.normal_(generator=torch.Generator().manual_seed(1))
@@ -50,7 +50,7 @@ def test_linear_along_more_axes():
 
 
 @torch.no_grad()
-def test_norm_is_torchs():
+def test_norm_equals_torch_layer_norm():
     layer = blocks.MemberNorm(8, n_members=N_MEMBERS)
     for parameter in layer.parameters():
         parameter.normal_(generator=torch.Generator().manual_seed(2))
@@ -63,7 +63,7 @@ def test_norm_is_torchs():
 
 @pytest.mark.parametrize("kernel_size", [1, 2, 5])
 @torch.no_grad()
-def test_convolution_is_torchs(kernel_size):
+def test_convolution_equals_torch(kernel_size):
     layer = convolution.MemberConv(
         3, 4, kernel_size=kernel_size, generators=make_generators(), init="default"
     )
@@ -76,7 +76,7 @@ def test_convolution_is_torchs(kernel_size):
 
 
 @pytest.mark.parametrize("kind", ["max", "mean"])
-def test_pooling_takes_each_window_once(kind):
+def test_pooling_covers_each_window_once(kind):
     x = make_input(N_MEMBERS, N_ROWS, N_POSITIONS, 2)
     found = convolution.Pool(4, kind)(x)
     for window, part in enumerate(x.split(4, dim=2)):  # the last one holds three positions
@@ -86,7 +86,7 @@ def test_pooling_takes_each_window_once(kind):
 
 
 @torch.no_grad()
-def test_attention_is_torchs():
+def test_attention_equals_torch():
     width, n_heads = 12, 3
     layer = attention.MemberAttention(width, n_heads, generators=make_generators(), init="default")
     x = make_input(N_MEMBERS, N_ROWS, N_POSITIONS, width)
@@ -101,7 +101,7 @@ def test_attention_is_torchs():
 
 @pytest.mark.parametrize("norm", ["pre", "post"])
 @torch.no_grad()
-def test_a_block_is_torchs_encoder_layer(norm):
+def test_transformer_block_equals_torch_encoder_layer(norm):
     width, n_heads = 12, 3
     block = attention.transformer_block(
         width, n_heads, norm=norm, dropout=0.3, generators=make_generators(), init="default"
@@ -131,7 +131,7 @@ def test_a_block_is_torchs_encoder_layer(norm):
 
 
 @torch.no_grad()
-def test_the_recurrent_unit_is_torchs():
+def test_gru_equals_torch():
     layer = recurrence.MemberGRU(4, 6, generators=make_generators(), init="default")
     x = make_input(N_MEMBERS, N_ROWS, N_POSITIONS, 4)
     for m in range(N_MEMBERS):
@@ -145,7 +145,7 @@ def test_the_recurrent_unit_is_torchs():
 
 @pytest.mark.parametrize(("n_columns", "n_tokens"), [(10, 4), (7, 20), (9, 3), (1, 4)])
 @torch.no_grad()
-def test_tokens_are_maps_of_neighbours(n_columns, n_tokens):
+def test_group_tokens_are_linear_maps_of_neighbouring_columns(n_columns, n_tokens):
     layer = blocks.GroupTokens(
         n_columns, 2, n_tokens=n_tokens, width=5, generators=make_generators(), init="kaiming"
     )
@@ -174,7 +174,7 @@ def test_a_class_token_comes_before_the_others():
 # ---------------------------------------------------------------- embeddings
 
 
-def test_piecewise_linear_channels_by_their_definition():
+def test_piecewise_linear_embedding_follows_its_definition():
     edges = np.array([[-1.0, 0.0], [0.0, 0.0], [2.0, 0.0], [3.0, 1.0]])
     layer = embeddings.PiecewiseLinear(edges)
     x = torch.tensor([[-2.0, -1.0], [-0.5, 0.0], [1.0, 0.5], [5.0, 3.0]])
@@ -190,7 +190,7 @@ def test_piecewise_linear_channels_by_their_definition():
     close(found, torch.tensor(wanted))
 
 
-def test_periodic_channels_by_their_definition():
+def test_periodic_embedding_follows_its_definition():
     layer = embeddings.Periodic(2, 3, spread=0.5, generators=make_generators())
     x = make_input(N_ROWS, 2)
     found = layer(x)
@@ -204,7 +204,7 @@ def test_periodic_channels_by_their_definition():
 # ---------------------------------------------------------------- mixtures
 
 
-def test_mixtures_of_rows_and_targets_are_alike():
+def test_mixup_mixes_rows_and_targets_by_the_same_share():
     table, targets = make_input(20, 4), torch.arange(20.0)[:, None]
     rows = torch.stack([torch.randperm(20, generator=g)[:8] for g in make_generators()])
     found, wanted, weights = mixing.mix_rows(
@@ -226,7 +226,7 @@ def test_mixtures_of_rows_and_targets_are_alike():
 
 
 @pytest.mark.parametrize("n_outputs", [1, 3])
-def test_the_loss_of_a_mixture_is_that_of_its_labels_with_their_weights(n_outputs):
+def test_mixup_loss_weights_both_labels(n_outputs):
     labels = torch.eye(3)[torch.arange(12) % 3][:, :n_outputs]
     row_weights, outputs = torch.arange(1.0, 13.0), make_input(N_MEMBERS, 12, n_outputs)
     loss = losses.binary_cross_entropy if n_outputs == 1 else losses.cross_entropy
@@ -244,7 +244,7 @@ def test_the_loss_of_a_mixture_is_that_of_its_labels_with_their_weights(n_output
         close(found, share * own + (1 - share) * other)
 
 
-def test_shares_are_drawn_from_their_distribution():
+def test_mixup_shares_follow_the_beta_distribution():
     generators = make_generators(400)
     rows = torch.tensor([0, 1]).expand(400, -1)
     ends, ones = torch.tensor([[0.0], [1.0]]), torch.ones(2)
@@ -254,7 +254,7 @@ def test_shares_are_drawn_from_their_distribution():
     assert 0.03 < shares.var() < 0.07
 
 
-def test_without_mixtures_nothing_is_drawn():
+def test_training_without_mixup_draws_no_shares():
     generators = make_generators()
     before = [generator.get_state() for generator in generators]
     tables, rows = (make_input(9, 2), make_input(9, 1), make_input(9)), torch.tensor([[1, 2]] * 3)
@@ -269,7 +269,7 @@ def test_without_mixtures_nothing_is_drawn():
 
 
 @pytest.mark.parametrize(("n_in", "scale_rate"), [(40, None), (400, None), (400, 5.0), (40, 5.0)])
-def test_a_layer_begins_as_its_init_says_whatever_its_factors_hold(n_in, scale_rate):
+def test_layer_starts_at_its_init_whatever_its_scale_factors(n_in, scale_rate):
     n_out = 300
 
     def begin(init):
@@ -293,7 +293,7 @@ def test_a_layer_begins_as_its_init_says_whatever_its_factors_hold(n_in, scale_r
 
 
 @pytest.mark.parametrize("name", network_names())
-def test_products_are_counted_as_torch_counts_them(name):
+def test_count_products_equals_torch_flop_counter(name):
     learner = load_learner(name)
     network = learner.network(Inputs(n_columns=37), 3, generators=make_generators()).eval()
     x = make_input(2, 37)
@@ -302,7 +302,7 @@ def test_products_are_counted_as_torch_counts_them(name):
     assert count_products(network, x) == counter.get_total_flops() / 2 > 0
 
 
-def test_cells_are_what_the_layers_give_out():
+def test_count_cells_counts_layer_outputs():
     linear = MemberLinear(7, 4, generators=make_generators())
     network = nn.Sequential(linear, nn.Sequential(nn.ReLU()))
     assert count_cells(network, make_input(2, 7)) == 2 * N_MEMBERS * (4 + 4)

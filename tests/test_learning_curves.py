@@ -74,7 +74,7 @@ RMSE = find_measure("rmse", TaskKind.REGRESSION)
 # ---------------------------------------------------------------- curves and laws
 
 
-def test_points_are_the_rows_of_the_table_and_the_law_is_the_one_they_follow():
+def test_points_equal_table_rows_and_law_recovers_the_generating_curve():
     found = compare(curve("svm", quick) + curve("mlp", slow))
     network, other = found.learning.curves
     assert (network.label, other.label) == ("mlp", "svm")
@@ -108,7 +108,7 @@ def test_every_number_of_a_law_lies_within_its_interval():
         assert {20, 150, 600} <= set(sizes) <= set(range(20, 601))
 
 
-def test_the_band_at_a_measured_size_is_about_the_corrected_interval_there():
+def test_law_interval_at_a_measured_size_is_close_to_the_corrected_interval():
     """With small noise the fitted law moves as the scores do."""
     records = curve("svm", quick, spread=0.03)
     (found,) = learning(records).curves
@@ -117,7 +117,7 @@ def test_the_band_at_a_measured_size_is_about_the_corrected_interval_there():
     assert at.high - at.low == pytest.approx(measured.high - measured.low, rel=0.15)
 
 
-def test_gain_is_the_corrected_test_of_the_ends():
+def test_gain_equals_corrected_test_between_smallest_and_largest_size():
     records = curve("svm", quick)
     (found,) = learning(records).curves
     ends = [[fold.scores["roc_auc"].value for fold in records[i].folds] for i in (-1, 0)]
@@ -125,7 +125,7 @@ def test_gain_is_the_corrected_test_of_the_ends():
     assert found.gain == Estimate(value=test.difference, low=test.low, high=test.high)
 
 
-def test_the_same_records_in_any_order_give_the_same_numbers():
+def test_order_of_records_does_not_change_curves():
     records = curve("svm", quick) + curve("mlp", slow) + curve("knn", lambda n: 0.7)
     one = learning(records)
     assert learning(records) == one
@@ -136,7 +136,7 @@ def test_the_same_records_in_any_order_give_the_same_numbers():
         assert a.law.a.value == b.law.a.value
 
 
-def test_errors_fall():
+def test_error_measure_fits_a_falling_law():
     def rmse(n):
         return 1.0 + 8.0 / n**0.5
 
@@ -155,7 +155,7 @@ def test_errors_fall():
 # ---------------------------------------------------------------- crossings
 
 
-def test_a_crossing_within_the_measured_sizes():
+def test_crossing_within_measured_sizes_is_reported_with_interval():
     found = learning(curve("svm", quick, spread=0.004) + curve("mlp", slow, spread=0.004))
     (contest,) = found.networks
     assert (contest.first, contest.rivals) == ("mlp", ("svm",))
@@ -169,7 +169,7 @@ def test_a_crossing_within_the_measured_sizes():
     assert "with fewer, svm is ahead" in said
 
 
-def test_a_crossing_that_is_foretold():
+def test_crossing_beyond_measured_sizes_is_reported_as_a_prediction():
     def late(n):
         return 0.90 - 2.6 * n**-0.6  # meets the quick one at 211
 
@@ -185,7 +185,7 @@ def test_a_crossing_that_is_foretold():
     )
 
 
-def test_a_crossing_beyond_four_times_the_largest_size_is_not_foretold():
+def test_crossing_beyond_four_times_the_largest_size_is_not_reported():
     def later(n):
         return 0.90 - 90.0 / (n + 60)  # meets the quick one at about 830
 
@@ -200,7 +200,7 @@ def test_a_crossing_beyond_four_times_the_largest_size_is_not_foretold():
     assert not set(range(601, 5000)) & {int(word) for word in said.split() if word.isdigit()}
 
 
-def test_noise_tells_nothing_and_says_so():
+def test_noisy_curves_cannot_tell_whether_a_network_pays():
     records = curve("svm", quick, spread=0.2) + curve("mlp", lambda n: quick(n) + 0.001, spread=0.2)
     (contest,) = learning(records).networks
     assert contest.leads == ()
@@ -213,7 +213,7 @@ def test_noise_tells_nothing_and_says_so():
     )
 
 
-def test_a_network_must_beat_every_other_model():
+def test_network_behind_one_rival_does_not_pay():
     rival = curve("knn", lambda n: 0.95 - 1.0 / n, spread=0.004)
     records = curve("svm", quick, spread=0.004) + curve("mlp", slow, spread=0.004) + rival
     found = learning(records)
@@ -238,7 +238,7 @@ def test_the_crossing_is_that_with_the_best_of_the_others(kind):
     assert [lead.leader for lead in contest.leads] == ["svm", "mlp"]
 
 
-def test_dummy_is_no_rival():
+def test_dummy_is_not_a_rival_of_a_network():
     records = curve("mlp", slow) + curve("dummy", lambda n: 0.5)
     found = learning(records)
     assert found.networks == found.pairs == ()
@@ -246,7 +246,7 @@ def test_dummy_is_no_rival():
     assert "no other model with a fitted curve" in " ".join(say_learning(found, AUC))
 
 
-def test_each_network_is_asked_for_itself():
+def test_each_network_is_compared_with_non_networks_only():
     records = curve("mlp", slow, spread=0.004) + curve("svm", quick, spread=0.004)
     records += curve("resnet", lambda n: slow(n) - 0.3, network=True, spread=0.004)
     found = learning(records)
@@ -260,12 +260,12 @@ def test_each_network_is_asked_for_itself():
 # ---------------------------------------------------------------- what there is no law of
 
 
-def test_one_size_is_no_curve():
+def test_single_size_gives_no_learning_curves():
     assert learning([toy_record("svm"), toy_record("knn")]) is None
     assert learning([toy_record("svm", train_size=20), toy_record("knn", train_size=40)]) is None
 
 
-def test_three_sizes_are_drawn_but_not_fitted():
+def test_three_sizes_have_points_but_no_law():
     found = learning(curve("svm", quick, sizes=SIZES[:3]) + curve("mlp", slow, sizes=SIZES[:3]))
     for one in found.curves:
         assert one.law is None
@@ -278,7 +278,7 @@ def test_three_sizes_are_drawn_but_not_fitted():
     assert "From how many samples deep learning (mlp) pays is not said" in said
 
 
-def test_all_training_rows_count_as_the_size_they_are():
+def test_cell_on_all_rows_counts_at_its_training_size():
     full = cell("svm", None, np.full(n_folds(), 0.81))
     n_train = round(np.mean([fold.n_train for fold in full.folds]))
     found = learning([*curve("svm", quick, sizes=(10, 20, 30)), full])
@@ -288,7 +288,7 @@ def test_all_training_rows_count_as_the_size_they_are():
     assert one.law.reach.size == 4 * n_train
 
 
-def test_a_size_that_was_run_twice_counts_once():
+def test_repeated_size_counts_once():
     full = cell("svm", None, np.full(n_folds(), 0.81))
     n_train = round(np.mean([fold.n_train for fold in full.folds]))
     (one,) = learning([*curve("svm", quick, sizes=(10, 20, n_train)), full]).curves
@@ -314,14 +314,14 @@ def test_failed_and_skipped_cells_leave_a_gap_with_its_reason():
     assert found["svm"].law is not None
 
 
-def test_models_meet_where_both_were_measured():
+def test_contest_spans_sizes_measured_for_both_models():
     records = curve("mlp", slow, sizes=(40, 60, 80, 100), spread=0.004)
     records += curve("svm", quick, spread=0.004)
     (contest,) = learning(records).networks
     assert (contest.fewest, contest.most, contest.reach) == (40, 100, 400)
 
 
-def test_the_largest_number_is_that_of_both_sides():
+def test_reach_is_limited_by_the_side_measured_least():
     """One model alone was measured with 150, so 400 is not four times what was measured."""
     records = curve("mlp", quick, sizes=(40, 60, 80, 100), spread=0.2)
     found = learning(records + curve("svm", quick, spread=0.2))
@@ -331,7 +331,7 @@ def test_the_largest_number_is_that_of_both_sides():
     )
 
 
-def test_a_lead_that_reaches_beyond_what_was_measured_is_no_result():
+def test_lead_beyond_measured_sizes_is_marked_as_extrapolation():
     """Whether or not the lead changes."""
     records = curve("mlp", lambda n: quick(n) + 0.1, spread=0.004)
     found = learning(records + curve("svm", quick, spread=0.004))
@@ -340,7 +340,7 @@ def test_a_lead_that_reaches_beyond_what_was_measured_is_no_result():
     assert said[-1].startswith("What is said beyond 150 training samples rests on the fitted")
 
 
-def test_a_network_at_one_size_is_not_called_missing():
+def test_network_with_one_size_is_not_reported_as_missing():
     one = cell("mlp", 40, np.full(n_folds(), 0.8))
     found = learning([*curve("svm", quick), one])
     assert found.single == ("mlp",)
@@ -362,7 +362,7 @@ def test_a_network_without_any_score_is_said_to_have_none():
     assert said[0].endswith("at least 4 numbers of training samples; there are no scores.")
 
 
-def test_one_test_fold_has_no_law():
+def test_single_test_fold_gives_no_law():
     records = []
     for size in SIZES:
         record = cell("svm", size, np.full(n_folds(), quick(size)))
@@ -388,7 +388,7 @@ def test_two_folds_give_wide_but_finite_intervals():
     assert one.law.reach.high - one.law.reach.low > 0.05
 
 
-def test_the_best_trial_of_a_sweep_has_no_curve():
+def test_optimistic_sweep_trial_has_no_learning_curve():
     records = [
         dataclasses.replace(one, identity={**one.identity, "optimistic": True, "sweep": f"s{i}"})
         for i, one in enumerate(curve("svm", quick))
@@ -400,7 +400,7 @@ def test_the_best_trial_of_a_sweep_has_no_curve():
 # ---------------------------------------------------------------- curves that do not rise
 
 
-def test_a_ceiling_is_named_and_not_extrapolated():
+def test_perfect_score_is_reported_and_not_extrapolated():
     records = [cell("svm", size, np.ones(n_folds())) for size in SIZES]
     (one,) = learning(records).curves
     assert (one.law.b.value, one.law.reach.mean, one.law.reach.low) == (0, 1, 1)
@@ -411,13 +411,13 @@ def test_a_ceiling_is_named_and_not_extrapolated():
     )
 
 
-def test_a_flat_curve_says_that_nothing_is_clear():
+def test_flat_curve_is_reported_as_no_clear_change():
     (one,) = learning(curve("svm", lambda n: 0.7)).curves
     assert "does not clearly change from 20 to 150" in say_curve(one, AUC)[0]
     assert one.law.reach.mean == pytest.approx(0.7, abs=0.02)
 
 
-def test_a_curve_that_falls_is_fitted_flat_and_says_so():
+def test_falling_score_is_fitted_flat_and_reported():
     (one,) = learning(curve("svm", lambda n: 0.9 - n / 1000, spread=0.004)).curves
     assert one.law.b.value == 0
     said = say_curve(one, AUC)
@@ -425,7 +425,7 @@ def test_a_curve_that_falls_is_fitted_flat_and_says_so():
     assert "cannot turn back" in said[0]
 
 
-def test_twice_the_samples_are_said_with_intervals():
+def test_doubled_samples_are_reported_with_intervals():
     (one,) = learning(curve("svm", quick)).curves
     said = say_curve(one, AUC)[1]
     low, high = (
@@ -536,7 +536,7 @@ def contest(*leads, crossing=None, rivals=("svm", "knn"), most=150):
         ),
     ],
 )
-def test_what_is_said_of_a_network(given, said):
+def test_payoff_sentence_of_each_pattern_of_leads(given, said):
     assert say_payoff(given).startswith(said)
 
 
@@ -545,14 +545,14 @@ def test_would_pay_sentence_leaves_a_model_name_with_a_verb_unchanged():
     assert "it would be ahead of what is that." in say_payoff(given)
 
 
-def test_what_is_said_of_a_pair():
+def test_contest_line_of_each_pattern_of_leads():
     assert say_contest(contest()) == "cannot be told"
     assert say_contest(contest((False, 20, 60), (True, 140, 600))) == (
         "svm between 20 and 60; mlp between 140 and 600"
     )
 
 
-def test_without_a_network_the_command_is_named():
+def test_curves_without_a_network_name_the_command_to_add_one():
     said = say_learning(learning(curve("svm", quick)), AUC)
     assert "add model=mlp" in said[0]
 
@@ -560,7 +560,7 @@ def test_without_a_network_the_command_is_named():
 # ---------------------------------------------------------------- page, screen, files
 
 
-def test_the_page_answers_before_it_draws():
+def test_learning_section_has_sentences_before_figures():
     task = make_toy_task()
     records = [
         make_record(
@@ -593,7 +593,7 @@ def test_the_page_answers_before_it_draws():
     }
 
 
-def test_without_several_sizes_the_page_has_no_such_section():
+def test_page_without_several_sizes_has_no_learning_section():
     task = make_toy_task()
     records = [make_record(task, model) for model in ("linear", "knn")]
     page = Page(index_html(compare(records), records, task=task))
@@ -601,7 +601,7 @@ def test_without_several_sizes_the_page_has_no_such_section():
     assert "learning" not in page.data["datasets"]
 
 
-def test_hostile_names_stay_text():
+def test_learning_section_escapes_hostile_names():
     task = make_toy_task(hostile=True)
     records = [
         make_record(
@@ -619,7 +619,7 @@ def test_hostile_names_stay_text():
         assert name not in html
 
 
-def test_the_screen_and_the_file_hold_the_same(capsys):
+def test_screen_and_json_hold_the_same_learning_curves(capsys):
     comparison = compare(curve("svm", quick, spread=0.004) + curve("mlp", slow, spread=0.004))
     print_comparison(comparison, Console(highlight=False, width=200))
     shown = " ".join(capsys.readouterr().out.split())

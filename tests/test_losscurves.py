@@ -30,7 +30,7 @@ QUICK = {"n_members": 3, "width": 8, "n_epochs": 12}
 # ---------------------------------------------------------------- the value
 
 
-def test_of_members_the_means_are_kept_to_the_digits_of_float32():
+def test_of_members_keeps_float32_means():
     rng = np.random.default_rng(0)
     train, held_out = rng.uniform(0.1, 0.9, (2, 3, 4)).astype(np.float32)
     best = np.array([2, 0, 1, 2])
@@ -62,14 +62,14 @@ def test_of_members_the_means_are_kept_to_the_digits_of_float32():
         ({"n_planned": 2}, "2 epochs were planned; 3 were run"),
     ],
 )
-def test_what_no_file_could_hold_and_no_figure_show_is_refused(changes, words):
+def test_malformed_loss_curves_are_refused(changes, words):
     whole = {"train": (0.6, 0.5, 0.4), "held_out": None, "best_epoch": (2,), "best_loss": 0.4}
     LossCurves(**(PLAIN | whole))
     with pytest.raises(ValueError, match=words):
         LossCurves(**(PLAIN | whole | changes))
 
 
-def test_a_member_that_ran_out_of_patience_has_stopped():
+def test_member_out_of_patience_counts_as_stopped():
     curve = (0.5,) * 10
     about = {"loss": "", "train": curve, "best_loss": 0.5, "n_planned": 10}
     held = LossCurves(held_out=curve, best_epoch=(0, 6, 7, 9), patience=2, **about)
@@ -102,7 +102,7 @@ def fit(kind, X, y, *, n_classes=2, **changes):
 
 
 @pytest.mark.parametrize("patience", [0, 3])
-def test_a_network_tells_the_means_of_its_members(patience):
+def test_network_losses_are_means_over_members(patience):
     X, y = rows()
     fitted = fit(TaskKind.BINARY, X, y, early_stopping=patience)
     found, curves = fitted.losses_, fitted.curves_
@@ -118,7 +118,7 @@ def test_a_network_tells_the_means_of_its_members(patience):
         assert set(found.best_epoch) == {11}
 
 
-def test_a_network_that_could_hold_out_nothing_has_no_patience():
+def test_network_without_held_out_rows_has_zero_patience():
     X, y = rows(20)
     y[:] = 0
     y[0] = 1  # a class of one row
@@ -128,7 +128,7 @@ def test_a_network_that_could_hold_out_nothing_has_no_patience():
     assert fitted.losses_.patience == 0
 
 
-def test_a_single_network_stops_when_its_record_says_so():
+def test_single_network_stops_after_its_patience():
     X, y = rows()
     stopped = set()
     for patience in (1, 2, 20):
@@ -140,7 +140,7 @@ def test_a_single_network_stops_when_its_record_says_so():
     assert stopped == {0, 1}
 
 
-def test_the_loss_is_named_with_what_alters_it_and_what_guessing_gives():
+def test_loss_name_lists_alterations_and_guessing_level():
     X, y = rows(n_classes=3)
     even = log_loss(y, np.full((len(y), 3), 1 / 3))
     plain = fit(TaskKind.MULTICLASS, X, y, n_classes=3, scheduler="none").losses_
@@ -170,7 +170,7 @@ def test_the_loss_is_named_with_what_alters_it_and_what_guessing_gives():
     assert found.guessing == pytest.approx(huber(1, scaled).mean(), rel=1e-6)
 
 
-def test_members_that_a_time_limit_ended_apart_are_told_as_far_as_all_of_them_go():
+def test_curves_of_time_limited_members_end_with_the_shortest():
     X, y = rows()
     fitted = fit(TaskKind.BINARY, X, y)
     short = replace(fitted.curves_, train=fitted.curves_.train[:4], best_epoch=np.array([3, 9, 5]))
@@ -206,7 +206,7 @@ class Told:
         return ToldEstimator()
 
 
-def test_any_model_may_tell_its_losses():
+def test_losses_attribute_of_any_estimator_is_stored():
     task = binary_toy()
     splits = make_splits(task, "kfold", n_splits=3)
     result = evaluate_fold(task, Told(), splits, splits.folds[0])
@@ -252,7 +252,7 @@ def test_losses_come_back_from_disk_and_a_resumed_cell_has_the_same(tmp_path):
     assert differences(resumed.read_record(), cell.read_record()) == []
 
 
-def test_folds_of_before_there_were_losses_are_read_beside_new_ones(tmp_path):
+def test_folds_stored_without_losses_are_read_beside_new_ones(tmp_path):
     cell, record = run(tmp_path, n_kept=0)
     path = cell.path / "folds" / "r00f01.json"
     entry = json.loads(path.read_text())

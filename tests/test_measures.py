@@ -168,7 +168,7 @@ def test_calibration_slope_reads_one_when_calibrated_and_half_when_twice_too_sur
 # ---------------------------------------------------------------- what a prediction offers
 
 
-def test_auc_reads_the_margin_where_there_is_one():
+def test_auc_uses_the_margin_when_available():
     y = np.array([0, 0, 1, 1])
     p = np.array([0.9, 0.8, 0.2, 0.1])
     assert binary_scores(y, p)["roc_auc"].value == 0
@@ -181,7 +181,7 @@ def test_auc_reads_the_margin_where_there_is_one():
     assert scores["brier"].value == pytest.approx(np.mean((p - y) ** 2))
 
 
-def test_one_vs_rest_auc_judges_every_model_by_its_probabilities():
+def test_one_vs_rest_auc_uses_probabilities():
     # Sums of one-vs-one decisions and centred log-odds order the rows of one class otherwise than
     # probabilities do: a model must not gain or lose by which of them it stores.
     rng = np.random.default_rng(1)
@@ -200,7 +200,7 @@ def test_one_vs_rest_auc_judges_every_model_by_its_probabilities():
 # ---------------------------------------------------------------- edges: a value or a reason
 
 
-def test_a_class_missing_from_the_test_fold_is_said():
+def test_class_missing_from_test_fold_is_a_reason():
     y = np.array([0, 0, 2, 2])
     p = np.array([[0.6, 0.3, 0.1], [0.2, 0.3, 0.5], [0.1, 0.1, 0.8], [0.3, 0.1, 0.6]])
     scores = three_scores(y, p)
@@ -211,7 +211,7 @@ def test_a_class_missing_from_the_test_fold_is_said():
     assert "no test row of b" in scores["balanced_accuracy"].note
 
 
-def test_single_class_fold():
+def test_single_class_fold_leaves_ranking_measures_undefined():
     scores = binary_scores([1, 1, 1], [0.2, 0.7, 0.9])
     for name in ("roc_auc", "average_precision", "mcc", "f1", "calibration_slope"):
         assert scores[name].value is None, name
@@ -219,7 +219,7 @@ def test_single_class_fold():
     assert scores["balanced_accuracy"].value == pytest.approx(2 / 3)
 
 
-def test_constant_prediction():
+def test_constant_prediction_gives_defined_scores_or_reasons():
     scores = binary_scores([0, 1, 0, 1], [0.25] * 4)
     assert scores["roc_auc"].value == 0.5
     assert scores["average_precision"].value == 0.5
@@ -232,7 +232,7 @@ def test_constant_prediction():
     assert values["spearman"].reason == "all predicted values are equal"
 
 
-def test_one_test_row():
+def test_single_test_row_gives_defined_scores_or_reasons():
     values = value_scores([1.0], [3.0])
     assert values["rmse"].value == 2
     assert "one test row" in values["rmse"].note
@@ -240,7 +240,7 @@ def test_one_test_row():
     assert values["spearman"].value is None
 
 
-def test_certain_mistake_is_clipped_and_said():
+def test_log_loss_of_a_certain_mistake_is_clipped_with_a_note():
     y = np.array([0, 1, 1])
     scores = binary_scores(y, [0.5, 0.5, 0.0])
     expected = metrics.log_loss(y, np.array([0.5, 0.5, 0.0]))
@@ -248,14 +248,14 @@ def test_certain_mistake_is_clipped_and_said():
     assert scores["log_loss"].note.startswith("1 of 3 rows gave the observed class no probability")
 
 
-def test_separated_classes_have_no_slope():
+def test_separated_classes_have_no_calibration_slope():
     for p in ([0.1, 0.2, 0.8, 0.9], [0.9, 0.8, 0.2, 0.1], [0.1, 0.5, 0.5, 0.9]):
         score = binary_scores([0, 0, 1, 1], p)["calibration_slope"]
         assert score.value is None
         assert "separate" in score.reason
 
 
-def test_what_a_model_does_not_give_or_gives_broken_is_a_reason():
+def test_missing_or_invalid_predictions_give_a_reason():
     y = np.array([0, 1])
     bare = score_prediction(
         Prediction(row=np.arange(2), y=y, label=y), kind=TaskKind.BINARY, classes=BINARY
@@ -275,7 +275,7 @@ def test_what_a_model_does_not_give_or_gives_broken_is_a_reason():
     scale=st.sampled_from([0.0, 1e-200, 1.0, 1e200]),
 )
 @settings(max_examples=300, deadline=None)
-def test_never_nan_never_a_warning(kind, n, seed, scale):
+def test_scores_are_never_nan_and_raise_no_warning(kind, n, seed, scale):
     rng = np.random.default_rng(seed)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

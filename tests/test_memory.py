@@ -26,7 +26,7 @@ def allocate(n_bytes):
     return torch.empty(n_bytes, dtype=torch.uint8)
 
 
-def test_what_torch_and_python_raise_is_recognised():
+def test_out_of_memory_errors_of_torch_and_python_are_recognised():
     with pytest.raises(RuntimeError) as caught:
         allocate(2**50)
     assert is_out_of_memory(caught.value)
@@ -64,7 +64,7 @@ def test_members_are_halved_first_then_the_rows_of_a_step(fits, tried, said):
     assert bool(notes) == bool(said)
 
 
-def test_one_row_of_one_member_that_does_not_fit_is_the_end():
+def test_one_row_of_one_member_that_does_not_fit_raises():
     tried = []
 
     def train(n_together, n_parts):
@@ -109,7 +109,7 @@ def test_a_card_is_shared_by_as_many_processes_as_its_memory_holds():
     )
 
 
-def test_only_the_default_on_a_card_is_capped(monkeypatch):
+def test_only_default_n_jobs_on_a_card_is_capped(monkeypatch):
     monkeypatch.setattr(memory, "free_card_memory", lambda: 3 * 2**30)
     assert share_card(8, device="cuda", n_jobs=None, n_cells=1000) == 2
     assert share_card(8, device="cuda", n_jobs=8, n_cells=1000) == 8
@@ -122,7 +122,7 @@ def test_only_the_default_on_a_card_is_capped(monkeypatch):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no card")
-def test_folds_share_a_real_card():
+def test_folds_run_in_parallel_on_a_real_card():
     task = make_task(load_dataset("nutrimouse"))
     splits = make_splits(task, "kfold", n_splits=3)
     learner = load_learner("mlp", n_members=2, n_epochs=3)

@@ -93,7 +93,7 @@ def test_multinomial_equals_scikit_learn(l1_ratio):
 
 @pytest.mark.parametrize("l1_ratio", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("n_columns", [20, 200])
-def test_least_squares_equal_scikit_learn(l1_ratio, n_columns):
+def test_linear_regression_equals_scikit_learn(l1_ratio, n_columns):
     X, y = table(0, n_columns=n_columns)
     ours = build("linear", TaskKind.REGRESSION, 0, strength=0.2, l1_ratio=l1_ratio).fit(X, y)
     z = (y - y.mean()) / y.std()
@@ -110,7 +110,7 @@ def test_least_squares_equal_scikit_learn(l1_ratio, n_columns):
     np.testing.assert_allclose(ours.predict(X), theirs.predict(X) * y.std() + y.mean(), atol=1e-4)
 
 
-def test_lasso_uses_few_columns_and_none_from_strength_one_on():
+def test_lasso_uses_no_column_from_strength_one_on():
     X, y = table(2, n_columns=500)
     some = build("linear", TaskKind.BINARY, 2, strength=0.7, l1_ratio=1.0).fit(X, y)
     assert 0 < (some.coef_ != 0).sum() < 30
@@ -119,7 +119,7 @@ def test_lasso_uses_few_columns_and_none_from_strength_one_on():
     np.testing.assert_allclose(none.predict_proba(X)[:, 1], y.mean())
 
 
-def test_a_fit_that_stops_early_says_so(monkeypatch):
+def test_fit_that_does_not_converge_is_noted(monkeypatch):
     monkeypatch.setattr("smalldata.models.elastic_net.columns.MOST_STEPS", 1)
     monkeypatch.setattr("smalldata.models.elastic_net.descent.MOST_STEPS", 3)
     X, y = table(2)
@@ -131,7 +131,7 @@ def test_a_fit_that_stops_early_says_so(monkeypatch):
 
 @pytest.mark.parametrize("weights", ["uniform", "distance"])
 @pytest.mark.parametrize("metric", ["euclidean", "manhattan", "cosine"])
-def test_votes_equal_scikit_learn(weights, metric):
+def test_knn_probabilities_equal_scikit_learn(weights, metric):
     X, y = table(3)
     X[7] = X[3]  # a held-out row that is also a training row
     values = {"n_neighbors": 9, "weights": weights, "metric": metric}
@@ -151,7 +151,7 @@ def test_votes_equal_scikit_learn(weights, metric):
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "manhattan", "cosine"])
-def test_equal_distances_go_by_training_order(metric):
+def test_knn_ties_follow_training_order(metric):
     # The same terms in another order: equal distances, whatever the order they are summed in.
     rng = np.random.default_rng(0)
     terms = rng.normal(size=40)
@@ -166,14 +166,14 @@ def test_equal_distances_go_by_training_order(metric):
     assert knn.fit(train, y).predict(origin) == pytest.approx([151.5])
 
 
-def test_parallel_rows_have_no_cosine_distance():
+def test_parallel_rows_have_zero_cosine_distance():
     X, y = table(2)
     X[4] = 3.1 * X[0]
     knn = build("knn", TaskKind.BINARY, 2, metric="cosine", weights="distance").fit(X[1:], y[1:])
     assert knn.predict_proba(X[:1])[0, y[4]] == 1.0
 
 
-def test_a_row_of_zeros_has_a_cosine_distance():
+def test_zero_row_has_a_defined_cosine_distance():
     knn = build("knn", TaskKind.REGRESSION, 0, n_neighbors=1, metric="cosine")
     knn.fit(np.array([[0.0, 0.0], [1.0, 0.0]]), np.array([3.0, 5.0]))
     np.testing.assert_array_equal(knn.predict(np.array([[2.0, 0.0], [0.0, 0.0]])), [5.0, 3.0])
@@ -241,7 +241,7 @@ def test_linear_and_polynomial_margin_forms(kind):
             np.testing.assert_allclose(found[:, 0], machine.predict(X), atol=1e-9)
 
 
-def test_support_vector_regression_is_in_the_users_units():
+def test_svr_predicts_in_units_of_the_target():
     X, y = table(0)
     ours = build("svm", TaskKind.REGRESSION, 0, C=3.0, gamma=0.5).fit(X[:60], y[:60])
     z = (y[:60] - y[:60].mean()) / y[:60].std()
@@ -255,7 +255,7 @@ def test_support_vector_regression_is_in_the_users_units():
     assert np.ptp(flat.predict(X)) == 0
 
 
-def test_calibration_is_the_maximum_of_its_likelihood():
+def test_calibration_maximises_its_likelihood():
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 200)
     margin = 0.8 * (2 * y - 1) + rng.normal(size=200) - 0.4
@@ -347,7 +347,7 @@ def test_early_stopping_cuts_the_rounds_and_says_so():
     assert "no early stopping" in rare.notes_[0]
 
 
-def test_the_seed_draws_the_columns_and_huge_values_are_cut():
+def test_xgboost_seed_draws_columns_and_huge_values_are_clipped():
     X, y = table(2)
     first = build("xgboost", TaskKind.BINARY, 2, seed=1).fit(X, y).predict_proba(X)
     other = build("xgboost", TaskKind.BINARY, 2, seed=2).fit(X, y).predict_proba(X)
@@ -399,7 +399,7 @@ def test_class_weights_raise_the_rare_class(name):
         ("linear", {"l1_ratio": 1.5}, "must be a number, at least 0 and at most 1; got 1.5"),
     ],
 )
-def test_wrong_names_and_values_get_one_sentence(name, values, sentence):
+def test_wrong_model_names_and_values_are_refused_with_one_sentence(name, values, sentence):
     with pytest.raises(ConfigError, match=sentence):
         load_learner(name, **values)
 
@@ -424,12 +424,12 @@ def test_tuned_values_are_checked_and_canonical():
         ({}, "must name a class"),
     ],
 )
-def test_a_config_builds_learners_only(config, sentence):
+def test_build_learner_refuses_classes_that_are_not_learners(config, sentence):
     with pytest.raises(ConfigError, match=sentence):
         build_learner("knn", config)
 
 
-def test_a_space_is_looked_up_by_name():
+def test_load_space_returns_the_space_of_a_model():
     assert load_space("dummy").parameters == {}
     with pytest.raises(ConfigError, match="did you mean linear"):
         load_space("liner")

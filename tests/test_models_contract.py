@@ -195,7 +195,7 @@ def test_every_default_is_a_point_of_the_space(name):
 
 
 @pytest.mark.parametrize(("name", "kind"), CELLS)
-def test_the_scale_has_a_name(name, kind):
+def test_scale_is_one_of_the_known_names(name, kind):
     assert load_learner(name).scale(kind) in (
         ("value",) if kind is TaskKind.REGRESSION else ("margin", "log-odds", "probability")
     )
@@ -223,7 +223,7 @@ def test_same_seed_same_output_and_pickles(name, kind):
 
 
 @pytest.mark.parametrize(("name", "kind"), CELLS)
-def test_outputs_are_whole_and_rows_independent(name, kind):
+def test_outputs_are_finite_and_rows_are_independent(name, kind):
     task, pipeline = easy_task(kind), fitted(name, kind)
     found = outputs(pipeline, task.X, kind)
     n_outputs = len(task.classes) if kind.is_classification else 1
@@ -242,7 +242,7 @@ def test_outputs_are_whole_and_rows_independent(name, kind):
 
 
 @pytest.mark.parametrize(("name", "kind"), CELLS)
-def test_losses_are_told_in_the_form_that_the_record_keeps(name, kind):
+def test_losses_attribute_is_loss_curves_or_absent(name, kind):
     told = getattr(fitted(name, kind)[-1], "losses_", None)
     assert told is None or isinstance(told, LossCurves)
     if isinstance(load_learner(name), Network):
@@ -251,7 +251,7 @@ def test_losses_are_told_in_the_form_that_the_record_keeps(name, kind):
 
 
 @pytest.mark.parametrize(("name", "kind"), CELLS)
-def test_rows_are_left_as_they_are(name, kind):
+def test_fit_and_predict_do_not_modify_their_inputs(name, kind):
     """The trials on one inner fold share them."""
     task = easy_task(kind)
     X = unfitted(name, task.info)[0].fit(task.X, task.y).transform(task.X)
@@ -264,7 +264,7 @@ def test_rows_are_left_as_they_are(name, kind):
 
 
 @pytest.mark.parametrize(("name", "kind"), [cell for cell in CELLS if cell[0] != "dummy"])
-def test_better_than_dummy_on_an_easy_task(name, kind):
+def test_beats_dummy_on_an_easy_task(name, kind):
     if file_fields(load_learner(name)):
         pytest.skip("the weights of its file are random here, nobody has trained them")
     task = easy_task(kind)
@@ -274,7 +274,7 @@ def test_better_than_dummy_on_an_easy_task(name, kind):
 
 
 @pytest.mark.parametrize(("name", "kind"), CELLS)
-def test_twenty_rows_of_five_hundred_columns(name, kind):
+def test_fits_twenty_rows_of_five_hundred_columns(name, kind):
     rng = np.random.default_rng(3)
     frame = pd.DataFrame(rng.normal(size=(20, 500)), columns=[f"g{i}" for i in range(500)])
     frame["g7"] = 1.0
@@ -291,7 +291,7 @@ def test_twenty_rows_of_five_hundred_columns(name, kind):
 
 
 @pytest.mark.parametrize(("name", "kind"), CELLS)
-def test_nothing_but_constant_columns_and_whole_groups(name, kind):
+def test_fits_constant_columns_with_groups(name, kind):
     task = easy_task(kind)
     frame = pd.DataFrame({"a": np.full(60, 2.5), "b": np.zeros(60)})
     pipeline = unfitted(name, dataclasses.replace(task.info, n_samples=60, n_features=2))
@@ -356,7 +356,7 @@ def assert_equal_outputs(found, wanted, needs):
 @pytest.mark.parametrize(
     ("name", "kind"), [cell for cell in CELLS if hasattr(type(load_learner(cell[0])), "workspace")]
 )
-def test_a_workspace_gives_what_the_plain_way_gives(name, kind):
+def test_workspace_outputs_equal_single_fits(name, kind):
     shared, plain = shared_and_plain(name, kind)
     for learner in points(name, 8):
         wanted = plain.outputs(learner, needs="value")
@@ -367,7 +367,7 @@ def test_a_workspace_gives_what_the_plain_way_gives(name, kind):
 @pytest.mark.parametrize(
     ("name", "kind"), [cell for cell in CELLS if hasattr(load_learner(cell[0]), "fit_many")]
 )
-def test_fits_as_one_program_give_what_single_fits_give(name, kind):
+def test_fit_many_equals_single_fits(name, kind):
     """To 1e-3 of the largest output where rounding has had few epochs to grow in."""
     task, learner = easy_task(kind), usual(name, kind)
     if hasattr(learner, "n_epochs"):
@@ -389,7 +389,7 @@ def test_fits_as_one_program_give_what_single_fits_give(name, kind):
 @pytest.mark.parametrize(
     ("name", "kind"), [cell for cell in CELLS if load_learner(cell[0]).traits.path]
 )
-def test_a_path_gives_what_a_fit_for_each_value_gives(name, kind):
+def test_path_outputs_equal_a_fit_per_value(name, kind):
     shared, plain = shared_and_plain(name, kind)
     parameter = load_space(name).parameters[load_learner(name).traits.path]
     values = sorted({int(parameter.low), int(parameter.low) + 3, int(parameter.high)})
@@ -403,7 +403,7 @@ def test_a_path_gives_what_a_fit_for_each_value_gives(name, kind):
 
 
 @pytest.mark.parametrize(("name", "kind"), CELLS)
-def test_margin_form_is_the_fitted_function(name, kind):
+def test_margin_form_equals_the_fitted_margin(name, kind):
     task, pipeline, learner = easy_task(kind), fitted(name, kind), usual(name, kind)
     X = pipeline["preprocess"].transform(task.X.iloc[N_TRAIN:])
     estimator = pipeline["estimator"]

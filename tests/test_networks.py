@@ -43,7 +43,7 @@ QUICK = {"n_members": 3, "width": 16, "n_epochs": 8}
 # ---------------------------------------------------------------- what is learned
 
 
-def test_learns_a_line_and_an_interaction():
+def test_mlp_learns_a_linear_signal_and_an_interaction():
     X, signal = linear_toy(240)
     y = (signal > 0).astype(np.int64)
     fitted = build().fit(X[:160], y[:160])
@@ -56,7 +56,7 @@ def test_learns_a_line_and_an_interaction():
     assert area_under_roc(y[160:] == 1, fitted.decision_function(X[160:, :4])) > 0.95
 
 
-def test_few_columns_that_act_together_are_not_hidden():
+def test_scaling_dropout_to_few_columns_keeps_their_interaction():
     rng = np.random.default_rng(78)
     X = rng.normal(size=(400, 16))
     y = (X[:, 0] * X[:, 1] + X[:, 2] * X[:, 3] > 0).astype(np.int64)
@@ -68,7 +68,7 @@ def test_few_columns_that_act_together_are_not_hidden():
     assert found[50] > found[1] + 0.03
 
 
-def test_a_line_of_many_columns_is_found_beside_the_hidden_units():
+def test_linear_path_finds_a_signal_spread_over_many_columns():
     rng = np.random.default_rng(5)
     X = rng.normal(size=(200, 300))
     y = X[:, :20].sum(axis=1) + rng.normal(size=200)
@@ -89,14 +89,14 @@ def test_a_line_of_many_columns_is_found_beside_the_hidden_units():
     np.testing.assert_array_equal(plain, without)
 
 
-def test_learns_three_classes():
+def test_mlp_learns_three_classes():
     X, signal = linear_toy(240)
     y = np.digitize(signal, [-0.8, 0.8])
     fitted = build(TaskKind.MULTICLASS, n_classes=3).fit(X[:160], y[:160])
     assert np.mean(fitted.predict(X[160:]) == y[160:]) > 0.8
 
 
-def test_values_come_in_the_units_of_the_target():
+def test_regression_predicts_in_units_of_the_target():
     X, signal = linear_toy(240)
     y = 5000 + 200 * signal
     found = build(TaskKind.REGRESSION).fit(X[:160], y[:160]).predict(X)
@@ -107,7 +107,7 @@ def test_values_come_in_the_units_of_the_target():
     np.testing.assert_allclose(constant, 7.5, atol=0.5)
 
 
-def test_noise_that_stays_costs_a_value_its_accuracy():
+def test_fading_noise_lowers_the_error_of_a_regression():
     rng = np.random.default_rng(3)
     t = rng.normal(size=(200, 2))
     X = t @ rng.normal(size=(2, 30)) + 0.01 * rng.normal(size=(200, 30))  # as collinear as spectra
@@ -140,7 +140,7 @@ def test_label_smoothing_keeps_probabilities_from_the_ends():
     assert ends[2:] == pytest.approx([0.1, 0.9], abs=0.02)  # 0.2 / 2, and 1 - 0.2 + 0.2 / 2
 
 
-def test_a_wild_value_is_clipped():
+def test_outlying_value_is_clipped():
     X, signal = linear_toy()
     fitted = build(**QUICK).fit(X, (signal > 0).astype(np.int64))
     rows = np.repeat(X[:1], 3, axis=0)
@@ -152,7 +152,7 @@ def test_a_wild_value_is_clipped():
 # ---------------------------------------------------------------- the same numbers
 
 
-def test_same_seed_same_output_whatever_goes_on_around():
+def test_same_seed_gives_the_same_output_whatever_the_global_state():
     X, signal = linear_toy()
     y = (signal > 0).astype(np.int64)
     first = build(**QUICK, early_stopping=3).fit(X, y)
@@ -248,7 +248,7 @@ def test_members_batched_equal_members_trained_one_by_one(n_columns):
     np.testing.assert_allclose(fitted.decision_function(X), np.mean(members, axis=0), atol=1e-4)
 
 
-def test_early_stopping_is_each_members_own():
+def test_early_stopping_is_separate_for_each_member():
     X, signal = linear_toy(90, 6)
     noisy = signal + 4 * np.random.default_rng(0).normal(size=90)
     target = torch.tensor((noisy > 0)[:, None], dtype=torch.float32)
@@ -305,7 +305,7 @@ def test_cuda_agrees_with_the_cpu(early_stopping):
 # ---------------------------------------------------------------- rows held out
 
 
-def test_held_out_rows_choose_the_epoch_and_teach_nothing():
+def test_held_out_rows_choose_the_epoch_and_are_not_trained_on():
     X, signal = linear_toy()
     y = (signal > 0).astype(np.int64)
     changes = QUICK | {"n_members": 1, "early_stopping": 8}
@@ -336,7 +336,7 @@ def test_groups_stay_together_and_every_row_is_learned_from(stratify):
     assert set(np.concatenate(held_out[:5])) == set(range(120))
 
 
-def test_a_note_says_that_no_rows_can_be_held_out():
+def test_impossible_early_stopping_is_noted():
     X, signal = linear_toy(40)
     y = (signal > 0).astype(np.int64)
     y[:3] = 2
@@ -394,7 +394,7 @@ def test_probabilities_are_those_of_the_margin(kind, n_classes):
     np.testing.assert_allclose(function(X[7:8]), margins[7:8], atol=2e-6)
 
 
-def test_the_mean_is_over_the_members_logits():
+def test_ensemble_averages_the_logits_of_its_members():
     X, signal = linear_toy()
     y = (signal > 0).astype(np.int64)
     fitted = build(**QUICK).fit(X, y)
@@ -450,7 +450,7 @@ def test_neither_recipe_nor_device_imports_torch():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_a_fit_imports_nothing_large_once_the_recipe_is_loaded():
+def test_fit_imports_nothing_large_after_the_recipe_is_loaded():
     code = (
         "import sys; import numpy as np\n"
         "from smalldata.models import load_learner\n"
@@ -475,7 +475,7 @@ def test_a_fit_imports_nothing_large_once_the_recipe_is_loaded():
         (TaskKind.REGRESSION, {"class_weight": "balanced"}, "are of classes"),
     ],
 )
-def test_a_setting_that_means_nothing_on_a_task_is_refused(kind, settings, said):
+def test_setting_without_effect_on_the_kind_of_task_is_refused(kind, settings, said):
     info = TaskInfo(kind=kind, n_samples=9, n_features=9, n_classes=0 if said else 2)
     refusal = load_learner("mlp", **settings).refusal(info)
     assert said in refusal if said else refusal == ""
@@ -495,7 +495,7 @@ def settings(file):
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_every_setting_in_a_file_learns(file):
+def test_every_setting_file_learns_an_easy_task(file):
     X, signal = linear_toy(240)
     fitted = build(**settings(file)).fit(X[:160], (signal[:160] > 0).astype(np.int64))
     assert area_under_roc(signal[160:] > 0, fitted.decision_function(X[160:])) > 0.93
@@ -503,7 +503,7 @@ def test_every_setting_in_a_file_learns(file):
     assert np.corrcoef(fitted.predict(X[160:]), signal[160:])[0, 1] > 0.9
 
 
-def test_every_setting_in_a_file_changes_the_fit():
+def test_every_setting_file_changes_the_fit():
     X, signal = linear_toy()
     y = (signal > 0).astype(np.int64)
     y[:100] = 0
@@ -549,7 +549,7 @@ def test_sgd_keeps_the_momentum_it_is_given(scheduler):
         schedule.step()
 
 
-def test_initial_weights_have_the_spread_of_their_name():
+def test_initial_weights_have_the_spread_of_their_init():
     def spread(init, *, gain=1.0):
         generator = torch.Generator().manual_seed(0)
         layer = layers.MemberLinear(400, 100, generators=[generator], init=init, gain=gain)
@@ -564,7 +564,7 @@ def test_initial_weights_have_the_spread_of_their_name():
     assert bias == pytest.approx(own.bias.detach().abs().max().item(), rel=0.1)
 
 
-def test_columns_come_in_the_order_of_the_training_rows():
+def test_columns_are_ordered_by_the_training_rows():
     X, signal = linear_toy()
     y = (signal > 0).astype(np.int64)
     order = np.random.default_rng(1).permutation(X.shape[1])

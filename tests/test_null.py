@@ -149,7 +149,7 @@ def _first_draws(pipeline, n):
     return [SimpleNamespace(seed=seed_for(pipeline.seed, "null", number, 0)) for number in range(n)]
 
 
-def test_where_no_permutation_can_be_cut_a_sentence_says_so():
+def test_impossible_permutations_are_refused_with_one_sentence():
     pipeline = _pipeline(train_size=5)
 
     def none(task):
@@ -163,7 +163,7 @@ def test_where_no_permutation_can_be_cut_a_sentence_says_so():
         draw_permutation(binary_toy(), dataclasses.replace(pipeline, cut=none), number=0)
 
 
-def test_a_selection_spares_permutations_the_walks_of_features_left_out():
+def test_permutations_walk_only_selected_features():
     """What a model gets of a wide table is few: the explanation is allowed, and so are these."""
     pipeline = _pipeline(
         "mlp",
@@ -189,7 +189,7 @@ def test_a_selection_spares_permutations_the_walks_of_features_left_out():
         ("svm", {"options": dataclasses.replace(OPTIONS, rows=9)}),
     ],
 )
-def test_the_observed_importances_are_those_of_the_same_pipeline(make, model, about):
+def test_observed_importances_use_the_same_pipeline(make, model, about):
     task = make()
     pipeline = _pipeline(model, n_splits=3, seed=3, **about)
     splits = pipeline.cut(task)
@@ -231,7 +231,7 @@ def test_a_tuned_cell_is_tuned_on_permuted_labels_too():
     assert not np.allclose(mean_importance(plain), found.first_importances)
 
 
-def test_a_permutation_is_what_it_is_whichever_others_are_made():
+def test_permutation_does_not_depend_on_the_others_requested():
     task, pipeline = binary_toy(), _pipeline("knn", n_splits=3)
     whole = dict(null_importances(task, pipeline, numbers=range(4), n_jobs=1))
     some = dict(null_importances(task, pipeline, numbers=[3, 1], n_jobs=2))
@@ -242,7 +242,7 @@ def test_a_permutation_is_what_it_is_whichever_others_are_made():
     assert len({tuple(values) for values in whole.values()}) == 4
 
 
-def test_a_model_that_fails_on_permuted_labels_ends_with_a_sentence():
+def test_model_failing_on_permuted_labels_is_refused_with_one_sentence():
     task = binary_toy()
 
     broken = dataclasses.replace(_pipeline(), learner=_Broken())
@@ -271,13 +271,13 @@ def _null(task, pipeline, n=19):
     )
 
 
-def test_noise_is_marked_in_one_of_twenty_data_sets():
+def test_noise_features_are_marked_in_about_one_of_twenty_tables():
     """One of 20 sets is expected, and 5 or more come of honest ones in 0.3 % of cases."""
     marked = [_null(_noise(seed), _pipeline()).above.any() for seed in range(20)]
     assert sum(marked) <= 4
 
 
-def test_a_signal_is_marked_and_the_noise_beside_it_is_not():
+def test_signal_is_marked_and_noise_is_not():
     for model in ("linear", "svm"):
         null = _null(_noise(0, n=40, strength=3.0), _pipeline(model))
         assert null.above.tolist() == [True, False, False, False, False, False]
@@ -349,7 +349,7 @@ for at in range(1, n_writes + 1):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_an_explanation_killed_at_any_write_ends_as_an_undisturbed_one(tmp_path):
+def test_explanation_killed_at_any_write_resumes_to_the_same_result(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", KILLED, str(tmp_path)],
         capture_output=True,
@@ -360,7 +360,7 @@ def test_an_explanation_killed_at_any_write_ends_as_an_undisturbed_one(tmp_path)
     assert sum(line.startswith("ok") for line in done.stdout.splitlines()) == 12
 
 
-def test_the_command_goes_on_from_the_permutations_that_are_there(tmp_path, capsys):
+def test_command_resumes_from_stored_permutations(tmp_path, capsys):
     from smalldata.cli import main
 
     asked = ["dataset=nutrimouse", "model=linear", "cv=kfold", "cv.n_splits=2", "n_jobs=1"]
@@ -396,7 +396,7 @@ def test_the_command_goes_on_from_the_permutations_that_are_there(tmp_path, caps
     np.testing.assert_array_equal(stored.read(), [expected[number] for number in range(3)])
 
 
-def test_the_report_is_told_what_is_above_the_permutations():
+def test_null_summary_lists_features_above_the_permutations():
     null = NullImportances(
         permutation=np.arange(19),
         values=np.linspace(0, 1, 57).reshape(19, 3),

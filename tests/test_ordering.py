@@ -21,7 +21,7 @@ def spectra(n=60, p=80, seed=0):
     return rng.normal(size=(n, 8)) @ peaks + 0.01 * rng.normal(size=(n, p))
 
 
-def test_spectra_stay_as_they_are_and_shuffled_ones_are_put_together():
+def test_spectra_keep_their_order_and_shuffled_ones_are_reordered():
     X = spectra()
     assert order_columns(X, "auto") is None
     assert order_columns(X, "given") is None
@@ -38,13 +38,13 @@ def test_spectra_stay_as_they_are_and_shuffled_ones_are_put_together():
     assert neighbour_likeness(X[:, shuffled][:, found]) > 0.9
 
 
-def test_likeness_is_the_mean_correlation_of_neighbours():
+def test_likeness_equals_mean_correlation_of_neighbours():
     X = spectra(p=12)
     own = np.mean([abs(np.corrcoef(X[:, j], X[:, j + 1])[0, 1]) for j in range(11)])
     assert neighbour_likeness(X) == pytest.approx(own)
 
 
-def test_the_order_is_that_of_a_clustering():
+def test_order_equals_leaves_of_a_clustering():
     X = np.random.default_rng(2).normal(size=(30, 15))
     distances = 1 - np.abs(np.corrcoef(X.T))
     np.fill_diagonal(distances, 0)
@@ -66,7 +66,7 @@ def test_many_columns_are_clustered_in_parts(monkeypatch):
 
 
 @pytest.mark.parametrize("order", ["auto", "given", "correlation"])
-def test_constant_and_few_columns(order):
+def test_constant_and_few_columns_have_a_valid_order(order):
     rng = np.random.default_rng(4)
     X = np.column_stack([np.full(20, 3.0), rng.normal(size=20), np.zeros(20), rng.normal(size=20)])
     found = order_columns(X, order)

@@ -1,13 +1,16 @@
 """The package as it is imported: what it names, and what it does not load."""
 
+import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 import smalldata
 
+ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ("torch", "xgboost", "shap", "sklearn", "pandas", "hydra", "optuna", "numba")
 
 
@@ -24,7 +27,7 @@ def test_every_public_name_can_be_imported(name):
     assert getattr(smalldata, name).__doc__
 
 
-def test_all_is_guarded():
+def test_all_is_sorted_and_unknown_names_raise():
     assert smalldata.__all__ == sorted(smalldata.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = smalldata.nonsense
@@ -38,12 +41,12 @@ def test_help_loads_nothing_heavy():
     assert _loaded_after("from smalldata.__main__ import main; main(['--help'])") == set()
 
 
-def test_the_line_without_networks_or_trees_loads_neither():
+def test_importing_evaluate_and_explain_loads_no_torch_or_xgboost():
     code = "import smalldata; smalldata.make_task, smalldata.evaluate, smalldata.explain"
     assert _loaded_after(code) & {"torch", "xgboost", "shap", "hydra"} == set()
 
 
-def test_a_report_from_python(tmp_path):
+def test_report_is_written_from_python(tmp_path):
     task = smalldata.make_task(smalldata.load_dataset("nutrimouse"))
     splits = smalldata.make_splits(task, "kfold", n_splits=2)
     learner = smalldata.load_learner("linear")
@@ -53,3 +56,33 @@ def test_a_report_from_python(tmp_path):
     path = Path(tmp_path) / "new" / "report.html"
     smalldata.write_report(path, task, record, explanation=explanation, comparison=comparison)
     assert "nutrimouse" in path.read_text(encoding="utf-8")
+
+
+def _imports(root: Path) -> dict[str, set[str]]:
+    """Name what each file below a folder imports of the others, at whatever place it does."""
+    files = {}
+    for path in root.rglob("*.py"):
+        parts = path.relative_to(root).with_suffix("").parts
+        files[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    found: dict[str, set[str]] = {}
+    for name, path in files.items():
+        named: set[str] = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                named |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                for alias in node.names:
+                    module = f"{node.module}.{alias.name}"
+                    named.add(module if module in files else str(node.module))
+        found[name] = named & set(files) - {name}
+    return found
+
+
+@pytest.mark.parametrize(
+    "root",
+    [ROOT / "src", *sorted(path for path in (ROOT / "benchmarks").iterdir() if path.is_dir())],
+    ids=lambda path: path.name,
+)
+def test_no_files_import_each_other(root):
+    """Imports inside functions and for type checking count too."""
+    TopologicalSorter(_imports(root)).prepare()  # names the files of a cycle

@@ -92,7 +92,7 @@ def test_interactions_equal_brute_force_with_a_categorical_as_one_player(kind, m
     assert (values.get("kernel") == "linear") == (expected.max() < 1e-3 * scale)
 
 
-def test_the_leading_features_of_all_folds_are_looked_at():
+def test_interactions_cover_the_leading_features_of_all_folds():
     task, record, learner, splits = _cell("binary", "svm")
     options = ExplanationOptions(interactions=2, repeats=2)
     found = explain(task, record, learner, splits, options=options, n_jobs=1)
@@ -110,7 +110,7 @@ def test_the_leading_features_of_all_folds_are_looked_at():
     np.testing.assert_array_equal(two.interactions.magnitude, got.magnitude)
 
 
-def test_features_that_are_named_are_looked_at_most_important_first():
+def test_named_features_are_ordered_by_importance():
     task, record, learner, splits = _cell("binary", "svm")
     options = ExplanationOptions(interactions=("x2", "group", "x0"))
     found = explain(task, record, learner, splits, options=options, n_jobs=1)
@@ -119,7 +119,7 @@ def test_features_that_are_named_are_looked_at_most_important_first():
     assert found.interactions.feature.tolist() == expected
 
 
-def test_the_pair_that_works_together_has_the_largest_interaction():
+def test_interacting_pair_has_the_largest_interaction():
     task, record, learner, splits = _cell("regression", "svm", n=200)
     options = ExplanationOptions(interactions=4)
     found = explain(task, record, learner, splits, options=options, n_jobs=1).interactions
@@ -132,7 +132,7 @@ def test_the_pair_that_works_together_has_the_largest_interaction():
 @pytest.mark.parametrize(
     ("model", "reason"), [("linear", ADDITIVE), ("dummy", None), ("knn", SAMPLED)]
 )
-def test_a_model_without_interactions_says_why(model, reason):
+def test_additive_model_has_a_note_instead_of_interactions(model, reason):
     """Nothing leads the constant's features, so nothing is missing."""
     task, record, learner, splits = _cell("binary", model)
     options = ExplanationOptions(interactions=3)
@@ -147,7 +147,7 @@ def test_a_model_without_interactions_says_why(model, reason):
 
 
 @pytest.mark.parametrize("model", ["linear", "xgboost"])
-def test_samples_that_the_first_repeat_does_not_hold_out(model):
+def test_interactions_use_the_first_repeat_that_holds_out_a_sample(model):
     task = _task("binary")
     splits = make_splits(task, "holdout", n_repeats=4)
     first, later = splits.folds[0], splits.folds[3]
@@ -164,7 +164,7 @@ def test_samples_that_the_first_repeat_does_not_hold_out(model):
         assert found.interactions.repeat.tolist() == [3]
 
 
-def test_folds_with_and_without_interactions_go_together():
+def test_folds_with_and_without_interactions_are_combined():
     """A tuned svm may be linear in one fold and not in another."""
     task, record, learner, splits = _cell("binary", "svm")
     linear = _cell("binary", "svm", kernel="linear")[1]
@@ -181,7 +181,7 @@ def test_folds_with_and_without_interactions_go_together():
     assert explained.notes == ()
 
 
-def test_features_that_a_fold_left_out_take_part_in_none():
+def test_features_left_out_by_a_fold_have_no_interaction():
     preprocessing = Preprocessing(select="univariate", k=2)
     task, record, learner, splits = _cell("binary", "svm", preprocessing)
     options = ExplanationOptions(interactions=("x0", "x1", "x2", "group"))
@@ -193,7 +193,7 @@ def test_features_that_a_fold_left_out_take_part_in_none():
     assert magnitude.max() > 0
 
 
-def test_what_has_no_importance_leads_nothing():
+def test_feature_without_importance_is_not_a_leading_feature():
     task, record, learner, splits = _cell("binary", "svm")
     found = explain(task, record, learner, splits, n_jobs=1)
     values = found.values.copy()

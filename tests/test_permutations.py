@@ -33,7 +33,7 @@ def _explanation(**options):
     )
 
 
-def test_what_was_written_is_read_up_to_the_first_that_is_missing(folder):
+def test_stored_permutations_are_read_up_to_the_first_missing_one(folder):
     assert folder.read().shape == (0, 3)
     assert folder.resume() == (frozenset(), ())
     values = np.random.default_rng(0).uniform(size=(4, 3))
@@ -46,7 +46,7 @@ def test_what_was_written_is_read_up_to_the_first_that_is_missing(folder):
 
 
 @pytest.mark.parametrize("damage", ["torn", "foreign cell", "other number", "NaN", "too long"])
-def test_a_file_that_cannot_be_trusted_is_set_aside(folder, damage):
+def test_damaged_permutation_file_is_set_aside(folder, damage):
     folder.write(0, np.ones(3))
     path = folder.path / "p0000.npz"
     if damage == "torn":
@@ -68,7 +68,7 @@ def test_a_file_that_cannot_be_trusted_is_set_aside(folder, damage):
     assert folder.resume() == (frozenset(), ())
 
 
-def test_an_edited_number_is_noticed(folder):
+def test_edited_permutation_is_not_resumed(folder):
     folder.write(0, np.array([1.0, 2.0, 3.0]))
     path = folder.path / "p0000.npz"
     content = path.read_bytes()
@@ -77,7 +77,7 @@ def test_an_edited_number_is_noticed(folder):
     assert folder.resume()[0] == set()
 
 
-def test_the_folder_is_named_for_what_changes_importances():
+def test_folder_name_depends_on_options_that_change_importances():
     one = _explanation()
     assert _explanation(repeats=5, interactions=0, measure="mae").null_hash == one.null_hash
     assert _explanation(background=6).null_hash != one.null_hash

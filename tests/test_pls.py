@@ -52,7 +52,7 @@ def theirs(X, Y, new, n_components):
 @pytest.mark.parametrize("reference", [kernel_pls, theirs])
 @pytest.mark.parametrize("n_components", [1, 2, 7])
 @pytest.mark.parametrize("n_columns", [20, 60, 400])
-def test_predictions_equal_a_second_implementation(reference, n_columns, n_components):
+def test_predictions_equal_reference_implementations(reference, n_columns, n_components):
     X, signal, y = table(n_columns)
     train, new = X[:45], X[45:]
     values = {"n_components": n_components}
@@ -67,7 +67,7 @@ def test_predictions_equal_a_second_implementation(reference, n_columns, n_compo
     assert model.notes_ == ()
 
 
-def test_probabilities_are_calibrated_on_rows_their_components_did_not_see():
+def test_probabilities_are_calibrated_on_held_out_rows():
     X, _, y = table(400, n_classes=2)
     _, model = build(TaskKind.BINARY, 2, seed=5, n_components=3)
     model.fit(X, y)
@@ -100,7 +100,7 @@ def test_a_class_too_small_to_calibrate_is_noted():
 
 
 @pytest.mark.parametrize("n_columns", [8, 500])
-def test_components_end_with_the_rank_and_say_so(n_columns):
+def test_components_stop_at_the_rank_with_a_note(n_columns):
     rng = np.random.default_rng(1)
     X = rng.normal(size=(30, 4)) @ rng.normal(size=(4, n_columns))
     y = rng.normal(size=30)
@@ -125,7 +125,7 @@ def test_components_end_where_the_targets_are_used_up():
 
 
 @pytest.mark.parametrize("n_columns", [5, 200])
-def test_nothing_to_find_is_the_mean_without_a_warning(n_columns):
+def test_constant_columns_or_target_predict_the_mean_without_a_warning(n_columns):
     rng = np.random.default_rng(3)
     _, model = build(TaskKind.REGRESSION, 0, n_components=4)  # a warning fails the test
     model.fit(np.full((30, n_columns), 2.5), rng.normal(size=30))
@@ -135,7 +135,7 @@ def test_nothing_to_find_is_the_mean_without_a_warning(n_columns):
     np.testing.assert_allclose(model.predict(rng.normal(size=(9, n_columns))), 6.1)
 
 
-def test_two_classes_have_one_margin_and_do_not_depend_on_its_name():
+def test_two_classes_have_one_margin_that_flips_with_the_labels():
     X, _, y = table(100, n_classes=2)
     learner, model = build(TaskKind.BINARY, 2, n_components=2)
     model.fit(X, y)

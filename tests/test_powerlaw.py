@@ -55,7 +55,7 @@ def loss_of(found, sizes, scores):
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_no_worse_than_scipy_from_many_starts(seed):
+def test_fit_is_no_worse_than_scipy_from_many_starts(seed):
     """curve_fit with the same bounds, the best of 12 starts: it never finds less squared error."""
     rng = np.random.default_rng(seed)
     sizes = np.sort(rng.choice(np.arange(10, 400), size=6, replace=False)).astype(float)
@@ -80,7 +80,7 @@ def test_no_worse_than_scipy_from_many_starts(seed):
 
 @pytest.mark.parametrize("high", [1.0, 0.82, np.inf])
 @pytest.mark.parametrize("seed", range(4))
-def test_no_worse_than_a_grid_over_all_three_numbers(seed, high):
+def test_fit_is_no_worse_than_a_grid_over_all_three_numbers(seed, high):
     rng = np.random.default_rng(seed)
     scores = np.minimum(0.85 - 1.2 / SIZES**0.6 + rng.normal(scale=0.05, size=4), high)
     found = fit_laws(SIZES, scores, higher_is_better=True, low=0, high=high)
@@ -105,13 +105,13 @@ def test_a_small_rise_is_found_where_a_fall_would_fit_better():
     assert loss_of(found, SIZES, scores) < flat - 1e-4
 
 
-def test_no_score_outside_the_range_is_ever_read():
+def test_law_stays_within_the_range_of_the_measure():
     found = fit_laws(SIZES, [0.0, 0.0, 0.9, 0.95], higher_is_better=True, low=0, high=1)
     assert float(found.a - found.b * 20**-found.c) < -0.01  # the line itself leaves it
     assert found.at(SIZES).min() == 0
 
 
-def test_draws_are_fitted_as_each_by_itself():
+def test_fit_of_many_draws_equals_single_fits():
     rng = np.random.default_rng(0)
     draws = 0.9 - 2 / SIZES + rng.normal(scale=0.03, size=(5, 3, 4))
     together = fit_laws(SIZES, draws, higher_is_better=True, low=0, high=1)
@@ -122,7 +122,7 @@ def test_draws_are_fitted_as_each_by_itself():
         assert float(alone.c) == pytest.approx(float(together.c[i, j]), rel=1e-9)
 
 
-def test_an_error_is_the_mirror_of_a_score():
+def test_law_of_an_error_mirrors_the_law_of_a_score():
     rng = np.random.default_rng(1)
     scores = 0.8 - 3 / SIZES + rng.normal(scale=0.02, size=4)
     up = fit_laws(SIZES, scores, higher_is_better=True, low=0, high=1)
@@ -135,7 +135,7 @@ def test_an_error_is_the_mirror_of_a_score():
     [([1.0, 1.0, 1.0, 1.0], 1.0), ([0.7] * 4, 0.7), ([0.9, 0.8, 0.8, 0.7], 0.8), ([0.0] * 4, 0.0)],
     ids=["ceiling", "flat", "falling", "zero"],
 )
-def test_what_does_not_rise_is_flat(scores, value):
+def test_falling_scores_are_fitted_flat(scores, value):
     found = fit_laws(SIZES, scores, higher_is_better=True, low=0, high=1)
     assert (float(found.b), float(found.c)) == (0, 1)
     assert found.at([20, 150, 600]) == pytest.approx(value)
@@ -150,7 +150,7 @@ def test_scores_of_any_size_keep_their_law():
 # ---------------------------------------------------------------- what is refused
 
 
-def test_nothing_is_read_beyond_four_times_the_largest_size_nor_below_the_smallest():
+def test_law_is_refused_outside_its_reach():
     found = fit_laws(SIZES, 0.9 - 2 / SIZES, higher_is_better=True, low=0, high=1)
     assert REACH == 4
     assert found.reach == 600
@@ -170,7 +170,7 @@ def test_too_few_sizes_are_refused(sizes):
 # ---------------------------------------------------------------- crossings
 
 
-def test_crossing_in_closed_form():
+def test_crossing_equals_closed_form():
     """0.8 - 1/n and 0.9 - 10/n meet where 9/n = 0.1, at 90."""
     grid = np.unique(np.round(np.geomspace(20, 600, 121)))
     difference = (0.9 - 10 / grid) - (0.8 - 1 / grid)
@@ -200,7 +200,7 @@ def test_stretches_lie_on_either_side_of_the_crossing():
     assert mirrored == [before, after]
 
 
-def test_ahead_means_of_every_rival_behind_of_any():
+def test_ahead_needs_every_rival_and_behind_needs_one():
     rng = np.random.default_rng(0)
     grid = np.geomspace(20, 600, 50)
     middle, low, high = (noisy(np.full(50, mean), 0.005, rng) for mean in (0.8, 0.7, 0.9))
@@ -226,7 +226,7 @@ def test_more_rivals_make_it_harder_to_be_called_behind():
 # ---------------------------------------------------------------- draws of the folds
 
 
-def test_margins_of_the_draws_are_the_corrected_intervals():
+def test_margins_of_draws_equal_corrected_intervals():
     rng = np.random.default_rng(3)
     scores = rng.normal([0.8, 0.7], [0.05, 0.02], size=(10, 2))
     draws = corrected_draws(scores, ratio=0.25, n_draws=40_000, seed=0)
@@ -252,7 +252,7 @@ def test_draws_keep_the_pairing_of_columns():
         corrected_draws(scores[:1], ratio=0.25, n_draws=10, seed=0)
 
 
-def test_what_a_law_misses_widens_its_draws():
+def test_misfit_of_a_law_widens_its_draws():
     bounds = {"higher_is_better": True, "low": 0.0, "high": 1.0}
     means = 0.9 - 2 / SIZES
     draws = means + np.random.default_rng(0).normal(scale=0.01, size=(4000, 4))

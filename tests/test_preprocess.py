@@ -93,13 +93,13 @@ def noise_auc(*, selected_outside, seed):
     return np.mean(scores)
 
 
-def test_selection_inside_the_folds_finds_nothing_in_noise():
+def test_selection_inside_the_folds_scores_at_chance_on_noise():
     # One seed has a standard deviation of 0.116; 20 seeds need a tolerance of 0.10.
     mean = np.mean([noise_auc(selected_outside=False, seed=seed) for seed in range(20)])
     assert abs(mean - 0.5) <= 0.10
 
 
-def test_selection_outside_the_folds_would_scream():
+def test_selection_outside_the_folds_scores_high_on_noise():
     mean = np.mean([noise_auc(selected_outside=True, seed=seed) for seed in range(5)])
     assert mean > 0.85
 
@@ -118,7 +118,7 @@ def test_imputing_and_scaling_equal_scikit_learn():
     np.testing.assert_allclose(found, scaler.transform(imputer.transform(X[35:])), rtol=1e-10)
 
 
-def test_learners_that_take_missing_values_get_them():
+def test_missing_values_are_kept_for_learners_that_take_them():
     frame, _ = mixed_table()
     step = Preprocessor(categories="integer", impute=False, scale=False).fit(frame)
     out = step.transform(frame)
@@ -194,7 +194,7 @@ def test_an_unseen_category_counts_as_missing():
     np.testing.assert_array_equal(coded[4:], [[-1, -1], [-1, -1]])
 
 
-def test_the_order_of_the_categories_changes_nothing():
+def test_order_of_categories_does_not_change_the_columns():
     values = ["u", "w", "v", "w"]
     tables = [
         pd.DataFrame({"c": pd.Categorical(values, categories=list(order))})
@@ -245,7 +245,7 @@ def test_univariate_selection_ranks_as_scikit_learn(classify):
     np.testing.assert_array_equal(step.players_, np.sort(np.argsort(-scores)[:9]))
 
 
-def test_variance_selection_and_constant_columns_last():
+def test_variance_selection_puts_constant_columns_last():
     frame = pd.DataFrame({"c": np.full(6, 3.3), "a": np.arange(6.0), "b": np.arange(6.0) * 9})
     y = np.array([0, 0, 0, 1, 1, 1])
     assert list(Preprocessor(select="variance", k=1).fit(frame).players_) == [2]
@@ -346,12 +346,12 @@ def test_log1p_refuses_negative_values_wherever_they_come():
         ({"select": "univariate", "k": 2.5}, "an integer of at least 1; got 2.5"),
     ],
 )
-def test_settings_are_checked(values, sentence):
+def test_invalid_preprocessing_settings_are_refused(values, sentence):
     with pytest.raises(ConfigError, match=sentence):
         Preprocessing(**values)
 
 
-def test_other_columns_are_refused():
+def test_columns_other_than_in_training_are_refused():
     frame = pd.DataFrame({"a": [1.0, 2.0]})
     step = Preprocessor().fit(frame)
     with pytest.raises(DataError, match="features of the training rows"):
@@ -360,7 +360,7 @@ def test_other_columns_are_refused():
         Preprocessor().fit(pd.DataFrame({"a": ["text", "more"]}))
 
 
-def test_the_table_is_not_written_to():
+def test_preprocessing_does_not_modify_the_table():
     frame, _ = mixed_table()
     before = frame.copy()
     Preprocessor(numeric_transform="rank").fit(frame).transform(frame)

@@ -50,7 +50,7 @@ def study(rng, n_trials=8, n_folds=5, spread=0.1, low=0.0):
 # ---------------------------------------------------------------- the rule
 
 
-def test_nothing_is_lost_before_there_is_something_to_lose_to():
+def test_no_trial_is_pruned_before_the_first_finished_trial():
     assert start_race([], higher_is_better=True) is None
     failed = trial(0, [0.5], state="failed")
     assert start_race([failed], higher_is_better=True) is None
@@ -60,7 +60,7 @@ def test_nothing_is_lost_before_there_is_something_to_lose_to():
     assert not race.is_warm
 
 
-def test_certainly_lost_is_what_perfect_scores_would_not_save(monkeypatch):
+def test_trial_is_certainly_lost_when_perfect_scores_cannot_save_it(monkeypatch):
     monkeypatch.setattr(pruning, "WARM_UP", 10**9)
     rng = np.random.default_rng(0)
     n_lost = 0
@@ -85,7 +85,7 @@ def test_certainly_lost_is_what_perfect_scores_would_not_save(monkeypatch):
 
 
 @pytest.mark.parametrize(("n_folds", "n_met"), [(5, 1), (5, 2), (5, 4), (3, 1), (10, 6)])
-def test_a_trial_as_good_as_the_best_is_stopped_as_often_as_the_risk_says(n_folds, n_met):
+def test_trial_equal_to_the_best_is_pruned_at_the_stated_risk(n_folds, n_met):
     rng = np.random.default_rng(n_folds + n_met)
     best = rng.uniform(0.3, 0.7, n_folds)
     noise = rng.normal(size=(600, n_folds))
@@ -101,7 +101,7 @@ def test_a_trial_as_good_as_the_best_is_stopped_as_often_as_the_risk_says(n_fold
     assert abs(n_lost / 400 - RISK) < 4 * math.sqrt(RISK * (1 - RISK) / 400)
 
 
-def test_the_difficulty_of_a_fold_cancels_and_so_does_the_direction():
+def test_pruning_ignores_fold_difficulty_and_direction_of_the_measure():
     rng = np.random.default_rng(1)
     answers = []
     for _ in range(200):
@@ -122,7 +122,7 @@ def test_the_difficulty_of_a_fold_cancels_and_so_does_the_direction():
     assert 20 < sum(answers) < 180
 
 
-def test_a_fold_without_a_score_is_as_if_it_were_not_there():
+def test_folds_without_a_score_do_not_change_pruning():
     rng = np.random.default_rng(2)
     for _ in range(50):
         trials = study(rng)
@@ -144,7 +144,7 @@ def test_a_fold_without_a_score_is_as_if_it_were_not_there():
         assert not whole.is_lost([[0.0]] * 5)  # nothing is left to spare
 
 
-def test_all_values_of_a_path_must_be_lost():
+def test_path_is_pruned_only_when_all_its_values_are_lost():
     race = start_race(study(np.random.default_rng(3)), higher_is_better=True, perfect=1)
     bad, good = [[0.0], [0.0]], [[0.99], [0.99]]
     assert race.is_lost(bad)
@@ -169,7 +169,7 @@ def test_the_noise_is_pooled_over_different_trials_partial_ones_included():
     assert loss.estimate([0.9, 0.7, None, None, None]) == pytest.approx(0.7 + 0.1, abs=1e-12)
 
 
-def test_fits_are_counted_once():
+def test_count_fits_counts_repeated_values_once():
     trials = [
         trial(0, [0.5] * 5),
         trial(1, [0.4, 0.4]),
@@ -291,7 +291,7 @@ def test_certain_pruning_alone_never_changes_the_choice(sampler, monkeypatch):
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random", "cmaes", "grid"])
-def test_interrupted_at_any_trial_it_goes_on_with_the_same_trials(sampler):
+def test_interrupted_tuning_resumes_with_the_same_trials(sampler):
     tuned, trials = run(binary_toy(), sampler=sampler)
     assert sum(t.state == "pruned" for t in trials) > 2
     for n_kept in range(1, len(trials), 3):
@@ -315,7 +315,7 @@ def test_values_that_were_pruned_are_not_fitted_again():
 
 
 @pytest.mark.parametrize("is_certain", [True, False])
-def test_a_path_is_left_only_where_none_of_its_values_can_win(is_certain, monkeypatch):
+def test_path_tuning_ends_only_when_none_of_its_values_can_win(is_certain, monkeypatch):
     if is_certain:
         monkeypatch.setattr(pruning, "WARM_UP", 10**9)
     space = SearchSpace.from_config(
@@ -337,7 +337,7 @@ def test_a_path_is_left_only_where_none_of_its_values_can_win(is_certain, monkey
     assert tuned.counts["fits"] + tuned.counts["spared"] == 4 * len(trials)
 
 
-def test_repeats_undefined_folds_and_failures():
+def test_pruning_handles_repeats_undefined_folds_and_failures():
     tuned, trials = run(binary_toy(), inner_folds=3, inner_repeats=3)
     reached = [sum(score is not None for score in t.fold_scores) for t in trials]
     assert {len(t.fold_scores) for t in trials} == {9}
@@ -360,7 +360,7 @@ def test_repeats_undefined_folds_and_failures():
     assert tuned.counts == {"trials": 6, "pruned": 0, "fits": 5 + 1, "spared": 0}
 
 
-def test_a_cell_says_what_was_spared(tmp_path):
+def test_record_and_log_report_spared_fits(tmp_path):
     task = binary_toy()
     splits = make_splits(task, "kfold", n_splits=3)
     tuner = make_tuner(task, KNN, SPACE, options=TuningOptions(trials=20))

@@ -26,7 +26,7 @@ def table():
 @pytest.mark.parametrize(
     ("max_features", "n_tried"), [(0.01, 1), (1.0, 5), (2.0, 11), (5.0, 27), (9.0, 30)]
 )
-def test_it_is_scikit_learns_forest_with_columns_counted_by_their_root(max_features, n_tried):
+def test_forest_equals_scikit_learn_with_columns_scaled_by_their_root(max_features, n_tried):
     X, signal = table()
     shape = {"n_estimators": 25, "max_features": n_tried, "min_samples_leaf": 2, "random_state": 3}
     values = {"max_features": max_features, "min_samples_leaf": 2}
@@ -39,7 +39,7 @@ def test_it_is_scikit_learns_forest_with_columns_counted_by_their_root(max_featu
     np.testing.assert_array_equal(ours.fit(X, y).predict_proba(X), theirs.predict_proba(X))
 
 
-def test_the_seed_draws_the_rows():
+def test_seed_draws_the_rows_of_each_tree():
     X, signal = table()
     first, other = (
         build(TaskKind.REGRESSION, 0, seed=seed)[1].fit(X, signal).predict(X) for seed in (1, 2)
@@ -47,7 +47,7 @@ def test_the_seed_draws_the_rows():
     assert np.abs(first - other).max() > 1e-3
 
 
-def test_missing_where_training_was_complete_and_huge_values_are_explained():
+def test_values_missing_only_in_new_rows_and_huge_values_are_explained():
     X, signal = table()
     learner, forest = build(TaskKind.BINARY, 2)
     X[5, 3] = 1e300
@@ -61,7 +61,7 @@ def test_missing_where_training_was_complete_and_huge_values_are_explained():
     assert np.abs(values[:, 1]).max() > 0.01
 
 
-def test_a_chain_of_splits_stays_within_what_can_be_explained():
+def test_tree_depth_is_limited_to_what_can_be_explained():
     # Values that double: each split of least squares cuts off the largest alone. Every split has a
     # column of its own, so an unlimited tree asks about more features than the kernel can hold.
     n = 200

@@ -157,7 +157,7 @@ def test_entry_into_the_path_of_classes_agrees_with_scikit_learn(n_classes):
     np.testing.assert_array_equal(entry >= share, used)
 
 
-def test_the_path_ends_where_enough_have_entered():
+def test_path_stops_when_enough_features_have_entered():
     rng = np.random.default_rng(0)
     X = scaled(rng.normal(size=(50, 30)))
     y = X @ rng.normal(size=30) + rng.normal(size=50)
@@ -196,7 +196,7 @@ def test_order_breaks_ties_by_the_next_score_and_then_by_the_other_ranking():
     assert order_features([first, second], np.array([3, 0, 1, 2])).tolist() == [1, 2, 3, 0]
 
 
-def test_a_ranking_that_is_given_decides_what_is_kept():
+def test_given_ranking_decides_which_features_are_kept():
     task = binary_toy(n_features=5)
     step = Preprocessor(select="univariate", k=2, ranker=FixedRanking((4, 1)))
     copy = clone(step).fit(task.X, task.y)
@@ -204,14 +204,14 @@ def test_a_ranking_that_is_given_decides_what_is_kept():
     assert copy.ranking_.tolist() == [4, 1, 0, 2, 3]
 
 
-def test_selection_by_a_model_needs_a_ranker():
+def test_model_selection_without_a_ranker_is_refused():
     task = binary_toy()
     with pytest.raises(DataError, match="selection by shap needs a ranker"):
         Preprocessor(select="shap", k=2).fit(task.X, task.y)
 
 
 @pytest.mark.parametrize("select", ["shap", "linear"])
-def test_held_out_rows_play_no_part(select):
+def test_held_out_rows_do_not_change_the_ranking(select):
     task = binary_toy(n_features=20)
     splits = make_splits(task, "kfold", n_splits=3)
     fold = splits.folds[0]
@@ -249,7 +249,7 @@ def make_noise(seed, *, n_samples=60, n_features=2000):
 
 
 @pytest.mark.parametrize("select", ["shap", "linear"])
-def test_selection_on_pure_noise_reads_chance_inside_the_folds_and_screams_outside(select):
+def test_model_selection_on_noise_scores_at_chance_inside_the_folds_only(select):
     inside, outside = [], []
     for seed in range(8):
         task = make_noise(seed)

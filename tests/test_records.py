@@ -108,7 +108,7 @@ def make_cell(folder, task=None, *, seed=0, n_folds=3, write=True):
 
 
 @pytest.mark.parametrize("make", [binary_toy, classes_toy, values_toy])
-def test_a_cell_comes_back_to_the_last_bit(tmp_path, make):
+def test_stored_cell_reads_back_exactly(tmp_path, make):
     cell, record, _, _ = make_cell(tmp_path, make())
     assert cell.is_done
     assert differences(cell.read_record(), record) == []
@@ -117,7 +117,7 @@ def test_a_cell_comes_back_to_the_last_bit(tmp_path, make):
     assert read_records(tmp_path)[0].hash == record.hash
 
 
-def test_the_columns_are_those_others_rely_on(tmp_path):
+def test_prediction_file_has_the_documented_columns(tmp_path):
     wanted = {
         binary_toy: ["y", "label", "p_no", "p_yes", "margin_yes"],
         classes_toy: [
@@ -150,7 +150,7 @@ def test_a_model_without_margin_has_no_margin_column(tmp_path):
     assert differences(cell.read_folds(), (plain,)) == []
 
 
-def test_splits_come_back_in_their_training_order(tmp_path):
+def test_stored_splits_keep_their_training_order(tmp_path):
     task = classes_toy()
     for cv in ("rep5x5", "loo", "holdout"):
         splits = make_splits(task, cv)
@@ -177,7 +177,7 @@ def test_other_splits_never_share_a_folder(tmp_path):
         write_splits(tmp_path, make_splits(task, seed=1), task)
 
 
-def test_torn_or_edited_splits_are_refused_and_written_again(tmp_path):
+def test_damaged_splits_are_refused_and_written_again(tmp_path):
     task = binary_toy()
     splits = make_splits(task)
     path = tmp_path / "splits.parquet"
@@ -222,7 +222,7 @@ def make_explanation(**changes):
 
 
 @pytest.mark.parametrize("sampled", [False, True])
-def test_an_explanation_comes_back_without_pickles(tmp_path, sampled):
+def test_stored_explanation_reads_back_without_pickle(tmp_path, sampled):
     cell, *_ = make_cell(tmp_path, write=False)
     errors = np.full((4, 3, 2), 0.5, dtype=np.float32) if sampled else None
     explanation = make_explanation(standard_errors=errors, notes=() if sampled else ("n",))
@@ -239,7 +239,7 @@ def test_an_explanation_comes_back_without_pickles(tmp_path, sampled):
     assert cell.read_explanation("0" * 10) is None
 
 
-def test_the_evidence_beside_an_explanation_comes_back(tmp_path):
+def test_stored_evidence_reads_back(tmp_path):
     cell = CellFolder(tmp_path / "knn-0123456789")
     folds = {"repeat": np.array([0, 0]), "fold": np.array([0, 1])}
     magnitude = np.arange(8.0).reshape(2, 2, 2, 1)
@@ -260,7 +260,7 @@ def test_the_evidence_beside_an_explanation_comes_back(tmp_path):
     np.testing.assert_array_equal(found.interactions.magnitude, magnitude)
 
 
-def test_a_torn_or_foreign_explanation_is_named(tmp_path):
+def test_damaged_or_foreign_explanation_is_refused_by_name(tmp_path):
     cell, *_ = make_cell(tmp_path, write=False)
     other, *_ = make_cell(tmp_path, seed=1, write=False)
     explanation = make_explanation()
@@ -278,7 +278,7 @@ def test_a_torn_or_foreign_explanation_is_named(tmp_path):
 # ---------------------------------------------------------------- DONE
 
 
-def test_a_failed_fold_leaves_the_cell_undone_and_is_tried_again(tmp_path):
+def test_failed_fold_leaves_the_cell_unfinished_and_is_retried(tmp_path):
     cell, record, task, splits = make_cell(tmp_path)
     failed = make_fold(task, splits.folds[1], status="failed", reason="why", prediction=None)
     cell.write_fold(failed, task)
@@ -293,7 +293,7 @@ def test_a_failed_fold_leaves_the_cell_undone_and_is_tried_again(tmp_path):
     assert cell.read_record().reason == "r00f01: why"
 
 
-def test_a_skipped_cell_is_done(tmp_path):
+def test_skipped_cell_counts_as_done(tmp_path):
     cell, record, *_ = make_cell(tmp_path, write=False)
     skipped = dataclasses.replace(record, folds=(), skipped="takes no binary tasks")
     cell.write_record(skipped)
@@ -349,7 +349,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("how", DAMAGE)
-def test_a_damaged_fold_is_named_set_aside_and_left_to_be_computed_again(tmp_path, how):
+def test_damaged_fold_is_set_aside_and_computed_again(tmp_path, how):
     cell, record, task, _ = make_cell(tmp_path)
     damage, words = DAMAGE[how]
     damage(cell.path / "folds")
@@ -415,7 +415,7 @@ def test_folder_names_are_safe_everywhere_and_distinct(first, second):
 
 
 @pytest.mark.parametrize("text", ["con", "NUL", "com1.csv", "..", "", ".", "a/../b", "x" * 300])
-def test_reserved_and_hollow_names_are_changed(text):
+def test_reserved_and_empty_folder_names_are_changed(text):
     name = safe_name(text)
     assert name != text
     assert not re.match(r"(con|nul|com1)(\.|$)", name, flags=re.IGNORECASE)
@@ -452,7 +452,7 @@ def start_locker(path, what="wait"):
     )
 
 
-def test_a_second_process_waits_for_the_cell_and_says_so(tmp_path):
+def test_second_process_waits_for_the_lock_with_a_message(tmp_path):
     cell = CellFolder(tmp_path / "knn-0123456789")
     with cell.lock():
         second = start_locker(cell.path)
@@ -467,7 +467,7 @@ def test_a_second_process_waits_for_the_cell_and_says_so(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is a POSIX signal")
-def test_the_lock_and_litter_of_a_killed_process_do_not_stay(tmp_path):
+def test_lock_and_temporary_files_of_a_killed_process_are_removed(tmp_path):
     cell = CellFolder(tmp_path / "knn-0123456789")
     killed = start_locker(cell.path, "die")
     assert killed.communicate()[0] == "holds False\n"
@@ -479,7 +479,7 @@ def test_the_lock_and_litter_of_a_killed_process_do_not_stay(tmp_path):
         assert not leftover.exists()
 
 
-def test_each_lock_removes_only_the_litter_of_its_own_files(tmp_path):
+def test_lock_removes_only_temporary_files_of_its_own(tmp_path):
     cell = tmp_path / "knn-0123456789"
     (cell / "folds").mkdir(parents=True)
     of_table = [tmp_path / ".comparison.csv.1.tmp", tmp_path / ".index.html.1.tmp"]
@@ -496,7 +496,7 @@ def test_each_lock_removes_only_the_litter_of_its_own_files(tmp_path):
     assert of_nobody.exists()
 
 
-def test_an_interrupted_write_leaves_nothing(tmp_path, monkeypatch):
+def test_interrupted_write_leaves_no_file(tmp_path, monkeypatch):
     def interrupt(handle):
         raise KeyboardInterrupt
 
@@ -506,7 +506,7 @@ def test_an_interrupted_write_leaves_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_comparison_has_a_lock_of_its_own(tmp_path):
+def test_comparison_has_its_own_lock(tmp_path):
     cell = CellFolder(tmp_path / "knn-0123456789")
     with lock_comparison(tmp_path), cell.lock():
         write_text(tmp_path / "comparison.csv", "a\n")
@@ -538,7 +538,7 @@ def check_full(out, folder):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX limits")
-def test_a_file_that_finds_no_room_leaves_the_old_one_whole(tmp_path):
+def test_write_without_space_keeps_the_old_file(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", FULL, str(tmp_path), "limit"],
         capture_output=True,
@@ -555,7 +555,7 @@ def _can_mount(tmp_path):
     return subprocess.run(probe, capture_output=True).returncode == 0
 
 
-def test_a_full_disk_is_told_in_one_sentence(tmp_path):
+def test_full_disk_is_refused_with_one_sentence(tmp_path):
     if not _can_mount(tmp_path):
         pytest.skip("no right to mount a small disk here; the limit on file sizes is tested above")
     script = 'mount -t tmpfs -o size=64k none "$1" && exec "$2" -c "$3" "$1" disk'
@@ -590,7 +590,7 @@ for write in (lambda: write_text(folder / "a.txt", "x"), lock):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX rights")
-def test_an_unwritable_folder_is_told_in_one_sentence(tmp_path):
+def test_unwritable_folder_is_refused_with_one_sentence(tmp_path):
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o555)
     done = subprocess.run(
@@ -603,7 +603,7 @@ def test_an_unwritable_folder_is_told_in_one_sentence(tmp_path):
         assert "set outputs=DIR" in line
 
 
-def test_a_file_in_the_way_of_a_folder_is_told(tmp_path):
+def test_file_in_place_of_a_folder_is_refused(tmp_path):
     (tmp_path / "outputs").write_text("")
     with pytest.raises(RecordError, match="must lie in a folder; a file is in the way"):
         write_text(tmp_path / "outputs" / "omics" / "a.txt", "x")
@@ -614,7 +614,7 @@ def test_a_file_in_the_way_of_a_folder_is_told(tmp_path):
         pass
 
 
-def test_the_hash_is_that_of_canonical_json():
+def test_hash_equals_that_of_canonical_json():
     assert cell_hash({"b": 1, "a": (1, 2)}) == cell_hash({"a": [1, 2], "b": 1})
     assert cell_hash({"a": 1}) != cell_hash({"a": 1.0})
     assert make_toy(["yes", "no"] * 5).content_key != make_toy(["yes", "no"] * 6).content_key

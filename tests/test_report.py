@@ -106,7 +106,7 @@ def index_of(cells) -> Page:
 # ---------------------------------------------------------------- structure
 
 
-def test_report_answers_in_words_and_numbers_before_any_figure(cells):
+def test_report_has_words_and_numbers_before_figures(cells):
     page = report_of(cells)
     task, records, _ = cells
     row = next(row for row in compare(records).rows if row.hash == records[0].hash)
@@ -142,7 +142,7 @@ def test_every_figure_has_a_place_an_alternative_text_and_a_table(cells):
             assert set(named) == set(figure["datasets"]), figure["name"]
 
 
-def test_report_draws_what_its_kind_of_task_needs(cells):
+def test_report_draws_the_figures_of_its_kind_of_task(cells):
     task, _, _ = cells
     names = {figure["name"] for figure in report_of(cells).data["figures"]}
     explained = {"importance", "beeswarm", "heatmap", "dependence", "waterfall"}
@@ -156,7 +156,7 @@ def test_report_draws_what_its_kind_of_task_needs(cells):
     assert names == expected | explained
 
 
-def test_report_without_explanation_says_so(cells):
+def test_report_without_explanation_says_it_was_not_explained(cells):
     page = report_of(cells, explained=False)
     assert "This model was not explained" in page.text
     assert "beeswarm" not in {figure["name"] for figure in page.data["figures"]}
@@ -171,7 +171,7 @@ def test_report_without_comparison_keeps_its_interval(cells):
     assert "../index.html" not in [a.get("href") for _, a in without.tags]
 
 
-def test_failed_and_skipped_cells_say_why(cells):
+def test_report_of_failed_or_skipped_cell_gives_the_reason(cells):
     task, records, _ = cells
     comparison = compare(records)
     failed = Page(report_html(task, records[3], comparison=comparison))
@@ -195,7 +195,7 @@ def test_index_links_every_cell_that_has_a_report(cells):
     assert "linear" in page.text.split("What the simple models say")[0]
 
 
-def test_one_fold_has_no_interval_and_says_so():
+def test_report_of_one_fold_has_no_interval():
     task = make_toy_task()
     record = make_record(task, n_repeats=1)
     single = replace(record, folds=record.folds[:1], n_planned=1)
@@ -219,7 +219,7 @@ def test_learning_curve_appears_with_several_train_sizes():
     assert "20 samples" in page.text
 
 
-def test_a_cell_on_all_samples_stands_at_the_samples_it_was_trained_on():
+def test_cell_on_all_samples_is_drawn_at_its_training_size():
     """Also with repeats: 4 folds of 60 samples leave 45 to train on, however often."""
     task = make_toy_task()
     records = [
@@ -230,7 +230,7 @@ def test_a_cell_on_all_samples_stands_at_the_samples_it_was_trained_on():
     assert sorted(learning["data"]["size"]) == [20, 45]
 
 
-def test_cells_of_other_features_share_no_row_of_features():
+def test_cells_with_other_features_are_left_out_of_the_agreement():
     task, other = make_toy_task(n_features=12), make_toy_task(n_features=14)
     records = [make_record(task, model) for model in ("linear", "knn")]
     wider = make_record(other, "dummy", dataset="toy-wider")
@@ -244,7 +244,7 @@ def test_cells_of_other_features_share_no_row_of_features():
 # ---------------------------------------------------------------- numbers
 
 
-def test_curves_are_the_mean_of_the_folds_curves_of_scikit_learn():
+def test_drawn_curves_equal_mean_scikit_learn_curves_of_the_folds():
     from sklearn.metrics import precision_recall_curve, roc_curve
 
     task = make_toy_task(n_samples=80)
@@ -269,7 +269,7 @@ def test_curves_are_the_mean_of_the_folds_curves_of_scikit_learn():
     assert counts.sum(axis=1) == pytest.approx(np.bincount(task.y))
 
 
-def test_area_under_the_drawn_curve_is_the_score_of_the_table():
+def test_area_under_the_drawn_curve_equals_the_tabulated_score():
     task = make_toy_task("multiclass", n_samples=150)
     record = make_record(task)
     curves = summarize_outcomes(task, record)["roc"]
@@ -278,7 +278,7 @@ def test_area_under_the_drawn_curve_is_the_score_of_the_table():
     assert np.mean(areas) == pytest.approx(mean, abs=0.02)
 
 
-def test_margins_order_the_samples_of_a_fold_and_need_no_probability():
+def test_curves_use_margins_when_there_are_no_probabilities():
     task = make_toy_task(n_samples=80)
     record = make_record(task)
     swapped = replace(
@@ -316,7 +316,7 @@ def test_leave_one_out_pools_its_probabilities():
     np.testing.assert_allclose(curve["repeats"][0]["y"], np.interp(grid, x, y), atol=1e-4)
 
 
-def test_explanation_summary_against_plain_loops():
+def test_explanation_summary_equals_plain_loops():
     task = make_toy_task("multiclass", n_samples=70, blocks=3)
     record = make_record(task)
     explanation = make_explanation(task, record)
@@ -376,7 +376,7 @@ def test_missing_and_not_finite_numbers_never_reach_the_page():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_hostile_names_are_text_everywhere(kind):
+def test_report_escapes_hostile_names(kind):
     task = make_toy_task(kind, hostile=True, categorical=True, blocks=2)
     records = [
         make_record(task, model, settings={"C": HOSTILE[1]}, identity={"n": HOSTILE[1], "m": model})
@@ -417,7 +417,7 @@ def test_hostile_names_are_text_everywhere(kind):
         assert not any(name in json.dumps(figure["spec"]) for name in ("gene_", "alert", "onerror"))
 
 
-def test_page_loads_nothing_and_forbids_it(cells):
+def test_page_loads_nothing_from_outside_and_forbids_it(cells):
     for page in (report_of(cells), index_of(cells)):
         for tag, attrs in page.tags:
             assert "src" not in attrs, tag
@@ -435,7 +435,7 @@ def test_page_loads_nothing_and_forbids_it(cells):
     assert "url(" not in styles
 
 
-def test_vendored_scripts_are_those_the_readme_lists():
+def test_vendored_scripts_match_the_checksums_of_their_readme():
     import hashlib
     from importlib.resources import files
 
@@ -447,7 +447,7 @@ def test_vendored_scripts_are_those_the_readme_lists():
     assert len([entry for entry in folder.iterdir() if entry.name.endswith(".LICENSE")]) == 3
 
 
-def test_embedded_json_survives_and_cannot_end_a_script():
+def test_embedded_json_round_trips_and_cannot_close_the_script():
     value = {"name": "</script><!--\u2028&'\"", "n": [1, None]}
     text = str(embed_json(value))
     assert not set("<>&\u2028") & set(text)
@@ -476,7 +476,7 @@ def wide_explanation(n_rows: int, n_features: int, n_outputs: int, names) -> Exp
     )
 
 
-def test_pages_stay_small():
+def test_report_pages_stay_below_the_size_limit():
     task = make_toy_task(n_samples=333, n_features=130)
     record = make_record(task, n_repeats=5, n_splits=5)
     explanation = wide_explanation(333, 130, 1, task.dataset.feature_names)
@@ -495,7 +495,7 @@ def test_pages_stay_small():
     assert "of 6830 features are shown; the others are summed" in text
 
 
-def test_rest_of_the_features_is_in_the_waterfall():
+def test_waterfall_sums_the_features_not_drawn():
     names = tuple(f"f{j}" for j in range(6000))
     task = make_toy_task(n_samples=40, n_features=6000)
     explanation = wide_explanation(40, 6000, 1, names)
@@ -506,7 +506,7 @@ def test_rest_of_the_features_is_in_the_waterfall():
     assert summary["rest"][0][7] == pytest.approx(total - shown, abs=1e-2)
 
 
-def test_importing_the_reports_is_light():
+def test_importing_report_loads_nothing_heavy():
     code = (
         "import sys, smalldata.report; print([m for m in "
         "('torch','shap','xgboost','sklearn','rich') if m in sys.modules])"
@@ -550,7 +550,7 @@ def test_piped_screen_is_a_plain_table_of_all_measures(cells):
     assert not any(line != line.rstrip() for line in text.splitlines())
 
 
-def test_names_are_not_read_as_markup_on_the_screen():
+def test_screen_prints_names_without_reading_markup():
     task = make_toy_task()
     records = [
         make_record(task, model, settings={"note": "[bold red]x[/]"}, target="[link=x]y[/link]")

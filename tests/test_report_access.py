@@ -104,7 +104,7 @@ def test_axe_finds_nothing_serious(tab, pages, which):
         assert grave == [], (width, scheme)
 
 
-def test_axe_is_able_to_find_something(tab, pages):
+def test_axe_reports_violations_of_a_broken_page(tab, pages):
     page = tab.open(pages["index"])
     page.evaluate(
         """() => {
@@ -188,7 +188,7 @@ def test_the_table_of_features_sorts_and_downloads(tab, pages):
 
 
 @pytest.mark.parametrize("width", [1440, 1280])
-def test_tables_of_many_models_and_measures_fit(tab, pages, width):
+def test_wide_tables_scroll_within_the_page(tab, pages, width):
     page = tab.open(pages["wide"])
     page.set_viewport_size({"width": width, "height": 900})
     assert page.locator("#comparison-table thead th").count() >= 13

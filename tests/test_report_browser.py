@@ -190,7 +190,7 @@ def test_controls_of_a_report_change_what_is_drawn(tab, pages):
     )
 
 
-def test_what_is_drawn_is_what_was_computed(tab, pages):
+def test_drawn_marks_equal_the_summary_numbers(tab, pages):
     page = tab.open(pages["hostile report"])
     data = json.loads(page.locator("#page-data").text_content())["params"]
     page.locator("#explanation select[data-signal=k]").select_option(index=2)
@@ -246,7 +246,7 @@ def test_a_click_on_a_sample_shows_its_waterfall(tab, pages):
     page.locator("#figure-beeswarm .canvas .mark-symbol.role-mark path").nth(40).click(force=True)
 
 
-def test_pointing_at_a_sample_tells_its_name_as_text(tab, pages):
+def test_tooltip_of_a_sample_shows_its_name_as_text(tab, pages):
     page = tab.open(pages["hostile report"])
     seen = set()
     points = page.locator("#figure-beeswarm .canvas .mark-symbol.role-mark path")
@@ -278,7 +278,7 @@ def test_tables_sort_search_and_open(tab, pages):
         assert figure.locator("details.data tbody tr").first.locator("td").count() == head
 
 
-def test_downloads_hold_the_data_and_the_drawing(tab, pages):
+def test_downloads_contain_data_and_drawing(tab, pages):
     page = tab.open(pages["hostile report"])
     table = tab.download("#figure-beeswarm [data-download=csv]").decode()
     # Not splitlines(): one of the names holds a line separator.
@@ -316,7 +316,7 @@ def test_the_table_of_models_downloads_as_numbers(tab, pages):
         assert all(cell == "" or float(cell) is not None for cell in others)
 
 
-def test_a_model_is_picked_out_by_the_keyboard(tab, pages):
+def test_model_can_be_highlighted_by_keyboard(tab, pages):
     page = tab.open(pages["binary index"])
     faded = "#figure-roc .canvas .mark-line path[opacity='0.12']"
     assert page.locator(faded).count() == 0
@@ -370,7 +370,7 @@ def test_a_click_on_the_map_shows_its_sample_and_feature(tab, pages):
     assert params["features"][int(chosen(page, "f"))] == feature
 
 
-def test_the_map_orders_its_samples_in_two_ways_and_points_at_the_chosen_one(tab, pages):
+def test_map_has_two_sample_orders_and_marks_the_selected_sample(tab, pages):
     page = tab.open(pages["binary report"])
     params = json.loads(page.locator("#page-data").text_content())["params"]
     mark = "#figure-heatmap .canvas .mark-symbol.role-mark path"
@@ -393,7 +393,7 @@ def test_the_map_orders_its_samples_in_two_ways_and_points_at_the_chosen_one(tab
             )
 
 
-def test_the_chosen_sample_is_ringed_wherever_it_is_drawn(tab, pages):
+def test_selected_sample_is_marked_in_every_figure(tab, pages):
     for kind, names in (
         ("binary", ("probabilities",)),
         ("regression", ("dependence", "observed_predicted", "residuals")),
@@ -416,7 +416,7 @@ def test_a_click_on_a_bar_shows_its_feature(tab, pages):
     page.locator("#figure-dependence .canvas text", has_text=name).wait_for()
 
 
-def test_the_tables_of_the_new_figures_hold_what_is_drawn(tab, pages):
+def test_tables_of_explanation_figures_hold_the_drawn_numbers(tab, pages):
     tab.open(pages["hostile report"])
     for name, head in (
         ("steadiness", ["Feature", "Fold", "Place in the fold"]),
@@ -434,7 +434,7 @@ def test_the_tables_of_the_new_figures_hold_what_is_drawn(tab, pages):
     assert len(rows) == 1 + 80 * 12
 
 
-def test_paper_tells_what_was_chosen(tab, pages):
+def test_printed_page_names_the_selected_options(tab, pages):
     page = tab.open(pages["hostile report"])
     page.locator("#explanation select[data-signal=k]").select_option(index=2)
     page.locator("select[data-signal=f]").select_option(index=1)

@@ -79,7 +79,9 @@ def versus(first: str, second: str, difference: float, *, p_holm: float = 0.001)
         ),
     ],
 )
-def test_who_is_good(cells, tests, good):
+def test_good_models_are_clearly_better_than_dummy_and_not_clearly_worse_than_the_best(
+    cells, tests, good
+):
     assert good_labels(cells, tests, better="higher") == good
     turned = [
         {**test, "difference": -test["difference"], "low": -test["high"], "high": -test["low"]}
@@ -88,7 +90,7 @@ def test_who_is_good(cells, tests, good):
     assert good_labels(cells, turned, better="lower") == good
 
 
-def test_cells_of_all_samples_lead_and_else_the_largest_subset():
+def test_leading_group_prefers_cells_on_all_samples_then_the_largest_size():
     small, large = cell("a", 1, train_size=20), cell("b", 1, train_size=40)
     assert leading_group([small, large, cell("c", 2)]) == [cell("c", 2)]
     assert leading_group([small, large, cell("c", None)]) == [large]
@@ -114,7 +116,7 @@ def found(**changes) -> dict:
     }
 
 
-def test_what_all_good_models_lean_on():
+def test_consensus_sentence_names_features_of_all_good_models():
     said = say_agreement(found())
     assert said[0] == "All 3 good models lean on tau and p_tau."
     many = say_agreement(found(consensus=list("abcdefgh")))[0]
@@ -124,7 +126,7 @@ def test_what_all_good_models_lean_on():
     assert say_agreement(two)[0] == "Both good models lean on tau and p_tau."
 
 
-def test_what_most_lean_on_where_there_is_no_consensus():
+def test_without_consensus_the_nearest_feature_is_named():
     said = say_agreement(found(consensus=[], nearest={"name": "tau", "n": 2}))[0]
     assert said == "No feature carries all 3 good models; tau comes nearest, in 2."
     for nearest in ({"name": "tau", "n": 1}, None):
@@ -132,7 +134,7 @@ def test_what_most_lean_on_where_there_is_no_consensus():
         assert said == "The 3 good models share no leading feature: each goes its own way."
 
 
-def test_what_one_alone_leans_on():
+def test_features_of_one_model_alone_are_named():
     own = [{"model": "knn", "features": ["a"]}, {"model": "svm", "features": list("bcdef")}]
     assert say_agreement(found(own=own))[1] == (
         "Only knn leans on a; only svm on b, c, d and 2 more."
@@ -143,7 +145,7 @@ def test_what_one_alone_leans_on():
     )
 
 
-def test_which_rankings_are_alike():
+def test_most_and_least_alike_rankings_are_named():
     assert say_agreement(found())[-1] == (
         "The rankings of linear and svm are most alike (overlap 0.80; 1: the same), those of svm "
         "and knn least (0.31)."
@@ -152,7 +154,7 @@ def test_which_rankings_are_alike():
     assert say_agreement(without)[-1] == "Their rankings overlap by 0.50 (1: the same)."
 
 
-def test_too_few_good_models_say_so():
+def test_too_few_good_models_give_one_sentence():
     one = found(n_good=1, good=[False, True, False], good_models=["svm"])
     assert say_agreement(one) == [
         "Of the explained models only svm predicts well enough for its features to count."
@@ -200,7 +202,7 @@ def leading(*genes: int, n_features: int = 30) -> np.ndarray:
     return weights
 
 
-def test_table_and_words_of_three_models():
+def test_agreement_table_and_sentences_of_three_models():
     summary = summary_of(
         {"linear": leading(0, 1, 2), "knn": leading(1, 0, 5), "svm": leading(0, 1, 2)}
     )
@@ -227,7 +229,7 @@ def test_table_and_words_of_three_models():
     assert labels == agreement["labels"]
 
 
-def test_null_importances_reach_the_table():
+def test_agreement_table_shows_null_importances():
     null = NullImportances(
         permutation=np.arange(19),
         values=np.full((19, 30), 0.5),
@@ -244,13 +246,13 @@ def test_null_importances_reach_the_table():
     assert with_null["agreement"]["has_null"]
 
 
-def test_one_explained_model_has_nothing_to_agree_with():
+def test_single_explained_model_has_no_agreement_section():
     summary = summary_of({"linear": leading(0, 1)})
     assert summary["agreement"] == {}
     assert summary["words"]["features"] == []
 
 
-def test_a_long_table_says_what_it_leaves_out():
+def test_long_agreement_table_counts_what_it_leaves_out():
     nulls = {
         "knn": NullImportances(
             permutation=np.arange(19), values=np.zeros((19, 90)), observed=np.ones(90)

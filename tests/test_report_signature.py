@@ -68,7 +68,7 @@ def task():
     return make_toy_task("binary", n_features=60)
 
 
-def test_the_numbers_are_those_of_the_folds(task):
+def test_signature_summary_equals_fold_numbers(task):
     record = make_signature(task, ks=(1, 3, 3), undefined=True)
     found = summarize_signature(task, record, make_panel())
     values = [fold.scores["roc_auc"].value for fold in record.folds]
@@ -114,7 +114,7 @@ def test_no_interval_leaves_the_range_of_its_measure(task):
         assert (entry["low"], entry["high"]) == (0.0, 1.0)
 
 
-def test_many_features_are_cut_but_never_the_panel(task):
+def test_long_member_table_is_cut_but_keeps_the_panel(task):
     record = make_signature(task, ks=(10,))
     found = summarize_signature(task, record, make_panel(10))
     assert found["n_ever"] > MOST_MEMBERS
@@ -123,14 +123,14 @@ def test_many_features_are_cut_but_never_the_panel(task):
     assert "The first" in str(signature_figures(found)["figures"][-1]["caption"])
 
 
-def test_a_cell_without_a_signature_has_none_of_it(task):
+def test_cell_without_a_signature_has_no_signature_section(task):
     record = make_record(task)
     assert summarize_signature(task, record) is None
     assert signature_figures(None)["figures"] == []
     assert 'id="signature"' not in report_html(task, record)
 
 
-def test_the_model_with_all_features_stands_beside_it(task):
+def test_signature_is_compared_with_all_features(task):
     record, whole = make_signature(task), make_record(task)
     other = make_record(task, "svm")
     comparison = compare([record, whole, other])
@@ -155,7 +155,7 @@ def say(task, record, panel=None):
     return {part: " ".join(sentences) for part, sentences in words.items()}
 
 
-def test_words_tell_what_the_folds_agree_on(task):
+def test_signature_sentences_tell_sizes_and_members(task):
     said = say(task, make_signature(task, ks=(3,)))
     assert "All 8 folds chose 3 features." in said["size"]
     assert "not worse than the best by more than one standard error" in said["size"]
@@ -168,7 +168,7 @@ def test_words_tell_what_the_folds_agree_on(task):
 
 
 @pytest.mark.parametrize(("index", "word"), [(0.39, "poor"), (0.5, "fair"), (0.8, "good")])
-def test_words_judge_the_stability(task, index, word):
+def test_stability_sentence_at_each_threshold(task, index, word):
     found = summarize_signature(task, make_signature(task))
     found["stability"] = {"index": index, "low": index - 0.1, "high": index + 0.1}
     said = " ".join(say_signature(found)["stability"])
@@ -176,7 +176,7 @@ def test_words_judge_the_stability(task, index, word):
     assert "other samples would" not in said, "folds share most of theirs"
 
 
-def test_words_tell_of_the_panel_and_its_substitutes(task):
+def test_panel_sentences_name_members_and_substitutes(task):
     record = make_signature(task, ks=(1,))
     said = say(task, record, make_panel(substitutes=[TWIN, WORSE]))["panel"]
     assert "keeps 3 features: gene_0, gene_1 and gene_2." in said
@@ -190,7 +190,7 @@ def test_words_tell_of_the_panel_and_its_substitutes(task):
     assert "Most folds" not in alone
 
 
-def test_one_sentence_outlines_the_panel(task):
+def test_panel_outline_is_one_sentence(task):
     record = make_signature(task)
     found = summarize_signature(task, record, make_panel(10))
     (said,) = outline_signature(found)
@@ -202,7 +202,7 @@ def test_one_sentence_outlines_the_panel(task):
     assert said in Page(report_html(task, record, panel=make_panel(1))).text
 
 
-def test_words_ask_for_larger_sizes_where_the_largest_is_chosen(task):
+def test_choosing_the_largest_size_suggests_larger_sizes(task):
     asks = "10 is the largest size that was tried"
     assert asks in say(task, make_signature(task, ks=(10,)))["size"]
     assert asks in say(task, make_signature(task, ks=(10, 1)))["size"]
@@ -237,7 +237,7 @@ def test_one_fold_has_no_interval_and_no_stability(task):
 # ---------------------------------------------------------------- the page
 
 
-def test_names_show_as_text_and_the_panel_stands_in_the_page():
+def test_signature_section_escapes_names_and_lists_the_panel():
     task = make_toy_task("multiclass", hostile=True)
     panel = make_panel(6, substitutes=[TWIN, WORSE])
     html = report_html(task, make_signature(task, ks=(3, 10)), panel=panel)
@@ -250,7 +250,7 @@ def test_names_show_as_text_and_the_panel_stands_in_the_page():
     assert 'href="#signature"' in html
 
 
-def test_figures_hold_names_as_data_alone():
+def test_signature_figures_hold_names_only_as_data():
     task = make_toy_task("multiclass", hostile=True)
     drawn = signature_figures(summarize_signature(task, make_signature(task), make_panel()))
     assert [one["name"] for one in drawn["figures"]] == [
@@ -267,7 +267,7 @@ def test_figures_hold_names_as_data_alone():
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (Debian: chromium)")
 @pytest.mark.parametrize("width", [1440, 390])
-def test_every_figure_is_drawn_and_fits(browser, tmp_path, width):
+def test_every_signature_figure_is_drawn_and_fits(browser, tmp_path, width):
     task = make_toy_task("multiclass", hostile=True)
     record = make_signature(task, ks=(3, 10))
     path = tmp_path / "report.html"

@@ -122,7 +122,7 @@ def test_every_figure_is_drawn_in_every_format(pages, name):
         assert len(pdf) > 2000
 
 
-def test_a_drawing_reads_nothing_but_itself(pages):
+def test_standalone_drawing_refers_to_no_url_and_to_its_own_data(pages):
     for page in pages.values():
         for name, spec in standalone_specs(page):
             text = json.dumps(spec, allow_nan=False)
@@ -136,7 +136,7 @@ def texts(svg: bytes) -> list[str]:
     return ["".join(text.itertext()) for text in ET.fromstring(svg).iter(f"{SVG}text")]
 
 
-def test_what_is_drawn_is_what_the_page_shows(pages):
+def test_static_figures_show_the_numbers_of_the_page(pages):
     page = pages["binary report"]
     files = dict(draw_figures(page, ["svg"]))
     shown = [text for text in texts(files["importance.svg"]) if text.startswith("gene_")]
@@ -190,7 +190,7 @@ def test_each_measure_class_and_feature_is_drawn_and_named(pages):
     assert all(marks(ET.fromstring(svg)) for svg in files.values())
 
 
-def test_hostile_names_are_text_in_pictures_and_safe_in_file_names(pages):
+def test_static_figures_escape_hostile_names(pages):
     page = pages["hostile report"]
     assert all(re.fullmatch(r"[A-Za-z0-9._+-]+", name) for name, _ in standalone_specs(page))
     files = dict(draw_figures({**page, "controls": {}}, ["svg"]))
@@ -229,14 +229,14 @@ def names_of(page: dict) -> list[str]:
     return [name for name, _ in standalone_specs(page)]
 
 
-def test_no_two_drawings_share_a_file():
+def test_drawings_have_distinct_file_names():
     """Classes that differ in what a file name cannot hold, or in case alone."""
     names = names_of(page_of({"k": ["a b", "a/b", "A b", "a-b"]}))
     assert len({name.casefold() for name in names}) == 4
     assert names[0] == "roc-a-b"
 
 
-def test_at_most_so_many_drawings_are_made_of_one_figure():
+def test_drawings_of_one_figure_are_limited():
     many = [f"c{i}" for i in range(10)]
     names = names_of(page_of({"k": many, "f": many}))
     assert len(names) == 20 <= MOST_DRAWINGS
@@ -244,14 +244,14 @@ def test_at_most_so_many_drawings_are_made_of_one_figure():
     assert names_of(page_of({"s": many})) == ["roc"]
 
 
-def test_what_has_no_row_is_not_drawn():
+def test_measure_without_rows_is_not_drawn():
     assert names_of(page_of({"m": ["auc", "slope", "mcc"]}, m=[0, 0, 2])) == ["roc-auc", "roc-mcc"]
 
 
 # ---------------------------------------------------------------- asked for
 
 
-def test_formats_are_checked():
+def test_unknown_figure_format_is_refused():
     assert check_formats(None) == check_formats([]) == ()
     assert check_formats("svg") == ("svg",)
     assert check_formats(["pdf", "svg", "pdf"]) == ("pdf", "svg")
@@ -259,7 +259,7 @@ def test_formats_are_checked():
         check_formats(["png", "gif"])
 
 
-def test_a_missing_library_is_named_with_its_command(monkeypatch):
+def test_missing_figure_library_is_refused_with_its_command(monkeypatch):
     monkeypatch.setattr(static, "find_spec", lambda name: None)
     require_drawing(())
     with pytest.raises(ConfigError, match=r"pip install 'smalldata\[figures\]'"):
@@ -299,7 +299,7 @@ def test_a_finished_cell_gets_its_figures_by_the_same_command(folder, capsys):
     assert "got 'tiff'" in capsys.readouterr().err
 
 
-def test_missing_values_and_categories_do_not_look_like_measured_ones():
+def test_missing_values_and_categories_are_drawn_differently():
     task = make_toy_task("binary", n_samples=60, missing=True, categorical=True)
     record = make_record(task, "linear")
     page = report_page(task, record, explanation=make_explanation(task, record)).figures

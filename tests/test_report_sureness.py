@@ -45,7 +45,7 @@ def drawn(summary: dict, task: Task) -> dict:
 # ---------------------------------------------------------------- steadiness
 
 
-def test_places_in_the_folds_are_those_of_plain_sorting(cell):
+def test_places_in_the_folds_equal_plain_sorting(cell):
     task, explanation, summary = cell
     steady = summary["steady"]
     size = np.abs(explanation.values).mean(axis=2)
@@ -83,7 +83,7 @@ def test_an_unused_feature_has_no_place_and_a_single_fold_no_steadiness():
     assert "steadiness" not in {f["name"] for f in drawn(summary, task)["figures"]}
 
 
-def test_sets_that_are_all_alike_and_sets_of_every_feature():
+def test_stability_of_identical_and_of_unused_sets():
     task = make_toy_task(n_samples=60)
     explanation = make_explanation(task, make_record(task))
     shares = np.arange(12, 0, -1.0)
@@ -108,7 +108,7 @@ def test_sets_that_are_all_alike_and_sets_of_every_feature():
         (0.76, -0.1, "do not clearly agree more than chance"),
     ],
 )
-def test_words_of_stability(stability, low, said):
+def test_stability_sentence_at_each_threshold(stability, low, said):
     explanation = {
         "features": [{"name": "tau", "share": 0.5, "frequency": 1.0}],
         "n_folds": 5,
@@ -168,7 +168,7 @@ def test_too_few_permutations_mark_nothing(cell):
         (["a", "b", "c", "x"], "4 features of 130 are more important", ""),
     ],
 )
-def test_words_of_permuted_labels(above, said, missing):
+def test_permuted_label_sentences_at_each_count(above, said, missing):
     features = [{"name": name, "share": 0.1, "above": name in above} for name in "abc"]
     null = {"n": 19, "enough": True, "needed": 19, "above": above}
     sentences = sureness.say_null({"null": null, "features": features, "n_features": 130})
@@ -236,11 +236,11 @@ def removals(mean: float, low: float | None, high: float | None, **changes) -> d
         (removals(2.0, 1.0, 3.0, better="lower", title="RMSE"), "RMSE higher by 2.00 on average"),
     ],
 )
-def test_words_of_removals(found, said):
+def test_removal_sentence_for_each_sign_of_the_gap(found, said):
     assert said in sureness.say_removals(found)[0]
 
 
-def test_words_of_removals_give_an_example_within_the_first_features():
+def test_removal_sentence_gives_scores_after_replacing_the_first_features():
     said = sureness.say_removals(removals(0.1, 0.01, 0.2))
     assert said[1] == (
         "ROC AUC is 0.900 with none replaced, 0.800 once the first 2 are replaced, 0.880 once 2 "
@@ -317,7 +317,7 @@ def test_groups_of_twins_share_their_credit():
     assert sureness.say_twins(summary["twins"], leading=0) == []
 
 
-def test_brackets_of_the_tree_join_neighbours_and_the_leading_feature_is_on_top():
+def test_twin_tree_joins_neighbours_and_starts_with_the_leading_feature():
     task = with_twins(make_toy_task(n_samples=80))
     summary = summarize_explanation(task, make_explanation(task, make_record(task)))
     tree = summary["twins"]
@@ -341,7 +341,7 @@ def test_brackets_of_the_tree_join_neighbours_and_the_leading_feature_is_on_top(
     assert {leaf["name"] for leaf in tree["leaves"] if leaf["group"] is not None} == joined
 
 
-def test_words_of_a_large_group_count_the_rest():
+def test_large_twin_group_counts_the_members_not_named():
     members = [f"g{i}" for i in range(8)]
     twins = {
         "leaves": [{"name": name, "rank": 3 + i} for i, name in enumerate(members)],
@@ -358,7 +358,7 @@ def test_words_of_a_large_group_count_the_rest():
 # ---------------------------------------------------------------- pairs
 
 
-def test_pairs_are_means_over_folds_and_each_is_named_once(cell):
+def test_pairs_are_means_over_folds_listed_once(cell):
     task, explanation, summary = cell
     found, pairs = explanation.interactions, summary["pairs"]
     assert pairs["names"] == [task.dataset.feature_names[j] for j in found.feature]
@@ -376,7 +376,7 @@ def test_pairs_are_means_over_folds_and_each_is_named_once(cell):
     assert len(pairs["strongest"]) == (n_outputs + 1 if n_outputs > 1 else 1)
 
 
-def test_two_features_are_one_pair():
+def test_two_features_give_one_pair():
     task = make_toy_task()
     record = make_record(task)
     explanation = add_evidence(task, record, make_explanation(task, record), 2)
@@ -397,12 +397,12 @@ def pair(first: str, second: str, mean: float, share: float | None) -> dict:
         ([pair("a", "b", 0.05, None)], "that of a and b: 0.050 on average."),
     ],
 )
-def test_words_of_pairs(strongest, said):
+def test_pair_sentences_name_the_strongest_interactions(strongest, said):
     (sentence,) = sureness.say_pairs({"pairs": {"strongest": [strongest]}, "notes": []})
     assert said in sentence
 
 
-def test_where_there_are_no_pairs_it_says_why():
+def test_missing_interactions_give_the_reason():
     none = {"pairs": None, "notes": ["a note", ADDITIVE]}
     assert sureness.say_pairs(none)[0].startswith("The model adds its features up")
     assert sureness.say_pairs({**none, "notes": [SAMPLED]})[0].startswith("Pairs of features are")
@@ -420,12 +420,12 @@ def test_where_there_are_no_pairs_it_says_why():
         (0.01, None, "are sampled."),
     ],
 )
-def test_words_of_sampling(error, relative, said):
+def test_sampling_sentence_of_exact_and_sampled_values(error, relative, said):
     explanation = {"standard_error": error, "relative_error": relative, "notes": []}
     assert said in sureness.say_sampling(explanation)[0]
 
 
-def test_words_of_a_quick_look_do_not_call_it_shapley_values():
+def test_quick_explanation_is_not_called_shapley_values():
     explanation = {"standard_error": 0.01, "relative_error": 0.2, "notes": [f"{QUICK_LOOK}: …"]}
     said = sureness.say_sampling(explanation)[0]
     assert said.startswith("The values, a quick look by expected gradients, are sampled")
@@ -469,7 +469,7 @@ def doubted(**changes) -> str:
         ({"notes": ["odd"]}, "Odd."),
     ],
 )
-def test_doubts_of_a_ranking(changes, said):
+def test_unsteady_or_unsupported_ranking_is_a_doubt(changes, said):
     found = doubted(**changes)
     assert bool(found) == bool(said)
     assert said in found
@@ -497,7 +497,7 @@ def test_samples_of_the_map_stand_in_order_of_their_prediction(cell):
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
-def test_alike_samples_stand_together_and_unexplained_ones_nowhere(sign):
+def test_sample_map_clusters_alike_samples_and_omits_unexplained_ones(sign):
     task = make_toy_task(n_samples=60)
     explanation = make_explanation(task, make_record(task))
     keep = explanation.row < 40
@@ -535,7 +535,7 @@ def test_the_map_of_a_regression_tells_the_observed_values():
 # ---------------------------------------------------------------- names
 
 
-def test_hostile_names_travel_as_data_only():
+def test_explanation_figures_hold_hostile_names_only_as_data():
     task = make_toy_task("multiclass", n_samples=80, hostile=True, blocks=2)
     record = make_record(task)
     explanation = add_evidence(task, record, make_explanation(task, record))

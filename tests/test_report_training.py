@@ -62,7 +62,7 @@ LEVEL = np.concatenate([np.linspace(0.7, 0.3, 20), np.full(10, 0.3)])
 # ---------------------------------------------------------------- numbers
 
 
-def test_the_numbers_are_those_of_the_folds(task):
+def test_training_summary_equals_fold_losses(task):
     record = add_losses(make_record(task, n_splits=4, n_repeats=1, fail=1))
     found = summarize_training(record)
     told = [fold.losses for fold in record.folds if fold.losses is not None]
@@ -111,7 +111,7 @@ def test_without_held_out_samples_the_last_epoch_of_a_fixed_schedule_is_kept(tas
     assert "ran 12 to 30 epochs of" in said
 
 
-def test_with_held_out_samples_it_says_who_chose_which_epoch(task):
+def test_held_out_samples_chose_the_kept_epoch_is_reported(task):
     held = losses(LEVEL, LEVEL, best=(4, 19), patience=8, n_planned=40)
     said = say(task, held, replace(held, best_epoch=(9, 21)))["kept"]
     assert "kept the weights of the epoch with the lowest loss on them" in said
@@ -135,7 +135,7 @@ def test_folds_that_differ_in_holding_out_are_counted(task):
     assert "Where none were held out the training loss no longer fell clearly" in said["trend"]
 
 
-def test_a_training_that_was_cut_short_is_told(task):
+def test_training_cut_short_is_reported(task):
     cut = losses(LEVEL[:12], n_planned=30)
     said = say(task, losses(LEVEL), cut)["kept"]
     assert "The network of each fit ran 12 to 30 epochs of 30 planned and kept" in said
@@ -147,7 +147,7 @@ def test_a_training_that_was_cut_short_is_told(task):
     assert "cut short" not in say(task, replace(held, n_planned=30))["kept"]
 
 
-def test_folds_stored_without_losses_are_told(task):
+def test_folds_stored_without_losses_are_counted(task):
     record = cell(task, losses(LEVEL), losses(LEVEL))
     folds = (record.folds[0], replace(record.folds[1], losses=None))
     words = say_training(summarize_training(replace(record, folds=folds)))
@@ -158,7 +158,7 @@ def test_folds_stored_without_losses_are_told(task):
 # ---------------------------------------------------------------- what the loss is
 
 
-def test_the_loss_is_named_with_its_unit_and_a_yardstick(task):
+def test_loss_is_named_with_its_unit_and_guessing_level(task):
     smoothed = {"altered": ("label smoothing 0.1", "balanced class weights")}
     assert say(task, losses(LEVEL, **smoothed))["loss"] == (
         "The loss is the cross-entropy in nats, with label smoothing 0.1 and balanced class "
@@ -208,14 +208,14 @@ def tail(share):
         ([0.021] + [0.019] * 4, "The training loss no longer fell clearly"),
     ],
 )
-def test_the_end_of_the_training_loss(task, shares, said):
+def test_final_trend_of_the_training_loss_is_reported(task, shares, said):
     found = say(task, *[losses(tail(share)) for share in shares])["trend"]
     assert found.startswith(said.removesuffix("(by 0.009 over "))
     assert "says nothing of samples not seen" in found
     assert "overfit" not in found
 
 
-def test_the_size_of_the_last_fall_is_told(task):
+def test_size_of_the_last_fall_is_reported(task):
     found = say(task, losses(tail(0.04)))["trend"]
     assert "(by 0.017 over the last 3 epochs, 4\u202f% of its whole fall)" in found
     short = np.linspace(0.7, 0.3, 5)
@@ -223,7 +223,7 @@ def test_the_size_of_the_last_fall_is_told(task):
     assert say(task, losses(short[:3]))["trend"] == "", "too short to be judged"
 
 
-def test_a_training_loss_that_never_fell_is_told(task):
+def test_training_loss_that_never_fell_is_reported(task):
     rising = np.linspace(0.6, 0.9, 30)
     assert "did not fall: the fits learned nothing" in say(task, losses(rising))["trend"]
     found = say(task, *[losses(rising)] * 3, *[losses(tail(0.1))] * 2)["trend"]
@@ -240,7 +240,7 @@ def held_after(change, *, lowest=10, n_epochs=30):
 @pytest.mark.parametrize(
     ("n_rising", "n_level", "rises"), [(5, 0, True), (4, 1, True), (3, 2, False), (1, 4, False)]
 )
-def test_a_held_out_loss_that_rises_in_most_folds_is_overfitting(task, n_rising, n_level, rises):
+def test_rising_held_out_loss_is_reported_as_overfitting(task, n_rising, n_level, rises):
     about = {"best": (10,), "patience": 12, "n_planned": 60}
     train = np.linspace(0.7, 0.1, 30)
     risen = losses(train, held_after(0.1), **about)
@@ -273,7 +273,7 @@ def test_a_rise_must_be_a_share_of_the_fall_and_the_training_loss_must_fall_too(
 
 
 @pytest.mark.parametrize(("best", "helps"), [((27, 5), True), ((26, 5), False), ((28, 29), True)])
-def test_a_lowest_loss_at_the_end_asks_for_more_epochs(task, best, helps):
+def test_lowest_loss_at_the_end_suggests_more_epochs(task, best, helps):
     held = losses(LEVEL, LEVEL, best=best, patience=4)
     found = say(task, held)["trend"]
     assert ("more epochs (n_epochs) could help" in found) == helps
@@ -283,7 +283,7 @@ def test_a_lowest_loss_at_the_end_asks_for_more_epochs(task, best, helps):
         assert f"lowest within the last 3 epochs planned in {share}:" in found
 
 
-def test_a_loss_that_falls_again_after_members_stopped_asks_for_patience(task):
+def test_loss_falling_after_early_stop_suggests_more_patience(task):
     hump = np.concatenate(
         [np.linspace(0.7, 0.42, 10), np.full(8, 0.45), np.linspace(0.45, 0.36, 12)]
     )
@@ -303,7 +303,7 @@ def test_a_loss_that_falls_again_after_members_stopped_asks_for_patience(task):
         assert ("More patience" in found) == falls
 
 
-def test_what_the_plan_changes_towards_the_end_is_told(task):
+def test_schedule_changes_towards_the_end_are_reported(task):
     both = ("the learning rate falls to nearly 0", "dropout fades to nothing")
     found = say(task, losses(LEVEL, schedule=both))["trend"]
     assert "nearly 0 and dropout fades to nothing, which by themselves shape the end" in found
@@ -319,7 +319,7 @@ def columns(drawn, name):
     return drawn["datasets"][name]["data"]
 
 
-def test_the_figure_holds_every_fold_the_mean_and_the_epoch_kept(task):
+def test_training_figure_holds_folds_mean_and_kept_epoch(task):
     record = add_losses(make_record(task, n_splits=3, n_repeats=1))
     drawn = training_figures(summarize_training(record))
     (figure,) = drawn["figures"]
@@ -355,7 +355,7 @@ def test_without_held_out_samples_only_the_training_loss_is_drawn(task):
     assert "the weights of the last epoch" in figure["caption"]
 
 
-def test_one_fold_is_its_own_mean(task):
+def test_training_figure_of_one_fold_draws_it_as_the_mean(task):
     drawn = training_figures(summarize_training(cell(task, losses(LEVEL, LEVEL, best=(4,)))))
     (figure,) = drawn["figures"]
     assert "losses_mean" not in drawn["datasets"]
@@ -380,7 +380,7 @@ def test_many_epochs_and_many_folds_are_thinned_and_keep_their_end(task):
 # ---------------------------------------------------------------- the page
 
 
-def test_the_section_stands_in_the_page_with_its_table(task):
+def test_training_section_is_in_the_page_with_its_table(task):
     record = add_losses(make_record(task, n_splits=3, n_repeats=1))
     html = report_html(task, record)
     page = Page(html)
@@ -398,7 +398,9 @@ def test_the_section_stands_in_the_page_with_its_table(task):
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (Debian: chromium)")
 @pytest.mark.parametrize("held_out", [True, False])
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
-def test_the_figure_is_drawn_fits_and_downloads(browser, task, tmp_path, held_out, width, scheme):
+def test_training_figure_is_drawn_fits_and_downloads(
+    browser, task, tmp_path, held_out, width, scheme
+):
     record = add_losses(make_record(task, n_splits=3, n_repeats=1), held_out=held_out)
     path = tmp_path / "report.html"
     path.write_text(report_html(task, record), "utf-8")

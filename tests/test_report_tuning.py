@@ -161,7 +161,7 @@ def ragged(task, tmp_path_factory):
 # ---------------------------------------------------------------- values and their agreement
 
 
-def test_values_lie_where_the_scale_of_their_space_puts_them():
+def test_values_are_placed_by_the_scale_of_their_space():
     C = Dimension(name="C", kind="float", low=0.01, high=100.0, log=True)
     assert [C.position(x) for x in (0.01, 1.0, 100.0)] == pytest.approx([0, 0.5, 1])
     assert C.position(1e9) == 1.0  # a default of the user's own, outside the space
@@ -197,7 +197,7 @@ def test_a_log_scale_decides_what_is_near():
     assert agreeing_share(replace(log, high=0.5, log=False), values) == 1.0
 
 
-def test_when_a_choice_is_steady_and_when_it_jumps():
+def test_agreement_is_steady_moves_or_jumps_by_its_share():
     shares = {10: "steady", 9: "steady", 8: "moves", 6: "moves", 5: "jumps", 1: "jumps"}
     assert {n: judge_agreement(n / 10, 10) for n in shares} == shares
     assert judge_agreement(1.0, 1) == ""
@@ -248,7 +248,7 @@ def test_failed_folds_and_folds_without_a_trial_have_no_optimism(task, tmp_path)
     assert "1 fold of 3 had no trial" in " ".join(say_effort(found))
 
 
-def test_optimism_in_words():
+def test_optimism_sentences_for_each_sign_and_interval():
     auc = {"title": "ROC AUC"}
     told = {"mean": 0.0412, "low": 0.01, "high": 0.07, "inner": 0.9131, "outer": 0.8719, "n": 25}
     assert say_optimism(told, auc) == [
@@ -319,14 +319,14 @@ def test_importances_are_those_of_optuna():
     assert found["shares"]["r00f00"] == pytest.approx(dict(expected), abs=1e-6)
 
 
-def test_the_hyperparameter_that_decides_has_the_importance():
+def test_deciding_hyperparameter_has_the_importance():
     names = ("C", "depth", "n_rounds")
     found = weigh_parameters({"a": make_trials(30, on_depth)}, space_of(*names))["shares"]["a"]
     assert sum(found.values()) == pytest.approx(1, abs=1e-4)
     assert found["depth"] > 0.8
 
 
-def test_why_there_are_no_importances():
+def test_missing_importances_give_the_reason():
     wide, n = space_of("C", "depth"), importances.LEAST_TRIALS
     few = weigh_parameters({"a": make_trials(n - 1, on_depth)}, wide)
     assert few["reasons"] == {"a": f"it takes {n} scored trials in a fold to tell"}
@@ -348,7 +348,7 @@ def test_a_hyperparameter_read_off_each_fit_has_no_importance():
     assert set(found["shares"]["a"]) == {"C", "depth"}
 
 
-def test_too_much_work_is_done_on_fewer_folds(monkeypatch):
+def test_expensive_importances_use_fewer_folds(monkeypatch):
     monkeypatch.setattr(importances, "MOST_WORK", 6 * 10**2 * 2)
     monkeypatch.setattr(importances, "N_TREES", 2)
     trials = {f"f{i}": make_trials(10, on_depth, seed=i) for i in range(11)}
@@ -362,7 +362,7 @@ def test_too_much_work_is_done_on_fewer_folds(monkeypatch):
 # ---------------------------------------------------------------- the summary and its words
 
 
-def test_a_choice_that_jumps_about_is_told_from_a_steady_one(tuned):
+def test_jumping_choices_are_reported_apart_from_steady_ones(tuned):
     found = summarize_tuning(*tuned)
     by_name = {one["name"]: one for one in found["parameters"]}
     assert by_name["C"]["agreement"] == "steady"
@@ -405,7 +405,7 @@ def test_a_jump_is_weighed_by_its_importance():
     ]
 
 
-def test_importances_in_words(tuned, ragged, task, tmp_path):
+def test_importance_sentences_name_the_leading_hyperparameters(tuned, ragged, task, tmp_path):
     text = " ".join(say_importance(summarize_tuning(*tuned)))
     assert re.search(r"depends most on C \(\d\d", text)
     assert "by chance alone each would have 25" in text
@@ -454,7 +454,7 @@ def test_the_inner_folds_told_are_those_that_were_scored(tuned):
     assert summarize_tuning(record, fewer)["n_inner"] == [1, 2]
 
 
-def test_a_model_that_is_all_one_path_names_no_sampler(ragged):
+def test_path_only_tuning_names_no_sampler(ragged):
     found = summarize_tuning(*ragged)
     assert "(sampler tpe; the first" in say_effort(found)[0]
     path = [one for one in found["parameters"] if one["is_path"]]
@@ -488,7 +488,7 @@ def test_figures_hold_the_trials_and_what_was_chosen(ragged):
     assert page["params"]["tuned"][data["tuned_importance"]["p"][0]] == "C"
 
 
-def test_a_lower_score_is_better_where_it_is(task, tmp_path):
+def test_figures_treat_lower_scores_as_better_for_an_error(task, tmp_path):
     record, trials = make_tuned(task, tmp_path, measure="log_loss", weigh=False)
     page = tuning_figures(summarize_tuning(record, trials))
     data = page["datasets"]["tuned_trials"]["data"]
@@ -500,7 +500,7 @@ def test_a_lower_score_is_better_where_it_is(task, tmp_path):
     assert "tuned_importance" not in page["datasets"]
 
 
-def test_one_tuned_fold_says_no_more_than_it_can(task, tmp_path):
+def test_single_tuned_fold_makes_no_claim_about_steadiness(task, tmp_path):
     record, trials = make_tuned(task, tmp_path, weigh=False)
     record = replace(record, folds=record.folds[:1])
     summary = summarize_tuning(record, trials)
@@ -546,7 +546,7 @@ def test_the_inner_score_is_marked_as_optimistic_wherever_it_appears(task, tuned
                     assert marked, text
 
 
-def test_a_page_shows_the_tuning_of_a_tuned_cell_alone(task, tuned):
+def test_only_a_tuned_cell_has_a_tuning_section(task, tuned):
     record, trials = tuned
     report, index = pages_of(task, record, trials)
     assert ("section", "tuning") in [(tag, attrs.get("id")) for tag, attrs in report.tags]
@@ -587,7 +587,7 @@ def test_tables_without_a_script_hold_every_fold(task, ragged):
         assert shown[8:11] == ["30", "9", "10"]
 
 
-def test_names_and_reasons_are_text_whatever_they_hold(task, ragged):
+def test_tuning_section_escapes_names_and_reasons(task, ragged):
     record, trials = ragged
     html = report_html(task, record, trials=trials)
     assert HOSTILE[0] not in html
@@ -598,7 +598,7 @@ def test_names_and_reasons_are_text_whatever_they_hold(task, ragged):
 # ---------------------------------------------------------------- from the command line
 
 
-def test_a_run_writes_the_tuning_into_its_pages(tmp_path, capsys):
+def test_run_writes_the_tuning_section(tmp_path, capsys):
     arguments = ["model=knn", "dataset=nutrimouse", "cv=kfold", "cv.n_splits=3", "explain=none"]
     arguments += ["tune=optuna", "tune.trials=12", "tune.inner_folds=2", "n_jobs=1"]
     arguments += [f"outputs={tmp_path}"]
@@ -620,7 +620,7 @@ def test_a_run_writes_the_tuning_into_its_pages(tmp_path, capsys):
     assert 'id="tuning"' not in (path / "report.html").read_text("utf-8")
 
 
-def test_rows_of_one_model_are_told_apart_in_the_figures():
+def test_figure_labels_of_one_model_differ_within_their_first_characters():
     labels = ["knn (tuned, tune.trials=8)", "knn (tuned, tune.trials=12, tune.pruner=none)", "knn"]
     lines = [break_label(label) for label in labels]
     assert lines[0] == ["knn", "(tuned, trials=8)"]
@@ -647,7 +647,7 @@ def browser() -> Iterator[Any]:
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (Debian: chromium)")
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
-def test_the_tuning_is_drawn_and_fits(browser, task, ragged, tmp_path, width, scheme):
+def test_tuning_figures_are_drawn_and_fit(browser, task, ragged, tmp_path, width, scheme):
     record, trials = ragged
     file = tmp_path / "report.html"
     file.write_text(report_html(task, record, trials=trials), encoding="utf-8")

@@ -53,7 +53,7 @@ def versus(difference: float, low: float, high: float, p_holm: float = 0.001) ->
         (primary(0.4, 0.3, 0.49), None, "lies below 0.500"),
     ],
 )
-def test_against_guessing(score, dummy, said):
+def test_against_guessing_sentence_of_each_outcome(score, dummy, said):
     (sentence,) = wording.say_against_dummy(score, {"dummy": dummy} if dummy else None)
     assert said in sentence
 
@@ -92,7 +92,7 @@ def feature(name: str, frequency: float, share: float = 0.1, direction: str = "u
         ),
     ],
 )
-def test_steadiness(frequencies, said):
+def test_steadiness_sentence_at_each_threshold(frequencies, said):
     leading = [feature(name, f) for name, f in zip(("tau", "p_tau"), frequencies, strict=True)]
     assert said in sureness.say_steadiness(leading, 10, 25)
 
@@ -145,7 +145,7 @@ def described(n: int, *, classes=(50, 50), n_features: int = 10, missing: float 
         (described(200, missing=0.06), "6\u202f% of the values are missing"),
     ],
 )
-def test_doubts_of_size(task, said):
+def test_small_or_unbalanced_task_raises_a_doubt_of_size(task, said):
     assert any(said in sentence for sentence in doubts.doubt_size(task))
 
 
@@ -206,7 +206,7 @@ def test_constant_features_are_named_in_the_question_and_the_doubts(names, told,
         (primary(2.0, 1.0, 3.0, name="rmse"), 10.0, "interval is wide"),
     ],
 )
-def test_doubts_of_interval(score, sd, said):
+def test_wide_or_missing_interval_raises_a_doubt(score, sd, said):
     found = doubts.doubt_interval(score, {"target_values": {"sd": sd} if sd else {}})
     assert bool(found) == bool(said)
     assert said in "".join(found)
@@ -249,7 +249,7 @@ def test_a_linear_model_that_does_as_well_or_better_is_a_doubt(linear, better, s
     assert said in found
 
 
-def test_only_as_many_features_are_asked_to_be_steady_as_can_lead():
+def test_only_features_that_can_lead_are_asked_to_be_steady():
     """With six features the first two lead: the third can't be called unsteady for not leading."""
     features = [feature(name, float(place < 2)) for place, name in enumerate("abcdef")]
     explanation = {
@@ -272,7 +272,7 @@ def test_only_as_many_features_are_asked_to_be_steady_as_can_lead():
         ("r2", 0.4, "40\u202f% of the variance"),
     ],
 )
-def test_scores_in_everyday_words(measure, mean, said):
+def test_explain_score_of_each_measure(measure, mean, said):
     assert said in wording.explain_score(measure, mean, {"positive": "yes"})
 
 
@@ -284,7 +284,7 @@ def test_scores_in_everyday_words(measure, mean, said):
         (versus(-0.1, -0.2, 0.05, 0.3), True, "tied with the first"),
     ],
 )
-def test_a_rank_is_told_with_what_its_test_says(versus_best, tied, said):
+def test_rank_sentence_follows_its_test(versus_best, tied, said):
     task = {"positive": "yes"}
     run = {"status": "ok", "reason": "", "model": "svm", "label": "svm"}
     against = {
@@ -299,7 +299,7 @@ def test_a_rank_is_told_with_what_its_test_says(versus_best, tied, said):
     assert said in wording.say_performance(task, run, primary(0.8, 0.7, 0.9), against)[-1]
 
 
-def test_dummy_is_called_the_floor_and_nothing_it_did_is_praised():
+def test_dummy_is_called_the_floor_and_not_praised():
     run = {"status": "ok", "reason": "", "model": "dummy", "label": "dummy"}
     said = wording.say_performance({"positive": "yes"}, run, primary(0.5, 0.5, 0.5), None)
     assert said[1:] == ["It ignores the features: the floor that every other model must pass."]
@@ -377,7 +377,7 @@ def test_a_clear_leader_and_a_tie_are_told_apart():
     assert "no ranking" in verdict(cell("svm", None, 0.9))["leader"]
 
 
-def test_correction_for_choosing_the_best_is_told():
+def test_correction_for_choosing_the_best_is_reported():
     corrected = {
         "mean": 0.87,
         "ci_low": 0.8,
@@ -434,7 +434,7 @@ def test_a_model_behind_the_best_may_yet_be_clearly_better_than_dummy():
     assert "every other model is clearly better" in said
 
 
-def test_a_network_alone_is_not_praised():
+def test_network_without_rivals_is_not_judged():
     assert "Deep" not in verdict(cell("mlp", 1, 0.9))["baselines"]
     assert "Deep" not in verdict(cell("mlp", 1, 0.9), cell("dummy", 2, 0.5))["baselines"]
 
@@ -454,11 +454,11 @@ def test_a_network_alone_is_not_praised():
         ((cell("dummy", 1, 0.5), cell("svm", 2, 0.4)), "No model is clearly better"),
     ],
 )
-def test_what_the_baselines_say(cells, said):
+def test_baseline_sentence_of_each_pattern(cells, said):
     assert said in verdict(*cells)["baselines"]
 
 
-def test_what_failed_was_skipped_or_is_optimistic_is_a_doubt():
+def test_failed_skipped_and_optimistic_cells_are_doubts():
     said = verdict(
         cell("svm", 1, 0.9, optimistic=True),
         cell("knn", None, 0.5),

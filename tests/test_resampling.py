@@ -34,7 +34,7 @@ def test_each_repeat_tests_every_row_once_and_groups_stay_whole(cv, which):
                 assert not set(task.groups[fold.train]) & set(task.groups[fold.test])
 
 
-def test_the_shape_of_each_strategy():
+def test_default_number_of_folds_and_repeats_of_each_cv():
     shapes = {
         cv: (made.name, made.n_repeats, made.n_folds, made.is_default)
         for cv in ("auto", "rep5x5", "kfold", "loo", "holdout")
@@ -53,7 +53,7 @@ def test_the_shape_of_each_strategy():
     assert len(make_splits(BINARY, "holdout", test_share=0.2).folds[0].test) == 6
 
 
-def test_the_repeats_differ_and_the_seed_decides():
+def test_repeats_differ_and_depend_on_the_seed():
     splits = make_splits(BINARY)
     first_tests = {tuple(fold.test.tolist()) for fold in splits.folds if fold.fold == 0}
     assert len(first_tests) == 5
@@ -64,19 +64,19 @@ def test_the_repeats_differ_and_the_seed_decides():
     assert other.folder == f"rep5x5-{other.key[:6]}"
 
 
-def test_off_the_defaults_the_folder_has_a_hash():
+def test_folder_has_a_hash_when_numbers_differ_from_the_defaults():
     assert make_splits(BINARY, "kfold", n_splits=10, n_repeats=1).folder == "kfold"
     assert make_splits(BINARY, "kfold", n_splits=5).folder.startswith("kfold-")
     assert make_splits(BINARY, "auto", n_splits=5, n_repeats=5).folder == "rep5x5"
     assert make_splits(BINARY, "auto", n_splits=3).folder.startswith("rep3x5-")
 
 
-def test_the_content_of_the_table_does_not_move_the_folds():
+def test_features_do_not_change_the_folds():
     wide = make_toy(["yes", "no", "no"] * 10, n_features=6)
     assert make_splits(wide).key == make_splits(BINARY).key
 
 
-def test_fixed_follows_the_column():
+def test_fixed_tests_each_fold_of_its_column():
     column = ["b", "a", "a"] * 10
     task = make_toy(["yes", "no", "no", "no", "yes", "yes"] * 5, folds=column)
     first, second = make_splits(task, "fixed").folds
@@ -85,20 +85,20 @@ def test_fixed_follows_the_column():
 
 
 @pytest.mark.parametrize("cv", ["rep5x5", "kfold", "loo"])
-def test_a_class_of_one_row_is_named(cv):
+def test_class_of_one_row_is_refused_by_name(cv):
     task = make_toy(["a", "b", "c", *(["a", "b"] * 10)], kind=TaskKind.MULTICLASS)
     with pytest.raises(SplitError, match="class 'c' lies in a single row, so no n_splits works"):
         make_splits(task, cv)
 
 
-def test_a_class_of_two_rows_goes_through_every_n_splits():
+def test_class_of_two_rows_works_with_every_n_splits():
     task = make_toy(["yes", "yes", *["no"] * 18])
     for cv, values in (("rep5x5", {}), ("kfold", {"n_splits": 20}), ("loo", {})):
         for fold in make_splits(task, cv, **values).folds:
             assert set(task.y[fold.train]) == {0, 1}
 
 
-def test_a_class_in_one_group_is_named():
+def test_class_in_one_group_is_refused_by_name():
     task = make_toy(["yes", "yes", *["no"] * 18], groups=[f"g{i // 2}" for i in range(20)])
     with pytest.raises(SplitError, match="class 'yes' lies in a single group"):
         make_splits(task)
@@ -125,12 +125,12 @@ def test_a_class_in_one_group_is_named():
         ("kfolds", {}, ConfigError, "did you mean kfold"),
     ],
 )
-def test_refusals(cv, values, error, words):
+def test_invalid_cv_settings_are_refused(cv, values, error, words):
     with pytest.raises(error, match=words):
         make_splits(BINARY, cv, **values)
 
 
-def test_fixed_refusals():
+def test_fixed_refuses_split_groups_missing_classes_and_single_fold():
     with pytest.raises(SplitError, match="'g1' lies in the folds 'a' and 'b'"):
         make_splits(
             make_toy(["yes", "no"] * 4, groups=["g0", "g0", *["g1"] * 6], folds=[*"aaaabbbb"]),
@@ -142,7 +142,7 @@ def test_fixed_refusals():
         make_splits(make_toy(["yes", "no"] * 3, folds=["a"] * 6), "fixed")
 
 
-def test_train_size_has_to_fit():
+def test_train_size_out_of_range_is_refused():
     splits = make_splits(BINARY)
     for size in (None, 2, 24):
         check_train_size(BINARY, splits, size)

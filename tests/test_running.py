@@ -45,7 +45,7 @@ def test_a_record_knows_the_groups_of_its_rows(record):
     assert all(len(set(record.groups[3 * g : 3 * g + 3])) == 1 for g in range(10))
 
 
-def test_another_positive_class_is_another_question(record):
+def test_records_with_another_positive_class_cannot_be_compared(record):
     task = make_task(make_toy(LABELS).dataset, positive="control")
     splits = make_splits(task, "kfold", n_splits=3)
     other = evaluate(task, load_learner("dummy"), splits, n_jobs=1)

@@ -83,7 +83,7 @@ TABLES = {
 
 
 @pytest.mark.parametrize("door", shapley.__all__)
-def test_any_table_of_numbers_is_taken_and_left_as_it_is(door):
+def test_any_numeric_table_is_accepted_and_not_modified(door):
     want = _arrays(_call(door, X, Z))
     before = X.copy(), Z.copy(), T.copy()
     for name, make in TABLES.items():
@@ -94,7 +94,7 @@ def test_any_table_of_numbers_is_taken_and_left_as_it_is(door):
 
 
 @pytest.mark.parametrize("door", shapley.__all__)
-def test_shapes_hold_at_the_edges(door):
+def test_shapes_of_single_and_empty_rows_and_background(door):
     n_outputs = 1 if door.startswith("tree") else 2
     pair = "interactions" in door
     for rows, background in ((X[:1], Z), (X, Z[:1]), (X[:0], Z), (Z[:1], Z[:1])):
@@ -123,7 +123,7 @@ def test_shapes_hold_at_the_edges(door):
         (np.full((1, 4), np.inf), "the rows to explain must hold finite numbers"),
     ],
 )
-def test_what_is_no_table_of_numbers_is_refused_in_a_sentence(door, rows, sentence):
+def test_non_numeric_tables_are_refused_with_one_sentence(door, rows, sentence):
     with pytest.raises(ExplanationError, match=re.escape(sentence)):
         _call(door, rows, Z)
 
@@ -140,7 +140,7 @@ def test_what_is_no_table_of_numbers_is_refused_in_a_sentence(door, rows, senten
         ([0, 0, 1, 2], 2, "players must be below n_players = 2; got 2."),
     ],
 )
-def test_players_that_cannot_be_are_refused(door, players, n_players, sentence):
+def test_invalid_players_are_refused(door, players, n_players, sentence):
     with pytest.raises(ExplanationError, match=re.escape(sentence)):
         _call(door, X, Z, players=players, n_players=n_players)
 
@@ -170,7 +170,7 @@ def test_data_frames_in_another_order_are_refused(door):
         ("knn_values", {"n_neighbors": 1.5}, "n_neighbors must be in 1 … 12; got 1.5."),
     ],
 )
-def test_arguments_of_one_function_are_refused_in_a_sentence(door, changes, sentence):
+def test_invalid_arguments_are_refused_with_one_sentence(door, changes, sentence):
     with pytest.raises(ExplanationError, match=re.escape(sentence)):
         _call(door, X, Z, **changes)
 
@@ -183,7 +183,7 @@ def test_numbers_beyond_float64_are_refused_not_returned(door):
 
 
 @pytest.mark.parametrize("door", shapley.__all__)
-def test_every_docstring_says_what_goes_in_and_comes_out(door):
+def test_every_docstring_documents_parameters_and_returns(door):
     function = getattr(shapley, door)
     text = inspect.getdoc(function)
     for part in ("Parameters", "Returns", "Raises", "Examples", "of shape (n_rows, ", "units"):

@@ -19,7 +19,7 @@ MODULES = ["game", "linear", "neighbours", "networks", "polynomial", "product"]
 MODULES += ["product_interactions", "trees"]
 
 
-def test_oracle_knows_a_game_solved_by_hand():
+def test_oracle_equals_hand_computed_values():
     # v = x0 * x1 + x2 with all columns 1 against all 0: the product is shared, the sum is x2's own.
     values, base = brute_force(
         lambda rows: (rows[:, 0] * rows[:, 1] + rows[:, 2])[:, None],
@@ -30,7 +30,7 @@ def test_oracle_knows_a_game_solved_by_hand():
     assert base.tolist() == [0.0]
 
 
-def test_columns_of_players_are_summed_and_empty_players_spread():
+def test_game_sums_columns_of_a_player_and_skips_empty_players():
     game = make_game(
         np.zeros((1, 5)), np.zeros((2, 5)), players=np.array([3, 0, 3, 1, 0]), n_players=6
     )
@@ -57,13 +57,13 @@ def test_columns_of_players_are_summed_and_empty_players_spread():
         ({"players": np.array([0, 1, 5]), "n_players": 3}, "players must be below n_players = 3"),
     ],
 )
-def test_a_game_that_cannot_be_played_is_refused(changes, sentence):
+def test_invalid_game_is_refused(changes, sentence):
     arguments = {"X": np.zeros((1, 3)), "background": np.zeros((2, 3)), "players": None} | changes
     with pytest.raises(ExplanationError, match=sentence):
         make_game(arguments.pop("X"), arguments.pop("background"), **arguments)
 
 
-def test_missing_values_pass_where_they_are_values():
+def test_missing_values_are_accepted_where_allowed():
     game = make_game([[np.nan, 1.0]], [[0.0, np.nan]], players=None, missing=True)
     assert np.isnan(game.rows[0, 0])
 
@@ -89,19 +89,19 @@ def test_every_public_name_is_found():
         smalldata.shapley.cube_values  # noqa: B018
 
 
-def test_a_function_without_a_place_for_its_cache_is_compiled_all_the_same():
+def test_function_without_a_cache_folder_is_compiled():
     namespace = {}
     exec("def double(x):\n    return 2 * x", namespace)
     assert compiled(namespace["double"])(21) == 42
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_examples_of_the_docstrings_run(name):
+def test_docstring_examples_run(name):
     module = import_module(f"smalldata.shapley.{name}")
     assert doctest.testmod(module).failed == 0
 
 
-def test_a_second_library_agrees():
+def test_values_equal_those_of_shap():
     with warnings.catch_warnings():
         # shap's import of matplotlib warns of matplotlib's own future changes.
         warnings.simplefilter("ignore")

@@ -58,7 +58,7 @@ def test_a_linear_function_is_explained_exactly(rows, players):
 
 
 @pytest.mark.parametrize("players", [None, GROUPED])
-def test_a_quadratic_has_its_shapley_values(rows, players):
+def test_quadratic_function_gets_its_shapley_values(rows, players):
     X, background = rows
     matrix = np.random.default_rng(2).normal(size=(6, 6))
 
@@ -74,7 +74,7 @@ def test_a_quadratic_has_its_shapley_values(rows, players):
     np.testing.assert_allclose(base, want_base, atol=1e-12)
 
 
-def test_values_lie_within_their_errors_of_the_mean_over_the_path(rows):
+def test_values_are_within_standard_errors_of_the_path_mean(rows):
     X, background = rows
     function, gradient = wave(np.random.default_rng(3).normal(size=(6, 3)))
     nodes, weights = np.polynomial.legendre.leggauss(60)
@@ -97,7 +97,7 @@ def test_values_lie_within_their_errors_of_the_mean_over_the_path(rows):
     assert np.mean(np.abs(misses) < 2) > 0.9
 
 
-def test_it_is_another_game_than_shapleys(rows):
+def test_expected_gradients_differ_from_shapley_values(rows):
     X, background = rows
     function, gradient = wave(np.random.default_rng(3).normal(size=(6, 3)))
     values, _, errors, _ = expected_gradients(function, gradient, X, background, n_draws=400)
@@ -105,7 +105,7 @@ def test_it_is_another_game_than_shapleys(rows):
     assert (np.abs(values - want) > 10 * errors).mean() > 0.3
 
 
-def test_batches_change_nothing_and_the_seed_does(rows):
+def test_batch_size_does_not_change_values_and_the_seed_does(rows):
     X, background = rows
     function, gradient = wave(np.ones((6, 1)) / 3)
     sizes = []
@@ -157,7 +157,7 @@ def network(kind, *, device="cpu"):
 
 
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])
-def test_the_gradient_of_a_network_is_that_of_its_margins(kind):
+def test_network_gradient_equals_numerical_derivative(kind):
     learner, fitted, X = network(kind)
     form = learner.margin_form(fitted)
     points = 3 * X[:20]  # where the columns are clipped
@@ -191,7 +191,7 @@ def test_expected_gradients_of_a_network_add_up_before_anything_is_shared(kind):
     assert np.sqrt(np.mean(lacking**2)) < 0.02 * np.sqrt(np.mean(moved**2))
 
 
-def test_small_products_give_the_same_gradient(monkeypatch):
+def test_chunked_gradients_equal_whole_gradients(monkeypatch):
     from smalldata.models.networks import forward
 
     _, fitted, X = network("multiclass")
@@ -200,7 +200,7 @@ def test_small_products_give_the_same_gradient(monkeypatch):
     np.testing.assert_allclose(fitted.gradients(X), whole, atol=1e-5 * np.abs(whole).max())
 
 
-def test_a_gradient_leaves_the_network_as_it_was():
+def test_gradient_does_not_change_the_network():
     _, fitted, X = network("binary")
     parameters = list(fitted.network_.parameters())
     before, slopes = fitted.margins(X), [parameter.grad.clone() for parameter in parameters]
@@ -212,7 +212,7 @@ def test_a_gradient_leaves_the_network_as_it_was():
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no card")
-def test_the_gradient_is_taken_on_the_card():
+def test_gradient_is_computed_on_cuda():
     _, fitted, X = network("multiclass", device="cuda")
     _, other, _ = network("multiclass")
     assert np.abs(fitted.gradients(X) - other.gradients(X)).mean() < 0.05

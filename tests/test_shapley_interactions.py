@@ -43,7 +43,7 @@ def row_sums(function, X, background):
     return np.stack(sums, axis=1)
 
 
-def test_oracle_knows_games_solved_by_hand():
+def test_oracle_equals_hand_computed_interactions():
     # Unanimity of s players has interaction 1 / (s - 1) between any two of them.
     def function(rows):
         return np.column_stack([rows[:, :3].prod(axis=1), rows[:, 0] * rows[:, 3], rows[:, 1]])
@@ -59,7 +59,7 @@ def test_oracle_knows_games_solved_by_hand():
 
 @pytest.mark.parametrize("gamma", [1e-6, 1e-3, 0.1, 1.0, 10.0, 1e3, 1e8])
 @pytest.mark.parametrize("players", PLAYERS)
-def test_rbf_equals_brute_force(machine, gamma, players):
+def test_rbf_interactions_equal_brute_force(machine, gamma, players):
     X, background, form = machine
     want = brute_force_interactions(
         lambda rows: rbf(rows, **form, gamma=gamma), X, background, players
@@ -72,7 +72,7 @@ def test_rbf_equals_brute_force(machine, gamma, players):
     assert not values[:, np.arange(want.shape[1]), np.arange(want.shape[1])].any()
 
 
-def test_ten_columns_to_eight_digits():
+def test_rbf_of_ten_columns_equals_brute_force_to_ten_decimals():
     rng = np.random.default_rng(5)
     X, background, support = (rng.normal(size=(n, 10)) for n in (2, 3, 8))
     form = {"support": support, "coef": rng.normal(size=(2, 8)), "intercept": np.zeros(2)}
@@ -103,7 +103,7 @@ def test_two_columns_interact_by_the_whole_difference():
     np.testing.assert_allclose(values[0, :, :, 0], [[0, want], [want, 0]], atol=1e-15)
 
 
-def test_thousands_of_columns_at_the_limit_of_every_factor():
+def test_thousands_of_columns_with_extreme_factors_stay_accurate():
     # f is the product of n present flags: every two players interact by 1 / (n - 1).
     n = 3000
     values = rbf_interactions(
@@ -122,7 +122,7 @@ def test_thousands_of_columns_at_the_limit_of_every_factor():
     ("interactions", "extra"),
     [(rbf_interactions, {}), (polynomial_interactions, {"coef0": 0.7, "degree": 3})],
 )
-def test_chosen_pairs_are_a_part_of_all_pairs(machine, interactions, extra):
+def test_chosen_pairs_equal_the_same_pairs_of_all(machine, interactions, extra):
     X, background, form = machine
     form = form | {"support": form["support"][:9], "coef": form["coef"][:, :9]}
     everyone = interactions(X, background, **form, gamma=0.2, **extra, chosen=range(7))
@@ -145,7 +145,7 @@ def test_chosen_pairs_are_a_part_of_all_pairs(machine, interactions, extra):
 
 @pytest.mark.parametrize("degree", [1, 2, 3])
 @pytest.mark.parametrize("players", PLAYERS)
-def test_polynomial_equals_brute_force(machine, degree, players):
+def test_polynomial_interactions_equal_brute_force(machine, degree, players):
     X, background, form = machine
     form["support"] = np.clip(form["support"], -3, 3)
 
@@ -167,7 +167,7 @@ def test_polynomial_equals_brute_force(machine, degree, players):
     np.testing.assert_allclose(values, want, atol=1e-9)
 
 
-def test_tolerance_must_be_above_zero(machine):
+def test_interaction_tolerance_of_zero_is_refused(machine):
     X, background, form = machine
     with pytest.raises(ExplanationError, match="tolerance must be finite and above 0; got 0"):
         rbf_interactions(X, background, **form, gamma=1.0, chosen=[0], tolerance=0.0)

@@ -114,7 +114,7 @@ def test_one_hot_votes_are_probabilities():
     assert add_up(values, base_values, model.predict_proba(X[50:])) < 1e-12
 
 
-def test_ties_go_to_the_earlier_training_row_at_the_end_of_a_long_walk():
+def test_ties_take_the_earlier_training_row():
     # The terms of the second training row are those of the first in another order, at x and at z:
     # a drift of one unit in the last place would let it win at the end of a walk now and then.
     steps = np.random.default_rng(4).normal(size=200)
@@ -158,7 +158,7 @@ def test_rows_are_explained_alike_alone_and_together(table):
     assert np.abs(other - together).max() > 1e-4
 
 
-def test_what_is_not_kept_is_computed_again(table, monkeypatch):
+def test_values_do_not_depend_on_the_cache_size(table, monkeypatch):
     X, background, known = table
     settings = known | {"n_neighbors": 4, "weights": "uniform"}
     kept, _, _ = knn_values(X, background, **settings)
@@ -168,7 +168,7 @@ def test_what_is_not_kept_is_computed_again(table, monkeypatch):
 
 
 @pytest.mark.parametrize("weights", ["uniform", "distance"])
-def test_few_pairs_of_walks_play_the_game_of_the_whole_background(table, weights):
+def test_few_walks_estimate_the_game_of_the_whole_background(table, weights):
     X, _, known = table
     background = np.vstack([known["train"][:20], X[:2]])
     settings = known | {"n_neighbors": 5, "weights": weights}
@@ -194,7 +194,7 @@ def test_few_pairs_of_walks_play_the_game_of_the_whole_background(table, weights
         knn_values(X, background, **settings, max_pairs=3)
 
 
-def test_degenerate_games(table):
+def test_votes_of_all_rows_or_one_background_row_have_exact_values(table):
     _, _, known = table
     train, targets = known["train"], known["targets"]
     everyone = {"n_neighbors": 40, "weights": "uniform"}

@@ -45,7 +45,7 @@ def test_additive_functions_have_no_error(game):
 
 
 @pytest.mark.parametrize(("n_pairs", "rounds"), [(12, 0), (20, 1), (50, 2)])
-def test_a_budget_is_kept_and_what_it_yields_still_adds_up(game, n_pairs, rounds):
+def test_budget_is_not_exceeded_and_values_add_up(game, n_pairs, rounds):
     function, X, background = game
     n_evaluations = 0
 
@@ -65,7 +65,7 @@ def test_a_budget_is_kept_and_what_it_yields_still_adds_up(game, n_pairs, rounds
     assert (np.abs(values - want) <= 4 * errors).all()
 
 
-def test_a_random_subset_of_the_background_is_right_on_average(game):
+def test_random_background_subset_is_unbiased(game):
     function, X, background = game
     want, _ = brute_force(function, X[:1], background)
     found = [
@@ -77,7 +77,7 @@ def test_a_random_subset_of_the_background_is_right_on_average(game):
 
 
 @pytest.mark.parametrize("budget", [60, 120, 200])
-def test_the_gradient_takes_out_what_differs_between_background_rows(budget):
+def test_gradient_reduces_the_error_from_background_rows(budget):
     rng = np.random.default_rng(4)
     inner, outer = rng.normal(size=(6, 8)) / 9, rng.normal(size=(8, 3))
 
@@ -110,7 +110,7 @@ def test_the_gradient_takes_out_what_differs_between_background_rows(budget):
     assert misses["with"] < (1.01 if whole else 0.4) * misses["without"]
 
 
-def test_batches_change_nothing(game):
+def test_batch_size_does_not_change_values(game):
     function, X, background = game
     sizes = []
 
@@ -134,7 +134,7 @@ def test_a_tolerance_stops_early(game):
     assert many.max() < stopped.max() <= few.max() / 2
 
 
-def test_one_player_and_players_without_a_column(game):
+def test_single_player_takes_all_and_players_without_a_column_get_zero(game):
     function, X, background = game
     values, base_values, errors = permutation_values(
         function, X, background, players=np.full(6, 2), n_players=4
@@ -170,7 +170,7 @@ def test_settings_out_of_range_are_refused(game, changes, sentence):
 
 
 @pytest.mark.parametrize("players", [None, np.array([0, 1, 1, 4, 0, 3])])
-def test_some_players_alone_have_the_values_of_the_whole_game(game, players):
+def test_chosen_players_have_the_values_of_the_whole_game(game, players):
     function, X, background = game
     labels = np.arange(6) if players is None else np.unique(players, return_inverse=True)[1]
     want, _ = brute_force(function, X, background, labels)

@@ -72,7 +72,7 @@ def test_rbf_with_many_columns_equals_plain_quadrature(relative_gamma):
 
 
 @pytest.mark.parametrize("gap", [0.01, 0.05, 0.2, 0.35, 0.5, 0.69, 0.71])
-def test_every_length_of_the_power_series_is_right_to_the_last_digits(gap):
+def test_every_power_series_length_is_accurate(gap):
     # Row = support row, so that the logs of the factors differ by up to the gap, in every column.
     rng = np.random.default_rng(6)
     gaps = gap * rng.uniform(0.2, 1.0, size=(5, 12))
@@ -83,7 +83,7 @@ def test_every_length_of_the_power_series_is_right_to_the_last_digits(gap):
     np.testing.assert_allclose(values, want, rtol=0, atol=2e-15)
 
 
-def test_more_tolerance_costs_accuracy_within_its_bound():
+def test_error_stays_within_the_tolerance():
     rng = np.random.default_rng(3)
     X = rng.normal(size=(30, 60))
     form = {"support": X[:15], "coef": rng.normal(size=(1, 15)), "intercept": [0.0], "gamma": 0.05}
@@ -93,7 +93,7 @@ def test_more_tolerance_costs_accuracy_within_its_bound():
     assert 1e-12 < error < 1e-3 * np.abs(form["coef"]).sum()
 
 
-def test_thousands_of_columns_at_the_limit_of_every_factor():
+def test_thousands_of_columns_with_extreme_factors_stay_accurate():
     # x is the support row and z is infinitely far in every column: f is the product of n present
     # flags, and every player gets 1 / n. The integrand is t^(n - 1).
     n = 3000
@@ -109,7 +109,7 @@ def test_thousands_of_columns_at_the_limit_of_every_factor():
     assert base_values.tolist() == [0.0]
 
 
-def test_support_rows_beyond_reach_give_zero():
+def test_distant_support_rows_give_zero_values():
     values, base_values = rbf_values(
         [[0.0, 1.0]], [[1.0, 0.0]], support=[[1e200, 0.0]], coef=[[1.0]], gamma=1.0, intercept=[2.0]
     )
@@ -117,7 +117,7 @@ def test_support_rows_beyond_reach_give_zero():
     assert base_values.tolist() == [2.0]
 
 
-def test_one_column_one_background_row_and_constant_columns(machine):
+def test_single_column_single_background_and_constant_columns_add_up(machine):
     X, background, form = machine
     form["support"] = form["support"][:, :1]
     values, _ = rbf_values(X[:, :1], background[:1, :1], **form, gamma=0.3)
@@ -140,7 +140,7 @@ def test_rows_are_explained_alike_alone_and_together(machine):
         np.testing.assert_allclose(alone[0], together[row], rtol=0, atol=1e-10)
 
 
-def test_no_row_no_support_and_players_without_a_column(machine):
+def test_empty_rows_or_support_and_players_without_a_column_get_zero(machine):
     X, background, form = machine
     values, base_values = rbf_values(X[:0], background, **form, gamma=0.2)
     assert values.shape == (0, 7, 3)

@@ -23,7 +23,7 @@ def test_rules_integrate_polynomials_exactly():
 
 @pytest.mark.parametrize("y", [-1.2, -0.5, -0.03, 0.2, 0.5, 1.0])
 @pytest.mark.parametrize("n_powers", [2, 4, 8, 12, 24])
-def test_series_are_right_up_to_their_proven_remainder(y, n_powers):
+def test_series_error_stays_below_the_proven_remainder(y, n_powers):
     rules = make_rules(400)
     tau = rules.nodes - 0.5
     g = np.cosh(y / 2) + 2 * tau * np.sinh(y / 2)
@@ -39,7 +39,7 @@ def test_series_are_right_up_to_their_proven_remainder(y, n_powers):
             assert error > bound / 50
 
 
-def test_no_ellipse_gives_fewer_nodes_than_the_error_needs():
+def test_node_count_bounds_the_quadrature_error():
     # The bound against the error that a rule of that size really makes, for one factor to a power.
     rules = make_rules(400)
     for v, n_players in [(0.05, 100), (0.3, 60), (-0.5, 200), (1.5, 30)]:
@@ -57,7 +57,7 @@ def test_no_ellipse_gives_fewer_nodes_than_the_error_needs():
 
 
 @pytest.mark.parametrize("scale", [1e-9, 0.01, 0.1, 0.4, 8.0])
-def test_products_at_the_nodes_are_those_of_all_factors(scale):
+def test_products_at_the_nodes_equal_plain_products(scale):
     # Scales up to 0.01 take power series alone, 8 multiplies nearly all factors one by one.
     rng = np.random.default_rng(7)
     n_players, n_background = 40, 300
@@ -84,7 +84,7 @@ def test_products_at_the_nodes_are_those_of_all_factors(scale):
     assert (largest[diagonals.n_used == 0] <= np.log(allowed)).all()
 
 
-def test_most_powers_are_enough_for_what_is_expanded():
+def test_most_powers_suffice_for_the_largest_expansion():
     rules = make_rules(2)
     rest = MOST_EXPANDED ** (MOST_POWERS + 1) / (1 - MOST_EXPANDED / 2)
     assert rules.log_tail[MOST_POWERS] * rest < 1e-15

@@ -110,7 +110,7 @@ def test_interactions_equal_brute_force(table, name, players):
     np.testing.assert_array_equal(some, values[:, chosen][:, :, chosen])
 
 
-def test_interactions_are_those_of_all_players_whichever_are_chosen(table):
+def test_chosen_interactions_equal_those_of_all_players(table):
     """Nine columns: a pair's coalitions hold players that are not among the chosen."""
     X, signal = table
     wide = np.hstack([X, X[:, :3] * X[:, [1, 2, 0]]])
@@ -122,7 +122,7 @@ def test_interactions_are_those_of_all_players_whichever_are_chosen(table):
     assert values[:, 0, 1].any()
 
 
-def test_interactions_of_a_sum_of_columns_and_of_players_without_a_column_are_none(table):
+def test_additive_trees_and_players_without_a_column_have_no_interactions(table):
     X, signal = table
     stumps = boosted(X, signal, n_rounds=40, max_depth=1)
     assert not tree_interactions(stumps, X[:3], X[5:30], chosen=np.arange(6)).any()
@@ -136,7 +136,7 @@ def test_interactions_of_a_sum_of_columns_and_of_players_without_a_column_are_no
         tree_interactions(model, X[:3], X[5:30], chosen=[1, 1])
 
 
-def test_missing_values_alone_carry_a_value(table):
+def test_split_on_missing_values_only_gives_a_value(table):
     X = np.array([[0.0], [np.nan], [1.0], [np.nan]] * 5)
     model = boosted(X, np.isnan(X[:, 0]) * 4.0, n_rounds=30)
     values, base_values = tree_values(model, [[np.nan]], [[0.0], [1.0]])
@@ -166,7 +166,7 @@ def test_values_beyond_single_precision_count_as_its_largest(table, name):
     assert add_up(values, base_values, expected) < 1e-5
 
 
-def test_one_row_against_itself_and_columns_never_asked(table):
+def test_row_as_its_own_background_and_unused_columns_get_zero(table):
     X, signal = table
     model, _ = fitted("binary", X, signal)
     values, _ = tree_values(model, X[:3], X[:1])
@@ -177,14 +177,14 @@ def test_one_row_against_itself_and_columns_never_asked(table):
     assert not values[:, 6].any()
 
 
-def test_an_ensemble_without_a_split_explains_nothing(table):
+def test_ensemble_without_a_split_gives_zero_values(table):
     X, _ = table
     values, base_values = tree_values(boosted(X, np.full(160, 2.5), n_rounds=2), X[:2], X[:9])
     assert not values.any()
     np.testing.assert_allclose(base_values, 2.5)
 
 
-def test_other_models_are_refused(table):
+def test_tree_values_refuse_other_models(table):
     X, signal = table
     complete = np.nan_to_num(X)
     with pytest.raises(ExplanationError, match="need an xgboost Booster or a fitted forest"):

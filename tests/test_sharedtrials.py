@@ -66,7 +66,7 @@ def same(trials):
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random", "grid"])
-def test_alone_in_a_shared_study_is_as_alone(url, sampler):
+def test_single_worker_in_a_shared_study_equals_local_tuning(url, sampler):
     learner, space = load_learner("svm"), load_space("svm")
     alone, shared, again = Memory(), Memory(), Memory()
     n_trials = 40 if sampler == "grid" else 14
@@ -83,7 +83,7 @@ def test_alone_in_a_shared_study_is_as_alone(url, sampler):
     assert again.kept == shared.kept
 
 
-def test_values_read_off_one_fit_are_kept(url):
+def test_path_values_of_one_fit_are_stored_in_the_study(url):
     learner, space = load_learner("xgboost"), load_space("xgboost")
     alone, shared = Memory(), Memory()
     tune(None, learner, space, log=alone, trials=4)
@@ -103,7 +103,7 @@ def test_defaults_outside_the_space_are_the_first_trial(url):
     assert same(shared.kept["r00f00"]) == same(alone.kept["r00f00"])
 
 
-def test_a_failed_trial_is_told_and_a_failed_fold_is_tried_again(url):
+def test_failed_trial_is_reported_and_failed_fold_is_retried(url):
     log = Memory()
     learner = Spy()
     found = tune(url, learner, MODES, sampler="grid", trials=3, log=log)
@@ -141,7 +141,7 @@ def test_a_study_of_another_space_is_refused_with_the_difference(url):
     assert 'content: "a1" → "b2"' in found.reason
 
 
-def test_a_storage_is_no_part_of_what_a_cell_is():
+def test_storage_does_not_change_the_cell_hash():
     task, learner = binary_toy(), load_learner("svm")
     splits = make_splits(task, "kfold", n_splits=3)
     tuner = make_tuner(task, learner, load_space("svm"))
@@ -197,7 +197,7 @@ def test_two_machines_end_with_the_same_trials(url, tmp_path):
         assert all(secret not in text for text in sum(said, ()))
 
 
-def test_a_storage_that_cannot_be_had_ends_the_command(tmp_path):
+def test_unreachable_storage_ends_the_command(tmp_path):
     process = run(tmp_path, "postgresql://ann:hush@127.0.0.1:1/db")
     out, err = process.communicate(timeout=120)
     assert process.returncode == 2
@@ -213,7 +213,7 @@ def test_a_storage_that_cannot_be_had_ends_the_command(tmp_path):
         ({"storage": "a.db"}, "a storage must be a URL; got 'a.db'"),
     ],
 )
-def test_a_storage_that_does_not_fit_is_refused(tune_keys, said):
+def test_storage_with_conflicting_settings_is_refused(tune_keys, said):
     from omegaconf import OmegaConf
 
     entry = {

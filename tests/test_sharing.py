@@ -54,7 +54,7 @@ def notes_of(driven, name, what):
 # ---------------------------------------------------------------- processes
 
 
-def test_workers_in_a_rush_take_each_trial_once(driven):
+def test_concurrent_workers_take_each_trial_once(driven):
     assert driven["codes"]["rush"] == [0] * 3
     for i in range(N_SMALL):
         name = f"small/{i}"
@@ -64,7 +64,7 @@ def test_workers_in_a_rush_take_each_trial_once(driven):
         assert sorted(notes_of(driven, name, "kept")) == [(0,), (1,)]
 
 
-def test_many_trials_are_shared_without_a_gap(driven):
+def test_many_shared_trials_have_no_gap(driven):
     found = driven["studies"]["many"]
     assert [ordinal for ordinal, _ in found["finished"]] == list(range(N_TRIALS))
     assert found["states"] == ["COMPLETE"] * N_TRIALS
@@ -73,7 +73,7 @@ def test_many_trials_are_shared_without_a_gap(driven):
     assert sorted(begun) == sorted(map(tuple, found["finished"]))
 
 
-def test_a_killed_worker_costs_no_trial(driven):
+def test_killed_worker_loses_no_trial(driven):
     assert driven["codes"]["killed"] == [-9, 0], driven["seed"]
     found = driven["studies"]["killed"]
     assert [ordinal for ordinal, _ in found["finished"]] == list(range(N_TRIALS))
@@ -85,7 +85,7 @@ def test_a_killed_worker_costs_no_trial(driven):
     assert sorted(set(begun)) == sorted(map(tuple, found["finished"]))
 
 
-def test_a_worker_that_comes_back_is_told_that_its_trial_is_gone(driven):
+def test_returning_worker_cannot_finish_a_lost_trial(driven):
     assert driven["codes"]["stopped"] == [0, 0]
     found = driven["studies"]["stopped"]
     assert sorted(found["states"]) == ["COMPLETE"] * 3 + ["FAIL"]
@@ -116,7 +116,7 @@ def states(study):
 
 
 @pytest.mark.parametrize("url", KINDS, indirect=True)
-def test_what_a_dead_worker_left_comes_before_new_values(url):
+def test_trial_of_a_dead_worker_is_taken_before_new_values(url):
     study = join(open_short(url), "a")
     first, second = study.claim(5, ask), study.claim(5, ask)
     assert (first.ordinal, second.ordinal) == (0, 1)
@@ -136,7 +136,7 @@ def test_what_a_dead_worker_left_comes_before_new_values(url):
     assert done.user_attrs["seconds"] == 2.0
 
 
-def test_a_beating_worker_is_not_dead(url):
+def test_worker_with_a_recent_heartbeat_keeps_its_trial(url):
     study = join(open_short(url), "a")
     claim = study.claim(1, ask)
     age(study, claim)
@@ -147,7 +147,7 @@ def test_a_beating_worker_is_not_dead(url):
     assert study.is_over(1)
 
 
-def test_a_context_beats(url):
+def test_claim_context_sends_heartbeats(url):
     study = join(open_short(url), "a")
     with study.claim(1, ask) as claim:
         age(study, claim)
@@ -164,7 +164,7 @@ def test_a_context_beats(url):
     assert states(study) == ["COMPLETE"]
 
 
-def test_an_interrupted_trial_is_given_back_at_once(url):
+def test_interrupted_trial_is_released_at_once(url):
     study = join(open_short(url), "a")
     with pytest.raises(KeyboardInterrupt), study.claim(2, ask) as claim:
         raise KeyboardInterrupt
@@ -173,7 +173,7 @@ def test_an_interrupted_trial_is_given_back_at_once(url):
     assert study.finished() == ()
 
 
-def test_a_trial_that_kills_its_workers_ends(url):
+def test_trial_that_kills_its_workers_fails_in_the_end(url):
     study = join(open_short(url), "a")
     for _ in range(MOST_LOSSES):
         claim = study.claim(1, ask)
@@ -186,7 +186,7 @@ def test_a_trial_that_kills_its_workers_ends(url):
     assert failed.user_attrs["reason"].startswith(f"its worker died {MOST_LOSSES} times")
 
 
-def test_being_given_back_often_is_no_failure(url):
+def test_released_trial_never_fails(url):
     study = join(open_short(url), "a")
     for _ in range(MOST_LOSSES + 1):
         with study.claim(1, ask):
@@ -194,7 +194,7 @@ def test_being_given_back_often_is_no_failure(url):
     assert study.claim(1, ask).ordinal == 0
 
 
-def test_what_failed_by_itself_is_done(url):
+def test_failed_and_pruned_trials_are_finished(url):
     study = join(open_short(url), "a")
     first, second = study.claim(2, ask), study.claim(2, ask)
     assert first.finish(state="FAIL", reason="ValueError: no")
@@ -206,7 +206,7 @@ def test_what_failed_by_itself_is_done(url):
         first.finish(state="FAIL")
 
 
-def test_a_failure_by_another_tool_is_no_result(url):
+def test_failure_recorded_by_another_tool_is_not_a_result(url):
     """Optuna's own fail_stale_trials sets FAIL without a reason."""
     study = join(open_short(url), "a")
     claim = study.claim(1, ask)
@@ -238,7 +238,7 @@ def test_a_study_closed_while_values_are_asked_for_gives_none(url):
     assert states(study) == []
 
 
-def test_the_slower_of_two_that_ask_for_one_ordinal_takes_the_next(url):
+def test_second_claim_of_an_ordinal_takes_the_next(url):
     study, quick = join(open_short(url), "a"), join(open_short(url), "a")
     asked = []
 
@@ -254,7 +254,7 @@ def test_the_slower_of_two_that_ask_for_one_ordinal_takes_the_next(url):
     assert len(states(study)) == 2
 
 
-def test_a_study_begun_anew_forgets_what_was_finished(url):
+def test_restarted_study_forgets_finished_trials(url):
     study = join(open_short(url), "a")
     claim = study.claim(1, ask)
     study.restart()  # one is in flight
@@ -270,7 +270,7 @@ def test_a_study_begun_anew_forgets_what_was_finished(url):
     assert [trial.value for trial in study.finished()] == [2.0]
 
 
-def test_a_longer_total_goes_on(url):
+def test_larger_total_continues_the_study(url):
     study = join(open_short(url), "a")
     for total in (2, 3):
         for claim in study.claims(total, ask):
@@ -279,7 +279,7 @@ def test_a_longer_total_goes_on(url):
         assert len(study.finished()) == total
 
 
-def test_optuna_reads_the_study_as_its_own(url):
+def test_optuna_reads_the_study(url):
     study = join(open_short(url), "omics/knn/r00f00")
     for claim in study.claims(6, ask):
         with claim:
@@ -294,7 +294,7 @@ def test_optuna_reads_the_study_as_its_own(url):
 # ---------------------------------------------------------------- asking in memory
 
 
-def test_a_proposal_is_what_the_sampler_says_of_these_trials():
+def test_proposal_equals_the_sampler_on_the_same_trials():
     space = {"n": IntDistribution(1, 9), "kind": CategoricalDistribution(["a", "b"])}
     study = optuna.create_study(direction="minimize", sampler=optuna.samplers.RandomSampler(seed=1))
     study.optimize(
@@ -313,7 +313,7 @@ def test_a_proposal_is_what_the_sampler_says_of_these_trials():
     assert found.params == study.ask(space).params
 
 
-def test_what_is_proposed_with_a_trial_goes_along_when_it_is_taken_over(url):
+def test_notes_of_a_proposal_survive_a_takeover(url):
     study = join(open_short(url), "a")
     noted = Proposal(user_attrs={"values": {"C": None}}, system_attrs={"cma:x": "1"})
     claim = study.claim(1, lambda ordinal, trials: noted)
@@ -355,7 +355,7 @@ def test_a_study_of_unknown_origin_is_refused(url):
         open_study(storage, "b", directions=["minimize"], identity={})
 
 
-def test_differences_are_cut():
+def test_long_list_of_differences_is_cut():
     assert differences({"a": 1}, {"a": 1}) == []
     many = {str(i): i for i in range(9)}
     assert differences(many, {})[-1] == "and 3 more"
@@ -384,7 +384,7 @@ def test_differences_are_cut():
         ("postgresql://ann:hush@127.0.0.1:1/db", r"refused\. Check the address, and that"),
     ],
 )
-def test_a_storage_that_cannot_be_had_is_refused_in_one_sentence(given, expected):
+def test_unreachable_storage_is_refused_with_one_sentence(given, expected):
     with pytest.raises(ConfigError, match=expected) as caught:
         open_storage(given)
     assert "hush" not in str(caught.value)
@@ -398,7 +398,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("url", KINDS, indirect=True)
-def test_a_database_of_something_else_is_refused_and_left_as_it_is(url):
+def test_foreign_database_is_refused_and_not_changed(url):
     engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"), poolclass=NullPool)
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE patients (id INTEGER)"))
@@ -431,7 +431,7 @@ def test_a_file_that_cannot_be_written_is_refused(tmp_path):
             open_storage(f"sqlite:///{place}")
 
 
-def test_a_missing_driver_is_named(tmp_path):
+def test_missing_database_driver_is_refused_by_name(tmp_path):
     script = (
         "import sys; sys.modules['psycopg'] = None\n"
         "from smalldata.sharing import open_storage\n"
@@ -446,7 +446,7 @@ def test_a_missing_driver_is_named(tmp_path):
 
 
 @pytest.mark.postgres
-def test_what_a_server_refuses_is_said_without_the_password(server):
+def test_server_refusal_is_shown_without_the_password(server):
     url = server.url()
     wrong = url.replace("s3cr", "wrong")
     with pytest.raises(ConfigError, match="password authentication failed") as caught:
@@ -465,7 +465,7 @@ def test_what_a_server_refuses_is_said_without_the_password(server):
 
 
 @pytest.mark.postgres
-def test_a_server_that_starts_anew_costs_nothing_and_one_that_is_gone_is_said(server, monkeypatch):
+def test_restarted_server_loses_nothing_and_a_stopped_one_is_reported(server, monkeypatch):
     monkeypatch.setattr(ledger, "RETRY_SECONDS", (0.0,))
     study = join(open_short(server.create("restarted")), "a")
     claim = study.claim(2, ask)
@@ -499,16 +499,16 @@ def test_a_password_is_never_shown(given, shown):
     assert redact_url(given) == shown
 
 
-def test_a_password_is_taken_out_of_any_text():
+def test_password_is_removed_from_any_text():
     url = "postgresql://ann:a%40b@h/db"
     assert redact(f"{url} said a@b, or a%40b", url) == "postgresql://ann:***@h/db said ***, or ***"
 
 
-def test_a_file_is_named_so_that_another_folder_finds_it(tmp_path, monkeypatch):
+def test_sqlite_url_is_made_absolute(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert absolute_url("sqlite:///a.db") == f"sqlite:///{tmp_path}/a.db"
     assert absolute_url("postgresql://ann:a%40b@h/db") == "postgresql://ann:a%40b@h/db"
 
 
-def test_identity_of_the_driver_is_json():
+def test_driver_identity_is_valid_json():
     assert json.loads(json.dumps(IDENTITY)) == IDENTITY

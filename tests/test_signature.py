@@ -70,7 +70,7 @@ def select(task, splits, *, model="linear", fold=0, learner=None, **options):
 # ---------------------------------------------------------------- the rule
 
 
-def test_the_rule_takes_the_smallest_size_within_one_standard_error_of_the_best():
+def test_one_se_rule_takes_the_smallest_size_within_one_standard_error():
     rng = np.random.default_rng(0)
     sizes = [1, 2, 3, 5, 10]
     for _ in range(300):
@@ -86,7 +86,7 @@ def test_the_rule_takes_the_smallest_size_within_one_standard_error_of_the_best(
             assert plain == sizes[int(np.flatnonzero(goodness >= best - 1e-9)[0])]
 
 
-def test_folds_without_a_score_do_not_count_and_one_score_has_no_error():
+def test_folds_without_a_score_are_ignored_by_the_size_rule():
     assert mean_and_error([None, 3.0, None]) == (3.0, 0.0)
     assert choose_size([1, 2], [[0.5, None], [0.6, None]], higher_is_better=True) == 2
     assert choose_size([1, 2], [[0.6, None], [0.6, None]], higher_is_better=True) == 1
@@ -96,7 +96,7 @@ def test_folds_without_a_score_do_not_count_and_one_score_has_no_error():
 
 
 @pytest.mark.parametrize("ranking", ["shap", "linear", "univariate"])
-def test_the_ranking_is_made_anew_inside_each_inner_training_fold(ranking):
+def test_ranking_is_recomputed_inside_each_inner_fold(ranking):
     task = make_signal()
     splits = make_splits(task, "kfold", n_splits=3)
     fold = splits.folds[1]
@@ -122,7 +122,7 @@ def test_the_ranking_is_made_anew_inside_each_inner_training_fold(ranking):
             assert scores[i] == pytest.approx(measure.score(found, classes=task.classes).value)
 
 
-def test_every_size_has_the_score_of_a_cell_that_keeps_so_many():
+def test_score_of_each_size_equals_a_cell_with_that_k():
     task = make_signal()
     splits = make_splits(task, "kfold", n_splits=3)
     selector = make_selector(task, SignatureOptions(ranking="shap", sizes=(1, 4)))
@@ -158,7 +158,7 @@ def test_a_fold_is_rebuilt_with_its_own_size():
         assert set(used) == set(result.selection.members)
 
 
-def test_held_out_rows_play_no_part_in_the_choice():
+def test_held_out_rows_do_not_change_the_panel():
     task = make_signal()
     splits = make_splits(task, "kfold", n_splits=3)
     fold = splits.folds[0]
@@ -176,7 +176,7 @@ def test_held_out_rows_play_no_part_in_the_choice():
     assert dataclasses.replace(first, outer=()) == dataclasses.replace(second, outer=())
 
 
-def test_on_pure_noise_the_whole_procedure_reads_chance():
+def test_signature_on_noise_scores_at_chance():
     means, flattered = [], []
     for seed in range(10):
         task = make_noise(seed, n_features=200)
@@ -192,7 +192,7 @@ def test_on_pure_noise_the_whole_procedure_reads_chance():
     assert min(flattered) > 0.6  # what the rows that chose the members say of them is no score
 
 
-def test_results_do_not_depend_on_processes():
+def test_signature_does_not_depend_on_the_number_of_processes():
     task = make_signal()
     splits = make_splits(task, "kfold", n_splits=3)
     selector = make_selector(task, SignatureOptions(sizes=(1, 2)))
@@ -233,7 +233,7 @@ def test_groups_stay_together_in_the_inner_folds():
 # ---------------------------------------------------------------- the panel of all rows
 
 
-def test_a_twin_can_stand_in_for_a_member_and_a_stranger_is_not_asked():
+def test_only_correlated_features_are_tried_as_substitutes():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 6))
     task = make_toy(np.where(X[:, 3] > 0, "yes", "no"), n_features=6)
@@ -278,7 +278,7 @@ def test_a_twin_can_stand_in_for_a_member_and_a_stranger_is_not_asked():
         assert one.score == pytest.approx(np.mean(scores))
 
 
-def test_twins_are_those_of_scipy():
+def test_substitutes_equal_scipy_spearman():
     rng = np.random.default_rng(0)
     X = pd.DataFrame(rng.normal(size=(40, 3)), columns=list("abc"))
     for i in range(8):
@@ -338,12 +338,12 @@ def test_the_settings_are_part_of_the_cell_and_its_label():
         ({"inner_folds": "many"}, "got 'many'"),
     ],
 )
-def test_options_are_checked(values, sentence):
+def test_invalid_signature_options_are_refused(values, sentence):
     with pytest.raises(ConfigError, match=sentence):
         SignatureOptions(**values)
 
 
-def test_what_does_not_go_together_is_refused():
+def test_signature_with_conflicting_settings_is_refused():
     task = make_signal()
     splits = make_splits(task, "kfold", n_splits=3)
     learner = load_learner("knn")
@@ -383,7 +383,7 @@ def read(cell):
     return cell.read_record(), cell.read_panel()
 
 
-def test_a_killed_run_ends_as_an_undisturbed_one(folder, capsys):
+def test_killed_signature_run_resumes_to_the_same_result(folder, capsys):
     assert main([*COMMAND]) == 0
     out, err = capsys.readouterr()
     assert "linear (signature by shap, signature.sizes=[1,3,10])" in out
@@ -413,7 +413,7 @@ def test_a_killed_run_ends_as_an_undisturbed_one(folder, capsys):
     assert (path / "signature.json").stat().st_mtime_ns == modified
 
 
-def test_a_panel_that_cannot_be_chosen_leaves_the_score_standing(folder, capsys, monkeypatch):
+def test_failed_panel_keeps_the_score(folder, capsys, monkeypatch):
     def fail(*arguments, **options):
         raise ZeroDivisionError("nothing to divide")
 
@@ -429,7 +429,7 @@ def test_a_panel_that_cannot_be_chosen_leaves_the_score_standing(folder, capsys,
     assert CellFolder(path).read_panel() is not None
 
 
-def test_folds_of_before_there_were_signatures_are_read(folder):
+def test_folds_stored_without_a_signature_are_read(folder):
     assert main(["model=linear", *COMMAND[2:-2], "explain=none"]) == 0
     (path,) = (found.parent for found in folder.glob("outputs/*/*/*/DONE"))
     entry = json.loads((path / "folds" / "r00f00.json").read_text())
@@ -455,7 +455,7 @@ def test_folds_of_before_there_were_signatures_are_read(folder):
         (["signature.rule=none", "signature.sizes=[3]"], "set experiment=signature"),
     ],
 )
-def test_mistakes_end_in_one_sentence(arguments, sentence, capsys):
+def test_signature_mistakes_are_refused_with_one_sentence(arguments, sentence, capsys):
     given = [word for word in COMMAND if not word.startswith("signature.sizes")]
     assert main([*given, *arguments]) == 2
     err = capsys.readouterr().err.strip()
@@ -463,7 +463,7 @@ def test_mistakes_end_in_one_sentence(arguments, sentence, capsys):
     assert "Traceback" not in err
 
 
-def test_walks_over_the_features_of_a_panel_alone_are_paid_for():
+def test_explanation_cost_counts_only_panel_features():
     wide = make_toy(["yes", "no"] * 15, n_features=100_000)
     splits = make_splits(wide, "kfold", n_splits=2)
     asked = ExplanationOptions(quick=False)
@@ -476,7 +476,7 @@ def test_walks_over_the_features_of_a_panel_alone_are_paid_for():
     running.check_explanation(config, wide, splits, asked)
 
 
-def test_sizes_beyond_the_features_are_cut_and_that_is_said(capsys):
+def test_sizes_beyond_the_features_are_cut_with_a_message(capsys):
     given = [word for word in COMMAND if not word.startswith("signature.sizes")]
     assert main([*given, "signature.sizes=[2,9999]", "dry_run=true"]) == 0
     out, err = capsys.readouterr()
@@ -485,6 +485,6 @@ def test_sizes_beyond_the_features_are_cut_and_that_is_said(capsys):
 
 
 @pytest.mark.parametrize("sizes", [(1, 2), [1, 2]])  # as made, and as read back from a record
-def test_a_label_names_sizes_as_they_are_typed(sizes):
+def test_label_shows_sizes_as_typed(sizes):
     settings = {"signature by shap": True, "signature.sizes": sizes}
     assert settings_text(settings) == "signature by shap, signature.sizes=[1,2]"

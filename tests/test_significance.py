@@ -25,7 +25,7 @@ B = """.8624 .9319 .8942 .8514 .8947 .8855 .8450 .9253 .8883 .8928 .8428 .8862 .
 FIRST, SECOND = (np.array([float(word) for word in text.split()]) for text in (A, B))
 
 
-def test_reference_case_to_the_printed_digits():
+def test_corrected_test_equals_reference_case():
     found = corrected_test(FIRST, SECOND, ratio=0.25, rope=0.01)
     assert f"{found.difference:.6f}" == "0.012360"
     assert f"{np.var(FIRST - SECOND, ddof=1):.6e}" == "3.041792e-04"
@@ -39,7 +39,7 @@ def test_reference_case_to_the_printed_digits():
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_agrees_with_baycomp_and_scipy(seed):
+def test_corrected_test_equals_baycomp_and_scipy(seed):
     rng = np.random.default_rng(seed)
     a = rng.uniform(0.6, 0.9, 25)
     b = a + rng.normal(rng.normal(scale=0.02), 0.03, 25)
@@ -58,7 +58,7 @@ def test_agrees_with_baycomp_and_scipy(seed):
     assert uncorrected.high == pytest.approx(bounds.high, abs=1e-12)
 
 
-def test_swapping_the_models_swaps_the_answer():
+def test_swapping_models_mirrors_the_test():
     one, other = (
         corrected_test(FIRST, SECOND, ratio=0.25, rope=0.01),
         corrected_test(SECOND, FIRST, ratio=0.25, rope=0.01),
@@ -69,21 +69,21 @@ def test_swapping_the_models_swaps_the_answer():
     assert other.p_above == pytest.approx(one.p_below)
 
 
-def test_interval_is_the_tests_own_against_zero():
+def test_corrected_interval_equals_test_against_zero():
     test = corrected_test(FIRST, np.zeros(25), ratio=0.25, level=0.9)
     interval = corrected_interval(FIRST, ratio=0.25, level=0.9)
     assert (interval.low, interval.high) == pytest.approx((test.low, test.high))
     assert interval.mean == pytest.approx(FIRST.mean())
 
 
-def test_identical_scores_are_equal_for_sure():
+def test_identical_scores_are_equivalent_with_probability_one():
     found = corrected_test(FIRST, FIRST + 1e-16, ratio=0.25, rope=0.01)
     assert (found.difference, found.t, found.p) == (0, 0, 1)
     assert (found.low, found.high) == (0, 0)
     assert (found.p_above, found.p_equal, found.p_below) == (0, 1, 0)
 
 
-def test_constant_differences():
+def test_constant_difference_gives_an_infinite_statistic():
     found = corrected_test(FIRST + 0.05, FIRST, ratio=0.25, rope=0.01)
     assert found.difference == pytest.approx(0.05)
     assert found.t == math.inf
@@ -95,19 +95,19 @@ def test_constant_differences():
     assert (flat.low, flat.mean, flat.high) == (0.5, 0.5, 0.5)
 
 
-def test_all_scores_zero():
+def test_zero_scores_give_no_difference():
     found = corrected_test(np.zeros(5), np.zeros(5), ratio=0.25)
     assert (found.t, found.p) == (0, 1)
 
 
-def test_one_fold_has_no_variance():
+def test_single_fold_is_refused():
     with pytest.raises(ValueError, match="at least two scores; got 1"):
         corrected_interval([0.8], ratio=0.25)
     with pytest.raises(ValueError, match="same folds; got 2 and 3"):
         corrected_test([0.8, 0.7], [0.8, 0.7, 0.6], ratio=0.25)
 
 
-def test_corrected_test_holds_its_size_where_the_plain_one_does_not():
+def test_corrected_test_keeps_its_level_where_the_plain_test_does_not():
     """Two exchangeable models: least squares on one or the other of two equal columns."""
     rng = np.random.default_rng(7)
     n, n_simulations = 40, 300
@@ -140,20 +140,20 @@ def closed_bonferroni(p):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_holm_is_the_closure_of_bonferroni(seed):
+def test_holm_equals_closed_bonferroni_tests(seed):
     rng = np.random.default_rng(seed)
     p = np.round(rng.beta(0.5, 2, int(rng.integers(1, 9))), 2)
     assert holm(p) == pytest.approx(closed_bonferroni(p), abs=1e-15)
 
 
-def test_holm_of_nothing_is_nothing():
+def test_holm_of_no_p_values_is_empty():
     assert len(holm([])) == 0
 
 
 # ---------------------------------------------------------------- the bootstrap
 
 
-def test_weights_draw_whole_units():
+def test_bootstrap_weights_draw_whole_groups():
     units = np.array([0, 0, 1, 2, 2, 2])
     weights = draw_weights(units, 500, seed=3)
     assert weights.shape == (500, 6)
@@ -165,7 +165,7 @@ def test_weights_draw_whole_units():
     assert np.array_equal(weights, draw_weights(units * 10 + 4, 500, seed=3))
 
 
-def test_percentiles_of_a_mean_are_those_of_the_normal():
+def test_bootstrap_percentiles_of_a_mean_match_the_normal():
     values = np.random.default_rng(0).normal(size=400)
     weights = draw_weights(np.arange(400), 4000, seed=1)
     found = percentile_interval(values.mean(), weights @ values / 400)
@@ -175,7 +175,7 @@ def test_percentiles_of_a_mean_are_those_of_the_normal():
     assert found.high == pytest.approx(values.mean() + 1.96 * error, abs=0.15 * error)
 
 
-def test_bootstrap_test_reads_shares_of_draws():
+def test_bootstrap_test_equals_shares_of_draws():
     draws = np.array([-0.02, 0.005, 0.02, 0.03, np.nan])
     found = bootstrap_test(0.01, draws, rope=0.01)
     assert (found.p_above, found.p_equal, found.p_below) == (0.5, 0.25, 0.25)
@@ -190,7 +190,7 @@ def test_bootstrap_test_reads_shares_of_draws():
     assert math.isfinite(undefined.low)
 
 
-def test_choosing_among_noise_is_corrected():
+def test_best_of_noise_models_is_corrected_to_chance():
     """Twenty configurations of equal merit: the best looks better than any is."""
     rng = np.random.default_rng(5)
     n, n_models, truth = 80, 20, 0.6
@@ -208,7 +208,7 @@ def test_choosing_among_noise_is_corrected():
     assert abs(np.mean(corrected) - truth) < 0.04
 
 
-def test_best_follows_the_direction_and_skips_what_is_undefined():
+def test_bias_corrected_best_follows_direction_and_skips_undefined_scores():
     in_bag = np.array([[1.0, 2.0], [np.nan, 3.0], [np.nan, np.nan], [5.0, 4.0]])
     out = np.array([[10.0, 20.0], [30.0, 40.0], [50.0, 60.0], [70.0, np.nan]])
     assert bias_corrected_best(in_bag, out, higher_is_better=True).mean == (20 + 40 + 70) / 3

@@ -79,7 +79,7 @@ def test_grouped_folds_keep_the_class_shares():
         assert np.ptp(shares) < 0.05, shares
 
 
-def test_two_groups_of_a_rare_class_go_to_two_folds():
+def test_two_groups_of_a_rare_class_are_in_different_folds():
     # Every group with class 1 also holds much of class 0: by balance alone both might share a fold.
     y = np.array([0] * 40 + [1, 1] + [0] * 30 + [1] + [0] * 5)
     groups = np.array(["a"] * 42 + ["b"] * 31 + ["c"] * 5)
@@ -101,7 +101,7 @@ def test_more_folds_than_rows_is_refused():
 
 
 @pytest.mark.parametrize("stratify", [True, False])
-def test_the_seed_and_nothing_else_decides(stratify):
+def test_folds_depend_on_the_seed_only(stratify):
     y = np.tile([0, 1, 2], 20)
     groups = np.repeat(np.arange(20), 3)
     for chosen in (None, groups):
@@ -117,7 +117,7 @@ def test_the_seed_and_nothing_else_decides(stratify):
         assert tests(4) != first
 
 
-def test_the_folds_of_a_seed_are_pinned():
+def test_folds_of_a_seed_equal_pinned_values():
     # A change here moves every number of every record: raise RESULTS_VERSION with it.
     y = np.array([0, 1] * 6)
     tests = [test.tolist() for _, test in make_folds(y, 3, stratify=True, seed=0)]
@@ -178,7 +178,7 @@ def test_holdout_meets_its_share_with_groups():
     assert (len(train), len(test)) == (80, 20)
 
 
-def test_holdout_without_room_is_refused():
+def test_holdout_with_too_few_rows_is_refused():
     with pytest.raises(SplitError, match="test_share must leave"):
         make_holdout(np.array([0, 1, 1]), 0.9, stratify=True, seed=0)
     with pytest.raises(SplitError, match="groups must be small enough"):

@@ -30,7 +30,7 @@ def test_ties_go_to_the_earlier_feature_and_unused_features_are_never_among_the_
 # ---------------------------------------------------------------- stability of sets
 
 
-def test_stability_is_that_of_the_authors_program():
+def test_stability_equals_the_authors_program():
     """Number of the Python program that Nogueira, Sechidis & Brown published with their paper."""
     sets = ["111110011", "011100000", "111101000", "111010000", "111000000", "111101000"]
     selections = np.array([[int(held) for held in one] for one in [*sets, "101100000"]])
@@ -51,7 +51,7 @@ def test_stability_of_equal_sizes_is_the_mean_kuncheva_index():
     assert nogueira(sets)[0] == pytest.approx(np.mean(kuncheva))
 
 
-def test_stability_of_equal_and_of_random_sets():
+def test_stability_is_one_for_equal_and_zero_for_random_sets():
     assert nogueira([[True, False, True]] * 3) == pytest.approx((1, 1, 1))
     assert nogueira([[True, False], [False, True]]) == pytest.approx((-1, -1, 1))
     nearly_empty = [[True, False, False], [False] * 3, [False] * 3]
@@ -80,7 +80,7 @@ def test_the_interval_covers_the_stability_of_the_population(n_sets, unsteady):
     assert whole[1] < half[1] < half[0] < half[2] < whole[2]
 
 
-def test_stability_that_is_not_defined_is_refused():
+def test_undefined_stability_is_refused():
     with pytest.raises(ValueError, match="at least two sets; got 1"):
         nogueira([[True, False]])
     with pytest.raises(ValueError, match="3 sets hold none of 2"):
@@ -105,7 +105,7 @@ ALPHABET = "abcdefghijklmnopqrstuvwxyz"
         ("nxqyk", 0.9, 0.049050),
     ],
 )
-def test_overlap_is_that_of_the_authors_program(other, p, overlap):
+def test_overlap_equals_the_authors_program(other, p, overlap):
     """Numbers of Webber's program, kept as test data of the Rust crate rbo (MIT)."""
     assert rank_biased_overlap(ALPHABET, other, p) == pytest.approx(overlap, abs=6e-7)
     assert rank_biased_overlap(other, ALPHABET, p) == pytest.approx(overlap, abs=6e-7)
@@ -124,7 +124,7 @@ def direct_overlap(first, second, p):
     return (1 - p) / p * total + ((shared(n) - shared(s)) / n + shared(s) / s) * p**n
 
 
-def test_overlap_is_the_direct_formula():
+def test_overlap_equals_the_direct_formula():
     rng = np.random.default_rng(3)
     for _ in range(60):
         first = rng.permutation(14)[: rng.integers(1, 12)].tolist()
@@ -135,7 +135,7 @@ def test_overlap_is_the_direct_formula():
         assert 0 <= found <= 1
 
 
-def test_overlap_at_its_ends():
+def test_overlap_of_identical_disjoint_and_empty_rankings():
     assert rank_biased_overlap([3, 1, 2], [3, 1, 2], 0.99) == 1
     assert rank_biased_overlap([3, 1, 2], [3, 1]) == pytest.approx(1)
     assert rank_biased_overlap([1, 2], [3, 4]) == 0

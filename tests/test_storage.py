@@ -32,7 +32,7 @@ def _age(folder):
     os.utime(folder / ".lock", (long_ago, long_ago))
 
 
-def test_a_scratch_folder_goes_with_its_block(temporary):
+def test_scratch_folder_is_removed_after_its_block(temporary):
     with scratch_folder() as folder:
         assert folder.parent == temporary
         assert folder.is_dir()
@@ -40,7 +40,7 @@ def test_a_scratch_folder_goes_with_its_block(temporary):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is a POSIX signal")
-def test_the_scratch_folder_of_a_killed_process_is_removed_later_and_no_other(temporary):
+def test_scratch_folder_of_a_killed_process_is_removed_by_a_later_one(temporary):
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLDER],
         stdin=subprocess.PIPE,

@@ -74,7 +74,7 @@ class _Odd(Network):
     ("kind", "n_outputs"),
     [(TaskKind.BINARY, 1), (TaskKind.MULTICLASS, 4), (TaskKind.REGRESSION, 1)],
 )
-def test_parameters_of_the_mlp(kind, n_outputs):
+def test_parameters_of_the_mlp_are_counted_by_layer(kind, n_outputs):
     mlp = MLP(**_fields(), n_layers=2, width=16, scale_rate=10.0, **PLAIN)
     found = _outline(mlp, kind=kind)
     first = N_COLUMNS + N_COLUMNS * 16 + 16  # with a factor for each column
@@ -88,7 +88,7 @@ def test_parameters_of_the_mlp(kind, n_outputs):
     assert found.n_batch == 17  # 50 rows in three equal steps of at most 20
 
 
-def test_rows_that_are_held_out_are_in_no_step():
+def test_held_out_rows_are_not_counted_in_a_step():
     mlp = MLP(**_fields(early_stopping=2), n_layers=1, width=4, scale_rate=10.0, **PLAIN)
     found = _outline(mlp)
     assert found.n_batch == 20  # 40 of 50 rows in two steps
@@ -110,7 +110,7 @@ def test_own_shared_and_unused_parameters_are_counted_once():
     assert n_all == 3 * N_COLUMNS + square + never + 3 * (N_COLUMNS + 1)
 
 
-def test_activations_are_what_the_gradients_need():
+def test_activation_memory_counts_tensors_saved_for_gradients():
     mlp = MLP(**_fields(), n_layers=2, width=16, scale_rate=10.0, **PLAIN)
     found = _outline(mlp)
     n = 3 * 17
@@ -121,7 +121,7 @@ def test_activations_are_what_the_gradients_need():
     assert found.memory.activations == 4 * (columns + hidden + loss)
 
 
-def test_dropout_keeps_its_masks():
+def test_dropout_masks_count_as_activation_memory():
     dropped = MLP(**_fields(dropout=0.5), n_layers=1, width=16, scale_rate=10.0, **PLAIN)
     plain = MLP(**_fields(), n_layers=1, width=16, scale_rate=10.0, **PLAIN)
     more = _outline(dropped).memory.activations - _outline(plain).memory.activations
@@ -133,7 +133,7 @@ def test_dropout_keeps_its_masks():
     ("optimizer", "momentum", "copies"),
     [("adam", 0.9, 2), ("adamw", 0.0, 2), ("rmsprop", 0.9, 1), ("sgd", 0.9, 1), ("sgd", 0.0, 0)],
 )
-def test_what_an_optimizer_holds(optimizer, momentum, copies):
+def test_optimizer_memory_equals_its_copies_of_the_weights(optimizer, momentum, copies):
     fields = _fields(optimizer=optimizer, momentum=momentum, learning_rate=0.001)
     memory = _outline(MLP(**fields, n_layers=1, width=16, scale_rate=10.0, **PLAIN)).memory
     n_tensors = 5  # and a count of steps each
@@ -149,7 +149,7 @@ def test_weights_are_counted_in_bytes():
     assert found.memory.weights == 4 * 3 * found.n_parameters
 
 
-def test_the_peak_counts_a_storage_once_and_forgets_what_is_let_go():
+def test_peak_memory_counts_shared_storage_once_and_released_storage_not():
     kept = outlines._Kept()
     weight = nn.Parameter(torch.zeros(100))
     first, second = torch.zeros(10), torch.zeros(30)
@@ -167,7 +167,7 @@ def test_the_peak_counts_a_storage_once_and_forgets_what_is_let_go():
 
 
 @pytest.mark.gpu
-def test_memory_on_a_card_is_near_what_is_said():
+def test_predicted_memory_is_close_to_use_on_cuda():
     if not torch.cuda.is_available():
         pytest.skip("there is no card here")
     learner = dataclasses.replace(load_learner("mlp"), n_epochs=2, width=256)
@@ -189,7 +189,7 @@ def _numbers(text):
     return [int(number.replace(",", "")) for number in re.findall(r"\d[\d,]*", text)]
 
 
-def test_a_network_as_a_new_user_asks_for_it(folder, capsys):
+def test_summary_of_mlp_on_omics_prints_layers_and_memory(folder, capsys):
     assert main(["summary", "model=mlp", "dataset=omics"]) == 0
     out, err = capsys.readouterr()
     first, *rest = out.splitlines()
@@ -212,7 +212,7 @@ def test_a_network_as_a_new_user_asks_for_it(folder, capsys):
     assert list(folder.iterdir()) == []
 
 
-def test_overrides_of_a_run_are_taken(capsys):
+def test_summary_accepts_overrides_of_a_run(capsys):
     command = ["summary", "model=mlp", "dataset=nutrimouse", "cv.train_size=20", "tune=optuna"]
     few = ["preprocess.select=univariate", "preprocess.k=9", "model.learner.n_members=1"]
     assert main([*command, *few]) == 0
@@ -226,7 +226,7 @@ def test_overrides_of_a_run_are_taken(capsys):
     assert "a signature chooses features" in err
 
 
-def test_a_grid_prints_one_after_the_other(capsys):
+def test_summary_of_a_grid_prints_each_model(capsys):
     assert main(["summary", "-m", "model=linear,mlp", "dataset=nutrimouse,tissue"]) == 0
     out = capsys.readouterr().out
     assert [line for line in out.splitlines() if "first training fold" in line] == [
@@ -236,7 +236,7 @@ def test_a_grid_prints_one_after_the_other(capsys):
     assert out.count("One member:") == 2
 
 
-def test_a_linear_model_says_how_many_numbers_it_has(capsys):
+def test_summary_of_a_linear_model_counts_its_coefficients(capsys):
     assert main(["summary", "model=linear", "dataset=omics"]) == 0
     assert "linear has no layers: 136 numbers" in capsys.readouterr().out
     assert main(["summary", "model=linear", "dataset=nutrimouse"]) == 0
@@ -258,7 +258,7 @@ def test_a_linear_model_says_how_many_numbers_it_has(capsys):
         (["model=mlp", "cv.train_size=3000"], r"train_size"),
     ],
 )
-def test_wrong_input_is_a_sentence(arguments, sentence, capsys):
+def test_wrong_summary_input_is_refused_with_one_sentence(arguments, sentence, capsys):
     assert main(["summary", *arguments]) == 2
     out, err = capsys.readouterr()
     assert out == ""
@@ -267,7 +267,7 @@ def test_wrong_input_is_a_sentence(arguments, sentence, capsys):
     assert "Traceback" not in err
 
 
-def test_a_network_larger_than_the_memory_is_a_sentence(capsys):
+def test_summary_of_a_network_beyond_memory_is_one_sentence(capsys):
     """Its second layer would take 16 TB."""
     one = ["preprocess.select=variance", "preprocess.k=1", "model.learner.n_members=1"]
     command = ["summary", "model=mlp", "dataset=nutrimouse", *one]
@@ -277,7 +277,7 @@ def test_a_network_larger_than_the_memory_is_a_sentence(capsys):
     assert "Traceback" not in err
 
 
-def test_of_a_grid_what_can_be_shown_is_shown(capsys):
+def test_summary_of_a_grid_skips_models_that_cannot_be_shown(capsys):
     assert main(["summary", "-m", "model=svm,mlp", "dataset=nutrimouse"]) == 2
     out, err = capsys.readouterr()
     assert "mlp on nutrimouse" in out

@@ -106,7 +106,7 @@ def _parsed(*texts):
 
 
 @pytest.mark.parametrize("text", DISCRETE)
-def test_a_discrete_sweep_tries_exactly_what_hydra_enumerates(text):
+def test_discrete_sweep_tries_the_same_jobs_as_hydra(text):
     expected = {job[0] for job in BasicSweeper.split_arguments(_parsed(text), None)[0]}
     ((dimension,), _) = read_space(_parsed(text))
     points = grid_points([dimension])
@@ -172,7 +172,7 @@ def test_an_interval_is_searched_between_its_ends(sweep, low, high, whole, log):
         ("model.learner.C=1", "several values"),
     ],
 )
-def test_a_space_that_is_none_is_refused_in_a_sentence(text, said):
+def test_invalid_space_is_refused_with_one_sentence(text, said):
     with pytest.raises(ConfigError, match=said):
         read_space(_parsed(text))
 
@@ -212,7 +212,7 @@ def test_only_hyperparameters_have_a_nested_search():
         ([C, "hydra/sweeper=foo"], "must name a plugin"),
     ],
 )
-def test_wrong_input_is_one_sentence_and_exit_2(overrides, said, capsys):
+def test_wrong_sweep_input_exits_2_with_one_sentence(overrides, said, capsys):
     assert _sweep(*overrides) == 2
     err = capsys.readouterr().err
     assert said in err
@@ -269,7 +269,7 @@ def test_a_sweep_is_one_optimistic_row_and_counts_once_in_holm(capsys):
     assert "optimistic" not in tuned.identity
 
 
-def test_a_plain_cell_never_shares_the_folder_of_a_trial():
+def test_plain_cell_and_trial_have_different_folders():
     assert _sweep("model.learner.C=1.0,2.0", "hydra.sweeper.sampler=grid") == 0
     assert main([*CELL, "model.learner.C=2.0"]) == 0
     flags = sorted(bool(record.identity.get("optimistic")) for record in _records())
@@ -297,7 +297,7 @@ def test_objectives_are_the_scores_of_the_record_and_follow_their_measures():
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "cmaes"])
-def test_raising_the_total_adds_what_an_undisturbed_sweep_would_have(sampler, capsys):
+def test_larger_total_adds_the_trials_of_an_uninterrupted_sweep(sampler, capsys):
     space = (C, "model.learner.gamma=interval(0.05,5)", f"hydra.sweeper.sampler={sampler}")
     assert _sweep(*space, "hydra.sweeper.n_trials=2") == 0
     assert _sweep(*space, "hydra.sweeper.n_trials=4") == 0
@@ -322,7 +322,7 @@ def test_the_same_command_again_runs_no_trial_and_shows_the_table(capsys):
     assert _states(_place()) == before
 
 
-def test_batches_keep_their_numbers():
+def test_trials_run_in_parallel_keep_their_numbers():
     assert _sweep(C, "hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=2") == 0
     assert list(_trials(_place())["trial"]) == [0, 1, 2]
     assert sorted(record.environment["sweep"]["trial"] for record in _records()) == [0, 1, 2]
@@ -346,7 +346,7 @@ def test_a_storage_of_another_sweep_is_refused_with_the_difference(capsys):
     assert len(_records()) == 1
 
 
-def test_a_trial_that_fails_is_done_and_leaves_its_sweep_the_others(capsys):
+def test_failed_trial_does_not_stop_the_sweep(capsys):
     grid = ("preprocess.transform=log1p,none", "model.learner.C=range(1,4)")
     options = ("hydra.sweeper.sampler=grid", "hydra.sweeper.n_trials=4")
     assert _sweep(*grid, *options) == 1  # the toy has values below -1
@@ -360,7 +360,7 @@ def test_a_trial_that_fails_is_done_and_leaves_its_sweep_the_others(capsys):
     assert "the grid has 6 points" in err
 
 
-def test_what_is_wrong_with_one_trial_ends_the_sweep(capsys):
+def test_configuration_error_of_one_trial_ends_the_sweep(capsys):
     tuned = ("tune=optuna", "tune.trials=1", "tune.inner_folds=2", "tune.measure=mcc,foo,f1")
     assert _sweep(*tuned, "hydra.sweeper.sampler=grid") == 2
     err = capsys.readouterr().err
@@ -369,7 +369,7 @@ def test_what_is_wrong_with_one_trial_ends_the_sweep(capsys):
     assert _states(_place()) == ["COMPLETE", "FAIL"]  # given back: no worker waits for it
 
 
-def test_a_sweep_without_a_score_fails_as_its_cells_do(capsys):
+def test_sweep_without_a_score_exits_1(capsys):
     failing = ("preprocess.transform=log1p", "model.learner.C=1.0,2.0")
     for _ in range(2):
         assert _sweep(*failing, "hydra.sweeper.sampler=grid") == 1
@@ -382,7 +382,7 @@ def test_a_sweep_without_a_score_fails_as_its_cells_do(capsys):
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
-def test_a_sweep_that_was_stopped_goes_on_to_its_total(number, status):
+def test_stopped_sweep_resumes_to_its_total(number, status):
     total = ("hydra.sweeper.sampler=random", "hydra.sweeper.n_trials=4", C)
     process = _start(*total)
     assert process.stderr is not None
@@ -429,7 +429,7 @@ def test_the_basic_sweeper_makes_rows_that_are_not_optimistic():
     assert list(_table()["optimistic"]) == [False, False]
 
 
-def test_other_programs_of_the_environment_import_nothing_of_it(folder):
+def test_other_hydra_programs_do_not_import_the_sweeper(folder):
     program = folder / "program.py"
     program.write_text(
         "import sys, hydra\n"

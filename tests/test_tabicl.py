@@ -95,7 +95,7 @@ def test_without_the_package_it_says_how_to_get_it(monkeypatch):
 
 
 @installed
-def test_a_package_that_does_not_load_is_said_and_skipped(tmp_path):
+def test_package_that_does_not_load_is_skipped_with_the_reason(tmp_path):
     """As a script of the same name, or half an installation: the other models go on."""
     (tmp_path / "tabicl.py").write_text("raise ImportError('libodd.so: no such file')\n")
     small = ["dataset=nutrimouse", "cv=kfold", "cv.n_splits=2", "n_jobs=1", "explain=none"]
@@ -114,7 +114,7 @@ def test_a_package_that_does_not_load_is_said_and_skipped(tmp_path):
 
 
 @installed
-def test_a_row_without_its_file_goes_when_the_file_has_come(tmp_path, monkeypatch, capsys):
+def test_skipped_row_disappears_once_the_file_is_given(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     small = ("dataset=nutrimouse", "cv=kfold", "cv.n_splits=2", "n_jobs=1", "explain=none")
     two = ("model.learner.n_members=2", *small)
@@ -129,7 +129,7 @@ def test_a_row_without_its_file_goes_when_the_file_has_come(tmp_path, monkeypatc
     capsys.readouterr()
 
 
-def test_a_grid_goes_on_without_it(tmp_path, monkeypatch, capsys):
+def test_grid_continues_when_tabicl_is_skipped(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     small = ("dataset=nutrimouse", "cv=kfold", "cv.n_splits=3", "n_jobs=1", "explain=none")
     assert main(["model=tabicl", "dry_run=true", *small]) == 0
@@ -149,7 +149,7 @@ def test_a_grid_goes_on_without_it(tmp_path, monkeypatch, capsys):
     assert CLASSES in table.loc["tabicl", "reason"].iloc[0]
 
 
-def test_the_list_of_models_says_what_it_needs(capsys):
+def test_models_verb_lists_what_tabicl_needs(capsys):
     assert main(["models"]) == 0
     said = capsys.readouterr().out
     (line,) = [line for line in said.splitlines() if "model.learner.checkpoint" in line]
@@ -168,7 +168,7 @@ def _save(path, content):
 
 
 @installed
-def test_what_is_no_checkpoint_is_refused_in_a_sentence(tmp_path):
+def test_invalid_checkpoint_is_refused_with_one_sentence(tmp_path):
     import torch
 
     text = tmp_path / "text.ckpt"
@@ -214,7 +214,7 @@ class _Runs:
 
 
 @installed
-def test_a_file_of_weights_runs_no_code(tmp_path):
+def test_checkpoint_with_code_is_refused(tmp_path):
     path = _save(tmp_path / "evil.ckpt", {"config": {}, "state_dict": _Runs(tmp_path / "made")})
     with pytest.raises(ConfigError, match="no file that torch can read"):
         said_of(TaskKind.BINARY, load_learner("tabicl", checkpoint=path))
@@ -238,7 +238,7 @@ def test_weights_for_other_tasks_are_skipped_with_the_file_to_get():
 
 
 @installed
-def test_nothing_asks_the_network(tmp_path, monkeypatch):
+def test_tabicl_never_downloads(tmp_path, monkeypatch):
     import huggingface_hub
     import tabicl as library
     from tabicl._sklearn import classifier, regressor
@@ -276,7 +276,7 @@ def test_nothing_asks_the_network(tmp_path, monkeypatch):
 
 @installed
 @pytest.mark.parametrize("kind", TaskKind)
-def test_it_predicts_what_the_library_predicts_without_keeping_the_context(kind):
+def test_predictions_equal_the_library(kind):
     import tabicl as library
 
     X, y = rows(kind)
@@ -296,7 +296,7 @@ def test_it_predicts_what_the_library_predicts_without_keeping_the_context(kind)
 
 
 @installed
-def test_values_keep_their_digits_under_a_large_mean():
+def test_regression_with_a_large_mean_keeps_its_precision():
     X, y = rows(TaskKind.REGRESSION)
     near = build(TaskKind.REGRESSION).fit(X, y).predict(X)
     far = build(TaskKind.REGRESSION).fit(X, y + 1e7).predict(X)
@@ -304,7 +304,7 @@ def test_values_keep_their_digits_under_a_large_mean():
 
 
 @installed
-def test_more_classes_than_the_weights_know_are_told_apart_in_steps():
+def test_more_classes_than_the_checkpoint_allows_are_predicted_in_steps():
     X, y = rows(TaskKind.MULTICLASS)
     estimator = build(TaskKind.MULTICLASS, path=weights(max_classes=2), n_members=3).fit(X, y)
     assert any("at most 2 classes" in note for note in estimator.notes_)
@@ -315,7 +315,7 @@ def test_more_classes_than_the_weights_know_are_told_apart_in_steps():
 
 
 @installed
-def test_a_class_that_is_not_there_to_learn_gets_nothing():
+def test_class_absent_from_training_gets_zero_probability():
     X, y = rows(TaskKind.BINARY)
     estimator = build(TaskKind.MULTICLASS, n_members=2).fit(X, 2 * y)  # classes 0 and 2 of 3
     found = estimator.predict_proba(X)
@@ -366,7 +366,7 @@ print(list({{"none", "power"}})[0], fitted.margins(X).tobytes().hex())
 
 
 @installed
-def test_equal_in_every_process():
+def test_tabicl_is_the_same_in_every_process():
     """The library orders its views by a set of words, which another hash seed turns round."""
 
     def run(code, seed):
@@ -407,7 +407,7 @@ def test_cuda_agrees_with_the_cpu(kind):
 
 
 @installed
-def test_the_content_of_the_file_belongs_to_the_cell_and_its_place_does_not(tmp_path):
+def test_hash_depends_on_checkpoint_content_and_not_its_path(tmp_path):
     task = binary_toy()
     splits = make_splits(task, "kfold", n_splits=3)
     places = [tmp_path / "here.ckpt", tmp_path / "there" / "there.ckpt"]
@@ -439,7 +439,7 @@ def test_the_content_of_the_file_belongs_to_the_cell_and_its_place_does_not(tmp_
 
 
 @installed
-def test_few_of_many_features_are_not_too_many():
+def test_selected_features_count_towards_the_feature_limit():
     rng = np.random.default_rng(0)
     X = pd.DataFrame(rng.normal(size=(24, 2010)), columns=[f"g{i}" for i in range(2010)])
     dataset = Dataset(
@@ -464,7 +464,7 @@ def test_few_of_many_features_are_not_too_many():
 
 
 @installed
-def test_a_run_with_a_file(tmp_path, monkeypatch, capsys):
+def test_run_with_a_checkpoint_finishes(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     shutil.copy(weights(), "tiny.ckpt")
     small = ("dataset=nutrimouse", "cv=kfold", "cv.n_splits=2", "n_jobs=1", "explain=none")

@@ -32,11 +32,11 @@ def _task(column: object) -> Task:
     ],
     ids=["ordered", "missing", "values", "numeric"],
 )
-def test_what_a_model_could_notice_changes_the_content(other):
+def test_content_key_changes_with_anything_a_model_could_use(other):
     assert _task(other).content_key != _task(pd.Categorical(LEVELS)).content_key
 
 
-def test_the_order_of_unordered_categories_does_not_count():
+def test_content_key_ignores_order_of_unordered_categories():
     turned = pd.Categorical(LEVELS, categories=["nan", "mid", "low", "unused"])
     assert _task(turned).content_key == _task(pd.Categorical(LEVELS)).content_key
 

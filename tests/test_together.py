@@ -80,7 +80,7 @@ def test_fits_together_equal_fits_alone(kind, early_stopping):
         assert len({len(found.curves_.train) for found in fitted}) > 1  # each ended on its own
 
 
-def test_only_fits_of_one_shape_go_together(monkeypatch):
+def test_only_fits_of_one_shape_are_trained_together(monkeypatch):
     """Rows of a step and columns; a fit of another shape goes the plain way."""
     together = []
     learn = lessons.learn
@@ -100,7 +100,7 @@ def test_only_fits_of_one_shape_go_together(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["cnn1d", "rnn"])
-def test_columns_in_a_given_order_and_sorted_ones_do_not_go_together(name, monkeypatch):
+def test_fits_with_and_without_column_order_are_not_trained_together(name, monkeypatch):
     """A cnn1d drops no column of the former."""
     waves = np.sin(np.arange(40) / 6 + np.random.default_rng(1).uniform(0, 6, (60, 1)))
     jobs = [make_job(TaskKind.BINARY, d=40, seed=seed) for seed in range(4)]
@@ -137,7 +137,7 @@ class Shifted(MLP):
         return nn.Sequential(Shift(), super().network(inputs, n_outputs, generators=generators))
 
 
-def test_what_is_no_parameter_is_each_networks_own():
+def test_buffers_are_separate_for_each_network():
     usual = load_learner("mlp", **QUICK)
     learner = Shifted(**{f.name: getattr(usual, f.name) for f in dataclasses.fields(MLP)})
     jobs = [make_job(TaskKind.BINARY, seed=seed) for seed in range(2)]
@@ -145,7 +145,7 @@ def test_what_is_no_parameter_is_each_networks_own():
         assert_same_fit(found, alone(learner, job), job.X)
 
 
-def test_what_fails_together_says_so():
+def test_nonfinite_loss_in_a_joint_fit_raises_fit_error():
     learner = load_learner("mlp", **QUICK)
     good, bad = make_job(TaskKind.REGRESSION), make_job(TaskKind.REGRESSION, seed=1)
     bad = dataclasses.replace(bad, y=np.where(np.arange(60) == 3, np.nan, bad.y))
@@ -205,7 +205,7 @@ def same_trial(first: Trial, second: Trial):
 
 @pytest.mark.parametrize("cls", [MLP, Fragile])
 @pytest.mark.parametrize("pruner", ["paired", "none"])
-def test_the_log_of_trials_is_the_same(cls, pruner, monkeypatch):
+def test_joint_fits_write_the_same_trial_log(cls, pruner, monkeypatch):
     usual = load_learner("mlp", **QUICK | {"n_epochs": 4})
     learner = cls(**{field.name: getattr(usual, field.name) for field in dataclasses.fields(MLP)})
     space = SearchSpace(
@@ -309,7 +309,7 @@ def test_groups_of_members_share_the_time_limit(monkeypatch):
     assert any("time_limit of 8 s: trained 5 of 20 epochs" in note for note in found.notes_)
 
 
-def test_a_time_limit_that_ends_what_has_lost_its_patience_is_not_told(monkeypatch):
+def test_time_limit_after_early_stopping_is_not_noted(monkeypatch):
     job = make_job(TaskKind.BINARY, n=63)
     values = {"early_stopping": 1, "n_epochs": 200, "batch_size": 25}
     wanted = alone(load_learner("mlp", **QUICK | {"n_members": 4} | values), job)
@@ -339,7 +339,7 @@ def test_a_step_too_large_for_one_member_is_cut_into_parts(monkeypatch):
         alone(cramped(8, monkeypatch), job)
 
 
-def test_predictions_and_gradients_go_on_with_fewer_rows(monkeypatch):
+def test_predictions_and_gradients_continue_with_fewer_rows(monkeypatch):
     job = make_job(TaskKind.MULTICLASS)
     found = alone(cramped(10**9, monkeypatch), job)
     wanted = found.margins(job.X), found.gradients(job.X)
@@ -351,7 +351,7 @@ def test_predictions_and_gradients_go_on_with_fewer_rows(monkeypatch):
         found.margins(job.X)
 
 
-def test_a_record_says_that_memory_ran_out(monkeypatch):
+def test_record_notes_that_memory_ran_out(monkeypatch):
     """In the fit of a fold and in its trials, and only there."""
     learner = cramped(2 * 15 * 3, monkeypatch, n_epochs=2)
     space = SearchSpace(parameters={"dropout": load_space("mlp").parameters["dropout"]})
@@ -366,7 +366,7 @@ def test_a_record_says_that_memory_ran_out(monkeypatch):
     assert not any(OUT_OF_MEMORY in note for fold in record.folds for note in fold.notes)
 
 
-def test_a_fold_that_fits_nowhere_fails_with_a_sentence(monkeypatch):
+def test_fold_too_large_for_memory_fails_with_one_sentence(monkeypatch):
     task = binary_toy()
     learner = cramped(1, monkeypatch)
     record = evaluate(task, learner, make_splits(task, "kfold", n_splits=2), n_jobs=1)
@@ -413,7 +413,7 @@ def test_a_card_whose_memory_is_capped_goes_on_with_fewer_members(monkeypatch):
         torch.cuda.set_per_process_memory_fraction(1.0)
 
 
-def test_the_steps_of_an_epoch_are_counted_once():
+def test_count_steps_cuts_an_epoch_into_equal_steps():
     rows = [np.arange(60), np.arange(50)]
     assert training.count_steps(rows, 16) == (4, 15)
     assert training.count_steps(rows[1:], 64) == (1, 50)

@@ -161,7 +161,7 @@ def test_a_score_is_that_of_the_whole_pipeline_on_the_inner_folds():
         (classes_toy(), "roc_auc_ovr", 1),
     ],
 )
-def test_any_measure_in_its_own_direction(task, measure, sign):
+def test_best_trial_follows_the_direction_of_the_measure(task, measure, sign):
     tuned, trials = run_tuner(task, measure=measure, trials=8)
     best = max(sign * score for score in scores_of(trials))
     values = {"n_neighbors": tuned.learner.n_neighbors, "weights": tuned.learner.weights}
@@ -194,7 +194,7 @@ def test_ties_go_to_the_simpler_values_in_the_order_of_the_space(trials, chosen)
     assert (found and found.ordinal) == chosen
 
 
-def test_low_is_simpler_where_the_space_says_so_and_nothing_where_it_does_not():
+def test_ties_follow_simpler_only_where_the_space_names_it():
     space = SearchSpace(
         parameters={
             "n_neighbors": Parameter(kind="int", low=1, high=9, simpler="low"),
@@ -232,7 +232,7 @@ def test_a_trial_seeds_the_sampler_by_its_ordinal():
 # ---------------------------------------------------------------- inner folds
 
 
-def test_no_row_and_no_group_is_on_both_sides_of_an_inner_fold():
+def test_inner_folds_never_share_rows_or_groups():
     # The spy predicts 1 for rows it was trained on; two equal rows make a group.
     task = values_toy()
     twice = np.repeat(np.arange(15), 2)
@@ -344,7 +344,7 @@ def test_a_measure_the_model_cannot_give_fails_the_trial():
         run_tuner(task, Spy(), MODES, trials=2, measure="spearman")
 
 
-def test_want_of_memory_is_no_fault_of_the_values():
+def test_out_of_memory_is_raised_and_not_logged_as_a_failed_trial():
     task = binary_toy()
     log = Memory()
     with pytest.raises(MemoryError):
@@ -393,7 +393,7 @@ def test_a_model_without_a_space_runs_untuned_with_a_note():
         ({"sampler": "gp"}, r"tune\.sampler must be tpe, random, cmaes, grid; got 'gp'\."),
     ],
 )
-def test_bad_options_get_one_sentence(options, sentence):
+def test_invalid_tuning_options_are_refused_with_one_sentence(options, sentence):
     with pytest.raises(ConfigError, match=sentence):
         TuningOptions(**options)
 
@@ -432,7 +432,7 @@ def test_cmaes_without_its_package_is_refused(monkeypatch):
         ),
     ],
 )
-def test_what_does_not_fit_the_model_or_the_task_is_refused(space, options, sentence):
+def test_tuning_measure_or_space_that_does_not_fit_is_refused(space, options, sentence):
     with pytest.raises(ConfigError, match=sentence):
         make_tuner(
             binary_toy(), KNN, SearchSpace.from_config(space), options=TuningOptions(**options)
@@ -459,12 +459,12 @@ def test_what_does_not_fit_the_model_or_the_task_is_refused(space, options, sent
         (5, r"space\.x must be a dimension such as .* got 5"),
     ],
 )
-def test_a_wrong_space_gets_one_sentence(entry, sentence):
+def test_invalid_space_is_refused_with_one_sentence(entry, sentence):
     with pytest.raises(ConfigError, match=sentence):
         SearchSpace.from_config({"x": entry})
 
 
-def test_fewer_choices_need_no_new_order_of_the_simpler_ones():
+def test_space_with_fewer_choices_keeps_the_order_of_simpler():
     entry = {"kind": "categorical", "choices": ["c", "b"], "simpler": ["a", "b", "c"]}
     space = SearchSpace.from_config({"x": entry})
     trials = [
@@ -476,7 +476,7 @@ def test_fewer_choices_need_no_new_order_of_the_simpler_ones():
 
 
 @pytest.mark.parametrize("task", [binary_toy(), values_toy()])
-def test_a_row_says_that_its_search_space_is_not_the_models_own(task):
+def test_label_says_that_the_search_space_was_changed(task):
     svm, space = load_learner("svm"), load_space("svm")
     splits = make_splits(task, "kfold", n_splits=3)
 
@@ -505,7 +505,7 @@ def test_a_dimension_without_effect_in_such_tasks_is_not_searched():
     assert "epsilon" in names[1]
 
 
-def test_trials_are_silent(capfd, caplog):
+def test_trials_print_and_warn_nothing(capfd, caplog):
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.INFO)
@@ -540,7 +540,7 @@ def test_a_grid_spans_the_space_and_fits_the_trials():
 # ---------------------------------------------------------------- the log
 
 
-def test_a_log_gives_back_what_it_was_given_and_survives_torn_lines(tmp_path):
+def test_log_reads_back_trials_and_skips_truncated_lines(tmp_path):
     log = TrialFolder(tmp_path / "tuning", "abc")
     trials = [
         Trial(
@@ -586,7 +586,7 @@ def test_a_log_gives_back_what_it_was_given_and_survives_torn_lines(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks children that are killed")
-def test_killed_at_any_trial_it_goes_on_to_the_same_trials_and_values(tmp_path):
+def test_tuning_killed_at_any_trial_resumes_to_the_same_values(tmp_path):
     driver = Path(__file__).with_name("tuning_driver.py")
     done = subprocess.run(
         [sys.executable, str(driver), str(tmp_path)],
@@ -681,7 +681,7 @@ def tuned_cell(tmp_path_factory):
     return next(outputs.glob("*/*/linear-*")), arguments
 
 
-def test_a_tuned_cell_on_disk(tuned_cell):
+def test_tuned_cell_stores_its_trials_and_label(tuned_cell):
     path, _ = tuned_cell
     record = CellFolder(path).read_record()
     assert record.label == "linear (tuned, tune.trials=4, tune.inner_folds=2)"
@@ -738,7 +738,7 @@ def test_a_run_says_that_its_time_was_too_short_to_tune(tmp_path, capsys):
     )
 
 
-def test_a_model_with_nothing_to_tune_is_the_untuned_cell(tmp_path, capsys):
+def test_model_without_a_space_gives_the_untuned_cell(tmp_path, capsys):
     arguments = ["model=dummy", *TUNED[:-1], f"outputs={tmp_path}", "n_jobs=1"]
     assert main(arguments) == 0
     assert main([*arguments, "tune=optuna"]) == 0
@@ -766,7 +766,7 @@ def test_a_model_with_nothing_to_tune_is_the_untuned_cell(tmp_path, capsys):
         ),
     ],
 )
-def test_bad_input_on_the_command_line(arguments, sentence, tmp_path, capsys):
+def test_wrong_tuning_input_is_refused_with_one_sentence(arguments, sentence, tmp_path, capsys):
     assert main(["model=linear", *TUNED[:1], f"outputs={tmp_path}", *arguments]) == 2
     assert sentence in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
@@ -775,7 +775,7 @@ def test_bad_input_on_the_command_line(arguments, sentence, tmp_path, capsys):
 # ---------------------------------------------------------------- the canary
 
 
-def test_permuted_labels_read_chance_outside_and_more_inside():
+def test_permuted_labels_score_at_chance_outside_and_higher_inside():
     inner, outer = [], []
     for seed in range(3):
         dataset = load_dataset("omics")

@@ -41,7 +41,7 @@ def pairwise(X, first, second):
     return spearmanr(both[first], both[second]).statistic
 
 
-def test_groups_are_those_of_scipy_on_spearman_of_pairs(table):
+def test_groups_equal_scipy_clustering_of_spearman(table):
     names = [name for name in table.columns if name != "kind"]
     names = [names[place] for place in np.random.default_rng(5).permutation(len(names))]
     distance = np.zeros((len(names), len(names)))
@@ -60,7 +60,7 @@ def test_groups_are_those_of_scipy_on_spearman_of_pairs(table):
     assert cophenet(tree).max() == pytest.approx(max(heights))
 
 
-def test_brackets_are_those_of_a_dendrogram(table):
+def test_brackets_equal_a_scipy_dendrogram(table):
     names = ["f00", "f10", "f02", "f20", "f11", "loner"]
     found = correlation_groups(table, names)
     distance = [
@@ -92,7 +92,7 @@ def test_twins_are_found_among_all_columns_in_chunks(table, monkeypatch):
     assert again == whole
 
 
-def test_what_cannot_be_compared_stays_alone(table):
+def test_constant_and_categorical_columns_stay_alone(table):
     found = correlation_groups(table, ["f00", "kind", "flat", "rare", "whole"], threshold=0.1)
     assert found.group[0] == found.group[4]
     assert len(set(found.group)) == 4
@@ -101,14 +101,14 @@ def test_what_cannot_be_compared_stays_alone(table):
     assert (alone.group, alone.order, alone.merges, alone.twins) == ((0,), (0,), (), (None,))
 
 
-def test_few_rows_are_compared_all_the_same():
+def test_columns_with_few_rows_are_compared():
     X = pd.DataFrame({"a": [1.0, 2.0, 3.0, 5.0], "b": [2.0, 3.0, 4.0, 1.0], "c": [4.0, 3, 2, 1]})
     found = correlation_groups(X, ["a", "b", "c"], threshold=1.0)
     assert found.group == (0, 1, 0)
     assert found.twins[0].correlation == pytest.approx(-1)
 
 
-def test_groups_that_cannot_be_made_are_refused(table):
+def test_invalid_group_settings_are_refused(table):
     for names in (["f00", "f00"], [], ["absent"]):
         with pytest.raises(ValueError, match="different columns of the table"):
             correlation_groups(table, names)

@@ -37,7 +37,7 @@ def files():
 @pytest.mark.parametrize("embedding", ["none", "piecewise_linear", "periodic"])
 @pytest.mark.parametrize("kind", TaskKind)
 @pytest.mark.parametrize("name", network_names())
-def test_what_was_learned_can_be_had_back(name, kind, embedding):
+def test_restored_network_equals_the_fitted_one(name, kind, embedding):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(40, 30))
     y = (
@@ -73,7 +73,7 @@ def test_weights_are_kept_where_they_are_asked_for(capsys):
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_missing_and_damaged_files_are_made_again(capsys):
+def test_missing_and_damaged_weight_files_are_rewritten(capsys):
     assert main([*RUN, "weights=true"]) == 0
     cell = the_cell()
     whole = {path.name: path.read_bytes() for path in cell.path.glob("weights/*")}
@@ -88,7 +88,7 @@ def test_missing_and_damaged_files_are_made_again(capsys):
         assert (cell.path / "weights" / name).read_bytes() == content
 
 
-def test_weights_of_another_cell_are_told():
+def test_weights_of_another_cell_are_refused():
     assert main([*RUN, "weights=true"]) == 0
     cell = the_cell()
     other = CellFolder(cell.path.with_name("mlp-0123456789"))
@@ -102,7 +102,7 @@ def test_weights_of_another_cell_are_told():
         cell.read_weights("r00f00")
 
 
-def test_a_model_without_weights_says_so(capsys):
+def test_model_without_weights_gives_a_message(capsys):
     command = ["model=knn", "dataset=nutrimouse", "cv=kfold", "cv.n_splits=3", "explain=none"]
     assert main([*command, "n_jobs=1", "weights=true"]) == 0
     assert "only networks have weights to keep" in " ".join(capsys.readouterr().err.split())

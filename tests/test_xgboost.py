@@ -54,7 +54,7 @@ def read(outputs):
     return outputs.value if outputs.probabilities is None else outputs.probabilities
 
 
-def test_a_booster_is_what_xgboost_trains_with_these_values():
+def test_booster_equals_plain_xgboost():
     """No bins shared, no growing in pieces, no early stopping of our own: a second way."""
     for n_classes in KINDS:
         learner, shared, _ = both_ways(n_classes, missing=0.1)
@@ -92,7 +92,7 @@ def test_a_booster_is_what_xgboost_trains_with_these_values():
 
 @pytest.mark.parametrize("n_classes", KINDS)
 @pytest.mark.parametrize("early_stopping", [0, 4])
-def test_a_workspace_equals_single_fits_to_the_last_bit(n_classes, early_stopping):
+def test_workspace_equals_single_fits_exactly(n_classes, early_stopping):
     learner, shared, plain = both_ways(
         n_classes, missing=0.1, groups=np.repeat(np.arange(35), 2) if early_stopping else None
     )
@@ -134,7 +134,7 @@ def test_all_numbers_of_rounds_are_read_off_one_fit(n_classes, early_stopping):
         assert np.abs(read(found[-1]) - read(found[-2])).max() > 1e-3
 
 
-def test_growths_on_two_folds_in_turn_do_not_disturb_each_other():
+def test_alternating_fits_on_two_folds_do_not_affect_each_other():
     """XGBoost draws rows and columns from one stream per process unless each round has a seed."""
     learner, first, plain = both_ways(2)
     second = both_ways(2)[1]
@@ -146,7 +146,7 @@ def test_growths_on_two_folds_in_turn_do_not_disturb_each_other():
 
 
 @pytest.mark.parametrize("n_classes", KINDS)
-def test_early_stopping_stops_where_xgboost_would(n_classes):
+def test_early_stopping_ends_at_the_round_of_xgboost(n_classes):
     X, y = make_rows(n_classes)
     info = TaskInfo(kind=KINDS[n_classes], n_samples=70, n_features=12, n_classes=n_classes)
     learner = load_learner("xgboost", **HARD, early_stopping=4)
@@ -202,7 +202,7 @@ def test_bins_are_outside_the_space_and_fewer_on_wide_tables(n_columns, n_bins):
     assert np.abs(predictions(32) - predictions(n_bins - 1)).max() > 1e-3
 
 
-def test_tuning_grows_the_trees_by_stretches_until_one_holds_no_better_number_of_rounds():
+def test_tuning_adds_rounds_until_a_stretch_brings_no_improvement():
     task = make_task(load_dataset("synthetic", n=60, p=8, informative=4, seed=3))
     learner = load_learner("xgboost", max_depth=2)
     space = SearchSpace.from_config(
@@ -310,7 +310,7 @@ def test_cuda_agrees_with_the_cpu_where_every_round_sees_all_rows_and_columns(n_
 
 
 @pytest.mark.parametrize("n_classes", [pytest.param(n, marks=card) for n in KINDS])
-def test_cuda_repeats_itself_and_reads_a_path_as_single_fits_do(n_classes):
+def test_cuda_is_repeatable_and_path_equals_single_fits(n_classes):
     learner, shared, plain = both_ways(n_classes)
     shared = type(learner).workspace(
         plain.info,

@@ -28,10 +28,9 @@ from problems import (
     SEED,
     Array,
     Problem,
-    brute_force,
     make_problem,
-    second_opinion,
 )
+from references import brute_force, second_opinion
 from scaling import measure_axis, measure_wide
 
 # Passes forwards and backwards, of 2 columns + 1 evaluations; at 135 columns 1 is the default of

@@ -5,7 +5,7 @@ Step in the line: Plan + architecture -> **estimator** -> fold result.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from smalldata.devices import one_torch_thread
 from smalldata.errors import SplitError
 from smalldata.learner import Array, FitJob
+from smalldata.models.networks.architecture import Architecture
 from smalldata.models.networks.forward import Passage, give_columns
 from smalldata.models.networks.plan import HELD_OUT_FOLDS, Inputs, Plan
 from smalldata.models.weighting import row_weights
@@ -26,20 +27,6 @@ if TYPE_CHECKING:
 
     from smalldata.models.networks.lessons import Learnt, Lesson
     from smalldata.models.networks.training import Loss
-
-
-class Architecture(Protocol):
-    """What tells one network from another; all else is shared."""
-
-    def inputs(self, X: Array) -> Inputs:
-        """Say what the network must know of the columns of the training rows."""
-        ...
-
-    def network(
-        self, inputs: Inputs, n_outputs: int, *, generators: "Sequence[torch.Generator]"
-    ) -> "torch.nn.Module":
-        """Build a member-batched network; every random number comes from the generators."""
-        ...
 
 
 class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

@@ -7,7 +7,7 @@ Imports torch: load it inside functions. Step in the line: Plan + rows -> **trai
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,13 +15,11 @@ from torch import Tensor, nn
 
 from smalldata.devices import one_torch_thread
 from smalldata.memory import train_within
+from smalldata.models.networks.architecture import Architecture
 from smalldata.models.networks.plan import Inputs, Plan
 from smalldata.models.networks.training import Curves, Loss, count_steps, train
 from smalldata.seeding import seed_for
 from smalldata.splitting import Rows
-
-if TYPE_CHECKING:
-    from smalldata.models.networks.estimator import Architecture
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -95,7 +93,7 @@ class Learnt:
 
 
 def learn(
-    architecture: "Architecture", plan: Plan, lessons: Sequence[Lesson], *, device: str
+    architecture: Architecture, plan: Plan, lessons: Sequence[Lesson], *, device: str
 ) -> list[Learnt]:
     """Train the members of all lessons, which have one shape, side by side as memory allows.
 
@@ -157,7 +155,7 @@ def learn(
 
 
 def _train_units(
-    architecture: "Architecture",
+    architecture: Architecture,
     plan: Plan,
     lessons: Sequence[Lesson],
     units: Sequence[tuple[int, int]],
@@ -198,7 +196,7 @@ def _train_units(
 
 
 def _take_out(
-    architecture: "Architecture", lesson: Lesson, joint: dict[str, Tensor], *, first: int
+    architecture: Architecture, lesson: Lesson, joint: dict[str, Tensor], *, first: int
 ) -> nn.Module:
     """Return a network of the members of one lesson alone."""
     unused = [torch.Generator().manual_seed(0) for _ in range(lesson.n_members)]
