@@ -265,7 +265,7 @@ def test_lists(capsys):
         (["report=none"], "set report.KEY=VALUE instead of report=none."),
         (["signature=3"], "set signature.KEY=VALUE instead of signature=3."),
         (["report.figures=3"], "report.figures takes any of png, svg, pdf; got 3."),
-        (["seed=abc"], "seed has a value of the wrong type"),
+        (["seed=abc"], "seed must be a whole number; got 'abc'"),
         (["seed=-1"], "seed must not be negative"),
         (["n_jobs=0"], "n_jobs must be at least 1"),
         (["cv=kfold", "cv.n_splits=41", "dataset=nutrimouse"], "n_splits must"),
@@ -275,7 +275,7 @@ def test_lists(capsys):
         (["cv=fixed"], "set dataset.folds=COLUMN"),
         (["cv=loo"], "measure=balanced_accuracy"),
         (["measure=auc"], "did you mean roc_auc?"),
-        (["device=gpu"], "expected one of [auto, cpu, cuda]"),
+        (["device=gpu"], "device must be auto, cpu or cuda; got 'gpu'"),
         (
             ["device=cuda:1"],
             "CUDA_VISIBLE_DEVICES in the environment says which card",
