@@ -209,7 +209,7 @@ def test_explain_refuses_a_number_that_is_none(word, sentence, folder, capsys):
 
 
 def test_the_results_lie_where_the_user_stands(folder):
-    assert main(["model=dummy", *SMALL, "explain=none", "hydra.job.chdir=true"]) == 0
+    assert main(["-m", "model=dummy", *SMALL, "explain=none"]) == 0
     assert len(_cells(folder)) == 1
 
 
@@ -302,7 +302,7 @@ def test_lists(capsys):
         (["compare", "nowhere"], "nowhere is no folder"),
         (["explain", "."], "holds no finished cell"),
         (["models", "knn"], "models takes no arguments"),
-        (["model=3"], "must name a file of conf/"),
+        (["model=3"], "model must name one file of conf/model: "),
         (["=3"], "an override must read key=value"),
     ],
 )
