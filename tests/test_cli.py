@@ -209,7 +209,7 @@ def test_explain_refuses_malformed_number(word, sentence, folder, capsys):
 
 
 def test_outputs_are_written_to_the_working_directory(folder):
-    assert main(["model=dummy", *SMALL, "explain=none", "hydra.job.chdir=true"]) == 0
+    assert main(["-m", "model=dummy", *SMALL, "explain=none"]) == 0
     assert len(_cells(folder)) == 1
 
 
@@ -265,7 +265,7 @@ def test_datasets_models_help_and_version_print(capsys):
         (["report=none"], "set report.KEY=VALUE instead of report=none."),
         (["signature=3"], "set signature.KEY=VALUE instead of signature=3."),
         (["report.figures=3"], "report.figures takes any of png, svg, pdf; got 3."),
-        (["seed=abc"], "seed has a value of the wrong type"),
+        (["seed=abc"], "seed must be a whole number; got 'abc'"),
         (["seed=-1"], "seed must not be negative"),
         (["n_jobs=0"], "n_jobs must be at least 1"),
         (["cv=kfold", "cv.n_splits=41", "dataset=nutrimouse"], "n_splits must"),
@@ -275,7 +275,7 @@ def test_datasets_models_help_and_version_print(capsys):
         (["cv=fixed"], "set dataset.folds=COLUMN"),
         (["cv=loo"], "measure=balanced_accuracy"),
         (["measure=auc"], "did you mean roc_auc?"),
-        (["device=gpu"], "expected one of [auto, cpu, cuda]"),
+        (["device=gpu"], "device must be auto, cpu or cuda; got 'gpu'"),
         (
             ["device=cuda:1"],
             "CUDA_VISIBLE_DEVICES in the environment says which card",
@@ -302,7 +302,7 @@ def test_datasets_models_help_and_version_print(capsys):
         (["compare", "nowhere"], "nowhere is no folder"),
         (["explain", "."], "holds no finished cell"),
         (["models", "knn"], "models takes no arguments"),
-        (["model=3"], "must name a file of conf/"),
+        (["model=3"], "model must name one file of conf/model: "),
         (["=3"], "an override must read key=value"),
     ],
 )

@@ -33,11 +33,12 @@ Keys
   tune=optuna tune.trials=50   tuned inside each outer fold
   explain=shap|none  seed=0  n_jobs=2  device=auto|cpu|cuda  outputs=DIR  dry_run=true
   -m, --multirun       commas make a grid: model=knn,svm
-  -m hydra/sweeper=smalldata_optuna 'model.learner.C=interval(0.01,100)'   a search (see README)
+  -m hydra/sweeper=smalldata_optuna 'model.learner.C=interval(0.01,100)'   a search (docs/tuning.md)
   -h, --help           this text
   --version
 
 Exit status: 0 done, 1 a fold failed (the rest is kept), 2 wrong input,
+70 an error of the program or a machine out of memory (SMALLDATA_DEBUG=1 shows where),
 130 interrupted (the same command goes on from there).
 Documentation: docs/ in the source tree.
 """
@@ -47,8 +48,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     _open_closed_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(arguments)
+    except BrokenPipeError:  # `--help | head` has seen enough
+        sys.stderr.close()
+        return 0
+    except KeyboardInterrupt:  # while the rest was still being imported
+        sys.stderr.write("interrupted\n")
+        return 130
+    except Exception as error:  # all that comes from further down is caught in `cli`
+        return _complain(error)
+
+
+def _dispatch(arguments: Sequence[str]) -> int:
     if "-h" in arguments or "--help" in arguments:
         sys.stdout.write(_help())
+        sys.stdout.flush()
         return 0
     if "--version" in arguments:
         from importlib.metadata import version
@@ -58,6 +73,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     from smalldata import cli
 
     return cli.main(arguments)
+
+
+def _complain(error: Exception) -> int:
+    """Say what kept the command line from starting, with nothing but the standard library."""
+    from smalldata.errors import SmalldataError, describe_unexpected, wants_traceback
+
+    if wants_traceback():
+        import traceback
+
+        traceback.print_exception(error)
+    if isinstance(error, SmalldataError):
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        return 2
+    sys.stderr.write(f"InternalError: {describe_unexpected(error)}\n")
+    return 70
 
 
 def _open_closed_streams() -> None:

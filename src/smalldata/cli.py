@@ -7,11 +7,13 @@ exit status and the tables to print are derived, whatever process it ran in.
 
 import io
 import json
+import os
 import shlex
 import signal
 import sys
 import threading
 import time
+import traceback
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -26,15 +28,28 @@ from rich.console import Console
 from smalldata.composition import run_composed, split_flags
 from smalldata.console import open_console, printable
 from smalldata.database import redact_url
-from smalldata.errors import ConfigError, ExplanationError, RecordError, SmalldataError
+from smalldata.errors import (
+    ConfigError,
+    ExplanationError,
+    InternalError,
+    RecordError,
+    SmalldataError,
+    describe_unexpected,
+    wants_traceback,
+)
+from smalldata.memory import is_out_of_memory
 from smalldata.progress import Reporter
 from smalldata.storage import scratch_folder, storage_error
 
-DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+DONE, FAILED, WRONG_INPUT, INTERNAL, INTERRUPTED = 0, 1, 2, 70, 130
+NARROWEST = 20
+"""Columns a table needs; a smaller COLUMNS is no width of a screen, and would lose it."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run a verb; errors the user can mend end as one sentence on stderr.
+    """Run a verb; every error ends as one sentence on stderr.
+
+    SMALLDATA_DEBUG=1 in the environment adds the traceback.
 
     Parameters
     ----------
@@ -44,7 +59,8 @@ def main(arguments: Sequence[str]) -> int:
     Returns
     -------
     int
-        Exit status: 0 done, 1 a fold failed, 2 wrong input, 130 interrupted.
+        Exit status: 0 done, 1 a fold failed, 2 wrong input, 70 an error of the program or a machine
+        out of memory, 130 interrupted.
     """
     verb = arguments[0] if arguments and arguments[0] in VERBS else "run"
     rest = list(arguments[1:] if arguments and arguments[0] in VERBS else arguments)
@@ -55,9 +71,6 @@ def main(arguments: Sequence[str]) -> int:
         status = VERBS[verb](rest)
         sys.stdout.flush()
         return status
-    except SmalldataError as error:
-        _complain(error)
-        return WRONG_INPUT
     except KeyboardInterrupt:
         _console().print(
             "interrupted; every finished fold is kept, the same command goes on from there",
@@ -67,9 +80,8 @@ def main(arguments: Sequence[str]) -> int:
     except BrokenPipeError:  # `… | head` has seen enough
         sys.stderr.close()
         return DONE
-    except OSError as error:
-        _complain(_as_sentence(error))
-        return WRONG_INPUT
+    except Exception as error:
+        return _complain(error)
 
 
 def _make_printable(arguments: Sequence[str]) -> None:
@@ -88,6 +100,9 @@ def _make_printable(arguments: Sequence[str]) -> None:
             )
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdigit() and int(columns) < NARROWEST:
+        del os.environ["COLUMNS"]
 
 
 # ---------------------------------------------------------------- run
@@ -102,6 +117,7 @@ class Note:
     measure: str = ""
     explanation: str = ""
     error: str = ""
+    internal: bool = False
     dry_run: str = ""
     figures: tuple[str, ...] = ()
 
@@ -122,7 +138,7 @@ def run(arguments: Sequence[str]) -> int:
             sys.stdout.write(printable(note.dry_run) + "\n")
     _publish([note for note in notes if note.cell])
     if any(note.error for note in notes):
-        return WRONG_INPUT
+        return INTERNAL if any(note.internal for note in notes) else WRONG_INPUT
     return FAILED if any(note.status == "failed" for note in notes) else DONE
 
 
@@ -143,12 +159,14 @@ def _run_job(composed: Any, *, notes_folder: str) -> float | tuple[float | None,
             _leave(notes_folder, Note(status="ok", dry_run=describe_plan(plan)))
             return None
         record, key = run_cell(plan, reporter)
-    except (SmalldataError, OSError) as problem:
+    except Exception as problem:  # raised, it would end the grid with words of Hydra's
         error = _as_sentence(problem)
         if config is not None and config.sweep and not isinstance(error, ExplanationError):
-            raise error from None  # what is wrong with one trial is wrong with the sweep
-        _complain(error)
-        note = Note(status="failed", error=str(error))
+            raise problem  # what is wrong with one trial is wrong with the sweep
+        if str(error) not in {note.error for note in _read_notes(Path(notes_folder))}:
+            _complain(problem)  # a key that is wrong in every cell of a grid is said once
+        internal = isinstance(error, InternalError)
+        note = Note(status="failed", error=str(error), internal=internal)
         # What cannot be explained is evaluated all the same: it belongs into the table.
         if plan is not None and isinstance(error, ExplanationError) and plan.cell.is_done:
             note = replace(note, cell=str(plan.cell.path.resolve()), measure=plan.task.measure)
@@ -400,12 +418,24 @@ def _console() -> Console:
     return open_console(stderr=True, soft_wrap=True)
 
 
-def _as_sentence(error: SmalldataError | OSError) -> SmalldataError:
-    """Return what the system refused as an error of ours; ours as they are."""
+def _as_sentence(error: Exception) -> SmalldataError:
+    """Return what went wrong as an error of ours; ours as they are."""
     if isinstance(error, SmalldataError):
         return error
-    return storage_error(Path(error.filename or "the result on stdout"), error)
+    if isinstance(error, OSError):
+        return storage_error(Path(error.filename or "the result on stdout"), error)
+    if is_out_of_memory(error):
+        return InternalError(
+            "this ran out of memory. Use fewer features or a smaller n_jobs, and run the same "
+            "command again: what is finished is kept."
+        )
+    return InternalError(describe_unexpected(error))
 
 
-def _complain(error: SmalldataError) -> None:
-    _console().print(f"{type(error).__name__}: {error}", style="red", markup=False)
+def _complain(error: Exception) -> int:
+    """Say on stderr what went wrong, and return the exit status."""
+    if wants_traceback():
+        traceback.print_exception(error)
+    sentence = _as_sentence(error)
+    _console().print(f"{type(sentence).__name__}: {sentence}", style="red", markup=False)
+    return INTERNAL if isinstance(sentence, InternalError) else WRONG_INPUT

@@ -13,6 +13,7 @@ from typing import Any
 
 from smalldata.catalogue import conf_dir, names
 from smalldata.errors import ConfigError
+from smalldata.schema import describe_type
 
 CONFIG_NAME = "run"
 _GROUPS = ("dataset", "model", "cv", "preprocess", "tune", "explain")
@@ -68,11 +69,13 @@ def run_composed(
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
+    from smalldata.hydra_keys import CheckedLoader  # it imports Hydra, which takes a while
+
     quoted = [quote_override(override) for override in overrides]
     if multirun:
         quoted = sweep_with_groups(quoted)
-    quoted += [f"hydra.run.dir={quote_text(str(scratch / 'run'))}"]
-    quoted += [
+    pinned = [
+        f"hydra.run.dir={quote_text(str(scratch / 'run'))}",
         f"hydra.sweep.dir={quote_text(str(scratch / 'sweep'))}",
         "hydra.sweep.subdir=${hydra.job.num}",
         "hydra.job.chdir=false",  # outputs and tables are named from where the user stands
@@ -80,6 +83,8 @@ def run_composed(
     with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name="smalldata"):
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
+        search_path = hydra.config_loader.get_search_path()
+        hydra.config_loader = CheckedLoader(search_path, pinned=pinned, multirun=multirun)
         call = hydra.multirun if multirun else hydra.run
         with one_sentence(overrides):
             call(CONFIG_NAME, task_function, quoted, with_log_configuration=False)
@@ -173,6 +178,7 @@ def one_sentence(overrides: Sequence[str]) -> Iterator[None]:
     from hydra.errors import (
         ConfigCompositionException,
         HydraException,
+        InstantiationException,
         MissingConfigException,
         OverrideParseException,
     )
@@ -186,24 +192,19 @@ def one_sentence(overrides: Sequence[str]) -> Iterator[None]:
         raise ConfigError(f"an override must read key=value; got {error.override!r}.") from None
     except ConfigCompositionException as error:
         raise ConfigError(_not_composed(str(error), overrides)) from None
+    except InstantiationException as error:
+        raise ConfigError(_not_built(str(error))) from None
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(_first_line(error)) from None
-    except ValueError as error:
-        if "Config group override" not in str(error):  # what a job raised is its own
-            raise
-        raise ConfigError(
-            "dataset, model, cv, preprocess, tune, explain and experiment must name a file of "
-            "conf/; one of them got something else."
-        ) from None
 
 
 def _missing_file(missing: str) -> str:
     group, _, name = missing.rpartition("/") if "/" in missing else (missing, "", "")
     if group.partition("/")[0] == "hydra":
+        package = f"hydra-{missing.rpartition('/')[2].partition('_')[0]}-launcher"
         return (
-            f"{missing.rpartition('/')[0]} must name a plugin that is installed; there is no "
-            f"{missing.rpartition('/')[2]!r}. The sweepers of smalldata are basic (a grid) and "
-            "smalldata_optuna."
+            f"{missing.rpartition('/')[0]} must name a plugin that is installed; "
+            f"{missing.rpartition('/')[2]!r} is not. Install {package}, or leave it out."
         )
     known = names(group)
     if not name:
@@ -218,6 +219,14 @@ def _missing_file(missing: str) -> str:
     return f"{group} must name a file of conf/{group}; there is no {name!r}; {hint}"
 
 
+def _not_built(message: str) -> str:
+    """Say which option a launcher or sweeper does not take."""
+    kind = "launcher" if "Launcher'" in message.partition("\n")[0] else "sweeper"
+    if found := re.search(r"unexpected keyword argument '(\w+)'", message):
+        return f"the {kind} chosen has no option {found[1]!r}; leave out hydra.{kind}.{found[1]}."
+    return f"the {kind} cannot be made from its options: {_first_line(message.partition(':')[2])}"
+
+
 def _not_composed(message: str, overrides: Sequence[str]) -> str:
     if several := re.search(r"Ambiguous value for argument '([^=]+)=(.*)'", message):
         key, value = several.groups()
@@ -225,7 +234,9 @@ def _not_composed(message: str, overrides: Sequence[str]) -> str:
         return f"{key} must be one value; got {value!r}. Add -m for a grid of them.{instead}"
     if wrong := re.search(r"Error merging override '?([^=]+)=(.*)", message):
         key, value = wrong.groups()
-        return f"{key.lstrip('+')} has a value of the wrong type; got {value!r}."
+        return _wrong_type(key.lstrip("+"), value)
+    if inside := re.search(r"In '([^']+)': \w+ raised while composing config:\n(.+)", message):
+        return f"conf/{inside[1]}.yaml must fit the configuration; {inside[2].rstrip('.')}."
     found = re.search(r"Could not override '([^']+)'", message)
     if found is None:
         return _first_line(message)
@@ -236,11 +247,8 @@ def _not_composed(message: str, overrides: Sequence[str]) -> str:
         return f"the keys of {key} are new to it; write '+{key}={{KEY:SWEEP}}'."
     if key.startswith("hydra.sweeper."):
         return unknown_key(key, _sweeper_keys())
-    if "could not be converted" in message or "is not a valid" in message:
-        detail = next(
-            (line for line in message.splitlines() if "Value" in line or "Invalid" in line), ""
-        )
-        return f"{key} has a value of the wrong type: {detail.strip()}."
+    if key.startswith("hydra.launcher."):
+        return f"the launcher chosen has no option {key.rpartition('.')[2]!r}; leave out {key}."
     if key.startswith("model.space."):
         return f"{key} is given what it does not have yet; write '++{key}=VALUE' to add it."
     group = key.partition(".")[0].partition("/")[0]
@@ -251,6 +259,17 @@ def _not_composed(message: str, overrides: Sequence[str]) -> str:
     if owners and owners != chosen:
         return _other_owners(key, group, chosen, owners)
     return unknown_key(key, _known_keys(group, chosen))
+
+
+def _wrong_type(key: str, value: str) -> str:
+    options = None
+    if key.startswith("hydra.sweeper."):
+        node = _sweeper_node()
+        options = node._metadata.object_type
+    allowed = options and describe_type(options, key.removeprefix("hydra.sweeper."))
+    if allowed:
+        return f"{key} must be {allowed}; got {value!r}."
+    return f"{key} has a value of the wrong type; got {value!r}."
 
 
 def _no_subgroup(key: str, group: str, chosen: Sequence[str]) -> str:
@@ -283,10 +302,13 @@ def _subgroups(group: str, name: str) -> list[str]:
 
 def _sweeper_keys() -> list[str]:
     """Keys of the sweeper with options; directions follow the measures and are none of them."""
+    return [f"hydra.sweeper.{key}" for key in map(str, _sweeper_node()) if not key.startswith("_")]
+
+
+def _sweeper_node() -> Any:
     from hydra.core.config_store import ConfigStore
 
-    node = ConfigStore.instance().load("hydra/sweeper/smalldata_optuna.yaml").node
-    return [f"hydra.sweeper.{key}" for key in map(str, node) if not key.startswith("_")]
+    return ConfigStore.instance().load("hydra/sweeper/smalldata_optuna.yaml").node
 
 
 def _chosen(group: str, overrides: Sequence[str]) -> list[str]:

@@ -4,6 +4,7 @@ Step in the line: **config** -> dataset. The keys and their types are in `schema
 cross-validation and preprocessing check their own values.
 """
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from smalldata.learner import Learner, SearchSpace
 from smalldata.preprocess import Preprocessing
 from smalldata.report import check_formats
 from smalldata.results import SCHEMA_VERSION
-from smalldata.schema import RunSchema
+from smalldata.schema import RunSchema, describe_type
 from smalldata.signature import SignatureOptions
 from smalldata.storage import safe_name
 from smalldata.tuningoptions import TuningOptions
@@ -123,6 +124,7 @@ def build_config(composed: Any) -> RunConfig:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
+    plain_input = None
     try:
         plain_input = OmegaConf.to_container(composed, resolve=True)
         merged = OmegaConf.merge(OmegaConf.structured(RunSchema), plain_input)
@@ -130,7 +132,7 @@ def build_config(composed: Any) -> RunConfig:
             merged, resolve=True, enum_to_str=True, throw_on_missing=True
         )
     except OmegaConfBaseException as error:
-        raise ConfigError(_sentence(error)) from None
+        raise ConfigError(_sentence(error, plain_input)) from None
     assert isinstance(plain, dict)
     return _typed({str(key): value for key, value in plain.items()})
 
@@ -291,17 +293,33 @@ def _storage(entry: dict[str, Any]) -> str | None:
     return absolute_url(entry["storage"])
 
 
-def _sentence(error: Exception) -> str:
-    full_key = getattr(error, "full_key", None) or getattr(error, "key", None) or "a key"
-    kind = type(error).__name__
-    if kind == "MissingMandatoryValue":
-        return f"{full_key} has no default; set {full_key}=VALUE."
-    if "not in" in str(error) and "Key" in str(error):
-        return f"there is no key {str(full_key)!r} in this configuration; see --help."
+def _sentence(error: Exception, given: Any) -> str:
+    from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
+
+    full_key = str(getattr(error, "full_key", None) or getattr(error, "key", None) or "a key")
     first = str(error).splitlines()[0]
+    if isinstance(error, MissingMandatoryValue):
+        return f"{full_key} has no default; set {full_key}=VALUE."
+    if "not in" in first and "Key" in first:
+        return f"there is no key {full_key!r} in this configuration; see --help."
     if whole := re.search(r"is not a subclass of (\w+)Schema\. value: (.*)", first):
         key = whole[1].lower()
         return f"{key} has several settings; set {key}.KEY=VALUE instead of {key}={whole[2]}."
-    if full_key == "device" and "'cuda:" in first:
-        first += "; CUDA_VISIBLE_DEVICES in the environment says which card device=cuda takes"
-    return f"{full_key} has a value of the wrong type: {first}."
+    if isinstance(error, InterpolationResolutionError):
+        return f"{full_key} must refer to a value that exists; {first.rstrip('.')}."
+    key = full_key.partition("[")[0]
+    allowed = describe_type(RunSchema, key)
+    if allowed is None:
+        return f"{full_key} has a value of the wrong type: {first}."
+    found = _shown(given, key)
+    card = ""
+    if key == "device" and "cuda:" in found:
+        card = " CUDA_VISIBLE_DEVICES in the environment says which card device=cuda takes."
+    return f"{key} must be {allowed}; got {found}.{card}"
+
+
+def _shown(given: Any, key: str) -> str:
+    """Return the value of a dotted key as yaml writes it, texts in quotes."""
+    for word in key.split("."):
+        given = given.get(word) if isinstance(given, dict) else None
+    return repr(given) if isinstance(given, str) else json.dumps(given, default=str)

@@ -6,8 +6,11 @@ SmalldataError
 ├── SplitError      folds that cannot be made or do not belong together     exit status 2
 ├── RecordError     a file below outputs/ that is missing, foreign or torn  exit status 2
 ├── FitError        a model that cannot be fitted on one fold               recorded in the fold
-└── ExplanationError  a model that cannot be rebuilt or explained exactly   exit status 2
+├── ExplanationError  a model that cannot be rebuilt or explained exactly   exit status 2
+└── InternalError   a fault of the program, or a machine out of memory      exit status 70
 """
+
+import os
 
 
 class SmalldataError(Exception):
@@ -36,3 +39,27 @@ class FitError(SmalldataError):
 
 class ExplanationError(SmalldataError):
     """A stored model could not be reproduced, or its Shapley values do not add up."""
+
+
+class InternalError(SmalldataError):
+    """Something failed that no setting of the user explains."""
+
+
+def describe_unexpected(error: BaseException) -> str:
+    """Say in one sentence that something failed which nobody foresaw.
+
+    Examples
+    --------
+    >>> describe_unexpected(KeyError("age"))[:42]
+    "an unexpected KeyError stopped this: 'age'"
+    """
+    detail = next(iter(str(error).strip().splitlines()), "").rstrip(".")
+    return (
+        f"an unexpected {type(error).__name__} stopped this{detail and ': '}{detail}. What is "
+        "finished is kept. Run it again with SMALLDATA_DEBUG=1 to see where, and report that."
+    )
+
+
+def wants_traceback() -> bool:
+    """Whether SMALLDATA_DEBUG=1 asks for the traceback of an error beside its sentence."""
+    return os.environ.get("SMALLDATA_DEBUG") == "1"

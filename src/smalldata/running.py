@@ -102,6 +102,8 @@ def plan_cell(config: RunConfig, reporter: Reporter, *, command: str = "") -> Pl
         if device != "cpu" and config.n_jobs is None and not record.skipped:
             n_folds = min(count_processes(None), len(splits.folds))
             reporter.say(describe_sharing(n_folds, n_cells=task.n_samples * task.n_features))
+    elif config.device == "cuda":
+        reporter.warn(f"{config.model} does not use a GPU; device=cuda changes nothing for it.")
     if config.sweep is not None:
         record = _as_trial(record, config.sweep)
         command = config.sweep.command

@@ -1,11 +1,12 @@
-"""The keys of conf/ and the types of their values, as Hydra composes them.
+"""The keys of conf/, the types of their values as Hydra composes them, and those types in words.
 
 Step in the line: **schema** -> config.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from enum import Enum
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 
 class Device(Enum):
@@ -125,3 +126,35 @@ class RunSchema:
     outputs: str = "outputs"
     dry_run: bool = False
     sweep: SweepSchema = field(default_factory=SweepSchema)
+
+
+_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+
+
+def describe_type(schema: Any, key: str) -> str | None:
+    """Say in words which values a key takes; None where the schema does not say.
+
+    Examples
+    --------
+    >>> describe_type(RunSchema, "dry_run")
+    'true or false'
+    >>> describe_type(RunSchema, "cv.n_splits")
+    'a whole number or null'
+    """
+    kind = schema
+    for word in key.split("."):
+        kind = get_type_hints(kind).get(word) if is_dataclass(kind) else None
+    several = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    words = [_in_words(one) for one in several if one is not type(None)]
+    if len(words) != 1 or words[0] is None:
+        return None
+    return f"{words[0]} or null" if len(several) > 1 else words[0]
+
+
+def _in_words(kind: Any) -> str | None:
+    if get_origin(kind) is list:
+        return "a list [A,B] of names"
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        *first, last = [one.name for one in kind]
+        return f"{', '.join(first)} or {last}"
+    return _WORDS.get(kind)

@@ -17,7 +17,7 @@ from smalldata.catalogue import names, read_entry
 from smalldata.composition import run_composed, split_flags
 from smalldata.config import build_config
 from smalldata.console import open_console
-from smalldata.errors import ConfigError, SmalldataError
+from smalldata.errors import ConfigError
 from smalldata.learner import Array
 from smalldata.memory import is_out_of_memory
 from smalldata.models.linear import Linear
@@ -52,7 +52,7 @@ def run_summary(arguments: Sequence[str], reporter: Reporter) -> None:
     multirun, overrides = split_flags(arguments)
     if any(word.lstrip("+").startswith("hydra") for word in overrides):
         raise ConfigError("summary takes the cells of a grid; a search has none before it runs.")
-    errors: list[SmalldataError] = []
+    errors: list[Exception] = []
     job = partial(_summarize, reporter=reporter, errors=errors)
     with scratch_folder() as scratch:
         run_composed(job, overrides, multirun=multirun, scratch=scratch)
@@ -60,16 +60,14 @@ def run_summary(arguments: Sequence[str], reporter: Reporter) -> None:
         raise errors[0]
 
 
-def _summarize(composed: Any, *, reporter: Reporter, errors: list[SmalldataError]) -> None:
+def _summarize(composed: Any, *, reporter: Reporter, errors: list[Exception]) -> None:
     try:
         _print_cell(composed, reporter)
-    except SmalldataError as error:  # raised, it would end the grid with words of Hydra's
-        errors.append(error)
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
+    except Exception as error:  # raised, it would end the grid with words of Hydra's
         errors.append(
-            ConfigError(
+            error
+            if not is_out_of_memory(error)
+            else ConfigError(
                 "summary trains for one epoch to measure, which takes more memory than there is; "
                 "ask for fewer features, members or layers, or narrower ones."
             )

@@ -10,11 +10,14 @@ import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import fields
 from itertools import islice
 from typing import Any
 
 from hydra_plugins.smalldata_optuna._frame import Frame, Options, composer, make_frame
 from hydra_plugins.smalldata_optuna._space import grid_points
+from smalldata.composition import unknown_key
+from smalldata.errors import ConfigError
 from smalldata.progress import Reporter
 from smalldata.records import write_text
 from smalldata.results import SCHEMA_VERSION
@@ -62,6 +65,11 @@ def run_sweep(
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
+    known = [field.name for field in fields(Options)]
+    for key in options:
+        if key not in known:
+            names = [f"hydra.sweeper.{name}" for name in known]
+            raise ConfigError(unknown_key(f"hydra.sweeper.{key}", names))
     checked = Options(**options)
     params = [f"{key}={value}" for key, value in checked.params.items()]
     parsed = OverridesParser.create(config_loader=loader).parse_overrides([*params, *arguments])
