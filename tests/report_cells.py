@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 
 from smalldata.evidence import Faithfulness, Interactions, NullImportances
+from smalldata.explanationresult import Explanation
+from smalldata.folds import FoldResult, Prediction
 from smalldata.losscurves import LossCurves
 from smalldata.measures import score_prediction
-from smalldata.results import Explanation, FoldResult, Prediction, RunRecord
+from smalldata.record import RunRecord
 from smalldata.task import Dataset, Provenance, Task, TaskKind, make_task
 
 HOSTILE = (

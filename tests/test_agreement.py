@@ -7,7 +7,7 @@ import pytest
 
 from smalldata.agreement import ExplainedModel, agree, correlate_rows
 from smalldata.evidence import NullImportances
-from smalldata.results import Explanation
+from smalldata.explanationresult import Explanation
 
 NAMES = tuple("abcdefghijkl")  # twelve features: four count as a model's first
 

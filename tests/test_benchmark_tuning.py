@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from smalldata.evaluation import evaluate
+from smalldata.folds import Trial
 from smalldata.models import load_learner, load_space
-from smalldata.results import Trial
 from smalldata.tuning import TuningOptions, make_tuner
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks" / "tuning"

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from smalldata.bootstrap import _one_by_one, mean_defined, score_draws, taken
+from smalldata.folds import Prediction
 from smalldata.measures import measures_for
-from smalldata.results import Prediction
 from smalldata.significance import draw_weights
 from smalldata.task import TaskKind
 

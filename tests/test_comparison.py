@@ -11,11 +11,12 @@ from smalldata.cellscores import cell_draws, cell_scores
 from smalldata.comparison import compare
 from smalldata.errors import ConfigError, SplitError
 from smalldata.evaluation import evaluate
+from smalldata.folds import FoldResult, Prediction
 from smalldata.lineup import N_DRAWS
 from smalldata.measures import find_measure, measures_for, score_prediction
 from smalldata.models import load_learner
+from smalldata.record import RunRecord
 from smalldata.resampling import make_splits
-from smalldata.results import FoldResult, Prediction, RunRecord
 from smalldata.significance import corrected_interval, corrected_test, holm
 from smalldata.splitting import make_folds
 from smalldata.table import COLUMNS, predictions_frame, show, to_frame, to_markdown, to_plain

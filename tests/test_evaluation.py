@@ -10,14 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from smalldata.cells import Tuned, make_identity, make_record, make_settings
+from smalldata.cells import make_identity, make_record, make_settings
+from smalldata.choices import Tuned
 from smalldata.errors import ConfigError, SplitError
 from smalldata.evaluation import evaluate, evaluate_fold, evaluate_folds, fit_fold, predict_fold
 from smalldata.models import load_learner
 from smalldata.preprocess import Preprocessing
+from smalldata.record import RESULTS_VERSION, cell_hash
 from smalldata.records import CellFolder
 from smalldata.resampling import make_splits
-from smalldata.results import RESULTS_VERSION, cell_hash
 from smalldata.seeding import seed_for
 from smalldata.workers import count_processes
 from spies import Spy, ValuesOnly

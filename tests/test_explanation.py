@@ -11,11 +11,11 @@ from smalldata.errors import ExplanationError
 from smalldata.evaluation import evaluate, fit_fold
 from smalldata.explanation import explain
 from smalldata.explanationoptions import ExplanationOptions
+from smalldata.explanationresult import Explanation
 from smalldata.learner import CallableForm
 from smalldata.models import load_learner
 from smalldata.preprocess import Preprocessing
 from smalldata.resampling import make_splits
-from smalldata.results import Explanation
 from smalldata.shapley import forms
 from smalldata.task import Dataset, TaskKind, make_task
 

@@ -11,11 +11,11 @@ from rich.console import Console
 
 from report_cells import HOSTILE, make_record, make_toy_task
 from smalldata.comparison import compare
+from smalldata.folds import Score
 from smalldata.learning import Contest, Estimate, Lead
 from smalldata.measures import find_measure
 from smalldata.report import index_html, print_comparison
 from smalldata.report.learning import say_contest, say_curve, say_learning, say_payoff
-from smalldata.results import Score
 from smalldata.significance import corrected_interval, corrected_test
 from smalldata.table import to_plain
 from smalldata.task import TaskKind

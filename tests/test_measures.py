@@ -14,6 +14,7 @@ from hypothesis.extra import numpy as hnp
 from sklearn import metrics
 
 from smalldata.errors import ConfigError
+from smalldata.folds import Fold, Prediction, Score, Splits
 from smalldata.formulas import area_under_roc
 from smalldata.measures import (
     MEASURES,
@@ -22,7 +23,6 @@ from smalldata.measures import (
     measures_for,
     score_prediction,
 )
-from smalldata.results import Fold, Prediction, Score, Splits
 from smalldata.task import PRIMARY_MEASURES, Dataset, Task, TaskKind, make_task
 
 BINARY = ("control", "case")

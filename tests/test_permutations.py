@@ -7,9 +7,9 @@ import pytest
 
 from smalldata.errors import RecordError
 from smalldata.evidence import FEWEST_PERMUTATIONS, NullImportances
+from smalldata.explanationresult import Explanation
 from smalldata.permutations import PermutationFolder
 from smalldata.records import CellFolder
-from smalldata.results import Explanation
 
 
 @pytest.fixture

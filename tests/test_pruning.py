@@ -12,12 +12,12 @@ from sklearn.base import BaseEstimator
 from smalldata import pruning
 from smalldata.cells import PLAIN
 from smalldata.evaluation import evaluate
+from smalldata.folds import Trial
 from smalldata.learner import SearchSpace, Traits
 from smalldata.models import load_learner, load_space
 from smalldata.pruning import RISK, WARM_UP, count_fits, start_race
 from smalldata.records import CellFolder
 from smalldata.resampling import make_splits
-from smalldata.results import Trial
 from smalldata.task import TaskKind
 from smalldata.tuning import TuningOptions, make_tuner
 from spies import Spy

@@ -20,6 +20,9 @@ from hypothesis import strategies as st
 from smalldata.encoding import DamageError
 from smalldata.errors import RecordError
 from smalldata.evidence import Faithfulness, Interactions
+from smalldata.explanationresult import Explanation
+from smalldata.folds import FoldResult, Prediction, Score
+from smalldata.record import RunRecord, cell_hash
 from smalldata.records import (
     CellFolder,
     lock_comparison,
@@ -30,7 +33,6 @@ from smalldata.records import (
     write_text,
 )
 from smalldata.resampling import make_splits
-from smalldata.results import Explanation, FoldResult, Prediction, RunRecord, Score, cell_hash
 from smalldata.storage import safe_name
 from toys import binary_toy, classes_toy, differences, make_toy, values_toy
 

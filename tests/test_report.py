@@ -22,6 +22,7 @@ from report_cells import (
     make_toy_task,
 )
 from smalldata.comparison import compare
+from smalldata.explanationresult import Explanation
 from smalldata.report import index_html, print_comparison, report_html
 from smalldata.report.attributions import N_TABLE, summarize_explanation
 from smalldata.report.outcomes import pool_repeats, summarize_outcomes
@@ -30,7 +31,6 @@ from smalldata.report.plain import plain
 from smalldata.report.render import embed_json
 from smalldata.report.samples import N_PLOTTED
 from smalldata.report.summarize import summarize_cell
-from smalldata.results import Explanation
 
 KINDS = ("binary", "multiclass", "regression")
 

@@ -18,11 +18,11 @@ from report_cells import (
     make_record,
     make_toy_task,
 )
+from smalldata.explanationresult import Explanation
 from smalldata.report import doubts, sureness
 from smalldata.report.attributions import summarize_explanation
 from smalldata.report.figures import explanation_figures
 from smalldata.report.summarize import summarize_cell
-from smalldata.results import Explanation
 from smalldata.shapley.forms import ADDITIVE, QUICK_LOOK, SAMPLED
 from smalldata.task import Task
 

@@ -24,6 +24,7 @@ from smalldata.celltrials import (
 )
 from smalldata.cli import main
 from smalldata.comparison import compare
+from smalldata.folds import Trial
 from smalldata.importances import weigh_parameters
 from smalldata.learner import SearchSpace
 from smalldata.records import CellFolder
@@ -40,7 +41,6 @@ from smalldata.report.tuning_wording import (
     say_optimism,
     say_tuned,
 )
-from smalldata.results import Trial
 from smalldata.significance import corrected_interval
 from smalldata.trials import read_importances, read_trials, write_trials
 from test_report import Page

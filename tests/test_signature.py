@@ -29,9 +29,9 @@ from smalldata.measures import find_measure
 from smalldata.models import load_learner, load_space
 from smalldata.panel import ALIKE, MOST_SUBSTITUTES, find_panel, find_twins
 from smalldata.preprocess import Preprocessing
+from smalldata.record import settings_text
 from smalldata.records import CellFolder
 from smalldata.resampling import make_splits
-from smalldata.results import settings_text
 from smalldata.seeding import seed_for
 from smalldata.selection import Panel, mean_and_error
 from smalldata.signature import SignatureOptions, make_selector

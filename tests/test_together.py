@@ -9,6 +9,7 @@ from torch import nn
 
 from smalldata.errors import FitError
 from smalldata.evaluation import evaluate
+from smalldata.folds import Trial
 from smalldata.learner import FitJob, SearchSpace
 from smalldata.memory import OUT_OF_MEMORY
 from smalldata.models import load_learner, load_space
@@ -16,7 +17,6 @@ from smalldata.models.networks import estimator as estimators
 from smalldata.models.networks import lessons, training
 from smalldata.models.networks.mlp import MLP
 from smalldata.resampling import make_splits
-from smalldata.results import Trial
 from smalldata.task import TaskInfo, TaskKind
 from smalldata.tuning import TuningOptions, make_tuner
 from toys import binary_toy

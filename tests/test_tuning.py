@@ -22,13 +22,13 @@ from smalldata.comparison import compare
 from smalldata.datasets import load_dataset
 from smalldata.errors import ConfigError, FitError, RecordError
 from smalldata.evaluation import evaluate
+from smalldata.folds import Trial
 from smalldata.learner import Parameter, SearchSpace
 from smalldata.measures import find_measure
 from smalldata.models import load_learner, load_space
 from smalldata.preprocess import Preprocessing, make_pipeline
 from smalldata.records import CellFolder
 from smalldata.resampling import make_splits
-from smalldata.results import Trial
 from smalldata.running import open_cell
 from smalldata.searching import grid_points
 from smalldata.seeding import seed_for

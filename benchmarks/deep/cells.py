@@ -18,8 +18,9 @@ from setting import SEED, Cell, load_task, make_learner, make_outer
 from smalldata.cells import learner_values
 from smalldata.datasets import load_dataset
 from smalldata.evaluation import evaluate_fold
+from smalldata.folds import FoldResult, Splits
 from smalldata.learner import Learner
-from smalldata.results import RESULTS_VERSION, FoldResult, Splits
+from smalldata.record import RESULTS_VERSION
 from smalldata.task import Task, TaskKind, make_task
 from smalldata.workers import Killed, stream_jobs
 

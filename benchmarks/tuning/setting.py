@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from smalldata.datasets import load_dataset
+from smalldata.folds import Fold, Splits
 from smalldata.innerfolds import cut_inner_folds
 from smalldata.resampling import make_splits
-from smalldata.results import Fold, Splits
 from smalldata.seeding import seed_for
 from smalldata.task import Task, make_task
 

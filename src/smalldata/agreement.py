@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.evidence import NullImportances
-from smalldata.results import Explanation
+from smalldata.explanationresult import Explanation
 from smalldata.stability import fold_importances, rank_biased_overlap, top_k_frequency
 
 Array = NDArray[np.float64]

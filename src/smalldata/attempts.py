@@ -12,11 +12,11 @@ from functools import cached_property
 from typing import Literal
 
 from smalldata.fitting import describe_failure
+from smalldata.folds import Trial
 from smalldata.innerfolds import InnerFolds
 from smalldata.learner import Learner, Parameter, SearchSpace
 from smalldata.measures import Measure
 from smalldata.pruning import Race, start_race
-from smalldata.results import Trial
 from smalldata.searching import Grid, Study, Values, grid_points, spread
 from smalldata.tuningoptions import TuningOptions
 

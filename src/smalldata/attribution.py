@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from smalldata.errors import ExplanationError
 from smalldata.faithfulness import FoldRemovals, score_removals
+from smalldata.folds import Array, Fold, FoldResult, Splits
 from smalldata.learner import Learner
 from smalldata.measures import find_measure
 from smalldata.openfold import OpenFold, rebuild_fold
 from smalldata.preprocess import Preprocessing
-from smalldata.results import Array, Fold, FoldResult, Splits
 from smalldata.seeding import seed_for
 from smalldata.shapley.forms import Look, explain_form, form_interactions, refuse_interactions
 from smalldata.task import Task, TaskKind

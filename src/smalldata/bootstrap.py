@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smalldata.folds import Array, Prediction
 from smalldata.formulas import PROBABILITY_FLOOR, positive_score
 from smalldata.measures import Measure
-from smalldata.results import Array, Prediction
 
 
 def score_draws(

@@ -24,11 +24,12 @@ from smalldata.explanationoptions import (
     folds_to_explain,
     rows_to_explain,
 )
+from smalldata.explanationresult import N_LEADING, Explanation
 from smalldata.nullimportances import Pipeline, null_importances
 from smalldata.plans import Stored
 from smalldata.progress import Reporter
+from smalldata.record import cell_hash
 from smalldata.resampling import make_splits
-from smalldata.results import N_LEADING, Explanation, cell_hash
 from smalldata.shapley.forms import QUICK_LOOK
 
 

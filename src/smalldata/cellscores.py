@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.bootstrap import mean_defined, score_draws
+from smalldata.folds import Array, FoldResult, Prediction, Rows, Score
 from smalldata.measures import Measure
-from smalldata.results import Array, FoldResult, Prediction, Rows, RunRecord, Score
+from smalldata.record import RunRecord
 
 SMALL_FOLD = 5
 """Below so many test rows a bootstrap draw leaves too few of a fold; repeats are scored whole."""

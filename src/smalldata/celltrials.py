@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.measures import find_measure
-from smalldata.results import RunRecord
+from smalldata.record import RunRecord
 
 WINDOW = 0.25
 """Share of the searched range within which the numbers of two folds count as the same choice."""

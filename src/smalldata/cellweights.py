@@ -7,12 +7,12 @@ themselves need not know whether anybody will ask.
 
 from typing import Any
 
+from smalldata.folds import Fold, FoldResult, Splits
 from smalldata.learner import Learner
 from smalldata.openfold import refit_fold, stream_refits
 from smalldata.plans import Stored
 from smalldata.preprocess import Preprocessing
 from smalldata.progress import Reporter
-from smalldata.results import Fold, FoldResult, Splits
 from smalldata.task import Task
 
 

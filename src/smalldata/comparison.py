@@ -19,11 +19,12 @@ from typing import Any
 import numpy as np
 
 from smalldata.cellscores import cell_draws
+from smalldata.comparisonresult import Comparison, ComparisonRow, PairwiseTest
 from smalldata.errors import ConfigError, SplitError
 from smalldata.learningcurves import learning_curves
 from smalldata.lineup import N_DRAWS, Cell, Lineup
 from smalldata.measures import Measure, find_measure, measures_for
-from smalldata.results import Comparison, ComparisonRow, PairwiseTest, RunRecord, settings_text
+from smalldata.record import RunRecord, settings_text
 from smalldata.significance import bias_corrected_best, holm
 from smalldata.sweeps import Trials, group_trials
 

@@ -14,8 +14,8 @@ from smalldata.errors import ConfigError
 from smalldata.explanationoptions import ExplanationOptions
 from smalldata.learner import Learner, SearchSpace
 from smalldata.preprocess import Preprocessing
+from smalldata.record import SCHEMA_VERSION
 from smalldata.report import check_formats
-from smalldata.results import SCHEMA_VERSION
 from smalldata.schema import RunSchema, describe_type
 from smalldata.signature import SignatureOptions
 from smalldata.storage import safe_name

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smalldata.results import Array
+from smalldata.folds import Array
 
 
 def roc_points(y: NDArray[Any], score: NDArray[Any]) -> tuple[Array, Array]:

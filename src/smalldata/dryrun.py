@@ -9,9 +9,9 @@ import numpy as np
 
 from smalldata.evaluation import evaluate_folds
 from smalldata.explanationoptions import folds_to_explain, rows_to_explain
+from smalldata.folds import FoldResult
 from smalldata.memory import share_card
 from smalldata.plans import Plan
-from smalldata.results import FoldResult
 from smalldata.workers import count_processes
 
 TRIALS_TO_TIME = 4

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.errors import RecordError
-from smalldata.results import SCHEMA_VERSION
+from smalldata.record import SCHEMA_VERSION
 from smalldata.storage import read_file
 
 _NONE = "nothing"

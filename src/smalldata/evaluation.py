@@ -12,15 +12,17 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from smalldata.cells import PLAIN, Selector, Tuner, learner_values, make_record
+from smalldata.cells import PLAIN, learner_values, make_record
+from smalldata.choices import Selector, Tuner
 from smalldata.devices import resolve_device
 from smalldata.fitting import describe_failure, fit_rows, predict_rows, shorten
+from smalldata.folds import Fold, FoldResult, Prediction, Splits
 from smalldata.learner import Learner
 from smalldata.measures import score_prediction
 from smalldata.memory import share_card
 from smalldata.preprocess import Preprocessing, Ranker
+from smalldata.record import RunRecord
 from smalldata.resampling import check_train_size
-from smalldata.results import Fold, FoldResult, Prediction, RunRecord, Splits
 from smalldata.seeding import seed_for
 from smalldata.sizes import select_size
 from smalldata.task import Task

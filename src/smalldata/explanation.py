@@ -23,11 +23,13 @@ from smalldata.explanationoptions import (
     folds_to_explain,
     rows_to_explain,
 )
+from smalldata.explanationresult import Explanation
 from smalldata.faithfulness import join_removals
+from smalldata.folds import Splits
 from smalldata.learner import Learner
 from smalldata.openfold import stream_refits
 from smalldata.preprocess import Preprocessing
-from smalldata.results import Explanation, RunRecord, Splits
+from smalldata.record import RunRecord
 from smalldata.shapley.forms import ADDITIVE, SAMPLED, describe_looks
 from smalldata.task import Task, TaskKind
 

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.errors import ExplanationError
+from smalldata.folds import Fold, Splits
 from smalldata.learner import Learner
-from smalldata.results import RESULTS_VERSION, Fold, Splits
+from smalldata.record import RESULTS_VERSION
 from smalldata.seeding import seed_for
 from smalldata.shapley.forms import FEWEST_WALKS
 from smalldata.task import Task

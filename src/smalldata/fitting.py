@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.errors import FitError, SmalldataError
+from smalldata.folds import Prediction, Rows
 from smalldata.learner import Learner, Outputs
 from smalldata.preprocess import Preprocessing, Ranker, make_pipeline
 from smalldata.ranking import make_ranker
-from smalldata.results import Prediction, Rows
 from smalldata.task import TaskInfo
 
 _LONGEST_NOTE = 200

@@ -25,7 +25,9 @@ from smalldata.encoding import (
     table_bytes,
 )
 from smalldata.evidence import Faithfulness, Interactions
-from smalldata.results import SCHEMA_VERSION, Explanation, Fold, FoldResult, Prediction, Splits
+from smalldata.explanationresult import Explanation
+from smalldata.folds import Fold, FoldResult, Prediction, Splits
+from smalldata.record import SCHEMA_VERSION
 from smalldata.task import Task
 
 # ---------------------------------------------------------------- splits.parquet

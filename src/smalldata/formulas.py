@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smalldata.results import Array, Score
+from smalldata.folds import Array, Score
 
 PROBABILITY_FLOOR = float(np.finfo(np.float64).eps)
 """Log loss raises smaller probabilities to this, or one certain mistake would be infinite."""

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from smalldata.folds import Trial
 from smalldata.learner import SearchSpace
 from smalldata.quiet import quiet_optuna
-from smalldata.results import Trial
 from smalldata.searching import Study
 from smalldata.seeding import seed_for
 

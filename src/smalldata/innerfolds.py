@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from smalldata.errors import FitError, SplitError
 from smalldata.fitting import make_prediction, outputs_of
+from smalldata.folds import Rows
 from smalldata.learner import Array, FitJob, Learner, Need, Outputs, PathWorkspace, Workspace
 from smalldata.measures import Measure
 from smalldata.memory import OUT_OF_MEMORY
 from smalldata.preprocess import Preprocessing, Ranker, make_preprocessor
 from smalldata.ranking import make_ranker
-from smalldata.results import Rows
 from smalldata.seeding import seed_for
 from smalldata.splitting import largest_n_splits, make_folds
 from smalldata.task import TaskInfo

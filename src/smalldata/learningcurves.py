@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from smalldata.folds import Array
 from smalldata.learning import (
     Contest,
     CurvePoint,
@@ -33,7 +34,7 @@ from smalldata.powerlaw import (
     draw_laws,
     find_crossing,
 )
-from smalldata.results import Array, RunRecord
+from smalldata.record import RunRecord
 from smalldata.seeding import seed_for
 from smalldata.significance import corrected_draws, corrected_test
 

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.cellscores import CellScores, cell_draws, cell_scores, tested_rows
+from smalldata.folds import Array
 from smalldata.measures import Measure
-from smalldata.results import Array, RunRecord
+from smalldata.record import RunRecord
 from smalldata.seeding import seed_for
 from smalldata.significance import (
     Interval,

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from smalldata import formulas
 from smalldata.errors import ConfigError
+from smalldata.folds import Prediction, Score, Splits
 from smalldata.learner import Need
-from smalldata.results import Prediction, Score, Splits
 from smalldata.task import Task, TaskKind
 
 Demand = Literal["nothing", "two classes", "two values"]

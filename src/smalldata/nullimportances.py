@@ -15,17 +15,18 @@ from functools import partial
 import numpy as np
 
 from smalldata.attribution import explain_opened
-from smalldata.cells import PLAIN, Selector, Tuner
+from smalldata.cells import PLAIN
+from smalldata.choices import Selector, Tuner
 from smalldata.devices import resolve_device
 from smalldata.errors import ExplanationError, SmalldataError
 from smalldata.evaluation import evaluate_fold, own_preprocessing
 from smalldata.explanationoptions import ExplanationOptions, check_background, rows_to_explain
+from smalldata.folds import Array, Fold, Rows, Splits
 from smalldata.learner import Learner
 from smalldata.memory import share_card
 from smalldata.openfold import rebuild_fold
 from smalldata.preprocess import Preprocessing
 from smalldata.resampling import check_train_size
-from smalldata.results import Array, Fold, Rows, Splits
 from smalldata.seeding import seed_for
 from smalldata.task import Task
 from smalldata.workers import Killed, count_processes, stream_jobs

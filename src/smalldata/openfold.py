@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from smalldata.errors import ExplanationError
 from smalldata.evaluation import fit_fold, own_preprocessing, predict_fold
 from smalldata.explanationoptions import background_size
+from smalldata.folds import Array, Fold, FoldResult, Prediction, Splits
 from smalldata.learner import Learner, MarginForm
 from smalldata.memory import share_card
 from smalldata.preprocess import Preprocessing
-from smalldata.results import Array, Fold, FoldResult, Prediction, RunRecord, Splits
+from smalldata.record import RunRecord
 from smalldata.seeding import seed_for
 from smalldata.task import Task
 from smalldata.workers import Killed, count_processes, stream_jobs

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from smalldata import storage
 from smalldata.encoding import DamageError, check_version, damage_if_odd
-from smalldata.results import SCHEMA_VERSION, Array
+from smalldata.folds import Array
+from smalldata.record import SCHEMA_VERSION
 
 _NAME = re.compile(r"p(\d{4,})")
 

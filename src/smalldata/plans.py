@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smalldata.config import RunConfig
+from smalldata.folds import Splits
+from smalldata.record import RunRecord
 from smalldata.records import CellFolder, splits_folder
-from smalldata.results import RunRecord, Splits
 from smalldata.signature import SignatureSelector
 from smalldata.task import Task
 from smalldata.tuning import OptunaTuner

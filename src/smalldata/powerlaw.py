@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from smalldata.results import Array
+from smalldata.folds import Array
 
 N_SIZES = 4
 """Fewest sizes a law is fitted to: it has three numbers, and one more must be able to object."""

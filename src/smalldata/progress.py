@@ -16,7 +16,7 @@ from rich.progress import (
 )
 
 from smalldata.console import open_console
-from smalldata.results import RunRecord
+from smalldata.record import RunRecord
 
 Item = TypeVar("Item")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtrit
 
-from smalldata.results import Array, Trial
+from smalldata.folds import Array, Trial
 from smalldata.significance import ROUNDING
 
 RISK = 0.1

@@ -11,10 +11,13 @@ from typing import Any
 
 from smalldata.celltrials import CellTrials
 from smalldata.comparison import compare
+from smalldata.comparisonresult import Comparison
 from smalldata.errors import RecordError
 from smalldata.evidence import NullImportances
+from smalldata.explanationresult import Explanation
 from smalldata.measures import find_measure
 from smalldata.progress import Reporter
+from smalldata.record import RunRecord
 from smalldata.records import CellFolder, lock_comparison, read_records, write_text
 from smalldata.report import (
     Page,
@@ -24,7 +27,6 @@ from smalldata.report import (
     report_page,
     say_learning,
 )
-from smalldata.results import Comparison, Explanation, RunRecord
 from smalldata.selection import Panel
 from smalldata.storage import write_file
 from smalldata.table import predictions_frame, to_frame, to_markdown, to_plain

@@ -29,6 +29,8 @@ from smalldata.encoding import (
 )
 from smalldata.errors import RecordError
 from smalldata.evidence import NullImportances
+from smalldata.explanationresult import Explanation
+from smalldata.folds import FoldResult, Score, Splits, Trial
 from smalldata.formats import (
     explanation_bytes,
     prediction_bytes,
@@ -41,15 +43,7 @@ from smalldata.formats import (
 )
 from smalldata.losscurves import LossCurves
 from smalldata.permutations import PermutationFolder
-from smalldata.results import (
-    RESULTS_VERSION,
-    Explanation,
-    FoldResult,
-    RunRecord,
-    Score,
-    Splits,
-    Trial,
-)
+from smalldata.record import RESULTS_VERSION, RunRecord
 from smalldata.selection import Panel, Selection, Substitute
 from smalldata.task import Task, TaskKind
 from smalldata.trials import TrialFolder, read_importances, read_trials, write_trials

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from smalldata.catalogue import read_entry
 from smalldata.errors import ConfigError, SplitError
-from smalldata.results import Fold, Splits
+from smalldata.folds import Fold, Splits
 from smalldata.seeding import seed_for
 from smalldata.splitting import Rows, largest_n_splits, make_folds, make_holdout, nested_order
 from smalldata.task import Task

@@ -23,6 +23,7 @@ from smalldata.errors import ConfigError, RecordError, SmalldataError
 from smalldata.evaluation import evaluate_folds
 from smalldata.explanationoptions import ExplanationOptions, check_options
 from smalldata.fitting import describe_failure
+from smalldata.folds import Splits
 from smalldata.importances import weigh_parameters
 from smalldata.measures import check_measure, find_measure, measures_for
 from smalldata.memory import describe_sharing
@@ -30,9 +31,9 @@ from smalldata.models.files import file_fields
 from smalldata.panel import find_panel
 from smalldata.plans import Plan, Stored
 from smalldata.progress import Reporter
+from smalldata.record import RunRecord
 from smalldata.records import CellFolder, write_splits
 from smalldata.resampling import make_splits
-from smalldata.results import RunRecord, Splits
 from smalldata.selection import Panel
 from smalldata.sharedtrials import SharedPlace
 from smalldata.signature import SignatureSelector, make_selector

@@ -13,8 +13,8 @@ from typing import Any, Literal
 import numpy as np
 
 from smalldata.errors import ConfigError, FitError
+from smalldata.folds import Trial
 from smalldata.learner import Parameter, SearchSpace
-from smalldata.results import Trial
 from smalldata.seeding import seed_for
 
 Sampler = Literal["tpe", "random", "cmaes", "grid"]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from smalldata.attempts import Attempts
 from smalldata.encoding import frozen, plain
+from smalldata.folds import Trial
 from smalldata.ledger import ORDINAL, REASON
-from smalldata.results import Trial
 from smalldata.searching import distributions_of
 from smalldata.sharing import Claim, Proposal, SharedStudy, open_storage, open_study
 

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 from numpy.typing import NDArray
 
-from smalldata.cells import Selected
+from smalldata.choices import Selected
 from smalldata.encoding import plain
 from smalldata.errors import ConfigError, FitError
 from smalldata.innerfolds import InnerFolds, cut_inner_folds

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr, stdtrit
 
-from smalldata.results import Array
+from smalldata.folds import Array
 
 ROUNDING = 1e-12
 """Differences and spreads below this share of the scores are rounding, not evidence."""

@@ -9,11 +9,11 @@ from typing import Literal
 
 import numpy as np
 
-from smalldata.cells import Selected, Selector
+from smalldata.choices import Selected, Selector
 from smalldata.fitting import fit_rows, predict_rows
+from smalldata.folds import Rows
 from smalldata.learner import Learner
 from smalldata.preprocess import Preprocessing
-from smalldata.results import Rows
 from smalldata.selection import mean_and_error
 from smalldata.task import Task
 

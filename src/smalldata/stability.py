@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
 
-from smalldata.results import Array, Explanation
+from smalldata.explanationresult import Explanation
+from smalldata.folds import Array
 
 
 def explained_folds(explanation: Explanation) -> list[tuple[int, int]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from smalldata.cellscores import cell_scores
 from smalldata.measures import Measure
-from smalldata.results import RunRecord, settings_text
+from smalldata.record import RunRecord, settings_text
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -14,15 +14,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from smalldata.cellscores import join_predictions
+from smalldata.comparisonresult import Comparison, ComparisonRow
+from smalldata.folds import Prediction
 from smalldata.measures import Measure, find_measure
-from smalldata.results import (
-    SCHEMA_VERSION,
-    Comparison,
-    ComparisonRow,
-    Prediction,
-    RunRecord,
-    settings_text,
-)
+from smalldata.record import SCHEMA_VERSION, RunRecord, settings_text
 from smalldata.task import TaskKind
 
 COLUMNS = (

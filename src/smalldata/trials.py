@@ -21,7 +21,7 @@ from smalldata.encoding import (
     sealed_line,
     table_bytes,
 )
-from smalldata.results import Trial
+from smalldata.folds import Trial
 
 
 @dataclass(frozen=True)

@@ -17,16 +17,16 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from smalldata.attempts import Attempts, choose_trial, make_source
-from smalldata.cells import Tuned
+from smalldata.choices import Tuned
 from smalldata.encoding import plain
 from smalldata.errors import ConfigError, FitError
+from smalldata.folds import Trial
 from smalldata.innerfolds import InnerFolds, cut_inner_folds
 from smalldata.learner import Learner, Parameter, SearchSpace
 from smalldata.measures import Measure, find_measure, measures_for
 from smalldata.preprocess import Preprocessing
 from smalldata.pruning import count_fits
 from smalldata.quiet import quiet_optuna
-from smalldata.results import Trial
 from smalldata.sharedtrials import NOTE as SHARED_NOTE
 from smalldata.sharedtrials import SharedPlace, search_together
 from smalldata.task import Task, TaskInfo

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from smalldata.results import Array
+from smalldata.folds import Array
 
 FEWEST_ROWS = 10
 """Columns that share fewer rows (where the table has as many) count as uncorrelated."""

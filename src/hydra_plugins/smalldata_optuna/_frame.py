@@ -27,7 +27,7 @@ from smalldata.errors import ConfigError
 from smalldata.measures import Measure, find_measure
 from smalldata.plans import Plan
 from smalldata.progress import Reporter
-from smalldata.results import cell_hash
+from smalldata.record import cell_hash
 from smalldata.running import plan_cell
 from smalldata.storage import safe_name
 

@@ -19,8 +19,8 @@ from hydra_plugins.smalldata_optuna._space import grid_points
 from smalldata.composition import unknown_key
 from smalldata.errors import ConfigError
 from smalldata.progress import Reporter
+from smalldata.record import SCHEMA_VERSION
 from smalldata.records import write_text
-from smalldata.results import SCHEMA_VERSION
 from smalldata.searching import make_sampler
 from smalldata.seeding import seed_for
 from smalldata.sharing import (

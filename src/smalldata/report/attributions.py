@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from smalldata.evidence import NullImportances
+from smalldata.explanationresult import Explanation
 from smalldata.report.pairs import summarize_pairs
 from smalldata.report.permuted import summarize_null
 from smalldata.report.plain import round_significant
@@ -19,7 +20,6 @@ from smalldata.report.removals import summarize_removals
 from smalldata.report.samples import N_BEESWARM, choose_kept, list_samples
 from smalldata.report.steadiness import summarize_steadiness
 from smalldata.report.twins import summarize_twins
-from smalldata.results import Explanation
 from smalldata.stability import fold_importances, top_k_frequency
 from smalldata.task import Task
 

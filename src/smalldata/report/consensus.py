@@ -9,9 +9,9 @@ from typing import Any
 
 from smalldata.agreement import Agreement, ExplainedModel, agree
 from smalldata.evidence import NullImportances
+from smalldata.explanationresult import Explanation
 from smalldata.report.plain import join_words, name_some
 from smalldata.report.wording import is_clear
-from smalldata.results import Explanation
 
 MOST_FEATURES = 60
 """Rows of the table of features."""

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.curves import calibration_points, precision_recall_points, roc_points
+from smalldata.folds import Array, FoldResult
+from smalldata.record import RunRecord
 from smalldata.report.plain import round_significant
-from smalldata.results import Array, FoldResult, RunRecord
 from smalldata.task import Task, TaskKind
 
 GRID = np.linspace(0.0, 1.0, 101)

@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 
 from smalldata.celltrials import CellTrials
+from smalldata.comparisonresult import Comparison, ComparisonRow
 from smalldata.evidence import NullImportances
+from smalldata.explanationresult import Explanation
 from smalldata.measures import find_measure, measures_for
+from smalldata.record import RunRecord
 from smalldata.report.consensus import summarize_agreement
 from smalldata.report.learning import say_learning, summarize_learning
 from smalldata.report.outcomes import (
@@ -28,7 +31,6 @@ from smalldata.report.tuning import outline_tuning
 from smalldata.report.tuning_wording import outline_text
 from smalldata.report.verdict import say_comparison
 from smalldata.report.wording import SIGNIFICANT
-from smalldata.results import Comparison, ComparisonRow, Explanation, RunRecord
 from smalldata.task import Task
 
 N_DRAWN = 7

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from smalldata.explanationresult import Explanation
 from smalldata.report.plain import round_significant
-from smalldata.results import Explanation
 
 N_PAIRS = 5
 """Strongest pairs told apart from the map."""

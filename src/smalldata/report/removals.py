@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from smalldata.explanationresult import Explanation
 from smalldata.measures import Measure, find_measure
 from smalldata.report.plain import plain
-from smalldata.results import Explanation
 from smalldata.task import TaskKind
 
 if TYPE_CHECKING:

@@ -19,7 +19,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from smalldata.celltrials import CellTrials
+from smalldata.comparisonresult import Comparison
 from smalldata.evidence import NullImportances
+from smalldata.explanationresult import Explanation
+from smalldata.record import RunRecord
 from smalldata.report import plain, sureness, tuning_wording, wording
 from smalldata.report.doubts import say_doubts
 from smalldata.report.figures import (
@@ -41,7 +44,6 @@ from smalldata.report.summarize import summarize_cell
 from smalldata.report.training import summarize_training
 from smalldata.report.training_wording import say_training
 from smalldata.report.tuning import summarize_tuning
-from smalldata.results import Comparison, Explanation, RunRecord
 from smalldata.selection import Panel
 from smalldata.task import Task
 

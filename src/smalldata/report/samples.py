@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from smalldata.explanationresult import Explanation
 from smalldata.report.plain import round_significant
-from smalldata.results import Explanation
 from smalldata.task import Task
 
 N_BEESWARM = 20

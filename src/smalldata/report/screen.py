@@ -5,10 +5,10 @@ Step in the line: Comparison -> **the table on stdout**.
 
 from typing import TYPE_CHECKING
 
+from smalldata.comparisonresult import Comparison, ComparisonRow
 from smalldata.measures import Measure, find_measure, measures_for
 from smalldata.report.learning import say_learning
 from smalldata.report.plain import format_interval, format_number, format_seconds
-from smalldata.results import Comparison, ComparisonRow
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -10,7 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from smalldata.comparisonresult import Comparison
+from smalldata.folds import FoldResult
 from smalldata.measures import find_measure
+from smalldata.record import RunRecord
 from smalldata.report.plain import (
     count,
     format_interval,
@@ -26,7 +29,6 @@ from smalldata.report.summarize import (
     rows_of,
 )
 from smalldata.report.sureness import EXCELLENT, POOR
-from smalldata.results import Comparison, FoldResult, RunRecord
 from smalldata.selection import Panel
 from smalldata.stability import nogueira
 from smalldata.task import Task

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smalldata.results import Explanation
+from smalldata.explanationresult import Explanation
 from smalldata.stability import explained_folds, nogueira, top_k_sets
 
 N_FOLLOWED = 20

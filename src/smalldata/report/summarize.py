@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from smalldata.comparisonresult import Comparison, ComparisonRow, PairwiseTest
 from smalldata.evidence import NullImportances
+from smalldata.explanationresult import Explanation
 from smalldata.measures import Measure, find_measure, measures_for
+from smalldata.record import RunRecord
 from smalldata.report.attributions import summarize_explanation
 from smalldata.report.outcomes import summarize_outcomes
 from smalldata.report.plain import flatten, plain
-from smalldata.results import Comparison, ComparisonRow, Explanation, PairwiseTest, RunRecord
 from smalldata.significance import corrected_interval
 from smalldata.task import Task, TaskKind
 

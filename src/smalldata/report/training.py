@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from smalldata.folds import FoldResult
 from smalldata.losscurves import LossCurves
+from smalldata.record import RunRecord
 from smalldata.report.plain import join_words, plain
-from smalldata.results import FoldResult, RunRecord
 
 TAIL = 0.1
 """Share of the epochs that is looked at where the end of a curve is judged, at least one."""

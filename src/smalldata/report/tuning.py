@@ -19,9 +19,9 @@ from smalldata.celltrials import (
     judge_agreement,
     tuned_folds,
 )
+from smalldata.record import RunRecord
 from smalldata.report.plain import count, round_significant
 from smalldata.report.summarize import describe_measure, mean_interval
-from smalldata.results import RunRecord
 
 MOST_TRIALS = 2500
 """Trials that are drawn and listed; of more, those of the first outer folds."""

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smalldata.explanationresult import Explanation
 from smalldata.report.plain import round_significant
-from smalldata.results import Explanation
 from smalldata.task import Task
 from smalldata.twins import CorrelationGroups, correlation_groups
 
