@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from smalldata.evidence import Faithfulness, Interactions, NullImportances
-from smalldata.explanationresult import Explanation
-from smalldata.folds import FoldResult, Prediction
-from smalldata.losscurves import LossCurves
-from smalldata.measures import score_prediction
-from smalldata.record import RunRecord
+from smalldata.measures.registry import score_prediction
+from smalldata.results.evidence import Faithfulness, Interactions, NullImportances
+from smalldata.results.explanation import Explanation
+from smalldata.results.folds import FoldResult, Prediction
+from smalldata.results.loss_curves import LossCurves
+from smalldata.results.record import RunRecord
 from smalldata.task import Dataset, Provenance, Task, TaskKind, make_task
 
 HOSTILE = (

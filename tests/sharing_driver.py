@@ -15,7 +15,7 @@ from pathlib import Path
 import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
-from smalldata.sharing import open_storage, open_study, propose
+from smalldata.tuning.shared.study import open_storage, open_study, propose
 
 SPACE = {"x": FloatDistribution(0, 1), "kind": CategoricalDistribution(["a", "b"])}
 IDENTITY = {"space": {name: str(entry) for name, entry in SPACE.items()}}

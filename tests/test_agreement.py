@@ -5,9 +5,9 @@ from itertools import product
 import numpy as np
 import pytest
 
-from smalldata.agreement import ExplainedModel, agree, correlate_rows
-from smalldata.evidence import NullImportances
-from smalldata.explanationresult import Explanation
+from smalldata.explanation.agreement import ExplainedModel, agree, correlate_rows
+from smalldata.results.evidence import NullImportances
+from smalldata.results.explanation import Explanation
 
 NAMES = tuple("abcdefghijkl")  # twelve features: four count as a model's first
 

@@ -7,11 +7,11 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from smalldata.cli.summary import network_names
 from smalldata.errors import ConfigError
-from smalldata.formulas import area_under_roc
+from smalldata.measures.formulas import area_under_roc
 from smalldata.models import load_learner
 from smalldata.models.networks import blocks, layers, training
-from smalldata.summaries import network_names
 from smalldata.task import TaskInfo, TaskKind
 
 NAMES = network_names()

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from smalldata.datasets import load_dataset
-from smalldata.evaluation import evaluate
+from smalldata.evaluation.outer_loop import evaluate
 from smalldata.models import load_learner
 from smalldata.task import TaskKind, make_task
 

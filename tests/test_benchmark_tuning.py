@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from smalldata.evaluation import evaluate
-from smalldata.folds import Trial
+from smalldata.evaluation.outer_loop import evaluate
 from smalldata.models import load_learner, load_space
-from smalldata.tuning import TuningOptions, make_tuner
+from smalldata.results.folds import Trial
+from smalldata.tuning.tuner import TuningOptions, make_tuner
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks" / "tuning"
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from smalldata.bootstrap import _one_by_one, mean_defined, score_draws, taken
-from smalldata.folds import Prediction
-from smalldata.measures import measures_for
-from smalldata.significance import draw_weights
+from smalldata.measures.draws import _one_by_one, mean_defined, score_draws, taken
+from smalldata.measures.registry import measures_for
+from smalldata.results.folds import Prediction
+from smalldata.statistics.significance import draw_weights
 from smalldata.task import TaskKind
 
 CLASSES = {

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from smalldata.datasets import load_dataset
-from smalldata.evaluation import evaluate
+from smalldata.evaluation.outer_loop import evaluate
 from smalldata.models import load_learner
-from smalldata.resampling import make_splits
+from smalldata.resampling.strategies import make_splits
 from smalldata.task import make_task
 
 N_PERMUTATIONS = 6

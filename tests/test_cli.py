@@ -14,12 +14,13 @@ import pandas as pd
 import pytest
 
 from memory import forget
-from smalldata import cli, running
 from smalldata.__main__ import main
-from smalldata.cellexplanation import explain_cell
-from smalldata.composition import quote_override
-from smalldata.explanationoptions import ExplanationOptions
-from smalldata.records import CellFolder
+from smalldata.cli import run as cli
+from smalldata.config.hydra import quote_override
+from smalldata.explanation.options import ExplanationOptions
+from smalldata.run import cell as run_cell
+from smalldata.run.explain import explain_cell
+from smalldata.store.cell_folder import CellFolder
 
 SMALL = ("dataset=nutrimouse", "cv=kfold", "cv.n_splits=3", "n_jobs=1")
 
@@ -421,7 +422,7 @@ def test_all_cells_are_checked_before_the_first_is_explained(folder, capsys):
 def test_model_that_cannot_be_explained_is_still_in_the_table(folder, capsys):
     assert main(["model=knn", *SMALL, "explain=none"]) == 0
     (cell,) = _cells(folder)
-    stored = running.open_cell(cell)
+    stored = run_cell.open_cell(cell)
     fold = stored.record.folds[0]
     other = dataclasses.replace(
         fold.prediction, probabilities=fold.prediction.probabilities[:, ::-1]
@@ -443,9 +444,9 @@ def test_explanation_of_some_folds_is_not_reused_for_all_folds(folder):
     failed = dataclasses.replace(
         record.folds[1], status="failed", reason="killed", prediction=None, scores={}
     )
-    stored.write_fold(failed, running.open_cell(cell).task)
+    stored.write_fold(failed, run_cell.open_cell(cell).task)
     stored.write_record(stored.read_record())
-    explain_cell(running.open_cell(cell), ExplanationOptions(), cli._reporter())
+    explain_cell(run_cell.open_cell(cell), ExplanationOptions(), cli._reporter())
     (key,) = stored.explanation_keys()
     assert 0 < len(stored.read_explanation(key).row) < 40
     assert main(["model=linear", *SMALL]) == 0

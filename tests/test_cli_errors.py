@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from smalldata import running
 from smalldata.__main__ import main
+from smalldata.run import cell as run_cell
 
 SMALL = ("dataset=nutrimouse", "cv=kfold", "cv.n_splits=3", "n_jobs=1", "explain=none")
 ROOT = Path(__file__).parents[1]
@@ -29,14 +29,14 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def broken(monkeypatch):
     """Let the planning of knn, and of it alone, fail as a mistake in the program would."""
-    plan_cell = running.plan_cell
+    plan_cell = run_cell.plan_cell
 
     def fail(config, *arguments, **options):
         if config.model == "knn":
             raise KeyError("age")
         return plan_cell(config, *arguments, **options)
 
-    monkeypatch.setattr(running, "plan_cell", fail)
+    monkeypatch.setattr(run_cell, "plan_cell", fail)
 
 
 def test_an_unexpected_error_is_one_sentence_and_status_3(broken, capsys):
@@ -77,7 +77,7 @@ def test_an_unexpected_error_in_another_verb_is_one_sentence(monkeypatch, capsys
     def fail(*_arguments, **_options):
         raise MemoryError
 
-    monkeypatch.setattr("smalldata.comparison.compare", fail)
+    monkeypatch.setattr("smalldata.comparison.comparison.compare", fail)
     assert main(["model=dummy", *SMALL]) == 0
     capsys.readouterr()
     assert main(["compare", *map(str, Path("outputs").glob("*/*"))]) == 70
@@ -89,7 +89,7 @@ def test_an_unexpected_error_of_summary_is_one_sentence(monkeypatch, capsys):
     def fail(*_arguments, **_options):
         raise KeyError("age")
 
-    monkeypatch.setattr("smalldata.summaries.plan_cell", fail)
+    monkeypatch.setattr("smalldata.cli.summary.plan_cell", fail)
     assert main(["summary", "-m", "model=mlp,resnet", *SMALL]) == 70
     (line,) = capsys.readouterr().err.splitlines()
     assert "KeyError" in line

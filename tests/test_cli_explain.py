@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from memory import forget
-from smalldata import running
 from smalldata.__main__ import main
 from smalldata.models.linear import Linear
-from smalldata.records import CellFolder
+from smalldata.run import cell as run_cell
+from smalldata.store.cell_folder import CellFolder
 
 TABLE = (
     "dataset=table",
@@ -191,7 +191,7 @@ def test_a_failed_cell_is_not_explained(capsys):
     failed = dataclasses.replace(
         fold, status="failed", reason="out of memory", prediction=None, scores={}
     )
-    stored.write_fold(failed, running.open_cell(cell).task)
+    stored.write_fold(failed, run_cell.open_cell(cell).task)
     stored.write_record(stored.read_record())
     line = _refused(capsys, cell)
     assert f"of {cell.name} 1 of 3 folds failed (r00f01: out of memory)" in line
@@ -292,7 +292,7 @@ def test_many_features_default_to_the_quick_explanation(capsys):
 
 def test_a_model_that_changed_is_not_explained(capsys):
     cell = _run(*LINEAR)
-    stored = running.open_cell(cell)
+    stored = run_cell.open_cell(cell)
     fold = stored.record.folds[0]
     other = dataclasses.replace(
         fold.prediction, probabilities=fold.prediction.probabilities[:, ::-1]

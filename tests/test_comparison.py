@@ -7,19 +7,26 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from smalldata.cellscores import cell_draws, cell_scores
-from smalldata.comparison import compare
+from smalldata.comparison.comparison import compare
+from smalldata.comparison.entries import N_DRAWS
+from smalldata.comparison.scores import cell_draws, cell_scores
+from smalldata.comparison.table import (
+    COLUMNS,
+    predictions_frame,
+    show,
+    to_frame,
+    to_markdown,
+    to_plain,
+)
 from smalldata.errors import ConfigError, SplitError
-from smalldata.evaluation import evaluate
-from smalldata.folds import FoldResult, Prediction
-from smalldata.lineup import N_DRAWS
-from smalldata.measures import find_measure, measures_for, score_prediction
+from smalldata.evaluation.outer_loop import evaluate
+from smalldata.measures.registry import find_measure, measures_for, score_prediction
 from smalldata.models import load_learner
-from smalldata.record import RunRecord
-from smalldata.resampling import make_splits
-from smalldata.significance import corrected_interval, corrected_test, holm
-from smalldata.splitting import make_folds
-from smalldata.table import COLUMNS, predictions_frame, show, to_frame, to_markdown, to_plain
+from smalldata.resampling.splitting import make_folds
+from smalldata.resampling.strategies import make_splits
+from smalldata.results.folds import FoldResult, Prediction
+from smalldata.results.record import RunRecord
+from smalldata.statistics.significance import corrected_interval, corrected_test, holm
 from smalldata.task import TaskKind
 from toys import make_toy
 

@@ -6,14 +6,14 @@ import sys
 
 # numba's inner functions of the two have the same names, and would have the same numbers.
 ORDER = """
-from smalldata.compiling import compiled
+from smalldata.runtime.compiling import compiled
 
 @compiled
 def order(first, second):
     return first.argsort(), second.argsort()
 """
 ASCEND = """
-from smalldata.compiling import compiled
+from smalldata.runtime.compiling import compiled
 
 @compiled
 def ascend(first, second):

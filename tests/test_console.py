@@ -10,14 +10,14 @@ from rich.console import Console
 from rich.table import Table
 
 import smalldata
-from smalldata.cli import main
-from smalldata.comparison import compare
-from smalldata.console import open_console, printable
-from smalldata.evaluation import evaluate
+from smalldata.cli.run import main
+from smalldata.comparison.comparison import compare
+from smalldata.evaluation.outer_loop import evaluate
 from smalldata.models.dummy import Dummy
-from smalldata.progress import Reporter
 from smalldata.report import print_comparison
-from smalldata.resampling import make_splits
+from smalldata.resampling.strategies import make_splits
+from smalldata.run.progress import Reporter
+from smalldata.runtime.console import open_console, printable
 from toys import binary_toy
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from smalldata.curves import calibration_points, precision_recall_points, roc_points
+from smalldata.measures.curves import calibration_points, precision_recall_points, roc_points
 
 
 def draw(seed):

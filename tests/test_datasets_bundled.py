@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from smalldata import catalogue
 from smalldata.datasets import bundled, load_dataset
 from smalldata.errors import ConfigError, DataError
+from smalldata.runtime import catalogue
 from smalldata.task import TaskKind, make_task
 
 # name: rows, features, missing values, kind, class counts or (smallest, largest) value

@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from smalldata import catalogue
 from smalldata.__main__ import main
-from smalldata.devices import first_line, resolve_device
 from smalldata.doctor import machine, probes
 from smalldata.doctor.builds import BUILDS, choose_build, covers, install_words, read_version
 from smalldata.doctor.diagnosis import GIB, diagnose, is_healthy
 from smalldata.doctor.facts import Finding
 from smalldata.doctor.limits import cgroup_limits
+from smalldata.runtime import catalogue
+from smalldata.runtime.devices import first_line, resolve_device
 
 INDEX = "https://download.pytorch.org/whl"
 H100 = {"name": "NVIDIA H100", "memory_bytes": 80 * GIB, "capability": "9.0"}
@@ -1033,7 +1033,7 @@ def test_a_run_says_once_which_device_it_takes_and_why(tmp_path, monkeypatch, ca
 
 def test_a_broken_torch_leaves_the_cpu_and_says_where_to_look(elsewhere, monkeypatch):
     (elsewhere / "torch.py").write_text("raise ImportError('libc10.so: no such file')\n")
-    monkeypatch.setattr("smalldata.devices.missing_card", lambda: None)
+    monkeypatch.setattr("smalldata.runtime.devices.missing_card", lambda: None)
     monkeypatch.delitem(sys.modules, "torch", raising=False)
     device, reason = resolve_device("auto")
     assert device == "cpu"

@@ -10,17 +10,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from smalldata.cells import make_identity, make_record, make_settings
-from smalldata.choices import Tuned
 from smalldata.errors import ConfigError, SplitError
-from smalldata.evaluation import evaluate, evaluate_fold, evaluate_folds, fit_fold, predict_fold
+from smalldata.evaluation.cell import make_identity, make_record, make_settings
+from smalldata.evaluation.outer_loop import (
+    evaluate,
+    evaluate_fold,
+    evaluate_folds,
+    fit_fold,
+    predict_fold,
+)
 from smalldata.models import load_learner
-from smalldata.preprocess import Preprocessing
-from smalldata.record import RESULTS_VERSION, cell_hash
-from smalldata.records import CellFolder
-from smalldata.resampling import make_splits
+from smalldata.pipeline.choices import Tuned
+from smalldata.pipeline.preprocess import Preprocessing
+from smalldata.resampling.strategies import make_splits
+from smalldata.results.record import RESULTS_VERSION, cell_hash
+from smalldata.runtime.workers import count_processes
 from smalldata.seeding import seed_for
-from smalldata.workers import count_processes
+from smalldata.store.cell_folder import CellFolder
 from spies import Spy, ValuesOnly
 from toys import binary_toy, classes_toy, differences, values_toy
 
@@ -241,12 +247,12 @@ def test_only_missing_and_failed_folds_are_computed(task, splits, tmp_path):
 KILLED_RUNS = """
 import os, signal, sys
 from pathlib import Path
-import smalldata.storage
-from smalldata.evaluation import evaluate
+import smalldata.runtime.files
+from smalldata.evaluation.outer_loop import evaluate
 from smalldata.models import load_learner
-from smalldata.cells import make_record
-from smalldata.records import CellFolder, read_splits, write_splits
-from smalldata.resampling import make_splits
+from smalldata.evaluation.cell import make_record
+from smalldata.store.cell_folder import CellFolder, read_splits, write_splits
+from smalldata.resampling.strategies import make_splits
 from toys import binary_toy, differences
 
 task = binary_toy()
@@ -266,7 +272,7 @@ def run(outputs, kill_at=None, before=False):
         replace(source, target)
         if count == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
-    smalldata.storage.os.replace = counted
+    smalldata.runtime.files.os.replace = counted
     outputs.mkdir(exist_ok=True)
     cell = CellFolder(outputs / folder)
     with cell.lock():
@@ -278,7 +284,7 @@ def run(outputs, kill_at=None, before=False):
                 task, learner, splits, n_jobs=1, finished=finished,
                 sink=lambda result: cell.write_fold(result, task),
             ))
-    smalldata.storage.os.replace = replace
+    smalldata.runtime.files.os.replace = replace
     return count, len(finished), cell
 
 root = Path(sys.argv[1])
@@ -321,10 +327,10 @@ INTERRUPTED = """
 import signal
 import sys
 from pathlib import Path
-from smalldata.cells import make_record
-from smalldata.evaluation import evaluate
-from smalldata.records import CellFolder
-from smalldata.resampling import make_splits
+from smalldata.evaluation.cell import make_record
+from smalldata.evaluation.outer_loop import evaluate
+from smalldata.store.cell_folder import CellFolder
+from smalldata.resampling.strategies import make_splits
 from smalldata.seeding import seed_for
 from spies import Spy
 from toys import binary_toy

@@ -6,17 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from smalldata.attribution import explain_fold, explained_output
 from smalldata.errors import ExplanationError
-from smalldata.evaluation import evaluate, fit_fold
-from smalldata.explanation import explain
-from smalldata.explanationoptions import ExplanationOptions
-from smalldata.explanationresult import Explanation
+from smalldata.evaluation.outer_loop import evaluate, fit_fold
+from smalldata.explanation.explanation import explain
+from smalldata.explanation.fold import explain_fold, explained_output
+from smalldata.explanation.options import ExplanationOptions
 from smalldata.learner import CallableForm
 from smalldata.models import load_learner
-from smalldata.preprocess import Preprocessing
-from smalldata.resampling import make_splits
-from smalldata.shapley import forms
+from smalldata.pipeline.preprocess import Preprocessing
+from smalldata.resampling.strategies import make_splits
+from smalldata.results.explanation import Explanation
+from smalldata.shapley import dispatch
 from smalldata.task import Dataset, TaskKind, make_task
 
 MODELS = ["dummy", "linear", "knn", "svm", "xgboost"]
@@ -139,7 +139,7 @@ def test_values_equal_brute_force_with_a_categorical_as_one_player(kind, model):
     )
     pipeline = fit_fold(task, learner, splits, fold, seed=stored.seed)
     transform = pipeline["preprocess"].transform
-    from smalldata.openfold import _background_rows
+    from smalldata.explanation.refit import _background_rows
     from smalldata.seeding import seed_for
 
     rows = _background_rows(splits.train_rows(fold), 10, seed=seed_for(0, "background", 0, 0))
@@ -275,7 +275,7 @@ def test_many_features_are_explained_by_expected_gradients(monkeypatch):
     task, splits, learner, record = _cell("binary", "mlp", **SMALL_MLP)
     looked = []
     for most in (7, 6):  # the toy has 7 features
-        monkeypatch.setattr(forms, "MOST_WALKED", most)
+        monkeypatch.setattr(dispatch, "MOST_WALKED", most)
         found = explain(
             task, record, learner, splits, options=ExplanationOptions(repeats=1), n_jobs=1
         )
@@ -289,7 +289,7 @@ def test_quick_distance_is_noted_only_beyond_sampling_error():
 
     def told(off, noise):
         shown = walked * (1 + off) + noise * rng.normal(size=4000)
-        look = forms.Look(
+        look = dispatch.Look(
             n_rows=2,
             lacking=np.array([0.06, 0.08]),
             moved=np.array([3.0, 4.0]),
@@ -297,12 +297,12 @@ def test_quick_distance_is_noted_only_beyond_sampling_error():
             walked=walked,
             variance=np.full(4000, noise**2),
         )
-        return forms.describe_looks([look, look])
+        return dispatch.describe_looks([look, look])
 
     assert "On 4 rows the leading features differ from sampled walks by 20% of" in told(0.2, 0.1)
     assert "cannot be told from sampled walks, whose error is 10% of their size" in told(0.0, 0.1)
     assert "; 2.0% of f(x) - mean f(z) was lacking" in told(0.0, 0.1)
-    assert forms.describe_looks([]) == ""
+    assert dispatch.describe_looks([]) == ""
 
 
 def test_standard_errors_are_of_the_mean_over_repeats():

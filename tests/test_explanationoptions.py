@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from smalldata.errors import ExplanationError
-from smalldata.explanationoptions import (
+from smalldata.explanation.options import (
     ExplanationOptions,
     check_options,
     folds_to_explain,
     rows_to_explain,
 )
 from smalldata.models import load_learner
-from smalldata.resampling import make_splits
+from smalldata.resampling.strategies import make_splits
 from toys import make_toy
 
 LABELS = ["case", "control", "control"] * 10

@@ -6,25 +6,25 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from smalldata import faithfulness
-from smalldata.cells import PLAIN
-from smalldata.evaluation import evaluate, fit_fold
-from smalldata.evidence import Faithfulness
-from smalldata.explanation import explain
-from smalldata.faithfulness import (
+from smalldata.evaluation.cell import PLAIN
+from smalldata.evaluation.outer_loop import evaluate, fit_fold
+from smalldata.explanation import faithfulness
+from smalldata.explanation.explanation import explain
+from smalldata.explanation.faithfulness import (
     join_removals,
     removal_area,
     removal_curves,
     removal_sizes,
     score_removals,
 )
-from smalldata.fitting import make_prediction
 from smalldata.learner import Outputs
-from smalldata.measures import MEASURES, find_measure, measures_for
+from smalldata.measures.registry import MEASURES, find_measure, measures_for
 from smalldata.models import load_learner
-from smalldata.preprocess import Preprocessing
-from smalldata.resampling import make_splits
-from smalldata.significance import corrected_interval
+from smalldata.pipeline.fitting import make_prediction
+from smalldata.pipeline.preprocess import Preprocessing
+from smalldata.resampling.strategies import make_splits
+from smalldata.results.evidence import Faithfulness
+from smalldata.statistics.significance import corrected_interval
 from smalldata.task import Dataset, TaskKind, make_task
 
 KINDS = ["binary", "multiclass", "regression"]

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from smalldata import catalogue
 from smalldata.__main__ import main
+from smalldata.config.hydra_keys import check_override
 from smalldata.errors import ConfigError
-from smalldata.hydra_keys import check_override
+from smalldata.runtime import catalogue
 
 DRY = ("model=dummy", "dataset=nutrimouse", "cv=kfold", "explain=none", "dry_run=true")
 COPY = "{_target_:shutil.copyfile,src:theirs,dst:mine}"

@@ -11,6 +11,7 @@ from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from smalldata.cli.summary import network_names
 from smalldata.models import load_learner
 from smalldata.models.networks import (
     attention,
@@ -18,12 +19,11 @@ from smalldata.models.networks import (
     convolution,
     embeddings,
     losses,
-    mixing,
+    mixup,
     recurrence,
 )
 from smalldata.models.networks.layers import MemberLinear, count_cells, count_products
 from smalldata.models.networks.plan import Inputs
-from smalldata.summaries import network_names
 
 N_MEMBERS, N_ROWS, N_POSITIONS = 3, 5, 11
 
@@ -207,7 +207,7 @@ def test_periodic_embedding_follows_its_definition():
 def test_mixup_mixes_rows_and_targets_by_the_same_share():
     table, targets = make_input(20, 4), torch.arange(20.0)[:, None]
     rows = torch.stack([torch.randperm(20, generator=g)[:8] for g in make_generators()])
-    found, wanted, weights = mixing.mix_rows(
+    found, wanted, weights = mixup.mix_rows(
         rows, table, targets, torch.ones(20), alpha=0.4, generators=make_generators()
     )
     close(weights, torch.ones(N_MEMBERS, 8))
@@ -233,7 +233,7 @@ def test_mixup_loss_weights_both_labels(n_outputs):
     rows = torch.arange(12).expand(N_MEMBERS, -1)
     places = torch.arange(12.0)[:, None]
     mix = {"alpha": 0.7, "generators": make_generators()}
-    _, wanted, weights = mixing.mix_rows(rows, places, labels, row_weights, **mix)
+    _, wanted, weights = mixup.mix_rows(rows, places, labels, row_weights, **mix)
     for m, generator in enumerate(make_generators()):
         drawn = torch.rand(1, generator=generator, dtype=torch.float64)
         share = float(special.betaincinv(0.7, 0.7, drawn.item()))
@@ -248,7 +248,7 @@ def test_mixup_shares_follow_the_beta_distribution():
     generators = make_generators(400)
     rows = torch.tensor([0, 1]).expand(400, -1)
     ends, ones = torch.tensor([[0.0], [1.0]]), torch.ones(2)
-    found, _, _ = mixing.mix_rows(rows, ends, ends, ones, alpha=2.0, generators=generators)
+    found, _, _ = mixup.mix_rows(rows, ends, ends, ones, alpha=2.0, generators=generators)
     shares = found[:, 1][(found[:, 1] > 0) & (found[:, 1] < 1)]
     assert 0.4 < shares.mean() < 0.6  # Beta(2, 2): mean 1/2, variance 1/20
     assert 0.03 < shares.var() < 0.07
@@ -258,7 +258,7 @@ def test_training_without_mixup_draws_no_shares():
     generators = make_generators()
     before = [generator.get_state() for generator in generators]
     tables, rows = (make_input(9, 2), make_input(9, 1), make_input(9)), torch.tensor([[1, 2]] * 3)
-    found = mixing.mix_rows(rows, *tables, alpha=0, generators=generators)
+    found = mixup.mix_rows(rows, *tables, alpha=0, generators=generators)
     for mixed, table in zip(found, tables, strict=True):
         close(mixed, table[rows])
     for generator, state in zip(generators, before, strict=True):

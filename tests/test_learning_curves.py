@@ -10,14 +10,19 @@ import pytest
 from rich.console import Console
 
 from report_cells import HOSTILE, make_record, make_toy_task
-from smalldata.comparison import compare
-from smalldata.folds import Score
-from smalldata.learning import Contest, Estimate, Lead
-from smalldata.measures import find_measure
+from smalldata.comparison.comparison import compare
+from smalldata.comparison.table import to_plain
+from smalldata.measures.registry import find_measure
 from smalldata.report import index_html, print_comparison
-from smalldata.report.learning import say_contest, say_curve, say_learning, say_payoff
-from smalldata.significance import corrected_interval, corrected_test
-from smalldata.table import to_plain
+from smalldata.report.comparison_page.learning_curves import (
+    say_contest,
+    say_curve,
+    say_learning,
+    say_payoff,
+)
+from smalldata.results.folds import Score
+from smalldata.results.learning_curves import Contest, Estimate, Lead
+from smalldata.statistics.significance import corrected_interval, corrected_test
 from smalldata.task import TaskKind
 from test_comparison import MEASURE, failing, toy_record
 from test_report import Page

@@ -10,16 +10,16 @@ from scipy.special import huber
 from sklearn.base import BaseEstimator
 from sklearn.metrics import log_loss
 
-from smalldata.cells import make_record
-from smalldata.encoding import sealed
-from smalldata.evaluation import evaluate, evaluate_fold
+from smalldata.evaluation.cell import make_record
+from smalldata.evaluation.outer_loop import evaluate, evaluate_fold
 from smalldata.learner import Traits
-from smalldata.losscurves import LossCurves
 from smalldata.models import load_learner
-from smalldata.models.networks.history import loss_curves
-from smalldata.models.networks.lessons import Learnt
-from smalldata.records import CellFolder
-from smalldata.resampling import make_splits
+from smalldata.models.networks.loss_curves import loss_curves
+from smalldata.models.networks.train_together import Learnt
+from smalldata.resampling.strategies import make_splits
+from smalldata.results.loss_curves import LossCurves
+from smalldata.runtime.sealing import sealed
+from smalldata.store.cell_folder import CellFolder
 from smalldata.task import TaskInfo, TaskKind
 from toys import binary_toy, differences
 

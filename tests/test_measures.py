@@ -14,15 +14,15 @@ from hypothesis.extra import numpy as hnp
 from sklearn import metrics
 
 from smalldata.errors import ConfigError
-from smalldata.folds import Fold, Prediction, Score, Splits
-from smalldata.formulas import area_under_roc
-from smalldata.measures import (
+from smalldata.measures.formulas import area_under_roc
+from smalldata.measures.registry import (
     MEASURES,
     check_measure,
     find_measure,
     measures_for,
     score_prediction,
 )
+from smalldata.results.folds import Fold, Prediction, Score, Splits
 from smalldata.task import PRIMARY_MEASURES, Dataset, Task, TaskKind, make_task
 
 BINARY = ("control", "case")

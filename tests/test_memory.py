@@ -3,10 +3,12 @@
 import pytest
 import torch
 
-from smalldata import memory
 from smalldata.datasets import load_dataset
-from smalldata.evaluation import evaluate_folds
-from smalldata.memory import (
+from smalldata.evaluation.outer_loop import evaluate_folds
+from smalldata.models import load_learner
+from smalldata.resampling.strategies import make_splits
+from smalldata.runtime import memory
+from smalldata.runtime.memory import (
     OUT_OF_MEMORY,
     bytes_on_card,
     count_on_card,
@@ -16,8 +18,6 @@ from smalldata.memory import (
     share_card,
     train_within,
 )
-from smalldata.models import load_learner
-from smalldata.resampling import make_splits
 from smalldata.task import make_task
 
 

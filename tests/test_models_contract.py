@@ -11,8 +11,6 @@ from scipy.special import expit, softmax
 from sklearn.base import clone
 
 from checkpoints import lacking, stand_in
-from smalldata import catalogue
-from smalldata.innerfolds import FitEach
 from smalldata.learner import (
     CallableForm,
     FitJob,
@@ -23,13 +21,15 @@ from smalldata.learner import (
     SearchSpace,
     TreesForm,
 )
-from smalldata.losscurves import LossCurves
 from smalldata.models import load_learner, load_space
 from smalldata.models.files import file_fields
 from smalldata.models.networks.recipe import Network
-from smalldata.preprocess import Preprocessing, make_pipeline
-from smalldata.shapley.forms import form_values
+from smalldata.pipeline.preprocess import Preprocessing, make_pipeline
+from smalldata.results.loss_curves import LossCurves
+from smalldata.runtime import catalogue
+from smalldata.shapley.dispatch import form_values
 from smalldata.task import Dataset, TaskKind, make_task
+from smalldata.tuning.inner_folds import FitEach
 
 MODELS = catalogue.names("model")
 CELLS = [

@@ -13,15 +13,15 @@ from scipy.special import expit, softmax
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
-from smalldata.catalogue import conf_dir, names, read_yaml
-from smalldata.devices import one_torch_thread, resolve_device
 from smalldata.errors import ConfigError, FitError
-from smalldata.formulas import area_under_roc
+from smalldata.measures.formulas import area_under_roc
 from smalldata.models import load_learner
 from smalldata.models.networks import layers, losses, optimization, training
 from smalldata.models.networks.estimator import _held_out_rows
 from smalldata.models.networks.mlp import MLP
 from smalldata.models.networks.plan import Inputs
+from smalldata.runtime.catalogue import conf_dir, names, read_yaml
+from smalldata.runtime.devices import one_torch_thread, resolve_device
 from smalldata.seeding import seed_for
 from smalldata.task import TaskInfo, TaskKind
 
@@ -440,7 +440,7 @@ def test_devices_are_resolved_with_a_reason(monkeypatch):
 def test_neither_recipe_nor_device_imports_torch():
     code = (
         "import os, sys; os.environ['CUDA_VISIBLE_DEVICES'] = ''\n"
-        "from smalldata.devices import resolve_device; resolve_device('auto')\n"
+        "from smalldata.runtime.devices import resolve_device; resolve_device('auto')\n"
         "from smalldata.models import load_learner\n"
         "from smalldata.task import TaskInfo, TaskKind\n"
         "info = TaskInfo(kind=TaskKind.BINARY, n_samples=9, n_features=9, n_classes=2)\n"

@@ -13,12 +13,10 @@ import pytest
 
 from smalldata.datasets import load_dataset
 from smalldata.errors import ExplanationError
-from smalldata.evaluation import evaluate
-from smalldata.evidence import NullImportances
-from smalldata.explanation import explain
-from smalldata.explanationoptions import ExplanationOptions
-from smalldata.models import load_learner, load_space
-from smalldata.nullimportances import (
+from smalldata.evaluation.outer_loop import evaluate
+from smalldata.explanation.explanation import explain
+from smalldata.explanation.options import ExplanationOptions
+from smalldata.explanation.permuted_labels import (
     Pipeline,
     draw_permutation,
     mean_importance,
@@ -26,14 +24,16 @@ from smalldata.nullimportances import (
     null_importances,
     permute_labels,
 )
-from smalldata.permutations import PermutationFolder
-from smalldata.preprocess import Preprocessing
-from smalldata.records import CellFolder
-from smalldata.report.summarize import summarize_cell
-from smalldata.resampling import make_splits
+from smalldata.models import load_learner, load_space
+from smalldata.pipeline.preprocess import Preprocessing
+from smalldata.report.sections.scores import summarize_cell
+from smalldata.resampling.strategies import make_splits
+from smalldata.results.evidence import NullImportances
+from smalldata.store.cell_folder import CellFolder
+from smalldata.store.permutations import PermutationFolder
 from smalldata.task import Dataset, TaskKind, make_task
-from smalldata.tuning import make_tuner
-from smalldata.tuningoptions import TuningOptions
+from smalldata.tuning.options import TuningOptions
+from smalldata.tuning.tuner import make_tuner
 from toys import binary_toy, classes_toy, make_toy, values_toy
 
 TESTS = str(Path(__file__).parent)
@@ -289,12 +289,12 @@ KILLED = """
 import os, shutil, signal, sys
 from pathlib import Path
 from rich.console import Console
-import smalldata.storage
-from smalldata import cli
-from smalldata.cellexplanation import explain_cell
-from smalldata.explanationoptions import ExplanationOptions
-from smalldata.progress import Reporter
-from smalldata.running import open_cell
+import smalldata.runtime.files
+from smalldata.cli import run as cli
+from smalldata.run.explain import explain_cell
+from smalldata.explanation.options import ExplanationOptions
+from smalldata.run.progress import Reporter
+from smalldata.run.cell import open_cell
 from toys import differences
 
 root = Path(sys.argv[1])
@@ -315,10 +315,10 @@ def run(path, kill_at=None, before=False):
         replace(source, target)
         if count == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
-    smalldata.storage.os.replace = counted
+    smalldata.runtime.files.os.replace = counted
     stored = open_cell(path)
     found = explain_cell(stored, options, Reporter(Console(quiet=True)), n_jobs=1)
-    smalldata.storage.os.replace = replace
+    smalldata.runtime.files.os.replace = replace
     return count, found, stored.cell.read_null(found)
 
 def copied(name):
@@ -361,7 +361,7 @@ def test_explanation_killed_at_any_write_resumes_to_the_same_result(tmp_path):
 
 
 def test_command_resumes_from_stored_permutations(tmp_path, capsys):
-    from smalldata.cli import main
+    from smalldata.cli.run import main
 
     asked = ["dataset=nutrimouse", "model=linear", "cv=kfold", "cv.n_splits=2", "n_jobs=1"]
     where = f"outputs={tmp_path}"

@@ -7,16 +7,22 @@ import pandas as pd
 import pytest
 
 from shapley_oracle import brute_force_interactions
-from smalldata.attribution import explained_output, pair_fold
-from smalldata.cells import PLAIN
-from smalldata.evaluation import evaluate
-from smalldata.explanation import explain, interaction_features, join_pairs, lacks_pairs, pair_folds
-from smalldata.explanationoptions import ExplanationOptions
+from smalldata.evaluation.cell import PLAIN
+from smalldata.evaluation.outer_loop import evaluate
+from smalldata.explanation.explanation import (
+    explain,
+    interaction_features,
+    join_pairs,
+    lacks_pairs,
+    pair_folds,
+)
+from smalldata.explanation.fold import explained_output, pair_fold
+from smalldata.explanation.options import ExplanationOptions
+from smalldata.explanation.refit import rebuild_fold
 from smalldata.models import load_learner
-from smalldata.openfold import rebuild_fold
-from smalldata.preprocess import Preprocessing
-from smalldata.resampling import make_splits
-from smalldata.shapley.forms import ADDITIVE, SAMPLED
+from smalldata.pipeline.preprocess import Preprocessing
+from smalldata.resampling.strategies import make_splits
+from smalldata.shapley.dispatch import ADDITIVE, SAMPLED
 from smalldata.task import Dataset, TaskKind, make_task
 
 KINDS = ["binary", "multiclass", "regression"]

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from smalldata.errors import RecordError
-from smalldata.evidence import FEWEST_PERMUTATIONS, NullImportances
-from smalldata.explanationresult import Explanation
-from smalldata.permutations import PermutationFolder
-from smalldata.records import CellFolder
+from smalldata.results.evidence import FEWEST_PERMUTATIONS, NullImportances
+from smalldata.results.explanation import Explanation
+from smalldata.store.cell_folder import CellFolder
+from smalldata.store.permutations import PermutationFolder
 
 
 @pytest.fixture

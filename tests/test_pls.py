@@ -8,7 +8,7 @@ from sklearn.cross_decomposition import PLSRegression
 from smalldata.models import load_learner
 from smalldata.models.calibration import fit_calibration
 from smalldata.models.pls import decompose
-from smalldata.splitting import make_folds
+from smalldata.resampling.splitting import make_folds
 from smalldata.task import TaskInfo, TaskKind
 
 

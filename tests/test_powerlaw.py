@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.optimize import curve_fit
 
-from smalldata.powerlaw import (
+from smalldata.statistics.power_law import (
     N_SIZES,
     REACH,
     clear_stretches,
@@ -13,7 +13,7 @@ from smalldata.powerlaw import (
     find_crossing,
     fit_laws,
 )
-from smalldata.significance import corrected_draws, corrected_interval
+from smalldata.statistics.significance import corrected_draws, corrected_interval
 
 SIZES = np.array([20.0, 40.0, 80.0, 150.0])
 LAWS = [

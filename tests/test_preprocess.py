@@ -13,8 +13,13 @@ from sklearn.preprocessing import PowerTransformer, StandardScaler
 
 from smalldata.errors import ConfigError, DataError
 from smalldata.models import load_learner
-from smalldata.preprocess import Preprocessing, Preprocessor, explained_share, make_pipeline
-from smalldata.splitting import make_folds
+from smalldata.pipeline.preprocess import (
+    Preprocessing,
+    Preprocessor,
+    explained_share,
+    make_pipeline,
+)
+from smalldata.resampling.splitting import make_folds
 from smalldata.task import TaskInfo, TaskKind
 
 TRANSFORMS = ["none", "log1p", "yeo-johnson", "rank"]

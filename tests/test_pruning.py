@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
 
-from smalldata import pruning
-from smalldata.cells import PLAIN
-from smalldata.evaluation import evaluate
-from smalldata.folds import Trial
+from smalldata.evaluation.cell import PLAIN
+from smalldata.evaluation.outer_loop import evaluate
 from smalldata.learner import SearchSpace, Traits
 from smalldata.models import load_learner, load_space
-from smalldata.pruning import RISK, WARM_UP, count_fits, start_race
-from smalldata.records import CellFolder
-from smalldata.resampling import make_splits
+from smalldata.resampling.strategies import make_splits
+from smalldata.results.folds import Trial
+from smalldata.store.cell_folder import CellFolder
 from smalldata.task import TaskKind
-from smalldata.tuning import TuningOptions, make_tuner
+from smalldata.tuning import pruning
+from smalldata.tuning.pruning import RISK, WARM_UP, count_fits, start_race
+from smalldata.tuning.tuner import TuningOptions, make_tuner
 from spies import Spy
 from toys import binary_toy, classes_toy, differences, make_toy, values_toy
 

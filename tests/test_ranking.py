@@ -11,10 +11,10 @@ from sklearn.linear_model import LogisticRegression, enet_path
 from shapley_oracle import brute_force
 from smalldata.datasets import load_dataset
 from smalldata.errors import ConfigError, DataError
-from smalldata.evaluation import evaluate, fit_fold
+from smalldata.evaluation.outer_loop import evaluate, fit_fold
 from smalldata.models import load_learner, load_space
-from smalldata.preprocess import Preprocessing, Preprocessor
-from smalldata.ranking import (
+from smalldata.pipeline.preprocess import Preprocessing, Preprocessor
+from smalldata.pipeline.ranking import (
     BACKGROUND_ROWS,
     L1_RATIO,
     PATH,
@@ -24,10 +24,10 @@ from smalldata.ranking import (
     order_features,
     rank_features,
 )
-from smalldata.resampling import make_splits
+from smalldata.pipeline.transforms import centre_and_scale, standardise
+from smalldata.resampling.strategies import make_splits
 from smalldata.task import Dataset, TaskKind, make_task
-from smalldata.transforms import centre_and_scale, standardise
-from smalldata.tuning import TuningOptions, make_tuner
+from smalldata.tuning.tuner import TuningOptions, make_tuner
 from toys import binary_toy, classes_toy, values_toy
 
 

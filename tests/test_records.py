@@ -17,13 +17,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smalldata.encoding import DamageError
 from smalldata.errors import RecordError
-from smalldata.evidence import Faithfulness, Interactions
-from smalldata.explanationresult import Explanation
-from smalldata.folds import FoldResult, Prediction, Score
-from smalldata.record import RunRecord, cell_hash
-from smalldata.records import (
+from smalldata.resampling.strategies import make_splits
+from smalldata.results.evidence import Faithfulness, Interactions
+from smalldata.results.explanation import Explanation
+from smalldata.results.folds import FoldResult, Prediction, Score
+from smalldata.results.record import RunRecord, cell_hash
+from smalldata.runtime.files import safe_name
+from smalldata.runtime.sealing import DamageError
+from smalldata.store.cell_folder import (
     CellFolder,
     lock_comparison,
     read_records,
@@ -32,8 +34,6 @@ from smalldata.records import (
     write_splits,
     write_text,
 )
-from smalldata.resampling import make_splits
-from smalldata.storage import safe_name
 from toys import binary_toy, classes_toy, differences, make_toy, values_toy
 
 AWKWARD = [0.1 + 0.2, 5e-324, -1.7976931348623157e308, 1 / 3, 1e-17, -0.0]
@@ -430,7 +430,7 @@ def test_reserved_and_empty_folder_names_are_changed(text):
 LOCKER = """
 import os, signal, sys
 from pathlib import Path
-from smalldata.records import CellFolder
+from smalldata.store.cell_folder import CellFolder
 cell = CellFolder(Path(sys.argv[1]))
 def told(sentence):
     print("waits:", sentence, flush=True)
@@ -521,7 +521,7 @@ def test_comparison_has_its_own_lock(tmp_path):
 FULL = """
 import resource, sys
 from pathlib import Path
-from smalldata.records import write_text
+from smalldata.store.cell_folder import write_text
 if sys.argv[2] == "limit":
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 path = Path(sys.argv[1]) / "index.html"
@@ -573,7 +573,7 @@ def test_full_disk_is_refused_with_one_sentence(tmp_path):
 REFUSED = """
 import os, sys
 from pathlib import Path
-from smalldata.records import CellFolder, write_text
+from smalldata.store.cell_folder import CellFolder, write_text
 import filelock
 folder = Path(sys.argv[1])
 if os.getuid() == 0:

@@ -21,16 +21,16 @@ from report_cells import (
     make_record,
     make_toy_task,
 )
-from smalldata.comparison import compare
-from smalldata.explanationresult import Explanation
+from smalldata.comparison.comparison import compare
 from smalldata.report import index_html, print_comparison, report_html
-from smalldata.report.attributions import N_TABLE, summarize_explanation
-from smalldata.report.outcomes import pool_repeats, summarize_outcomes
-from smalldata.report.overview import summarize_comparison
+from smalldata.report.comparison_page.overview import summarize_comparison
 from smalldata.report.plain import plain
 from smalldata.report.render import embed_json
-from smalldata.report.samples import N_PLOTTED
-from smalldata.report.summarize import summarize_cell
+from smalldata.report.sections.explanation import N_TABLE, summarize_explanation
+from smalldata.report.sections.explanation_samples import N_PLOTTED
+from smalldata.report.sections.outcomes import pool_repeats, summarize_outcomes
+from smalldata.report.sections.scores import summarize_cell
+from smalldata.results.explanation import Explanation
 
 KINDS = ("binary", "multiclass", "regression")
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from report_cells import add_losses, make_explanation, make_record, make_toy_task
-from smalldata.comparison import compare
+from smalldata.comparison.comparison import compare
 from smalldata.report import index_html, report_html
 from test_report_browser import ARGUMENTS, CHROMIUM, Tab
 from test_report_tuning import make_tuned

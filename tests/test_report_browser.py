@@ -20,7 +20,7 @@ from report_cells import (
     make_record,
     make_toy_task,
 )
-from smalldata.comparison import compare
+from smalldata.comparison.comparison import compare
 from smalldata.report import index_html, report_html
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from report_cells import make_explanation, make_record, make_toy_task
-from smalldata.comparison import compare
-from smalldata.evidence import NullImportances
-from smalldata.report.consensus import (
+from smalldata.comparison.comparison import compare
+from smalldata.report.comparison_page.consensus import (
     MOST_FEATURES,
     good_labels,
     leading_group,
     say_agreement,
 )
-from smalldata.report.overview import summarize_comparison
+from smalldata.report.comparison_page.overview import summarize_comparison
+from smalldata.results.evidence import NullImportances
 
 
 def cell(model: str, rank: int | None, *, tied: bool = False, **changes) -> dict:

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 
 from report_cells import HOSTILE, make_record, make_toy_task
-from smalldata.comparison import compare
+from smalldata.comparison.comparison import compare
 from smalldata.report import report_html
 from smalldata.report.figures import signature_figures
-from smalldata.report.signature import (
+from smalldata.report.sections.panel import (
     MOST_MEMBERS,
     outline_signature,
     say_signature,
     summarize_signature,
 )
-from smalldata.selection import Panel, Selection, Substitute
-from smalldata.significance import corrected_interval
-from smalldata.stability import nogueira
+from smalldata.results.panel import Panel, Selection, Substitute
+from smalldata.statistics.rank_stability import nogueira
+from smalldata.statistics.significance import corrected_interval
 from test_report import Page
 from test_report_browser import CHROMIUM, Tab, browser, drawings
 

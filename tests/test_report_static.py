@@ -10,14 +10,13 @@ import numpy as np
 import pytest
 
 from report_cells import HOSTILE, add_losses, make_explanation, make_record, make_toy_task
-from smalldata import cli, running
 from smalldata.__main__ import main
-from smalldata.comparison import compare
+from smalldata.cli import run as cli
+from smalldata.comparison.comparison import compare
 from smalldata.errors import ConfigError
-from smalldata.records import CellFolder
-from smalldata.report import draw_figures, index_page, report_page, static
-from smalldata.report.figures.grammar import PURPLE
-from smalldata.report.static import (
+from smalldata.report import draw_figures, index_page, report_page
+from smalldata.report.figures import files as figure_files
+from smalldata.report.figures.files import (
     FORMATS,
     MOST_DRAWINGS,
     SCALE,
@@ -25,6 +24,9 @@ from smalldata.report.static import (
     require_drawing,
     standalone_specs,
 )
+from smalldata.report.figures.grammar import PURPLE
+from smalldata.run import cell as run_cell
+from smalldata.store.cell_folder import CellFolder
 from test_report_tuning import make_tuned
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -260,7 +262,7 @@ def test_unknown_figure_format_is_refused():
 
 
 def test_missing_figure_library_is_refused_with_its_command(monkeypatch):
-    monkeypatch.setattr(static, "find_spec", lambda name: None)
+    monkeypatch.setattr(figure_files, "find_spec", lambda name: None)
     require_drawing(())
     with pytest.raises(ConfigError, match=r"pip install 'smalldata\[figures\]'"):
         require_drawing(("png",))
@@ -269,7 +271,7 @@ def test_missing_figure_library_is_refused_with_its_command(monkeypatch):
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for remembered in (cli._reporter, running._dataset, running._task):
+    for remembered in (cli._reporter, run_cell._dataset, run_cell._task):
         remembered.cache_clear()
     return tmp_path
 

@@ -18,12 +18,12 @@ from report_cells import (
     make_record,
     make_toy_task,
 )
-from smalldata.explanationresult import Explanation
-from smalldata.report import doubts, sureness
-from smalldata.report.attributions import summarize_explanation
 from smalldata.report.figures import explanation_figures
-from smalldata.report.summarize import summarize_cell
-from smalldata.shapley.forms import ADDITIVE, QUICK_LOOK, SAMPLED
+from smalldata.report.sections import trust_doubts, trust_words
+from smalldata.report.sections.explanation import summarize_explanation
+from smalldata.report.sections.scores import summarize_cell
+from smalldata.results.explanation import Explanation
+from smalldata.shapley.dispatch import ADDITIVE, QUICK_LOOK, SAMPLED
 from smalldata.task import Task
 
 TARGET = {"low": -3.0, "mean": 0.0, "high": 3.0}
@@ -77,7 +77,7 @@ def test_an_unused_feature_has_no_place_and_a_single_fold_no_steadiness():
     alone = replace(explanation, fold=np.zeros_like(explanation.fold))
     summary = summarize_explanation(task, alone)
     assert summary["steady"] is None
-    assert sureness.say_stability(summary) == [
+    assert trust_words.say_stability(summary) == [
         "One fold was explained: whether another would rank alike is not known."
     ]
     assert "steadiness" not in {f["name"] for f in drawn(summary, task)["figures"]}
@@ -94,7 +94,7 @@ def test_stability_of_identical_and_of_unused_sets():
     summary = summarize_explanation(task, none)
     assert summary["steady"]["stability"] is None
     assert summary["twins"] is None
-    assert sureness.say_sureness(summary) == []
+    assert trust_words.say_sureness(summary) == []
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_stability_sentence_at_each_threshold(stability, low, said):
         "top_k": 10,
         "steady": {"stability": stability, "low": low, "high": 0.9, "top_k": 10},
     }
-    sentence = sureness.say_stability(explanation)[1]
+    sentence = trust_words.say_stability(explanation)[1]
     assert said in sentence
     assert f"stability {stability:.3f}" in sentence
 
@@ -153,7 +153,7 @@ def test_too_few_permutations_mark_nothing(cell):
     task, explanation, _ = cell
     summary = summarize_explanation(task, explanation, null=make_null(explanation, 18))
     assert all(entry["above"] is None for entry in summary["features"])
-    assert sureness.say_null(summary) == [
+    assert trust_words.say_null(summary) == [
         "18 permutations of the labels are too few to tell features from chance (19 are needed)."
     ]
     figures = drawn(summary, task)["figures"]
@@ -171,10 +171,10 @@ def test_too_few_permutations_mark_nothing(cell):
 def test_permuted_label_sentences_at_each_count(above, said, missing):
     features = [{"name": name, "share": 0.1, "above": name in above} for name in "abc"]
     null = {"n": 19, "enough": True, "needed": 19, "above": above}
-    sentences = sureness.say_null({"null": null, "features": features, "n_features": 130})
+    sentences = trust_words.say_null({"null": null, "features": features, "n_features": 130})
     assert said in sentences[0]
     assert sentences[1:] == ([f"Not among them: {missing}."] if missing else [])
-    assert sureness.say_null({"null": None, "features": features}) == []
+    assert trust_words.say_null({"null": None, "features": features}) == []
 
 
 # ---------------------------------------------------------------- scores without the features
@@ -237,11 +237,11 @@ def removals(mean: float, low: float | None, high: float | None, **changes) -> d
     ],
 )
 def test_removal_sentence_for_each_sign_of_the_gap(found, said):
-    assert said in sureness.say_removals(found)[0]
+    assert said in trust_words.say_removals(found)[0]
 
 
 def test_removal_sentence_gives_scores_after_replacing_the_first_features():
-    said = sureness.say_removals(removals(0.1, 0.01, 0.2))
+    said = trust_words.say_removals(removals(0.1, 0.01, 0.2))
     assert said[1] == (
         "ROC AUC is 0.900 with none replaced, 0.800 once the first 2 are replaced, 0.880 once 2 "
         "drawn at random are."
@@ -253,24 +253,24 @@ def test_removal_sentence_gives_scores_after_replacing_the_first_features():
         {"n": n, "leading": {"mean": leading}, "random": {"mean": random}}
         for n, (leading, random) in scores.items()
     ]
-    assert "0.700 once the first 5 are replaced, 0.800 once" in sureness.say_removals(found)[1]
+    assert "0.700 once the first 5 are replaced, 0.800 once" in trust_words.say_removals(found)[1]
     errors = {**found, "better": "lower"}
     errors["points"] = [
         {**point, "leading": point["random"], "random": point["leading"]}
         for point in found["points"]
     ]
-    assert "0.800 once the first 5 are replaced, 0.700 once" in sureness.say_removals(errors)[1]
+    assert "0.800 once the first 5 are replaced, 0.700 once" in trust_words.say_removals(errors)[1]
     # Of thousands of features ten are nothing.
     scores = {0: (0.968, 0.968), 10: (0.9681, 0.9682), 2000: (0.91, 0.96), 6830: (0.5, 0.5)}
     found["points"] = [
         {"n": n, "leading": {"mean": leading}, "random": {"mean": random}}
         for n, (leading, random) in scores.items()
     ]
-    assert "0.910 once the first 2000 are replaced" in sureness.say_removals(found)[1]
+    assert "0.910 once the first 2000 are replaced" in trust_words.say_removals(found)[1]
     two = removals(0.1, 0.01, 0.2)
     two["points"] = two["points"][:2]
-    assert len(sureness.say_removals(two)) == 1, "the last size is all features"
-    assert sureness.say_removals(None) == []
+    assert len(trust_words.say_removals(two)) == 1, "the last size is all features"
+    assert trust_words.say_removals(None) == []
 
 
 # ---------------------------------------------------------------- twins
@@ -306,15 +306,15 @@ def test_groups_of_twins_share_their_credit():
     assert leaves["gene_10"]["r"] < -0.9
     assert leaves["gene_9"]["group"] is None, "a category has no order"
     assert leaves["gene_0"]["group"] == leaves["gene_11"]["group"]
-    said = sureness.say_twins(summary["twins"])
+    said = trust_words.say_twins(summary["twins"])
     assert len(said) == 2
     assert "rise and fall together (|r| = " in said[0]
     assert ": the model may credit either; together they move" in said[0]
     assert said[1].startswith("So do ")
     assert f"(|r| = {r:.2f}" in " ".join(said)
-    short = sureness.say_twins(summary["twins"], most=1)
+    short = trust_words.say_twins(summary["twins"], most=1)
     assert short == [said[0], "1 more group like that: see the tree."]
-    assert sureness.say_twins(summary["twins"], leading=0) == []
+    assert trust_words.say_twins(summary["twins"], leading=0) == []
 
 
 def test_twin_tree_joins_neighbours_and_starts_with_the_leading_feature():
@@ -347,12 +347,12 @@ def test_large_twin_group_counts_the_members_not_named():
         "leaves": [{"name": name, "rank": 3 + i} for i, name in enumerate(members)],
         "groups": [{"members": members, "r": 0.8333, "joint": 0.25}],
     }
-    (said,) = sureness.say_twins(twins, leading=3)
+    (said,) = trust_words.say_twins(twins, leading=3)
     assert said == (
         "g0, g1, g2, g3, g4 and 3 others rise and fall together (|r| around 0.83): the model may "
         "credit any of them; together they move the prediction by 0.250 on average."
     )
-    assert sureness.say_twins(twins, leading=2) == []
+    assert trust_words.say_twins(twins, leading=2) == []
 
 
 # ---------------------------------------------------------------- pairs
@@ -398,15 +398,16 @@ def pair(first: str, second: str, mean: float, share: float | None) -> dict:
     ],
 )
 def test_pair_sentences_name_the_strongest_interactions(strongest, said):
-    (sentence,) = sureness.say_pairs({"pairs": {"strongest": [strongest]}, "notes": []})
+    (sentence,) = trust_words.say_pairs({"pairs": {"strongest": [strongest]}, "notes": []})
     assert said in sentence
 
 
 def test_missing_interactions_give_the_reason():
     none = {"pairs": None, "notes": ["a note", ADDITIVE]}
-    assert sureness.say_pairs(none)[0].startswith("The model adds its features up")
-    assert sureness.say_pairs({**none, "notes": [SAMPLED]})[0].startswith("Pairs of features are")
-    assert "explain.interactions=20" in sureness.say_pairs({**none, "notes": []})[0]
+    assert trust_words.say_pairs(none)[0].startswith("The model adds its features up")
+    sampled = trust_words.say_pairs({**none, "notes": [SAMPLED]})[0]
+    assert sampled.startswith("Pairs of features are")
+    assert "explain.interactions=20" in trust_words.say_pairs({**none, "notes": []})[0]
 
 
 # ---------------------------------------------------------------- sampling, doubts
@@ -422,12 +423,12 @@ def test_missing_interactions_give_the_reason():
 )
 def test_sampling_sentence_of_exact_and_sampled_values(error, relative, said):
     explanation = {"standard_error": error, "relative_error": relative, "notes": []}
-    assert said in sureness.say_sampling(explanation)[0]
+    assert said in trust_words.say_sampling(explanation)[0]
 
 
 def test_quick_explanation_is_not_called_shapley_values():
     explanation = {"standard_error": 0.01, "relative_error": 0.2, "notes": [f"{QUICK_LOOK}: …"]}
-    said = sureness.say_sampling(explanation)[0]
+    said = trust_words.say_sampling(explanation)[0]
     assert said.startswith("The values, a quick look by expected gradients, are sampled")
     assert "Shapley" not in said
 
@@ -447,7 +448,7 @@ def doubted(**changes) -> str:
         "pairs": None,
         "twins": None,
     }
-    return " ".join(doubts.doubt_explanation({**explanation, **changes}, 60))
+    return " ".join(trust_doubts.doubt_explanation({**explanation, **changes}, 60))
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from report_cells import add_losses, make_record, make_toy_task
-from smalldata.losscurves import LossCurves
 from smalldata.report import report_html
 from smalldata.report.figures import training_figures
 from smalldata.report.figures.training import MOST_FOLDS
-from smalldata.report.training import summarize_training
-from smalldata.report.training_wording import say_training
+from smalldata.report.sections.training import summarize_training
+from smalldata.report.sections.training_words import say_training
+from smalldata.results.loss_curves import LossCurves
 from test_report import Page
 from test_report_browser import CHROMIUM, Tab, browser, drawings
 

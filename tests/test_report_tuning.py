@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from report_cells import HOSTILE, make_record, make_toy_task
-from smalldata import importances
-from smalldata.celltrials import (
+from smalldata.cli.run import main
+from smalldata.comparison.comparison import compare
+from smalldata.comparison.tuning_summary import (
     CellTrials,
     Dimension,
     agreeing_share,
@@ -22,17 +23,12 @@ from smalldata.celltrials import (
     judge_agreement,
     tuned_folds,
 )
-from smalldata.cli import main
-from smalldata.comparison import compare
-from smalldata.folds import Trial
-from smalldata.importances import weigh_parameters
 from smalldata.learner import SearchSpace
-from smalldata.records import CellFolder
 from smalldata.report import index_html, report_html
 from smalldata.report.figures import tuning_figures
 from smalldata.report.figures.models import break_label
-from smalldata.report.tuning import outline_tuning, summarize_tuning
-from smalldata.report.tuning_wording import (
+from smalldata.report.sections.tuning import outline_tuning, summarize_tuning
+from smalldata.report.sections.tuning_words import (
     doubt_tuning,
     format_gap,
     say_choices,
@@ -41,8 +37,12 @@ from smalldata.report.tuning_wording import (
     say_optimism,
     say_tuned,
 )
-from smalldata.significance import corrected_interval
-from smalldata.trials import read_importances, read_trials, write_trials
+from smalldata.results.folds import Trial
+from smalldata.statistics.significance import corrected_interval
+from smalldata.store.cell_folder import CellFolder
+from smalldata.store.trial_log import read_importances, read_trials, write_trials
+from smalldata.tuning import importances
+from smalldata.tuning.importances import weigh_parameters
 from test_report import Page
 from test_report_browser import ARGUMENTS, CHROMIUM, Tab, drawings
 

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 
 from report_cells import make_explanation, make_record, make_toy_task
-from smalldata.comparison import compare
-from smalldata.report import doubts, sureness, wording
-from smalldata.report.overview import summarize_comparison
-from smalldata.report.summarize import summarize_cell
-from smalldata.report.verdict import say_comparison
+from smalldata.comparison.comparison import compare
+from smalldata.report.comparison_page.overview import summarize_comparison
+from smalldata.report.comparison_page.verdict import say_comparison
+from smalldata.report.sections import scores_words, trust_doubts, trust_words
+from smalldata.report.sections.scores import summarize_cell
 from smalldata.task import Dataset, TaskKind, make_task
 
 
@@ -54,13 +54,13 @@ def versus(difference: float, low: float, high: float, p_holm: float = 0.001) ->
     ],
 )
 def test_against_guessing_sentence_of_each_outcome(score, dummy, said):
-    (sentence,) = wording.say_against_dummy(score, {"dummy": dummy} if dummy else None)
+    (sentence,) = scores_words.say_against_dummy(score, {"dummy": dummy} if dummy else None)
     assert said in sentence
 
 
 def test_measures_without_a_chance_level_say_nothing_without_dummy():
-    assert wording.say_against_dummy(primary(1.0, 0.9, 1.1, guessing=None), None) == []
-    assert wording.say_against_dummy(primary(0.9, None, None), None) == []
+    assert scores_words.say_against_dummy(primary(1.0, 0.9, 1.1, guessing=None), None) == []
+    assert scores_words.say_against_dummy(primary(0.9, None, None), None) == []
 
 
 PLAIN = {
@@ -94,7 +94,7 @@ def feature(name: str, frequency: float, share: float = 0.1, direction: str = "u
 )
 def test_steadiness_sentence_at_each_threshold(frequencies, said):
     leading = [feature(name, f) for name, f in zip(("tau", "p_tau"), frequencies, strict=True)]
-    assert said in sureness.say_steadiness(leading, 10, 25)
+    assert said in trust_words.say_steadiness(leading, 10, 25)
 
 
 def test_features_name_their_direction_and_what_is_unused():
@@ -106,17 +106,17 @@ def test_features_name_their_direction_and_what_is_unused():
         "top_k": 10,
         "blocks": [],
     }
-    said = wording.say_features(task, explanation)
+    said = scores_words.say_features(task, explanation)
     assert "Higher tau: towards Impaired." in said
     assert "Lower Ab_42: towards Impaired." in said
     assert said[0].endswith("together they carry 20\u202f% of all Shapley value.")
     blocks = [{"name": "mirna", "share": 0.48, "low": 0.46, "high": 0.51, "n_features": 61}]
-    assert wording.say_features(task, {**explanation, "blocks": blocks})[-1] == (
+    assert scores_words.say_features(task, {**explanation, "blocks": blocks})[-1] == (
         "The block mirna carries 48\u202f% (46\u202f% to 51\u202f% over the folds) with 47\u202f% "
         "of the features."
     )
     unused = {**explanation, "features": [feature("tau", 0, share=0.0)]}
-    assert wording.say_features(task, unused) == [
+    assert scores_words.say_features(task, unused) == [
         "The model uses no feature: every Shapley value is zero."
     ]
 
@@ -146,11 +146,11 @@ def described(n: int, *, classes=(50, 50), n_features: int = 10, missing: float 
     ],
 )
 def test_small_or_unbalanced_task_raises_a_doubt_of_size(task, said):
-    assert any(said in sentence for sentence in doubts.doubt_size(task))
+    assert any(said in sentence for sentence in trust_doubts.doubt_size(task))
 
 
 def test_a_large_balanced_task_raises_no_doubt_of_size():
-    assert doubts.doubt_size(described(200, classes=(160, 40), missing=0.05)) == []
+    assert trust_doubts.doubt_size(described(200, classes=(160, 40), missing=0.05)) == []
 
 
 @pytest.mark.parametrize(
@@ -188,9 +188,9 @@ def test_constant_features_are_named_in_the_question_and_the_doubts(names, told,
     )
     task = make_task(dataset)
     summary = summarize_cell(task, make_record(task, "linear"))
-    question = wording.say_question(summary["task"], summary["cell"])
+    question = scores_words.say_question(summary["task"], summary["cell"])
     assert [text for text in question if "same value" in text] == ([told] if told else [])
-    found = doubts.say_doubts(summary, summary["scores"][0])
+    found = trust_doubts.say_doubts(summary, summary["scores"][0])
     assert [text for text in found if "constant" in text] == ([doubted] if doubted else [])
     found = verdict(cell("svm", 1, 0.9), task=summary["task"])["doubts"]
     assert ("constant" in found, doubted in found) == (bool(doubted), True)
@@ -207,7 +207,7 @@ def test_constant_features_are_named_in_the_question_and_the_doubts(names, told,
     ],
 )
 def test_wide_or_missing_interval_raises_a_doubt(score, sd, said):
-    found = doubts.doubt_interval(score, {"target_values": {"sd": sd} if sd else {}})
+    found = trust_doubts.doubt_interval(score, {"target_values": {"sd": sd} if sd else {}})
     assert bool(found) == bool(said)
     assert said in "".join(found)
 
@@ -227,7 +227,7 @@ def test_wide_or_missing_interval_raises_a_doubt(score, sd, said):
 )
 def test_doubts_of_calibration_need_an_interval_off_one(slope, said):
     mean, low, high = slope
-    found = "".join(doubts.doubt_calibration({"mean": mean, "low": low, "high": high}))
+    found = "".join(trust_doubts.doubt_calibration({"mean": mean, "low": low, "high": high}))
     assert bool(found) == bool(said)
     assert said in found
 
@@ -244,7 +244,7 @@ def test_doubts_of_calibration_need_an_interval_off_one(slope, said):
     ],
 )
 def test_a_linear_model_that_does_as_well_or_better_is_a_doubt(linear, better, said):
-    found = "".join(doubts.doubt_beyond_linear(linear, better=better))
+    found = "".join(trust_doubts.doubt_beyond_linear(linear, better=better))
     assert bool(found) == bool(said)
     assert said in found
 
@@ -259,8 +259,8 @@ def test_only_features_that_can_lead_are_asked_to_be_steady():
         "top_k": 2,
         **PLAIN,
     }
-    assert "is steady: a and b are" in sureness.say_sureness(explanation)[0]
-    assert doubts.doubt_explanation(explanation, 60) == []
+    assert "is steady: a and b are" in trust_words.say_sureness(explanation)[0]
+    assert trust_doubts.doubt_explanation(explanation, 60) == []
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_only_features_that_can_lead_are_asked_to_be_steady():
     ],
 )
 def test_explain_score_of_each_measure(measure, mean, said):
-    assert said in wording.explain_score(measure, mean, {"positive": "yes"})
+    assert said in scores_words.explain_score(measure, mean, {"positive": "yes"})
 
 
 @pytest.mark.parametrize(
@@ -296,12 +296,12 @@ def test_rank_sentence_follows_its_test(versus_best, tied, said):
         "dummy": None,
         "versus_best": versus_best,
     }
-    assert said in wording.say_performance(task, run, primary(0.8, 0.7, 0.9), against)[-1]
+    assert said in scores_words.say_performance(task, run, primary(0.8, 0.7, 0.9), against)[-1]
 
 
 def test_dummy_is_called_the_floor_and_not_praised():
     run = {"status": "ok", "reason": "", "model": "dummy", "label": "dummy"}
-    said = wording.say_performance({"positive": "yes"}, run, primary(0.5, 0.5, 0.5), None)
+    said = scores_words.say_performance({"positive": "yes"}, run, primary(0.5, 0.5, 0.5), None)
     assert said[1:] == ["It ignores the features: the floor that every other model must pass."]
 
 
@@ -312,15 +312,15 @@ def test_doubts_of_a_cell_collect_what_the_record_says():
     comparison = compare([*records, failed])
     explanation = make_explanation(task, records[1], sampled=True, notes=("rows were left out",))
     summary = summarize_cell(task, records[1], explanation, comparison)
-    said = " ".join(doubts.say_doubts(summary, summary["scores"][0]))
+    said = " ".join(trust_doubts.say_doubts(summary, summary["scores"][0]))
     assert "60 samples are few" in said
     assert "A linear model does as well" in said
     assert "sampled and noisy" in said
     assert "Rows were left out." in said
     assert "Early stopping was not possible (1 fold)." in said
-    assert said.endswith(doubts.ONE_STUDY)
+    assert said.endswith(trust_doubts.ONE_STUDY)
     summary = summarize_cell(task, failed, None, comparison)
-    assert "2 of 8 folds failed" in doubts.say_doubts(summary, summary["scores"][0])[0]
+    assert "2 of 8 folds failed" in trust_doubts.say_doubts(summary, summary["scores"][0])[0]
 
 
 # ---------------------------------------------------------------- the comparison

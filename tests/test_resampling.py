@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from smalldata.catalogue import names, read_entry
 from smalldata.errors import ConfigError, SplitError
-from smalldata.resampling import check_train_size, make_splits
+from smalldata.resampling.strategies import check_train_size, make_splits
+from smalldata.runtime.catalogue import names, read_entry
 from smalldata.task import TaskKind
 from toys import make_toy
 

@@ -4,14 +4,14 @@ import dataclasses
 
 import pytest
 
-from smalldata.cellscores import cell_scores
-from smalldata.comparison import compare
+from smalldata.comparison.comparison import compare
+from smalldata.comparison.scores import cell_scores
 from smalldata.errors import ConfigError
-from smalldata.evaluation import evaluate
-from smalldata.measures import find_measure
+from smalldata.evaluation.outer_loop import evaluate
+from smalldata.measures.registry import find_measure
 from smalldata.models import load_learner
-from smalldata.resampling import make_splits
-from smalldata.running import primary_score
+from smalldata.resampling.strategies import make_splits
+from smalldata.run.cell import primary_score
 from smalldata.task import TaskKind, make_task
 from toys import make_toy
 

@@ -11,8 +11,8 @@ import pytest
 
 import smalldata.shapley
 from shapley_oracle import brute_force
-from smalldata.compiling import compiled
 from smalldata.errors import ExplanationError
+from smalldata.runtime.compiling import compiled
 from smalldata.shapley.game import finite_matrix, make_game
 
 MODULES = ["game", "linear", "neighbours", "networks", "polynomial", "product"]

@@ -192,11 +192,11 @@ def test_expected_gradients_of_a_network_add_up_before_anything_is_shared(kind):
 
 
 def test_chunked_gradients_equal_whole_gradients(monkeypatch):
-    from smalldata.models.networks import forward
+    from smalldata.models.networks import predict
 
     _, fitted, X = network("multiclass")
     whole = fitted.gradients(X)
-    monkeypatch.setattr(forward, "CHUNK_CELLS", 7 * fitted.cells_)  # seven rows a product
+    monkeypatch.setattr(predict, "CHUNK_CELLS", 7 * fitted.cells_)  # seven rows a product
     np.testing.assert_allclose(fitted.gradients(X), whole, atol=1e-5 * np.abs(whole).max())
 
 

@@ -10,17 +10,17 @@ import optuna
 import pytest
 
 from servers import PASSWORD
-from smalldata.cells import make_record
-from smalldata.config import build_config
+from smalldata.config.build import build_config
 from smalldata.errors import ConfigError
-from smalldata.evaluation import evaluate_fold
+from smalldata.evaluation.cell import make_record
+from smalldata.evaluation.outer_loop import evaluate_fold
 from smalldata.learner import SearchSpace
 from smalldata.models import load_learner, load_space
-from smalldata.resampling import make_splits
-from smalldata.sharedtrials import NOTE, SharedPlace
-from smalldata.sharing import open_storage
-from smalldata.trials import read_trials
-from smalldata.tuning import TuningOptions, make_tuner
+from smalldata.resampling.strategies import make_splits
+from smalldata.store.trial_log import read_trials
+from smalldata.tuning.shared.search import NOTE, SharedPlace
+from smalldata.tuning.shared.study import open_storage
+from smalldata.tuning.tuner import TuningOptions, make_tuner
 from spies import Spy
 from toys import binary_toy
 

@@ -16,12 +16,12 @@ from sqlalchemy.pool import NullPool
 
 from servers import PASSWORD
 from sharing_driver import IDENTITY, N_SMALL, N_TRIALS, ask, join, open_short
-from smalldata import ledger
-from smalldata.database import absolute_url, redact, redact_url
-from smalldata.encoding import differences
 from smalldata.errors import ConfigError, FitError
-from smalldata.ledger import MOST_LOSSES
-from smalldata.sharing import Proposal, open_storage, open_study, propose
+from smalldata.runtime.sealing import differences
+from smalldata.tuning.shared import ledger
+from smalldata.tuning.shared.database import absolute_url, redact, redact_url
+from smalldata.tuning.shared.ledger import MOST_LOSSES
+from smalldata.tuning.shared.study import Proposal, open_storage, open_study, propose
 
 DRIVER = Path(__file__).with_name("sharing_driver.py")
 KINDS = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
@@ -434,7 +434,7 @@ def test_a_file_that_cannot_be_written_is_refused(tmp_path):
 def test_missing_database_driver_is_refused_by_name(tmp_path):
     script = (
         "import sys; sys.modules['psycopg'] = None\n"
-        "from smalldata.sharing import open_storage\n"
+        "from smalldata.tuning.shared.study import open_storage\n"
         "open_storage('postgresql://ann:hush@h/db')"
     )
     done = subprocess.run(

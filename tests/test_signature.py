@@ -9,35 +9,35 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from smalldata import running
 from smalldata.__main__ import main
-from smalldata.cells import make_record
-from smalldata.encoding import sealed
 from smalldata.errors import ConfigError, ExplanationError, FitError
-from smalldata.evaluation import (
+from smalldata.evaluation.cell import make_record
+from smalldata.evaluation.outer_loop import (
     evaluate,
     evaluate_fold,
     fit_fold,
     own_preprocessing,
     predict_fold,
 )
-from smalldata.explanation import explain
-from smalldata.explanationoptions import ExplanationOptions
-from smalldata.fitting import fit_rows, predict_rows
-from smalldata.innerfolds import cut_inner_folds
-from smalldata.measures import find_measure
+from smalldata.explanation.explanation import explain
+from smalldata.explanation.options import ExplanationOptions
+from smalldata.measures.registry import find_measure
 from smalldata.models import load_learner, load_space
-from smalldata.panel import ALIKE, MOST_SUBSTITUTES, find_panel, find_twins
-from smalldata.preprocess import Preprocessing
-from smalldata.record import settings_text
-from smalldata.records import CellFolder
-from smalldata.resampling import make_splits
+from smalldata.panel.final import ALIKE, MOST_SUBSTITUTES, find_panel, find_twins
+from smalldata.panel.selector import SignatureOptions, make_selector
+from smalldata.panel.sizes import choose_size
+from smalldata.pipeline.fitting import fit_rows, predict_rows
+from smalldata.pipeline.preprocess import Preprocessing
+from smalldata.resampling.strategies import make_splits
+from smalldata.results.panel import Panel, mean_and_error
+from smalldata.results.record import settings_text
+from smalldata.run import cell as run_cell
+from smalldata.runtime.sealing import sealed
 from smalldata.seeding import seed_for
-from smalldata.selection import Panel, mean_and_error
-from smalldata.signature import SignatureOptions, make_selector
-from smalldata.sizes import choose_size
+from smalldata.store.cell_folder import CellFolder
 from smalldata.task import TaskKind, make_task
-from smalldata.tuning import make_tuner
+from smalldata.tuning.inner_folds import cut_inner_folds
+from smalldata.tuning.tuner import make_tuner
 from test_ranking import make_noise
 from toys import binary_toy, differences, make_toy, values_toy
 
@@ -418,7 +418,7 @@ def test_failed_panel_keeps_the_score(folder, capsys, monkeypatch):
         raise ZeroDivisionError("nothing to divide")
 
     with monkeypatch.context() as patched:
-        patched.setattr(running, "find_panel", fail)
+        patched.setattr(run_cell, "find_panel", fail)
         assert main([*COMMAND]) == 0
     out, err = capsys.readouterr()
     assert "could not be chosen: ZeroDivisionError: nothing to divide" in err
@@ -471,9 +471,9 @@ def test_explanation_cost_counts_only_panel_features():
         learner=load_learner("mlp"), train_size=None, preprocessing=PLAIN, signature=None, seed=0
     )
     with pytest.raises(ExplanationError, match="100,000 features take"):
-        running.check_explanation(config, wide, splits, asked)
+        run_cell.check_explanation(config, wide, splits, asked)
     config.signature = SignatureOptions()
-    running.check_explanation(config, wide, splits, asked)
+    run_cell.check_explanation(config, wide, splits, asked)
 
 
 def test_sizes_beyond_the_features_are_cut_with_a_message(capsys):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from smalldata.significance import (
+from smalldata.statistics.significance import (
     bias_corrected_best,
     bootstrap_test,
     corrected_interval,

@@ -6,7 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smalldata.errors import SplitError
-from smalldata.splitting import largest_n_splits, make_folds, make_holdout, nested_order, split_off
+from smalldata.resampling.splitting import (
+    largest_n_splits,
+    make_folds,
+    make_holdout,
+    nested_order,
+    split_off,
+)
 
 SEEDS = st.integers(0, 2**31 - 1)
 LABELS = st.lists(st.integers(0, 3), min_size=2, max_size=60).map(np.array)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import t as student_t
 
-from smalldata.stability import (
+from smalldata.statistics.rank_stability import (
     nogueira,
     rank_biased_overlap,
     top_k_frequency,

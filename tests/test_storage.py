@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from smalldata.storage import scratch_folder
+from smalldata.runtime.files import scratch_folder
 
 HOLDER = """
 import sys
-from smalldata.storage import scratch_folder
+from smalldata.runtime.files import scratch_folder
 with scratch_folder() as folder:
     (folder / "function").write_text("the data of a run")
     print(folder, flush=True)

@@ -10,13 +10,13 @@ import torch
 from torch import nn
 
 from smalldata.__main__ import main
+from smalldata.cli.summary import network_names
 from smalldata.models import load_learner
-from smalldata.models.networks import outline as outlines
+from smalldata.models.networks import summary as outlines
 from smalldata.models.networks.layers import MemberLinear
 from smalldata.models.networks.mlp import MLP
-from smalldata.models.networks.outline import outline_network
 from smalldata.models.networks.recipe import Network
-from smalldata.summaries import network_names
+from smalldata.models.networks.summary import outline_network
 from smalldata.task import TaskInfo, TaskKind
 
 N_ROWS, N_COLUMNS = 50, 7

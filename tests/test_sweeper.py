@@ -19,8 +19,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra_plugins.smalldata_optuna._space import grid_points, nested_overrides, read_space
 from smalldata.__main__ import main
 from smalldata.errors import ConfigError
-from smalldata.measures import find_measure
-from smalldata.records import CellFolder
+from smalldata.measures.registry import find_measure
+from smalldata.store.cell_folder import CellFolder
 
 SWEEPER = ("-m", "hydra/sweeper=smalldata_optuna", "hydra.sweeper.heartbeat_seconds=1")
 CELL = (

@@ -15,16 +15,16 @@ import pytest
 
 from checkpoints import lacking, tabicl_weights
 from smalldata.__main__ import main
-from smalldata.cells import make_record
-from smalldata.devices import resolve_device
 from smalldata.errors import ConfigError, FitError
-from smalldata.evaluation import evaluate
-from smalldata.explanation import explain
-from smalldata.explanationoptions import ExplanationOptions
+from smalldata.evaluation.cell import make_record
+from smalldata.evaluation.outer_loop import evaluate
+from smalldata.explanation.explanation import explain
+from smalldata.explanation.options import ExplanationOptions
 from smalldata.models import load_learner, tabicl
 from smalldata.models.files import file_keys
-from smalldata.preprocess import Preprocessing
-from smalldata.resampling import make_splits
+from smalldata.pipeline.preprocess import Preprocessing
+from smalldata.resampling.strategies import make_splits
+from smalldata.runtime.devices import resolve_device
 from smalldata.task import Dataset, TaskKind, make_task
 from toys import binary_toy, classes_toy, differences, values_toy
 

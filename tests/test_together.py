@@ -8,17 +8,17 @@ import torch
 from torch import nn
 
 from smalldata.errors import FitError
-from smalldata.evaluation import evaluate
-from smalldata.folds import Trial
+from smalldata.evaluation.outer_loop import evaluate
 from smalldata.learner import FitJob, SearchSpace
-from smalldata.memory import OUT_OF_MEMORY
 from smalldata.models import load_learner, load_space
 from smalldata.models.networks import estimator as estimators
-from smalldata.models.networks import lessons, training
+from smalldata.models.networks import train_together, training
 from smalldata.models.networks.mlp import MLP
-from smalldata.resampling import make_splits
+from smalldata.resampling.strategies import make_splits
+from smalldata.results.folds import Trial
+from smalldata.runtime.memory import OUT_OF_MEMORY
 from smalldata.task import TaskInfo, TaskKind
-from smalldata.tuning import TuningOptions, make_tuner
+from smalldata.tuning.tuner import TuningOptions, make_tuner
 from toys import binary_toy
 
 QUICK = {"n_members": 3, "width": 12, "n_epochs": 8, "batch_size": 16}
@@ -83,9 +83,9 @@ def test_fits_together_equal_fits_alone(kind, early_stopping):
 def test_only_fits_of_one_shape_are_trained_together(monkeypatch):
     """Rows of a step and columns; a fit of another shape goes the plain way."""
     together = []
-    learn = lessons.learn
+    learn = train_together.learn
     monkeypatch.setattr(
-        lessons, "learn", lambda *a, **k: (together.append(len(a[2])), learn(*a, **k))[1]
+        train_together, "learn", lambda *a, **k: (together.append(len(a[2])), learn(*a, **k))[1]
     )
     learner = load_learner("mlp", **QUICK)
     kind = TaskKind.BINARY
@@ -106,9 +106,9 @@ def test_fits_with_and_without_column_order_are_not_trained_together(name, monke
     jobs = [make_job(TaskKind.BINARY, d=40, seed=seed) for seed in range(4)]
     jobs[1:3] = [dataclasses.replace(job, X=job.X / 50 + waves) for job in jobs[1:3]]
     together = []
-    learn = lessons.learn
+    learn = train_together.learn
     monkeypatch.setattr(
-        lessons, "learn", lambda *a, **k: (together.append(len(a[2])), learn(*a, **k))[1]
+        train_together, "learn", lambda *a, **k: (together.append(len(a[2])), learn(*a, **k))[1]
     )
     learner = load_learner(name, n_members=2, n_epochs=3)
     fitted = learner.fit_many(jobs, device="cpu")

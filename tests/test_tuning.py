@@ -16,26 +16,26 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from smalldata.__main__ import main
-from smalldata.attempts import choose_trial
-from smalldata.cells import PLAIN, make_identity, make_record
-from smalldata.comparison import compare
+from smalldata.comparison.comparison import compare
 from smalldata.datasets import load_dataset
 from smalldata.errors import ConfigError, FitError, RecordError
-from smalldata.evaluation import evaluate
-from smalldata.folds import Trial
+from smalldata.evaluation.cell import PLAIN, make_identity, make_record
+from smalldata.evaluation.outer_loop import evaluate
 from smalldata.learner import Parameter, SearchSpace
-from smalldata.measures import find_measure
+from smalldata.measures.registry import find_measure
 from smalldata.models import load_learner, load_space
-from smalldata.preprocess import Preprocessing, make_pipeline
-from smalldata.records import CellFolder
-from smalldata.resampling import make_splits
-from smalldata.running import open_cell
-from smalldata.searching import grid_points
+from smalldata.pipeline.preprocess import Preprocessing, make_pipeline
+from smalldata.resampling.splitting import make_folds
+from smalldata.resampling.strategies import make_splits
+from smalldata.results.folds import Trial
+from smalldata.run.cell import open_cell
 from smalldata.seeding import seed_for
-from smalldata.splitting import make_folds
+from smalldata.store.cell_folder import CellFolder
+from smalldata.store.trial_log import TrialFolder, read_trials
 from smalldata.task import TaskKind, make_task
-from smalldata.trials import TrialFolder, read_trials
-from smalldata.tuning import TuningOptions, make_tuner
+from smalldata.tuning.samplers import grid_points
+from smalldata.tuning.trials import choose_trial
+from smalldata.tuning.tuner import TuningOptions, make_tuner
 from spies import Spy
 from toys import binary_toy, classes_toy, differences, make_toy, values_toy
 
@@ -399,7 +399,7 @@ def test_invalid_tuning_options_are_refused_with_one_sentence(options, sentence)
 
 
 def test_cmaes_without_its_package_is_refused(monkeypatch):
-    monkeypatch.setattr("smalldata.tuningoptions.find_spec", lambda name: None)
+    monkeypatch.setattr("smalldata.tuning.options.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match="needs the package cmaes"):
         TuningOptions(sampler="cmaes")
 

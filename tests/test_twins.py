@@ -9,7 +9,7 @@ from scipy.cluster.hierarchy import average, cophenet, dendrogram, fcluster
 from scipy.spatial.distance import squareform
 from scipy.stats import spearmanr
 
-from smalldata.twins import correlation_groups
+from smalldata.statistics.correlation_groups import correlation_groups
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_twins_are_found_among_all_columns_in_chunks(table, monkeypatch):
         assert twin.correlation == pytest.approx(pairwise(table, name, twin.name))
     assert any(twin.correlation < 0 for twin in whole.twins)
     assert {twin.name for twin in whole.twins} - set(names[:6]), "none beyond the features given"
-    monkeypatch.setattr("smalldata.twins.CHUNK_BYTES", 1)
+    monkeypatch.setattr("smalldata.statistics.correlation_groups.CHUNK_BYTES", 1)
     again = correlation_groups(table, names[:6])
     assert again == whole
 

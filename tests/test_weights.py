@@ -8,11 +8,11 @@ import pytest
 from safetensors.numpy import load_file
 
 from smalldata.__main__ import main
+from smalldata.cli.summary import network_names
 from smalldata.errors import RecordError
 from smalldata.models import load_learner
-from smalldata.records import CellFolder
-from smalldata.storage import write_file
-from smalldata.summaries import network_names
+from smalldata.runtime.files import write_file
+from smalldata.store.cell_folder import CellFolder
 from smalldata.task import TaskInfo, TaskKind
 
 FEW = ["model.learner.n_members=2", "model.learner.n_epochs=3", "explain=none", "n_jobs=1"]
@@ -115,9 +115,9 @@ def test_a_model_that_is_no_longer_the_same_is_not_kept(capsys, monkeypatch):
 
     init = training.count_steps
     monkeypatch.setattr(training, "count_steps", lambda rows, size: init(rows, size // 2))
-    from smalldata.models.networks import lessons
+    from smalldata.models.networks import train_together
 
-    monkeypatch.setattr(lessons, "count_steps", lambda rows, size: init(rows, size // 2))
+    monkeypatch.setattr(train_together, "count_steps", lambda rows, size: init(rows, size // 2))
     assert main([*RUN, "weights=true"]) != 0
     assert "must give the stored predictions" in " ".join(capsys.readouterr().err.split())
     assert files() == []

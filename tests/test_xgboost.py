@@ -7,20 +7,20 @@ import pytest
 import xgboost
 from scipy.special import expit, softmax
 
-from smalldata.attempts import MOST_PATH_VALUES, STRETCH
 from smalldata.datasets import load_dataset
-from smalldata.devices import resolve_device
-from smalldata.innerfolds import FitEach
 from smalldata.learner import SearchSpace
 from smalldata.models import load_learner, load_space
 from smalldata.models.boosting import usable_device
 from smalldata.models.weighting import row_weights
-from smalldata.preprocess import Preprocessing
-from smalldata.searching import spread
+from smalldata.pipeline.preprocess import Preprocessing
+from smalldata.resampling.splitting import split_off
+from smalldata.runtime.devices import resolve_device
 from smalldata.shapley import tree_values
-from smalldata.splitting import split_off
 from smalldata.task import TaskInfo, TaskKind, make_task
-from smalldata.tuning import TuningOptions, make_tuner
+from smalldata.tuning.inner_folds import FitEach
+from smalldata.tuning.samplers import spread
+from smalldata.tuning.trials import MOST_PATH_VALUES, STRETCH
+from smalldata.tuning.tuner import TuningOptions, make_tuner
 
 KINDS = {0: TaskKind.REGRESSION, 2: TaskKind.BINARY, 3: TaskKind.MULTICLASS}
 HARD = {"learning_rate": 0.3, "max_depth": 4, "colsample": 0.4, "subsample": 0.7}

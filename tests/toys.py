@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from smalldata.folds import FoldResult, Score
+from smalldata.results.folds import FoldResult, Score
 from smalldata.task import Dataset, Task, TaskKind, make_task
 
 

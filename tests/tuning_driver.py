@@ -11,13 +11,13 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from smalldata import storage
-from smalldata.encoding import sealed_line
-from smalldata.evaluation import evaluate_fold
+from smalldata.evaluation.outer_loop import evaluate_fold
 from smalldata.models import load_learner, load_space
-from smalldata.resampling import make_splits
-from smalldata.trials import TrialFolder
-from smalldata.tuning import TuningOptions, make_tuner
+from smalldata.resampling.strategies import make_splits
+from smalldata.runtime import files
+from smalldata.runtime.sealing import sealed_line
+from smalldata.store.trial_log import TrialFolder
+from smalldata.tuning.tuner import TuningOptions, make_tuner
 
 sys.path.insert(0, str(Path(__file__).parent))
 from toys import binary_toy
@@ -37,7 +37,7 @@ class Deadly(TrialFolder):
         if trial.ordinal == self.ordinal:
             if self.moment == "torn":
                 line = sealed_line({"cell": self.cell, "fold": name, **asdict(trial)})
-                storage.append_line(self._file(name), line[: len(line) // 2])
+                files.append_line(self._file(name), line[: len(line) // 2])
                 place = self._file(name)
                 place.write_bytes(place.read_bytes()[:-1])
             elif self.moment == "after":

@@ -15,14 +15,14 @@ from typing import Any
 
 from setting import SEED, Cell, load_task, make_learner, make_outer
 
-from smalldata.cells import learner_values
 from smalldata.datasets import load_dataset
-from smalldata.evaluation import evaluate_fold
-from smalldata.folds import FoldResult, Splits
+from smalldata.evaluation.cell import learner_values
+from smalldata.evaluation.outer_loop import evaluate_fold
 from smalldata.learner import Learner
-from smalldata.record import RESULTS_VERSION
+from smalldata.results.folds import FoldResult, Splits
+from smalldata.results.record import RESULTS_VERSION
+from smalldata.runtime.workers import Killed, stream_jobs
 from smalldata.task import Task, TaskKind, make_task
-from smalldata.workers import Killed, stream_jobs
 
 _warm: set[tuple[str, TaskKind, int]] = set()
 

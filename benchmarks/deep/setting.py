@@ -10,12 +10,12 @@ from changes import CHANGES
 from peers import PEERS
 from sklearn.datasets import make_classification, make_friedman1
 
-from smalldata import catalogue
 from smalldata.datasets import load_dataset
-from smalldata.folds import Splits
 from smalldata.learner import Learner
 from smalldata.models import load_learner
-from smalldata.resampling import make_splits
+from smalldata.resampling.strategies import make_splits
+from smalldata.results.folds import Splits
+from smalldata.runtime import catalogue
 from smalldata.task import Dataset, Task, TaskKind, make_task
 
 SEED = 0

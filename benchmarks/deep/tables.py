@@ -23,7 +23,7 @@ from setting import (
     networks,
 )
 
-from smalldata.significance import PairedTest, corrected_test
+from smalldata.statistics.significance import PairedTest, corrected_test
 from smalldata.task import TaskKind
 
 RIVAL = "RealMLP_TD"

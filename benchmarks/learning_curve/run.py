@@ -26,13 +26,20 @@ import pandas as pd
 from worlds import MODELS, World, measure, true_curves
 
 from smalldata import load_dataset, load_learner, make_splits, make_task
+from smalldata.comparison.learning_curves import N_DRAWS, N_GRID
 from smalldata.datasets.synthetic import load as load_synthetic
-from smalldata.evaluation import evaluate
-from smalldata.learningcurves import N_DRAWS, N_GRID
-from smalldata.measures import find_measure
-from smalldata.powerlaw import REACH, Laws, clear_stretches, draw_laws, find_crossing, fit_laws
+from smalldata.evaluation.outer_loop import evaluate
+from smalldata.measures.registry import find_measure
 from smalldata.seeding import seed_for
-from smalldata.significance import corrected_draws, corrected_test
+from smalldata.statistics.power_law import (
+    REACH,
+    Laws,
+    clear_stretches,
+    draw_laws,
+    find_crossing,
+    fit_laws,
+)
+from smalldata.statistics.significance import corrected_draws, corrected_test
 from smalldata.task import TaskKind
 
 HERE = Path(__file__).parent

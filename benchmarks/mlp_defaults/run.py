@@ -22,11 +22,11 @@ from sklearn.model_selection import RepeatedStratifiedKFold
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from smalldata.datasets import load_dataset
-from smalldata.formulas import area_under_roc
+from smalldata.measures.formulas import area_under_roc
 from smalldata.models import load_learner
-from smalldata.preprocess import Preprocessor
+from smalldata.pipeline.preprocess import Preprocessor
+from smalldata.resampling.splitting import make_folds
 from smalldata.seeding import seed_for
-from smalldata.splitting import make_folds
 from smalldata.task import Dataset, TaskKind, make_task
 
 HERE = Path(__file__).parent

@@ -16,15 +16,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pandas as pd
 
-from smalldata import pruning
 from smalldata.datasets import load_dataset
-from smalldata.evaluation import evaluate
-from smalldata.measures import find_measure
+from smalldata.evaluation.outer_loop import evaluate
+from smalldata.measures.registry import find_measure
 from smalldata.models import load_learner, load_space
-from smalldata.resampling import make_splits
-from smalldata.significance import corrected_test
+from smalldata.resampling.strategies import make_splits
+from smalldata.statistics.significance import corrected_test
 from smalldata.task import make_task
-from smalldata.tuning import TuningOptions, make_tuner
+from smalldata.tuning import pruning
+from smalldata.tuning.tuner import TuningOptions, make_tuner
 
 HERE = Path(__file__).parent
 N_FOLDS = 5

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.datasets import load_dataset
-from smalldata.evaluation import fit_fold
+from smalldata.evaluation.outer_loop import fit_fold
 from smalldata.learner import (
     CallableForm,
     KernelForm,
@@ -22,7 +22,7 @@ from smalldata.learner import (
     TreesForm,
 )
 from smalldata.models import load_learner
-from smalldata.resampling import make_splits
+from smalldata.resampling.strategies import make_splits
 from smalldata.task import TaskInfo, make_task
 
 Array = NDArray[np.float64]

@@ -16,10 +16,10 @@ from problems import SEED, Array
 
 from smalldata import shapley
 from smalldata.datasets import load_dataset
-from smalldata.evaluation import fit_fold
+from smalldata.evaluation.outer_loop import fit_fold
 from smalldata.learner import MarginForm
 from smalldata.models import load_learner
-from smalldata.resampling import make_splits
+from smalldata.resampling.strategies import make_splits
 from smalldata.task import TaskInfo, TaskKind, make_task
 
 QUICK = "mlp, gradients"

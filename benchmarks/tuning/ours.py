@@ -13,10 +13,10 @@ from typing import Any
 
 from setting import SEED, load_task, make_outer
 
-from smalldata.evaluation import evaluate
+from smalldata.evaluation.outer_loop import evaluate
 from smalldata.models import load_learner, load_space
-from smalldata.trials import TrialFolder
-from smalldata.tuning import TuningOptions, make_tuner
+from smalldata.store.trial_log import TrialFolder
+from smalldata.tuning.tuner import TuningOptions, make_tuner
 
 N_JOBS = 2
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from smalldata.datasets import load_dataset
-from smalldata.folds import Fold, Splits
-from smalldata.innerfolds import cut_inner_folds
-from smalldata.resampling import make_splits
+from smalldata.resampling.strategies import make_splits
+from smalldata.results.folds import Fold, Splits
 from smalldata.seeding import seed_for
 from smalldata.task import Task, make_task
+from smalldata.tuning.inner_folds import cut_inner_folds
 
 SEED = 0
 SYNTHETIC = {"n": 200, "p": 5000}

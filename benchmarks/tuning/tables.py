@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from setting import load_task, make_outer
 
-from smalldata.significance import corrected_interval, corrected_test
+from smalldata.statistics.significance import corrected_interval, corrected_test
 
 CELL = ["dataset", "model"]
 SETTING = ["n_outer", "n_trials", "n_inner"]

@@ -14,18 +14,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from smalldata.comparison import compare
+    from smalldata.comparison.comparison import compare
     from smalldata.datasets import load_dataset
     from smalldata.errors import SmalldataError
-    from smalldata.evaluation import evaluate
-    from smalldata.explanation import explain
-    from smalldata.explanationoptions import ExplanationOptions
+    from smalldata.evaluation.outer_loop import evaluate
+    from smalldata.explanation.explanation import explain
+    from smalldata.explanation.options import ExplanationOptions
     from smalldata.models import load_learner, load_space
-    from smalldata.publishing import write_report
-    from smalldata.resampling import make_splits
+    from smalldata.resampling.strategies import make_splits
+    from smalldata.run.publishing import write_report
     from smalldata.task import make_task
-    from smalldata.tuning import make_tuner
-    from smalldata.tuningoptions import TuningOptions
+    from smalldata.tuning.options import TuningOptions
+    from smalldata.tuning.tuner import make_tuner
 
 __all__ = [
     "ExplanationOptions",
@@ -44,19 +44,19 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ExplanationOptions": "explanationoptions",
+    "ExplanationOptions": "explanation.options",
     "SmalldataError": "errors",
-    "TuningOptions": "tuningoptions",
-    "compare": "comparison",
-    "evaluate": "evaluation",
-    "explain": "explanation",
+    "TuningOptions": "tuning.options",
+    "compare": "comparison.comparison",
+    "evaluate": "evaluation.outer_loop",
+    "explain": "explanation.explanation",
     "load_dataset": "datasets",
     "load_learner": "models",
     "load_space": "models",
-    "make_splits": "resampling",
+    "make_splits": "resampling.strategies",
     "make_task": "task",
-    "make_tuner": "tuning",
-    "write_report": "publishing",
+    "make_tuner": "tuning.tuner",
+    "write_report": "run.publishing",
 }
 
 

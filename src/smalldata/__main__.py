@@ -1,4 +1,4 @@
-"""``python -m smalldata``: help and version at once, everything else through `smalldata.cli`."""
+"""``python -m smalldata``: help and version at once, all else through `smalldata.cli`."""
 
 import os
 import sys
@@ -70,7 +70,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
 
         sys.stdout.write(f"smalldata {version('smalldata')}\n")
         return 0
-    from smalldata import cli
+    from smalldata.cli import run as cli
 
     return cli.main(arguments)
 
@@ -106,7 +106,7 @@ def _open_closed_streams() -> None:
 
 
 def _help() -> str:
-    from smalldata.catalogue import names
+    from smalldata.runtime.catalogue import names
 
     wide = ", ".join
     return HELP.format(

@@ -73,8 +73,8 @@ class Estimator(Protocol):
     values. A classifier has ``predict_proba`` (n, n_classes), every row summing to 1, and may have
     ``decision_function`` ((n,) for binary, else (n, n_classes)); that of two classes is then what
     AUC is computed from. A regressor has ``predict``. It may carry ``notes_`` (tuple of str): what
-    the record must say about this fit (no calibration possible …), ``losses_``
-    (`smalldata.losscurves.LossCurves`): what was minimised, epoch by epoch, and ``learned()``: the
+    the record must say about this fit (no calibration possible …), ``losses_`` (`LossCurves` of
+    `smalldata.results.loss_curves`): what was minimised, epoch by epoch, and ``learned()``: the
     arrays that make up what was fitted, by name, for those who want to keep them. All data arrive
     as float64 ndarray (NaN where the traits allow missing values) and are not changed: other fits
     share them.

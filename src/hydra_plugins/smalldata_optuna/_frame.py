@@ -20,16 +20,16 @@ from hydra_plugins.smalldata_optuna._space import (
     nested_overrides,
     read_space,
 )
-from smalldata.composition import one_sentence, quote_text
-from smalldata.config import RunConfig, build_config
-from smalldata.database import redact_url
+from smalldata.config.build import RunConfig, build_config
+from smalldata.config.hydra import one_sentence, quote_text
 from smalldata.errors import ConfigError
-from smalldata.measures import Measure, find_measure
-from smalldata.plans import Plan
-from smalldata.progress import Reporter
-from smalldata.record import cell_hash
-from smalldata.running import plan_cell
-from smalldata.storage import safe_name
+from smalldata.measures.registry import Measure, find_measure
+from smalldata.results.record import cell_hash
+from smalldata.run.cell import plan_cell
+from smalldata.run.plan import Plan
+from smalldata.run.progress import Reporter
+from smalldata.runtime.files import safe_name
+from smalldata.tuning.shared.database import redact_url
 
 SAMPLERS = ("tpe", "random", "cmaes", "grid")
 SWEEPER = "hydra/sweeper=smalldata_optuna"

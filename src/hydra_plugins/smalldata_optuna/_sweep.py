@@ -1,8 +1,9 @@
 """A sweep from its first trial, or from where it was left, to its table.
 
-The trials live in a shared study (`smalldata.sharing`): a trial is claimed, run as a cell of its
-own, and finished; what a dead worker left is claimed again under its own number. The folder of a
-sweep holds ``sweep.json`` (what it is), ``trials.csv`` and, without another storage, the study.
+The trials live in a shared study (`smalldata.tuning.shared.study`): a trial is claimed, run as a
+cell of its own, and finished; what a dead worker left is claimed again under its own number. The
+folder of a sweep holds ``sweep.json`` (what it is), ``trials.csv`` and, without another storage,
+the study.
 """
 
 import io
@@ -16,14 +17,14 @@ from typing import Any
 
 from hydra_plugins.smalldata_optuna._frame import Frame, Options, composer, make_frame
 from hydra_plugins.smalldata_optuna._space import grid_points
-from smalldata.composition import unknown_key
+from smalldata.config.hydra import unknown_key
 from smalldata.errors import ConfigError
-from smalldata.progress import Reporter
-from smalldata.record import SCHEMA_VERSION
-from smalldata.records import write_text
-from smalldata.searching import make_sampler
+from smalldata.results.record import SCHEMA_VERSION
+from smalldata.run.progress import Reporter
 from smalldata.seeding import seed_for
-from smalldata.sharing import (
+from smalldata.store.cell_folder import write_text
+from smalldata.tuning.samplers import make_sampler
+from smalldata.tuning.shared.study import (
     Claim,
     Proposal,
     SharedStudy,

@@ -9,9 +9,9 @@ from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from smalldata.catalogue import read_entry, resolve
 from smalldata.datasets.assembling import did_you_mean
 from smalldata.errors import ConfigError
+from smalldata.runtime.catalogue import read_entry, resolve
 from smalldata.task import Dataset
 
 DEFAULT = "omics"

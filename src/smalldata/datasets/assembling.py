@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from smalldata.errors import ConfigError, DataError
-from smalldata.storage import safe_name
+from smalldata.runtime.files import safe_name
 from smalldata.task import Dataset, Provenance, TaskKind, find_constant, make_task
 
 N_NAMES_SHOWN = 5

@@ -17,7 +17,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from smalldata.catalogue import data_dir, names, read_entry
 from smalldata.datasets.assembling import (
     assemble,
     did_you_mean,
@@ -28,6 +27,7 @@ from smalldata.datasets.assembling import (
 )
 from smalldata.datasets.columns import as_categories
 from smalldata.errors import ConfigError, DataError
+from smalldata.runtime.catalogue import data_dir, names, read_entry
 from smalldata.task import Dataset, Provenance, TaskKind, find_kind
 
 

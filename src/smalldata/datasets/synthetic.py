@@ -6,9 +6,9 @@ Step in the line: **Dataset** -> Task.
 import numpy as np
 import pandas as pd
 
-from smalldata.catalogue import read_entry
 from smalldata.datasets.assembling import assemble, name_with_changes
 from smalldata.errors import ConfigError
+from smalldata.runtime.catalogue import read_entry
 from smalldata.seeding import seed_for
 from smalldata.task import Dataset, Provenance, TaskKind, find_kind
 

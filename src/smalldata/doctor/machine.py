@@ -25,11 +25,11 @@ from typing import IO, Any
 
 from packaging.requirements import Requirement
 
-from smalldata.catalogue import tested_versions
-from smalldata.devices import first_line, missing_card
 from smalldata.doctor.limits import cgroup_limits
 from smalldata.doctor.probes import NUMERIC, PROBES
-from smalldata.workers import count_processes
+from smalldata.runtime.catalogue import tested_versions
+from smalldata.runtime.devices import first_line, missing_card
+from smalldata.runtime.workers import count_processes
 
 SCHEMA_VERSION = 1
 PROBE_SECONDS = 60.0

@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from smalldata.devices import first_line, missing_card, resolve_device, try_device
+from smalldata.runtime.devices import first_line, missing_card, resolve_device, try_device
 
 NVIDIA_SMI_SECONDS = 10
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from smalldata.console import open_console
 from smalldata.errors import ConfigError
+from smalldata.runtime.console import open_console
 
 HEALTHY, TO_MEND = 0, 1
 _ARGUMENTS = ("--json", "outputs=DIR")
@@ -46,7 +46,7 @@ def run_doctor(arguments: Sequence[str]) -> int:
 
 
 def _read(arguments: Sequence[str]) -> tuple[bool, Path]:
-    from smalldata.catalogue import conf_dir, read_yaml
+    from smalldata.runtime.catalogue import conf_dir, read_yaml
 
     outputs = None
     for argument in arguments:

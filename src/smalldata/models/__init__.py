@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, cast
 
-from smalldata import catalogue
 from smalldata.errors import ConfigError
 from smalldata.learner import Learner, SearchSpace
+from smalldata.runtime import catalogue
 
 
 def load_learner(name: str, **values: Any) -> Learner:

@@ -15,7 +15,7 @@ from scipy.special import expit, softmax
 
 from smalldata.learner import Array
 from smalldata.models.weighting import ClassWeight, row_weights
-from smalldata.splitting import split_off
+from smalldata.resampling.splitting import split_off
 
 # XGBoost stores float32; what lies beyond counts as the largest of them.
 LARGEST = float(np.finfo(np.float32).max)

@@ -14,7 +14,7 @@ from scipy.special import log_softmax, softmax
 
 from smalldata.errors import SplitError
 from smalldata.learner import Array
-from smalldata.splitting import Rows, largest_n_splits, make_folds
+from smalldata.resampling.splitting import Rows, largest_n_splits, make_folds
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

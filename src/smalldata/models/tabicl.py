@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
-from smalldata.devices import first_line, one_torch_thread
 from smalldata.errors import ConfigError, FitError
 from smalldata.learner import Array, CallableForm, Traits
-from smalldata.memory import map_rows
 from smalldata.models.files import LocalFile
 from smalldata.models.values import Range, check_fields
+from smalldata.runtime.devices import first_line, one_torch_thread
+from smalldata.runtime.memory import map_rows
 from smalldata.task import TaskInfo, TaskKind
 
 REPOSITORY = "https://huggingface.co/jingang/TabICL"

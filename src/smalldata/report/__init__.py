@@ -4,10 +4,10 @@ Last step in the line: records, comparison, explanation -> **what people read**.
 a file.
 """
 
-from smalldata.report.learning import say_learning
+from smalldata.report.comparison_page.learning_curves import say_learning
+from smalldata.report.figures.files import check_formats, draw_figures, require_drawing
 from smalldata.report.render import Page, index_html, index_page, report_html, report_page
 from smalldata.report.screen import print_comparison
-from smalldata.report.static import check_formats, draw_figures, require_drawing
 
 __all__ = [
     "Page",

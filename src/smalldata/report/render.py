@@ -18,13 +18,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from smalldata.celltrials import CellTrials
-from smalldata.comparisonresult import Comparison
-from smalldata.evidence import NullImportances
-from smalldata.explanationresult import Explanation
-from smalldata.record import RunRecord
-from smalldata.report import plain, sureness, tuning_wording, wording
-from smalldata.report.doubts import say_doubts
+from smalldata.comparison.tuning_summary import CellTrials
+from smalldata.report import plain
+from smalldata.report.comparison_page.overview import summarize_comparison
 from smalldata.report.figures import (
     cell_figures,
     comparison_figures,
@@ -34,17 +30,22 @@ from smalldata.report.figures import (
     tuning_figures,
 )
 from smalldata.report.figures.grammar import CONFIG, Figures
-from smalldata.report.overview import summarize_comparison
-from smalldata.report.signature import (
+from smalldata.report.sections import scores_words, trust_words, tuning_words
+from smalldata.report.sections.panel import (
     outline_signature,
     say_signature,
     summarize_signature,
 )
-from smalldata.report.summarize import summarize_cell
-from smalldata.report.training import summarize_training
-from smalldata.report.training_wording import say_training
-from smalldata.report.tuning import summarize_tuning
-from smalldata.selection import Panel
+from smalldata.report.sections.scores import summarize_cell
+from smalldata.report.sections.training import summarize_training
+from smalldata.report.sections.training_words import say_training
+from smalldata.report.sections.trust_doubts import say_doubts
+from smalldata.report.sections.tuning import summarize_tuning
+from smalldata.results.comparison import Comparison
+from smalldata.results.evidence import NullImportances
+from smalldata.results.explanation import Explanation
+from smalldata.results.panel import Panel
+from smalldata.results.record import RunRecord
 from smalldata.task import Task
 
 SCRIPTS = (
@@ -147,18 +148,18 @@ def report_page(
     page["params"].setdefault("classes", list(task.classes))
     primary = summary["scores"][0] if summary["scores"] else None
     words = {
-        "question": wording.say_question(summary["task"], summary["cell"]),
-        "performance": wording.say_performance(
+        "question": scores_words.say_question(summary["task"], summary["cell"]),
+        "performance": scores_words.say_performance(
             summary["task"], summary["cell"], primary, summary["against"]
         )
-        + tuning_wording.say_tuned(tuning),
-        "features": wording.say_features(summary["task"], summary["explanation"])
+        + tuning_words.say_tuned(tuning),
+        "features": scores_words.say_features(summary["task"], summary["explanation"])
         + outline_signature(signature),
-        "sureness": sureness.say_sureness(summary["explanation"]),
+        "sureness": trust_words.say_sureness(summary["explanation"]),
         "company": _say_company(summary),
         "doubts": say_doubts(summary, primary, tuning),
         "signature": None if signature is None else say_signature(signature),
-        "tuning": None if tuning is None else tuning_wording.say_tuning(tuning),
+        "tuning": None if tuning is None else tuning_words.say_tuning(tuning),
         "training": None if training is None else say_training(training),
     }
     context = {
@@ -179,8 +180,8 @@ def _say_company(summary: Mapping[str, Any]) -> list[str]:
     if explanation is None:
         return []
     return [
-        *sureness.say_twins(explanation["twins"]),
-        *sureness.say_pairs(explanation),
+        *trust_words.say_twins(explanation["twins"]),
+        *trust_words.say_pairs(explanation),
     ]
 
 
@@ -206,7 +207,7 @@ def index_html(
     trials : mapping of str to CellTrials, optional
         By the hash of the cell; for the trials and the optimism of tuned models.
     nulls : mapping of str to NullImportances, optional
-        By the hash of the cell; what they are is said in `smalldata.evidence`.
+        By the hash of the cell; what they are is said in `smalldata.results.evidence`.
 
     Returns
     -------
@@ -373,8 +374,8 @@ def _environment() -> Environment:
     }
     environment.globals["interval"] = plain.format_interval
     environment.globals["count"] = plain.count
-    environment.globals["gap"] = tuning_wording.format_gap
-    environment.globals["gap_interval"] = tuning_wording.format_gap_interval
+    environment.globals["gap"] = tuning_words.format_gap
+    environment.globals["gap_interval"] = tuning_words.format_gap_interval
     return environment
 
 

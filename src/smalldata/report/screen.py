@@ -5,10 +5,10 @@ Step in the line: Comparison -> **the table on stdout**.
 
 from typing import TYPE_CHECKING
 
-from smalldata.comparisonresult import Comparison, ComparisonRow
-from smalldata.measures import Measure, find_measure, measures_for
-from smalldata.report.learning import say_learning
+from smalldata.measures.registry import Measure, find_measure, measures_for
+from smalldata.report.comparison_page.learning_curves import say_learning
 from smalldata.report.plain import format_interval, format_number, format_seconds
+from smalldata.results.comparison import Comparison, ComparisonRow
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,7 +30,7 @@ def print_comparison(comparison: Comparison, console: "Console | None" = None) -
     """
     from rich.text import Text
 
-    from smalldata.console import open_console, printable
+    from smalldata.runtime.console import open_console, printable
 
     if console is None:
         console = open_console()
@@ -63,7 +63,7 @@ def comparison_table(comparison: Comparison, *, width: int | None = None) -> "Ta
     from rich.table import Table
     from rich.text import Text
 
-    from smalldata.console import printable
+    from smalldata.runtime.console import printable
 
     rows = cells(comparison)
     measures = {measure.name: measure for measure in measures_for(comparison.kind)}

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from smalldata.compiling import compiled
+from smalldata.runtime.compiling import compiled
 from smalldata.shapley.game import Array, Integers
 from smalldata.shapley.quadrature import MOST_POWERS, Rules, n_nodes
 

@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from smalldata.compiling import compiled
+from smalldata.runtime.compiling import compiled
 from smalldata.shapley.ensembles import Trees
 from smalldata.shapley.game import Array, Integers
 

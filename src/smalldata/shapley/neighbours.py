@@ -11,8 +11,8 @@ background row.
 import numpy as np
 from numpy.typing import ArrayLike
 
-from smalldata.compiling import compiled
 from smalldata.errors import ExplanationError
+from smalldata.runtime.compiling import compiled
 from smalldata.shapley.calling import share_lack
 from smalldata.shapley.game import Array, Game, Integers, finite_matrix, make_game
 from smalldata.shapley.sampling import (

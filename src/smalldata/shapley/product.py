@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist
 
-from smalldata.compiling import compiled
 from smalldata.errors import ExplanationError
+from smalldata.runtime.compiling import compiled
 from smalldata.shapley.diagonal import Diagonals, log_factors, make_diagonals, walk_diagonals
 from smalldata.shapley.game import (
     Array,

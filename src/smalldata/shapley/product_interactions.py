@@ -16,7 +16,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from smalldata.compiling import compiled
+from smalldata.runtime.compiling import compiled
 from smalldata.shapley.diagonal import Diagonals, log_factors, make_diagonals, walk_diagonals
 from smalldata.shapley.game import Array, Integers
 from smalldata.shapley.product import make_rbf

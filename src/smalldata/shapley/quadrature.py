@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.polynomial.legendre import leggauss
 
-from smalldata.compiling import compiled
+from smalldata.runtime.compiling import compiled
 from smalldata.shapley.game import Array, Integers
 
 # Below this the error bound is not asked to go: with 50 digits it can no longer be met in float64.

@@ -1,7 +1,7 @@
 """Sweeps of coordinate descent over a quadratic with an L1 penalty, compiled."""
 
-from smalldata.compiling import compiled
 from smalldata.models.elastic_net.losses import Array
+from smalldata.runtime.compiling import compiled
 
 
 @compiled

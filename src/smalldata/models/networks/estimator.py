@@ -12,20 +12,20 @@ from numpy.typing import NDArray
 from scipy.special import expit, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
-from smalldata.devices import one_torch_thread
 from smalldata.errors import SplitError
 from smalldata.learner import Array, FitJob
 from smalldata.models.networks.architecture import Architecture
-from smalldata.models.networks.forward import Passage, give_columns
 from smalldata.models.networks.plan import HELD_OUT_FOLDS, Inputs, Plan
+from smalldata.models.networks.predict import Passage, give_columns
 from smalldata.models.weighting import row_weights
+from smalldata.resampling.splitting import Rows, largest_n_splits, make_folds
+from smalldata.runtime.devices import one_torch_thread
 from smalldata.seeding import seed_for
-from smalldata.splitting import Rows, largest_n_splits, make_folds
 
 if TYPE_CHECKING:
     import torch
 
-    from smalldata.models.networks.lessons import Learnt, Lesson
+    from smalldata.models.networks.train_together import Learnt, Lesson
     from smalldata.models.networks.training import Loss
 
 
@@ -234,7 +234,7 @@ def _lesson(
     """Return what the members learn from, on the device."""
     import torch
 
-    from smalldata.models.networks.lessons import Lesson
+    from smalldata.models.networks.train_together import Lesson
 
     plan, device = estimator.plan, estimator.device
     inputs = estimator.architecture.inputs(X)
@@ -252,7 +252,7 @@ def _lesson(
 
 
 def _learn(estimator: NetworkClassifier | NetworkRegressor, lesson: "Lesson") -> None:
-    from smalldata.models.networks.lessons import learn
+    from smalldata.models.networks.train_together import learn
 
     (learnt,) = learn(estimator.architecture, estimator.plan, [lesson], device=estimator.device)
     _keep(estimator, lesson, learnt)
@@ -261,7 +261,7 @@ def _learn(estimator: NetworkClassifier | NetworkRegressor, lesson: "Lesson") ->
 def _keep(
     estimator: NetworkClassifier | NetworkRegressor, lesson: "Lesson", learnt: "Learnt"
 ) -> None:
-    from smalldata.models.networks.history import loss_curves
+    from smalldata.models.networks.loss_curves import loss_curves
 
     _hold(estimator, lesson.inputs, learnt.network)
     estimator.curves_ = learnt.curves
@@ -296,7 +296,7 @@ def fit_together(
         Unfitted; one for each job.
     jobs : sequence of FitJob
     """
-    from smalldata.models.networks.lessons import learn
+    from smalldata.models.networks.train_together import learn
 
     lessons = [
         estimator.prepare(job.X, job.y, job.groups)

@@ -200,7 +200,9 @@ class Network:
         """Import torch, what trains with it, and what an optimizer imports with its first step."""
         from torch import optim, zeros
 
-        from smalldata.models.networks import estimator, lessons  # noqa: F401
+        from smalldata.models.networks import (
+            train_together,  # noqa: F401
+        )
 
         optim.SGD([zeros(1, requires_grad=True)]).step()
 

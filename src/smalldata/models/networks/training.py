@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from smalldata.errors import FitError
 from smalldata.models.networks.layers import set_noise
-from smalldata.models.networks.mixing import mix_rows
+from smalldata.models.networks.mixup import mix_rows
 from smalldata.models.networks.optimization import make_optimizer, make_scheduler
 from smalldata.models.networks.plan import Plan
 

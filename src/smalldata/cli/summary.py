@@ -1,0 +1,240 @@
+"""What the model of a cell is on its first training fold, for the verb ``summary``.
+
+A network: its layers, parameters and memory. A linear model: how many numbers it has. Step in the
+line: Plan -> **summary** on stdout.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from smalldata.config.build import build_config
+from smalldata.config.hydra import run_composed, split_flags
+from smalldata.errors import ConfigError
+from smalldata.learner import Array
+from smalldata.models.linear import Linear
+from smalldata.models.networks.recipe import Network
+from smalldata.models.networks.summary import Layer, Outline, outline_network
+from smalldata.pipeline.preprocess import make_pipeline
+from smalldata.pipeline.ranking import make_ranker
+from smalldata.run.cell import plan_cell
+from smalldata.run.plan import Plan
+from smalldata.run.progress import Reporter
+from smalldata.runtime.catalogue import names, read_entry
+from smalldata.runtime.console import open_console
+from smalldata.runtime.files import scratch_folder
+from smalldata.runtime.memory import is_out_of_memory
+from smalldata.seeding import seed_for
+from smalldata.task import TaskKind
+
+_NETWORKS = "smalldata.models.networks."
+
+
+def run_summary(arguments: Sequence[str], reporter: Reporter) -> None:
+    """Compose what a run would, and print the model of each cell instead of running it.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        What ``run`` takes.
+    reporter : Reporter
+
+    Raises
+    ------
+    SmalldataError
+        With the one sentence the user needs.
+    """
+    multirun, overrides = split_flags(arguments)
+    if any(word.lstrip("+").startswith("hydra") for word in overrides):
+        raise ConfigError("summary takes the cells of a grid; a search has none before it runs.")
+    errors: list[Exception] = []
+    job = partial(_summarize, reporter=reporter, errors=errors)
+    with scratch_folder() as scratch:
+        run_composed(job, overrides, multirun=multirun, scratch=scratch)
+    if errors:
+        raise errors[0]
+
+
+def _summarize(composed: Any, *, reporter: Reporter, errors: list[Exception]) -> None:
+    try:
+        _print_cell(composed, reporter)
+    except Exception as error:  # raised, it would end the grid with words of Hydra's
+        errors.append(
+            error
+            if not is_out_of_memory(error)
+            else ConfigError(
+                "summary trains for one epoch to measure, which takes more memory than there is; "
+                "ask for fewer features, members or layers, or narrower ones."
+            )
+        )
+
+
+def _print_cell(composed: Any, reporter: Reporter) -> None:
+    config = replace(build_config(composed), explanation=None)
+    plan = plan_cell(config, reporter)
+    if plan.tuner is not None:
+        reporter.say("tuning chooses values inside each fold; shown are those it starts from")
+    if plan.selector is not None:
+        reporter.say("a signature chooses features inside each fold; shown are all of them")
+    print_summary(plan, console=open_console())
+
+
+def network_names() -> list[str]:
+    """Names of the models that are networks trained here."""
+    return [
+        name
+        for name in names("model")
+        if str(read_entry("model", name)["learner"]["_target_"]).startswith(_NETWORKS)
+    ]
+
+
+def print_summary(plan: Plan, *, console: Console) -> None:
+    """Print what a network, or a linear model, is on the first training fold of a cell.
+
+    Parameters
+    ----------
+    plan : Plan
+    console : Console
+        Of stdout.
+
+    Raises
+    ------
+    ConfigError
+        If the model is another, or does not take the task.
+    """
+    learner, model = plan.config.learner, plan.config.model
+    if plan.record.skipped:
+        raise ConfigError(
+            f"summary needs a model that takes the task; {plan.title} is skipped: "
+            f"{plan.record.skipped}."
+        )
+    if not isinstance(learner, Network | Linear):
+        raise ConfigError(
+            "summary shows the layers of the networks and counts the numbers of linear: "
+            f"{', '.join([*network_names(), 'linear'])}; model={model} is none of them."
+        )
+    rows = plan.splits.train_rows(plan.splits.folds[0], plan.config.train_size)
+    info = replace(plan.task.info, n_samples=len(rows))
+    groups = None if plan.task.groups is None else plan.task.groups[rows]
+    y = plan.task.y[rows]
+    seed = seed_for(plan.config.seed, "fit", 0, 0)
+    X = _preprocess(plan, seed=seed)
+    where = (
+        f"{plan.title}: first training fold of {plan.splits.name}, {len(rows)} rows, "
+        f"{plan.task.n_features} features in {X.shape[1]} columns"
+    )
+    _write(console, where)
+    if isinstance(learner, Linear):
+        n_outputs = 1 if plan.task.kind is not TaskKind.MULTICLASS else len(plan.task.classes)
+        n_numbers = n_outputs * (X.shape[1] + 1)
+        each = "" if n_outputs == 1 else f" for each of {n_outputs} classes"
+        _write(
+            console,
+            f"{model} has no layers: {n_numbers:,} numbers, a coefficient a column and an "
+            f"intercept{each}; {_ratio(n_numbers, len(rows))} a training row.",
+        )
+        return
+    outline = outline_network(learner, X, y, groups, info=info, seed=seed)
+    _print_outline(outline, optimizer=learner.optimizer, console=console)
+
+
+def _preprocess(plan: Plan, *, seed: int) -> Array:
+    """Return the rows of the first training fold as the estimator would get them."""
+    task, config = plan.task, plan.config
+    rows = plan.splits.train_rows(plan.splits.folds[0], config.train_size)
+    groups = None if task.groups is None else task.groups[rows]
+    info = replace(task.info, n_samples=len(rows))
+    ranker = make_ranker(
+        config.learner, info, preprocessing=config.preprocessing, seed=seed, device="cpu"
+    )
+    pipeline = make_pipeline(
+        config.learner,
+        info,
+        preprocessing=config.preprocessing,
+        seed=seed,
+        device="cpu",
+        ranker=ranker,
+    )
+    fitted: Array = pipeline[:-1].fit_transform(
+        task.X.iloc[rows], task.y[rows], preprocess__groups=groups
+    )
+    return fitted
+
+
+# ---------------------------------------------------------------- on the screen
+
+
+def _print_outline(outline: Outline, *, optimizer: str, console: Console) -> None:
+    n_members = outline.n_members
+    table = Table(box=None, pad_edge=False)
+    table.add_column("layer", no_wrap=True)
+    table.add_column("output of one", justify="right", no_wrap=True)
+    table.add_column("parameters", justify="right", no_wrap=True)
+    table.add_column(f"of all {n_members}", justify="right", no_wrap=True)
+    for layer in outline.layers:
+        own = layer.n_parameters
+        table.add_row(
+            Text(f"{'  ' * layer.depth}{_label(layer)}"),
+            Text(_shape(layer, n_members=n_members)),
+            f"{own // n_members:,}" if own else "",
+            f"{own:,}" if own else "",
+        )
+    table.add_section()
+    n_all = outline.n_parameters * n_members
+    table.add_row("in all", "", f"{outline.n_parameters:,}", f"{n_all:,}")
+    console.print(table)
+    n_one, n_rows = outline.n_parameters, outline.n_rows
+    memory = outline.memory
+    parts = (
+        ("weights", memory.weights),
+        ("gradients", memory.gradients),
+        ("best weights", memory.best_weights),
+        (f"{optimizer}'s state", memory.optimizer),
+        ("activations of a step", memory.activations),
+        ("data", memory.data),
+    )
+    shown = ", ".join(f"{name} {_megabytes(n_bytes)}" for name, n_bytes in parts)
+    several = n_members > 1
+    lines = [
+        f"One member: {n_one:,} parameters, {_ratio(n_one, n_rows)} a training row.",
+        f"The ensemble: {n_members} members side by side, {n_all:,} parameters, "
+        f"{_ratio(n_all, n_rows)} a training row."
+        if several
+        else "The ensemble has one member.",
+        f"A step takes {outline.n_batch} rows"
+        + (f" of each member: an output of all is {n_members} × as large." if several else "."),
+        f"Memory of training{' all members' if several else ''}, float32: about "
+        f"{_megabytes(memory.total)} MB ({shown}).",
+    ]
+    _write(console, "", *lines)
+
+
+def _label(layer: Layer) -> str:
+    called = f" (called {layer.n_calls} times)" if layer.n_calls > 1 else ""
+    return f"{layer.name}: {layer.kind}{called}" if layer.name else layer.kind
+
+
+def _shape(layer: Layer, *, n_members: int) -> str:
+    """Shape of a layer's output without the members' axis, where that is the leading one."""
+    shape = layer.output[1:] if layer.output[:1] == (n_members,) else layer.output
+    return " × ".join(map(str, shape))
+
+
+def _ratio(n_parameters: int, n_rows: int) -> str:
+    ratio = n_parameters / n_rows
+    return f"{ratio:.2g}" if ratio < 10 else f"{ratio:,.0f}"
+
+
+def _megabytes(n_bytes: int) -> str:
+    megabytes = n_bytes / 1e6
+    return f"{megabytes:.2g}" if megabytes < 10 else f"{megabytes:,.0f}"
+
+
+def _write(console: Console, *lines: str) -> None:
+    for line in lines:
+        console.print(Text(line), soft_wrap=True)

@@ -1,0 +1,297 @@
+"""Compares finished cells: means with corrected intervals, ranks, ties, pairwise tests.
+
+Step in the line: RunRecords -> **Comparison** -> table, report. Only records on equal splits are
+compared. Every cell that was tried is in the table: a failed or skipped one is listed unranked with
+its reason, and all ranked pairs count in Holm's adjustment. Ranks, ties and Holm's family stay
+within one train_size. The trials of a sweep are one row, its best, which is optimistic. Cells of
+several train sizes also make learning curves.
+
+Where there is one test fold (holdout) there is no variance over folds: intervals and tests come
+from bootstrap draws of its rows (of whole groups, where the task has groups).
+"""
+
+import itertools
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from smalldata.comparison.entries import N_DRAWS, Cell, Lineup
+from smalldata.comparison.learning_curves import learning_curves
+from smalldata.comparison.scores import cell_draws
+from smalldata.comparison.sweeps import Trials, group_trials
+from smalldata.errors import ConfigError, SplitError
+from smalldata.measures.registry import Measure, find_measure, measures_for
+from smalldata.results.comparison import Comparison, ComparisonRow, PairwiseTest
+from smalldata.results.record import RunRecord, settings_text
+from smalldata.statistics.significance import bias_corrected_best, holm
+
+
+def compare(
+    records: Sequence[RunRecord],
+    *,
+    measure: str | None = None,
+    rope: float | None = None,
+) -> Comparison:
+    """Compare cells that were run on one task and one set of splits.
+
+    Parameters
+    ----------
+    records : sequence of RunRecord
+        At least one; a cell given twice counts once.
+    measure : str, optional
+        The primary measure; default: the one the records name.
+    rope : float, optional
+        Half width of the region of practical equivalence, in the unit of the primary measure;
+        default: 0.01, for RMSE and MAE 2 % of the target's standard deviation.
+
+    Returns
+    -------
+    Comparison
+        A cell is tied with the best (and the best with itself) where the corrected interval of
+        their difference contains 0.
+
+    Raises
+    ------
+    SplitError
+        If the records do not share one set of splits.
+    ConfigError
+        If there is no record, or their task or primary measure differ.
+    """
+    found = list({record.hash: record for record in records}.values())
+    if not found:
+        raise ConfigError("a comparison needs at least one record; got none. Run a model first.")
+    _check_together(found)
+    primary = _primary(found, measure)
+    groups = group_trials(found, primary)
+    cells = _cells(groups)
+    first = cells[0].record
+    lineup = Lineup(tuple(cells))
+    rows: list[ComparisonRow] = []
+    tests: list[PairwiseTest] = []
+    notes = [note for group in groups if (note := group.note)]
+    shown = [primary, *(other for other in measures_for(first.kind) if other is not primary)]
+    width = rope if rope is not None else primary.rope_width(lineup.targets)
+    ordered = {size: lineup.ordered(primary, size) for size in lineup.sizes}
+    for one in shown:
+        for size in lineup.sizes:
+            rows += _rows(lineup, one, ordered[size], size)
+    for size in lineup.sizes:
+        tests += _tests(lineup, primary, ordered[size], size, rope=width)
+    best_corrected = _best_corrected(lineup, primary, ordered)
+    if any(len(lineup.scores(cell, primary).values) == 1 for cell in cells):
+        notes.append(
+            f"One test fold: intervals and tests come from {N_DRAWS} bootstrap draws of its rows; "
+            "they do not know the uncertainty of another training set."
+        )
+    return Comparison(
+        dataset=", ".join(dict.fromkeys(cell.record.dataset for cell in cells)),
+        cv=first.cv,
+        kind=first.kind,
+        classes=first.classes,
+        target=first.target,
+        measure=primary.name,
+        n_samples=first.n_samples,
+        n_features=first.n_features,
+        splits_key=first.splits_key,
+        n_folds=first.n_planned,
+        rows=tuple(rows),
+        tests=tuple(tests),
+        best_corrected=best_corrected,
+        learning=learning_curves(lineup, primary),
+        environment=_shared_environment([cell.record.environment for cell in cells]),
+        notes=tuple(notes),
+    )
+
+
+# ---------------------------------------------------------------- what may be compared
+
+
+def _cells(groups: Sequence[Trials]) -> list[Cell]:
+    """Cells in the order given, with labels unique within a train_size."""
+    several = len({group.best.dataset for group in groups}) > 1
+    cells = []
+    for group in groups:
+        settings = {"dataset": group.best.dataset} if several else {}
+        text = settings_text(settings | group.settings)
+        cells.append(Cell(record=group.best, settings=text))
+    uses = Counter((cell.record.train_size, cell.label) for cell in cells)
+    return [
+        cell
+        if uses[cell.record.train_size, cell.label] == 1
+        else replace(cell, settings=", ".join(filter(None, [cell.settings, cell.record.hash])))
+        for cell in cells
+    ]
+
+
+def _check_together(records: list[RunRecord]) -> None:
+    usual = Counter(record.splits_key for record in records).most_common(1)[0][0]
+    reference = next(record for record in records if record.splits_key == usual)
+    for record in records:
+        other_folds = record.splits_key != usual
+        if other_folds and record.dataset != reference.dataset:
+            raise SplitError(
+                "all records must share one set of folds; "
+                f"{reference.label} on {reference.dataset} and {record.label} on "
+                f"{record.dataset} do not. Compare cells of one dataset at a time."
+            )
+        if (record.kind, record.classes) != (reference.kind, reference.classes):
+            raise ConfigError(
+                f"all records must answer one question; {reference.label} is a {reference.kind} "
+                f"task of {', '.join(reference.classes) or reference.target}, {record.label} a "
+                f"{record.kind} task of {', '.join(record.classes) or record.target}. "
+                f"Re-run {record.label} with the same dataset.kind and dataset.positive."
+            )
+        if other_folds:
+            advice = f"cv={reference.cv}"
+            if record.cv == reference.cv:
+                advice += f" on the rows and the target of {reference.label}"
+            raise SplitError(
+                f"all records must share one split; {reference.label} has {usual[:4]}, "
+                f"{record.label} has {record.splits_key[:4]}. Re-run {record.label} with {advice}."
+            )
+
+
+def _primary(records: list[RunRecord], measure: str | None) -> Measure:
+    named = {record.measure: record.label for record in records}
+    if measure is None and len(named) > 1:
+        pairs = " and ".join(f"{name} ({label})" for name, label in named.items())
+        raise ConfigError(
+            f"a comparison needs one primary measure; the records name {pairs}. Set measure=NAME."
+        )
+    kind = records[0].kind
+    found = find_measure(measure or next(iter(named)), kind)
+    if not found.ranked:
+        raise ConfigError(
+            f"the primary measure must rank the models; {found.name} does not. "
+            f"Choose measure={measures_for(kind)[0].name}."
+        )
+    return found
+
+
+# ---------------------------------------------------------------- rows and tests
+
+
+def _rows(
+    lineup: Lineup, measure: Measure, cells: list[Cell], size: int | None
+) -> list[ComparisonRow]:
+    ranked = lineup.ranked(measure, cells)
+    means = {cell: lineup.scores(cell, measure).mean for cell in cells}
+    rows = []
+    for cell in cells:
+        record, scores = cell.record, lineup.scores(cell, measure)
+        interval = lineup.interval(cell, measure)
+        rank, tied = None, False
+        if cell in ranked:
+            rank = 1 + sum(_better(means[other], means[cell], measure) for other in ranked)
+            difference = lineup.contrast(cell, ranked[0], measure, rope=0.0)
+            tied = cell is ranked[0] or difference.low <= 0 <= difference.high
+        rows.append(
+            ComparisonRow(
+                dataset=record.dataset,
+                cv=record.cv,
+                train_size=size,
+                model=record.model,
+                settings=cell.settings,
+                hash=record.hash,
+                measure=measure.name,
+                mean=scores.mean,
+                ci_low=interval.low if interval else None,
+                ci_high=interval.high if interval else None,
+                rank=rank,
+                tied_with_best=tied,
+                n_ok=sum(fold.status == "ok" for fold in record.folds),
+                n_failed=sum(fold.status == "failed" for fold in record.folds),
+                status=record.status,
+                reason=scores.reason or scores.note,
+                tune_seconds=_seconds(record, "tune"),
+                fit_seconds=_seconds(record, "fit"),
+                predict_seconds=_seconds(record, "predict"),
+                explain_seconds=record.explain_seconds,
+                optimistic=cell.optimistic,
+            )
+        )
+    return rows
+
+
+def _better(one: float | None, other: float | None, measure: Measure) -> bool:
+    assert one is not None
+    assert other is not None
+    return one > other if measure.higher_is_better else one < other
+
+
+def _seconds(record: RunRecord, part: str) -> float | None:
+    """Sum over the folds, or None where none has this part."""
+    found = [fold.seconds[part] for fold in record.folds if part in fold.seconds]
+    return float(sum(found)) if found else None
+
+
+def _tests(
+    lineup: Lineup, measure: Measure, cells: list[Cell], size: int | None, *, rope: float
+) -> list[PairwiseTest]:
+    pairs = list(itertools.combinations(lineup.ranked(measure, cells), 2))
+    found = [lineup.contrast(a, b, measure, rope=rope) for a, b in pairs]
+    adjusted = holm([test.p for test in found])
+    tests = []
+    for (first, second), test, p_holm in zip(pairs, found, adjusted, strict=True):
+        better, worse = test.p_above, test.p_below
+        if not measure.higher_is_better:
+            better, worse = worse, better
+        tests.append(
+            PairwiseTest(
+                first=first.label,
+                second=second.label,
+                measure=measure.name,
+                train_size=size,
+                difference=test.difference,
+                ci_low=test.low,
+                ci_high=test.high,
+                t=test.t,
+                p=test.p,
+                p_holm=float(p_holm),
+                p_first_better=better,
+                p_equal=test.p_equal,
+                p_second_better=worse,
+                rope=rope,
+            )
+        )
+    return tests
+
+
+def _best_corrected(
+    lineup: Lineup, measure: Measure, ordered: Mapping[int | None, list[Cell]]
+) -> dict[str, float] | None:
+    """BBC-CV over the ranked cells of the largest train_size that has two of them."""
+    for size, cells in ordered.items():
+        ranked = [cell for cell in lineup.ranked(measure, cells) if not cell.optimistic]
+        if len(ranked) < 2:
+            continue
+        chosen_on = np.column_stack([lineup.draws(cell, measure) for cell in ranked])
+        scored_on = np.column_stack(
+            [cell_draws(cell.record, measure, lineup.left_out) for cell in ranked]
+        )
+        found = bias_corrected_best(chosen_on, scored_on, higher_is_better=measure.higher_is_better)
+        if found is None:
+            return None
+        best = lineup.scores(ranked[0], measure).mean
+        assert best is not None
+        return {
+            "mean": found.mean,
+            "ci_low": max(found.low, measure.low),
+            "ci_high": min(found.high, measure.high),
+            "n_models": float(len(ranked)),
+            "uncorrected": best,
+        } | ({} if size is None else {"train_size": float(size)})
+    return None
+
+
+def _shared_environment(environments: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """Keep what the records share as it is, what differs as the list of all values found."""
+    merged: dict[str, Any] = {}
+    for key in dict.fromkeys(key for environment in environments for key in environment):
+        values = [environment.get(key) for environment in environments]
+        distinct = [value for i, value in enumerate(values) if value not in values[:i]]
+        merged[key] = distinct[0] if len(distinct) == 1 else distinct
+    return merged

@@ -1,0 +1,154 @@
+"""The cells of one comparison side by side: labels, order, intervals, contrasts, bootstrap draws.
+
+Step in the line: RunRecords on equal splits -> **Lineup** -> comparison. All cells see the same
+draws, so that differences are paired.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smalldata.comparison.scores import CellScores, cell_draws, cell_scores, tested_rows
+from smalldata.measures.registry import Measure
+from smalldata.results.folds import Array
+from smalldata.results.record import RunRecord
+from smalldata.seeding import seed_for
+from smalldata.statistics.significance import (
+    Interval,
+    PairedTest,
+    bootstrap_test,
+    corrected_interval,
+    corrected_test,
+    draw_weights,
+    percentile_interval,
+)
+
+N_DRAWS = 1000
+"""Bootstrap draws for holdout intervals and for the bias-corrected best."""
+
+STATUS_ORDER = {"ok": 0, "failed": 1, "skipped": 2}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Cell:
+    """A record and the settings that tell it from the others of the table."""
+
+    record: RunRecord
+    settings: str
+
+    @property
+    def label(self) -> str:
+        """Name of the cell in the table and in the tests."""
+        return f"{self.record.model} ({self.settings})" if self.settings else self.record.model
+
+    @property
+    def optimistic(self) -> bool:
+        """Chosen by the score it shows, as the best trial of a sweep is."""
+        return bool(self.record.identity.get("optimistic", False))
+
+
+class Lineup:
+    """The cells of one comparison with what is computed of them once."""
+
+    def __init__(self, cells: tuple[Cell, ...]) -> None:
+        self.cells = cells
+        self._scores: dict[tuple[str, str], CellScores] = {}
+        self._draws: dict[tuple[str, str], Array] = {}
+
+    @property
+    def sizes(self) -> list[int | None]:
+        """The train sizes, the full training folds first, then falling."""
+        found = {cell.record.train_size for cell in self.cells}
+        numbers = sorted((size for size in found if size is not None), reverse=True)
+        return ([None] if None in found else []) + [*numbers]
+
+    @cached_property
+    def done(self) -> RunRecord | None:
+        """Some finished record: all share their test rows and targets."""
+        return next((c.record for c in self.cells if c.record.status == "ok"), None)
+
+    @cached_property
+    def targets(self) -> NDArray[Any]:
+        """Observed target of every row that is in some test fold."""
+        observed: dict[int, Any] = {}
+        for fold in self.done.folds if self.done else ():
+            if fold.prediction is not None:
+                observed.update(zip(fold.prediction.row, fold.prediction.y, strict=True))
+        return np.array([observed[row] for row in sorted(observed)])
+
+    @cached_property
+    def weights(self) -> Array:
+        """Bootstrap draws of the test rows as weights on all rows of the task."""
+        assert self.done is not None
+        rows = tested_rows(self.done)
+        units = np.arange(self.done.n_samples)
+        if self.done.groups is not None:
+            units = np.array(self.done.groups)
+        drawn = np.zeros((N_DRAWS, self.done.n_samples))
+        seed = seed_for(0, "bootstrap", self.done.splits_key)
+        drawn[:, rows] = draw_weights(units[rows], N_DRAWS, seed=seed)
+        return drawn
+
+    @cached_property
+    def left_out(self) -> Array:
+        """The test rows that a draw did not take."""
+        assert self.done is not None
+        tested = np.zeros(self.done.n_samples)
+        tested[tested_rows(self.done)] = 1.0
+        return np.asarray((self.weights == 0) * tested)
+
+    def scores(self, cell: Cell, measure: Measure) -> CellScores:
+        """Fold scores of a cell on a measure."""
+        key = (cell.record.hash, measure.name)
+        if key not in self._scores:
+            self._scores[key] = cell_scores(cell.record, measure)
+        return self._scores[key]
+
+    def draws(self, cell: Cell, measure: Measure) -> Array:
+        """Scores of a finished cell on the bootstrap draws; shape (N_DRAWS,)."""
+        key = (cell.record.hash, measure.name)
+        if key not in self._draws:
+            self._draws[key] = cell_draws(cell.record, measure, self.weights)
+        return self._draws[key]
+
+    def ranked(self, measure: Measure, cells: Sequence[Cell]) -> list[Cell]:
+        """Cells with a mean, best first; equal means by label."""
+        if not measure.ranked:
+            return []
+        sign = -1.0 if measure.higher_is_better else 1.0
+        means = {cell: self.scores(cell, measure).mean for cell in cells}
+        placed = [
+            (sign * mean, cell.label, cell) for cell, mean in means.items() if mean is not None
+        ]
+        return [cell for _, _, cell in sorted(placed, key=lambda entry: entry[:2])]
+
+    def ordered(self, measure: Measure, size: int | None) -> list[Cell]:
+        """Cells of one train_size: the ranked ones, then undefined, failed and skipped ones."""
+        cells = [cell for cell in self.cells if cell.record.train_size == size]
+        ranked = self.ranked(measure, cells)
+        rest = [cell for cell in cells if cell not in ranked]
+        return ranked + sorted(rest, key=lambda c: (STATUS_ORDER[c.record.status], c.label))
+
+    def interval(self, cell: Cell, measure: Measure) -> Interval | None:
+        """Corrected interval of a cell's mean, kept inside the measure's range."""
+        values = self.scores(cell, measure).values
+        if not len(values):
+            return None
+        if len(values) == 1:
+            found = percentile_interval(float(values[0]), self.draws(cell, measure))
+        else:
+            found = corrected_interval(values, ratio=cell.record.test_train_ratio)
+        low, high = max(found.low, measure.low), min(found.high, measure.high)
+        return Interval(mean=found.mean, low=low, high=high)
+
+    def contrast(self, first: Cell, second: Cell, measure: Measure, *, rope: float) -> PairedTest:
+        """Paired test of two cells that have means, first minus second."""
+        a, b = self.scores(first, measure).values, self.scores(second, measure).values
+        if len(a) == 1:
+            draws = self.draws(first, measure) - self.draws(second, measure)
+            return bootstrap_test(float(a[0] - b[0]), draws, rope=rope)
+        return corrected_test(a, b, ratio=first.record.test_train_ratio, rope=rope)

@@ -1,0 +1,344 @@
+"""Learning curves of the cells of a comparison: laws with intervals, who leads from which size.
+
+Step in the line: Lineup -> **LearningCurves** -> comparison. All curves are fitted to the same
+draws of the folds, so that differences of models keep their pairing.
+"""
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from smalldata.comparison.entries import Cell, Lineup
+from smalldata.measures.registry import Measure
+from smalldata.results.folds import Array
+from smalldata.results.learning_curves import (
+    Contest,
+    CurvePoint,
+    Estimate,
+    FittedLaw,
+    Lead,
+    LearningCurve,
+    LearningCurves,
+    MissingPoint,
+)
+from smalldata.results.record import RunRecord
+from smalldata.seeding import seed_for
+from smalldata.statistics.power_law import (
+    N_SIZES,
+    REACH,
+    Laws,
+    Stretch,
+    clear_stretches,
+    draw_laws,
+    find_crossing,
+)
+from smalldata.statistics.significance import corrected_draws, corrected_test
+
+N_DRAWS = 2000
+"""Draws of the folds."""
+
+N_GRID = 121
+"""Most sizes at which laws are set against each other, evenly spaced in log n."""
+
+N_LINE = 41
+"""Points of a fitted line."""
+
+LEVEL = 0.95
+
+DEEP = ("smalldata.models.networks.", "smalldata.models.tabicl.")
+"""Modules whose learners count as deep learning."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Fit:
+    """The laws of one curve: of its means and of their draws."""
+
+    label: str
+    model: str
+    is_network: bool
+    law: Laws
+    draws: Laws
+
+
+def learning_curves(lineup: Lineup, measure: Measure) -> LearningCurves | None:
+    """Fit the learning curves of a lineup, where it has cells of several train sizes.
+
+    Cells of one label make a curve; a cell on the whole training folds stands at their mean size.
+    The best trial of a sweep is left out: its score was chosen.
+
+    Parameters
+    ----------
+    lineup : Lineup
+    measure : Measure
+        The primary one.
+
+    Returns
+    -------
+    LearningCurves or None
+        None where no model has several train sizes.
+    """
+    by_label: dict[str, dict[int, Cell]] = {}
+    for cell in sorted(lineup.cells, key=lambda cell: cell.record.train_size is None):
+        if not cell.optimistic:  # a cell on the whole folds comes last: it stays where sizes agree
+            by_label.setdefault(cell.label, {})[train_size(cell.record)] = cell
+    several = {
+        label: dict(sorted(cells.items())) for label, cells in by_label.items() if len(cells) > 1
+    }
+    if not several:
+        return None
+    single = [
+        label
+        for label, cells in sorted(by_label.items())
+        for cell in cells.values()
+        if len(cells) == 1
+        and is_network(cell.record)
+        and lineup.scores(cell, measure).mean is not None
+    ]
+    n_scores = Counter(
+        len(lineup.scores(cell, measure).values)
+        for cells in several.values()
+        for cell in cells.values()
+    )
+    n_scores.pop(0, None)
+    n_folds = max(n_scores, key=lambda n: (n_scores[n], n), default=0)
+    fits = _fits(lineup, measure, several, n_folds)
+    curves = [
+        _curve(lineup, measure, label, cells, n_folds, fits.get(label))
+        for label, cells in several.items()
+    ]
+    sign = -1.0 if measure.higher_is_better else 1.0
+    curves.sort(key=lambda curve: (not curve.points, sign * _last(curve), curve.label))
+    ranked = [fits[curve.label] for curve in curves if curve.label in fits]
+    ranked = [fit for fit in ranked if fit.model != "dummy"]
+    others = [fit for fit in ranked if not fit.is_network]
+    contests = [(one, [other]) for one, other in itertools.combinations(ranked, 2)]
+    against = [(one, others) for one in ranked if one.is_network and others]
+    return LearningCurves(
+        measure=measure.name,
+        curves=tuple(curves),
+        pairs=_held([_contest(one, rivals, measure) for one, rivals in contests]),
+        networks=_held([_contest(one, rivals, measure) for one, rivals in against]),
+        single=tuple(single),
+    )
+
+
+def train_size(record: RunRecord) -> int:
+    """Return the number of training samples of a cell: the mean over its folds, rounded."""
+    if record.train_size is not None:
+        return record.train_size
+    found = [fold.n_train for fold in record.folds if fold.n_train]
+    if found:
+        return round(float(np.mean(found)))
+    return round(record.n_samples / (1 + record.test_train_ratio))
+
+
+def _last(curve: LearningCurve) -> float:
+    return curve.points[-1].mean if curve.points else 0.0
+
+
+# ---------------------------------------------------------------- the fits
+
+
+def _fits(
+    lineup: Lineup, measure: Measure, curves: dict[str, dict[int, Cell]], n_folds: int
+) -> dict[str, _Fit]:
+    """Fit every curve that has enough sizes, all to the same draws."""
+    if n_folds < 2:
+        return {}
+    usable = {}
+    for label, cells in curves.items():
+        kept = {
+            size: cell
+            for size, cell in cells.items()
+            if len(lineup.scores(cell, measure).values) == n_folds
+        }
+        if len(kept) >= N_SIZES:
+            usable[label] = kept
+    if not usable:
+        return {}
+    columns = [cell for cells in usable.values() for cell in cells.values()]
+    scores = np.column_stack([lineup.scores(cell, measure).values for cell in columns])
+    record = columns[0].record
+    drawn = corrected_draws(
+        scores,
+        ratio=record.test_train_ratio,
+        n_draws=N_DRAWS,
+        seed=seed_for(0, "learning curves", record.splits_key),
+    )
+    found, start = {}, 0
+    for label, cells in usable.items():
+        own = slice(start, start + len(cells))
+        start += len(cells)
+        first = next(iter(cells.values())).record
+        law, draws = draw_laws(
+            list(cells),
+            scores[:, own].mean(axis=0),
+            drawn[:, own],
+            higher_is_better=measure.higher_is_better,
+            low=measure.low,
+            high=measure.high,
+            seed=seed_for(0, "learning curves", record.splits_key, label),
+        )
+        found[label] = _Fit(
+            label=label,
+            model=first.model,
+            is_network=is_network(first),
+            law=law,
+            draws=draws,
+        )
+    return found
+
+
+def is_network(record: RunRecord) -> bool:
+    """Whether a cell's learner counts as deep learning."""
+    learner = record.identity.get("learner") or {}
+    return str(learner.get("_target_", "")).startswith(DEEP)
+
+
+def _curve(
+    lineup: Lineup,
+    measure: Measure,
+    label: str,
+    cells: dict[int, Cell],
+    n_folds: int,
+    fit: _Fit | None,
+) -> LearningCurve:
+    points, missing, scores = [], [], []
+    for size, cell in cells.items():
+        found = lineup.scores(cell, measure)
+        if found.mean is None:
+            reason = found.reason or cell.record.status
+            missing.append(MissingPoint(size=size, reason=reason))
+            continue
+        interval = lineup.interval(cell, measure)
+        assert interval is not None
+        points.append(CurvePoint(size=size, mean=found.mean, low=interval.low, high=interval.high))
+        scores.append(found.values)
+    first = next(iter(cells.values())).record
+    gain = None
+    if len(scores) > 1 and len(scores[0]) == len(scores[-1]) > 1:
+        test = corrected_test(scores[-1], scores[0], ratio=first.test_train_ratio)
+        gain = Estimate(value=test.difference, low=test.low, high=test.high)
+    return LearningCurve(
+        label=label,
+        model=first.model,
+        is_network=is_network(first),
+        points=tuple(points),
+        missing=tuple(missing),
+        gain=gain,
+        law=None if fit is None else _fitted(fit),
+        reason="" if fit is not None else _why_not(len(points), n_folds),
+    )
+
+
+def _why_not(n_points: int, n_folds: int) -> str:
+    if n_folds == 1:
+        return "one test fold does not show how scores vary with the training samples"
+    if n_points < N_SIZES:
+        there = "there are no scores"
+        if n_points:
+            there = f"there {'is a score' if n_points == 1 else 'are scores'} at {n_points}"
+        return f"a curve is fitted to at least {N_SIZES} numbers of training samples; {there}"
+    return "its sizes were not scored on the same folds"
+
+
+def _fitted(fit: _Fit) -> FittedLaw:
+    law, draws = fit.law, fit.draws
+    most, reach = round(law.most), math.floor(law.reach)
+    sizes = np.union1d(_whole_sizes(law.fewest, reach, N_LINE), [most])
+    line = _read(fit, sizes)
+    doubled, last = _read(fit, np.array([2.0 * most, float(reach)]))
+    return FittedLaw(
+        a=_estimate(float(law.a), draws.a),
+        b=_estimate(float(law.b), draws.b),
+        c=_estimate(float(law.c), draws.c),
+        line=tuple(line),
+        doubled=doubled,
+        reach=last,
+    )
+
+
+def _estimate(value: float, draws: Array) -> Estimate:
+    """Percentiles of the draws; the value itself is never outside."""
+    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Estimate(value=value, low=min(value, float(low)), high=max(value, float(high)))
+
+
+def _read(fit: _Fit, sizes: Array) -> list[CurvePoint]:
+    values, drawn = fit.law.at(sizes), fit.draws.at(sizes)
+    found = [_estimate(float(value), drawn[:, i]) for i, value in enumerate(values)]
+    return [
+        CurvePoint(size=int(size), mean=one.value, low=one.low, high=one.high)
+        for size, one in zip(sizes, found, strict=True)
+    ]
+
+
+def _whole_sizes(start: float, stop: float, n: int) -> Array:
+    """Whole numbers from start to stop, evenly spaced in their logarithm."""
+    return np.unique(np.round(np.geomspace(math.ceil(start), math.floor(stop), n)))
+
+
+# ---------------------------------------------------------------- who leads
+
+
+def _contest(one: _Fit, rivals: Sequence[_Fit], measure: Measure) -> Contest | None:
+    """Set a curve against others; None where they were measured at sizes too far apart."""
+    sides = [one, *rivals]
+    fewest = max(fit.law.fewest for fit in sides)
+    most = min(fit.law.most for fit in sides)
+    if fewest >= REACH * most:
+        return None
+    sizes = _whole_sizes(fewest, REACH * most, N_GRID)
+    others = np.stack([fit.law.at(sizes) for fit in rivals])
+    sign = 1.0 if measure.higher_is_better else -1.0
+    stretches = clear_stretches(
+        sizes,
+        one.draws.at(sizes),
+        np.stack([fit.draws.at(sizes) for fit in rivals]),
+        higher_is_better=measure.higher_is_better,
+        level=LEVEL,
+    )
+
+    def leader(stretch: Stretch) -> str:
+        if stretch.ahead:
+            return one.label
+        place = int(np.searchsorted(sizes, stretch.stop))
+        return rivals[int(np.argmax(sign * others[:, place]))].label
+
+    best = sign * (sign * others).max(axis=0)
+    return Contest(
+        first=one.label,
+        rivals=tuple(fit.label for fit in rivals),
+        fewest=round(fewest),
+        most=round(most),
+        reach=int(sizes[-1]),
+        leads=tuple(
+            Lead(
+                leader=leader(found),
+                of_first=found.ahead,
+                start=int(found.start),
+                stop=int(found.stop),
+            )
+            for found in stretches
+        ),
+        crossing=_crossing(sizes, one.law.at(sizes) - best, stretches),
+    )
+
+
+def _crossing(sizes: Array, difference: Array, stretches: Sequence[Stretch]) -> Estimate | None:
+    if [found.ahead for found in stretches] not in ([True, False], [False, True]):
+        return None
+    before, after = stretches
+    between = (sizes >= before.stop) & (sizes <= after.start)
+    found = find_crossing(sizes[between], difference[between])
+    if found is None:
+        return None
+    return Estimate(value=found, low=before.stop, high=after.start)
+
+
+def _held(contests: Sequence[Contest | None]) -> tuple[Contest, ...]:
+    return tuple(contest for contest in contests if contest is not None)

@@ -1,0 +1,306 @@
+"""A Comparison as a tidy frame, as a readable table, as plain values; predictions as a frame.
+
+Step in the line: Comparison -> **comparison.csv, .md, .json; predictions.csv**. Pure: whoever calls
+writes the files.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from smalldata.comparison.scores import join_predictions
+from smalldata.measures.registry import Measure, find_measure
+from smalldata.results.comparison import Comparison, ComparisonRow
+from smalldata.results.folds import Prediction
+from smalldata.results.record import SCHEMA_VERSION, RunRecord, settings_text
+from smalldata.task import TaskKind
+
+COLUMNS = (
+    "dataset",
+    "cv",
+    "train_size",
+    "model",
+    "settings",
+    "measure",
+    "mean",
+    "ci_low",
+    "ci_high",
+    "rank",
+    "n_ok",
+    "n_failed",
+    "status",
+    "reason",
+    "tune_seconds",
+    "fit_seconds",
+    "predict_seconds",
+    "explain_seconds",
+    "hash",
+    "tied_with_best",
+    "optimistic",
+)
+"""Columns of comparison.csv: scripts may rely on names and order; later ones come at the end."""
+
+BEST, TIED, OPTIMISTIC = "**{}**", "{} =", "{} †"
+
+
+def to_frame(comparison: Comparison) -> pd.DataFrame:
+    """Tidy frame, one row per cell and measure, with the columns of `COLUMNS`.
+
+    ``train_size`` and ``rank`` are nullable integers; what is undefined is missing.
+
+    Example
+    -------
+    ``to_frame(compare(records)).to_csv("comparison.csv", index=False)``
+    """
+    rows = [{name: getattr(row, name) for name in COLUMNS} for row in comparison.rows]
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    numbers = ["mean", "ci_low", "ci_high", *(name for name in COLUMNS if "seconds" in name)]
+    types: dict[str, Any] = dict.fromkeys(numbers, "float64")
+    return frame.astype(types | {"train_size": "Int64", "rank": "Int64"})
+
+
+def to_plain(comparison: Comparison) -> dict[str, Any]:
+    """Everything a comparison holds as plain values for strict JSON.
+
+    A number that JSON cannot hold (the infinite t of differences that are all one constant) is
+    None.
+    """
+    content = {
+        entry.name: getattr(comparison, entry.name) for entry in dataclasses.fields(comparison)
+    }
+    content["rows"] = [dataclasses.asdict(row) | {"label": row.label} for row in comparison.rows]
+    content["tests"] = [dataclasses.asdict(test) for test in comparison.tests]
+    return {"schema_version": SCHEMA_VERSION} | {k: _plain(v) for k, v in content.items()}
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _plain(dataclasses.asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple | set | frozenset | np.ndarray):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, TaskKind):
+        return value.value
+    return value if value is None or isinstance(value, str | int | bool) else str(value)
+
+
+# ---------------------------------------------------------------- for reading
+
+
+def show(value: float | None, measure: Measure, *, scale: float | None = None) -> str:
+    """Write a score with sensible digits; "" for None.
+
+    Three decimals; errors in the target's unit (RMSE, MAE) with three significant digits.
+
+    Parameters
+    ----------
+    value : float or None
+    measure : Measure
+    scale : float, optional
+        The mean whose digits the bounds of an interval share.
+
+    Example
+    -------
+    >>> show(0.87654, find_measure("roc_auc", TaskKind.BINARY))
+    '0.877'
+    >>> show(123.456, find_measure("rmse", TaskKind.REGRESSION))
+    '123'
+    """
+    if value is None:
+        return ""
+    size = abs(value if scale is None else scale)
+    if size >= 1e6 or (measure.rope_of_target and 0 < size < 1e-4):
+        return f"{value:.3g}"
+    decimals = 3
+    if measure.rope_of_target and size > 0:
+        decimals = max(0, 2 - math.floor(math.log10(size)))
+    text = f"{value:.{decimals}f}"
+    return text.removeprefix("-") if float(text) == 0 else text
+
+
+def show_interval(row: ComparisonRow, measure: Measure) -> str:
+    """Write the interval of a row as ``[low, high]``; "" where there is none."""
+    if row.ci_low is None or row.ci_high is None:
+        return ""
+    low, high = (show(bound, measure, scale=row.mean) for bound in (row.ci_low, row.ci_high))
+    return f"[{low}, {high}]"
+
+
+def to_markdown(comparison: Comparison) -> str:
+    """Readable table: one line per cell, the primary measure first with its interval.
+
+    The best of each ranked measure is bold, what the corrected interval does not separate from it
+    is marked; below stand the legend, what failed or was skipped and why, and the notes.
+    """
+    names = list(dict.fromkeys(row.measure for row in comparison.rows))
+    measures = [find_measure(name, comparison.kind) for name in names]
+    by_cell: dict[tuple[int | None, str], dict[str, ComparisonRow]] = {}
+    for row in comparison.rows:
+        by_cell.setdefault((row.train_size, row.label), {})[row.measure] = row
+    with_size = any(size is not None for size, _ in by_cell)
+    head = ["", "model", *(["train size"] if with_size else [])]
+    head += [measure.title for measure in measures] + ["seconds"]
+    lines = [_line(head), _line(["---:", "---", *["---:"] * (len(head) - 2)])]
+    remarks: list[tuple[str, str, str]] = []
+    for (size, label), rows in by_cell.items():
+        primary = rows[comparison.measure]
+        cells = ["" if primary.rank is None else str(primary.rank)]
+        cells.append(OPTIMISTIC.format(label) if primary.optimistic else label)
+        if with_size:
+            cells.append("full" if size is None else str(size))
+        cells += [_score_cell(rows[measure.name], measure, comparison) for measure in measures]
+        seconds = [primary.tune_seconds, primary.fit_seconds, primary.predict_seconds]
+        spent = sum(part for part in seconds if part is not None)
+        lines.append(_line([*cells, f"{spent:.3g}" if spent < 100 else f"{spent:.0f}"]))
+        where = label if size is None else f"{label} at train size {size}"
+        if primary.status != "ok":
+            remarks.append((where, primary.status, primary.reason))
+            continue
+        for measure in measures:
+            row = rows[measure.name]
+            if row.reason and (row.mean is None or measure is measures[0]):
+                remarks.append((where, measure.title, row.reason))
+    return "\n".join(
+        [*lines, "", _legend(comparison), *_below(comparison, measures[0]), *_joined(remarks)]
+    )
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _score_cell(row: ComparisonRow, measure: Measure, comparison: Comparison) -> str:
+    if row.mean is None:
+        undefined = "" if row.status == "ok" else row.status
+        return undefined if measure.name == comparison.measure else ""
+    text = show(row.mean, measure)
+    if row.rank == 1:
+        text = BEST.format(text)
+    if measure.name == comparison.measure:
+        text = f"{text} {show_interval(row, measure)}".rstrip()
+    return TIED.format(text) if row.tied_with_best and row.rank != 1 else text
+
+
+def _joined(remarks: list[tuple[str, str, str]]) -> list[str]:
+    """One line for all cells and measures (or states) that share a reason."""
+    abouts: dict[tuple[str, str], list[str]] = {}
+    for where, about, reason in remarks:
+        abouts.setdefault((where, reason), []).append(about)
+    wheres: dict[tuple[str, str], list[str]] = {}
+    for (where, reason), several in abouts.items():
+        wheres.setdefault((", ".join(several), reason), []).append(where)
+    return [
+        f"- {', '.join(several)}: {about}: {reason}" for (about, reason), several in wheres.items()
+    ]
+
+
+def _legend(comparison: Comparison) -> str:
+    over = (
+        "On one test fold" if comparison.n_folds == 1 else f"Mean over {comparison.n_folds} folds"
+    )
+    text = (
+        f"{over} with the 95 % interval; **bold**: best; "
+        "=: the 95 % interval of the difference to the best contains 0"
+    )
+    if any(row.optimistic for row in comparison.rows):
+        text += "; †: chosen by the score shown, which is therefore optimistic"
+    return text + "."
+
+
+def _below(comparison: Comparison, measure: Measure) -> list[str]:
+    lines = []
+    best = comparison.best_corrected
+    if best is not None:
+        mean, low, high = (
+            show(best[key], measure, scale=best["mean"]) for key in ("mean", "ci_low", "ci_high")
+        )
+        size = f" at train size {best['train_size']:.0f}" if "train_size" in best else ""
+        lines.append(
+            f"{measure.title} of choosing the best of {best['n_models']:.0f}{size}, corrected for "
+            f"the choice: {mean} [{low}, {high}]."
+        )
+    return [*lines, *comparison.notes]
+
+
+# ---------------------------------------------------------------- predictions
+
+
+def predictions_frame(
+    records: Sequence[RunRecord], *, sample_ids: NDArray[Any] | None = None
+) -> pd.DataFrame:
+    """All out-of-fold predictions, one row per cell, repeat and test row.
+
+    Parameters
+    ----------
+    records : sequence of RunRecord
+        Of one task; finished folds of unfinished cells are included.
+    sample_ids : ndarray of shape (n_samples,), optional
+        Adds the column ``sample_id``.
+
+    Returns
+    -------
+    DataFrame
+        dataset, cv, train_size, model, settings, hash, repeat, fold, row, sample_id, y, label, then
+        one ``p_<class>`` per class and one ``margin_<class>`` per output (binary: of the positive
+        class), or ``value``. Classes are written by name.
+    """
+    parts = []
+    for record in records:
+        done = [(fold, part) for fold in record.folds if (part := fold.prediction) is not None]
+        if not done:
+            continue
+        done.sort(key=lambda pair: (pair[0].repeat, pair[0].fold))
+        sizes = [len(part.y) for _, part in done]
+        joined = join_predictions(part for _, part in done)
+        identity: dict[str, Any] = {
+            "dataset": record.dataset,
+            "cv": record.cv,
+            "train_size": record.train_size,
+            "model": record.model,
+            "settings": settings_text(record.settings),
+            "hash": record.hash,
+            "repeat": np.repeat([fold.repeat for fold, _ in done], sizes),
+            "fold": np.repeat([fold.fold for fold, _ in done], sizes),
+            "row": joined.row,
+        }
+        if sample_ids is not None:
+            identity["sample_id"] = sample_ids[joined.row]
+        columns = identity | _prediction_columns(joined, record.classes)
+        parts.append(pd.DataFrame(columns).astype({"train_size": "Int64"}))
+    if not parts:
+        return pd.DataFrame(columns=["dataset", "cv", "train_size", "model", "settings", "hash"])
+    frame = pd.concat(parts, ignore_index=True)
+    given = [name for name in frame if str(name).startswith(("p_", "margin_"))]
+    return frame[[name for name in frame if name not in given] + sorted(given, key=_part_order)]
+
+
+def _part_order(name: Any) -> bool:
+    """Probabilities before margins; sorting is stable, so the classes keep their order."""
+    return str(name).startswith("margin_")
+
+
+def _prediction_columns(prediction: Prediction, classes: tuple[str, ...]) -> dict[str, Any]:
+    if not classes:
+        return {"y": prediction.y, "value": prediction.value}
+    names = np.array(classes, dtype=object)
+    columns: dict[str, Any] = {"y": names[prediction.y]}
+    if prediction.label is not None:
+        columns["label"] = names[prediction.label]
+    if prediction.probabilities is not None:
+        for code, name in enumerate(classes):
+            columns[f"p_{name}"] = prediction.probabilities[:, code]
+    if prediction.margin is not None:
+        outputs = classes[1:] if prediction.margin.shape[1] == 1 else classes
+        for code, name in enumerate(outputs):
+            columns[f"margin_{name}"] = prediction.margin[:, code]
+    return columns

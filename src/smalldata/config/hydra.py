@@ -1,0 +1,368 @@
+"""The door to Hydra: overrides in, composed configs to a task function, errors in one sentence.
+
+Hydra composes, sweeps and launches; its own habits (dated folders, ``.hydra/``, ``multirun.yaml``,
+logs on stdout) end in a temporary folder. First step of the line: command line -> composed config.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from smalldata.config.schema import describe_type
+from smalldata.errors import ConfigError
+from smalldata.runtime.catalogue import conf_dir, names
+
+CONFIG_NAME = "run"
+_GROUPS = ("dataset", "model", "cv", "preprocess", "tune", "explain")
+_LISTS = ("dataset.", "explain.", "signature.", "report.", "objectives")
+"""What keys that take a list begin with."""
+_FLAGS = {"-m": "multirun", "--multirun": "multirun"}
+
+
+def split_flags(arguments: Sequence[str]) -> tuple[bool, list[str]]:
+    """Separate ``-m`` from the overrides.
+
+    Raises
+    ------
+    ConfigError
+        If another flag is given.
+    """
+    multirun = any(argument in _FLAGS for argument in arguments)
+    rest = [argument for argument in arguments if argument not in _FLAGS]
+    for argument in rest:
+        if argument.startswith("-"):
+            raise ConfigError(
+                f"a run takes key=value and the flags -m, --help, --version; got {argument!r}. "
+                "See python -m smalldata --help."
+            )
+        if "=" not in argument and not argument.startswith("~"):
+            raise ConfigError(_bare_word(argument))
+        if argument.startswith("="):
+            raise ConfigError(f"an override must read key=value; got {argument!r}. See --help.")
+    return multirun, rest
+
+
+def run_composed(
+    task_function: Callable[[Any], Any], overrides: Sequence[str], *, multirun: bool, scratch: Path
+) -> None:
+    """Compose the config for one job, or for each job of a sweep, and call the task function on it.
+
+    Parameters
+    ----------
+    task_function : callable
+        Gets a DictConfig; its return value is what a sweeper optimises.
+    overrides : sequence of str
+        ``key=value`` in Hydra's grammar; values the grammar cannot read are quoted.
+    multirun : bool
+        Sweep over the overrides that hold several values.
+    scratch : Path
+        Existing folder for what Hydra must write.
+
+    Raises
+    ------
+    ConfigError
+        If the overrides do not compose.
+    """
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    from smalldata.config.hydra_keys import CheckedLoader  # it imports Hydra, which takes a while
+
+    quoted = [quote_override(override) for override in overrides]
+    if multirun:
+        quoted = sweep_with_groups(quoted)
+    pinned = [
+        f"hydra.run.dir={quote_text(str(scratch / 'run'))}",
+        f"hydra.sweep.dir={quote_text(str(scratch / 'sweep'))}",
+        "hydra.sweep.subdir=${hydra.job.num}",
+        "hydra.job.chdir=false",  # outputs and tables are named from where the user stands
+    ]
+    with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name="smalldata"):
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        search_path = hydra.config_loader.get_search_path()
+        hydra.config_loader = CheckedLoader(search_path, pinned=pinned, multirun=multirun)
+        call = hydra.multirun if multirun else hydra.run
+        with one_sentence(overrides):
+            call(CONFIG_NAME, task_function, quoted, with_log_configuration=False)
+
+
+def quote_override(override: str) -> str:
+    """Return the override, its value quoted if Hydra's grammar cannot read it as it is.
+
+    ``dataset.target=Time (days)`` and paths with ``(``, ``=`` or ``#`` are plain text to the user.
+
+    Examples
+    --------
+    >>> quote_override("model=knn,svm")
+    'model=knn,svm'
+    >>> quote_override("dataset.target=Time (days)")
+    "dataset.target='Time (days)'"
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    parser = OverridesParser.create()
+    try:
+        parser.parse_override(override)
+    except HydraException:  # no override, or a function that does not exist
+        key, _, value = override.partition("=")
+        attempt = f"{key}={quote_text(value)}"
+        try:
+            parser.parse_override(attempt)
+        except HydraException:
+            raise ConfigError(
+                f"an override must read key=value; got {override!r}. See --help."
+            ) from None
+        return attempt
+    return override
+
+
+def sweep_with_groups(overrides: Sequence[str]) -> list[str]:
+    """Return the overrides with the keys of swept groups as sweeps over one value.
+
+    Before the jobs of a sweep Hydra composes what they share, which is without the groups that are
+    swept: a key that only the swept models have would be one of a model that nobody asked for.
+
+    Examples
+    --------
+    >>> sweep_with_groups(["model=mlp,rnn", "model.learner.n_epochs=15", "seed=1"])
+    ['model=mlp,rnn', 'model.learner.n_epochs=choice(15)', 'seed=1']
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    parser = OverridesParser.create()
+    parsed = [parser.parse_override(override) for override in overrides]
+    swept = {found.key_or_group for found in parsed if found.is_sweep_override()}
+    made = list(overrides)
+    for i, found in enumerate(parsed):
+        group = re.split(r"[./]", found.key_or_group)[0]
+        inside = group in swept and found.key_or_group != group
+        if not inside or found.is_sweep_override() or found.is_delete():
+            continue
+        key, _, value = made[i].partition("=")
+        with suppress(HydraException):  # null, which no choice takes, stays as it is
+            parser.parse_override(f"{key}=choice({value})")
+            made[i] = f"{key}=choice({value})"
+    return made
+
+
+def quote_text(value: str) -> str:
+    """Quote a text for Hydra's grammar: a backslash counts only before a quote or at the end."""
+    escaped = re.sub(r"(\\*)'", lambda found: found.group(1) * 2 + "\\'", value)
+    escaped = re.sub(r"(\\+)$", lambda found: found.group(1) * 2, escaped)
+    return f"'{escaped}'"
+
+
+def _bare_word(word: str) -> str:
+    if Path(word).suffix:
+        return (
+            "a run takes key=value; for a table say "
+            f"dataset=table dataset.path={word} dataset.target=COLUMN."
+        )
+    verbs = ("run", "compare", "explain", "summary", "doctor", "datasets", "models")
+    if word in verbs:
+        return f"a verb must be the first word; got {word!r} after others. Move it to the front."
+    near = get_close_matches(word, verbs, n=1)
+    hint = f"did you mean the verb {near[0]!r}?" if near else f"verbs are {', '.join(verbs)}."
+    return f"a run takes key=value; got {word!r}; {hint}"
+
+
+@contextmanager
+def one_sentence(overrides: Sequence[str]) -> Iterator[None]:
+    """Turn what Hydra and OmegaConf raise into a ConfigError that says what to do."""
+    from hydra.errors import (
+        ConfigCompositionException,
+        HydraException,
+        InstantiationException,
+        MissingConfigException,
+        OverrideParseException,
+    )
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        yield
+    except MissingConfigException as error:
+        raise ConfigError(_missing_file(error.missing_cfg_file or "")) from None
+    except OverrideParseException as error:
+        raise ConfigError(f"an override must read key=value; got {error.override!r}.") from None
+    except ConfigCompositionException as error:
+        raise ConfigError(_not_composed(str(error), overrides)) from None
+    except InstantiationException as error:
+        raise ConfigError(_not_built(str(error))) from None
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(_first_line(error)) from None
+
+
+def _missing_file(missing: str) -> str:
+    group, _, name = missing.rpartition("/") if "/" in missing else (missing, "", "")
+    if group.partition("/")[0] == "hydra":
+        package = f"hydra-{missing.rpartition('/')[2].partition('_')[0]}-launcher"
+        return (
+            f"{missing.rpartition('/')[0]} must name a plugin that is installed; "
+            f"{missing.rpartition('/')[2]!r} is not. Install {package}, or leave it out."
+        )
+    known = names(group)
+    if not name:
+        return f"{group} must name a file of conf/{group}; known: {', '.join(known)}."
+    if group == "dataset" and Path(name).suffix:
+        return (
+            f"dataset must name a file of conf/dataset; for a table of your own say "
+            f"dataset=table dataset.path={name} dataset.target=COLUMN."
+        )
+    near = get_close_matches(name, known, n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}."
+    return f"{group} must name a file of conf/{group}; there is no {name!r}; {hint}"
+
+
+def _not_built(message: str) -> str:
+    """Say which option a launcher or sweeper does not take."""
+    kind = "launcher" if "Launcher'" in message.partition("\n")[0] else "sweeper"
+    if found := re.search(r"unexpected keyword argument '(\w+)'", message):
+        return f"the {kind} chosen has no option {found[1]!r}; leave out hydra.{kind}.{found[1]}."
+    return f"the {kind} cannot be made from its options: {_first_line(message.partition(':')[2])}"
+
+
+def _not_composed(message: str, overrides: Sequence[str]) -> str:
+    if several := re.search(r"Ambiguous value for argument '([^=]+)=(.*)'", message):
+        key, value = several.groups()
+        instead = f" A list is written {key}=[{value}]." if key.startswith(_LISTS) else ""
+        return f"{key} must be one value; got {value!r}. Add -m for a grid of them.{instead}"
+    if wrong := re.search(r"Error merging override '?([^=]+)=(.*)", message):
+        key, value = wrong.groups()
+        return _wrong_type(key.lstrip("+"), value)
+    if inside := re.search(r"In '([^']+)': \w+ raised while composing config:\n(.+)", message):
+        return f"conf/{inside[1]}.yaml must fit the configuration; {inside[2].rstrip('.')}."
+    found = re.search(r"Could not override '([^']+)'", message)
+    if found is None:
+        return _first_line(message)
+    key = found.group(1)
+    if key in ("hydra.sweeper.direction", "hydra.sweeper.directions"):
+        return f"there is no key {key!r}: which way is better follows from the measure."
+    if key == "hydra.sweeper.params":
+        return f"the keys of {key} are new to it; write '+{key}={{KEY:SWEEP}}'."
+    if key.startswith("hydra.sweeper."):
+        return unknown_key(key, _sweeper_keys())
+    if key.startswith("hydra.launcher."):
+        return f"the launcher chosen has no option {key.rpartition('.')[2]!r}; leave out {key}."
+    if key.startswith("model.space."):
+        return f"{key} is given what it does not have yet; write '++{key}=VALUE' to add it."
+    group = key.partition(".")[0].partition("/")[0]
+    chosen = _chosen(group, overrides)
+    if "/" in key:
+        return _no_subgroup(key, group, chosen)
+    owners = [name for name in names(group) if key in _group_keys(group, name)]
+    if owners and owners != chosen:
+        return _other_owners(key, group, chosen, owners)
+    return unknown_key(key, _known_keys(group, chosen))
+
+
+def _wrong_type(key: str, value: str) -> str:
+    options = None
+    if key.startswith("hydra.sweeper."):
+        node = _sweeper_node()
+        options = node._metadata.object_type
+    allowed = options and describe_type(options, key.removeprefix("hydra.sweeper."))
+    if allowed:
+        return f"{key} must be {allowed}; got {value!r}."
+    return f"{key} has a value of the wrong type; got {value!r}."
+
+
+def _no_subgroup(key: str, group: str, chosen: Sequence[str]) -> str:
+    """Say which settings in files (model/optimizer=…) the chosen models have."""
+    have = list(dict.fromkeys(sub for name in chosen for sub in _subgroups(group, name)))
+    if have:
+        return unknown_key(key, [f"{group}/{sub}" for sub in have])
+    owners = [name for name in names(group) if key in _group_keys(group, name)]
+    if not owners:
+        return unknown_key(key, _known_keys(group, ()))
+    return _other_owners(key, group, chosen, owners)
+
+
+def _other_owners(key: str, group: str, chosen: Sequence[str], owners: Sequence[str]) -> str:
+    have = "has" if len(owners) == 1 else "have"
+    without = [name for name in chosen if name not in owners] or chosen
+    return (
+        f"there is no key {key!r} with {group}={' or '.join(without)}; "
+        f"{group}={' or '.join(owners)} {have} it."
+    )
+
+
+def _subgroups(group: str, name: str) -> list[str]:
+    """Folders below a group that a file of it names in its defaults, such as optimizer."""
+    from smalldata.runtime.catalogue import read_entry
+
+    items = read_entry(group, name).get("defaults", [])
+    return [sub for item in items if isinstance(item, dict) for sub in item]
+
+
+def _sweeper_keys() -> list[str]:
+    """Keys of the sweeper with options; directions follow the measures and are none of them."""
+    return [f"hydra.sweeper.{key}" for key in map(str, _sweeper_node()) if not key.startswith("_")]
+
+
+def _sweeper_node() -> Any:
+    from hydra.core.config_store import ConfigStore
+
+    return ConfigStore.instance().load("hydra/sweeper/smalldata_optuna.yaml").node
+
+
+def _chosen(group: str, overrides: Sequence[str]) -> list[str]:
+    """Names a group of conf/ was set to, by the overrides or else by conf/run.yaml."""
+    from smalldata.runtime.catalogue import read_yaml
+
+    defaults = read_yaml(conf_dir() / f"{CONFIG_NAME}.yaml")["defaults"]
+    found = next((item[group] for item in defaults if group in item), "")
+    for override in overrides:
+        key, _, value = override.lstrip("+").partition("=")
+        found = value if key == group else found
+    return [name.strip() for name in str(found).split(",") if name.strip() in names(group)]
+
+
+def _group_keys(group: str, name: str) -> list[str]:
+    """Dotted keys of one file of conf/."""
+    from smalldata.runtime.catalogue import read_entry
+
+    keys = [f"{group}/{sub}" for sub in _subgroups(group, name)]
+    for key, value in read_entry(group, name).items():
+        if key == "defaults":
+            continue
+        keys.append(f"{group}.{key}")
+        if isinstance(value, dict) and key != "space":
+            keys += [f"{group}.{key}.{inner}" for inner in value]
+    return keys
+
+
+def unknown_key(key: str, known: Sequence[str]) -> str:
+    """Say that a key does not exist, with the nearest ones."""
+    near = get_close_matches(key, known, n=3, cutoff=0.6)
+    last = key.rpartition(".")[2]
+    near = near or [name for name in known if name.rpartition(".")[2] == last][:3]
+    hint = f"did you mean {' or '.join(near)}?" if near else "see python -m smalldata --help."
+    return f"there is no key {key!r} in this configuration; {hint}"
+
+
+def _known_keys(group_asked: str, chosen: Sequence[str]) -> list[str]:
+    """Dotted keys of conf/: of the group asked for those of the chosen names, else of all."""
+    from smalldata.runtime.catalogue import read_yaml
+
+    keys = []
+    for name, value in read_yaml(conf_dir() / f"{CONFIG_NAME}.yaml").items():
+        if name not in ("defaults", "hydra"):
+            keys.append(name)
+        if name == "signature":
+            keys += [f"{name}.{key}" for key in value]
+    for group in _GROUPS:
+        keys.append(group)
+        for name in chosen if chosen and group == group_asked else names(group):
+            keys += _group_keys(group, name)
+    return [key for key in dict.fromkeys(keys) if not key.endswith("_target_")]
+
+
+def _first_line(error: object) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,318 @@
+"""Do the leading features carry the scores? They are replaced and the held-out rows scored anew.
+
+Step in the line: fitted estimator of one fold + its Shapley values -> **scores without the leading
+features, and without as many random ones** -> explanation. Also what all folds say together: both
+curves with their bands, and the area between them.
+
+A feature is removed as the Shapley game removes it: its columns are those of background rows, and
+what the estimator says is averaged over these. The ranking is that of the fold's own held-out rows
+and never read their labels, so no score chose what it scores. Replacing features by those of other
+rows to see what a model loses goes back to Breiman (2001, *Machine Learning* 45:5).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smalldata.learner import Array, Outputs
+from smalldata.measures.registry import Measure
+from smalldata.pipeline.fitting import make_prediction
+from smalldata.results.evidence import Faithfulness
+from smalldata.seeding import seed_for
+from smalldata.statistics.significance import corrected_interval
+
+Integers = NDArray[np.int64]
+
+FEWEST_BACKGROUND, MOST_BACKGROUND = 5, 20
+"""Background rows that stand in for a removed feature; between them as many as `CELLS` allow."""
+
+CELLS = 500_000
+"""Of a table with all held-out rows against all background rows: what one score may cost."""
+
+N_DRAWS = 5
+"""Random orders of the features that the ranking is compared with."""
+
+MOST_NUMBERS = 4_000_000
+"""Cells of the largest table that is predicted at once: 32 MB, however many features there are."""
+
+ROUNDING = 9
+"""Decimals of the largest output that count: rows that differ by rounding alone are tied."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FoldRemovals:
+    """Scores of one fold; see Faithfulness.
+
+    Attributes
+    ----------
+    n_removed : ndarray of shape (n_sizes,)
+    leading : ndarray of shape (n_sizes,)
+    random : ndarray of shape (N_DRAWS, n_sizes)
+    n_active : int
+        Features that have columns in this fold: a size from here on removes all of them.
+    """
+
+    n_removed: Integers
+    leading: Array
+    random: Array
+    n_active: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Curve:
+    """Mean over the folds and its corrected interval, one entry per size.
+
+    NaN where fewer folds have a score than a mean (one) or an interval (two) needs.
+    """
+
+    mean: Array
+    low: Array
+    high: Array
+
+
+def removal_sizes(n_features: int) -> Integers:
+    """How many features are removed: 0, 1, 2, 5, 10, 20, 50 … and all.
+
+    Examples
+    --------
+    >>> removal_sizes(130).tolist()
+    [0, 1, 2, 5, 10, 20, 50, 100, 130]
+    """
+    steps = [step * 10**power for power in range(len(str(n_features))) for step in (1, 2, 5)]
+    return np.array([0, *(step for step in steps if step < n_features), n_features], dtype=np.int64)
+
+
+def score_removals(
+    estimator: Any,
+    X: Array,
+    Z: Array,
+    y: NDArray[Any],
+    *,
+    players: Integers,
+    importance: Array,
+    measure: Measure,
+    classes: tuple[str, ...],
+    seed: int,
+) -> FoldRemovals:
+    """Score held-out rows without the leading features, and without random ones.
+
+    Parameters
+    ----------
+    estimator : object
+        Fitted; see `smalldata.learner.Estimator`.
+    X : ndarray of shape (n_rows, n_columns)
+        The held-out rows as the estimator sees them.
+    Z : ndarray of shape (n_background, n_columns)
+        Rows that removed features are taken from; 5 to 20 of them are drawn.
+    y : ndarray of shape (n_rows,)
+        Class codes or values.
+    players : ndarray of shape (n_columns,)
+        Feature of each column.
+    importance : ndarray of shape (n_features,)
+        What ranks the features; ties go to the earlier one.
+    measure : Measure
+    classes : tuple of str
+        Empty for a regression.
+    seed : int
+        Of the draws; should not depend on the model, so that all models lose the same features.
+
+    Returns
+    -------
+    FoldRemovals
+    """
+    rng = np.random.default_rng(seed_for(seed, "background"))
+    n_taken = int(np.clip(CELLS // (len(X) * len(importance)), FEWEST_BACKGROUND, MOST_BACKGROUND))
+    if len(Z) > n_taken:
+        Z = Z[np.sort(rng.choice(len(Z), size=n_taken, replace=False))]
+    active = np.unique(players)
+    sizes = removal_sizes(len(importance))
+    table = _Removals(
+        estimator=estimator, X=X, Z=Z, y=y, players=players, measure=measure, classes=classes
+    )
+    unit = table.unit()
+    whole = table.score(table.ask(X), unit=unit)
+    none = table.score(table.constant(), unit=unit)
+
+    def curve(order: Integers) -> list[float]:
+        found = []
+        for size in sizes:
+            if size == 0 or size >= len(active):
+                found.append(none if size else whole)
+            else:
+                found.append(table.score(table.without(order[:size]), unit=unit))
+        return found
+
+    leading = active[np.argsort(-importance[active], kind="stable")]
+    draws = []
+    for draw in range(N_DRAWS):
+        order = np.random.default_rng(seed_for(seed, "order", draw)).permutation(len(importance))
+        draws.append(curve(order[np.isin(order, active)]))
+    return FoldRemovals(
+        n_removed=sizes,
+        leading=np.array(curve(leading)),
+        random=np.array(draws),
+        n_active=len(active),
+    )
+
+
+def join_removals(
+    parts: Sequence[FoldRemovals], *, measure: str, repeat: Integers, fold: Integers
+) -> Faithfulness | None:
+    """Join the folds of a cell; None where no fold has a score.
+
+    Sizes above the features that any fold has columns for say nothing new and are left out.
+    """
+    if not parts or all(np.isnan(part.leading).all() for part in parts):
+        return None
+    sizes = parts[0].n_removed
+    n_most = max(part.n_active for part in parts)
+    last = int(np.searchsorted(sizes, n_most))
+    return Faithfulness(
+        measure=measure,
+        n_removed=np.array([*sizes[:last], n_most], dtype=np.int64),
+        leading=np.stack([part.leading[: last + 1] for part in parts]),
+        random=np.stack([part.random[:, : last + 1] for part in parts]),
+        repeat=np.asarray(repeat, dtype=np.int64),
+        fold=np.asarray(fold, dtype=np.int64),
+    )
+
+
+def removal_curves(found: Faithfulness, *, ratio: float) -> tuple[Curve, Curve]:
+    """Mean score against the number of removed features, with corrected intervals over the folds.
+
+    Parameters
+    ----------
+    found : Faithfulness
+    ratio : float
+        r = n_test / n_train of the full folds; see `smalldata.statistics.significance`.
+
+    Returns
+    -------
+    leading, random : Curve
+        Of the leading features, and of the mean of a fold's random draws.
+    """
+    return _curve(found.leading, ratio), _curve(found.random.mean(axis=1), ratio)
+
+
+def removal_area(
+    found: Faithfulness, *, ratio: float, higher_is_better: bool
+) -> tuple[float, float | None, float | None] | None:
+    """How much more the leading features carry than random ones: the area between both curves.
+
+    The curves are read over log(1 + number removed), so that the first features weigh as much as
+    the many last ones, and the area is divided by the width: a mean gap in the unit of the measure.
+
+    Parameters
+    ----------
+    found : Faithfulness
+    ratio : float
+        As in `removal_curves`.
+    higher_is_better : bool
+        Of the measure.
+
+    Returns
+    -------
+    (mean, low, high) or None
+        Above 0 where the leading features carry more. The bounds are those of the corrected
+        interval over the folds, None for a single fold; None where no fold has two scores.
+    """
+    at = np.log1p(found.n_removed)
+    gaps = found.random.mean(axis=1) - found.leading
+    gaps = gaps if higher_is_better else -gaps
+    areas = []
+    for gap in gaps:
+        here = np.isfinite(gap)
+        if here.sum() > 1:
+            width = float(at[here][-1] - at[here][0])
+            areas.append(float(np.trapezoid(gap[here], at[here])) / width)
+    if not areas:
+        return None
+    if len(areas) == 1:
+        return areas[0], None, None
+    interval = corrected_interval(areas, ratio=ratio)
+    return interval.mean, interval.low, interval.high
+
+
+def _curve(scores: Array, ratio: float) -> Curve:
+    """Summarize (n_folds, n_sizes) scores size by size."""
+    bounds = np.full((3, scores.shape[1]), np.nan)
+    for place, column in enumerate(scores.T):
+        known = column[np.isfinite(column)]
+        if len(known) > 1:
+            interval = corrected_interval(known, ratio=ratio)
+            bounds[:, place] = interval.mean, interval.low, interval.high
+        elif len(known) == 1:
+            bounds[0, place] = known[0]
+    return Curve(mean=bounds[0], low=bounds[1], high=bounds[2])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Removals:
+    """One estimator asked about rows in which some features are those of background rows."""
+
+    estimator: Any
+    X: Array
+    Z: Array
+    y: NDArray[Any]
+    players: Integers
+    measure: Measure
+    classes: tuple[str, ...]
+
+    @property
+    def part(self) -> str:
+        """The part of a prediction that the measure reads of this estimator."""
+        if self.measure.needs == "value":
+            return "value"
+        if self.measure.needs == "margin" and hasattr(self.estimator, "decision_function"):
+            return "margin"
+        return "probabilities"
+
+    def ask(self, rows: Array) -> Array:
+        """Return what the estimator says of rows, no more than the measure reads: (n_rows, …)."""
+        if self.part == "value":
+            found = self.estimator.predict(rows)
+        elif self.part == "margin":
+            found = self.estimator.decision_function(rows)
+        else:
+            found = self.estimator.predict_proba(rows)
+        values = np.asarray(found, dtype=np.float64)
+        return values[:, None] if values.ndim == 1 else values
+
+    def unit(self) -> float:
+        """Return the size of the outputs, below whose billionth lies rounding."""
+        return float(np.abs(self.ask(self.Z)).max()) or 1.0
+
+    def constant(self) -> Array:
+        """Return what is left to say without any feature, the same of every row."""
+        return np.repeat(self.ask(self.Z).mean(axis=0, keepdims=True), len(self.X), axis=0)
+
+    def without(self, removed: Integers) -> Array:
+        """Return the mean over background rows of what is said without some features."""
+        columns = np.flatnonzero(np.isin(self.players, removed))
+        n_others = len(self.Z)
+        block = max(1, MOST_NUMBERS // (n_others * self.X.shape[1]))
+        found = []
+        for start in range(0, len(self.X), block):
+            rows = np.repeat(self.X[start : start + block], n_others, axis=0)
+            rows[:, columns] = np.tile(self.Z[:, columns], (len(rows) // n_others, 1))
+            said = self.ask(rows)
+            found.append(said.reshape(-1, n_others, said.shape[1]).mean(axis=1))
+        return np.concatenate(found)
+
+    def score(self, said: Array, *, unit: float) -> float:
+        """Score outputs; NaN where the measure is undefined or a class has nothing beside it."""
+        if self.classes and len(np.unique(self.y)) < 2:
+            return np.nan  # the labels of one class alone tell nothing apart
+        said = np.round(said / unit, ROUNDING) * unit
+        given = said[:, 0] if self.part == "value" else said
+        prediction = make_prediction(
+            Outputs(**{self.part: given}),
+            self.y,
+            rows=np.arange(len(self.y)),
+            n_classes=len(self.classes),
+        )
+        value = self.measure.score(prediction, classes=self.classes).value
+        return np.nan if value is None else value

@@ -1,0 +1,275 @@
+"""What can be asked of an explanation: the keys of ``explain``, checked, and the rows they choose.
+
+Step in the line: config -> **ExplanationOptions** -> explanation.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smalldata.errors import ExplanationError
+from smalldata.learner import Learner
+from smalldata.results.folds import Fold, Splits
+from smalldata.results.record import RESULTS_VERSION
+from smalldata.seeding import seed_for
+from smalldata.shapley.dispatch import FEWEST_WALKS
+from smalldata.task import Task
+
+DEFAULT_BACKGROUND = 100
+
+MOST_CELLS = 5e11
+"""Numbers that walks may pass through a sampled model, all rows and calls together."""
+
+CELLS_PER_SECOND = 5e7
+"""Of them, the mlp of the defaults takes so many on one core."""
+
+_LEAST = {
+    "background": 1,
+    "repeats": 1,
+    "evaluations": 1,
+    "rows": 1,
+    "interactions": 0,
+    "null": 0,
+}
+_OR_ALL = ("background", "repeats", "rows")
+_OR_NAMES = {"rows": "sample ids", "interactions": "feature names"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplanationOptions:
+    """What is asked of an explanation; its values, ``null`` aside, name the stored file.
+
+    Attributes
+    ----------
+    background : int or None
+        Training rows of the fold to compare with; None: all, up to `DEFAULT_BACKGROUND`.
+    repeats : int or None
+        Repeats of the cross-validation whose held-out rows are explained; None: all.
+    evaluations : int
+        Most calls of a sampled model for a row in each repeat; never fewer than 8 walks over the
+        features take.
+    rows : int, tuple of str or None
+        How many samples are explained, drawn at random, or their ids; None: all.
+    interactions : int or tuple of str
+        How many leading features, or which ones, are looked at in pairs; 0: none.
+    quick : bool or None
+        Expected gradients for networks instead of sampled walks; None: where there are too many
+        features to walk.
+    null : int
+        Permutations of the labels that show how large importances get without any signal; 0: none.
+    """
+
+    background: int | None = None
+    repeats: int | None = None
+    evaluations: int = 6_000
+    rows: int | tuple[str, ...] | None = None
+    interactions: int | tuple[str, ...] = 20
+    quick: bool | None = None
+    null: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the ranges; ``all`` is read as None, lists of names as tuples without repetition.
+
+        Raises
+        ------
+        ExplanationError
+            If a value is no number of its range and nothing else that its key takes.
+        """
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if name in _OR_ALL and (value is None or value == "all"):
+                object.__setattr__(self, name, None)
+                continue
+            if name in _OR_NAMES and isinstance(value, list | tuple):
+                object.__setattr__(self, name, _names(name, value))
+                continue
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                words = [f"a whole number of at least {least}"]
+                words += ["all"] if name in _OR_ALL else []
+                words += [f"a list of {_OR_NAMES[name]} such as [a,b]"] if name in _OR_NAMES else []
+                raise ExplanationError(
+                    f"explain.{name} must be {' or '.join(words)}; got {value!r}."
+                )
+        if self.quick is not None and not isinstance(self.quick, bool):
+            raise ExplanationError(
+                f"explain.quick must be true, false or null; got {self.quick!r}."
+            )
+
+
+def _names(name: str, given: Sequence[Any]) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(str(entry) for entry in given))
+    if name == "rows":
+        if not names:
+            raise ExplanationError("explain.rows must name at least one sample; got an empty list.")
+        return tuple(sorted(names))  # the order changes nothing
+    if len(names) == 1:
+        raise ExplanationError(
+            f"explain.interactions must name two features or more; got {names[0]!r} alone. Name "
+            "what it is to be paired with."
+        )
+    return names
+
+
+def describe_options(options: ExplanationOptions, *, seed: int, measure: str) -> dict[str, Any]:
+    """Return what an explanation was asked for, as plain values: the name of its file.
+
+    The measure is that of the scores without the leading features.
+    """
+    asked = asdict(options)
+    del asked["null"]  # the permutations have files of their own, which grow
+    return {"results_version": RESULTS_VERSION, "seed": seed, "measure": measure, **asked}
+
+
+def check_options(
+    task: Task,
+    learner: Learner,
+    splits: Splits,
+    options: ExplanationOptions,
+    *,
+    train_size: int | None = None,
+    n_features: int | None = None,
+    seed: int = 0,
+) -> None:
+    """Refuse an explanation that this task and these folds cannot carry, before any fit.
+
+    Parameters
+    ----------
+    n_features : int, optional
+        Most features that the model gets, where some are selected.
+    seed : int
+        The run's, which draws the samples: folds differ by a row or more in what they train on.
+
+    Raises
+    ------
+    ExplanationError
+        If a sample or a feature is named that the task does not have, no fold holds out any of the
+        samples named, more are asked for than are held out, a larger background than some fold to
+        explain trains on, or walks of a sampled model that take longer than `MOST_CELLS` allows.
+    """
+    if isinstance(options.interactions, tuple):
+        known = [str(name) for name in task.dataset.feature_names]
+        _positions(options.interactions, known, key="interactions", noun="feature")
+    rows = rows_to_explain(task, splits, options, seed=seed)
+    check_background(splits, options, rows=rows, train_size=train_size)
+    if learner.traits.sampled and options.quick is False:
+        folds = folds_to_explain(splits, options, rows=rows)
+        n_rows = sum(int(np.isin(fold.test, rows).sum()) for fold in folds)
+        _check_calls(n_rows, min(n_features or task.n_features, task.n_features))
+
+
+def _check_calls(n_rows: int, n_features: int) -> None:
+    n_calls = FEWEST_WALKS * n_features
+    n_cells = n_rows * n_calls * n_features
+    if n_cells > MOST_CELLS:
+        raise ExplanationError(
+            f"walks over {n_features:,} features take at least {n_calls:,} calls of the model for "
+            f"each of {n_rows:,} rows, some {n_cells / CELLS_PER_SECOND / 3600:,.0f} hours of one "
+            "core; leave explain.quick=null for expected gradients, or ask for fewer with "
+            "explain.rows=N or explain.repeats=1."
+        )
+
+
+def rows_to_explain(
+    task: Task, splits: Splits, options: ExplanationOptions, *, seed: int = 0
+) -> NDArray[np.int64]:
+    """Return the positions of the samples to explain, ascending.
+
+    A number of them is drawn by the run's seed from those that some fold holds out, whatever the
+    model.
+
+    Raises
+    ------
+    ExplanationError
+        If a sample is named that the task does not have, no fold holds out any of those named, or
+        more are asked for than are held out.
+    """
+    held_out = np.unique(np.concatenate([fold.test for fold in _asked_folds(splits, options)]))
+    if options.rows is None:
+        return held_out
+    if isinstance(options.rows, int):
+        if options.rows > len(held_out):
+            raise ExplanationError(
+                f"explain.rows must not exceed the samples that are held out ({len(held_out)}); "
+                f"got {options.rows}."
+            )
+        generator = np.random.default_rng(seed_for(seed, "explained rows"))
+        return np.sort(generator.choice(held_out, size=options.rows, replace=False))
+    known = [str(name) for name in task.dataset.sample_ids]
+    rows = np.sort(_positions(options.rows, known, key="rows", noun="sample"))
+    if not np.isin(rows, held_out).any():
+        raise ExplanationError(
+            f"explain.rows must name samples that a fold of {splits.name} holds out; it holds out "
+            f"{', '.join(known[row] for row in held_out[:3])}{' …' if len(held_out) > 3 else ''}."
+        )
+    return rows
+
+
+def folds_to_explain(
+    splits: Splits, options: ExplanationOptions, *, rows: NDArray[np.int64]
+) -> list[Fold]:
+    """Return the folds of the first ``options.repeats`` repeats that hold some of the rows out."""
+    return [fold for fold in _asked_folds(splits, options) if np.isin(fold.test, rows).any()]
+
+
+def _asked_folds(splits: Splits, options: ExplanationOptions) -> list[Fold]:
+    """Return the folds of the first ``options.repeats`` repeats."""
+    return [
+        fold for fold in splits.folds if options.repeats is None or fold.repeat < options.repeats
+    ]
+
+
+def check_background(
+    splits: Splits,
+    options: ExplanationOptions,
+    *,
+    rows: NDArray[np.int64],
+    train_size: int | None = None,
+) -> None:
+    """Refuse folds to explain that train on fewer rows than the background asked for.
+
+    Raises
+    ------
+    ExplanationError
+        See `background_size`.
+    """
+    for fold in folds_to_explain(splits, options, rows=rows):
+        background_size(len(splits.train_rows(fold, train_size)), options.background)
+
+
+def background_size(n_train: int, asked: int | None) -> int:
+    """Count the rows of a fold's background.
+
+    Raises
+    ------
+    ExplanationError
+        If more are asked for than the fold trains on.
+    """
+    if asked is not None and asked > n_train:
+        raise ExplanationError(
+            f"explain.background must not exceed the training rows of a fold ({n_train}); "
+            f"got {asked}."
+        )
+    return min(asked or DEFAULT_BACKGROUND, n_train)
+
+
+def _positions(
+    names: Sequence[str], known: Sequence[str], *, key: str, noun: str
+) -> NDArray[np.int64]:
+    place = {name: position for position, name in enumerate(known)}
+    for name in names:
+        if name in place:
+            continue
+        near = get_close_matches(name, known, n=3, cutoff=0.5)  # ids are short
+        hint = (
+            f"did you mean {' or '.join(near)}?"
+            if near
+            else f"the {noun}s are {', '.join(known[:3])}{' …' if len(known) > 3 else ''}."
+        )
+        raise ExplanationError(
+            f"explain.{key} must name {noun}s of the data; there is no {noun} {name!r}; {hint}"
+        )
+    return np.array([place[name] for name in names], dtype=np.int64)

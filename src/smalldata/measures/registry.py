@@ -1,0 +1,365 @@
+"""The measures: what each is called, what it needs, which way is better, its value on one fold.
+
+Step in the line: Prediction of a fold -> **its Scores**. A measure that is undefined on a fold is
+None with the reason, never NaN; what qualifies a value (a class that is absent, a probability that
+was clipped) stands in its note.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smalldata.errors import ConfigError
+from smalldata.learner import Need
+from smalldata.measures import formulas
+from smalldata.results.folds import Prediction, Score, Splits
+from smalldata.task import Task, TaskKind
+
+Demand = Literal["nothing", "two classes", "two values"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """One measure.
+
+    Attributes
+    ----------
+    name, title : str
+        As in keys and files; as in tables.
+    kinds : frozenset of TaskKind
+        Tasks it judges.
+    needs : {"label", "probability", "margin", "value"}
+        The part of a Prediction it reads; "margin" falls back on the probability where a model
+        has no margin.
+    demands : {"nothing", "two classes", "two values"}
+        What the observed targets of a fold must hold, or the measure is undefined there for every
+        model alike.
+    low, high : float
+        Its range; may be infinite.
+    function : callable
+        (y, given, classes) -> Score, where ``given`` is the needed part; see `formulas`.
+    higher_is_better : bool
+        Read only where ``target`` is None.
+    orders : bool
+        True: reads only the order of the samples of a fold, so that predictions of different
+        folds' models are never pooled.
+    ranked : bool
+        False: shown, but no rank, no test, and it cannot be the primary measure.
+    target : float or None
+        Judged by the distance to this value.
+    rope : float
+        Half width of the region of practical equivalence (see `Measure.rope_width`).
+    rope_of_target : bool
+        ``rope`` is a share of the standard deviation of the target.
+    """
+
+    name: str
+    title: str
+    kinds: frozenset[TaskKind]
+    needs: Need
+    demands: Demand
+    low: float
+    high: float
+    function: Callable[[NDArray[Any], NDArray[Any], tuple[str, ...]], Score]
+    higher_is_better: bool = True
+    orders: bool = False
+    ranked: bool = True
+    target: float | None = None
+    rope: float = 0.01
+    rope_of_target: bool = False
+
+    def rope_width(self, y: NDArray[Any]) -> float:
+        """Half width of the region of practical equivalence, in the measure's own unit.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n_samples,)
+            The task's target; read only by measures in its unit (RMSE, MAE).
+        """
+        if not self.rope_of_target:
+            return self.rope
+        return self.rope * float(np.std(y, ddof=1)) if len(y) > 1 else 0.0
+
+    def missing_in(self, y: NDArray[Any]) -> str:
+        """Why the measure is undefined with these targets, whatever the model; "" if it is not."""
+        if self.demands == "nothing" or len(np.unique(y)) > 1:
+            return ""
+        return f"needs {self.demands} among the test rows"
+
+    def given(self, prediction: Prediction) -> NDArray[Any] | None:
+        """Part of a prediction that the measure reads, or None where the model gives none."""
+        if self.needs == "label":
+            return prediction.label
+        if self.needs == "value":
+            return prediction.value
+        if self.needs == "margin" and prediction.margin is not None:
+            return prediction.margin
+        return prediction.probabilities
+
+    def score(self, prediction: Prediction, *, classes: tuple[str, ...] = ()) -> Score:
+        """Value of the measure on one fold, or None with the reason."""
+        given = self.given(prediction)
+        if given is None:
+            part = "probability" if self.needs == "margin" else self.needs
+            return Score(value=None, reason=f"the model gives no {part}")
+        missing = self.missing_in(prediction.y)
+        if missing:
+            return Score(value=None, reason=missing)
+        # An infinite margin has its place in an order; anything else must be a number.
+        if np.any(np.isnan(given)) or (not self.orders and not np.all(np.isfinite(given))):
+            return Score(value=None, reason="the prediction holds values that are not numbers")
+        with np.errstate(all="ignore"):
+            found = self.function(prediction.y, given, classes)
+        if found.value is not None and not math.isfinite(found.value):
+            return Score(value=None, reason="the numbers are too large or too small to compute it")
+        return found
+
+
+# ---------------------------------------------------------------- the table
+
+_BINARY = frozenset({TaskKind.BINARY})
+_MULTICLASS = frozenset({TaskKind.MULTICLASS})
+_CLASSES = _BINARY | _MULTICLASS
+_REGRESSION = frozenset({TaskKind.REGRESSION})
+
+MEASURES: tuple[Measure, ...] = (
+    Measure(
+        name="roc_auc",
+        title="ROC AUC",
+        kinds=_BINARY,
+        needs="margin",
+        orders=True,
+        demands="two classes",
+        low=0,
+        high=1,
+        function=formulas.roc_auc,
+    ),
+    Measure(
+        name="roc_auc_ovr",
+        title="ROC AUC (one-vs-rest)",
+        kinds=_MULTICLASS,
+        needs="probability",
+        orders=True,
+        demands="two classes",
+        low=0,
+        high=1,
+        function=formulas.roc_auc_ovr,
+    ),
+    Measure(
+        name="average_precision",
+        title="Average precision",
+        kinds=_BINARY,
+        needs="margin",
+        orders=True,
+        demands="two classes",
+        low=0,
+        high=1,
+        function=formulas.average_precision,
+    ),
+    Measure(
+        name="balanced_accuracy",
+        title="Balanced accuracy",
+        kinds=_CLASSES,
+        needs="label",
+        demands="nothing",
+        low=0,
+        high=1,
+        function=formulas.balanced_accuracy,
+    ),
+    Measure(
+        name="mcc",
+        title="MCC",
+        kinds=_CLASSES,
+        needs="label",
+        demands="two classes",
+        low=-1,
+        high=1,
+        function=formulas.mcc,
+    ),
+    Measure(
+        name="f1",
+        title="F1",
+        kinds=_BINARY,
+        needs="label",
+        demands="two classes",
+        low=0,
+        high=1,
+        function=formulas.f1,
+    ),
+    Measure(
+        name="log_loss",
+        title="Log loss",
+        kinds=_CLASSES,
+        needs="probability",
+        demands="nothing",
+        low=0,
+        high=math.inf,
+        function=formulas.log_loss,
+        higher_is_better=False,
+    ),
+    Measure(
+        name="brier",
+        title="Brier score",
+        kinds=_BINARY,
+        needs="probability",
+        demands="nothing",
+        low=0,
+        high=1,
+        function=formulas.brier,
+        higher_is_better=False,
+    ),
+    Measure(
+        name="calibration_slope",
+        title="Calibration slope",
+        kinds=_BINARY,
+        needs="probability",
+        demands="two classes",
+        low=-math.inf,
+        high=math.inf,
+        function=formulas.calibration_slope,
+        ranked=False,
+        target=1.0,
+    ),
+    Measure(
+        name="rmse",
+        title="RMSE",
+        kinds=_REGRESSION,
+        needs="value",
+        demands="nothing",
+        low=0,
+        high=math.inf,
+        function=formulas.rmse,
+        higher_is_better=False,
+        rope=0.02,
+        rope_of_target=True,
+    ),
+    Measure(
+        name="mae",
+        title="MAE",
+        kinds=_REGRESSION,
+        needs="value",
+        demands="nothing",
+        low=0,
+        high=math.inf,
+        function=formulas.mae,
+        higher_is_better=False,
+        rope=0.02,
+        rope_of_target=True,
+    ),
+    Measure(
+        name="r2",
+        title="R²",
+        kinds=_REGRESSION,
+        needs="value",
+        demands="two values",
+        low=-math.inf,
+        high=1,
+        function=formulas.r2,
+    ),
+    Measure(
+        name="spearman",
+        title="Spearman ρ",
+        kinds=_REGRESSION,
+        needs="value",
+        demands="two values",
+        low=-1,
+        high=1,
+        function=formulas.spearman,
+    ),
+)
+"""All measures in the order of the table; the first of a kind is its default primary measure."""
+
+
+def measures_for(kind: TaskKind) -> tuple[Measure, ...]:
+    """All measures of a kind of task, the default primary one first.
+
+    Example
+    -------
+    >>> [measure.name for measure in measures_for(TaskKind.REGRESSION)]
+    ['rmse', 'mae', 'r2', 'spearman']
+    """
+    return tuple(measure for measure in MEASURES if kind in measure.kinds)
+
+
+def find_measure(name: str, kind: TaskKind, *, key: str = "measure") -> Measure:
+    """Measure of this name.
+
+    Parameters
+    ----------
+    name : str
+    kind : TaskKind
+    key : str
+        What the user calls it, for the message.
+
+    Raises
+    ------
+    ConfigError
+        If the kind of task has no such measure; the nearest names are offered.
+    """
+    known = {measure.name: measure for measure in measures_for(kind)}
+    if name in known:
+        return known[name]
+    near = get_close_matches(name, known, n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"choose {', '.join(known)}."
+    raise ConfigError(f"{key} must name a measure of {kind} tasks; got {name!r}; {hint}")
+
+
+def score_prediction(
+    prediction: Prediction, *, kind: TaskKind, classes: tuple[str, ...]
+) -> dict[str, Score]:
+    """Every measure of the kind on one fold: a value, or None with the reason; never NaN.
+
+    Parameters
+    ----------
+    prediction : Prediction
+    kind : TaskKind
+    classes : tuple of str
+        Names of the class codes; empty for a regression.
+
+    Example
+    -------
+    >>> rows = np.arange(3)
+    >>> guess = Prediction(row=rows, y=np.array([1.0, 2.0, 4.0]), value=np.full(3, 2.0))
+    >>> scores = score_prediction(guess, kind=TaskKind.REGRESSION, classes=())
+    >>> scores["mae"].value, scores["spearman"].reason
+    (1.0, 'all predicted values are equal')
+    """
+    return {
+        measure.name: measure.score(prediction, classes=classes) for measure in measures_for(kind)
+    }
+
+
+def check_measure(task: Task, splits: Splits) -> None:
+    """Refuse a primary measure that these test folds cannot carry, before anything is computed.
+
+    Under leave-one-out and other tiny test folds an AUC could only be taken over the pooled scores
+    of different models, which is biased: predicting the training share of the positive class would
+    get 0.0.
+
+    Raises
+    ------
+    ConfigError
+        If the measure does not exist for the task, ranks nothing, or is undefined on more than half
+        of the test folds.
+    """
+    measure = find_measure(task.measure, task.kind)
+    ranked = [other.name for other in measures_for(task.kind) if other.ranked]
+    if not measure.ranked:
+        raise ConfigError(
+            f"the primary measure must rank the models; {measure.name} does not. "
+            f"Choose measure={ranked[0]} or another of {', '.join(ranked)}."
+        )
+    reasons = [measure.missing_in(task.y[fold.test]) for fold in splits.folds]
+    n_undefined = sum(bool(reason) for reason in reasons)
+    if 2 * n_undefined > len(reasons):
+        instead = "balanced_accuracy" if task.kind.is_classification else "rmse"
+        raise ConfigError(
+            f"{measure.name} needs test folds with {measure.demands}; {n_undefined} of the "
+            f"{len(reasons)} test folds of cv={splits.name} have none. "
+            f"Use larger folds (cv=rep5x5) or measure={instead}."
+        )

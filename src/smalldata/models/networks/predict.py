@@ -1,0 +1,118 @@
+"""Rows through fitted members, in parts that fit: the mean of their outputs, and its gradient.
+
+Imports torch when something is computed. Step in the line: fitted network -> **outputs** ->
+predictions, Shapley values.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from smalldata.learner import Array
+from smalldata.models.networks.plan import Inputs
+from smalldata.runtime.devices import one_torch_thread
+from smalldata.runtime.memory import map_rows
+
+if TYPE_CHECKING:
+    import torch
+
+CHUNK_ROWS = 2048
+"""Most rows given to a network at once."""
+
+CHUNK_CELLS = 10_000_000
+"""Numbers that they fill on their way through it, in float32: more leave the cache, and beyond some
+ten MB each array is asked of the system anew.
+"""
+
+CARD_CHUNKS = 16
+"""So many times the rows on a graphics card, which has many more units to keep busy."""
+
+LARGEST = 1e15
+"""Columns are cut here before smooth clipping, so that their squares stay finite in float32."""
+
+
+def give_columns(
+    X: "Array | torch.Tensor", inputs: Inputs, *, clip: float, device: str
+) -> "torch.Tensor":
+    """Return the columns as a network gets them: float32, in its order, smoothly clipped."""
+    import torch
+
+    x = torch.as_tensor(X, dtype=torch.float32, device=device).clamp(-LARGEST, LARGEST)
+    if inputs.order is not None:
+        x = x[:, torch.as_tensor(inputs.order, device=x.device)]
+    return x * torch.rsqrt(1.0 + (x / clip).square())
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Passage:
+    """The way of rows through fitted members.
+
+    Attributes
+    ----------
+    network : Module
+        Maps (n_rows, n_columns) to (n_members, n_rows, n_outputs).
+    inputs, clip, device
+        As in `give_columns`.
+    n_cells : int
+        Numbers that one row fills on its way.
+    """
+
+    network: "torch.nn.Module"
+    inputs: Inputs
+    clip: float
+    device: str
+    n_cells: int
+
+    def mean_outputs(self, X: Array) -> Array:
+        """Return the mean of the members' outputs, (n_samples, n_outputs); float32 products."""
+        import torch
+
+        def compute(start: int, stop: int) -> Array:
+            outputs = self._outputs(X[start:stop])
+            found: Array = outputs.mean(dim=0, dtype=torch.float64).cpu().numpy()
+            return found
+
+        size = chunk_rows(self.n_cells) * (1 if self.device == "cpu" else CARD_CHUNKS)
+        with one_torch_thread(), torch.inference_mode():
+            return np.concatenate(map_rows(compute, n_rows=len(X), size=size))
+
+    def mean_gradients(self, X: Array) -> Array:
+        """Return the derivative of `mean_outputs` by each column, before it is clipped.
+
+        Shape (n_samples, n_outputs, n_columns).
+        """
+        import torch
+
+        def compute(start: int, stop: int) -> Array:
+            x = torch.tensor(X[start:stop], dtype=torch.float32, device=self.device)
+            outputs = self._outputs(x.requires_grad_()).mean(dim=0)
+            n_outputs = outputs.shape[1]
+            slopes = [
+                torch.autograd.grad(
+                    outputs[:, output].sum(), x, retain_graph=output < n_outputs - 1
+                )[0]
+                for output in range(n_outputs)
+            ]
+            found: Array = torch.stack(slopes, dim=1).cpu().numpy()
+            return found
+
+        with one_torch_thread(), torch.enable_grad():
+            chunks = map_rows(compute, n_rows=len(X), size=chunk_rows(self.n_cells))
+        return np.concatenate(chunks).astype(np.float64)
+
+    def _outputs(self, X: "Array | torch.Tensor") -> "torch.Tensor":
+        columns = give_columns(X, self.inputs, clip=self.clip, device=self.device)
+        outputs: torch.Tensor = self.network(columns)
+        return outputs
+
+
+def chunk_rows(n_cells: int) -> int:
+    """Return the rows given to a network at once, by the numbers that one fills.
+
+    Examples
+    --------
+    >>> chunk_rows(100), chunk_rows(100_000)
+    (2048, 100)
+    """
+    return max(1, min(CHUNK_ROWS, CHUNK_CELLS // max(n_cells, 1)))

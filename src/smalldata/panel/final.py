@@ -1,0 +1,142 @@
+"""The panel of all rows: the procedure of `signature` once more, and what could stand in for whom.
+
+Step in the line: Task + selector -> **Panel** -> report. No row is left to score it on: what to
+expect of it is the score of the procedure on the outer folds.
+"""
+
+import time
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from smalldata.learner import Learner
+from smalldata.panel.selector import SignatureSelector
+from smalldata.panel.sizes import ROUNDING
+from smalldata.pipeline.preprocess import Preprocessing
+from smalldata.results.panel import Panel, Substitute, mean_and_error
+from smalldata.seeding import seed_for
+from smalldata.statistics.correlation_groups import rank_correlations
+from smalldata.task import Task
+
+ALIKE = 0.8
+"""Least |Spearman correlation| of a feature with the member it is tried in the place of."""
+
+MOST_SUBSTITUTES = 5
+"""Features tried in the place of one member, the closest first."""
+
+MOST_REPLACED = 20
+"""Members of a panel that substitutes are tried for, the leading ones."""
+
+
+def find_panel(
+    task: Task,
+    learner: Learner,
+    selector: SignatureSelector,
+    *,
+    preprocessing: Preprocessing,
+    seed: int = 0,
+    device: str = "cpu",
+) -> Panel:
+    """Run the whole procedure on all rows: one panel, and what could stand in for its members.
+
+    No score of it is honest, since no row is left: what to expect of new samples is the score of
+    the procedure on the outer folds.
+
+    Parameters
+    ----------
+    task : Task
+    learner : Learner
+    selector : SignatureSelector
+    preprocessing : Preprocessing
+        Without a selection.
+    seed : int
+        The run's seed.
+    device : {"cpu", "cuda"}
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the folds' notes tell of the same things
+        return _find_panel(task, learner, selector, preprocessing, seed=seed, device=device)
+
+
+def find_twins(X: Any, members: Sequence[int]) -> list[tuple[int, int, float]]:
+    """Find numeric features outside a panel that rise and fall with its members.
+
+    Parameters
+    ----------
+    X : DataFrame of shape (n_samples, n_features)
+        Of two columns the rows are compared where both are known.
+    members : sequence of int
+        Positions; the first `MOST_REPLACED` are looked at.
+
+    Returns
+    -------
+    list of (member, feature, correlation)
+        By member in the order given, the closest feature first: those with |Spearman correlation|
+        of at least `ALIKE`, at most `MOST_SUBSTITUTES` each.
+    """
+    looked_at = np.array(members[:MOST_REPLACED], dtype=np.int64)
+    found = []
+    for member, correlations in zip(looked_at, rank_correlations(X, looked_at), strict=True):
+        correlations[list(members)] = 0.0
+        closest = np.argsort(-np.abs(correlations), kind="stable")[:MOST_SUBSTITUTES]
+        found += [
+            (int(member), int(feature), float(correlations[feature]))
+            for feature in closest
+            if abs(correlations[feature]) >= ALIKE
+        ]
+    return found
+
+
+def _find_panel(
+    task: Task,
+    learner: Learner,
+    selector: SignatureSelector,
+    preprocessing: Preprocessing,
+    *,
+    seed: int,
+    device: str,
+) -> Panel:
+    start = time.perf_counter()
+    own_seed = seed_for(seed, "fit", "panel")
+    chosen = selector.select(
+        learner,
+        task.X,
+        task.y,
+        task.groups,
+        preprocessing=preprocessing,
+        seed=own_seed,
+        device=device,
+    )
+    selection = chosen.selection
+    folds = selector.cut_folds(
+        task.X,
+        task.y,
+        task.groups,
+        preprocessing=chosen.preprocessing,
+        seed=own_seed,
+        device=device,
+    )
+    score, error = mean_and_error(selector.score_panel(learner, selection.members, folds))
+    sign = 1.0 if selector.measure.higher_is_better else -1.0
+    substitutes = []
+    for member, feature, correlation in find_twins(task.X, selection.members):
+        changed = [feature if kept == member else kept for kept in selection.members]
+        found, _ = mean_and_error(selector.score_panel(learner, changed, folds))
+        substitutes.append(
+            Substitute(
+                member=member,
+                feature=feature,
+                correlation=correlation,
+                score=found,
+                is_equal=sign * found >= sign * score - error - ROUNDING,
+            )
+        )
+    return Panel(
+        selection=selection,
+        score=score,
+        error=error,
+        substitutes=tuple(substitutes),
+        seconds=time.perf_counter() - start,
+    )

@@ -1,0 +1,328 @@
+"""The smallest panel of features that predicts as well as can be told: its size and its members.
+
+Step in the line: training rows of one outer fold -> **Selection** -> fold result. The size is
+chosen by an inner cross-validation in which the ranking is made anew inside each training part; the
+outer test rows are never seen.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, get_args
+
+from numpy.typing import NDArray
+
+from smalldata.errors import ConfigError, FitError
+from smalldata.learner import Learner
+from smalldata.measures.registry import Measure, find_measure, measures_for
+from smalldata.panel.sizes import Rule, choose_size
+from smalldata.pipeline.choices import Selected
+from smalldata.pipeline.preprocess import Preprocessing, Select
+from smalldata.pipeline.ranking import FixedRanking, rank_features
+from smalldata.results.panel import Selection
+from smalldata.runtime.sealing import plain
+from smalldata.seeding import seed_for
+from smalldata.task import Task, TaskInfo
+from smalldata.tuning.inner_folds import InnerFolds, cut_inner_folds
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignatureOptions:
+    """What is asked of a signature.
+
+    Attributes
+    ----------
+    ranking : {"shap", "linear", "univariate", "variance"}
+        How features are ranked, as in ``preprocess.select``.
+    rule : {"one_se", "best"}
+        Take the smallest size not worse than the best by more than its standard error, or the best.
+    sizes : tuple of int
+        Numbers of features to try.
+    inner_folds : int
+        Fewer where the smallest class of the training fold does not fill so many.
+    measure : str or None
+        That sizes are judged by; None: the task's primary measure.
+
+    Raises
+    ------
+    ConfigError
+        If a value is not one of these.
+    """
+
+    ranking: Select = "shap"
+    rule: Rule = "one_se"
+    sizes: tuple[int, ...] = (1, 2, 3, 5, 10, 20, 50)
+    inner_folds: int = 5
+    measure: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check the values and put the sizes in order."""
+        rankings = [name for name in get_args(Select) if name != "none"]
+        if self.ranking not in rankings:
+            raise ConfigError(
+                f"a signature needs preprocess.select, one of {', '.join(rankings)}; "
+                f"got {self.ranking!r}."
+            )
+        if self.rule not in get_args(Rule):
+            raise ConfigError(
+                f"signature.rule must be {', '.join(get_args(Rule))} or none; got {self.rule!r}."
+            )
+        if (
+            not isinstance(self.sizes, list | tuple)
+            or not self.sizes
+            or any(not _is_count(size, least=1) for size in self.sizes)
+        ):
+            raise ConfigError(
+                "signature.sizes must be a list of whole numbers from 1 on, such as [1,2,5]; "
+                f"got {self.sizes!r}."
+            )
+        object.__setattr__(self, "sizes", tuple(sorted(set(self.sizes))))
+        if not _is_count(self.inner_folds, least=2):
+            raise ConfigError(
+                f"signature.inner_folds must be a whole number from 2 on; got {self.inner_folds!r}."
+            )
+
+
+def _is_count(value: object, *, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignatureSelector:
+    """Chooses how many leading features a fit keeps, on the rows of one training fold.
+
+    Attributes
+    ----------
+    options : SignatureOptions
+        With a measure; no size above the task's number of features.
+    info : TaskInfo
+    classes : tuple of str
+    usual : SignatureOptions
+        What the options are where nothing is said.
+    """
+
+    options: SignatureOptions
+    info: TaskInfo
+    classes: tuple[str, ...]
+    usual: SignatureOptions
+
+    @property
+    def measure(self) -> Measure:
+        """What sizes are judged by."""
+        assert self.options.measure is not None
+        return find_measure(self.options.measure, self.info.kind)
+
+    def describe(self) -> dict[str, Any]:
+        """Return everything that can change the choice, as plain values."""
+        described: dict[str, Any] = plain(asdict(self.options))
+        return described
+
+    def settings(self) -> dict[str, Any]:
+        """Return what the label of the cell says: the ranking, and what differs from the usual."""
+        changed = {
+            f"signature.{field.name}": getattr(self.options, field.name)
+            for field in fields(SignatureOptions)
+            if field.name != "ranking"
+            and getattr(self.options, field.name) != getattr(self.usual, field.name)
+        }
+        return {f"signature by {self.options.ranking}": True, **changed}
+
+    def select(
+        self,
+        learner: Learner,
+        X: Any,
+        y: NDArray[Any],
+        groups: NDArray[Any] | None,
+        *,
+        preprocessing: Preprocessing,
+        seed: int,
+        device: str,
+    ) -> Selected:
+        """Choose the size by an inner cross-validation, and rank the features on all these rows.
+
+        Parameters
+        ----------
+        learner : Learner
+        X : DataFrame of shape (n_train, n_features)
+        y : ndarray of shape (n_train,)
+        groups : ndarray of shape (n_train,) or None
+        preprocessing : Preprocessing
+            Without a selection.
+        seed : int
+            That of the fit on these rows.
+        device : {"cpu", "cuda"}
+
+        Raises
+        ------
+        FitError
+            If the rows cannot be cut into inner folds, or the measure is undefined on each.
+        """
+        ranked = replace(preprocessing, select=self.options.ranking, k=self.options.sizes[-1])
+        folds = self.cut_folds(X, y, groups, preprocessing=ranked, seed=seed, device=device)
+        folds = replace(folds, rankers=self._rankers(learner, folds))
+        scores = tuple(
+            self._scores(learner, replace(folds, preprocessing=replace(ranked, k=size)))
+            for size in self.options.sizes
+        )
+        size = choose_size(
+            self.options.sizes,
+            scores,
+            higher_is_better=self.measure.higher_is_better,
+            rule=self.options.rule,
+        )
+        ranking = rank_features(
+            learner,
+            X,
+            y,
+            groups,
+            info=self.info,
+            preprocessing=ranked,
+            seed=seed,
+            device=device,
+        )
+        leading = tuple(ranking[: self.options.sizes[-1]].tolist())
+        return Selected(
+            preprocessing=replace(ranked, k=size),
+            ranker=FixedRanking(leading),
+            selection=Selection(
+                ranking=self.options.ranking,
+                sizes=self.options.sizes,
+                inner=scores,
+                k=size,
+                leading=leading,
+            ),
+            notes=self._fewer_folds(folds),
+        )
+
+    def score_panel(
+        self, learner: Learner, members: Sequence[int], folds: InnerFolds
+    ) -> tuple[float | None, ...]:
+        """Score exactly these features on each of the folds."""
+        ranker = FixedRanking(tuple(members))
+        chosen = replace(folds.preprocessing, k=len(members))
+        return self._scores(
+            learner,
+            replace(folds, preprocessing=chosen, rankers=(ranker,) * len(folds), workspaces={}),
+        )
+
+    def cut_folds(
+        self,
+        X: Any,
+        y: NDArray[Any],
+        groups: NDArray[Any] | None,
+        *,
+        preprocessing: Preprocessing,
+        seed: int,
+        device: str,
+    ) -> InnerFolds:
+        """Cut the rows into the inner folds that sizes and panels are scored on; as `select`."""
+        seed = seed_for(seed, "signature")
+        pairs = cut_inner_folds(
+            y,
+            groups,
+            n_folds=self.options.inner_folds,
+            n_repeats=1,
+            stratify=self.info.kind.is_classification,
+            seed=seed,
+        )
+        if not pairs:
+            raise FitError(
+                "the size of a signature is chosen on inner folds, and the training rows cannot be "
+                "cut into 2; set preprocess.k instead."
+            )
+        folds = InnerFolds(
+            X=X,
+            y=y,
+            groups=groups,
+            pairs=pairs,
+            info=self.info,
+            classes=self.classes,
+            measure=self.measure,
+            preprocessing=preprocessing,
+            seed=seed,
+            device=device,
+        )
+        reasons = [folds.undefined_reason(i) for i in range(len(folds))]
+        if all(reasons):
+            raise FitError(
+                f"{self.measure.name} must be defined on the inner folds; on each of them it "
+                f"{reasons[0]}. Use fewer signature.inner_folds or another signature.measure."
+            )
+        return folds
+
+    # ------------------------------------------------------------ inside
+
+    def _rankers(self, learner: Learner, folds: InnerFolds) -> tuple[FixedRanking, ...]:
+        """Rank once inside each inner training part: one ranking serves all sizes."""
+        rankers = []
+        for i, (train, _) in enumerate(folds.pairs):
+            ranking = rank_features(
+                learner,
+                folds.X.iloc[train],
+                folds.y[train],
+                None if folds.groups is None else folds.groups[train],
+                info=self.info,
+                preprocessing=folds.preprocessing,
+                seed=seed_for(folds.seed, "fit", i),
+                device=folds.device,
+            )
+            rankers.append(FixedRanking(tuple(ranking[: self.options.sizes[-1]].tolist())))
+        return tuple(rankers)
+
+    def _scores(self, learner: Learner, folds: InnerFolds) -> tuple[float | None, ...]:
+        own = replace(folds, workspaces={})
+        return tuple(own.score(learner, i) for i in range(len(own)))
+
+    def _fewer_folds(self, folds: InnerFolds) -> tuple[str, ...]:
+        if len(folds) == self.options.inner_folds:
+            return ()
+        return (
+            f"the size was chosen on {len(folds)} inner folds instead of "
+            f"{self.options.inner_folds}: the training rows hold no more",
+        )
+
+
+def make_selector(task: Task, options: SignatureOptions | None = None) -> SignatureSelector:
+    """Make the selector of a cell; sizes above the task's number of features become that number.
+
+    Parameters
+    ----------
+    task : Task
+    options : SignatureOptions, optional
+
+    Returns
+    -------
+    SignatureSelector
+        Handed to `smalldata.evaluation.outer_loop.evaluate`.
+
+    Raises
+    ------
+    ConfigError
+        If the task has no such measure, or the measure ranks nothing.
+
+    Examples
+    --------
+    >>> from smalldata.datasets import load_dataset
+    >>> from smalldata.task import make_task
+    >>> task = make_task(load_dataset("omics"))
+    >>> make_selector(task, SignatureOptions(sizes=(5, 1000))).options.sizes
+    (5, 130)
+    """
+    asked = options or SignatureOptions()
+    usual = measures_for(task.kind)[0].name
+    key = "signature.measure" if asked.measure else "measure"
+    measure = find_measure(asked.measure or task.measure, task.kind, key=key)
+    if not measure.ranked:
+        raise ConfigError(
+            f"signature.measure must rank the sizes; {measure.name} does not. "
+            f"Use signature.measure={usual}."
+        )
+
+    def cut(sizes: Sequence[int]) -> tuple[int, ...]:
+        return tuple(min(size, task.n_features) for size in sizes)
+
+    return SignatureSelector(
+        options=replace(asked, sizes=cut(asked.sizes), measure=measure.name),
+        info=task.info,
+        classes=task.classes,
+        usual=SignatureOptions(measure=usual, sizes=cut(SignatureOptions().sizes)),
+    )

@@ -1,0 +1,184 @@
+"""One pipeline fitted on some rows and asked about others; outer and inner folds alike use this.
+
+Step in the line: unfitted Pipeline + rows -> **Prediction**. Also the sentence for what a model
+raised.
+"""
+
+import traceback
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smalldata.errors import FitError, SmalldataError
+from smalldata.learner import Learner, Outputs
+from smalldata.pipeline.preprocess import Preprocessing, Ranker, make_pipeline
+from smalldata.pipeline.ranking import make_ranker
+from smalldata.results.folds import Prediction, Rows
+from smalldata.task import TaskInfo
+
+_LONGEST_NOTE = 200
+
+
+def fit_rows(
+    learner: Learner,
+    X: Any,
+    y: NDArray[Any],
+    groups: NDArray[Any] | None,
+    *,
+    info: TaskInfo,
+    rows: Rows,
+    preprocessing: Preprocessing,
+    seed: int,
+    device: str,
+    ranker: Ranker | None = None,
+) -> Any:
+    """Fit preprocessing and estimator on some rows of a table.
+
+    Parameters
+    ----------
+    learner : Learner
+    X : DataFrame of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples,)
+        Class codes or values.
+    groups : ndarray of shape (n_samples,) or None
+    info : TaskInfo
+        Shape of the task; its number of samples becomes that of ``rows``.
+    rows : ndarray of shape (n_train,)
+        Row positions.
+    ranker : Ranker, optional
+        Ranks in place of what ``preprocessing.select`` names.
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
+        Fitted; steps ``preprocess`` and ``estimator``. Equal arguments give an equal pipeline.
+    """
+    fit: dict[str, Any] = {"preprocessing": preprocessing, "seed": seed, "device": device}
+    own_info = replace(info, n_samples=len(rows))
+    pipeline = make_pipeline(
+        learner, own_info, **fit, ranker=ranker or make_ranker(learner, own_info, **fit)
+    )
+    own_groups = None if groups is None else groups[rows]
+    return pipeline.fit(
+        X.iloc[rows], y[rows], preprocess__groups=own_groups, estimator__groups=own_groups
+    )
+
+
+def predict_rows(
+    pipeline: Any, X: Any, y: NDArray[Any], *, rows: Rows, n_classes: int
+) -> Prediction:
+    """Predict some rows of a table with a fitted pipeline.
+
+    Parameters
+    ----------
+    pipeline : sklearn.pipeline.Pipeline
+        As `fit_rows` returns it.
+    X : DataFrame of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples,)
+    rows : ndarray of shape (n_test,)
+        Row positions.
+    n_classes : int
+        0 for a regression.
+
+    Raises
+    ------
+    FitError
+        If a prediction has the wrong shape, is no finite number or is no probability.
+    """
+    given = pipeline[:-1].transform(X.iloc[rows])
+    outputs = outputs_of(pipeline[-1], given, classify=bool(n_classes))
+    return make_prediction(outputs, y, rows=rows, n_classes=n_classes)
+
+
+def outputs_of(estimator: Any, X: Any, *, classify: bool) -> Outputs:
+    """Ask a fitted estimator for all it says of some rows.
+
+    Parameters
+    ----------
+    estimator : object
+        See `smalldata.learner.Estimator`.
+    X : ndarray of shape (n_rows, n_columns)
+        Preprocessed.
+    classify : bool
+    """
+    if not classify:
+        return Outputs(value=estimator.predict(X))
+    probabilities = estimator.predict_proba(X)
+    if not hasattr(estimator, "decision_function"):
+        return Outputs(probabilities=probabilities)
+    margin = np.asarray(estimator.decision_function(X))
+    return Outputs(
+        probabilities=probabilities, margin=margin[:, None] if margin.ndim == 1 else margin
+    )
+
+
+def make_prediction(outputs: Outputs, y: NDArray[Any], *, rows: Rows, n_classes: int) -> Prediction:
+    """Check what a model says of some rows and put the observed targets beside it.
+
+    Parameters
+    ----------
+    outputs : Outputs
+        A margin may stand without probabilities; then there are no labels either.
+    y : ndarray of shape (n_samples,)
+    rows : ndarray of shape (n_test,)
+        Row positions.
+    n_classes : int
+        0 for a regression.
+
+    Raises
+    ------
+    FitError
+        If a part has the wrong shape, is no finite number or is no probability.
+    """
+    about: dict[str, Any] = {"row": rows, "y": y[rows]}
+    n_rows = len(rows)
+    if not n_classes:
+        return Prediction(**about, value=_finite(outputs.value, (n_rows,), "value"))
+    if outputs.margin is not None:
+        shape = (n_rows, 1 if n_classes == 2 else n_classes)
+        about["margin"] = _finite(outputs.margin, shape, "margin")
+        if outputs.probabilities is None:
+            return Prediction(**about)
+    probabilities = _finite(outputs.probabilities, (n_rows, n_classes), "probability")
+    if probabilities.min() < 0 or np.abs(probabilities.sum(axis=1) - 1).max() > 1e-4:
+        raise FitError("the model must predict probabilities that sum to 1; these do not.")
+    return Prediction(
+        **about,
+        label=probabilities.argmax(axis=1).astype(np.int64),
+        probabilities=probabilities,
+    )
+
+
+def describe_failure(error: Exception) -> str:
+    """Say why a fit failed: our own errors as they are, others with their type and place."""
+    if isinstance(error, SmalldataError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "the fold ran out of memory; set n_jobs=1 or use fewer features."
+    place = ""
+    if frames := traceback.extract_tb(error.__traceback__):
+        place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})"
+    return f"{type(error).__name__}: {shorten(str(error))}{place}"
+
+
+def shorten(text: str) -> str:
+    """Return the first line that says something, cut to a readable length."""
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "no message")
+    return line if len(line) <= _LONGEST_NOTE else f"{line[: _LONGEST_NOTE - 1]}…"
+
+
+def _finite(values: Any, shape: tuple[int, ...], what: str) -> Any:
+    """Check a prediction and return it as float64."""
+    found = np.asarray(values, dtype=np.float64)
+    if found.shape != shape:
+        raise FitError(f"the model must predict a {what} of shape {shape}; got {found.shape}.")
+    n_odd = int((~np.isfinite(found)).sum())
+    if n_odd:
+        raise FitError(
+            f"the model must predict finite numbers; {n_odd} of {found.size} of its {what} "
+            "predictions are not."
+        )
+    return found

@@ -1,0 +1,296 @@
+"""Rankings of features by a model: by Shapley values, by an elastic-net path, or as given.
+
+Step in the line: training rows -> **features, the leading one first** -> in-fold selection. A
+ranker is handed to the preprocessing, which knows no learner; it sees the rows it is given and no
+others.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smalldata.learner import Array, Learner
+from smalldata.pipeline.preprocess import Preprocessing, Preprocessor, Ranker, make_preprocessor
+from smalldata.seeding import seed_for
+from smalldata.shapley.dispatch import form_values
+from smalldata.task import TaskInfo
+
+EXPLAINED_ROWS = 100
+"""Training rows that a ranking by Shapley values explains, at most."""
+
+BACKGROUND_ROWS = 20
+"""Training rows they are explained against, at most."""
+
+EVALUATIONS = 2_000
+"""Most calls per explained row of a model that has to be sampled; a ranking needs no more."""
+
+L1_RATIO = 0.5
+"""Share of the L1 penalty along the elastic-net path: twins enter together."""
+
+PATH = tuple(float(share) for share in np.geomspace(1.0, 0.01, 61)[1:])
+"""L1 penalties of the path, as shares of the smallest one at which no column is used."""
+
+
+@dataclass(frozen=True)
+class FixedRanking:
+    """A ranking that is known: of the features named, the leading one first."""
+
+    leading: tuple[int, ...]
+
+    def rank(
+        self, X: Any, y: NDArray[Any] | None, groups: NDArray[Any] | None = None
+    ) -> NDArray[np.int64]:
+        """Return the features named, then the others in their order."""
+        others = np.setdiff1d(np.arange(X.shape[1]), self.leading)
+        return np.concatenate([np.array(self.leading, dtype=np.int64), others])
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShapleyRanker:
+    """Ranks by the mean |Shapley value| of a learner fitted on the rows to rank by.
+
+    Features that the model does not use follow by their univariate association.
+
+    Attributes
+    ----------
+    learner : Learner
+    info : TaskInfo
+    preprocessing : Preprocessing
+        What comes before the learner; its selection is left out.
+    seed : int
+        Of the fit, and of the rows explained.
+    device : {"cpu", "cuda"}
+    """
+
+    learner: Learner
+    info: TaskInfo
+    preprocessing: Preprocessing
+    seed: int
+    device: str
+
+    def rank(
+        self, X: Any, y: NDArray[Any] | None, groups: NDArray[Any] | None = None
+    ) -> NDArray[np.int64]:
+        """Fit, explain, and return all features, the leading one first."""
+        assert y is not None
+        info = replace(self.info, n_samples=len(X))
+        plain = replace(self.preprocessing, select="none", k=None)
+        step = make_preprocessor(self.learner, info, preprocessing=plain)
+        encoded = step.fit_transform(X, y)
+        estimator = self.learner.build(info, seed=self.seed, device=self.device)
+        form = self.learner.margin_form(estimator.fit(encoded, y, groups=groups))
+        values, _, _ = form_values(
+            form,
+            encoded[self._draw(len(X), EXPLAINED_ROWS, "explained")],
+            encoded[self._draw(len(X), BACKGROUND_ROWS, "background")],
+            players=step.players_,
+            evaluations=EVALUATIONS,
+            seed=seed_for(self.seed, "rank", "walk"),
+        )
+        if self.learner.scale(info.kind) == "log-odds" and values.shape[2] > 1:
+            values = values - values.mean(axis=2, keepdims=True)  # centred, as in a report
+        importance = np.zeros(X.shape[1])
+        importance[np.unique(step.players_)] = np.abs(values).mean(axis=(0, 2))
+        return order_features([importance], _univariate(X, y, info, self.preprocessing))
+
+    def _draw(self, n_rows: int, most: int, name: str) -> NDArray[np.int64]:
+        rng = np.random.default_rng(seed_for(self.seed, "rank", name))
+        drawn: NDArray[np.int64] = np.sort(rng.permutation(n_rows)[:most])
+        return drawn
+
+
+@dataclass(frozen=True, kw_only=True)
+class PathRanker:
+    """Ranks by the order in which features enter an elastic-net path, whatever the learner.
+
+    A feature enters at the largest penalty at which one of its columns is used; of those that
+    enter together the larger coefficient leads. The path ends where as many have entered as
+    ``preprocessing.k`` keeps; the others follow by their univariate association.
+
+    Attributes
+    ----------
+    info : TaskInfo
+    preprocessing : Preprocessing
+    """
+
+    info: TaskInfo
+    preprocessing: Preprocessing
+
+    def rank(
+        self, X: Any, y: NDArray[Any] | None, groups: NDArray[Any] | None = None
+    ) -> NDArray[np.int64]:
+        """Fit the path and return all features, the leading one first."""
+        assert y is not None
+        classify = self.info.kind.is_classification
+        step = Preprocessor(numeric_transform=self.preprocessing.transform, classify=classify)
+        encoded = step.fit_transform(X, y)
+        entry, size = enter_path(
+            encoded,
+            y,
+            n_classes=self.info.n_classes if classify else 0,
+            players=step.players_,
+            most=self.preprocessing.k,
+        )
+        scores = np.zeros((2, X.shape[1]))
+        for column, feature in enumerate(step.players_):
+            found = (entry[column], size[column])
+            scores[:, feature] = max(tuple(scores[:, feature]), found)
+        return order_features(list(scores), _univariate(X, y, self.info, self.preprocessing))
+
+
+def enter_path(
+    X: Array,
+    y: NDArray[Any],
+    *,
+    n_classes: int,
+    players: NDArray[np.int64] | None = None,
+    most: int | None = None,
+) -> tuple[Array, Array]:
+    """Follow an elastic-net path from the largest penalty down.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_columns)
+        Scaled, complete.
+    y : ndarray of shape (n_samples,)
+        Class codes, or values.
+    n_classes : int
+        0: least squares; 2: logistic; more: multinomial loss.
+    players : ndarray of shape (n_columns,), optional
+        Feature of each column; default: one each.
+    most : int, optional
+        The path ends where so many features have entered; default: where all have.
+
+    Returns
+    -------
+    entry : ndarray of shape (n_columns,)
+        Largest L1 penalty at which the column is used, as a share of the smallest at which none
+        is; 0 where it is not up to the end.
+    size : ndarray of shape (n_columns,)
+        Its largest absolute coefficient there.
+    """
+    from smalldata.models.elastic_net import Design, LossName, Problem, fit_elastic_net
+
+    design = Design.of(X)
+    entry, size = np.zeros(X.shape[1]), np.zeros(X.shape[1])
+    players = np.arange(X.shape[1]) if players is None else players
+    most = min(most or X.shape[1], len(np.unique(players)))
+    if design.variance == 0:
+        return entry, size
+    loss: LossName = "squared"
+    if n_classes:
+        targets = (y[:, None] == np.arange(n_classes)).astype(np.float64)
+        targets = targets[:, 1:] if n_classes == 2 else targets
+        loss = "logistic" if n_classes == 2 else "multinomial"
+    else:
+        targets = ((y - np.mean(y)) / (np.std(y) or 1.0))[:, None]
+    for share in PATH:
+        strength = share / L1_RATIO
+        problem = Problem(
+            design=design,
+            targets=targets,
+            weights=np.ones(len(y)),
+            loss_name=loss,
+            l1_share=share,
+            l2=strength * (1 - L1_RATIO) * design.variance,
+        )
+        used = np.abs(fit_elastic_net(problem).coef).max(axis=1)
+        fresh = (used > 0) & (entry == 0)
+        entry[fresh], size[fresh] = share, used[fresh]
+        if len(np.unique(players[entry > 0])) >= most:
+            break
+    return entry, size
+
+
+def order_features(scores: Sequence[Array], last: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Order features by the first scores, ties by the next, and then as in another ranking.
+
+    Parameters
+    ----------
+    scores : sequence of ndarray of shape (n_features,)
+        Larger leads.
+    last : ndarray of shape (n_features,)
+        Features of the other ranking, the leading one first.
+
+    Example
+    -------
+    >>> order_features([np.array([0.0, 0.0, 2.0])], np.array([1, 2, 0])).tolist()
+    [2, 1, 0]
+    """
+    place = np.argsort(last)
+    return np.lexsort([place, *(-score for score in reversed(scores))]).astype(np.int64)
+
+
+def make_ranker(
+    learner: Learner, info: TaskInfo, *, preprocessing: Preprocessing, seed: int, device: str
+) -> Ranker | None:
+    """Make what ``preprocessing.select`` ranks by; None where it needs no model.
+
+    Parameters
+    ----------
+    learner : Learner
+        With the values of the fit; ``select="shap"`` explains it.
+    info : TaskInfo
+    preprocessing : Preprocessing
+    seed : int
+        That of the fit.
+    device : {"cpu", "cuda"}
+    """
+    if preprocessing.select == "shap":
+        return ShapleyRanker(
+            learner=learner, info=info, preprocessing=preprocessing, seed=seed, device=device
+        )
+    if preprocessing.select == "linear":
+        return PathRanker(info=info, preprocessing=preprocessing)
+    return None
+
+
+def rank_features(
+    learner: Learner,
+    X: Any,
+    y: NDArray[Any],
+    groups: NDArray[Any] | None,
+    *,
+    info: TaskInfo,
+    preprocessing: Preprocessing,
+    seed: int,
+    device: str,
+) -> NDArray[np.int64]:
+    """Rank all features on some rows as ``preprocessing.select`` does before a fit on them.
+
+    Parameters
+    ----------
+    X : DataFrame of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples,)
+    groups : ndarray of shape (n_samples,) or None
+
+    Returns
+    -------
+    ndarray of shape (n_features,)
+        Positions, the leading feature first.
+    """
+    info = replace(info, n_samples=len(X))
+    step = make_preprocessor(
+        learner,
+        info,
+        preprocessing=replace(preprocessing, k=X.shape[1]),
+        ranker=make_ranker(learner, info, preprocessing=preprocessing, seed=seed, device=device),
+    )
+    ranking: NDArray[np.int64] = step.fit(X, y, groups=groups).ranking_
+    return ranking
+
+
+def _univariate(
+    X: Any, y: NDArray[Any], info: TaskInfo, preprocessing: Preprocessing
+) -> NDArray[np.int64]:
+    step = Preprocessor(
+        select="univariate",
+        k=X.shape[1],
+        numeric_transform=preprocessing.transform,
+        classify=info.kind.is_classification,
+    )
+    ranking: NDArray[np.int64] = step.fit(X, y).ranking_
+    return ranking

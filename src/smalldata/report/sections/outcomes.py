@@ -1,0 +1,296 @@
+"""Out-of-fold predictions of one cell in plain numbers: curves, confusion, every sample.
+
+Step in the line: RunRecord + Task -> **plain dict** -> figures. The curve of a repeat is the mean
+of its folds' curves, never one of their pooled predictions: scores of different models have no
+common order, and the area under the mean is the mean of the areas in the table. Only where no fold
+holds both classes (leave-one-out) are the probabilities pooled. Calibration pools, as it must.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smalldata.measures.curves import calibration_points, precision_recall_points, roc_points
+from smalldata.report.plain import round_significant
+from smalldata.results.folds import Array, FoldResult
+from smalldata.results.record import RunRecord
+from smalldata.task import Task, TaskKind
+
+GRID = np.linspace(0.0, 1.0, 101)
+"""Where curves of folds and repeats are averaged."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Repeat:
+    """Held-out predictions of the folds of one repeat, joined; ``fold`` keeps them apart."""
+
+    repeat: int
+    fold: NDArray[np.int64]
+    row: NDArray[np.int64]
+    y: NDArray[Any]
+    probabilities: Array | None
+    margin: Array | None
+    label: NDArray[np.int64] | None
+    value: Array | None
+
+
+def pool_repeats(folds: Sequence[FoldResult]) -> list[Repeat]:
+    """Join the held-out predictions of each repeat, in the order of the repeats."""
+    repeats = []
+    for number in sorted({fold.repeat for fold in folds}):
+        parts = [
+            fold.prediction
+            for fold in folds
+            if fold.repeat == number and fold.status == "ok" and fold.prediction is not None
+        ]
+        if not parts:
+            continue
+
+        def joined(name: str, parts: list[Any] = parts) -> Any:
+            columns = [getattr(part, name) for part in parts]
+            return None if any(column is None for column in columns) else np.concatenate(columns)
+
+        repeats.append(
+            Repeat(
+                repeat=number,
+                fold=np.repeat(np.arange(len(parts)), [len(part.y) for part in parts]),
+                row=joined("row"),
+                y=joined("y"),
+                probabilities=joined("probabilities"),
+                margin=joined("margin"),
+                label=joined("label"),
+                value=joined("value"),
+            )
+        )
+    return repeats
+
+
+def summarize_outcomes(task: Task, record: RunRecord) -> dict[str, Any]:
+    """Describe what a model said of the held-out samples.
+
+    Returns
+    -------
+    dict
+        Classification: ``outputs`` (names of the classes the curves speak for), ``roc``,
+        ``precision_recall``, ``calibration`` (per output), ``confusion`` and ``samples``.
+        Regression: ``samples`` alone. Empty if no fold holds a prediction.
+    """
+    repeats = pool_repeats(record.folds)
+    if not repeats:
+        return {}
+    if task.kind is TaskKind.REGRESSION:
+        return {"n_repeats": len(repeats), "samples": _value_samples(task, repeats)}
+    outputs = curve_outputs(task)
+    summary: dict[str, Any] = {
+        "n_repeats": len(repeats),
+        "outputs": [task.classes[code] for code in outputs],
+        "confusion": _confusion(task, repeats),
+        "samples": _class_samples(task, repeats),
+    }
+    if can_rank(repeats):
+        summary["roc"] = [roc_curves(repeats, code) for code in outputs]
+        summary["precision_recall"] = [precision_recall_curves(repeats, code) for code in outputs]
+    if has_probabilities(repeats):
+        summary["calibration"] = [calibration(repeats, code) for code in outputs]
+    return summary
+
+
+def has_probabilities(repeats: Sequence[Repeat]) -> bool:
+    """Whether every held-out sample was given probabilities."""
+    return bool(repeats) and all(repeat.probabilities is not None for repeat in repeats)
+
+
+def can_rank(repeats: Sequence[Repeat]) -> bool:
+    """Whether every held-out sample was given a margin or a probability."""
+    return bool(repeats) and all(
+        repeat.margin is not None or repeat.probabilities is not None for repeat in repeats
+    )
+
+
+def curve_outputs(task: Task) -> list[int]:
+    """Class codes the curves speak for: the positive class, or each class against the rest."""
+    return [1] if task.kind is TaskKind.BINARY else list(range(len(task.classes)))
+
+
+# ---------------------------------------------------------------- curves
+
+
+def roc_curves(repeats: Sequence[Repeat], code: int) -> dict[str, Any]:
+    """ROC curve of a class against the rest, per repeat, with mean and range over the repeats."""
+    return _averaged(repeats, code, lambda truth, score: _roc_on_grid(*roc_points(truth, score)))
+
+
+def precision_recall_curves(repeats: Sequence[Repeat], code: int) -> dict[str, Any]:
+    """Precision against recall of a class, per repeat, with mean and range; the prevalence."""
+    summary = _averaged(
+        repeats,
+        code,
+        lambda truth, score: _precision_on_grid(*precision_recall_points(truth, score)),
+    )
+    return summary | {"prevalence": float(np.mean(repeats[0].y == code))}
+
+
+def _roc_on_grid(false_rate: Array, true_rate: Array) -> Array | None:
+    """Read the true positive rate at the grid of false positive rates; at a jump its top."""
+    return np.interp(GRID, false_rate, true_rate) if len(false_rate) else None
+
+
+def _precision_on_grid(recall: Array, precision: Array) -> Array | None:
+    """Precision at the first threshold that reaches each recall, and finds any, of the grid."""
+    if not len(recall):
+        return None
+    found: Array = precision[np.searchsorted(recall, np.maximum(GRID - 1e-12, 1e-12))]
+    return found
+
+
+def _averaged(
+    repeats: Sequence[Repeat],
+    code: int,
+    on_grid: Callable[[NDArray[np.bool_], Array], Array | None],
+) -> dict[str, Any]:
+    """Mean over the folds of each repeat, then mean and range over the repeats."""
+    curves = []
+    for repeat in repeats:
+        truth, score = repeat.y == code, _ranking_score(repeat, code)
+        members = [repeat.fold == fold for fold in np.unique(repeat.fold)]
+        both = [rows for rows in members if 0 < truth[rows].sum() < rows.sum()]
+        if not both and repeat.probabilities is not None:
+            both, score = [np.full(len(truth), True)], repeat.probabilities[:, code]
+        defined = [
+            curve for rows in both if (curve := on_grid(truth[rows], score[rows])) is not None
+        ]
+        if defined:
+            curves.append((repeat.repeat, np.mean(np.stack(defined), axis=0)))
+    if not curves:
+        return {"repeats": [], "mean": []}
+    stacked = np.stack([curve for _, curve in curves])
+    columns = {
+        "x": GRID,
+        "y": stacked.mean(axis=0),
+        "low": stacked.min(axis=0),
+        "high": stacked.max(axis=0),
+    }
+    listed = {key: _rounded(values) for key, values in columns.items()}
+    return {
+        "repeats": [{"repeat": number, "y": _rounded(curve)} for number, curve in curves],
+        "mean": [
+            dict(zip(listed, values, strict=True)) for values in zip(*listed.values(), strict=True)
+        ],
+    }
+
+
+def calibration(repeats: Sequence[Repeat], code: int) -> dict[str, Any]:
+    """Observed share of a class against its predicted probability, in quantile bins.
+
+    ``pooled`` are the points of all repeats together, ``lines`` those of each repeat by itself.
+    """
+    n_bins = int(np.clip(len(repeats[0].row) // 20, 3, 10))
+    truth = np.concatenate([_scored(repeat, code)[0] for repeat in repeats])
+    score = np.concatenate([_scored(repeat, code)[1] for repeat in repeats])
+    return {
+        "pooled": _bins(truth, score, n_bins),
+        "lines": [
+            {"repeat": repeat.repeat, **point}
+            for repeat in repeats
+            for point in _bins(*_scored(repeat, code), n_bins)
+        ],
+    }
+
+
+def _bins(truth: NDArray[np.bool_], score: Array, n_bins: int) -> list[dict[str, Any]]:
+    points = calibration_points(truth, score, n_bins=n_bins)
+    return [
+        {"predicted": round(float(x), 4), "observed": round(float(y), 4), "n": int(n)}
+        for x, y, n in zip(*points, strict=True)
+    ]
+
+
+def _ranking_score(repeat: Repeat, code: int) -> Array:
+    """Order the samples as the measures do: of two classes by the margin, else the probability."""
+    if repeat.margin is not None and repeat.margin.shape[1] == 1:
+        score: Array = repeat.margin[:, 0]
+        return score
+    return _scored(repeat, code)[1]
+
+
+def _scored(repeat: Repeat, code: int) -> tuple[NDArray[np.bool_], Array]:
+    assert repeat.probabilities is not None
+    return repeat.y == code, repeat.probabilities[:, code]
+
+
+def _rounded(values: Array) -> list[float]:
+    return [round(value, 4) for value in values.tolist()]
+
+
+# ---------------------------------------------------------------- tables of samples
+
+
+def _confusion(task: Task, repeats: Sequence[Repeat]) -> dict[str, Any]:
+    """Rows observed, columns predicted: samples per repeat, and the share of the row."""
+    n_classes = len(task.classes)
+    counts = np.zeros((n_classes, n_classes))
+    n_labelled = 0
+    for repeat in repeats:
+        if repeat.label is not None:
+            np.add.at(counts, (repeat.y.astype(int), repeat.label), 1)
+            n_labelled += 1
+    counts /= max(n_labelled, 1)
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
+    return {
+        "counts": [[round(value, 1) for value in row] for row in counts.tolist()],
+        "shares": [[round(value, 4) for value in row] for row in shares.tolist()],
+    }
+
+
+def _class_samples(task: Task, repeats: Sequence[Repeat]) -> list[dict[str, Any]]:
+    """Per sample: observed and predicted class, mean probabilities, times wrong."""
+    n_samples, n_classes = task.n_samples, len(task.classes)
+    sums = np.zeros((n_samples, n_classes))
+    seen = np.zeros(n_samples)
+    wrong = np.zeros(n_samples)
+    for repeat in repeats:
+        if repeat.probabilities is not None:
+            np.add.at(sums, repeat.row, repeat.probabilities)
+        elif repeat.label is not None:
+            np.add.at(sums, (repeat.row, repeat.label), 1.0)
+        np.add.at(seen, repeat.row, 1.0)
+        if repeat.label is not None:
+            np.add.at(wrong, repeat.row, (repeat.label != repeat.y).astype(float))
+    means = sums / np.where(seen > 0, seen, 1.0)[:, None]
+    predicted = means.argmax(axis=1)
+    return [
+        {
+            "row": row,
+            "id": str(task.dataset.sample_ids[row]),
+            "observed": int(task.y[row]),
+            "predicted": int(predicted[row]),
+            "probabilities": [round(value, 4) for value in means[row].tolist()],
+            "n_wrong": int(wrong[row]),
+            "n_seen": int(seen[row]),
+        }
+        for row in np.flatnonzero(seen > 0).tolist()
+    ]
+
+
+def _value_samples(task: Task, repeats: Sequence[Repeat]) -> list[dict[str, Any]]:
+    """Per sample: observed value, mean prediction and its standard deviation over repeats."""
+    predictions: dict[int, list[float]] = {}
+    for repeat in repeats:
+        if repeat.value is not None:
+            for row, value in zip(repeat.row.tolist(), repeat.value.tolist(), strict=True):
+                predictions.setdefault(row, []).append(value)
+    return [
+        {
+            "row": row,
+            "id": str(task.dataset.sample_ids[row]),
+            "observed": round_significant(float(task.y[row]), 5),
+            "predicted": round_significant(float(np.mean(values)), 5),
+            "sd": round_significant(float(np.std(values)), 3),
+            "n_seen": len(values),
+        }
+        for row, values in sorted(predictions.items())
+    ]

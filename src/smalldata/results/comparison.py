@@ -1,0 +1,97 @@
+"""The comparison of several records: rows, tests, the worth of the best. Frozen, no I/O."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from smalldata.results.folds import Status
+from smalldata.results.learning_curves import LearningCurves
+from smalldata.task import TaskKind
+
+# ---------------------------------------------------------------- the comparison of several records
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparisonRow:
+    """One cell and one measure of the table; the interval is by the corrected variance."""
+
+    dataset: str
+    cv: str
+    train_size: int | None
+    model: str
+    settings: str
+    hash: str
+    measure: str
+    mean: float | None
+    ci_low: float | None
+    ci_high: float | None
+    rank: int | None
+    tied_with_best: bool
+    n_ok: int
+    n_failed: int
+    status: Status
+    reason: str
+    tune_seconds: float | None
+    fit_seconds: float | None
+    predict_seconds: float | None
+    explain_seconds: float | None
+    optimistic: bool = False
+
+    @property
+    def label(self) -> str:
+        """Name of the cell in the table and in the tests; unique within a train_size."""
+        return f"{self.model} ({self.settings})" if self.settings else self.model
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairwiseTest:
+    """Corrected test of two cells on the primary measure; ``difference`` is first minus second."""
+
+    first: str
+    second: str
+    measure: str
+    train_size: int | None
+    difference: float
+    ci_low: float
+    ci_high: float
+    t: float
+    p: float
+    p_holm: float
+    p_first_better: float
+    p_equal: float
+    p_second_better: float
+    rope: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Comparison:
+    """All finished cells of one task and one set of splits.
+
+    Attributes
+    ----------
+    rows : tuple of ComparisonRow
+        One per cell and measure; the primary measure first, best cell first.
+    tests : tuple of PairwiseTest
+        All pairs of ranked cells on the primary measure, within one train_size.
+    best_corrected : mapping or None
+        Bias-corrected score of "take the best of these" (BBC-CV): mean, ci_low, ci_high, n_models.
+    learning : LearningCurves or None
+        On the primary measure; None where some model was not trained at several sizes.
+    """
+
+    dataset: str
+    cv: str
+    kind: TaskKind
+    classes: tuple[str, ...]
+    target: str
+    measure: str
+    n_samples: int
+    n_features: int
+    splits_key: str
+    n_folds: int
+    rows: tuple[ComparisonRow, ...]
+    tests: tuple[PairwiseTest, ...]
+    best_corrected: Mapping[str, float] | None = None
+    learning: LearningCurves | None = None
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,191 @@
+"""Splits, and what one fold gives: predictions, scores, trials. Frozen, no I/O."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smalldata.results.loss_curves import LossCurves
+from smalldata.results.panel import Selection
+
+Array = NDArray[np.float64]
+
+Rows = NDArray[np.int64]
+
+Status = Literal["ok", "failed", "skipped"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fold:
+    """Row positions of one fold; ``train`` is in the nested training order (for ``train_size``)."""
+
+    repeat: int
+    fold: int
+    train: Rows
+    test: Rows
+
+    @property
+    def name(self) -> str:
+        """File name without ending: r00f00."""
+        return f"r{self.repeat:02d}f{self.fold:02d}"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Splits:
+    """The rows of a Resampling bound to one Task: the master splits, whatever the train_size.
+
+    ``notes`` says where the folds are not as many as usual; it is not stored.
+    """
+
+    name: str
+    split_key: str
+    n_samples: int
+    folds: tuple[Fold, ...]
+    is_default: bool = True
+    notes: tuple[str, ...] = ()
+
+    @property
+    def n_repeats(self) -> int:
+        """Number of repeats."""
+        return len({fold.repeat for fold in self.folds})
+
+    @property
+    def n_folds(self) -> int:
+        """Folds of one repeat."""
+        return len({fold.fold for fold in self.folds})
+
+    @property
+    def test_train_ratio(self) -> float:
+        """Mean of n_test / n_train over the full folds: r of the corrected variance."""
+        return float(np.mean([len(fold.test) / len(fold.train) for fold in self.folds]))
+
+    @cached_property
+    def key(self) -> str:
+        """SHA-256 of all row positions, in order; records with unequal keys cannot be compared."""
+        digest = hashlib.sha256(self.split_key.encode())
+        for fold in self.folds:
+            digest.update(f"{fold.repeat},{fold.fold};".encode())
+            digest.update(np.ascontiguousarray(fold.train, dtype="<i8").tobytes() + b"|")
+            digest.update(np.ascontiguousarray(fold.test, dtype="<i8").tobytes() + b"|")
+        return digest.hexdigest()
+
+    @property
+    def folder(self) -> str:
+        """Folder name below the dataset's: what the folds are called, off defaults with a hash."""
+        return self.name if self.is_default else f"{self.name}-{self.key[:6]}"
+
+    def train_rows(self, fold: Fold, train_size: int | None = None) -> Rows:
+        """Training rows, ascending; with ``train_size`` the first so many of the nested order."""
+        return np.sort(fold.train if train_size is None else fold.train[:train_size])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prediction:
+    """What a fitted pipeline says of the held-out rows of one fold.
+
+    Attributes
+    ----------
+    row : ndarray of shape (n_test,)
+        Row positions in the task.
+    y : ndarray of shape (n_test,)
+        Class codes or values that were observed.
+    label : ndarray of shape (n_test,) or None
+        Predicted class codes (argmax of the probabilities).
+    probabilities : ndarray of shape (n_test, n_classes) or None
+    margin : ndarray of shape (n_test, n_outputs) or None
+        n_outputs is 1 for a binary task; None for models without a margin.
+    value : ndarray of shape (n_test,) or None
+        Predicted value of a regression.
+    """
+
+    row: Rows
+    y: NDArray[Any]
+    label: Rows | None = None
+    probabilities: Array | None = None
+    margin: Array | None = None
+    value: Array | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """One measure on one fold: a value (``note`` may qualify it), or None with the reason."""
+
+    value: float | None
+    reason: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FoldResult:
+    """One outer fold of one cell: the atom that is written whole or not at all.
+
+    Attributes
+    ----------
+    values : mapping
+        Hyperparameters the fold was fitted with (the tuned ones where there was tuning).
+    seconds : mapping
+        ``tune``, ``fit``, ``predict``.
+    notes : tuple of str
+        What the reader of the record must know of this fit.
+    tuning : mapping
+        Counts: ``trials``, ``pruned`` ones, ``fits`` on inner folds, and fits that pruning
+        ``spared``; empty without tuning.
+    selection : Selection or None
+        The features the fit was left with, where the fold chose how many.
+    losses : LossCurves or None
+        What the fit minimised, epoch by epoch, where the model tells.
+    """
+
+    repeat: int
+    fold: int
+    status: Status
+    seed: int
+    reason: str = ""
+    n_train: int = 0
+    prediction: Prediction | None = None
+    scores: Mapping[str, Score] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    device: str = "cpu"
+    notes: tuple[str, ...] = ()
+    tuning: Mapping[str, int] = field(default_factory=dict)
+    selection: Selection | None = None
+    losses: LossCurves | None = None
+
+    @property
+    def name(self) -> str:
+        """File name without ending: r00f00."""
+        return f"r{self.repeat:02d}f{self.fold:02d}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One set of values, tried on the inner folds of one training fold.
+
+    Attributes
+    ----------
+    ordinal : int
+        From 0; the first is the untuned default.
+    state : {"ok", "failed", "pruned"}
+    values : mapping
+        Of the hyperparameters in the search space.
+    score : float or None
+        Mean over the inner folds; None where the trial failed or was pruned.
+    fold_scores : tuple of float or None
+        Of each inner fold; None where it was not reached, or where the measure is undefined for
+        every model.
+    reason : str
+        Why it failed, or after how many inner folds it was pruned.
+    """
+
+    ordinal: int
+    state: Literal["ok", "failed", "pruned"]
+    values: Mapping[str, Any]
+    score: float | None = None
+    fold_scores: tuple[float | None, ...] = ()
+    reason: str = ""
+    seconds: float = 0.0

@@ -1,0 +1,124 @@
+"""The record of one cell: its folds, settings and environment. Frozen, no I/O."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from smalldata.results.folds import FoldResult, Status
+from smalldata.task import TaskKind
+
+SCHEMA_VERSION = 1
+"""Of every file below outputs/. Raised when a file can no longer be read as before."""
+
+RESULTS_VERSION = 3
+"""Part of every cell's hash. Raised by hand whenever a change moves numbers."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunRecord:
+    """One cell: Task x Learner x Resampling, with its settings and environment.
+
+    Attributes
+    ----------
+    identity : mapping
+        Everything that can change a number, as plain values; its hash names the cell's folder.
+    settings : mapping
+        What differs from the defaults: the label of the row in the table.
+    environment : mapping
+        Versions, machine, device: what should not change a number, but might.
+    splits_key : str
+        Key of the Splits the folds belong to.
+    test_train_ratio : float
+        r of the corrected variance (of the full folds).
+    groups : tuple of int, length n_samples, or None
+        Code of each row's group, so that draws of rows can take whole groups.
+    """
+
+    dataset: str
+    cv: str
+    model: str
+    kind: TaskKind
+    classes: tuple[str, ...]
+    measure: str
+    target: str
+    n_samples: int
+    n_features: int
+    splits_key: str
+    test_train_ratio: float
+    n_planned: int
+    identity: Mapping[str, Any]
+    groups: tuple[int, ...] | None = None
+    train_size: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    folds: tuple[FoldResult, ...] = ()
+    skipped: str = ""
+    explain_seconds: float | None = None
+
+    @property
+    def hash(self) -> str:
+        """Ten hex digits of the identity."""
+        return cell_hash(self.identity)
+
+    @property
+    def folder(self) -> str:
+        """Folder name of the cell below the splits' folder."""
+        return f"{self.model}-{self.hash}"
+
+    @property
+    def label(self) -> str:
+        """Name of the row in the table: the model and what differs from the defaults."""
+        changed = settings_text(self.settings)
+        return f"{self.model} ({changed})" if changed else self.model
+
+    @property
+    def status(self) -> Status:
+        """``ok`` if every planned fold is, ``skipped`` if the model refuses, else ``failed``."""
+        if self.skipped:
+            return "skipped"
+        n_ok = sum(fold.status == "ok" for fold in self.folds)
+        return "ok" if n_ok == self.n_planned else "failed"
+
+    @property
+    def tuning(self) -> dict[str, int]:
+        """`FoldResult.tuning`, summed over the folds."""
+        names = dict.fromkeys(name for fold in self.folds for name in fold.tuning)
+        return {name: sum(fold.tuning.get(name, 0) for fold in self.folds) for name in names}
+
+    @property
+    def reason(self) -> str:
+        """Why the cell was skipped, or the first failed fold's reason."""
+        if self.skipped:
+            return self.skipped
+        return next(
+            (f"{fold.name}: {fold.reason}" for fold in self.folds if fold.status == "failed"), ""
+        )
+
+
+def settings_text(settings: Mapping[str, Any]) -> str:
+    """Write settings as in a label: ``C=3.0, tuned``; a value True leaves its key alone.
+
+    Lists are written as they are typed on the command line.
+
+    Example
+    -------
+    >>> settings_text({"C": 3.0, "sizes": (1, 2), "tuned": True})
+    'C=3.0, sizes=[1,2], tuned'
+    """
+
+    def typed(value: Any) -> str:
+        return f"[{','.join(map(str, value))}]" if isinstance(value, list | tuple) else str(value)
+
+    return ", ".join(
+        str(key) if value is True else f"{key}={typed(value)}" for key, value in settings.items()
+    )
+
+
+def cell_hash(identity: Mapping[str, Any]) -> str:
+    """Ten hex digits of the SHA-256 of canonical JSON (sorted keys, no spaces, no NaN)."""
+    text = json.dumps(
+        identity, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+    )
+    return hashlib.sha256(text.encode()).hexdigest()[:10]

@@ -1,0 +1,368 @@
+"""One cell from its typed config to its finished folder, and a stored cell back from its folder.
+
+The whole line in the order in which it runs; everything below is pure or handed a place to write.
+"""
+
+import json
+from dataclasses import replace
+from functools import lru_cache, partial
+from operator import attrgetter
+from pathlib import Path
+
+from rich.console import Console
+
+from smalldata.comparison.scores import cell_scores
+from smalldata.config.build import RunConfig, Sweep, config_text, read_config
+from smalldata.datasets import build_dataset
+from smalldata.errors import ConfigError, RecordError, SmalldataError
+from smalldata.evaluation.cell import make_record
+from smalldata.evaluation.outer_loop import evaluate_folds
+from smalldata.explanation.options import ExplanationOptions, check_options
+from smalldata.measures.registry import check_measure, find_measure, measures_for
+from smalldata.models.files import file_fields
+from smalldata.panel.final import find_panel
+from smalldata.panel.selector import SignatureSelector, make_selector
+from smalldata.pipeline.fitting import describe_failure
+from smalldata.resampling.strategies import make_splits
+from smalldata.results.folds import Splits
+from smalldata.results.panel import Panel
+from smalldata.results.record import RunRecord
+from smalldata.run.explain import explain_locked
+from smalldata.run.plan import Plan, Stored
+from smalldata.run.progress import Reporter
+from smalldata.run.weights import save_weights
+from smalldata.runtime.devices import resolve_device
+from smalldata.runtime.memory import describe_sharing
+from smalldata.runtime.workers import count_processes, stream_jobs
+from smalldata.store.cell_folder import CellFolder, write_splits
+from smalldata.task import Dataset, Task, make_task
+from smalldata.tuning.importances import weigh_parameters
+from smalldata.tuning.shared.database import open_storage, redact_url
+from smalldata.tuning.shared.search import SharedPlace
+from smalldata.tuning.tuner import OptunaTuner, make_tuner
+
+
+def load_task(config: RunConfig) -> Task:
+    """Read the dataset (once per process) and put the question to it."""
+    text = json.dumps(config.dataset, sort_keys=True)
+    return _task(text, config.measure)
+
+
+@lru_cache(maxsize=4)
+def _dataset(text: str) -> Dataset:
+    return build_dataset(json.loads(text))
+
+
+@lru_cache(maxsize=4)
+def _task(text: str, measure: str | None) -> Task:
+    task = make_task(_dataset(text), measure=measure)
+    find_measure(task.measure, task.kind)
+    return task
+
+
+def plan_cell(config: RunConfig, reporter: Reporter, *, command: str = "") -> Plan:
+    """Check everything that can be checked before a fit, and say what was read.
+
+    Raises
+    ------
+    SmalldataError
+        With the one sentence the user needs.
+    """
+    task = load_task(config)
+    for message in task.dataset.messages:
+        reporter.say(message)
+    for warning in task.dataset.warnings:
+        reporter.warn(warning)
+    splits = make_splits(task, **config.cv, seed=config.seed)
+    for note in splits.notes:
+        reporter.say(note)
+    check_measure(task, splits)
+    for name in config.objectives:
+        measure = find_measure(name, task.kind, key="objectives").name
+        check_measure(replace(task, measure=measure), splits)
+    tuner = _tuner(config, task)
+    if config.tuning is not None and tuner is None:
+        reporter.say(f"{config.model} has nothing to tune; it runs untuned.")
+    selector = _selector(config, task, reporter)
+    record = make_record(
+        task,
+        config.learner,
+        splits,
+        model=config.model,
+        preprocessing=config.preprocessing,
+        train_size=config.train_size,
+        tuner=tuner,
+        selector=selector,
+        seed=config.seed,
+    )
+    if config.explanation is not None and not record.skipped:
+        check_explanation(config, task, splits, config.explanation)
+    if config.learner.traits.uses_gpu:
+        device, reason = resolve_device(config.device)
+        reporter.say(f"device {device}: {reason}")
+        if device != "cpu" and config.n_jobs is None and not record.skipped:
+            n_folds = min(count_processes(None), len(splits.folds))
+            reporter.say(describe_sharing(n_folds, n_cells=task.n_samples * task.n_features))
+    elif config.device == "cuda":
+        reporter.warn(f"{config.model} does not use a GPU; device=cuda changes nothing for it.")
+    if config.sweep is not None:
+        record = _as_trial(record, config.sweep)
+        command = config.sweep.command
+    if command:
+        record = replace(record, environment={**record.environment, "command": command})
+    if tuner is not None and config.storage is not None:
+        shown = redact_url(config.storage)
+        record = replace(record, environment={**record.environment, "tune.storage": shown})
+    return Plan(
+        config=config, task=task, splits=splits, record=record, tuner=tuner, selector=selector
+    )
+
+
+def check_explanation(
+    config: RunConfig, task: Task, splits: Splits, options: ExplanationOptions
+) -> None:
+    """Refuse an explanation that the cell of a config cannot have; see `check_options`."""
+    n_kept = config.preprocessing.k if config.signature is None else max(config.signature.sizes)
+    check_options(
+        task,
+        config.learner,
+        splits,
+        options,
+        train_size=config.train_size,
+        n_features=n_kept,
+        seed=config.seed,
+    )
+
+
+def _as_trial(record: RunRecord, sweep: Sweep) -> RunRecord:
+    """Mark a cell as one of many of which the best score is shown: never that of a plain run."""
+    return replace(
+        record,
+        identity={**record.identity, "optimistic": True, "sweep": sweep.id},
+        environment={
+            **record.environment,
+            "sweep": {"id": sweep.id, "trial": sweep.trial, "instead": sweep.instead},
+        },
+    )
+
+
+def _tuner(config: RunConfig, task: Task) -> OptunaTuner | None:
+    """Return the tuner that the cell asks for; None also where the model has nothing to tune."""
+    if config.tuning is None or not config.space.for_kind(task.kind).parameters:
+        return None
+    # Not the measure of this task: the same cell may be read back under another one.
+    measure = config.tuning.measure or measures_for(task.kind)[0].name
+    return make_tuner(
+        task, config.learner, config.space, options=replace(config.tuning, measure=measure)
+    )
+
+
+def _selector(config: RunConfig, task: Task, reporter: Reporter) -> SignatureSelector | None:
+    """Return what chooses the panel that the cell asks for."""
+    if config.signature is None:
+        return None
+    # Not the measure of this task: the same cell may be read back under another one.
+    measure = config.signature.measure or measures_for(task.kind)[0].name
+    asked = replace(config.signature, measure=measure)
+    selector = make_selector(task, asked)
+    if max(asked.sizes) > task.n_features:
+        sizes = ", ".join(map(str, selector.options.sizes))
+        reporter.say(
+            f"signature.sizes end at the {task.n_features} features of {task.dataset.name}: {sizes}"
+        )
+    return selector
+
+
+def run_cell(plan: Plan, reporter: Reporter) -> tuple[RunRecord, str | None]:
+    """Evaluate what is missing of a cell, then explain it; every finished fold is on disk at once.
+
+    Returns
+    -------
+    record : RunRecord
+        As stored.
+    explanation : str or None
+        Key of the explanation, where one was asked for and could be made.
+    """
+    cell, url = plan.cell, plan.config.storage
+    if url and plan.tuner and not (cell.is_done or plan.record.skipped):
+        open_storage(url)  # refused before anything is written
+    write_splits(plan.folder, plan.splits, plan.task)
+    key = None
+    with cell.lock(on_wait=reporter.say):
+        record = _evaluate(plan, cell, reporter)
+        if plan.selector is not None and record.status == "ok":
+            _choose_panel(plan, plan.selector, cell, reporter)
+        if plan.config.weights and record.status == "ok":
+            save_weights(Stored(plan=plan, record=record, cell=cell), reporter)
+        if plan.config.explanation is not None and record.status == "ok":
+            stored = Stored(plan=plan, record=record, cell=cell)
+            explanation = explain_locked(stored, plan.config.explanation, reporter)
+            key = explanation.hash
+    if record.status == "failed":
+        n_failed = record.n_planned - sum(fold.status == "ok" for fold in record.folds)
+        reporter.warn(
+            f"{plan.title}: {n_failed} of {record.n_planned} folds failed: {record.reason}"
+        )
+    elif record.status == "skipped":
+        reporter.warn(f"{plan.title}: skipped: {record.reason}")
+    return record, key
+
+
+def primary_score(record: RunRecord, measure: str) -> float | None:
+    """Return the mean that the table shows of a cell, or None where it shows none.
+
+    The record may have been made under another primary measure than the one asked for now.
+    """
+    return cell_scores(record, find_measure(measure, record.kind)).mean
+
+
+def open_cell(path: Path, *, measure: str | None = None) -> Stored:
+    """Read a cell and rebuild its task, learner and splits from its ``config.yaml``.
+
+    Raises
+    ------
+    RecordError
+        If the folder is no finished cell, or the data or settings are no longer those of the cell.
+    """
+    cell = CellFolder(path)
+    record = cell.read_record()
+    try:
+        config = read_config(cell.read_text("config.yaml"))
+    except ConfigError as error:
+        raise RecordError(
+            f"{path / 'config.yaml'} must be as its cell wrote it; run its command again: {error}"
+        ) from None
+    # What an explanation was asked for is no part of the cell; whoever explains it asks anew.
+    config = replace(config, measure=measure or config.measure, explanation=None)
+    plan = plan_cell(config, Reporter(Console(quiet=True)))
+    if plan.record.skipped and not record.skipped:
+        moved = "".join(
+            f" Where the file lies elsewhere now, give the cell's command again with {name}=PATH: "
+            "what is finished stays."
+            for name in file_fields(config.learner)
+        )
+        raise RecordError(f"{path} cannot be rebuilt here: {plan.record.skipped}.{moved}")
+    if plan.record.hash != record.hash:
+        changed = [
+            name
+            for name, value in record.identity.items()
+            if plan.record.identity.get(name) != value
+        ]
+        raise RecordError(
+            f"{path} must be rebuilt from the data and settings it was made with; "
+            f"{', '.join(changed) or 'its identity'} changed since. Run the cell again."
+        )
+    return Stored(plan=plan, record=record, cell=cell)
+
+
+def _evaluate(plan: Plan, cell: CellFolder, reporter: Reporter) -> RunRecord:
+    config = plan.config
+    found, sentences = cell.resume()
+    for sentence in sentences:
+        reporter.warn(sentence)
+    folds = {(fold.repeat, fold.fold): fold for fold in found}
+    planned = () if plan.record.skipped else plan.splits.folds
+    missing = [fold for fold in planned if (fold.repeat, fold.fold) not in folds]
+    if not _has_config(cell, config):
+        cell.write_text("config.yaml", config_text(config.plain))
+    if cell.is_done and not missing:
+        stored = cell.read_record(folds=found)
+        if stored.skipped == plan.record.skipped:  # else another reason, for what is still missing
+            reporter.say(f"{plan.title}: already finished, {len(found)} folds found")
+            return stored
+    cell.write_text("config.yaml", config_text(config.plain))
+    tuner = plan.tuner and replace(plan.tuner, log=cell.trials)
+    if missing and tuner is not None and config.storage is not None:
+        open_storage(config.storage)  # a finished cell may miss folds that failed
+        tuner = replace(tuner, shared=_place(plan.record, config.storage))
+    if missing:
+        results = evaluate_folds(
+            plan.task,
+            config.learner,
+            plan.splits,
+            folds=missing,
+            preprocessing=config.preprocessing,
+            train_size=config.train_size,
+            tuner=tuner,
+            selector=plan.selector,
+            seed=config.seed,
+            device=config.device,
+            n_jobs=config.n_jobs,
+        )
+        for result in reporter.follow(
+            results, title=plan.title, total=len(plan.splits.folds), done=len(folds)
+        ):
+            cell.write_fold(result, plan.task)
+            folds[result.repeat, result.fold] = result
+    record = replace(
+        plan.record,
+        folds=tuple(folds[key] for key in sorted(folds)),
+        explain_seconds=_stored_explain_seconds(cell),
+    )
+    if tuner is not None and not plan.record.skipped:
+        cell.write_trials(
+            record.folds,
+            choose=tuner.choose,
+            measure=tuner.measure.name,
+            weigh=partial(weigh_parameters, space=tuner.space, path=tuner.path),
+        )
+    cell.write_record(record)
+    reporter.sum_up_tuning(record, title=plan.title)
+    return record
+
+
+def _choose_panel(
+    plan: Plan, selector: SignatureSelector, cell: CellFolder, reporter: Reporter
+) -> None:
+    """Choose the panel of all rows, unless it is there already."""
+    panel, sentence = cell.resume_panel()
+    if sentence:
+        reporter.warn(sentence)
+    if panel is not None:
+        return
+    config = plan.config
+    uses_gpu = config.learner.traits.uses_gpu
+    run = partial(
+        find_panel,
+        plan.task,
+        config.learner,
+        preprocessing=config.preprocessing,
+        seed=config.seed,
+        device=resolve_device(config.device)[0] if uses_gpu else "cpu",
+    )
+    jobs = stream_jobs(run, [selector], n_processes=1)  # on one thread, as the folds are
+    try:
+        for _, found in reporter.follow(jobs, title=f"choosing the panel of {plan.title}", total=1):
+            assert isinstance(found, Panel)
+            cell.write_panel(found)
+    except RecordError:
+        raise
+    except Exception as error:  # whatever a model raises: the folds and their score stand
+        reason = describe_failure(error)
+        reporter.warn(f"{plan.title}: the panel of all samples could not be chosen: {reason}")
+
+
+def _stored_explain_seconds(cell: CellFolder) -> float | None:
+    """Seconds of the explanation made by an earlier run, which outlives a mended record."""
+    try:
+        return cell.read_record(folds=()).explain_seconds
+    except RecordError:
+        return None
+
+
+def _place(record: RunRecord, url: str) -> SharedPlace:
+    """Return where the studies of a cell are: in the database, by the name of its folder."""
+    name = f"{record.dataset}/{record.folder}"
+    return SharedPlace(url=url, name=name, identity=record.identity)
+
+
+def _has_config(cell: CellFolder, config: RunConfig) -> bool:
+    """Whether the cell can be opened again by its ``config.yaml``: torn or edited it is another."""
+    try:
+        found = read_config(cell.read_text("config.yaml"))
+    except SmalldataError:
+        return False
+    parts = attrgetter(
+        "dataset", "model", "learner", "cv", "train_size", "preprocessing", "signature", "tuning"
+    )
+    return bool(parts(found) == parts(config) and found.seed == config.seed)

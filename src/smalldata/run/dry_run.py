@@ -1,0 +1,79 @@
+"""What a cell would do, and for how long, from its first fold.
+
+Step in the line: a branch beside the run; nothing is written.
+"""
+
+import time
+
+import numpy as np
+
+from smalldata.evaluation.outer_loop import evaluate_folds
+from smalldata.explanation.options import folds_to_explain, rows_to_explain
+from smalldata.results.folds import FoldResult
+from smalldata.run.plan import Plan
+from smalldata.runtime.memory import share_card
+from smalldata.runtime.workers import count_processes
+
+TRIALS_TO_TIME = 4
+"""Of a tuned cell's trials, so many are run to estimate what all of them cost."""
+
+LOADING_SECONDS = 10.0
+"""A fold that takes less is evaluated twice: torch and compiled code take seconds to load."""
+
+
+def describe_plan(plan: Plan) -> str:
+    """Say what a cell would do and how long it would take, from one fold fitted in this process."""
+    config, n_folds = plan.config, len(plan.splits.folds)
+    line = f"{plan.title}: {plan.cell.path}: "
+    if plan.record.skipped:
+        return f"{line}skipped, {plan.record.skipped}"
+    n_found = sum(fold.status == "ok" for fold in plan.cell.read_folds())
+    if n_found == n_folds:
+        return f"{line}all {n_folds} folds are there, nothing to fit"
+    n_trials = 0 if plan.tuner is None else plan.tuner.count_trials(config.learner)
+    n_tried = min(n_trials, TRIALS_TO_TIME)
+    result, seconds = _time_fold(plan, n_trials=n_tried)
+    if result.status == "ok" and seconds < LOADING_SECONDS:
+        result, seconds = _time_fold(plan, n_trials=n_tried)
+    if result.status == "failed":
+        return f"{line}{n_folds} folds; the first one fails: {result.reason}"
+    if plan.tuner is not None:
+        seconds += (n_trials / n_tried - 1) * result.seconds["tune"]
+    n_processes = share_card(
+        count_processes(config.n_jobs),
+        device=result.device,
+        n_jobs=config.n_jobs,
+        n_cells=plan.task.n_samples * plan.task.n_features,
+    )
+    rounds = -(-(n_folds - n_found) // n_processes)
+    n_numbers = plan.task.n_samples * plan.splits.n_repeats * (4 + 2 * len(plan.task.classes))
+    if config.explanation is not None:
+        rows = rows_to_explain(plan.task, plan.splits, config.explanation, seed=config.seed)
+        folds = folds_to_explain(plan.splits, config.explanation, rows=rows)
+        n_explained = sum(int(np.isin(fold.test, rows).sum()) for fold in folds)
+        n_numbers += n_explained * plan.task.n_features * max(1, len(plan.task.classes))
+    return (
+        f"{line}{n_folds} folds, {n_found} found, about {seconds * rounds:.0f} s of fitting "
+        f"({seconds:.1f} s a fold) and {n_numbers * 8 / 1e6 + 2:.0f} MB"
+        f"{', explanation not counted' if config.explanation is not None else ''}"
+    )
+
+
+def _time_fold(plan: Plan, *, n_trials: int) -> tuple[FoldResult, float]:
+    """Evaluate the first fold, tuned by so many trials, on one thread as in the run."""
+    config = plan.config
+    start = time.perf_counter()
+    (result,) = evaluate_folds(
+        plan.task,
+        config.learner,
+        plan.splits,
+        folds=plan.splits.folds[:1],
+        preprocessing=config.preprocessing,
+        train_size=config.train_size,
+        tuner=plan.tuner and plan.tuner.sample(n_trials),
+        selector=plan.selector,
+        seed=config.seed,
+        device=config.device,
+        n_jobs=1,
+    )
+    return result, time.perf_counter() - start

@@ -1,0 +1,199 @@
+"""The explanation of a finished cell: what is missing of it is made and written, part by part.
+
+Step in the line: RunRecord on disk -> **explanation, interactions, permuted labels on disk** ->
+report. Each part is on disk before the next begins, so that a kill costs the part in the making.
+"""
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from smalldata.errors import ExplanationError
+from smalldata.explanation.explanation import (
+    explain_folds,
+    join_folds,
+    join_pairs,
+    lacks_pairs,
+    pair_folds,
+)
+from smalldata.explanation.options import (
+    ExplanationOptions,
+    describe_options,
+    folds_to_explain,
+    rows_to_explain,
+)
+from smalldata.explanation.permuted_labels import Pipeline, null_importances
+from smalldata.resampling.strategies import make_splits
+from smalldata.results.evidence import FEWEST_PERMUTATIONS
+from smalldata.results.explanation import N_LEADING, Explanation
+from smalldata.results.record import cell_hash
+from smalldata.run.plan import Stored
+from smalldata.run.progress import Reporter
+from smalldata.shapley.dispatch import QUICK_LOOK
+
+
+def explain_cell(
+    stored: Stored, options: ExplanationOptions, reporter: Reporter, *, n_jobs: int | None = None
+) -> Explanation:
+    """Explain a stored cell, as far as the same explanation is not there already."""
+    with stored.cell.lock(on_wait=reporter.say):
+        return explain_locked(stored, options, reporter, n_jobs=n_jobs)
+
+
+def explain_locked(
+    stored: Stored, options: ExplanationOptions, reporter: Reporter, *, n_jobs: int | None = None
+) -> Explanation:
+    """Explain a stored cell whose lock is held; see `explain_cell`."""
+    jobs = stored.plan.config.n_jobs if n_jobs is None else n_jobs
+    explanation = _explain(stored, options, reporter, n_jobs=jobs)
+    if stored.record.explain_seconds != explanation.seconds:  # of the one asked for last
+        record = replace(stored.record, explain_seconds=explanation.seconds)
+        stored.cell.write_record(record)
+    _sum_up(stored, explanation, reporter)
+    if options.null:
+        _permute(stored, explanation, options, reporter, n_jobs=jobs)
+    return explanation
+
+
+def refuse_unfinished(stored: Stored) -> None:
+    """Refuse to explain what is no part of a comparison.
+
+    Raises
+    ------
+    ExplanationError
+        If a fold of the cell failed, or the model was skipped.
+    """
+    record = stored.record
+    if record.status == "skipped":
+        raise ExplanationError(
+            f"only a finished cell can be explained; {stored.cell.path.name} was skipped: "
+            f"{record.skipped}."
+        )
+    if record.status == "failed":
+        n_lacking = record.n_planned - sum(fold.status == "ok" for fold in record.folds)
+        remedy = (
+            f"failed ({record.reason}). Mend the cause and run its command again."
+            if record.reason
+            else "are missing. Run its command again."
+        )
+        raise ExplanationError(
+            f"only a finished cell can be explained; of {stored.cell.path.name} "
+            f"{n_lacking} of {record.n_planned} folds {remedy}"
+        )
+
+
+def _sum_up(stored: Stored, explanation: Explanation, reporter: Reporter) -> None:
+    """Say how sure sampled values are, and whether they are but a quick look."""
+    if (error := explanation.sampling_error) and error[1] is not None:
+        n_leading = min(N_LEADING, len(explanation.feature_names))
+        reporter.say(
+            f"{stored.plan.title}: sampled values; the standard error of the {n_leading} leading "
+            f"features is typically {error[1]:.1%} of their mean size"
+        )
+    for note in (note for note in explanation.notes if note.startswith(QUICK_LOOK)):
+        reporter.warn(f"{stored.plan.title}: {note}")
+
+
+def _explain(
+    stored: Stored, options: ExplanationOptions, reporter: Reporter, *, n_jobs: int | None
+) -> Explanation:
+    plan, config = stored.plan, stored.plan.config
+    about = describe_options(options, seed=config.seed, measure=plan.task.measure)
+    explanation, sentence = stored.cell.resume_explanation(cell_hash(about))
+    if sentence:
+        reporter.warn(sentence)
+    if explanation is not None and not _covers(explanation, stored, options):
+        explanation = None  # made while some fold had failed
+    if explanation is None:
+        parts = explain_folds(
+            plan.task,
+            stored.record,
+            config.learner,
+            plan.splits,
+            preprocessing=config.preprocessing,
+            options=options,
+            seed=config.seed,
+            n_jobs=n_jobs,
+        )
+        total = len(_asked_folds(stored, options))
+        followed = reporter.follow(parts, title=f"explaining {plan.title}", total=total)
+        explanation = join_folds(followed, task=plan.task, learner=config.learner, options=about)
+        stored.cell.write_explanation(explanation)
+    if lacks_pairs(explanation):
+        pairs = pair_folds(
+            plan.task,
+            stored.record,
+            config.learner,
+            plan.splits,
+            explanation,
+            preprocessing=config.preprocessing,
+            options=options,
+            seed=config.seed,
+            n_jobs=n_jobs,
+        )
+        total = len(np.unique(explanation.fold[explanation.repeat == explanation.repeat.min()]))
+        followed_pairs = reporter.follow(
+            pairs, title=f"pairs of features in {plan.title}", total=total
+        )
+        explanation = join_pairs(followed_pairs, explanation)
+        stored.cell.write_explanation(explanation)
+    return explanation
+
+
+def _permute(
+    stored: Stored,
+    explanation: Explanation,
+    options: ExplanationOptions,
+    reporter: Reporter,
+    *,
+    n_jobs: int | None,
+) -> None:
+    """Make the permutations of the labels that are missing; each is written as it finishes."""
+    plan, config = stored.plan, stored.plan.config
+    if options.null < FEWEST_PERMUTATIONS:
+        reporter.warn(
+            f"explain.null={options.null} shows what importances come to without signal; to mark "
+            f"features it takes {FEWEST_PERMUTATIONS} permutations."
+        )
+    folder = stored.cell.permutations(explanation)
+    found, sentences = folder.resume()
+    for sentence in sentences:
+        reporter.warn(sentence)
+    missing = [number for number in range(options.null) if number not in found]
+    pipeline = Pipeline(
+        learner=config.learner,
+        cut=partial(make_splits, **config.cv, seed=config.seed),
+        preprocessing=config.preprocessing,
+        train_size=config.train_size,
+        tuner=plan.tuner,
+        selector=plan.selector,
+        options=options,
+        seed=config.seed,
+        device=config.device,
+    )
+    if not missing:
+        return
+    results = null_importances(plan.task, pipeline, numbers=missing, n_jobs=n_jobs)
+    for number, values in reporter.follow(
+        results,
+        title=f"permuting the labels of {plan.title}",
+        total=options.null,
+        done=options.null - len(missing),
+    ):
+        folder.write(number, values)
+
+
+def _covers(explanation: Explanation, stored: Stored, options: ExplanationOptions) -> bool:
+    """Whether an explanation holds every finished fold that was asked for."""
+    found = zip(explanation.repeat.tolist(), explanation.fold.tolist(), strict=True)
+    return set(found) == _asked_folds(stored, options)
+
+
+def _asked_folds(stored: Stored, options: ExplanationOptions) -> set[tuple[int, int]]:
+    """Repeat and fold of every finished fold to explain."""
+    plan = stored.plan
+    rows = rows_to_explain(plan.task, plan.splits, options, seed=plan.config.seed)
+    asked = folds_to_explain(plan.splits, options, rows=rows)
+    done = {(fold.repeat, fold.fold) for fold in stored.record.folds if fold.status == "ok"}
+    return {(fold.repeat, fold.fold) for fold in asked} & done

@@ -1,0 +1,58 @@
+"""One cell before it runs, and a cell read back from its folder with the plan it was made by.
+
+Step in the line: config -> **Plan** -> everything that runs.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from smalldata.config.build import RunConfig
+from smalldata.panel.selector import SignatureSelector
+from smalldata.results.folds import Splits
+from smalldata.results.record import RunRecord
+from smalldata.store.cell_folder import CellFolder, splits_folder
+from smalldata.task import Task
+from smalldata.tuning.tuner import OptunaTuner
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Plan:
+    """One cell before it runs: everything checked that can be checked without fitting."""
+
+    config: RunConfig
+    task: Task
+    splits: Splits
+    record: RunRecord
+    tuner: OptunaTuner | None
+    selector: SignatureSelector | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the comparison the cell belongs to."""
+        return splits_folder(Path(self.config.outputs), self.task, self.splits)
+
+    @property
+    def cell(self) -> CellFolder:
+        """Folder of the cell."""
+        return CellFolder(self.folder / self.record.folder)
+
+    @property
+    def title(self) -> str:
+        """What the progress calls it."""
+        n_train = self.record.train_size
+        size = "" if n_train is None else f", {n_train} samples"
+        return f"{self.record.label}{size} on {self.record.dataset}"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Stored:
+    """A cell read back from its folder, with the plan it was made by."""
+
+    plan: Plan
+    record: RunRecord
+    cell: CellFolder
+
+    @property
+    def task(self) -> Task:
+        """The task of the plan."""
+        return self.plan.task

@@ -1,0 +1,272 @@
+"""From the finished cells of a folder to what people read: the table, the pages, the screen.
+
+Last step in the line: records on disk -> **comparison and reports on disk**. Derived anew at the
+end of every run, so that a single run and a grid need no second mechanism.
+"""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from smalldata.comparison.comparison import compare
+from smalldata.comparison.table import predictions_frame, to_frame, to_markdown, to_plain
+from smalldata.comparison.tuning_summary import CellTrials
+from smalldata.errors import RecordError
+from smalldata.measures.registry import find_measure
+from smalldata.report import (
+    Page,
+    draw_figures,
+    index_page,
+    report_html,
+    report_page,
+    say_learning,
+)
+from smalldata.results.comparison import Comparison
+from smalldata.results.evidence import NullImportances
+from smalldata.results.explanation import Explanation
+from smalldata.results.panel import Panel
+from smalldata.results.record import RunRecord
+from smalldata.run.progress import Reporter
+from smalldata.runtime.files import write_file
+from smalldata.store.cell_folder import CellFolder, lock_comparison, read_records, write_text
+from smalldata.task import Task
+
+
+def publish(
+    folder: Path,
+    task: Task,
+    *,
+    asked: Mapping[str, str],
+    reporter: Reporter,
+    formats: Sequence[str] = (),
+) -> Comparison:
+    """Derive the comparison of a folder from all finished cells in it, and write everything.
+
+    Parameters
+    ----------
+    folder : Path
+        ``outputs/<dataset>/<cv>``.
+    task : Task
+    asked : mapping of str to str
+        The cells of this run by their folder's name, with the key of the explanation to show or an
+        empty string: their ``report.html`` is written anew.
+    reporter : Reporter
+    formats : sequence of str
+        Of the figures that are drawn as files too, beside the pages written anew.
+
+    Returns
+    -------
+    Comparison
+    """
+    with lock_comparison(folder, on_wait=reporter.say):
+        records = without_answered(read_records(folder, on_problem=reporter.warn))
+        comparison = compare(records, measure=task.measure)
+        shown = {row.hash for row in comparison.rows}  # of a sweep the best trial
+        records = [record for record in records if record.hash in shown]
+        write_table(folder, comparison, records, task)
+        told = {
+            record.hash: _explanations(folder, record, asked.get(record.folder, ""), reporter)
+            for record in records
+        }
+        explanations = {key: whole for key, (_, whole) in told.items() if whole is not None}
+        nulls = {
+            record.hash: null
+            for record in records
+            if (null := _null(folder, record, explanations.get(record.hash), reporter)) is not None
+        }
+        trials = {
+            record.hash: found
+            for record in records
+            if (found := _trials(folder, record, reporter)) is not None
+        }
+        for record in records:
+            if record.folder in asked or not (folder / record.folder / "report.html").is_file():
+                explanation, whole = told[record.hash]
+                null = (
+                    nulls.get(record.hash)
+                    if explanation is whole
+                    else _null(folder, record, explanation, reporter)
+                )
+                page = report_page(
+                    task,
+                    record,
+                    explanation=explanation,
+                    comparison=comparison,
+                    trials=trials.get(record.hash),
+                    panel=_panel(folder, record, reporter),
+                    null=null,
+                )
+                CellFolder(folder / record.folder).write_text("report.html", page.html())
+                if record.folder in asked:
+                    write_figures(folder / record.folder, page, formats)
+        page = index_page(
+            comparison, records, task=task, explanations=explanations, trials=trials, nulls=nulls
+        )
+        write_text(folder / "index.html", page.html())
+        write_figures(folder, page, formats)
+    return comparison
+
+
+def without_answered(records: Sequence[RunRecord]) -> list[RunRecord]:
+    """Leave out cells that were skipped for want of a file, where the same ran with one since.
+
+    Parameters
+    ----------
+    records : sequence of RunRecord
+        Of one folder.
+    """
+
+    def is_answered(record: RunRecord) -> bool:
+        learner = record.identity.get("learner") or {}
+        wanting = {name for name, value in learner.items() if value is None}
+        if not record.skipped or not wanting:
+            return False
+        same = _without(record, wanting)
+        return any(not other.skipped and _without(other, wanting) == same for other in records)
+
+    return [record for record in records if not is_answered(record)]
+
+
+def _without(record: RunRecord, names: Collection[str]) -> dict[str, Any]:
+    """Return the identity of a cell without some fields of its learner."""
+    learner = record.identity.get("learner") or {}
+    kept = {name: value for name, value in learner.items() if name not in names}
+    return {**record.identity, "learner": kept}
+
+
+def write_report(
+    path: Path | str,
+    task: Task,
+    record: RunRecord,
+    *,
+    explanation: Explanation | None = None,
+    comparison: Comparison | None = None,
+    trials: CellTrials | None = None,
+    panel: Panel | None = None,
+    null: NullImportances | None = None,
+) -> None:
+    """Write the report of one cell as a single HTML file.
+
+    Parameters
+    ----------
+    path : path
+        Of the file, ``report.html`` by habit; its folder is made.
+    task : Task
+    record : RunRecord
+        As `evaluate` returned it.
+    explanation : Explanation, optional
+    comparison : Comparison, optional
+        The table the record belongs to.
+    trials : CellTrials, optional
+        Of a tuned cell.
+    panel : Panel, optional
+        Of a cell that seeks a signature.
+    null : NullImportances, optional
+        What permuted labels gave, explained as the explanation.
+
+    Raises
+    ------
+    RecordError
+        If the file cannot be written.
+    """
+    page = report_html(
+        task,
+        record,
+        explanation=explanation,
+        comparison=comparison,
+        trials=trials,
+        panel=panel,
+        null=null,
+    )
+    write_text(Path(path), page)
+
+
+def write_figures(folder: Path, page: Page, formats: Sequence[str]) -> None:
+    """Write the figures of a page into ``figures/`` below its folder, in each of the formats."""
+    if formats:
+        for name, content in draw_figures(page.figures, formats):
+            write_file(folder / "figures" / name, content)
+
+
+def write_table(
+    folder: Path, comparison: Comparison, records: Sequence[RunRecord], task: Task
+) -> None:
+    """Write ``comparison.{csv,md,json}`` and ``predictions.csv``."""
+    write_text(folder / "comparison.csv", to_frame(comparison).to_csv(index=False))
+    write_text(folder / "comparison.md", to_markdown(comparison) + _curves_text(comparison))
+    predictions = predictions_frame(records, sample_ids=task.dataset.sample_ids)
+    write_text(folder / "predictions.csv", predictions.to_csv(index=False))
+    text = json.dumps(to_plain(comparison), indent=1, allow_nan=False, ensure_ascii=False)
+    write_text(folder / "comparison.json", text + "\n")
+
+
+def _curves_text(comparison: Comparison) -> str:
+    """Return what learning curves say, as a paragraph of a text file; "" without any."""
+    if comparison.learning is None:
+        return ""
+    measure = find_measure(comparison.measure, comparison.kind)
+    return "\n" + "\n".join(say_learning(comparison.learning, measure)) + "\n"
+
+
+def _explanations(
+    folder: Path, record: RunRecord, key: str, reporter: Reporter
+) -> tuple[Explanation | None, Explanation | None]:
+    """Return the explanation for the page of a cell, and the one to set beside other models.
+
+    The first is the one asked for, if any. The second is that of most rows, so that a look at a few
+    samples of one model does not speak for it among the others. A torn one stops nothing.
+    """
+    cell = CellFolder(folder / record.folder)
+    shown = fullest = None
+    for name in dict.fromkeys([*([key] if key else []), *cell.explanation_keys()]):
+        try:
+            explanation = cell.read_explanation(name)
+        except RecordError as error:
+            reporter.warn(f"The explanation of {record.label} is left out: {error}")
+            continue
+        if explanation is None:
+            continue
+        if name == key:
+            shown = explanation
+        if fullest is None or len(explanation.row) > len(fullest.row):
+            fullest = explanation
+    return (fullest if shown is None else shown), fullest
+
+
+def _null(
+    folder: Path, record: RunRecord, explanation: Explanation | None, reporter: Reporter
+) -> NullImportances | None:
+    """Return what permuted labels gave, or None; a torn file stops nothing."""
+    if explanation is None:
+        return None
+    try:
+        return CellFolder(folder / record.folder).read_null(explanation)
+    except RecordError as error:
+        reporter.warn(f"The permuted labels of {record.label} are left out: {error}")
+        return None
+
+
+def _panel(folder: Path, record: RunRecord, reporter: Reporter) -> Panel | None:
+    """Return the panel of a cell that seeks a signature, or None; a torn file stops nothing."""
+    try:
+        return CellFolder(folder / record.folder).read_panel()
+    except RecordError as error:
+        reporter.warn(f"The panel of {record.label} is left out of its page: {error}")
+        return None
+
+
+def _trials(folder: Path, record: RunRecord, reporter: Reporter) -> CellTrials | None:
+    """Return the trials of a tuned cell, or None; a torn file stops nothing."""
+    if not record.identity.get("tuning"):
+        return None
+    cell = CellFolder(folder / record.folder)
+    try:
+        found = cell.read_trials()
+        if found is None:
+            return None
+        columns, measure = found
+        return CellTrials(columns=columns, measure=measure, importances=cell.read_importances())
+    except RecordError as error:
+        reporter.warn(f"The tuning of {record.label} is left out of the pages: {error}")
+        return None

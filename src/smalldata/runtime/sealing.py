@@ -1,0 +1,199 @@
+"""Json and parquet bytes that say which schema they follow and whether they are still whole.
+
+Json carries the checksum of its own content. What cannot be read back as it was written raises
+DamageError, which `records` answers by setting the file aside and making it again. Also the plain
+values that json holds, and in what two of them differ.
+"""
+
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smalldata.errors import RecordError
+from smalldata.results.record import SCHEMA_VERSION
+from smalldata.runtime.files import read_file
+
+_NONE = "nothing"
+_MOST_SHOWN = 6
+
+
+class DamageError(RecordError):
+    """A file is torn, edited or foreign: it can be set aside and made again."""
+
+
+@contextmanager
+def damage_if_odd(path: Path, *also: type[Exception]) -> Iterator[None]:
+    """Turn what odd content raises into a DamageError that names the file."""
+    odd: tuple[type[Exception], ...] = (
+        ValueError,
+        KeyError,
+        TypeError,
+        IndexError,
+        AttributeError,
+        OSError,
+        *also,
+    )
+    try:
+        yield
+    except odd as error:
+        raise DamageError(f"{path} is torn, edited or foreign ({error}).") from None
+
+
+def check_version(path: Path, found: Any) -> None:
+    """Refuse a file of another schema version.
+
+    Raises
+    ------
+    RecordError
+        With the remedy: upgrade, or move the file away.
+    """
+    if found == SCHEMA_VERSION:
+        return
+    if isinstance(found, int) and found > SCHEMA_VERSION:
+        remedy = "Upgrade smalldata to read it."
+    else:
+        remedy = "Move it away and run the same command again."
+    raise RecordError(
+        f"{path} must be of schema version {SCHEMA_VERSION}; it is of {found!r}. {remedy}"
+    )
+
+
+def sealed(entry: Mapping[str, Any]) -> str:
+    """Json with its schema version first and the checksum of its content last."""
+    return json.dumps(_with_checksum(entry), indent=1, allow_nan=False) + "\n"
+
+
+def sealed_line(entry: Mapping[str, Any]) -> bytes:
+    """Return the same on one line, without its end: what is appended to a log."""
+    return json.dumps(_with_checksum(entry), allow_nan=False).encode()
+
+
+def opened(path: Path) -> dict[str, Any]:
+    """Read what `sealed` wrote.
+
+    Raises
+    ------
+    RecordError
+        If the file is of another schema version; DamageError if it is torn, edited or foreign.
+    """
+    return opened_line(path, read_file(path))
+
+
+def opened_line(path: Path, content: bytes) -> dict[str, Any]:
+    """Read what `sealed_line` wrote; ``path`` is for the sentences.
+
+    Raises
+    ------
+    RecordError
+        If it is of another schema version; DamageError if it is torn, edited or foreign.
+    """
+    try:
+        entry = json.loads(content)
+    except ValueError:
+        raise DamageError(f"{path} is torn or was edited: it is no json.") from None
+    if not isinstance(entry, dict):
+        raise DamageError(f"{path} is foreign: it holds no keys.")
+    check_version(path, entry.get("schema_version"))
+    if entry.pop("sha256", None) != _checksum(entry):
+        raise DamageError(f"{path} was edited: its checksum does not fit its content.")
+    return entry
+
+
+def plain(value: Any) -> Any:
+    """Return a value as json's own types: mappings with text keys, lists, numbers, text."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    return str(value) if isinstance(value, str) else value
+
+
+def frozen(value: Any) -> Any:
+    """Return json's lists as tuples, as frozen recipes hold them."""
+    if isinstance(value, dict):
+        return {key: frozen(item) for key, item in value.items()}
+    return tuple(frozen(item) for item in value) if isinstance(value, list) else value
+
+
+def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    """Say in which values two nested mappings differ.
+
+    Examples
+    --------
+    >>> differences({"a": {"b": 1}, "c": 2}, {"a": {"b": 3}, "c": 2})
+    ['a.b: 1 → 3']
+    """
+    old, new = _flat(there), _flat(here)
+    keys = [key for key in {**old, **new} if old.get(key, _NONE) != new.get(key, _NONE)]
+    found = [f"{key}: {old.get(key, _NONE)} → {new.get(key, _NONE)}" for key in keys]
+    more = len(found) - _MOST_SHOWN
+    return found if more <= 0 else [*found[:_MOST_SHOWN], f"and {more} more"]
+
+
+def _flat(value: Any, name: str = "") -> dict[str, str]:
+    """Return the leaves of nested mappings and lists by their dotted names."""
+    if isinstance(value, Mapping):
+        parts = [(str(key), item) for key, item in value.items()]
+    elif isinstance(value, list):
+        parts = [(str(position), item) for position, item in enumerate(value)]
+    else:
+        return {name: json.dumps(value)}
+    leaves: dict[str, str] = {}
+    for key, item in parts:
+        leaves |= _flat(item, f"{name}.{key}" if name else key)
+    return leaves or ({name: json.dumps(value)} if name else {})
+
+
+def table_bytes(columns: Mapping[str, Any], about: Mapping[str, Any]) -> bytes:
+    """Columns as parquet, with the schema version and ``about`` in its metadata."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    metadata = {"schema_version": str(SCHEMA_VERSION), "smalldata": json.dumps(plain(about))}
+    table = pa.table(dict(columns)).replace_schema_metadata(metadata)
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, use_dictionary=False)
+    return buffer.getvalue()
+
+
+def read_table(path: Path, content: bytes) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Read back the columns and the ``about`` that `table_bytes` wrote.
+
+    Raises
+    ------
+    RecordError
+        If the file is of another schema version; DamageError if it is torn, edited or foreign.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with damage_if_odd(path, pa.ArrowException):
+        table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
+        metadata = table.schema.metadata or {}
+        version = int(metadata.get(b"schema_version", b"0"))
+    check_version(path, version)
+    with damage_if_odd(path):
+        columns = {
+            name: table.column(name).to_numpy(zero_copy_only=False) for name in table.column_names
+        }
+        about: dict[str, Any] = json.loads(metadata[b"smalldata"])
+    return columns, about
+
+
+def _with_checksum(entry: Mapping[str, Any]) -> dict[str, Any]:
+    content = plain({"schema_version": SCHEMA_VERSION, **entry})
+    return {**content, "sha256": _checksum(content)}
+
+
+def _checksum(content: Mapping[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,104 @@
+"""The files of permuted labels: one per permutation, so that a run goes on where it was ended.
+
+Step in the line: importances on permuted labels -> **files** -> evidence. Their folder is named for
+everything they depend on but how many there are: 99 go on from 19.
+"""
+
+import io
+import re
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smalldata.results.folds import Array
+from smalldata.results.record import SCHEMA_VERSION
+from smalldata.runtime import files
+from smalldata.runtime.sealing import DamageError, check_version, damage_if_odd
+
+_NAME = re.compile(r"p(\d{4,})")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PermutationFolder:
+    """The folder ``explanation/null-<hash>`` of a cell, with a file ``p0000.npz`` per permutation.
+
+    Attributes
+    ----------
+    path : Path
+    cell : str
+        Hash of the cell.
+    key : str
+        Hash of the options; each file carries both.
+    n_features : int
+    """
+
+    path: Path
+    cell: str
+    key: str
+    n_features: int
+
+    def write(self, number: int, values: Array) -> None:
+        """Write the importances of one permutation: (n_features,)."""
+        buffer = io.BytesIO()
+        np.savez(
+            buffer,
+            schema_version=np.array(SCHEMA_VERSION),
+            cell=np.array(self.cell),
+            key=np.array(self.key),
+            permutation=np.array(number),
+            values=np.asarray(values, dtype=np.float64),
+        )
+        files.write_file(self.path / f"p{number:04d}.npz", buffer.getvalue())
+
+    def resume(self) -> tuple[frozenset[int], tuple[str, ...]]:
+        """Return the numbers that are there, and a sentence for each file that was set aside."""
+        found, sentences = set(), []
+        for number, path in self._paths():
+            try:
+                self._read(path, number)
+            except DamageError as error:
+                files.set_aside(path)
+                sentences.append(f"{error} It was set aside and is computed again.")
+            else:
+                found.add(number)
+        return frozenset(found), tuple(sentences)
+
+    def read(self) -> Array:
+        """Read all permutations up to the first that is missing: (n_permutations, n_features).
+
+        Raises
+        ------
+        RecordError
+            If a file is torn, foreign or of another schema version.
+        """
+        values = [
+            self._read(path, number)
+            for place, (number, path) in enumerate(self._paths())
+            if place == number
+        ]
+        return np.array(values, dtype=np.float64).reshape(-1, self.n_features)
+
+    def _paths(self) -> list[tuple[int, Path]]:
+        found = []
+        for path in self.path.glob("p*.npz"):
+            if match := _NAME.fullmatch(path.stem):
+                found.append((int(match[1]), path))
+        return sorted(found)
+
+    def _read(self, path: Path, number: int) -> Array:
+        content = files.read_file(path)
+        with (
+            damage_if_odd(path, zipfile.BadZipFile, EOFError),
+            np.load(io.BytesIO(content), allow_pickle=False) as arrays,
+        ):
+            check_version(path, int(arrays["schema_version"]))
+            told = str(arrays["cell"]), str(arrays["key"]), int(arrays["permutation"])
+            if told != (self.cell, self.key, number):
+                raise ValueError("it belongs to another cell, to other options or permutation")
+            values: NDArray[np.float64] = arrays["values"]
+            if values.shape != (self.n_features,) or not np.isfinite(values).all():
+                raise ValueError("it does not hold one number per feature")
+        return values

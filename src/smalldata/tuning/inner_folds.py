@@ -1,0 +1,257 @@
+"""The inner folds of one training fold: cut, preprocessed once, asked for the score of many values.
+
+Step in the line: training rows of one outer fold -> **scores of hyperparameters**, for `tuning`.
+What does not depend on hyperparameters is done once per inner fold: the preprocessing for every
+learner, and what its workspace shares for one that has a workspace.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from numpy.typing import NDArray
+
+from smalldata.errors import FitError, SplitError
+from smalldata.learner import Array, FitJob, Learner, Need, Outputs, PathWorkspace, Workspace
+from smalldata.measures.registry import Measure
+from smalldata.pipeline.fitting import make_prediction, outputs_of
+from smalldata.pipeline.preprocess import Preprocessing, Ranker, make_preprocessor
+from smalldata.pipeline.ranking import make_ranker
+from smalldata.resampling.splitting import largest_n_splits, make_folds
+from smalldata.results.folds import Rows
+from smalldata.runtime.memory import OUT_OF_MEMORY
+from smalldata.seeding import seed_for
+from smalldata.task import TaskInfo
+
+
+def cut_inner_folds(
+    y: NDArray[Any],
+    groups: NDArray[Any] | None,
+    *,
+    n_folds: int,
+    n_repeats: int,
+    stratify: bool,
+    seed: int,
+) -> list[tuple[Rows, Rows]]:
+    """Cut training rows into inner (train, test) pairs, as many folds as the smallest class fills.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_train,)
+    groups : ndarray of shape (n_train,) or None
+    n_folds, n_repeats : int
+        Asked for.
+    stratify : bool
+    seed : int
+
+    Returns
+    -------
+    list of (train, test)
+        A multiple of ``n_repeats``; empty where not even two folds can be cut.
+    """
+    for n_splits in range(
+        min(n_folds, largest_n_splits(y, stratify=stratify, groups=groups)), 1, -1
+    ):
+        try:
+            return [
+                pair
+                for repeat in range(n_repeats)
+                for pair in make_folds(
+                    y,
+                    n_splits,
+                    stratify=stratify,
+                    groups=groups,
+                    seed=seed_for(seed, "inner", repeat),
+                )
+            ]
+        except SplitError:  # whole groups would take a class away; fewer folds may not
+            continue
+    return []
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class InnerFolds:
+    """The inner folds of one training fold and the measure they are scored by.
+
+    Attributes
+    ----------
+    X : DataFrame of shape (n_train, n_features)
+    y : ndarray of shape (n_train,)
+    groups : ndarray of shape (n_train,) or None
+    pairs : list of (train, test)
+        Row positions in X.
+    info : TaskInfo
+    classes : tuple of str
+    measure : Measure
+    preprocessing : Preprocessing
+        Fitted on the train part of each pair.
+    seed : int
+        The fits of one inner fold have one seed, whatever their values.
+    device : {"cpu", "cuda"}
+    rankers : tuple of Ranker
+        Of each inner fold, where the rankings are known; empty: as ``preprocessing.select`` says.
+    workspaces : dict of int to Workspace
+        Of each inner fold, from its first trial until the outer fold is tuned: memory grows with
+        the folds of all repeats.
+    together : bool or None
+        Whether all inner folds of a trial are fitted as one program, where the learner can; None:
+        on a card. The same folds always go together, whatever was computed before.
+    """
+
+    X: Any
+    y: NDArray[Any]
+    groups: NDArray[Any] | None
+    pairs: list[tuple[Rows, Rows]]
+    info: TaskInfo
+    classes: tuple[str, ...]
+    measure: Measure
+    preprocessing: Preprocessing
+    seed: int
+    device: str
+    rankers: tuple[Ranker, ...] = ()
+    workspaces: dict[int, Workspace] = field(default_factory=dict)
+    together: bool | None = None
+
+    def __len__(self) -> int:
+        """Return the number of inner folds, those of all repeats together."""
+        return len(self.pairs)
+
+    def undefined_reason(self, fold: int) -> str:
+        """Say why the measure is undefined on a fold for every model; "" if it is not."""
+        return self.measure.missing_in(self.y[self.pairs[fold][1]])
+
+    def score(self, learner: Learner, fold: int) -> float | None:
+        """Score a learner on one inner fold; None where the measure is undefined there.
+
+        Raises
+        ------
+        FitError
+            If the measure is undefined for this learner alone, or its outputs are no numbers.
+        """
+        if self.undefined_reason(fold):
+            return None
+        workspace = self._workspace(learner, fold)
+        return self._judge(workspace.outputs(learner, needs=self.measure.needs), fold)
+
+    def scores(self, learner: Learner) -> Iterator[float | None]:
+        """Score a learner on each inner fold in turn, as `score` does, to rounding."""
+        fitted = self._fit_together(learner)
+        for fold in range(len(self)):
+            if fold not in fitted:
+                yield self.score(learner, fold)
+                continue
+            workspace = self._workspace(learner, fold)
+            assert isinstance(workspace, FitEach)
+            yield self._judge(workspace.read(fitted[fold]), fold)
+
+    def _fit_together(self, learner: Learner) -> dict[int, Any]:
+        """Return the fitted estimator of each fold; none where they are fitted one by one.
+
+        A fit that fails would take the others along: then each is tried alone, and each fold fails
+        or not as it would have by itself.
+        """
+        fit_many = getattr(learner, "fit_many", None)
+        wanted = self.device != "cpu" if self.together is None else self.together
+        if fit_many is None or not wanted:
+            return {}
+        folds = [fold for fold in range(len(self)) if not self.undefined_reason(fold)]
+        workspaces = [self._workspace(learner, fold) for fold in folds]
+        jobs = [workspace.job() for workspace in workspaces if isinstance(workspace, FitEach)]
+        if len(jobs) < max(2, len(folds)):
+            return {}
+        try:
+            return dict(zip(folds, fit_many(jobs, device=self.device), strict=True))
+        except Exception:
+            return {}
+
+    def shortages(self) -> tuple[str, ...]:
+        """Return what the record must say of fits that memory was too short for."""
+        fitted = [found for found in self.workspaces.values() if isinstance(found, FitEach)]
+        return tuple(sorted({note for workspace in fitted for note in workspace.shortages}))
+
+    def score_path(self, learner: Learner, values: Sequence[int], fold: int) -> list[float | None]:
+        """Score each value of the learner's path hyperparameter on one inner fold, by one fit."""
+        if self.undefined_reason(fold):
+            return [None] * len(values)
+        workspace: PathWorkspace = self._workspace(learner, fold)  # type: ignore[assignment]
+        found = workspace.path(learner, values, needs=self.measure.needs)
+        return [self._judge(outputs, fold) for outputs in found]
+
+    def _workspace(self, learner: Learner, fold: int) -> Workspace:
+        if fold not in self.workspaces:
+            train, test = self.pairs[fold]
+            info = replace(self.info, n_samples=len(train))
+            groups = None if self.groups is None else self.groups[train]
+            seed = seed_for(self.seed, "fit", fold)
+            if self.rankers:
+                ranker: Ranker | None = self.rankers[fold]
+            else:
+                ranker = make_ranker(
+                    learner,
+                    info,
+                    preprocessing=self.preprocessing,
+                    seed=seed,
+                    device=self.device,
+                )
+            step = make_preprocessor(learner, info, preprocessing=self.preprocessing, ranker=ranker)
+            rows = {
+                "X_train": step.fit_transform(self.X.iloc[train], self.y[train], groups=groups),
+                "y_train": self.y[train],
+                "X_valid": step.transform(self.X.iloc[test]),
+                "groups": groups,
+            }
+            make = getattr(type(learner), "workspace", FitEach)
+            self.workspaces[fold] = make(info, **rows, seed=seed, device=self.device)
+        return self.workspaces[fold]
+
+    def _judge(self, outputs: Outputs, fold: int) -> float:
+        test = self.pairs[fold][1]
+        prediction = make_prediction(outputs, self.y, rows=test, n_classes=len(self.classes))
+        score = self.measure.score(prediction, classes=self.classes)
+        if score.value is None:
+            raise FitError(
+                f"{self.measure.name} is undefined on inner fold {fold + 1}: {score.reason}"
+            )
+        return float(score.value)
+
+
+@dataclass(frozen=True, eq=False)
+class FitEach:
+    """The workspace of a learner that has none: each outputs are those of a fit of their own.
+
+    ``shortages`` holds what was said of fits that memory was too short for.
+    """
+
+    info: TaskInfo
+    X_train: Array
+    y_train: NDArray[Any]
+    X_valid: Array
+    groups: NDArray[Any] | None
+    seed: int
+    device: str
+    shortages: set[str] = field(default_factory=set)
+
+    def outputs(self, learner: Learner, *, needs: Need) -> Outputs:
+        """Build, fit, predict; all parts, whatever is needed."""
+        estimator = learner.build(self.info, seed=self.seed, device=self.device)
+        return self.read(estimator.fit(self.X_train, self.y_train, groups=self.groups))
+
+    def read(self, fitted: Any) -> Outputs:
+        """Ask an estimator that was fitted on these rows for the validation rows."""
+        said = [note for note in getattr(fitted, "notes_", ()) if note.startswith(OUT_OF_MEMORY)]
+        self.shortages.update(f"while tuning, {note}" for note in said)
+        return outputs_of(fitted, self.X_valid, classify=self.info.kind.is_classification)
+
+    def job(self) -> FitJob:
+        """Return the fit of these rows, to be done beside others."""
+        return FitJob(
+            info=self.info, X=self.X_train, y=self.y_train, groups=self.groups, seed=self.seed
+        )
+
+    def path(self, learner: Learner, values: Sequence[int], *, needs: Need) -> list[Outputs]:
+        """Fit for each value anew: the plain way."""
+        assert learner.traits.path is not None
+        return [
+            self.outputs(replace(learner, **{learner.traits.path: value}), needs=needs)  # type: ignore[type-var]
+            for value in values
+        ]

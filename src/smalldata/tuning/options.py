@@ -1,0 +1,69 @@
+"""What can be asked of the tuning: the keys of ``tune`` but its storage, checked."""
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Literal, get_args
+
+from smalldata.errors import ConfigError
+from smalldata.tuning.samplers import Sampler
+
+Pruner = Literal["none", "paired"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuningOptions:
+    """What is asked of the tuning.
+
+    Attributes
+    ----------
+    trials : int
+        Per outer fold, the untuned default included.
+    timeout : float or None
+        Seconds per outer fold after which no new trial begins.
+    inner_folds : int
+        Fewer where the smallest class of the training fold does not fill so many.
+    inner_repeats : int
+        Of the inner cross-validation.
+    sampler : {"tpe", "random", "cmaes", "grid"}
+    pruner : {"paired", "none"}
+        Whether a trial is stopped after some inner folds where it cannot win any more.
+    measure : str or None
+        That the trials are judged by; None: the task's primary measure.
+
+    Raises
+    ------
+    ConfigError
+        If a value is not one of these.
+    """
+
+    trials: int = 50
+    timeout: float | None = None
+    inner_folds: int = 5
+    inner_repeats: int = 1
+    sampler: Sampler = "tpe"
+    pruner: Pruner = "paired"
+    measure: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        for key, least in (("trials", 1), ("inner_folds", 2), ("inner_repeats", 1)):
+            value = getattr(self, key)
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise ConfigError(
+                    f"tune.{key} must be a whole number from {least} on; got {value!r}."
+                )
+        if self.timeout is not None and not self.timeout > 0:
+            raise ConfigError(
+                f"tune.timeout must be a number of seconds above 0, or null for none; "
+                f"got {self.timeout!r}."
+            )
+        for key, known in (("sampler", get_args(Sampler)), ("pruner", get_args(Pruner))):
+            if getattr(self, key) not in known:
+                raise ConfigError(
+                    f"tune.{key} must be {', '.join(known)}; got {getattr(self, key)!r}."
+                )
+        if self.sampler == "cmaes" and find_spec("cmaes") is None:
+            raise ConfigError(
+                "tune.sampler=cmaes needs the package cmaes, which is not installed; "
+                "install smalldata[cmaes] or use tune.sampler=tpe."
+            )

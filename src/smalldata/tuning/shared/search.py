@@ -1,0 +1,147 @@
+"""The trials of one outer fold where several machines share its study.
+
+Step in the line: as `tuning`, which says what to try and how to score it. Here is who tries what:
+each machine takes the next trial, waits in the end for those in flight elsewhere, and goes home
+with the same trials as all others.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+from smalldata.results.folds import Trial
+from smalldata.runtime.sealing import frozen, plain
+from smalldata.tuning.samplers import distributions_of
+from smalldata.tuning.shared.ledger import ORDINAL, REASON
+from smalldata.tuning.shared.study import Claim, Proposal, SharedStudy, open_storage, open_study
+from smalldata.tuning.trials import Attempts
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+NOTE = "tuned in a study that several machines may share: which values were tried depends on timing"
+
+# User attributes: the values a trial was begun with and the names of those asked for (the others
+# are read off its fits), what came of it, and what the sampler is told of it.
+_VALUES, _ASKED, _TRIAL, _ESTIMATE = "values", "asked", "trial", "estimate"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedPlace:
+    """Where the studies of a cell are shared.
+
+    Attributes
+    ----------
+    url : str
+        Of the database, as `open_storage` takes it.
+    name : str
+        Of the cell; that of the outer fold is added for each study.
+    identity : mapping
+        Of the cell: what all machines must agree on.
+    heartbeat_seconds, grace_seconds : int
+        As for `open_storage`.
+    """
+
+    url: str
+    name: str
+    identity: Mapping[str, Any]
+    heartbeat_seconds: int = 20
+    grace_seconds: int = 60
+
+    def open(self, fold: str, *, maximise: bool) -> SharedStudy:
+        """Make or join the study of an outer fold.
+
+        Raises
+        ------
+        ConfigError
+            If the database cannot be had, or the study is of another configuration.
+        """
+        storage = open_storage(
+            self.url,
+            heartbeat_seconds=self.heartbeat_seconds,
+            grace_seconds=self.grace_seconds,
+        )
+        return open_study(
+            storage,
+            f"{self.name}/{fold}",
+            directions=["maximize" if maximise else "minimize"],
+            identity=self.identity,
+        )
+
+
+def search_together(study: SharedStudy, attempts: Attempts) -> list[Trial]:
+    """Work on a study until it is finished, and return its trials in the order of their ordinals.
+
+    Every machine that works on it returns the same trials. Where a time limit ended it before all
+    were tried, the ordinals are without gaps all the same.
+
+    Raises
+    ------
+    FitError
+        If the database is no longer within reach.
+    """
+    distributions = distributions_of(attempts.space)
+    if study.is_over(attempts.total) and all(trial.score is None for trial in read_trials(study)):
+        # A failed fold is tried again on the next run: what made it fail may be mended.
+        study.restart()
+
+    def ask(ordinal: int, found: "Sequence[FrozenTrial]") -> Proposal:
+        source = attempts.source()
+        for trial in found:
+            source.replay(_trial(trial), estimate=trial.user_attrs.get(_ESTIMATE))
+        values = source.ask(ordinal)
+        whole = {**source.default, **values}
+        inside = all(attempts.space.parameters[name].contains(values[name]) for name in values)
+        return Proposal(
+            # Defaults of the user's own, outside the space, are no point of it.
+            params=values if inside else {},
+            distributions={name: distributions[name] for name in values} if inside else {},
+            user_attrs={_VALUES: plain(whole), _ASKED: list(values)},
+        )
+
+    for claim in study.claims(attempts.total, ask, is_late=attempts.is_late):
+        with claim:
+            earlier = read_trials(study)
+            whole = frozen(claim.user_attrs[_VALUES])
+            values = {name: whole[name] for name in claim.user_attrs[_ASKED]}
+            trial = attempts.attempt(values, claim.ordinal, earlier)
+            _finish(claim, trial, attempts.estimate(trial, earlier), distributions)
+    return [replace(trial, ordinal=i) for i, trial in enumerate(read_trials(study))]
+
+
+def read_trials(study: SharedStudy) -> list[Trial]:
+    """Return the finished trials of a shared study."""
+    return [_trial(trial) for trial in study.finished()]
+
+
+def _finish(
+    claim: Claim, trial: Trial, estimate: float | None, distributions: Mapping[str, Any]
+) -> None:
+    value = trial.score if estimate is None else estimate
+    states = {"ok": "COMPLETE", "pruned": "PRUNED", "failed": "FAIL"}
+    # What is read off a fit is known only now; the other values stand there since the claim.
+    late = {name: value for name, value in trial.values.items() if name not in claim.params}
+    claim.finish(
+        None if value is None else [value],
+        state=states[trial.state],
+        attrs={_TRIAL: plain(asdict(trial)), _ESTIMATE: estimate},
+        intermediate={i: s for i, s in enumerate(trial.fold_scores) if s is not None},
+        reason=trial.reason if trial.state == "failed" else "",
+        params=late if claim.params else {},
+        distributions=distributions,
+    )
+
+
+def _trial(found: "FrozenTrial") -> Trial:
+    kept = found.user_attrs.get(_TRIAL)
+    if kept is None:  # its workers died; nobody told what came of it
+        return Trial(
+            ordinal=found.user_attrs[ORDINAL],
+            state="failed",
+            values=frozen(found.user_attrs[_VALUES]),
+            reason=found.user_attrs[REASON],
+        )
+    values = {field.name: kept[field.name] for field in fields(Trial)}
+    values["values"] = frozen(values["values"])
+    values["fold_scores"] = tuple(values["fold_scores"])
+    return Trial(**values)

@@ -1,0 +1,273 @@
+"""The trials of one outer fold: where their values come from, what they score, when they are left.
+
+Step in the line: inner folds + values -> **Trial**, for `tuning` and `sharedtrials`. Nothing here
+knows where trials are kept.
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal
+
+from smalldata.learner import Learner, Parameter, SearchSpace
+from smalldata.measures.registry import Measure
+from smalldata.pipeline.fitting import describe_failure
+from smalldata.results.folds import Trial
+from smalldata.tuning.inner_folds import InnerFolds
+from smalldata.tuning.options import TuningOptions
+from smalldata.tuning.pruning import Race, start_race
+from smalldata.tuning.samplers import Grid, Study, Values, grid_points, spread
+
+MOST_PATH_VALUES = 26
+"""Values that are read off one fit, evenly spread over their dimension."""
+
+STRETCH = 4
+"""Values of a path by which the fits of all inner folds grow, as long as that finds better ones."""
+
+Scores = list[list[float | None]]
+"""A row per inner fold; a column per value of the path, one where there is no path."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Attempts:
+    """How values are found and tried on the inner folds of one outer fold.
+
+    Attributes
+    ----------
+    learner : Learner
+        Its own values are the first trial.
+    space : SearchSpace
+    path : str or None
+        Dimension of the space whose values are read off each fit.
+    options : TuningOptions
+    folds : InnerFolds
+    seed : int
+        Of the sampler.
+    start : float
+        When the tuning of this outer fold began, by ``time.perf_counter``.
+    """
+
+    learner: Learner
+    space: SearchSpace
+    path: str | None
+    options: TuningOptions
+    folds: InnerFolds
+    seed: int
+    start: float
+
+    @cached_property
+    def total(self) -> int:
+        """Trials of the whole study."""
+        return min(self.options.trials, self.source().most)
+
+    def is_late(self, seconds_before: float = 0.0) -> bool:
+        """Whether the timeout has passed, with what an earlier run has spent."""
+        timeout = self.options.timeout
+        elapsed = time.perf_counter() - self.start + seconds_before
+        return timeout is not None and elapsed >= timeout
+
+    def source(self) -> Grid | Study:
+        """Return where values come from, before the first trial."""
+        return make_source(
+            self.learner,
+            self.space,
+            self.path,
+            self.options,
+            maximise=self.folds.measure.higher_is_better,
+            seed=self.seed,
+        )
+
+    def attempt(self, values: Values, ordinal: int, earlier: Sequence[Trial]) -> Trial:
+        """Score values on the inner folds; equal values are not fitted twice."""
+        path = self.path_values() if ordinal else ()
+        for trial in earlier:
+            if all(trial.values[key] == value for key, value in values.items()) and (
+                trial.ordinal > 0 or not path
+            ):
+                return replace(trial, ordinal=ordinal, seconds=0.0)
+        start = time.perf_counter()
+        scores: Scores = []
+        race = self._race(earlier) if ordinal else None  # the defaults are always scored whole
+        state, reason = self._score(values, path, race, scores)
+        best = self._best_of_path(scores, path)
+        n_missed = len(self.folds) - len(scores)
+        fold_scores = [row[best] for row in scores] + [None] * n_missed
+        if path:
+            assert self.path is not None
+            values = {**values, self.path: path[best]}
+        return Trial(
+            ordinal=ordinal,
+            state=state,
+            values={key: values[key] for key in self.space.parameters},
+            score=_mean(fold_scores) if state == "ok" else None,
+            fold_scores=tuple(fold_scores),
+            reason=reason,
+            seconds=time.perf_counter() - start,
+        )
+
+    def estimate(self, trial: Trial, earlier: Sequence[Trial]) -> float | None:
+        """Return what the sampler is told of a pruned trial; None of any other."""
+        race = self._race(earlier) if trial.state == "pruned" else None
+        return None if race is None else race.estimate(trial.fold_scores)
+
+    def path_values(self) -> tuple[int, ...]:
+        """Return the values that are read off one fit, ascending; none without such a dimension."""
+        if self.path is None:
+            return ()
+        return tuple(spread(self.space.parameters[self.path], MOST_PATH_VALUES))
+
+    # ------------------------------------------------------------ one trial
+
+    def _score(
+        self, values: Values, path: Sequence[int], race: Race | None, scores: Scores
+    ) -> tuple[Literal["ok", "failed", "pruned"], str]:
+        """Add a row of scores for each inner fold; say what came of it, and why."""
+        try:
+            tried = replace(self.learner, **values)  # type: ignore[type-var]
+            if path:
+                return self._walk(tried, path, race, scores)
+            for i, score in enumerate(self.folds.scores(tried)):
+                scores.append([score])
+                if race is not None and race.is_lost(scores):
+                    return "pruned", self._pruned_after(i + 1)
+        except MemoryError:  # no fault of these values alone: the fold fails and is tried again
+            raise
+        except Exception as error:  # whatever a model raises concerns this trial alone
+            return "failed", describe_failure(error)
+        return "ok", ""
+
+    def _walk(
+        self, learner: Learner, path: Sequence[int], race: Race | None, scores: Scores
+    ) -> tuple[Literal["ok", "pruned"], str]:
+        """Walk a path by stretches, each on all inner folds.
+
+        It is left where the simplest value is perfect, where a stretch holds no better value than
+        those before or a perfect one, and where the race is lost.
+        """
+        if self._is_perfect_from_start(learner, path, scores):
+            return "ok", ""
+        for first in range(0, len(path), STRETCH):
+            rows: Scores = [] if first else scores
+            for i in range(len(self.folds)):
+                rows.append(self.folds.score_path(learner, path[first : first + STRETCH], i))
+                if race is not None and race.is_lost(rows):
+                    if first:  # more of the path is not worth it, what there is stands
+                        return "ok", ""
+                    return "pruned", self._pruned_after(i + 1)
+            if first:
+                for row, found in zip(scores, rows, strict=True):
+                    row.extend(found)
+            best = self._best_of_path(scores, path)
+            if best < first or _mean([row[best] for row in scores]) == self._perfect:
+                break
+        return "ok", ""
+
+    def _is_perfect_from_start(self, learner: Learner, path: Sequence[int], scores: Scores) -> bool:
+        """Try the first value alone, fold by fold as long as it is perfect; the fits go on later.
+
+        On easy tables most trials end here, with a fraction of a stretch.
+        """
+        assert self.path is not None
+        if self.space.parameters[self.path].simpler != "low":
+            return False  # a later value would win the tie
+        rows: Scores = []
+        for i in range(len(self.folds)):
+            rows.append(self.folds.score_path(learner, path[:1], i))
+            if rows[-1][0] not in (self._perfect, None):
+                return False
+        scores.extend(rows)
+        return True
+
+    def _pruned_after(self, n_met: int) -> str:
+        return f"pruned after {n_met} of {len(self.folds)} inner folds"
+
+    def _race(self, earlier: Sequence[Trial]) -> Race | None:
+        """Return what the next trial must keep up with; None where nothing is pruned."""
+        if self.options.pruner == "none":
+            return None
+        return start_race(
+            earlier,
+            higher_is_better=self.folds.measure.higher_is_better,
+            perfect=self._perfect,
+        )
+
+    @property
+    def _perfect(self) -> float:
+        measure = self.folds.measure
+        return measure.high if measure.higher_is_better else measure.low
+
+    def _best_of_path(self, scores: Scores, path: Sequence[int]) -> int:
+        """Return the position of the best value of the path; ties go to the simpler one."""
+        if not path or not scores:
+            return 0
+        assert self.path is not None
+        parameter = self.space.parameters[self.path]
+        sign = -1.0 if self.folds.measure.higher_is_better else 1.0
+        means = [_mean(column) for column in zip(*scores, strict=True)]
+        return min(
+            range(len(means)),
+            key=lambda i: (sign * (means[i] or 0.0), _plainness(parameter, path[i]), i),
+        )
+
+
+def make_source(
+    learner: Learner,
+    space: SearchSpace,
+    path: str | None,
+    options: TuningOptions,
+    *,
+    maximise: bool,
+    seed: int,
+) -> Grid | Study:
+    """Make what hands out the values of the trials, the learner's own first.
+
+    Raises
+    ------
+    ConfigError
+        If the trials are fewer than a grid needs.
+    """
+    parameters = {name: found for name, found in space.parameters.items() if name != path}
+    searched = SearchSpace(parameters=parameters)
+    default = {name: getattr(learner, name) for name in space.parameters}
+    if not searched.parameters:  # all of it is one path
+        return Grid([{}], default)
+    if options.sampler == "grid":
+        return Grid(grid_points(searched, default, options.trials), default)
+    return Study(searched, default, sampler=options.sampler, maximise=maximise, seed=seed)
+
+
+def choose_trial(trials: Sequence[Trial], space: SearchSpace, *, measure: Measure) -> Trial | None:
+    """Return the trial whose values are used: best inner score, ties to the simpler values.
+
+    Of equal scores, the hyperparameters decide in the order of the space: where ``simpler`` says
+    which value is the simpler one, that wins; what is still tied goes to the earlier trial.
+    """
+    sign = -1.0 if measure.higher_is_better else 1.0
+    scored = [trial for trial in trials if trial.score is not None]
+    parameters = space.parameters
+
+    def order(trial: Trial) -> tuple[float, ...]:
+        assert trial.score is not None
+        plainness = [_plainness(parameters[key], trial.values[key]) for key in parameters]
+        return (sign * trial.score, *plainness, trial.ordinal)
+
+    return min(scored, key=order, default=None)
+
+
+def _plainness(parameter: Parameter, value: object) -> float:
+    """Return a number that is least for the simplest value of a dimension."""
+    if isinstance(parameter.simpler, tuple):
+        return float(parameter.simpler.index(value)) if value in parameter.simpler else math.inf
+    if parameter.simpler is None:
+        return 0.0
+    number = float(value)  # type: ignore[arg-type]
+    return number if parameter.simpler == "low" else -number
+
+
+def _mean(scores: Sequence[float | None]) -> float | None:
+    """Mean of the folds where the measure is defined; None where it is on none of them."""
+    found = [score for score in scores if score is not None]
+    # fsum: equal scores in another order of the folds are a tie to the last bit.
+    return math.fsum(found) / len(found) if found else None

@@ -1,0 +1,392 @@
+"""Optuna inside one training fold: trials scored on inner folds, the best values handed back.
+
+Step in the line: training rows of one outer fold -> **learner with its values**. The outer test
+rows are never seen. Touches no disk: finished trials go to a log that is handed in, from which an
+interrupted fold goes on as if nothing had happened.
+"""
+
+import dataclasses
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields, replace
+from difflib import get_close_matches
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from smalldata.errors import ConfigError, FitError
+from smalldata.learner import Learner, Parameter, SearchSpace
+from smalldata.measures.registry import Measure, find_measure, measures_for
+from smalldata.pipeline.choices import Tuned
+from smalldata.pipeline.preprocess import Preprocessing
+from smalldata.results.folds import Trial
+from smalldata.runtime.quiet import quiet_optuna
+from smalldata.runtime.sealing import plain
+from smalldata.task import Task, TaskInfo
+from smalldata.tuning.inner_folds import InnerFolds, cut_inner_folds
+from smalldata.tuning.options import TuningOptions
+from smalldata.tuning.pruning import count_fits
+from smalldata.tuning.shared.search import NOTE as SHARED_NOTE
+from smalldata.tuning.shared.search import SharedPlace, search_together
+from smalldata.tuning.trials import Attempts, choose_trial, make_source
+
+
+class TrialLog(Protocol):
+    """Where finished trials are kept, by the name of their outer fold; used from any process."""
+
+    def start(self, name: str) -> tuple[Trial, ...]:
+        """Return the finished trials of a fold, from ordinal 0 on without a gap."""
+        ...
+
+    def add(self, name: str, trial: Trial) -> None:
+        """Keep one more finished trial."""
+        ...
+
+    def restart(self, name: str) -> None:
+        """Forget the trials of a fold."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OptunaTuner:
+    """Tunes on the rows of one training fold; made by `make_tuner`, satisfies the Tuner protocol.
+
+    Attributes
+    ----------
+    space : SearchSpace
+    options : TuningOptions
+        With the measure named.
+    info : TaskInfo
+    classes : tuple of str
+    usual_measure : str
+        The primary measure of such tasks.
+    path : str or None
+        Hyperparameter of the space whose values are read off each fit (``Traits.path``).
+    log : TrialLog or None
+        None: an interrupted fold begins anew.
+    shared : SharedPlace or None
+        Where other machines work on the same trials; does not belong to what `describe` tells.
+    together : bool or None
+        Whether the inner folds of a trial are fitted as one program, see `InnerFolds`; changes
+        numbers by rounding alone.
+    """
+
+    space: SearchSpace
+    options: TuningOptions
+    info: TaskInfo
+    classes: tuple[str, ...]
+    usual_measure: str
+    path: str | None = None
+    log: TrialLog | None = None
+    shared: SharedPlace | None = None
+    together: bool | None = None
+
+    @property
+    def measure(self) -> Measure:
+        """What the trials are judged by."""
+        assert self.options.measure is not None
+        return find_measure(self.options.measure, self.info.kind)
+
+    def count_trials(self, learner: Learner) -> int:
+        """Return the trials of an outer fold: fewer than asked for where the space holds fewer."""
+        with _quiet():
+            source = make_source(
+                learner, self.space, self.path, self.options, maximise=True, seed=0
+            )
+        return min(self.options.trials, source.most)
+
+    def sample(self, n_trials: int) -> "OptunaTuner":
+        """Return a tuner of a few random trials that keeps none: to learn what a trial costs."""
+        options = replace(self.options, trials=n_trials, sampler="random", timeout=None)
+        return replace(self, options=options, log=None, shared=None)
+
+    def describe(self) -> dict[str, Any]:
+        """Return everything that can change the choice, as plain values."""
+        space = {name: asdict(parameter) for name, parameter in self.space.parameters.items()}
+        described: dict[str, Any] = plain({"tuner": "optuna", **asdict(self.options)})
+        # Pairs, since the order of the hyperparameters decides ties.
+        return {**described, "space": plain(list(space.items())), "path": self.path}
+
+    def settings(self) -> dict[str, Any]:
+        """Return ``tuned`` and the options that differ from the defaults."""
+        usual = TuningOptions(measure=self.usual_measure)
+        changed = {
+            f"tune.{field.name}": getattr(self.options, field.name)
+            for field in fields(TuningOptions)
+            if getattr(self.options, field.name) != getattr(usual, field.name)
+        }
+        return {"tuned": True, **changed}
+
+    def choose(self, trials: Sequence[Trial]) -> Trial | None:
+        """Return the trial whose values are used, see `choose_trial`."""
+        return choose_trial(trials, self.space, measure=self.measure)
+
+    def tune(
+        self,
+        learner: Learner,
+        X: Any,
+        y: NDArray[Any],
+        groups: NDArray[Any] | None,
+        *,
+        name: str,
+        preprocessing: Preprocessing,
+        seed: int,
+        device: str,
+    ) -> Tuned:
+        """Return the learner with the values that do best on the inner folds of these rows.
+
+        Parameters
+        ----------
+        learner : Learner
+            Its own values are the first trial.
+        X : DataFrame of shape (n_train, n_features)
+        y : ndarray of shape (n_train,)
+        groups : ndarray of shape (n_train,) or None
+        name : str
+            Of the outer fold, for the log.
+        preprocessing : Preprocessing
+            Fitted inside each inner fold.
+        seed : int
+        device : {"cpu", "cuda"}
+
+        Raises
+        ------
+        FitError
+            If every trial fails, or the measure is undefined on every inner fold.
+        """
+        start = time.perf_counter()
+        if not self.space.parameters:
+            return Tuned(learner=learner, notes=("not tuned: the model has nothing to tune",))
+        folds = self._inner_folds(
+            X, y, groups, preprocessing=preprocessing, seed=seed, device=device
+        )
+        if not folds.pairs:
+            return Tuned(
+                learner=learner,
+                notes=("not tuned: the training rows cannot be cut into 2 inner folds",),
+            )
+        notes = self._fewer_folds(folds)
+        self._check_defined(folds)
+        attempts = Attempts(
+            learner=learner,
+            space=self.space,
+            path=self.path,
+            options=self.options,
+            folds=folds,
+            seed=seed,
+            start=start,
+        )
+        with _quiet():
+            if self.shared is None:
+                trials, seconds_before = self._search_alone(attempts, name)
+            else:
+                trials, seconds_before = self._search_together(attempts, name), 0.0
+                notes = (*notes, SHARED_NOTE)
+            total = attempts.total
+        if len(trials) < total:
+            notes = (*notes, self._timed_out(len(trials), total))
+        notes = (*notes, *folds.shortages())
+        best = self.choose(trials)
+        if best is None and trials:
+            raise FitError(f"all {len(trials)} trials failed, the first one: {trials[0].reason}")
+        return Tuned(
+            learner=learner if best is None else replace(learner, **best.values),  # type: ignore[type-var]
+            notes=notes,
+            seconds_before=seconds_before,
+            counts=count_fits(
+                trials,
+                n_folds=sum(not folds.undefined_reason(i) for i in range(len(folds))),
+                shares_first=self.path is None,
+            ),
+        )
+
+    # ------------------------------------------------------------ inside
+
+    def _search_alone(self, attempts: Attempts, name: str) -> tuple[list[Trial], float]:
+        """Return the trials of a study of this process alone, and the seconds of those found."""
+        trials = [] if self.log is None else list(self.log.start(name))
+        if self.log is not None and trials and all(trial.score is None for trial in trials):
+            # A failed fold is tried again on the next run: what made it fail may be mended.
+            self.log.restart(name)
+            trials = []
+        seconds_before = sum(trial.seconds for trial in trials)
+        source = attempts.source()
+        for ordinal, trial in enumerate(trials):
+            source.replay(trial, estimate=attempts.estimate(trial, trials[:ordinal]))
+        for ordinal in range(len(trials), attempts.total):
+            if attempts.is_late(seconds_before):
+                break
+            trial = attempts.attempt(source.ask(ordinal), ordinal, trials)
+            source.tell(trial, estimate=attempts.estimate(trial, trials))
+            if self.log is not None:
+                self.log.add(name, trial)
+            trials.append(trial)
+        return trials, seconds_before
+
+    def _search_together(self, attempts: Attempts, name: str) -> list[Trial]:
+        """Return the trials of a study that other machines may work on too."""
+        assert self.shared is not None
+        study = self.shared.open(name, maximise=self.measure.higher_is_better)
+        trials = search_together(study, attempts)
+        if self.log is not None:
+            self.log.restart(name)
+            for trial in trials:
+                self.log.add(name, trial)
+        return trials
+
+    def _timed_out(self, n_trials: int, total: int) -> str:
+        said = f"tune.timeout of {self.options.timeout:g} s"
+        if n_trials == 0:
+            return f"not tuned: the {said} passed before the first trial; the defaults are used"
+        return f"tuning ended after {n_trials} of {total} trials by the {said}"
+
+    def _inner_folds(
+        self, X: Any, y: NDArray[Any], groups: NDArray[Any] | None, *, seed: int, **options: Any
+    ) -> InnerFolds:
+        pairs = cut_inner_folds(
+            y,
+            groups,
+            n_folds=self.options.inner_folds,
+            n_repeats=self.options.inner_repeats,
+            stratify=self.info.kind.is_classification,
+            seed=seed,
+        )
+        return InnerFolds(
+            X=X,
+            y=y,
+            groups=groups,
+            pairs=pairs,
+            info=self.info,
+            classes=self.classes,
+            measure=self.measure,
+            seed=seed,
+            together=self.together,
+            **options,
+        )
+
+    def _fewer_folds(self, folds: InnerFolds) -> tuple[str, ...]:
+        asked, n_splits = self.options.inner_folds, len(folds) // self.options.inner_repeats
+        if n_splits == asked:
+            return ()
+        stratify = self.info.kind.is_classification
+        why = "more cannot hold each class" if stratify else "there are too few rows or groups"
+        return (f"tuned on {n_splits} inner folds instead of {asked}: {why}",)
+
+    def _check_defined(self, folds: InnerFolds) -> None:
+        reasons = [folds.undefined_reason(i) for i in range(len(folds))]
+        if all(reasons):
+            raise FitError(
+                f"{self.measure.name} must be defined on the inner folds; on each of them it "
+                f"{reasons[0]}. Use fewer tune.inner_folds or another tune.measure."
+            )
+
+
+def make_tuner(
+    task: Task,
+    learner: Learner,
+    space: SearchSpace,
+    *,
+    options: TuningOptions | None = None,
+    log: TrialLog | None = None,
+) -> OptunaTuner:
+    """Make the tuner of a cell, after checking that the space fits the learner and the task.
+
+    Parameters
+    ----------
+    task : Task
+    learner : Learner
+    space : SearchSpace
+        Dimensions without an effect in such tasks are left out.
+    options : TuningOptions, optional
+    log : TrialLog, optional
+        Where finished trials are kept; default: nowhere.
+
+    Returns
+    -------
+    OptunaTuner
+
+    Raises
+    ------
+    ConfigError
+        If the learner lacks a hyperparameter of the space, the task has no such measure, the
+        measure ranks nothing, or the trials are fewer than a grid needs.
+
+    Examples
+    --------
+    >>> from smalldata.datasets import load_dataset
+    >>> from smalldata.models import load_learner, load_space
+    >>> from smalldata.task import make_task
+    >>> task = make_task(load_dataset("omics"))
+    >>> tuner = make_tuner(task, load_learner("knn"), load_space("knn"))
+    >>> tuner.describe()["measure"]
+    'roc_auc'
+    """
+    asked = options or TuningOptions()
+    known = [field.name for field in dataclasses.fields(learner)]  # type: ignore[arg-type]
+    for name in space.parameters:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(known) or 'none'}."
+            raise ConfigError(
+                f"space.{name} must be a hyperparameter of the model; it has no {name!r}; {hint}"
+            )
+    space = space.for_kind(task.kind)
+    for name, parameter in space.parameters.items():
+        _check_values(learner, name, parameter)
+    usual = measures_for(task.kind)[0].name
+    key = "tune.measure" if asked.measure else "measure"
+    measure = find_measure(asked.measure or task.measure, task.kind, key=key)
+    if not measure.ranked:
+        raise ConfigError(
+            f"tune.measure must rank the trials; {measure.name} does not. Use tune.measure={usual}."
+        )
+    tuner = OptunaTuner(
+        space=space,
+        options=replace(asked, measure=measure.name),
+        info=task.info,
+        classes=task.classes,
+        usual_measure=usual,
+        path=_path(learner, space),
+        log=log,
+    )
+    if asked.sampler == "grid":  # fails now if the trials are too few
+        tuner.count_trials(learner)
+    return tuner
+
+
+def _path(learner: Learner, space: SearchSpace) -> str | None:
+    """Return the dimension that is read off each fit; one given as choices is searched."""
+    path = learner.traits.path
+    found = None if path is None else space.parameters.get(path)
+    return path if found is not None and found.kind == "int" else None
+
+
+def _check_values(learner: Learner, name: str, parameter: Parameter) -> None:
+    """Refuse a dimension whose ends or choices the learner does not take."""
+    low, high = parameter.low, parameter.high
+    values: tuple[Any, ...] = parameter.choices
+    if low is not None and high is not None:
+        whole = parameter.kind == "int"
+        # An end may be whole by chance, what lies between is not.
+        values = (int(low), int(high)) if whole else (low, high, low + (high - low) * 0.381966)
+    for value in values:
+        try:
+            replace(learner, **{name: value})  # type: ignore[type-var]
+        except ConfigError as error:
+            raise ConfigError(
+                f"space.{name} must hold values that the model takes: {error}"
+            ) from None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence Optuna, and what models warn of in trials.
+
+    A resumed fold does not fit its finished trials again, and its notes must not differ from those
+    of an undisturbed one; the fit with the chosen values warns of the same things.
+    """
+    with quiet_optuna(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
