@@ -43,7 +43,6 @@ def test_every_yaml_test_and_benchmark_that_a_page_names_exists(page):
         assert (ROOT / path).exists() or "NAME" in path, path
 
 
-@pytest.mark.xfail(reason="the pages name the packages that the modules are moving into")
 def test_every_module_that_a_page_names_exists():
     roots = (ROOT / "src" / "smalldata", ROOT)
     absent = [

@@ -2,6 +2,7 @@
 
 v(S) = mean over background rows z of f(x_S, z_rest). Knows no learner and no disk. The functions
 load what they need (numba, xgboost) when they are first used.
+Step in the line: none of its own; explanation and panel use it.
 """
 
 from importlib import import_module

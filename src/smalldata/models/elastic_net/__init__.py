@@ -2,7 +2,7 @@
 
 Newton's method in the smaller of two systems, that of the rows (`rows`) or that of the columns
 (`columns`); where even that is large, or it stops, accelerated gradients (`descent`). All end at
-the same minimum, to the tolerance of `problem`.
+the same minimum, to the tolerance of `problem`. Step in the line: as `smalldata.models`.
 """
 
 from scipy.linalg import LinAlgError

@@ -1,1 +1,5 @@
-"""Networks: one file per architecture, one training loop, one estimator around it."""
+"""Networks: one file per architecture, one training loop, one estimator around it.
+
+A recipe and training rows go in, an ensemble of networks with its loss curves comes out.
+Step in the line: as `smalldata.models`.
+"""
