@@ -616,6 +616,11 @@ def test_run_writes_the_tuning_section(tmp_path, capsys):
     capsys.readouterr()
     (path / "trials.parquet").write_bytes(b"torn")
     assert main(arguments) == 0
+    assert "rebuilt" in capsys.readouterr().err
+    assert 'id="tuning"' in (path / "report.html").read_text("utf-8")
+    (path / "trials.parquet").unlink()
+    (path / "tuning" / "r00f00.jsonl").unlink()
+    assert main(arguments) == 0
     assert "left out of the pages" in capsys.readouterr().err
     assert 'id="tuning"' not in (path / "report.html").read_text("utf-8")
 

@@ -11,7 +11,7 @@ from smalldata.__main__ import main
 from smalldata.cli.summary import network_names
 from smalldata.errors import RecordError
 from smalldata.models import load_learner
-from smalldata.runtime.files import write_file
+from smalldata.runtime.sealing import write_sealed
 from smalldata.store.cell_folder import CellFolder
 from smalldata.task import TaskInfo, TaskKind
 
@@ -31,7 +31,7 @@ def the_cell():
 
 
 def files():
-    return sorted(path.name for path in Path("outputs").glob("*/*/*/weights/*"))
+    return sorted(path.name for path in Path("outputs").glob("*/*/*/weights/*.safetensors"))
 
 
 @pytest.mark.parametrize("embedding", ["none", "piecewise_linear", "periodic"])
@@ -97,7 +97,7 @@ def test_weights_of_another_cell_are_refused():
         other.read_weights("r00f00")
     path = cell.path / "weights" / "r00f00.safetensors"
     content = path.read_bytes().replace(rb"schema_version\": 1", rb"schema_version\": 9")
-    write_file(path, content)
+    write_sealed(path, content)
     with pytest.raises(RecordError, match="schema"):
         cell.read_weights("r00f00")
 

@@ -269,6 +269,7 @@ def _evaluate(plan: Plan, cell: CellFolder, reporter: Reporter) -> RunRecord:
         stored = cell.read_record(folds=found)
         if stored.skipped == plan.record.skipped:  # else another reason, for what is still missing
             reporter.say(f"{plan.title}: already finished, {len(found)} folds found")
+            _gather_trials(plan, cell, stored, reporter, anew=False)
             return stored
     cell.write_text("config.yaml", config_text(config.plain))
     tuner = plan.tuner and replace(plan.tuner, log=cell.trials)
@@ -299,16 +300,36 @@ def _evaluate(plan: Plan, cell: CellFolder, reporter: Reporter) -> RunRecord:
         folds=tuple(folds[key] for key in sorted(folds)),
         explain_seconds=_stored_explain_seconds(cell),
     )
-    if tuner is not None and not plan.record.skipped:
+    _gather_trials(plan, cell, record, reporter, anew=True)
+    cell.write_record(record)
+    reporter.sum_up_tuning(record, title=plan.title)
+    return record
+
+
+def _gather_trials(
+    plan: Plan, cell: CellFolder, record: RunRecord, reporter: Reporter, *, anew: bool
+) -> None:
+    """Gather the logs of a tuned cell into its table; not anew only where that is lost."""
+    tuner = plan.tuner
+    if tuner is None or plan.record.skipped:
+        return
+    problem = "" if anew else cell.resume_trials()
+    if short := cell.short_logs(record.folds):
+        if anew:
+            cell.discard_trials()
+            problem = f"{cell.path / 'trials.parquet'} is not written."
+        lost = f"{problem} It cannot be rebuilt: " if problem else ""
+        reporter.warn(f"{lost}{short}")
+        return
+    if problem:
+        reporter.warn(f"{problem} It is rebuilt from the logs of the tuning.")
+    if problem or anew:
         cell.write_trials(
             record.folds,
             choose=tuner.choose,
             measure=tuner.measure.name,
             weigh=partial(weigh_parameters, space=tuner.space, path=tuner.path),
         )
-    cell.write_record(record)
-    reporter.sum_up_tuning(record, title=plan.title)
-    return record
 
 
 def _choose_panel(

@@ -38,6 +38,8 @@ def explain_cell(
 ) -> Explanation:
     """Explain a stored cell, as far as the same explanation is not there already."""
     with stored.cell.lock(on_wait=reporter.say):
+        for sentence in stored.cell.resume_seals():
+            reporter.warn(sentence)
         return explain_locked(stored, options, reporter, n_jobs=n_jobs)
 
 

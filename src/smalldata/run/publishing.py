@@ -6,6 +6,7 @@ end of every run, so that a single run and a grid need no second mechanism.
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,12 @@ from smalldata.run.progress import Reporter
 from smalldata.runtime.files import write_file
 from smalldata.store.cell_folder import CellFolder, lock_comparison, read_records, write_text
 from smalldata.task import Task
+
+OLD_FILES = (
+    "some stored files carry no seal, as those of older versions; they are taken as they are, and "
+    "sealed where their folder is free and can be written."
+)
+_MEND = "Run the cell's command again: it is made again, or the run says what is lost."
 
 
 def publish(
@@ -61,6 +68,7 @@ def publish(
     """
     with lock_comparison(folder, on_wait=reporter.say):
         records = without_answered(read_records(folder, on_problem=reporter.warn))
+        _seal_old_files(folder, records, reporter)
         comparison = compare(records, measure=task.measure)
         shown = {row.hash for row in comparison.rows}  # of a sweep the best trial
         records = [record for record in records if record.hash in shown]
@@ -209,6 +217,21 @@ def _curves_text(comparison: Comparison) -> str:
     return "\n" + "\n".join(say_learning(comparison.learning, measure)) + "\n"
 
 
+def _seal_old_files(folder: Path, records: Sequence[RunRecord], reporter: Reporter) -> None:
+    """Seal what was written before there were seals, and say so once."""
+
+    def leave(sentence: str) -> None:
+        raise RecordError(sentence)  # who holds the cell seals it at the end of the run
+
+    for record in records:
+        cell = CellFolder(folder / record.folder)
+        with suppress(RecordError):  # held, read-only, or with damage that its reader names
+            if cell.lacks_seals():
+                reporter.warn(OLD_FILES)
+                with cell.lock(on_wait=leave):
+                    cell.seal_files()
+
+
 def _explanations(
     folder: Path, record: RunRecord, key: str, reporter: Reporter
 ) -> tuple[Explanation | None, Explanation | None]:
@@ -223,7 +246,8 @@ def _explanations(
         try:
             explanation = cell.read_explanation(name)
         except RecordError as error:
-            reporter.warn(f"The explanation of {record.label} is left out: {error}")
+            remedy = "Explain the cell again with its options, or delete the file."
+            reporter.warn(f"The explanation of {record.label} is left out: {error} {remedy}")
             continue
         if explanation is None:
             continue
@@ -243,7 +267,7 @@ def _null(
     try:
         return CellFolder(folder / record.folder).read_null(explanation)
     except RecordError as error:
-        reporter.warn(f"The permuted labels of {record.label} are left out: {error}")
+        reporter.warn(f"The permuted labels of {record.label} are left out: {error} {_MEND}")
         return None
 
 
@@ -252,21 +276,21 @@ def _panel(folder: Path, record: RunRecord, reporter: Reporter) -> Panel | None:
     try:
         return CellFolder(folder / record.folder).read_panel()
     except RecordError as error:
-        reporter.warn(f"The panel of {record.label} is left out of its page: {error}")
+        reporter.warn(f"The panel of {record.label} is left out of its page: {error} {_MEND}")
         return None
 
 
 def _trials(folder: Path, record: RunRecord, reporter: Reporter) -> CellTrials | None:
     """Return the trials of a tuned cell, or None; a torn file stops nothing."""
-    if not record.identity.get("tuning"):
+    if record.skipped or not record.identity.get("tuning"):
         return None
     cell = CellFolder(folder / record.folder)
     try:
         found = cell.read_trials()
         if found is None:
-            return None
+            raise RecordError(f"{cell.path / 'trials.parquet'} is missing.")
         columns, measure = found
         return CellTrials(columns=columns, measure=measure, importances=cell.read_importances())
     except RecordError as error:
-        reporter.warn(f"The tuning of {record.label} is left out of the pages: {error}")
+        reporter.warn(f"The tuning of {record.label} is left out of the pages: {error} {_MEND}")
         return None

@@ -76,7 +76,7 @@ def append_line(path: Path, line: bytes) -> None:
     """Append a line to a file; after one that a kill has torn it begins on its own.
 
     It survives the end of the process. It is not forced to the disk, which takes longer than many
-    a trial: a power cut may take the last lines, and who reads them must do without.
+    a trial: until `sync_file` a power cut may take the last lines.
 
     Raises
     ------
@@ -92,6 +92,22 @@ def append_line(path: Path, line: bytes) -> None:
                 file.seek(size - 1)
                 line = line if file.read(1) == b"\n" else b"\n" + line
             file.write(line + b"\n")
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+def sync_file(path: Path) -> None:
+    """Force what was appended to a file to the disk.
+
+    Raises
+    ------
+    RecordError
+        If the file cannot be written.
+    """
+    try:
+        with _system_path(path).open("ab") as file:  # Windows syncs only what is open for writing
+            os.fsync(file.fileno())
+        _sync_folder(path.parent)
     except OSError as error:
         raise storage_error(path, error) from error
 

@@ -1,6 +1,7 @@
 """Json and parquet bytes that say which schema they follow and whether they are still whole.
 
-Json carries the checksum of its own content. What cannot be read back as it was written raises
+Json carries the checksum of its own content; that of a binary file stands in the `seals.json`
+beside it. What cannot be read back as it was written raises
 DamageError, which `records` answers by setting the file aside and making it again. Also the plain
 values that json holds, and in what two of them differ.
 """
@@ -8,7 +9,7 @@ values that json holds, and in what two of them differ.
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,10 @@ from numpy.typing import NDArray
 
 from smalldata.errors import RecordError
 from smalldata.results.record import SCHEMA_VERSION
-from smalldata.runtime.files import read_file
+from smalldata.runtime.files import read_file, write_file
+
+SEALS = "seals.json"
+"""File that holds the SHA-256 of the binary files of its folder."""
 
 _NONE = "nothing"
 _MOST_SHOWN = 6
@@ -104,6 +108,126 @@ def opened_line(path: Path, content: bytes) -> dict[str, Any]:
     if entry.pop("sha256", None) != _checksum(entry):
         raise DamageError(f"{path} was edited: its checksum does not fit its content.")
     return entry
+
+
+# ---------------------------------------------------------------- seals.json
+
+
+def write_sealed(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, and its SHA-256 into the `seals.json` beside it.
+
+    The seal comes first, and until the file has been replaced it fits the old one too: a kill at
+    any moment leaves a file that its seal fits. Belongs under the lock of the cell.
+
+    Raises
+    ------
+    RecordError
+        If the disk is full or the folder cannot be written; DamageError if `seals.json` was edited.
+    """
+    seals = read_seals(path.parent)
+    known = seals.get(path.name)
+    digests = [_sha256(content)]
+    if path.is_file():
+        replaced = _sha256(read_file(path))
+        if replaced not in digests and (known is None or replaced in known):
+            digests.append(replaced)
+    if digests != known:
+        _write_seals(path.parent, {**seals, path.name: digests})
+    write_file(path, content)
+
+
+def read_sealed(path: Path) -> bytes:
+    """Read a file and check it against its seal; one without a seal is read as it is.
+
+    Raises
+    ------
+    RecordError
+        If it is missing; DamageError if its seal does not fit it, or `seals.json` was edited.
+    """
+    content = read_file(path)  # before the seals: they fit what they were written for and after
+    check_seal(path, content, read_seals(path.parent))
+    return content
+
+
+def check_seal(path: Path, content: bytes, seals: Mapping[str, list[str]]) -> None:
+    """Refuse the content of a file that does not fit its seal.
+
+    Raises
+    ------
+    DamageError
+        With the name of the file.
+    """
+    known = seals.get(path.name)
+    if known is not None and _sha256(content) not in known:
+        raise DamageError(f"{path} is torn or was edited: its checksum in {SEALS} does not fit.")
+
+
+def read_seals(folder: Path) -> dict[str, list[str]]:
+    """Read the seals of a folder by the names of its files; none where there is no `seals.json`.
+
+    Raises
+    ------
+    RecordError
+        If the file is of another schema version; DamageError if it was edited.
+    """
+    path = folder / SEALS
+    if not path.is_file():
+        return {}
+    entry = opened(path)
+    with damage_if_odd(path):
+        return {str(name): list(digests) for name, digests in entry["files"].items()}
+
+
+def seal_files(paths: Iterable[Path]) -> int:
+    """Seal files as they are, unless they are sealed; return how many were not.
+
+    For files that an older version wrote. Belongs under the lock of the cell.
+
+    Raises
+    ------
+    RecordError
+        If the folder cannot be written; DamageError if `seals.json` was edited.
+    """
+    missing = _unsealed(paths)
+    for folder, found in missing.items():
+        digests = {path.name: [_sha256(read_file(path))] for path in found}
+        _write_seals(folder, {**read_seals(folder), **digests})
+    return sum(map(len, missing.values()))
+
+
+def lack_seals(paths: Iterable[Path]) -> bool:
+    """Whether any of the files is not sealed.
+
+    Raises
+    ------
+    RecordError
+        If the seals cannot be read; DamageError if `seals.json` was edited.
+    """
+    return bool(_unsealed(paths))
+
+
+def _unsealed(paths: Iterable[Path]) -> dict[Path, list[Path]]:
+    """Return the files without a seal by their folder."""
+    found: dict[Path, list[Path]] = {}
+    for path in paths:
+        found.setdefault(path.parent, []).append(path)
+    known = {folder: read_seals(folder) for folder in found}
+    missing = {
+        folder: [path for path in paths if path.name not in known[folder]]
+        for folder, paths in found.items()
+    }
+    return {folder: paths for folder, paths in missing.items() if paths}
+
+
+def _write_seals(folder: Path, seals: Mapping[str, list[str]]) -> None:
+    write_file(folder / SEALS, sealed({"files": dict(sorted(seals.items()))}))
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+# ---------------------------------------------------------------- plain values
 
 
 def plain(value: Any) -> Any:
@@ -196,4 +320,4 @@ def _with_checksum(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def _checksum(content: Mapping[str, Any]) -> str:
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return _sha256(text.encode())

@@ -4,8 +4,9 @@ The only file that knows it, with `formats` for what the binary files hold, `tri
 the tuning and `permutations` for those of permuted labels. Every file carries
 ``schema_version``: json as a key, parquet in its metadata, npz as an array; ``comparison.csv`` and
 ``predictions.csv`` hold that of ``comparison.json`` beside them. A json file also carries the
-checksum of its own content, a fold's json that of its predictions, so that a torn, foreign or
-edited file is told from a good one.
+checksum of its own content, a fold's json that of its predictions, ``seals.json`` that of each
+other binary file beside it, so that a torn, foreign or edited file is told from a good one. A log
+of trials is sealed line by line, and the json of its fold says how many there are.
 Step in the line: fold results -> **files** -> records.
 """
 
@@ -28,11 +29,17 @@ from smalldata.results.panel import Panel, Selection, Substitute
 from smalldata.results.record import RESULTS_VERSION, RunRecord
 from smalldata.runtime import files
 from smalldata.runtime.sealing import (
+    SEALS,
     DamageError,
     damage_if_odd,
     frozen,
+    lack_seals,
     opened,
+    read_sealed,
+    read_seals,
+    seal_files,
     sealed,
+    write_sealed,
 )
 from smalldata.store.binary import (
     explanation_bytes,
@@ -63,6 +70,7 @@ _TABLE_LITTER = (".[!s]*.tmp", "*/.report.html.*.tmp")
 """Half-written files by the lock they are written under; splits.parquet is under neither."""
 _FOLD_PARTS: Mapping[str, type] = {"selection": Selection, "losses": LossCurves}
 """Optional parts of a fold's json."""
+_MOST_NAMED = 3
 _FOLD_NAME = re.compile(r"r(\d{2,})f(\d{2,})")
 
 
@@ -196,6 +204,7 @@ class CellFolder:
         for name in _FOLD_PARTS:
             part = getattr(result, name)
             entry[name] = None if part is None else asdict(part)
+        self.trials.sync(result.name)  # the json vouches for the number of its trials
         files.write_file(path.with_suffix(".json"), sealed({"cell": self.hash, **entry}))
 
     def read_folds(self) -> tuple[FoldResult, ...]:
@@ -228,7 +237,50 @@ class CellFolder:
             except DamageError as error:
                 sentences.append(f"{error} It was set aside and is written again.")
                 self._set_aside(record)
+        sentences += self.resume_seals()
         return tuple(result for result in kept if result.status == "ok"), tuple(sentences)
+
+    # ------------------------------------------------------------ seals.json
+
+    def resume_seals(self) -> tuple[str, ...]:
+        """Set aside a `seals.json` that was edited, with all it vouched for; a sentence for each.
+
+        What is set aside is made again where it is asked for.
+        """
+        sentences = []
+        for folder, paths in self._sealed_files().items():
+            try:
+                read_seals(folder)
+            except DamageError as error:
+                for path in (*paths, folder / SEALS):  # last, so that a kill changes nothing
+                    files.set_aside(path)
+                n = len(paths)
+                sentences.append(
+                    f"{error} It was set aside with the {n} file{'s' if n != 1 else ''} it vouched "
+                    "for; what is asked for is made again."
+                )
+        return tuple(sentences)
+
+    def lacks_seals(self) -> bool:
+        """Whether a file was written before there were seals.
+
+        Raises
+        ------
+        RecordError
+            If a `seals.json` was edited or is of another schema version.
+        """
+        return any(lack_seals(paths) for paths in self._sealed_files().values())
+
+    def seal_files(self) -> None:
+        """Seal what was written before there were seals, as it is; belongs under `lock`.
+
+        Raises
+        ------
+        RecordError
+            If a `seals.json` was edited or is of another schema version, or cannot be written.
+        """
+        for paths in self._sealed_files().values():
+            seal_files(paths)
 
     # ------------------------------------------------------------ trials.parquet
 
@@ -273,7 +325,7 @@ class CellFolder:
         Raises
         ------
         RecordError
-            If it is torn or of another schema version.
+            If it is torn, edited or of another schema version.
         """
         path = self.path / "trials.parquet"
         return read_trials(path) if path.is_file() else None
@@ -284,10 +336,42 @@ class CellFolder:
         Raises
         ------
         RecordError
-            If it is torn or of another schema version.
+            If it is torn, edited or of another schema version.
         """
         path = self.path / "trials.parquet"
         return read_importances(path) if path.is_file() else None
+
+    def resume_trials(self) -> str:
+        """Say why ``trials.parquet`` must be made again; "" if it need not be."""
+        path = self.path / "trials.parquet"
+        try:
+            return f"{path} is missing." if self.read_trials() is None else ""
+        except DamageError as error:
+            files.set_aside(path)
+            return f"{error} It was set aside."
+
+    def discard_trials(self) -> None:
+        """Set ``trials.parquet`` aside: it is not of the folds that are there now."""
+        files.set_aside(self.path / "trials.parquet")
+
+    def short_logs(self, folds: Sequence[FoldResult]) -> str:
+        """Say which logs hold fewer trials than their folds were tuned with; "" if none does."""
+        short = []
+        for fold in folds:
+            asked = fold.tuning.get("trials", 0) if fold.status == "ok" else 0
+            if asked and (found := len(self.trials.start(fold.name))) < asked:
+                short.append((fold.name, f"{fold.name}.jsonl ({found} of {asked})"))
+        if not short:
+            return ""
+        shown = ", ".join(text for _, text in short[:_MOST_NAMED])
+        more = f" and {len(short) - _MOST_NAMED} more" if len(short) > _MOST_NAMED else ""
+        return (
+            f"{self.trials.path} must hold all trials its folds were tuned with; some are lost in "
+            f"{shown}{more}. Put the logs back from a copy; or delete "
+            f"{self.path / 'folds' / short[0][0]}.json"
+            f"{' and likewise for the others' if len(short) > 1 else ''}, and run the same command "
+            "again, which tunes the fold anew."
+        )
 
     # ------------------------------------------------------------ record.json and DONE
 
@@ -341,7 +425,7 @@ class CellFolder:
     def write_explanation(self, explanation: Explanation) -> None:
         """Write ``explanation/<hash>.npz``; it loads with ``allow_pickle=False``."""
         content = explanation_bytes(explanation, cell=self.hash)
-        files.write_file(self._explanation_path(explanation.hash), content)
+        write_sealed(self._explanation_path(explanation.hash), content)
 
     def read_explanation(self, key: str) -> Explanation | None:
         """Read the explanation with this hash of its options, or None if there is none.
@@ -349,12 +433,12 @@ class CellFolder:
         Raises
         ------
         RecordError
-            If the file is torn, foreign or of another schema version.
+            If the file is torn, foreign, edited or of another schema version.
         """
         path = self._explanation_path(key)
         if not path.is_file():
             return None
-        return read_explanation_bytes(path, files.read_file(path), cell=self.hash, key=key)
+        return read_explanation_bytes(path, read_sealed(path), cell=self.hash, key=key)
 
     def resume_explanation(self, key: str) -> tuple[Explanation | None, str]:
         """Return the explanation, if it needs not be made, and a sentence if it was set aside."""
@@ -384,7 +468,7 @@ class CellFolder:
         Raises
         ------
         RecordError
-            If a file is torn, foreign or of another schema version.
+            If a file is torn, foreign, edited or of another schema version.
         """
         values = self.permutations(explanation).read()
         if not len(values):
@@ -400,7 +484,7 @@ class CellFolder:
     def write_weights(self, fold: str, weights: Mapping[str, Any]) -> None:
         """Write ``weights/<fold>.safetensors``: what the model of a fold learned, as arrays."""
         content = weights_bytes(weights, cell=self.hash, fold=fold)
-        files.write_file(self._weights_path(fold), content)
+        write_sealed(self._weights_path(fold), content)
 
     def read_weights(self, fold: str) -> dict[str, Any] | None:
         """Read ``weights/<fold>.safetensors``, or None if there is none.
@@ -408,12 +492,12 @@ class CellFolder:
         Raises
         ------
         RecordError
-            If the file is torn, foreign or of another schema version.
+            If the file is torn, foreign, edited or of another schema version.
         """
         path = self._weights_path(fold)
         if not path.is_file():
             return None
-        return read_weights_bytes(path, files.read_file(path), cell=self.hash)
+        return read_weights_bytes(path, read_sealed(path), cell=self.hash)
 
     def resume_weights(self, fold: str) -> tuple[bool, str]:
         """Say whether the weights of a fold are there, and a sentence if they were set aside."""
@@ -464,6 +548,20 @@ class CellFolder:
 
     def _explanation_path(self, key: str) -> Path:
         return self.path / "explanation" / f"{key}.npz"
+
+    def _sealed_files(self) -> dict[Path, list[Path]]:
+        """Files that a `seals.json` vouches for, by folder; also of folders that hold none."""
+        table = self.path / "trials.parquet"
+        found = {self.path: [table] if table.is_file() else []}
+        patterns = {
+            "explanation": "*.npz",
+            "explanation/null-*": "p*.npz",
+            "weights": "*.safetensors",
+        }
+        for pattern, names in patterns.items():
+            for folder in sorted(self.path.glob(pattern)):
+                found[folder] = sorted(folder.glob(names))
+        return found
 
     def _set_aside(self, *paths: Path) -> None:
         files.remove_file(self.path / "DONE")

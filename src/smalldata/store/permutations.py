@@ -7,6 +7,7 @@ everything they depend on but how many there are: 99 go on from 19.
 import io
 import re
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,14 @@ from numpy.typing import NDArray
 from smalldata.results.folds import Array
 from smalldata.results.record import SCHEMA_VERSION
 from smalldata.runtime import files
-from smalldata.runtime.sealing import DamageError, check_version, damage_if_odd
+from smalldata.runtime.sealing import (
+    DamageError,
+    check_seal,
+    check_version,
+    damage_if_odd,
+    read_seals,
+    write_sealed,
+)
 
 _NAME = re.compile(r"p(\d{4,})")
 
@@ -51,14 +59,15 @@ class PermutationFolder:
             permutation=np.array(number),
             values=np.asarray(values, dtype=np.float64),
         )
-        files.write_file(self.path / f"p{number:04d}.npz", buffer.getvalue())
+        write_sealed(self.path / f"p{number:04d}.npz", buffer.getvalue())
 
     def resume(self) -> tuple[frozenset[int], tuple[str, ...]]:
         """Return the numbers that are there, and a sentence for each file that was set aside."""
         found, sentences = set(), []
+        seals = read_seals(self.path)
         for number, path in self._paths():
             try:
-                self._read(path, number)
+                self._read(path, number, seals)
             except DamageError as error:
                 files.set_aside(path)
                 sentences.append(f"{error} It was set aside and is computed again.")
@@ -72,10 +81,11 @@ class PermutationFolder:
         Raises
         ------
         RecordError
-            If a file is torn, foreign or of another schema version.
+            If a file is torn, edited, foreign or of another schema version.
         """
+        seals = read_seals(self.path)
         values = [
-            self._read(path, number)
+            self._read(path, number, seals)
             for place, (number, path) in enumerate(self._paths())
             if place == number
         ]
@@ -88,8 +98,9 @@ class PermutationFolder:
                 found.append((int(match[1]), path))
         return sorted(found)
 
-    def _read(self, path: Path, number: int) -> Array:
+    def _read(self, path: Path, number: int, seals: Mapping[str, list[str]]) -> Array:
         content = files.read_file(path)
+        check_seal(path, content, seals)
         with (
             damage_if_odd(path, zipfile.BadZipFile, EOFError),
             np.load(io.BytesIO(content), allow_pickle=False) as arrays,

@@ -1,7 +1,8 @@
 """The trials of a cell on disk: a log for each outer fold while it is tuned, one table at the end.
 
 A log is appended to by the process that tunes the fold, one sealed line per finished trial, so that
-a kill costs the trial in flight and no other. Part of the disk format that `records` owns.
+a kill costs the trial in flight and no other; how many there are stands in the fold's sealed json.
+Part of the disk format that `records` owns.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,9 +19,11 @@ from smalldata.runtime.sealing import (
     damage_if_odd,
     frozen,
     opened_line,
+    read_sealed,
     read_table,
     sealed_line,
     table_bytes,
+    write_sealed,
 )
 
 
@@ -76,6 +79,12 @@ class TrialFolder:
         """
         entry = {"cell": self.cell, "fold": name, **asdict(trial)}
         files.append_line(self._file(name), sealed_line(entry))
+
+    def sync(self, name: str) -> None:
+        """Force the log of an outer fold to the disk, if there is one."""
+        path = self._file(name)
+        if path.is_file():
+            files.sync_file(path)
 
     def restart(self, name: str) -> None:
         """Remove the log of an outer fold."""
@@ -138,7 +147,7 @@ def write_trials(
             columns[f"value_{name}"] = pa.array([str(value) for value in values], pa.string())
     columns["seconds"] = np.array([trial.seconds for _, trial in rows], dtype=np.float64)
     columns["reason"] = pa.array([trial.reason for _, trial in rows], pa.string())
-    files.write_file(path, table_bytes(columns, {"measure": measure, "importances": importances}))
+    write_sealed(path, table_bytes(columns, {"measure": measure, "importances": importances}))
 
 
 def read_trials(path: Path) -> tuple[dict[str, Any], str]:
@@ -147,9 +156,9 @@ def read_trials(path: Path) -> tuple[dict[str, Any], str]:
     Raises
     ------
     RecordError
-        If it is missing, torn or of another schema version.
+        If it is missing, torn, edited or of another schema version.
     """
-    columns, about = read_table(path, files.read_file(path))
+    columns, about = read_table(path, read_sealed(path))
     with damage_if_odd(path):
         return columns, str(about["measure"])
 
@@ -160,9 +169,9 @@ def read_importances(path: Path) -> dict[str, Any] | None:
     Raises
     ------
     RecordError
-        If it is missing, torn or of another schema version.
+        If it is missing, torn, edited or of another schema version.
     """
-    _, about = read_table(path, files.read_file(path))
+    _, about = read_table(path, read_sealed(path))
     found: dict[str, Any] | None = about.get("importances")
     return found
 
