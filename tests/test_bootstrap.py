@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from smalldata.measures.draws import _one_by_one, mean_defined, score_draws, taken
+from smalldata.measures.draws import mean_defined, taken
 from smalldata.measures.registry import measures_for
 from smalldata.results.folds import Prediction
 from smalldata.statistics.significance import draw_weights
@@ -44,8 +44,8 @@ def test_all_draws_at_once_equal_one_by_one(kind, measure, n):
         weights = draw_weights(np.arange(n), 12, seed=int(rng.integers(2**31)))
         weights[-1] = 0
         weights[-1, 0] = 3  # one row thrice: undefined for most measures
-        quick = score_draws(measure, prediction, weights, classes=CLASSES[kind])
-        plain = _one_by_one(measure, prediction, weights, CLASSES[kind])
+        quick = measure.score_draws(prediction, weights, classes=CLASSES[kind])
+        plain = measure.score_each_draw(prediction, weights, classes=CLASSES[kind])
         assert quick == pytest.approx(plain, abs=1e-9, nan_ok=True)
         n_defined += int(np.sum(~np.isnan(quick)))
     assert n_defined > 0 or measure.name == "calibration_slope"
@@ -54,7 +54,7 @@ def test_all_draws_at_once_equal_one_by_one(kind, measure, n):
 def test_draws_without_probabilities_or_margins_are_nan():
     auc = measures_for(TaskKind.BINARY)[0]
     bare = Prediction(row=np.arange(2), y=np.array([0, 1]), label=np.array([0, 1]))
-    assert np.all(np.isnan(score_draws(auc, bare, np.ones((3, 2)), classes=("a", "b"))))
+    assert np.all(np.isnan(auc.score_draws(bare, np.ones((3, 2)), classes=("a", "b"))))
 
 
 def test_taken_rows_keep_their_labels_and_probabilities():

@@ -9,7 +9,7 @@ from smalldata.comparison.comparison import compare
 from smalldata.report.comparison_page.overview import summarize_comparison
 from smalldata.report.comparison_page.verdict import say_comparison
 from smalldata.report.sections import scores_words, trust_doubts, trust_words
-from smalldata.report.sections.scores import summarize_cell
+from smalldata.report.sections.scores import describe_measure, summarize_cell
 from smalldata.task import Dataset, TaskKind, make_task
 
 
@@ -19,6 +19,9 @@ def primary(mean: float, low: float | None, high: float | None, **changes) -> di
         "title": "ROC AUC",
         "better": "higher",
         "guessing": 0.5,
+        "says": "",
+        "says_below_chance": "",
+        "in_target_unit": False,
         "mean": mean,
         "low": low,
         "high": high,
@@ -202,8 +205,8 @@ def test_constant_features_are_named_in_the_question_and_the_doubts(names, told,
         (primary(0.8, 0.72, 0.88), None, "interval is wide"),
         (primary(0.8, 0.73, 0.87), None, ""),
         (primary(0.8, None, None), None, "One fold gives no interval"),
-        (primary(2.0, 1.0, 3.0, name="rmse"), 20.0, ""),
-        (primary(2.0, 1.0, 3.0, name="rmse"), 10.0, "interval is wide"),
+        (primary(2.0, 1.0, 3.0, name="rmse", in_target_unit=True), 20.0, ""),
+        (primary(2.0, 1.0, 3.0, name="rmse", in_target_unit=True), 10.0, "interval is wide"),
     ],
 )
 def test_wide_or_missing_interval_raises_a_doubt(score, sd, said):
@@ -273,7 +276,10 @@ def test_only_features_that_can_lead_are_asked_to_be_steady():
     ],
 )
 def test_explain_score_of_each_measure(measure, mean, said):
-    assert said in scores_words.explain_score(measure, mean, {"positive": "yes"})
+    kind = TaskKind.BINARY if measure == "roc_auc" else TaskKind.REGRESSION
+    score = {**describe_measure(measure, kind), "mean": mean}
+    task = {"positive": "yes", "target": "y", "target_values": None}
+    assert said in scores_words.explain_score(score, task)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from smalldata.measures.draws import mean_defined, score_draws
+from smalldata.measures.draws import mean_defined
 from smalldata.measures.registry import Measure
 from smalldata.results.folds import Array, FoldResult, Prediction, Rows, Score
 from smalldata.results.record import RunRecord
@@ -63,7 +63,7 @@ def cell_scores(record: RunRecord, measure: Measure) -> CellScores:
         missing = f"{n_ok} of {record.n_planned} folds are done; run the same command to finish"
         return _without_mean(record.reason or (missing if n_open > 0 else "no fold is done"))
     folds = _ordered(record)
-    if measure.name == "balanced_accuracy":
+    if measure.by_class:
         pooled = _pooled_recalls(folds, len(record.classes))
         if pooled is not None:
             return pooled
@@ -112,9 +112,8 @@ def cell_draws(record: RunRecord, measure: Measure, weights: Array) -> Array:
     """
     folds = _ordered(record)
     parts = [prediction for _, prediction in folds]
-    by_class = measure.name == "balanced_accuracy"
     is_small = not measure.orders and min(len(part.y) for part in parts) < SMALL_FOLD
-    if is_small or (by_class and _n_lacking(parts, len(record.classes))):
+    if is_small or (measure.by_class and _n_lacking(parts, len(record.classes))):
         repeats = sorted({fold.repeat for fold, _ in folds})
         parts = [
             join_predictions(part for fold, part in folds if fold.repeat == r) for r in repeats
@@ -122,8 +121,10 @@ def cell_draws(record: RunRecord, measure: Measure, weights: Array) -> Array:
     scores = []
     for part in parts:
         drawn = weights[:, part.row]
-        score = score_draws(measure, part, drawn, classes=record.classes)
-        scores.append(np.where(_loses_a_class(part, drawn), np.nan, score) if by_class else score)
+        score = measure.score_draws(part, drawn, classes=record.classes)
+        if measure.by_class:
+            score = np.where(_loses_a_class(part, drawn), np.nan, score)
+        scores.append(score)
     return mean_defined(np.column_stack(scores))
 
 

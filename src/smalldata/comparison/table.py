@@ -119,10 +119,10 @@ def show(value: float | None, measure: Measure, *, scale: float | None = None) -
     if value is None:
         return ""
     size = abs(value if scale is None else scale)
-    if size >= 1e6 or (measure.rope_of_target and 0 < size < 1e-4):
+    if size >= 1e6 or (measure.in_target_unit and 0 < size < 1e-4):
         return f"{value:.3g}"
     decimals = 3
-    if measure.rope_of_target and size > 0:
+    if measure.in_target_unit and size > 0:
         decimals = max(0, 2 - math.floor(math.log10(size)))
     text = f"{value:.{decimals}f}"
     return text.removeprefix("-") if float(text) == 0 else text

@@ -1,8 +1,10 @@
-"""Scores of many bootstrap draws at once: row weights in, one score per draw out.
+"""Weighted forms of the measures: all bootstrap draws of the rows at once.
 
 Step in the line: stored predictions + drawn weights -> **scores of the draws** -> significance. A
-draw is a vector of whole numbers, how often each row was taken, and its score is that of the rows
-repeated so often; every ranked measure is computed for all draws together.
+draw is a vector of whole numbers, how often each row was taken; its score is that of the rows
+repeated as often. Each function takes targets (n,), the part of the prediction that the measure
+reads, weights (n_draws, n) and the number of classes, and returns one score per draw, NaN where the
+measure is undefined there. Called through `Measure.score_draws`.
 """
 
 from typing import Any
@@ -11,53 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.measures.formulas import PROBABILITY_FLOOR, positive_score
-from smalldata.measures.registry import Measure
 from smalldata.results.folds import Array, Prediction
 
-
-def score_draws(
-    measure: Measure, prediction: Prediction, weights: Array, *, classes: tuple[str, ...] = ()
-) -> Array:
-    """Score of a prediction on every draw.
-
-    Parameters
-    ----------
-    measure : Measure
-    prediction : Prediction
-        Of n_rows rows.
-    weights : ndarray of shape (n_draws, n_rows)
-        How often each row was drawn, whole numbers.
-    classes : tuple of str
-
-    Returns
-    -------
-    ndarray of shape (n_draws,)
-        NaN where the measure is undefined on the draw.
-    """
-    y, given = prediction.y, measure.given(prediction)
-    if given is None or np.any(np.isnan(given)):
-        return np.full(len(weights), np.nan)
-    # Undefined draws divide 0 by 0 and so become NaN; that is what the caller is promised.
-    with np.errstate(all="ignore"):
-        if measure.needs == "label":
-            return _from_confusion(measure.name, _confusion(y, given, weights, len(classes)))
-        if measure.name == "roc_auc":
-            return _areas(y == 1, positive_score(given), weights)
-        if measure.name == "roc_auc_ovr":
-            present = np.unique(y)
-            areas = [_areas(y == code, given[:, code], weights) for code in present]
-            return mean_defined(np.column_stack(areas))
-        if measure.name == "average_precision":
-            return _average_precision(y, positive_score(given), weights)
-        if measure.name == "r2":
-            return _r2(y, given, weights)
-        if measure.name == "spearman":
-            return _spearman(y, given, weights)
-        losses = _row_losses(measure.name, y, given)
-        if losses is not None:
-            means = weights @ losses / weights.sum(axis=1)
-            return np.asarray(np.sqrt(means) if measure.name == "rmse" else means)
-    return _one_by_one(measure, prediction, weights, classes)
+Values = NDArray[Any]
 
 
 def mean_defined(scores: Array) -> Array:
@@ -73,20 +31,43 @@ def mean_defined(scores: Array) -> Array:
     return np.asarray(np.where(n_defined > 0, total / np.maximum(n_defined, 1), np.nan))
 
 
-def _row_losses(name: str, y: NDArray[Any], given: NDArray[Any]) -> Array | None:
-    """Losses whose weighted mean (for RMSE: its root) is the measure, or None if there are none."""
-    if name == "rmse":
-        return np.asarray((y - given) ** 2)
-    if name == "mae":
-        return np.asarray(np.abs(y - given))
-    if name == "brier":
-        return np.asarray((given[:, 1] - y) ** 2)
-    if name == "log_loss":
-        return np.asarray(-np.log(np.clip(given[np.arange(len(y)), y], PROBABILITY_FLOOR, 1.0)))
-    return None
+def roc_auc(y: Values, given: Values, weights: Array, n_classes: int) -> Array:
+    """Weighted share of pairs whose positive row scores higher."""
+    return _areas(y == 1, positive_score(given), weights)
 
 
-def _areas(positive: NDArray[np.bool_], score: NDArray[Any], weights: Array) -> Array:
+def roc_auc_ovr(y: Values, given: Values, weights: Array, n_classes: int) -> Array:
+    """Mean over the classes of each against the rest."""
+    areas = [_areas(y == code, given[:, code], weights) for code in np.unique(y)]
+    return mean_defined(np.column_stack(areas))
+
+
+def rmse(y: Values, given: Values, weights: Array, n_classes: int) -> Array:
+    """Root of the weighted mean square."""
+    return np.asarray(np.sqrt(_mean((y - given) ** 2, weights)))
+
+
+def mae(y: Values, given: Values, weights: Array, n_classes: int) -> Array:
+    """Weighted mean of the absolute errors."""
+    return _mean(np.abs(y - given), weights)
+
+
+def brier(y: Values, given: Values, weights: Array, n_classes: int) -> Array:
+    """Weighted mean square of the positive class's probability."""
+    return _mean((given[:, 1] - y) ** 2, weights)
+
+
+def log_loss(y: Values, given: Values, weights: Array, n_classes: int) -> Array:
+    """Weighted mean of -log of the observed class's probability."""
+    observed = np.clip(given[np.arange(len(y)), y], PROBABILITY_FLOOR, 1.0)
+    return _mean(-np.log(observed), weights)
+
+
+def _mean(losses: Values, weights: Array) -> Array:
+    return np.asarray(weights @ losses / weights.sum(axis=1))
+
+
+def _areas(positive: NDArray[np.bool_], score: Values, weights: Array) -> Array:
     """Weighted share of pairs whose positive row scores higher, for all draws by one product."""
     above, below = score[positive, None], score[None, ~positive]
     wins = (above > below) + 0.5 * (above == below)
@@ -95,7 +76,9 @@ def _areas(positive: NDArray[np.bool_], score: NDArray[Any], weights: Array) -> 
     return np.asarray(won / (w_positive.sum(axis=1) * w_negative.sum(axis=1)))
 
 
-def _average_precision(y: NDArray[Any], score: NDArray[Any], weights: Array) -> Array:
+def average_precision(y: Values, given: Values, weights: Array, n_classes: int) -> Array:
+    """Sum over the recalls gained of the precision reached; equal scores enter together."""
+    score = positive_score(given)
     order = np.argsort(-score, kind="stable")
     taken = np.cumsum(weights[:, order], axis=1)
     hits = np.cumsum(weights[:, order] * (y[order] == 1), axis=1)
@@ -108,32 +91,43 @@ def _average_precision(y: NDArray[Any], score: NDArray[Any], weights: Array) -> 
     return np.asarray(np.where(total > 0, np.sum(gained * precision, axis=1) / total, np.nan))
 
 
-def _confusion(
-    y: NDArray[Any], given: NDArray[Any], weights: Array, n_classes: int
-) -> NDArray[np.float64]:
+def _confusion(y: Values, given: Values, weights: Array, n_classes: int) -> Array:
     """Weighted confusion of shape (n_draws, n_classes observed, n_classes predicted)."""
     cell = np.zeros((len(y), n_classes * n_classes))
     cell[np.arange(len(y)), y * n_classes + given] = 1.0
     return np.asarray((weights @ cell).reshape(len(weights), n_classes, n_classes))
 
 
-def _from_confusion(name: str, confusion: Array) -> Array:
+def balanced_accuracy(y: Values, given: Values, weights: Array, n_classes: int) -> Array:
+    """Mean recall of the classes that a draw holds."""
+    confusion = _confusion(y, given, weights, n_classes)
+    hits = np.diagonal(confusion, axis1=1, axis2=2)
+    return mean_defined(hits / confusion.sum(axis=2))
+
+
+def f1(y: Values, given: Values, weights: Array, n_classes: int) -> Array:
+    """Harmonic mean of precision and recall of the positive class."""
+    confusion = _confusion(y, given, weights, n_classes)
+    observed, predicted = confusion.sum(axis=2), confusion.sum(axis=1)
+    harmonic = 2 * confusion[:, 1, 1] / (observed[:, 1] + predicted[:, 1])
+    return np.asarray(np.where(np.all(observed > 0, axis=1), harmonic, np.nan))
+
+
+def mcc(y: Values, given: Values, weights: Array, n_classes: int) -> Array:
+    """Correlation of observed and predicted classes (Gorodkin 2004)."""
+    confusion = _confusion(y, given, weights, n_classes)
     observed, predicted = confusion.sum(axis=2), confusion.sum(axis=1)
     hits = np.diagonal(confusion, axis1=1, axis2=2)
-    if name == "balanced_accuracy":
-        return mean_defined(hits / observed)
-    if name == "f1":
-        harmonic = 2 * hits[:, 1] / (observed[:, 1] + predicted[:, 1])
-        return np.asarray(np.where(np.all(observed > 0, axis=1), harmonic, np.nan))
     n = observed.sum(axis=1)
     covariance = n * hits.sum(axis=1) - np.sum(observed * predicted, axis=1)
     spread_y = n * n - np.sum(observed**2, axis=1)
     spread_label = n * n - np.sum(predicted**2, axis=1)
-    mcc = np.where(spread_label > 0, covariance / np.sqrt(spread_y * spread_label), 0.0)
-    return np.asarray(np.where(spread_y > 0, mcc, np.nan))
+    found = np.where(spread_label > 0, covariance / np.sqrt(spread_y * spread_label), 0.0)
+    return np.asarray(np.where(spread_y > 0, found, np.nan))
 
 
-def _r2(y: NDArray[Any], given: NDArray[Any], weights: Array) -> Array:
+def r2(y: Values, given: Values, weights: Array, n_classes: int) -> Array:
+    """Share of the weighted variance that is accounted for."""
     centred = y - np.mean(y)
     n = weights.sum(axis=1)
     total = weights @ centred**2 - (weights @ centred) ** 2 / n
@@ -142,7 +136,8 @@ def _r2(y: NDArray[Any], given: NDArray[Any], weights: Array) -> Array:
     return np.asarray(np.where(total > floor, 1 - (weights @ (y - given) ** 2) / total, np.nan))
 
 
-def _spearman(y: NDArray[Any], given: NDArray[Any], weights: Array) -> Array:
+def spearman(y: Values, given: Values, weights: Array, n_classes: int) -> Array:
+    """Correlation of the mid-ranks within a draw."""
     n = weights.sum(axis=1, keepdims=True)
     first = _drawn_ranks(y, weights) - (n + 1) / 2
     second = _drawn_ranks(given, weights) - (n + 1) / 2
@@ -151,24 +146,13 @@ def _spearman(y: NDArray[Any], given: NDArray[Any], weights: Array) -> Array:
     return np.asarray(np.where(spread > 0, covariance / np.sqrt(spread), np.nan))
 
 
-def _drawn_ranks(values: NDArray[Any], weights: Array) -> Array:
+def _drawn_ranks(values: Values, weights: Array) -> Array:
     """Mid-rank of each row among the rows of a draw."""
     found, place = np.unique(values, return_inverse=True)
     member = np.zeros((len(values), len(found)))
     member[np.arange(len(values)), place] = 1.0
     counts = weights @ member
     return np.asarray((np.cumsum(counts, axis=1) - (counts - 1) / 2)[:, place])
-
-
-def _one_by_one(
-    measure: Measure, prediction: Prediction, weights: Array, classes: tuple[str, ...]
-) -> Array:
-    """Plain way, by repeating rows: for measures without a weighted form."""
-    scores = np.full(len(weights), np.nan)
-    for draw, weight in enumerate(weights):
-        found = measure.score(repeated(prediction, weight), classes=classes).value
-        scores[draw] = np.nan if found is None else found
-    return scores
 
 
 def repeated(prediction: Prediction, weight: Array) -> Prediction:
@@ -184,9 +168,9 @@ def repeated(prediction: Prediction, weight: Array) -> Prediction:
     return taken(prediction, rows)
 
 
-def taken(prediction: Prediction, rows: NDArray[Any]) -> Prediction:
+def taken(prediction: Prediction, rows: Values) -> Prediction:
     """Return some rows of a prediction, by position."""
-    parts = {
+    parts: dict[str, Any] = {
         name: None if part is None else part[rows]
         for name, part in (
             ("label", prediction.label),

@@ -1,4 +1,4 @@
-"""The measures: what each is called, what it needs, which way is better, its value on one fold.
+"""The measures: all that is known of each, and its value on one fold or on draws of its rows.
 
 Step in the line: Prediction of a fold -> **its Scores**. A measure that is undefined on a fold is
 None with the reason, never NaN; what qualifies a value (a class that is absent, a probability that
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from smalldata.errors import ConfigError
 from smalldata.learner import Need
-from smalldata.measures import formulas
-from smalldata.results.folds import Prediction, Score, Splits
+from smalldata.measures import draws, formulas
+from smalldata.results.folds import Array, Prediction, Score, Splits
 from smalldata.task import Task, TaskKind
 
 Demand = Literal["nothing", "two classes", "two values"]
@@ -54,8 +54,18 @@ class Measure:
         Judged by the distance to this value.
     rope : float
         Half width of the region of practical equivalence (see `Measure.rope_width`).
-    rope_of_target : bool
-        ``rope`` is a share of the standard deviation of the target.
+    in_target_unit : bool
+        Measured in the unit of the target; ``rope`` is then a share of its standard deviation.
+    chance : float or None
+        What a model that ignores the features scores, where that does not depend on the data.
+    by_class : bool
+        A mean over the classes: where folds lack a class it is taken over whole repeats, and a draw
+        that loses a class leaves it undefined.
+    weighted : callable or None
+        (y, given, weights, n_classes) -> score of each draw; see `draws`. None: draw by draw.
+    says, says_below_chance : str
+        A score in everyday words, with the fields ``of_hundred``, ``percent``, ``share_of_sd``,
+        ``positive`` and ``target``; "" where there are none.
     """
 
     name: str
@@ -71,7 +81,12 @@ class Measure:
     ranked: bool = True
     target: float | None = None
     rope: float = 0.01
-    rope_of_target: bool = False
+    in_target_unit: bool = False
+    chance: float | None = None
+    by_class: bool = False
+    weighted: Callable[[NDArray[Any], NDArray[Any], Array, int], Array] | None = None
+    says: str = ""
+    says_below_chance: str = ""
 
     def rope_width(self, y: NDArray[Any]) -> float:
         """Half width of the region of practical equivalence, in the measure's own unit.
@@ -81,7 +96,7 @@ class Measure:
         y : ndarray of shape (n_samples,)
             The task's target; read only by measures in its unit (RMSE, MAE).
         """
-        if not self.rope_of_target:
+        if not self.in_target_unit:
             return self.rope
         return self.rope * float(np.std(y, ddof=1)) if len(y) > 1 else 0.0
 
@@ -119,6 +134,43 @@ class Measure:
             return Score(value=None, reason="the numbers are too large or too small to compute it")
         return found
 
+    def score_draws(
+        self, prediction: Prediction, weights: Array, *, classes: tuple[str, ...] = ()
+    ) -> Array:
+        """Score of a prediction on every draw of its rows.
+
+        Parameters
+        ----------
+        prediction : Prediction
+            Of n_rows rows.
+        weights : ndarray of shape (n_draws, n_rows)
+            How often each row was drawn, whole numbers.
+        classes : tuple of str
+
+        Returns
+        -------
+        ndarray of shape (n_draws,)
+            NaN where the measure is undefined on the draw.
+        """
+        given = self.given(prediction)
+        if given is None or np.any(np.isnan(given)):
+            return np.full(len(weights), np.nan)
+        if self.weighted is None:
+            return self.score_each_draw(prediction, weights, classes=classes)
+        # Undefined draws divide 0 by 0 and so become NaN; that is what the caller is promised.
+        with np.errstate(all="ignore"):
+            return self.weighted(prediction.y, given, weights, len(classes))
+
+    def score_each_draw(
+        self, prediction: Prediction, weights: Array, *, classes: tuple[str, ...] = ()
+    ) -> Array:
+        """Score the draws one by one, by repeating rows: the plain way of `score_draws`."""
+        scores = np.full(len(weights), np.nan)
+        for draw, weight in enumerate(weights):
+            found = self.score(draws.repeated(prediction, weight), classes=classes).value
+            scores[draw] = np.nan if found is None else found
+        return scores
+
 
 # ---------------------------------------------------------------- the table
 
@@ -138,6 +190,10 @@ MEASURES: tuple[Measure, ...] = (
         low=0,
         high=1,
         function=formulas.roc_auc,
+        weighted=draws.roc_auc,
+        chance=0.5,
+        says="Of one {positive} sample and one other, drawn at random, the model scores the "
+        "{positive} one higher in {of_hundred} cases (a tie counts half).",
     ),
     Measure(
         name="roc_auc_ovr",
@@ -149,6 +205,11 @@ MEASURES: tuple[Measure, ...] = (
         low=0,
         high=1,
         function=formulas.roc_auc_ovr,
+        weighted=draws.roc_auc_ovr,
+        chance=0.5,
+        says="Of one sample of a class and one of the others, drawn at random, the model scores "
+        "the first higher for that class in {of_hundred} cases, on average over the classes (a tie "
+        "counts half).",
     ),
     Measure(
         name="average_precision",
@@ -160,6 +221,7 @@ MEASURES: tuple[Measure, ...] = (
         low=0,
         high=1,
         function=formulas.average_precision,
+        weighted=draws.average_precision,
     ),
     Measure(
         name="balanced_accuracy",
@@ -170,6 +232,9 @@ MEASURES: tuple[Measure, ...] = (
         low=0,
         high=1,
         function=formulas.balanced_accuracy,
+        weighted=draws.balanced_accuracy,
+        by_class=True,
+        says="On average over the classes, {of_hundred} samples get the right class.",
     ),
     Measure(
         name="mcc",
@@ -180,6 +245,8 @@ MEASURES: tuple[Measure, ...] = (
         low=-1,
         high=1,
         function=formulas.mcc,
+        weighted=draws.mcc,
+        chance=0.0,
     ),
     Measure(
         name="f1",
@@ -190,6 +257,7 @@ MEASURES: tuple[Measure, ...] = (
         low=0,
         high=1,
         function=formulas.f1,
+        weighted=draws.f1,
     ),
     Measure(
         name="log_loss",
@@ -200,6 +268,7 @@ MEASURES: tuple[Measure, ...] = (
         low=0,
         high=math.inf,
         function=formulas.log_loss,
+        weighted=draws.log_loss,
         higher_is_better=False,
     ),
     Measure(
@@ -211,6 +280,7 @@ MEASURES: tuple[Measure, ...] = (
         low=0,
         high=1,
         function=formulas.brier,
+        weighted=draws.brier,
         higher_is_better=False,
     ),
     Measure(
@@ -234,9 +304,11 @@ MEASURES: tuple[Measure, ...] = (
         low=0,
         high=math.inf,
         function=formulas.rmse,
+        weighted=draws.rmse,
+        says="A typical error is {share_of_sd} of the standard deviation of {target}.",
         higher_is_better=False,
         rope=0.02,
-        rope_of_target=True,
+        in_target_unit=True,
     ),
     Measure(
         name="mae",
@@ -247,9 +319,10 @@ MEASURES: tuple[Measure, ...] = (
         low=0,
         high=math.inf,
         function=formulas.mae,
+        weighted=draws.mae,
         higher_is_better=False,
         rope=0.02,
-        rope_of_target=True,
+        in_target_unit=True,
     ),
     Measure(
         name="r2",
@@ -260,6 +333,10 @@ MEASURES: tuple[Measure, ...] = (
         low=-math.inf,
         high=1,
         function=formulas.r2,
+        weighted=draws.r2,
+        chance=0.0,
+        says="The model accounts for {percent} of the variance.",
+        says_below_chance="The mean of the training samples would predict better.",
     ),
     Measure(
         name="spearman",
@@ -270,6 +347,8 @@ MEASURES: tuple[Measure, ...] = (
         low=-1,
         high=1,
         function=formulas.spearman,
+        weighted=draws.spearman,
+        chance=0.0,
     ),
 )
 """All measures in the order of the table; the first of a kind is its default primary measure."""

@@ -19,15 +19,6 @@ from smalldata.results.record import RunRecord
 from smalldata.statistics.significance import corrected_interval
 from smalldata.task import Task, TaskKind
 
-GUESSING = {
-    "roc_auc": 0.5,
-    "roc_auc_ovr": 0.5,
-    "mcc": 0.0,
-    "r2": 0.0,
-    "spearman": 0.0,
-}
-"""What a model that ignores the features scores, where that does not depend on the data."""
-
 
 def summarize_cell(
     task: Task,
@@ -133,7 +124,10 @@ def describe_measure(name: str, kind: TaskKind) -> dict[str, Any]:
         if measure.higher_is_better
         else "lower",
         "ranked": measure.ranked,
-        "guessing": GUESSING.get(name),
+        "guessing": measure.chance,
+        "says": measure.says,
+        "says_below_chance": measure.says_below_chance,
+        "in_target_unit": measure.in_target_unit,
     }
 
 

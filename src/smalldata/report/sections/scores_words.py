@@ -119,7 +119,7 @@ def say_performance(
     if cell["model"] == "dummy":
         sentences.append("It ignores the features: the floor that every other model must pass.")
         return sentences + ([] if against is None else _say_rank(against))
-    meaning = explain_score(primary["name"], primary["mean"], task)
+    meaning = explain_score(primary, task)
     if meaning:
         sentences.append(meaning)
     sentences += say_against_dummy(primary, against)
@@ -141,39 +141,25 @@ def _score_sentence(cell: dict[str, Any], primary: dict[str, Any]) -> str:
     )
 
 
-def explain_score(measure: str, mean: float, task: dict[str, Any]) -> str:
-    """Say a score in everyday words, where there are any.
-
-    Example
-    -------
-    >>> explain_score("balanced_accuracy", 0.785, {})
-    'On average over the classes, 78 of 100 samples get the right class.'
-    """
-    if measure == "roc_auc":
-        name = task["positive"]
-        return (
-            f"Of one {name} sample and one other, drawn at random, the model scores the {name} one "
-            f"higher in {_of_hundred(mean)} cases (a tie counts half)."
+def explain_score(score: dict[str, Any], task: dict[str, Any]) -> str:
+    """Say a score in everyday words, where its measure has any."""
+    mean, says = score["mean"], score["says"]
+    if score["says_below_chance"] and mean < score["guessing"]:
+        says = score["says_below_chance"]
+    if not says:
+        return ""
+    sd = (task["target_values"] or {}).get("sd")
+    if "{share_of_sd}" in says and not sd:
+        return ""
+    return str(
+        says.format(
+            of_hundred=_of_hundred(mean),
+            percent=format_percent(mean),
+            share_of_sd=format_percent(mean / sd) if sd else "",
+            positive=task["positive"],
+            target=task["target"],
         )
-    if measure == "roc_auc_ovr":
-        return (
-            "Of one sample of a class and one of the others, drawn at random, the model scores the "
-            f"first higher for that class in {_of_hundred(mean)} cases, on average over the "
-            "classes (a tie counts half)."
-        )
-    if measure == "balanced_accuracy":
-        return f"On average over the classes, {_of_hundred(mean)} samples get the right class."
-    if measure == "rmse" and task.get("target_values", {}).get("sd"):
-        share = mean / task["target_values"]["sd"]
-        return (
-            f"A typical error is {format_percent(share)} of the standard deviation of "
-            f"{task['target']}."
-        )
-    if measure == "r2" and mean < 0:
-        return "The mean of the training samples would predict better."
-    if measure == "r2":
-        return f"The model accounts for {format_percent(mean)} of the variance."
-    return ""
+    )
 
 
 def _of_hundred(share: float) -> str:

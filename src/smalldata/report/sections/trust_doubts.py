@@ -128,7 +128,7 @@ def doubt_interval(primary: dict[str, Any], task: dict[str, Any]) -> list[str]:
     if low is None:
         return ["One fold gives no interval: nothing is known of the spread."]
     sd = task["target_values"].get("sd") if task["target_values"] else None
-    wide = WIDE_INTERVAL * sd if sd and primary["name"] in ("rmse", "mae") else WIDE_INTERVAL
+    wide = WIDE_INTERVAL * sd if sd and primary["in_target_unit"] else WIDE_INTERVAL
     if high - low > wide:
         reach = (
             f"; single folds reach from {format_number(primary['min'])} to "
