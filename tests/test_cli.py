@@ -427,7 +427,7 @@ def test_model_that_cannot_be_explained_is_still_in_the_table(folder, capsys):
     other = dataclasses.replace(
         fold.prediction, probabilities=fold.prediction.probabilities[:, ::-1]
     )
-    stored.cell.write_fold(dataclasses.replace(fold, prediction=other), stored.task)
+    stored.folder.write_fold(dataclasses.replace(fold, prediction=other), stored.task)
     capsys.readouterr()
     assert main(["model=knn", *SMALL]) == 2
     out, err = capsys.readouterr()

@@ -297,6 +297,6 @@ def test_a_model_that_changed_is_not_explained(capsys):
     other = dataclasses.replace(
         fold.prediction, probabilities=fold.prediction.probabilities[:, ::-1]
     )
-    stored.cell.write_fold(dataclasses.replace(fold, prediction=other), stored.task)
+    stored.folder.write_fold(dataclasses.replace(fold, prediction=other), stored.task)
     line = _refused(capsys, cell)
     assert "must give the stored predictions" in line

@@ -319,7 +319,7 @@ def run(path, kill_at=None, before=False):
     stored = open_cell(path)
     found = explain_cell(stored, options, Reporter(Console(quiet=True)), n_jobs=1)
     smalldata.runtime.files.os.replace = replace
-    return count, found, stored.cell.read_null(found)
+    return count, found, stored.folder.read_null(found)
 
 def copied(name):
     shutil.copytree(cell, root / name / cell.name)

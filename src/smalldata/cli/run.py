@@ -168,13 +168,13 @@ def _run_job(composed: Any, *, notes_folder: str) -> float | tuple[float | None,
         internal = isinstance(error, InternalError)
         note = Note(status="failed", error=str(error), internal=internal)
         # What cannot be explained is evaluated all the same: it belongs into the table.
-        if plan is not None and isinstance(error, ExplanationError) and plan.cell.is_done:
-            note = replace(note, cell=str(plan.cell.path.resolve()), measure=plan.task.measure)
+        if plan is not None and isinstance(error, ExplanationError) and plan.folder.is_done:
+            note = replace(note, cell=str(plan.folder.path.resolve()), measure=plan.task.measure)
         _leave(notes_folder, note)
         return None
     note = Note(
         status=record.status,
-        cell=str(plan.cell.path.resolve()),
+        cell=str(plan.folder.path.resolve()),
         measure=plan.task.measure,
         explanation=key or "",
         figures=config.figures,
@@ -264,9 +264,9 @@ def compare_paths(arguments: Sequence[str]) -> int:
 
 def explain_paths(arguments: Sequence[str]) -> int:
     """Explain stored cells: only the folds asked for are fitted again, and checked."""
-    from smalldata.explanation.options import ExplanationOptions
+    from smalldata.explanation.options import ExplanationOptions, check_options
     from smalldata.report import check_formats, require_drawing
-    from smalldata.run.cell import check_explanation, open_cell
+    from smalldata.run.cell import open_cell
     from smalldata.run.explain import explain_cell, refuse_unfinished
     from smalldata.runtime.sealing import DamageError
 
@@ -283,7 +283,7 @@ def explain_paths(arguments: Sequence[str]) -> int:
         raise RecordError(f"{error} Run the command of its cell again to mend it.") from None
     for stored in cells:
         refuse_unfinished(stored)
-        check_explanation(stored.plan.config, stored.task, stored.plan.splits, options)
+        check_options(stored.plan.cell, options)
     notes = []
     for path, stored in zip(paths, cells, strict=True):
         explanation = explain_cell(stored, options, _reporter(), n_jobs=n_jobs)

@@ -1,10 +1,12 @@
-"""What a cell is before anything is fitted: its identity, label, plan and why it is skipped.
+"""What a cell is before anything is fitted: its parts, its identity, its label, why it is skipped.
 
 A cell is Task x Learner x Splits with its settings; the hash of its identity names its folder.
-Step in the line: task + learner + splits -> **empty record** -> fold results.
+Step in the line: task + learner + splits -> **Cell** -> fold results.
 """
 
-from dataclasses import asdict, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,31 +18,37 @@ from smalldata.learner import Learner
 from smalldata.models import load_learner, load_space
 from smalldata.models.files import file_fields, file_keys
 from smalldata.pipeline.choices import Selector, Tuner
-from smalldata.pipeline.preprocess import Preprocessing
+from smalldata.pipeline.preprocess import PLAIN, Preprocessing
 from smalldata.resampling.strategies import check_train_size
-from smalldata.results.folds import Splits
+from smalldata.results.folds import Fold, FoldResult, Rows, Splits
 from smalldata.results.record import RESULTS_VERSION, SCHEMA_VERSION, RunRecord
 from smalldata.runtime import catalogue
+from smalldata.runtime.devices import resolve_device
 from smalldata.runtime.sealing import frozen, plain
-from smalldata.task import Task, TaskKind
-
-PLAIN = Preprocessing()
-"""The default: what the learner's traits ask for and nothing else."""
+from smalldata.task import Task
 
 
-def make_record(
-    task: Task,
-    learner: Learner,
-    splits: Splits,
-    *,
-    model: str | None = None,
-    preprocessing: Preprocessing = PLAIN,
-    train_size: int | None = None,
-    tuner: Tuner | None = None,
-    selector: Selector | None = None,
-    seed: int = 0,
-) -> RunRecord:
-    """Describe a cell before anything is fitted: its identity, folder, plan, and why it is skipped.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Cell:
+    """One square of the grid: a model with its settings on a task and its folds.
+
+    Attributes
+    ----------
+    task : Task
+    learner : Learner
+    splits : Splits
+        Made of the same task.
+    preprocessing : Preprocessing
+    train_size : int or None
+        Rows of each training fold to train on, nested; None: all of them.
+    tuner : Tuner or None
+        Tunes inside each training fold.
+    selector : Selector or None
+        Chooses inside each training fold how many features the fit keeps.
+    seed : int
+        The run's seed.
+    model : str
+        Its name in the table; "" is read as the name of the learner's file.
 
     Raises
     ------
@@ -49,179 +57,188 @@ def make_record(
     ConfigError
         If train_size does not fit the folds, or settings do not go together.
     """
-    if splits.split_key != task.split_key:
-        raise SplitError(
-            "the splits must be made of the same task; the ids, target or groups differ. "
-            "Make them anew with make_splits(task)."
+
+    task: Task
+    learner: Learner
+    splits: Splits
+    preprocessing: Preprocessing = PLAIN
+    train_size: int | None = None
+    tuner: Tuner | None = None
+    selector: Selector | None = None
+    seed: int = 0
+    model: str = ""
+
+    def __post_init__(self) -> None:
+        """Check that the parts belong together."""
+        if not self.model:
+            object.__setattr__(self, "model", type(self.learner).__module__.rpartition(".")[2])
+        if self.splits.split_key != self.task.split_key:
+            raise SplitError(
+                "the splits must be made of the same task; the ids, target or groups differ. "
+                "Make them anew with make_splits(task)."
+            )
+        check_train_size(self.task, self.splits, self.train_size)
+        if self.selector is not None and self.preprocessing.select != "none":
+            raise ConfigError(
+                "a signature makes the selection itself; the preprocessing handed in beside it "
+                f"must have select=none, got {self.preprocessing.select}."
+            )
+        if self.selector is not None and self.tuner is not None:
+            raise ConfigError(
+                "a signature chooses its size on inner folds of its own and is not tuned; "
+                "set tune=none, or leave out experiment=signature."
+            )
+        if self.tuner is not None and self.preprocessing.select == "shap":
+            raise ConfigError(
+                "preprocess.select=shap ranks by the values of the model, which tuning changes; "
+                "set tune=none, or preprocess.select=linear or univariate."
+            )
+
+    @property
+    def size(self) -> int:
+        """Numbers in the table: n_samples x n_features."""
+        return self.task.n_samples * self.task.n_features
+
+    @property
+    def n_features(self) -> int:
+        """Most features the fitted model gets: all of them unless some are selected."""
+        kept = self.preprocessing.k
+        if self.selector is not None:
+            kept = max(self.selector.describe().get("sizes", [self.task.n_features]))
+        return self.task.n_features if kept is None else min(kept, self.task.n_features)
+
+    @property
+    def ranking(self) -> str | None:
+        """What ranks the features where some are selected."""
+        if self.selector is None:
+            return self.preprocessing.select
+        return self.selector.describe().get("ranking")
+
+    def train_rows(self, fold: Fold) -> Rows:
+        """Training rows of a fold, ascending."""
+        return self.splits.train_rows(fold, self.train_size)
+
+    def fold(self, repeat: int, fold: int) -> Fold:
+        """Return a fold by its numbers."""
+        return next(one for one in self.splits.folds if (one.repeat, one.fold) == (repeat, fold))
+
+    def device(self, asked: str) -> str:
+        """Return where the cell runs: ``cpu`` unless the model can use a card and there is one."""
+        return resolve_device(asked)[0] if self.learner.traits.uses_gpu else "cpu"
+
+    def fitted_as(self, result: FoldResult) -> "Cell":
+        """Return the cell as one of its folds was fitted: its values, and the size it chose."""
+        chosen = result.selection
+        return replace(
+            self,
+            learner=replace(self.learner, **result.values),  # type: ignore[type-var]
+            preprocessing=self.preprocessing
+            if chosen is None
+            else replace(self.preprocessing, select=chosen.ranking, k=chosen.k),  # type: ignore[arg-type]
+            tuner=None,
+            selector=None,
         )
-    check_train_size(task, splits, train_size)
-    name = model or type(learner).__module__.rpartition(".")[2]
-    _check_together(preprocessing, tuner, selector)
-    settings = make_settings(
-        learner, name, preprocessing=preprocessing, tuner=tuner, selector=selector, seed=seed
-    )
-    if tuner is not None and _has_own_space(tuner, name, task.kind):
-        settings["own space"] = True
-    return RunRecord(
-        dataset=task.dataset.name,
-        cv=splits.folder,
-        model=name,
-        kind=task.kind,
-        classes=task.classes,
-        measure=task.measure,
-        target=task.dataset.target,
-        n_samples=task.n_samples,
-        n_features=task.n_features,
-        splits_key=splits.key,
-        test_train_ratio=splits.test_train_ratio,
-        n_planned=len(splits.folds),
-        identity=make_identity(
-            task,
-            learner,
-            splits,
-            preprocessing=preprocessing,
-            train_size=train_size,
-            tuner=tuner,
-            selector=selector,
-            seed=seed,
-        ),
-        groups=None if task.groups is None else _codes(task.groups),
-        train_size=train_size,
-        settings=settings,
-        environment=describe_environment(),
-        skipped=_refusal(task, learner, preprocessing, selector),
-    )
 
+    @cached_property
+    def skipped(self) -> str:
+        """Why the model does not take the task; "" if it does."""
+        given = self.task.n_features if self.ranking == "shap" else self.n_features
+        info = replace(self.task.info, n_features=given)
+        if reason := self.learner.traits.refusal(info):
+            return reason
+        own = getattr(self.learner, "refusal", None)
+        if own is not None and (reason := str(own(info))):
+            return reason
+        if self.ranking == "shap" and not self.learner.traits.reads_features:
+            return "reads no feature, so there is nothing to rank by shap"
+        return ""
 
-def _check_together(
-    preprocessing: Preprocessing, tuner: Tuner | None, selector: Selector | None
-) -> None:
-    """Refuse settings that would choose the same thing twice."""
-    if selector is not None and preprocessing.select != "none":
-        raise ConfigError(
-            "a signature makes the selection itself; the preprocessing handed in beside it must "
-            f"have select=none, got {preprocessing.select}."
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """Everything that can change a number, defaults included, as plain values.
+
+        Not in it: processes, device, storage, versions of libraries, and what is asked of an
+        explanation.
+        """
+        kind = type(self.learner)
+        signature = {} if self.selector is None else {"signature": plain(self.selector.describe())}
+        return {
+            **signature,
+            "schema_version": SCHEMA_VERSION,
+            "results_version": RESULTS_VERSION,
+            "content": self.task.content_key,
+            "split": self.task.split_key,
+            "splits": self.splits.key,
+            "train_size": self.train_size,
+            "learner": {
+                "_target_": f"{kind.__module__}.{kind.__qualname__}",
+                **plain(learner_values(self.learner)),
+                **file_keys(self.learner),
+            },
+            "preprocessing": plain(asdict(self.preprocessing)),
+            "tuning": None if self.tuner is None else plain(self.tuner.describe()),
+            "seed": self.seed,
+        }
+
+    @cached_property
+    def settings(self) -> Mapping[str, Any]:
+        """What differs from the defaults: the label of the cell in the table."""
+        values = learner_values(self.learner)
+        usual: dict[str, Any] = {}
+        if self.model in catalogue.names("model"):
+            usual = learner_values(load_learner(self.model))
+        changed = {key: value for key, value in values.items() if usual.get(key, usual) != value}
+        for key in file_fields(self.learner):
+            if (path := getattr(self.learner, key)) is not None:
+                changed[key] = Path(path).name
+        for key, value in asdict(self.preprocessing).items():
+            if value != getattr(PLAIN, key):
+                changed[key] = value
+        if self.tuner is not None:
+            changed |= plain(self.tuner.settings())
+        if self.selector is not None:
+            changed |= frozen(plain(self.selector.settings()))
+        if self.seed != 0:
+            changed["seed"] = self.seed
+        if self.tuner is not None and self._has_own_space(self.tuner):
+            changed["own space"] = True
+        return changed
+
+    def _has_own_space(self, tuner: Tuner) -> bool:
+        """Whether the tuner searches another space than the model's yaml gives for such tasks."""
+        if self.model not in catalogue.names("model"):
+            return False
+        usual = load_space(self.model).for_kind(self.task.kind).parameters
+        told = plain([(name, asdict(parameter)) for name, parameter in usual.items()])
+        return bool(tuner.describe().get("space", told) != told)
+
+    def record(self) -> RunRecord:
+        """Return the record of the cell before its first fold."""
+        task = self.task
+        return RunRecord(
+            dataset=task.dataset.name,
+            cv=self.splits.folder,
+            model=self.model,
+            kind=task.kind,
+            classes=task.classes,
+            measure=task.measure,
+            target=task.dataset.target,
+            n_samples=task.n_samples,
+            n_features=task.n_features,
+            splits_key=self.splits.key,
+            test_train_ratio=self.splits.test_train_ratio,
+            n_planned=len(self.splits.folds),
+            identity=self.identity,
+            groups=None if task.groups is None else _codes(task.groups),
+            train_size=self.train_size,
+            settings=self.settings,
+            environment=describe_environment(),
+            skipped=self.skipped,
         )
-    if selector is not None and tuner is not None:
-        raise ConfigError(
-            "a signature chooses its size on inner folds of its own and is not tuned; "
-            "set tune=none, or leave out experiment=signature."
-        )
-    if tuner is not None and preprocessing.select == "shap":
-        raise ConfigError(
-            "preprocess.select=shap ranks by the values of the model, which tuning changes; "
-            "set tune=none, or preprocess.select=linear or univariate."
-        )
-
-
-def _refusal(
-    task: Task, learner: Learner, preprocessing: Preprocessing, selector: Selector | None
-) -> str:
-    """Say why the cell is skipped; "" if it is not."""
-    info = replace(task.info, n_features=_count_given(task, preprocessing, selector))
-    own = getattr(learner, "refusal", None)
-    return (
-        learner.traits.refusal(info)
-        or ("" if own is None else str(own(info)))
-        or _refuse_ranking(learner, preprocessing, selector)
-    )
-
-
-def _count_given(task: Task, preprocessing: Preprocessing, selector: Selector | None) -> int:
-    """Count the features a model is fitted on: all of them also where it ranks them itself."""
-    ranking: str | None = preprocessing.select
-    kept = preprocessing.k
-    if selector is not None:
-        told = selector.describe()
-        ranking, kept = told.get("ranking"), max(told.get("sizes", [task.n_features]))
-    return task.n_features if kept is None or ranking == "shap" else min(kept, task.n_features)
-
-
-def _refuse_ranking(
-    learner: Learner, preprocessing: Preprocessing, selector: Selector | None
-) -> str:
-    asked = preprocessing.select if selector is None else selector.describe().get("ranking")
-    if asked == "shap" and not learner.traits.reads_features:
-        return "reads no feature, so there is nothing to rank by shap"
-    return ""
 
 
 def _codes(groups: NDArray[Any]) -> tuple[int, ...]:
     return tuple(np.unique(groups.astype(str), return_inverse=True)[1].tolist())
-
-
-def make_identity(
-    task: Task,
-    learner: Learner,
-    splits: Splits,
-    *,
-    preprocessing: Preprocessing = PLAIN,
-    train_size: int | None = None,
-    tuner: Tuner | None = None,
-    selector: Selector | None = None,
-    seed: int = 0,
-) -> dict[str, Any]:
-    """Return everything that can change a number of a cell, defaults included, as plain values.
-
-    Not in it: processes, device, storage, versions of libraries, and what an explanation is asked.
-    """
-    kind = type(learner)
-    return {
-        **({} if selector is None else {"signature": plain(selector.describe())}),
-        "schema_version": SCHEMA_VERSION,
-        "results_version": RESULTS_VERSION,
-        "content": task.content_key,
-        "split": task.split_key,
-        "splits": splits.key,
-        "train_size": train_size,
-        "learner": {
-            "_target_": f"{kind.__module__}.{kind.__qualname__}",
-            **plain(learner_values(learner)),
-            **file_keys(learner),
-        },
-        "preprocessing": plain(asdict(preprocessing)),
-        "tuning": None if tuner is None else plain(tuner.describe()),
-        "seed": seed,
-    }
-
-
-def make_settings(
-    learner: Learner,
-    model: str,
-    *,
-    preprocessing: Preprocessing = PLAIN,
-    tuner: Tuner | None = None,
-    selector: Selector | None = None,
-    seed: int = 0,
-) -> dict[str, Any]:
-    """Return what differs from the defaults: the label of a cell in the table."""
-    values = learner_values(learner)
-    usual: dict[str, Any] = {}
-    if model in catalogue.names("model"):
-        usual = learner_values(load_learner(model))
-    changed = {key: value for key, value in values.items() if usual.get(key, usual) != value}
-    for key in file_fields(learner):
-        if (path := getattr(learner, key)) is not None:
-            changed[key] = Path(path).name
-    for key, value in asdict(preprocessing).items():
-        if value != getattr(PLAIN, key):
-            changed[key] = value
-    if tuner is not None:
-        changed |= plain(tuner.settings())
-    if selector is not None:
-        changed |= frozen(plain(selector.settings()))
-    if seed != 0:
-        changed["seed"] = seed
-    return changed
-
-
-def _has_own_space(tuner: Tuner, model: str, kind: TaskKind) -> bool:
-    """Whether the tuner searches another space than the model's yaml gives for such tasks."""
-    if model not in catalogue.names("model"):
-        return False
-    usual = load_space(model).for_kind(kind).parameters
-    told = plain([(name, asdict(parameter)) for name, parameter in usual.items()])
-    return bool(tuner.describe().get("space", told) != told)
 
 
 def learner_values(learner: Learner) -> dict[str, Any]:

@@ -1,28 +1,28 @@
 """The outer loop: each fold is fitted and predicted on its own, and streamed as it finishes.
 
-Step in the line: task + splits + learner -> **fold results** -> record. Touches no disk: finished
-folds come in, new ones go to a sink, both handed in. A fold depends on the data, the recipe and its
-own seed alone: not on the number of processes, nor on what was computed before it.
+Step in the line: Cell -> **fold results** -> record. Touches no disk: finished folds come in, new
+ones go to a sink, both handed in. A fold depends on the data, the recipe and its own seed alone:
+not on the number of processes, nor on what was computed before it.
 """
 
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from smalldata.evaluation.cell import PLAIN, learner_values, make_record
+from smalldata.evaluation.cell import Cell, learner_values
 from smalldata.learner import Learner
 from smalldata.measures.registry import score_prediction
 from smalldata.panel.sizes import select_size
 from smalldata.pipeline.choices import Selector, Tuner
 from smalldata.pipeline.fitting import describe_failure, fit_rows, predict_rows, shorten
-from smalldata.pipeline.preprocess import Preprocessing, Ranker
-from smalldata.resampling.strategies import check_train_size
-from smalldata.results.folds import Fold, FoldResult, Prediction, Splits
+from smalldata.pipeline.preprocess import PLAIN, Preprocessing, Ranker
+from smalldata.results.folds import Fold, FoldResult, Prediction, Score, Splits
+from smalldata.results.panel import Selection
 from smalldata.results.record import RunRecord
-from smalldata.runtime.devices import resolve_device
 from smalldata.runtime.memory import share_card
 from smalldata.runtime.workers import Killed, count_processes, stream_jobs
 from smalldata.seeding import seed_for
@@ -36,7 +36,7 @@ def evaluate(
     learner: Learner,
     splits: Splits,
     *,
-    model: str | None = None,
+    model: str = "",
     preprocessing: Preprocessing = PLAIN,
     train_size: int | None = None,
     tuner: Tuner | None = None,
@@ -100,34 +100,23 @@ def evaluate(
     >>> record.status, len(record.folds), round(record.folds[0].scores["roc_auc"].value, 1)
     ('ok', 3, 0.8)
     """
-    record = make_record(
-        task,
-        learner,
-        splits,
-        model=model,
+    cell = Cell(
+        task=task,
+        learner=learner,
+        splits=splits,
         preprocessing=preprocessing,
         train_size=train_size,
         tuner=tuner,
         selector=selector,
         seed=seed,
+        model=model,
     )
+    record = cell.record()
     if record.skipped:
         return record
     kept = {(fold.repeat, fold.fold): fold for fold in finished if fold.status == "ok"}
     missing = [fold for fold in splits.folds if (fold.repeat, fold.fold) not in kept]
-    for result in evaluate_folds(
-        task,
-        learner,
-        splits,
-        folds=missing,
-        preprocessing=preprocessing,
-        train_size=train_size,
-        tuner=tuner,
-        selector=selector,
-        seed=seed,
-        device=device,
-        n_jobs=n_jobs,
-    ):
+    for result in evaluate_folds(cell, missing, device=device, n_jobs=n_jobs):
         if sink is not None:
             sink(result)
         kept[result.repeat, result.fold] = result
@@ -135,16 +124,9 @@ def evaluate(
 
 
 def evaluate_folds(
-    task: Task,
-    learner: Learner,
-    splits: Splits,
-    *,
+    cell: Cell,
     folds: Sequence[Fold] | None = None,
-    preprocessing: Preprocessing = PLAIN,
-    train_size: int | None = None,
-    tuner: Tuner | None = None,
-    selector: Selector | None = None,
-    seed: int = 0,
+    *,
     device: str = "auto",
     n_jobs: int | None = None,
 ) -> Iterator[FoldResult]:
@@ -152,36 +134,31 @@ def evaluate_folds(
 
     Parameters
     ----------
+    cell : Cell
     folds : sequence of Fold, optional
-        Those of ``splits`` that are missing; default: all.
+        Those of the cell that are missing; default: all.
+    device : {"auto", "cpu", "cuda"}
+    n_jobs : int, optional
+        As in `evaluate`.
 
-    Other parameters as in `evaluate`. A fold whose process was killed is yielded as failed.
+    Yields
+    ------
+    FoldResult
+        Status ``failed`` where the fold's process was killed.
     """
-    chosen = list(splits.folds if folds is None else folds)
+    chosen = cell.splits.folds if folds is None else folds
     if not chosen:
         return
-    check_train_size(task, splits, train_size)
-    device = resolve_device(device)[0] if learner.traits.uses_gpu else "cpu"
-    run = partial(
-        _evaluate_named,
-        task,
-        learner,
-        splits,
-        preprocessing=preprocessing,
-        train_size=train_size,
-        tuner=tuner,
-        selector=selector,
-        seed=seed,
-        device=device,
-    )
+    place = cell.device(device)
     # As many processes as the splits could use, not as the missing folds can: the same pool then
     # serves a resumed cell and the whole ones after it.
     n_processes = share_card(
-        min(count_processes(n_jobs), len(splits.folds)),
-        device=device,
+        min(count_processes(n_jobs), len(cell.splits.folds)),
+        device=place,
         n_jobs=n_jobs,
-        n_cells=task.n_samples * task.n_features,
+        n_cells=cell.size,
     )
+    run = partial(_evaluate_named, cell, device=place)
     names = [(fold.repeat, fold.fold) for fold in chosen]
     for (repeat, fold), result in stream_jobs(run, names, n_processes=n_processes):
         if isinstance(result, Killed):
@@ -189,143 +166,165 @@ def evaluate_folds(
                 repeat=repeat,
                 fold=fold,
                 status="failed",
-                seed=seed_for(seed, "fit", repeat, fold),
+                seed=seed_for(cell.seed, "fit", repeat, fold),
                 reason=result.reason,
-                values=learner_values(learner),
+                values=learner_values(cell.learner),
             )
         else:
             yield result
 
 
-def evaluate_fold(
-    task: Task,
-    learner: Learner,
-    splits: Splits,
-    fold: Fold,
-    *,
-    preprocessing: Preprocessing = PLAIN,
-    train_size: int | None = None,
-    tuner: Tuner | None = None,
-    selector: Selector | None = None,
-    seed: int = 0,
-    device: str = "cpu",
-) -> FoldResult:
+def _evaluate_named(cell: Cell, name: tuple[int, int], *, device: str) -> FoldResult:
+    return evaluate_fold(cell, cell.fold(*name), device=device)
+
+
+def evaluate_fold(cell: Cell, fold: Fold, *, device: str = "cpu") -> FoldResult:
     """Fit, predict and score one fold in this process.
 
     Parameters
     ----------
-    seed : int
-        The run's seed; the fold's own is derived from it and stored in the result.
+    cell : Cell
+    fold : Fold
     device : {"cpu", "cuda"}
+        Read only where the model can use a card.
 
     Returns
     -------
     FoldResult
-        Status ``failed`` with the reason if the model raises or predicts what is no number. What
-        the libraries warned of is in its notes.
+        Status ``failed`` with the reason if the model raises or predicts NaN or infinity. What the
+        libraries warned of is in its notes. Its seed is derived from the run's.
     """
-    fold_seed = seed_for(seed, "fit", fold.repeat, fold.fold)
-    device = device if learner.traits.uses_gpu else "cpu"
-    seconds: dict[str, float] = {}
-    about: dict[str, Any] = {
-        "repeat": fold.repeat,
-        "fold": fold.fold,
-        "seed": fold_seed,
-        "n_train": len(splits.train_rows(fold, train_size)),
-        "seconds": seconds,
-        "device": device,
-    }
-    pipeline = None
-    reason = ""
-    tuned_notes: tuple[str, ...] = ()
+    place = device if cell.learner.traits.uses_gpu else "cpu"
+    attempt = _Attempt(cell=cell, fold=fold, device=place, learner=cell.learner)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            getattr(learner, "load", lambda: None)()  # once in a process: no part of a fit
-            if tuner is not None:
-                with _timed(seconds, "tune"):
-                    rows = splits.train_rows(fold, train_size)
-                    tuned = tuner.tune(
-                        learner,
-                        task.X.iloc[rows],
-                        task.y[rows],
-                        None if task.groups is None else task.groups[rows],
-                        name=fold.name,
-                        preprocessing=preprocessing,
-                        seed=seed_for(seed, "tune", fold.repeat, fold.fold),
-                        device=device,
-                    )
-                learner, tuned_notes = tuned.learner, tuned.notes
-                about["tuning"] = tuned.counts
-                seconds["tune"] += tuned.seconds_before
-            if selector is not None:
-                with _timed(seconds, "tune"):
-                    selected = select_size(
-                        task,
-                        learner,
-                        selector,
-                        train=splits.train_rows(fold, train_size),
-                        test=fold.test,
-                        preprocessing=preprocessing,
-                        seed=fold_seed,
-                        device=device,
-                    )
-                preprocessing, tuned_notes = selected.preprocessing, selected.notes
-                about["selection"] = selected.selection
-            with _timed(seconds, "fit"):
-                pipeline = fit_fold(
-                    task,
-                    learner,
-                    splits,
-                    fold,
-                    preprocessing=preprocessing,
-                    train_size=train_size,
-                    seed=fold_seed,
-                    device=device,
-                    ranker=None if selector is None else selected.ranker,
-                )
-            with _timed(seconds, "predict"):
-                about["prediction"] = predict_fold(pipeline, task, fold)
-            about["scores"] = score_prediction(
-                about["prediction"], kind=task.kind, classes=task.classes
-            )
+            attempt.run()
         except Exception as error:  # whatever a model raises concerns this fold alone
-            reason = describe_failure(error)
-            about.pop("prediction", None)
-    estimator = pipeline and pipeline[-1]
-    notes = (*tuned_notes, *getattr(estimator, "notes_", ()), *_warned(caught))
-    return FoldResult(
-        status="failed" if reason else "ok",
-        reason=reason,
-        values=learner_values(learner),
-        notes=notes,
-        losses=getattr(estimator, "losses_", None),
-        **about,
-    )
+            attempt.reason = describe_failure(error)
+    return attempt.result(_warned(caught))
+
+
+@dataclass(kw_only=True, eq=False)
+class _Attempt:
+    """One fold on its way; what was reached before a failure stays."""
+
+    cell: Cell
+    fold: Fold
+    device: str
+    learner: Learner
+    seconds: dict[str, float] = field(default_factory=dict)
+    tuning: Mapping[str, int] = field(default_factory=dict)
+    selection: Selection | None = None
+    pipeline: Any = None
+    prediction: Prediction | None = None
+    scores: Mapping[str, Score] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    reason: str = ""
+
+    @property
+    def seed(self) -> int:
+        return seed_for(self.cell.seed, "fit", self.fold.repeat, self.fold.fold)
+
+    def run(self) -> None:
+        """Tune or select where the cell does, then fit, predict and score."""
+        cell, task = self.cell, self.cell.task
+        getattr(self.learner, "load", lambda: None)()  # once in a process: no part of a fit
+        if cell.tuner is not None:
+            self._tune(cell.tuner)
+        preprocessing, ranker = cell.preprocessing, None
+        if cell.selector is not None:
+            preprocessing, ranker = self._select(cell.selector)
+        chosen = replace(
+            cell, learner=self.learner, preprocessing=preprocessing, tuner=None, selector=None
+        )
+        with self._timed("fit"):
+            self.pipeline = fit_fold(
+                chosen, self.fold, seed=self.seed, device=self.device, ranker=ranker
+            )
+        with self._timed("predict"):
+            prediction = predict_fold(self.pipeline, task, self.fold)
+        self.scores = score_prediction(prediction, kind=task.kind, classes=task.classes)
+        self.prediction = prediction
+
+    def _tune(self, tuner: Tuner) -> None:
+        """Replace the learner by the one with the values chosen on the training rows."""
+        cell, task, fold = self.cell, self.cell.task, self.fold
+        rows = cell.train_rows(fold)
+        with self._timed("tune"):
+            tuned = tuner.tune(
+                self.learner,
+                task.X.iloc[rows],
+                task.y[rows],
+                None if task.groups is None else task.groups[rows],
+                name=fold.name,
+                preprocessing=cell.preprocessing,
+                seed=seed_for(cell.seed, "tune", fold.repeat, fold.fold),
+                device=self.device,
+            )
+        self.learner, self.notes, self.tuning = tuned.learner, tuned.notes, tuned.counts
+        self.seconds["tune"] += tuned.seconds_before
+
+    def _select(self, selector: Selector) -> tuple[Preprocessing, Ranker]:
+        """Choose how many features the fit keeps, and return how they are ranked."""
+        with self._timed("tune"):
+            selected = select_size(
+                self.cell.task,
+                self.learner,
+                selector,
+                train=self.cell.train_rows(self.fold),
+                test=self.fold.test,
+                preprocessing=self.cell.preprocessing,
+                seed=self.seed,
+                device=self.device,
+            )
+        self.notes, self.selection = selected.notes, selected.selection
+        return selected.preprocessing, selected.ranker
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        """Note the seconds of a block, also where it fails."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = time.perf_counter() - start
+
+    def result(self, warned: tuple[str, ...]) -> FoldResult:
+        """Return what the fold came to; without a prediction where it failed."""
+        estimator = self.pipeline and self.pipeline[-1]
+        return FoldResult(
+            repeat=self.fold.repeat,
+            fold=self.fold.fold,
+            status="failed" if self.reason else "ok",
+            seed=self.seed,
+            reason=self.reason,
+            n_train=len(self.cell.train_rows(self.fold)),
+            prediction=self.prediction,
+            scores=self.scores,
+            values=learner_values(self.learner),
+            seconds=self.seconds,
+            device=self.device,
+            notes=(*self.notes, *getattr(estimator, "notes_", ()), *warned),
+            tuning=self.tuning,
+            selection=self.selection,
+            losses=getattr(estimator, "losses_", None),
+        )
 
 
 def fit_fold(
-    task: Task,
-    learner: Learner,
-    splits: Splits,
-    fold: Fold,
-    *,
-    preprocessing: Preprocessing = PLAIN,
-    train_size: int | None = None,
-    seed: int,
-    device: str = "cpu",
-    ranker: Ranker | None = None,
+    cell: Cell, fold: Fold, *, seed: int, device: str = "cpu", ranker: Ranker | None = None
 ) -> Any:
-    """Fit preprocessing and estimator on the training rows of one fold.
+    """Fit preprocessing and estimator on the training rows of one fold, untuned.
 
     Parameters
     ----------
-    learner : Learner
-        With the values of this fold (`FoldResult.values`).
-    preprocessing : Preprocessing
-        With the size of this fold, where it chose one (`own_preprocessing`).
+    cell : Cell
+        With the values and the size of this fold, where it chose some (`Cell.fitted_as`).
+    fold : Fold
     seed : int
         The fold's own seed (`FoldResult.seed`).
+    device : {"cpu", "cuda"}
     ranker : Ranker, optional
         Ranks in place of what ``preprocessing.select`` names.
 
@@ -334,26 +333,19 @@ def fit_fold(
     sklearn.pipeline.Pipeline
         Fitted; steps ``preprocess`` and ``estimator``. Equal arguments give an equal pipeline.
     """
+    task = cell.task
     return fit_rows(
-        learner,
+        cell.learner,
         task.X,
         task.y,
         task.groups,
         info=task.info,
-        rows=splits.train_rows(fold, train_size),
-        preprocessing=preprocessing,
+        rows=cell.train_rows(fold),
+        preprocessing=cell.preprocessing,
         seed=seed,
         device=device,
         ranker=ranker,
     )
-
-
-def own_preprocessing(preprocessing: Preprocessing, result: FoldResult) -> Preprocessing:
-    """Return the preprocessing a fold was fitted with: that of its cell, and the size it chose."""
-    chosen = result.selection
-    if chosen is None:
-        return preprocessing
-    return replace(preprocessing, select=chosen.ranking, k=chosen.k)  # type: ignore[arg-type]
 
 
 def predict_fold(pipeline: Any, task: Task, fold: Fold) -> Prediction:
@@ -370,29 +362,6 @@ def predict_fold(pipeline: Any, task: Task, fold: Fold) -> Prediction:
         If a prediction has the wrong shape, is no finite number or is no probability.
     """
     return predict_rows(pipeline, task.X, task.y, rows=fold.test, n_classes=len(task.classes))
-
-
-# ---------------------------------------------------------------- inside a fold
-
-
-def _evaluate_named(
-    task: Task, learner: Learner, splits: Splits, name: tuple[int, int], **options: Any
-) -> FoldResult:
-    fold = next(fold for fold in splits.folds if (fold.repeat, fold.fold) == name)
-    return evaluate_fold(task, learner, splits, fold, **options)
-
-
-class _timed:
-    """Add the seconds of a block to a mapping, also where the block fails."""
-
-    def __init__(self, seconds: dict[str, float], name: str) -> None:
-        self.seconds, self.name = seconds, name
-
-    def __enter__(self) -> None:
-        self.start = time.perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        self.seconds[self.name] = time.perf_counter() - self.start
 
 
 def _warned(caught: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:

@@ -7,13 +7,12 @@ that never saw it, against rows of that fold's training part, on the scale its l
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.errors import ExplanationError
-from smalldata.evaluation.cell import PLAIN
+from smalldata.evaluation.cell import Cell
 from smalldata.explanation.faithfulness import join_removals
 from smalldata.explanation.fold import FoldExplanation, FoldPairs, explain_fold, pair_fold
 from smalldata.explanation.options import (
@@ -25,7 +24,7 @@ from smalldata.explanation.options import (
 )
 from smalldata.explanation.refit import stream_refits
 from smalldata.learner import Learner
-from smalldata.pipeline.preprocess import Preprocessing
+from smalldata.pipeline.preprocess import PLAIN, Preprocessing
 from smalldata.results.evidence import Faithfulness, Interactions
 from smalldata.results.explanation import Explanation
 from smalldata.results.folds import Splits
@@ -37,23 +36,29 @@ _DEFAULTS = ExplanationOptions()
 
 
 def explain_folds(
-    task: Task,
+    cell: Cell,
     record: RunRecord,
-    learner: Learner,
-    splits: Splits,
-    *,
-    preprocessing: Preprocessing = PLAIN,
     options: ExplanationOptions = _DEFAULTS,
-    seed: int = 0,
+    *,
     n_jobs: int | None = None,
 ) -> Iterator[FoldExplanation]:
-    """Yield the explanation of each asked fold as it finishes; parameters as in `explain`."""
+    """Yield the explanation of each asked fold as it finishes.
+
+    Parameters
+    ----------
+    cell : Cell
+    record : RunRecord
+        Of the cell.
+    options : ExplanationOptions
+    n_jobs : int, optional
+        As in `explain`, and what is raised too.
+    """
     stored = {(fold.repeat, fold.fold): fold for fold in record.folds if fold.status == "ok"}
-    check_options(task, learner, splits, options, train_size=record.train_size, seed=seed)
-    rows = rows_to_explain(task, splits, options, seed=seed)
+    check_options(cell, options)
+    rows = rows_to_explain(cell, options)
     chosen = [
         fold
-        for fold in folds_to_explain(splits, options, rows=rows)
+        for fold in folds_to_explain(cell.splits, options, rows=rows)
         if (fold.repeat, fold.fold) in stored
     ]
     if not chosen:
@@ -61,20 +66,9 @@ def explain_folds(
             f"only a finished cell can be explained; {record.label} has no finished fold"
             f"{': ' + record.reason if record.reason else ''}."
         )
+    names = [(fold.repeat, fold.fold) for fold in chosen]
     yield from stream_refits(
-        explain_fold,
-        task,
-        record,
-        learner,
-        splits,
-        [(fold.repeat, fold.fold) for fold in chosen],
-        preprocessing=preprocessing,
-        n_jobs=n_jobs,
-        background=options.background,
-        evaluations=options.evaluations,
-        seed=seed,
-        quick=options.quick,
-        rows=rows,
+        explain_fold, cell, record, names, n_jobs=n_jobs, options=options, rows=rows
     )
 
 
@@ -129,21 +123,18 @@ def explain(
     >>> explain(task, record, learner, splits, n_jobs=1).values.shape
     (40, 141, 5)
     """
-    about: dict[str, Any] = {
-        "preprocessing": preprocessing,
-        "options": options,
-        "seed": seed,
-        "n_jobs": n_jobs,
-    }
-    found = join_folds(
-        explain_folds(task, record, learner, splits, **about),
+    cell = Cell(
         task=task,
         learner=learner,
-        options=describe_options(options, seed=seed, measure=task.measure),
+        splits=splits,
+        preprocessing=preprocessing,
+        train_size=record.train_size,
+        seed=seed,
     )
+    found = join_folds(explain_folds(cell, record, options, n_jobs=n_jobs), cell, options)
     if not lacks_pairs(found):
         return found
-    return join_pairs(pair_folds(task, record, learner, splits, found, **about), found)
+    return join_pairs(pair_folds(cell, record, found, options, n_jobs=n_jobs), found)
 
 
 def interaction_features(explanation: Explanation) -> NDArray[np.int64]:
@@ -169,35 +160,27 @@ def lacks_pairs(explanation: Explanation) -> bool:
 
 
 def pair_folds(
-    task: Task,
+    cell: Cell,
     record: RunRecord,
-    learner: Learner,
-    splits: Splits,
     explanation: Explanation,
-    *,
-    preprocessing: Preprocessing = PLAIN,
     options: ExplanationOptions = _DEFAULTS,
-    seed: int = 0,
+    *,
     n_jobs: int | None = None,
 ) -> Iterator[FoldPairs]:
     """Yield the interactions of each fold of the first repeat that is explained, as it finishes.
 
-    Parameters as in `explain`; ``explanation`` says which features lead.
+    Parameters as in `explain_folds`; ``explanation`` says which features lead.
     """
     first = int(explanation.repeat.min())
     yield from stream_refits(
         pair_fold,
-        task,
+        cell,
         record,
-        learner,
-        splits,
         [(first, int(fold)) for fold in np.unique(explanation.fold[explanation.repeat == first])],
-        preprocessing=preprocessing,
         n_jobs=n_jobs,
-        background=options.background,
-        seed=seed,
+        options=options,
+        rows=rows_to_explain(cell, options),
         chosen=interaction_features(explanation),
-        rows=rows_to_explain(task, splits, options, seed=seed),
     )
 
 
@@ -215,13 +198,10 @@ def join_pairs(parts: Iterable[FoldPairs], explanation: Explanation) -> Explanat
 
 
 def join_folds(
-    parts: Iterable[FoldExplanation],
-    *,
-    task: Task,
-    learner: Learner,
-    options: dict[str, Any],
+    parts: Iterable[FoldExplanation], cell: Cell, options: ExplanationOptions
 ) -> Explanation:
     """Join explained folds into one Explanation, in the order of repeat, fold and row."""
+    task = cell.task
     ordered = sorted(parts, key=lambda part: (part.repeat, part.fold))
     errors = [part.standard_errors for part in ordered if part.standard_errors is not None]
     outputs: tuple[str, ...]
@@ -236,13 +216,13 @@ def join_folds(
         repeat=np.concatenate([np.full(len(part.row), part.repeat) for part in ordered]),
         fold=np.concatenate([np.full(len(part.row), part.fold) for part in ordered]),
         feature_names=task.dataset.feature_names,
-        scale=learner.scale(task.kind),
+        scale=cell.learner.scale(task.kind),
         outputs=outputs,
         additivity_error=max(part.additivity_error for part in ordered),
         standard_errors=np.concatenate(errors) if len(errors) == len(ordered) else None,
-        options=options,
+        options=describe_options(cell, options),
         seconds=sum(part.seconds for part in ordered),
-        notes=_join_notes(ordered, pairs=bool(options["interactions"])),
+        notes=_join_notes(ordered, pairs=bool(options.interactions)),
         faithfulness=_join_removals(ordered, measure=task.measure),
     )
 

@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.errors import ExplanationError
+from smalldata.evaluation.cell import Cell
 from smalldata.explanation.faithfulness import FoldRemovals, score_removals
+from smalldata.explanation.options import ExplanationOptions
 from smalldata.explanation.refit import OpenFold, rebuild_fold
-from smalldata.learner import Learner
 from smalldata.measures.registry import find_measure
-from smalldata.pipeline.preprocess import Preprocessing
-from smalldata.results.folds import Array, Fold, FoldResult, Splits
+from smalldata.results.folds import Array, Fold, FoldResult
 from smalldata.seeding import seed_for
 from smalldata.shapley.dispatch import Look, explain_form, form_interactions, refuse_interactions
-from smalldata.task import Task, TaskKind
+from smalldata.task import TaskKind
 
 ADDITIVITY_TOLERANCE = 1e-4
 
@@ -60,42 +60,25 @@ class FoldPairs:
 
 
 def explain_fold(
-    task: Task,
-    learner: Learner,
-    splits: Splits,
+    cell: Cell,
     fold: Fold,
     *,
     stored: FoldResult,
-    preprocessing: Preprocessing,
-    background: int | None,
-    evaluations: int,
-    train_size: int | None,
-    seed: int,
-    quick: bool | None = None,
-    rows: NDArray[np.int64] | None = None,
+    options: ExplanationOptions,
+    rows: NDArray[np.int64],
 ) -> FoldExplanation:
     """Rebuild one fold and explain its held-out rows.
 
     Parameters
     ----------
-    task : Task
-    learner : Learner
-        With the stored values of this fold.
-    splits : Splits
+    cell : Cell
+        With the values and the size of this fold. The background is drawn by its seed, whatever
+        the model.
     fold : Fold
     stored : FoldResult
         The fold as it was recorded; its predictions must be reproduced.
-    preprocessing : Preprocessing
-    background : int or None
-        Training rows of the fold to compare with; see `background_size`.
-    evaluations : int
-        As in `form_values`.
-    train_size : int or None
-    seed : int
-        The run's seed: the background is drawn from it, not from the model.
-    quick : bool or None
-        As in `form_values`.
-    rows : ndarray, optional
+    options : ExplanationOptions
+    rows : ndarray of shape (n_rows,)
         Positions in the task of the rows to explain; others of the fold are left out. What removing
         the leading features does is looked at only where all rows of the fold are explained.
 
@@ -110,18 +93,9 @@ def explain_fold(
         fold, or the values do not add up.
     """
     start = time.perf_counter()
-    opened = rebuild_fold(
-        task,
-        learner,
-        splits,
-        fold,
-        stored=stored,
-        preprocessing=preprocessing,
-        background=background,
-        train_size=train_size,
-        seed=seed,
-    )
-    found = explain_opened(task, opened, evaluations=evaluations, seed=seed, quick=quick, rows=rows)
+    task = cell.task
+    opened = rebuild_fold(cell, fold, stored=stored, background=options.background)
+    found = explain_opened(cell, opened, options=options, rows=rows)
     if len(found.row) < len(fold.test):
         return replace(found, seconds=time.perf_counter() - start)
     removals = score_removals(
@@ -133,19 +107,13 @@ def explain_fold(
         importance=np.abs(found.values).mean(axis=(0, 2), dtype=np.float64),
         measure=find_measure(task.measure, task.kind),
         classes=task.classes,
-        seed=seed_for(seed, "removal", fold.repeat, fold.fold),
+        seed=seed_for(cell.seed, "removal", fold.repeat, fold.fold),
     )
     return replace(found, removals=removals, seconds=time.perf_counter() - start)
 
 
 def explain_opened(
-    task: Task,
-    opened: OpenFold,
-    *,
-    evaluations: int,
-    seed: int,
-    quick: bool | None = None,
-    rows: NDArray[np.int64] | None = None,
+    cell: Cell, opened: OpenFold, *, options: ExplanationOptions, rows: NDArray[np.int64]
 ) -> FoldExplanation:
     """Make the Shapley values of the held-out rows of a fitted fold, or of some of them.
 
@@ -155,17 +123,17 @@ def explain_opened(
         If the values do not add up.
     """
     start = time.perf_counter()
-    fold, players = opened.fold, opened.players
-    asked = np.full(len(fold.test), True) if rows is None else np.isin(fold.test, rows)
+    task, fold, players = cell.task, opened.fold, opened.players
+    asked = np.isin(fold.test, rows)
     X = opened.X[asked]
     found = explain_form(
         opened.form,
         X,
         opened.Z,
         players=players,
-        evaluations=evaluations,
-        seed=seed_for(seed, "walk", fold.repeat, fold.fold),
-        quick=quick,
+        evaluations=options.evaluations,
+        seed=seed_for(cell.seed, "walk", fold.repeat, fold.fold),
+        quick=options.quick,
     )
     values, base_values, errors = found.values, found.base_values, found.standard_errors
     if opened.scale == "log-odds" and values.shape[2] > 1:  # centred, as the output is
@@ -188,18 +156,13 @@ def explain_opened(
 
 
 def pair_fold(
-    task: Task,
-    learner: Learner,
-    splits: Splits,
+    cell: Cell,
     fold: Fold,
     *,
     stored: FoldResult,
-    preprocessing: Preprocessing,
-    background: int | None,
-    train_size: int | None,
-    seed: int,
-    chosen: NDArray[np.int64],
+    options: ExplanationOptions,
     rows: NDArray[np.int64],
+    chosen: NDArray[np.int64],
 ) -> FoldPairs:
     """Rebuild one fold and look at the pairs of some features in its held-out rows.
 
@@ -207,30 +170,18 @@ def pair_fold(
     ----------
     chosen : ndarray of shape (n_chosen,)
         Positions of the features.
-    rows : ndarray of shape (n_rows,)
-        Positions in the task of the rows to look at.
 
     Other parameters and what is raised as in `explain_fold`.
     """
     start = time.perf_counter()
-    opened = rebuild_fold(
-        task,
-        learner,
-        splits,
-        fold,
-        stored=stored,
-        preprocessing=preprocessing,
-        background=background,
-        train_size=train_size,
-        seed=seed,
-    )
+    opened = rebuild_fold(cell, fold, stored=stored, background=options.background)
     values = form_interactions(
         opened.form,
         opened.X[np.isin(fold.test, rows)],
         opened.Z,
         chosen=chosen,
         players=opened.players,
-        n_players=task.n_features,
+        n_players=cell.task.n_features,
     )
     if opened.scale == "log-odds" and values.shape[3] > 1:  # centred, as the output is
         values = values - values.mean(axis=3, keepdims=True)

@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.errors import ExplanationError
-from smalldata.learner import Learner
+from smalldata.evaluation.cell import Cell
 from smalldata.results.folds import Fold, Splits
 from smalldata.results.record import RESULTS_VERSION
 from smalldata.seeding import seed_for
 from smalldata.shapley.dispatch import FEWEST_WALKS
-from smalldata.task import Task
 
 DEFAULT_BACKGROUND = 100
 
@@ -114,34 +113,23 @@ def _names(name: str, given: Sequence[Any]) -> tuple[str, ...]:
     return names
 
 
-def describe_options(options: ExplanationOptions, *, seed: int, measure: str) -> dict[str, Any]:
+def describe_options(cell: Cell, options: ExplanationOptions) -> dict[str, Any]:
     """Return what an explanation was asked for, as plain values: the name of its file.
 
     The measure is that of the scores without the leading features.
     """
     asked = asdict(options)
     del asked["null"]  # the permutations have files of their own, which grow
-    return {"results_version": RESULTS_VERSION, "seed": seed, "measure": measure, **asked}
+    return {
+        "results_version": RESULTS_VERSION,
+        "seed": cell.seed,
+        "measure": cell.task.measure,
+        **asked,
+    }
 
 
-def check_options(
-    task: Task,
-    learner: Learner,
-    splits: Splits,
-    options: ExplanationOptions,
-    *,
-    train_size: int | None = None,
-    n_features: int | None = None,
-    seed: int = 0,
-) -> None:
-    """Refuse an explanation that this task and these folds cannot carry, before any fit.
-
-    Parameters
-    ----------
-    n_features : int, optional
-        Most features that the model gets, where some are selected.
-    seed : int
-        The run's, which draws the samples: folds differ by a row or more in what they train on.
+def check_options(cell: Cell, options: ExplanationOptions) -> None:
+    """Refuse an explanation that this cell cannot carry, before any fit.
 
     Raises
     ------
@@ -151,14 +139,14 @@ def check_options(
         explain trains on, or walks of a sampled model that take longer than `MOST_CELLS` allows.
     """
     if isinstance(options.interactions, tuple):
-        known = [str(name) for name in task.dataset.feature_names]
+        known = [str(name) for name in cell.task.dataset.feature_names]
         _positions(options.interactions, known, key="interactions", noun="feature")
-    rows = rows_to_explain(task, splits, options, seed=seed)
-    check_background(splits, options, rows=rows, train_size=train_size)
-    if learner.traits.sampled and options.quick is False:
-        folds = folds_to_explain(splits, options, rows=rows)
+    rows = rows_to_explain(cell, options)
+    check_background(cell, options, rows=rows)
+    if cell.learner.traits.sampled and options.quick is False:
+        folds = folds_to_explain(cell.splits, options, rows=rows)
         n_rows = sum(int(np.isin(fold.test, rows).sum()) for fold in folds)
-        _check_calls(n_rows, min(n_features or task.n_features, task.n_features))
+        _check_calls(n_rows, cell.n_features)
 
 
 def _check_calls(n_rows: int, n_features: int) -> None:
@@ -173,9 +161,7 @@ def _check_calls(n_rows: int, n_features: int) -> None:
         )
 
 
-def rows_to_explain(
-    task: Task, splits: Splits, options: ExplanationOptions, *, seed: int = 0
-) -> NDArray[np.int64]:
+def rows_to_explain(cell: Cell, options: ExplanationOptions) -> NDArray[np.int64]:
     """Return the positions of the samples to explain, ascending.
 
     A number of them is drawn by the run's seed from those that some fold holds out, whatever the
@@ -187,7 +173,8 @@ def rows_to_explain(
         If a sample is named that the task does not have, no fold holds out any of those named, or
         more are asked for than are held out.
     """
-    held_out = np.unique(np.concatenate([fold.test for fold in _asked_folds(splits, options)]))
+    asked = _asked_folds(cell.splits, options)
+    held_out = np.unique(np.concatenate([fold.test for fold in asked]))
     if options.rows is None:
         return held_out
     if isinstance(options.rows, int):
@@ -196,14 +183,14 @@ def rows_to_explain(
                 f"explain.rows must not exceed the samples that are held out ({len(held_out)}); "
                 f"got {options.rows}."
             )
-        generator = np.random.default_rng(seed_for(seed, "explained rows"))
+        generator = np.random.default_rng(seed_for(cell.seed, "explained rows"))
         return np.sort(generator.choice(held_out, size=options.rows, replace=False))
-    known = [str(name) for name in task.dataset.sample_ids]
+    known = [str(name) for name in cell.task.dataset.sample_ids]
     rows = np.sort(_positions(options.rows, known, key="rows", noun="sample"))
     if not np.isin(rows, held_out).any():
         raise ExplanationError(
-            f"explain.rows must name samples that a fold of {splits.name} holds out; it holds out "
-            f"{', '.join(known[row] for row in held_out[:3])}{' …' if len(held_out) > 3 else ''}."
+            f"explain.rows must name samples that a fold of {cell.splits.name} holds out, such as "
+            f"{', '.join(known[row] for row in held_out[:3])}."
         )
     return rows
 
@@ -222,13 +209,7 @@ def _asked_folds(splits: Splits, options: ExplanationOptions) -> list[Fold]:
     ]
 
 
-def check_background(
-    splits: Splits,
-    options: ExplanationOptions,
-    *,
-    rows: NDArray[np.int64],
-    train_size: int | None = None,
-) -> None:
+def check_background(cell: Cell, options: ExplanationOptions, *, rows: NDArray[np.int64]) -> None:
     """Refuse folds to explain that train on fewer rows than the background asked for.
 
     Raises
@@ -236,8 +217,8 @@ def check_background(
     ExplanationError
         See `background_size`.
     """
-    for fold in folds_to_explain(splits, options, rows=rows):
-        background_size(len(splits.train_rows(fold, train_size)), options.background)
+    for fold in folds_to_explain(cell.splits, options, rows=rows):
+        background_size(len(cell.train_rows(fold)), options.background)
 
 
 def background_size(n_train: int, asked: int | None) -> int:

@@ -15,71 +15,45 @@ from functools import partial
 import numpy as np
 
 from smalldata.errors import ExplanationError, SmalldataError
-from smalldata.evaluation.cell import PLAIN
-from smalldata.evaluation.outer_loop import evaluate_fold, own_preprocessing
+from smalldata.evaluation.cell import Cell
+from smalldata.evaluation.outer_loop import evaluate_fold
 from smalldata.explanation.fold import explain_opened
 from smalldata.explanation.options import ExplanationOptions, check_background, rows_to_explain
 from smalldata.explanation.refit import rebuild_fold
-from smalldata.learner import Learner
-from smalldata.pipeline.choices import Selector, Tuner
-from smalldata.pipeline.preprocess import Preprocessing
-from smalldata.resampling.strategies import check_train_size
 from smalldata.results.folds import Array, Fold, Rows, Splits
-from smalldata.runtime.devices import resolve_device
 from smalldata.runtime.memory import share_card
 from smalldata.runtime.workers import Killed, count_processes, stream_jobs
 from smalldata.seeding import seed_for
 from smalldata.task import Task
 
 Cut = Callable[[Task], Splits]
+"""Makes the Splits of a task as the cell's own were made."""
 
 MOST_DRAWS = 100
 """So often a permutation is drawn again that leaves a training fold without a class."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Pipeline:
-    """Everything that makes the importances of a cell out of its task.
-
-    Attributes
-    ----------
-    learner : Learner
-    cut : callable
-        Task -> Splits, as the cell's own were made.
-    preprocessing : Preprocessing
-    train_size : int or None
-    tuner : Tuner or None
-        Without a log: an interrupted permutation begins anew.
-    selector : Selector or None
-    options : ExplanationOptions
-    seed : int
-        The run's seed.
-    device : {"auto", "cpu", "cuda"}
-    """
-
-    learner: Learner
-    cut: Cut
-    preprocessing: Preprocessing = PLAIN
-    train_size: int | None = None
-    tuner: Tuner | None = None
-    selector: Selector | None = None
-    options: ExplanationOptions
-    seed: int = 0
-    device: str = "cpu"
-
-
 def null_importances(
-    task: Task, pipeline: Pipeline, *, numbers: Sequence[int], n_jobs: int | None = None
+    cell: Cell,
+    cut: Cut,
+    options: ExplanationOptions,
+    *,
+    numbers: Sequence[int],
+    device: str = "cpu",
+    n_jobs: int | None = None,
 ) -> Iterator[tuple[int, Array]]:
     """Yield the importances of each permutation as it finishes.
 
     Parameters
     ----------
-    task : Task
-        With the true labels.
-    pipeline : Pipeline
+    cell : Cell
+        With the true labels. Its tuner writes no log: an interrupted permutation begins anew.
+    cut : callable
+        Task -> Splits, as the cell's own were made.
+    options : ExplanationOptions
     numbers : sequence of int
         Which permutations to make, from 0 on; each is what it is, whichever others are made.
+    device : {"auto", "cpu", "cuda"}
     n_jobs : int, optional
         Processes; default: one per core. Does not change a number.
 
@@ -101,25 +75,23 @@ def null_importances(
     >>> from smalldata.resampling.strategies import make_splits
     >>> from smalldata.task import make_task
     >>> task = make_task(load_dataset("nutrimouse"))
-    >>> pipeline = Pipeline(
-    ...     learner=load_learner("linear"),
-    ...     cut=lambda permuted: make_splits(permuted, "kfold", n_splits=2),
-    ...     options=ExplanationOptions(),
-    ... )
-    >>> ((number, values),) = null_importances(task, pipeline, numbers=[7], n_jobs=1)
+    >>> cut = lambda permuted: make_splits(permuted, "kfold", n_splits=2)
+    >>> cell = Cell(task=task, learner=load_learner("linear"), splits=cut(task))
+    >>> found = null_importances(cell, cut, ExplanationOptions(), numbers=[7], n_jobs=1)
+    >>> ((number, values),) = found
     >>> number, values.shape
     (7, (141,))
     """
-    device = resolve_device(pipeline.device)[0] if pipeline.learner.traits.uses_gpu else "cpu"
-    run = partial(_measure_named, task, replace(pipeline, device=device))
-    n_folds = sum(fold.repeat == 0 for fold in pipeline.cut(task).folds)
+    place = cell.device(device)
+    run = partial(_measure_named, cell, cut, options, device=place)
+    n_folds = sum(fold.repeat == 0 for fold in cell.splits.folds)
     jobs = [(number, position) for number in numbers for position in range(n_folds)]
     found: dict[int, dict[int, FoldImportance]] = {}
     n_processes = share_card(
         min(count_processes(n_jobs), max(1, len(jobs))),
-        device=device,
+        device=place,
         n_jobs=n_jobs,
-        n_cells=task.n_samples * task.n_features,
+        n_cells=cell.size,
     )
     for (number, position), part in stream_jobs(run, jobs, n_processes=n_processes):
         if isinstance(part, Killed):
@@ -146,7 +118,7 @@ def mean_importance(parts: Sequence[FoldImportance]) -> Array:
 
 
 def measure_importance(
-    task: Task, pipeline: Pipeline, splits: Splits, fold: Fold
+    cell: Cell, fold: Fold, options: ExplanationOptions, *, device: str = "cpu"
 ) -> FoldImportance:
     """Fit, check and explain one fold: all that is done with the labels of the task itself.
 
@@ -155,42 +127,15 @@ def measure_importance(
     ExplanationError
         If the fold fails or its values do not add up.
     """
-    rows = rows_to_explain(task, splits, pipeline.options, seed=pipeline.seed)
+    rows = rows_to_explain(cell, options)
     if not np.isin(fold.test, rows).any():
-        return FoldImportance(total=np.zeros(task.n_features), n_rows=0)
-    result = evaluate_fold(
-        task,
-        pipeline.learner,
-        splits,
-        fold,
-        preprocessing=pipeline.preprocessing,
-        train_size=pipeline.train_size,
-        tuner=pipeline.tuner,
-        selector=pipeline.selector,
-        seed=pipeline.seed,
-        device=pipeline.device,
-    )
+        return FoldImportance(total=np.zeros(cell.task.n_features), n_rows=0)
+    result = evaluate_fold(cell, fold, device=device)
     if result.status != "ok":
         raise ExplanationError(f"{fold.name} fails: {result.reason}")
-    opened = rebuild_fold(
-        task,
-        replace(pipeline.learner, **result.values),  # type: ignore[type-var]
-        splits,
-        fold,
-        stored=result,
-        preprocessing=own_preprocessing(pipeline.preprocessing, result),
-        background=pipeline.options.background,
-        train_size=pipeline.train_size,
-        seed=pipeline.seed,
-    )
-    values = explain_opened(
-        task,
-        opened,
-        evaluations=pipeline.options.evaluations,
-        seed=pipeline.seed,
-        quick=pipeline.options.quick,
-        rows=rows,
-    ).values
+    fitted = cell.fitted_as(result)
+    opened = rebuild_fold(fitted, fold, stored=result, background=options.background)
+    values = explain_opened(fitted, opened, options=options, rows=rows).values
     total = np.abs(values).mean(axis=2, dtype=np.float64).sum(axis=0)
     return FoldImportance(total=total, n_rows=len(values))
 
@@ -215,7 +160,7 @@ def permute_labels(task: Task, *, seed: int) -> Task:
     return replace(task, dataset=dataset, y=task.y[source])
 
 
-def draw_permutation(task: Task, pipeline: Pipeline, *, number: int) -> tuple[Task, Splits]:
+def draw_permutation(cell: Cell, cut: Cut, options: ExplanationOptions, *, number: int) -> Cell:
     """Permute the labels and cut the folds anew, until every training fold holds every class.
 
     The permutation depends on the run's seed and its number, not on the model.
@@ -227,25 +172,18 @@ def draw_permutation(task: Task, pipeline: Pipeline, *, number: int) -> tuple[Ta
     """
     reason = ""
     for attempt in range(MOST_DRAWS):
-        permuted = permute_labels(task, seed=seed_for(pipeline.seed, "null", number, attempt))
-        try:
-            splits = pipeline.cut(permuted)
-            _check(permuted, splits, pipeline)
+        task = permute_labels(cell.task, seed=seed_for(cell.seed, "null", number, attempt))
+        try:  # whole groups vary in size: folds may come out smaller than the settings need
+            permuted = replace(cell, task=task, splits=cut(task))
+            check_background(permuted, options, rows=rows_to_explain(permuted, options))
         except SmalldataError as error:
             reason = str(error)
             continue
-        return permuted, splits
+        return permuted
     raise ExplanationError(
         f"permuted labels must leave every training fold every class; none of {MOST_DRAWS} "
         f"permutations did: {reason} Use fewer and larger folds, or explain.null=0."
     )
-
-
-def _check(task: Task, splits: Splits, pipeline: Pipeline) -> None:
-    """Refuse folds that came out smaller than the settings need; whole groups vary in size."""
-    check_train_size(task, splits, pipeline.train_size)
-    rows = rows_to_explain(task, splits, pipeline.options, seed=pipeline.seed)
-    check_background(splits, pipeline.options, rows=rows, train_size=pipeline.train_size)
 
 
 def _first_repeat(splits: Splits, rows: Rows) -> list[Fold]:
@@ -254,11 +192,13 @@ def _first_repeat(splits: Splits, rows: Rows) -> list[Fold]:
     return [fold for fold in splits.folds if fold.repeat == first]
 
 
-def _measure_named(task: Task, pipeline: Pipeline, name: tuple[int, int]) -> FoldImportance:
+def _measure_named(
+    cell: Cell, cut: Cut, options: ExplanationOptions, name: tuple[int, int], *, device: str
+) -> FoldImportance:
     number, position = name
-    permuted, splits = draw_permutation(task, pipeline, number=number)
-    rows = rows_to_explain(permuted, splits, pipeline.options, seed=pipeline.seed)
+    permuted = draw_permutation(cell, cut, options, number=number)
+    folds = _first_repeat(permuted.splits, rows_to_explain(permuted, options))
     try:
-        return measure_importance(permuted, pipeline, splits, _first_repeat(splits, rows)[position])
+        return measure_importance(permuted, folds[position], options, device=device)
     except ExplanationError as error:
         raise ExplanationError(f"permutation {number} of the labels: {error}") from None

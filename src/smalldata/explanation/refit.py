@@ -5,7 +5,7 @@ its stored predictions is not explained.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
@@ -13,16 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.errors import ExplanationError
-from smalldata.evaluation.outer_loop import fit_fold, own_preprocessing, predict_fold
+from smalldata.evaluation.cell import Cell
+from smalldata.evaluation.outer_loop import fit_fold, predict_fold
 from smalldata.explanation.options import background_size
-from smalldata.learner import Learner, MarginForm
-from smalldata.pipeline.preprocess import Preprocessing
-from smalldata.results.folds import Array, Fold, FoldResult, Prediction, Splits
+from smalldata.learner import MarginForm
+from smalldata.results.folds import Array, Fold, FoldResult, Prediction
 from smalldata.results.record import RunRecord
 from smalldata.runtime.memory import share_card
 from smalldata.runtime.workers import Killed, count_processes, stream_jobs
 from smalldata.seeding import seed_for
-from smalldata.task import Task
 
 Part = TypeVar("Part")
 
@@ -56,24 +55,16 @@ class OpenFold:
     players: NDArray[np.int64]
 
 
-def refit_fold(
-    task: Task,
-    learner: Learner,
-    splits: Splits,
-    fold: Fold,
-    *,
-    stored: FoldResult,
-    preprocessing: Preprocessing,
-    train_size: int | None,
-) -> Any:
+def refit_fold(cell: Cell, fold: Fold, *, stored: FoldResult) -> Any:
     """Fit the model of a recorded fold again and check it.
 
     Parameters
     ----------
-    learner : Learner
-        With the values of the fold.
-    preprocessing : Preprocessing
-        With the size of the fold, where it chose one.
+    cell : Cell
+        With the values and the size of the fold (`Cell.fitted_as`).
+    fold : Fold
+    stored : FoldResult
+        The fold as it was recorded.
 
     Returns
     -------
@@ -88,29 +79,17 @@ def refit_fold(
         raise ExplanationError(
             f"only a finished fold can be explained; {fold.name} is {stored.status}."
         )
-    pipeline = fit_fold(
-        task,
-        learner,
-        splits,
-        fold,
-        preprocessing=preprocessing,
-        train_size=train_size,
-        seed=stored.seed,
-        device=stored.device,
-    )
-    _check_reproduced(predict_fold(pipeline, task, fold), stored.prediction, fold)
+    pipeline = fit_fold(cell, fold, seed=stored.seed, device=stored.device)
+    _check_reproduced(predict_fold(pipeline, cell.task, fold), stored.prediction, fold)
     return pipeline
 
 
 def stream_refits(
     function: Callable[..., Part],
-    task: Task,
+    cell: Cell,
     record: RunRecord,
-    learner: Learner,
-    splits: Splits,
     names: Sequence[tuple[int, int]],
     *,
-    preprocessing: Preprocessing,
     n_jobs: int | None,
     **options: Any,
 ) -> Iterator[Part]:
@@ -119,8 +98,8 @@ def stream_refits(
     Parameters
     ----------
     function : callable
-        Gets task, learner, splits and fold, ``stored``, ``preprocessing``, ``train_size`` and the
-        options: what `refit_fold` needs, with the values and the size that the fold chose.
+        Gets the cell with the values and the size that the fold chose, the fold, ``stored`` and
+        the options.
     names : sequence of (repeat, fold)
         Finished folds of the record.
 
@@ -130,22 +109,13 @@ def stream_refits(
         If a process was killed.
     """
     n_processes = share_card(
-        min(count_processes(n_jobs), len(splits.folds)),
+        min(count_processes(n_jobs), len(cell.splits.folds)),
         device="cuda" if any(fold.device == "cuda" for fold in record.folds) else "cpu",
         n_jobs=n_jobs,
-        n_cells=task.n_samples * task.n_features,
+        n_cells=cell.size,
     )
-    run = partial(
-        _refit_named,
-        function,
-        task,
-        learner,
-        splits,
-        stored={(fold.repeat, fold.fold): fold for fold in record.folds},
-        preprocessing=preprocessing,
-        train_size=record.train_size,
-        **options,
-    )
+    stored = {(fold.repeat, fold.fold): fold for fold in record.folds}
+    run = partial(_refit_named, function, cell, stored=stored, **options)
     for name, part in stream_jobs(run, names, n_processes=n_processes):
         if isinstance(part, Killed):
             raise ExplanationError(f"fold r{name[0]:02d}f{name[1]:02d}: {part.reason}")
@@ -154,35 +124,17 @@ def stream_refits(
 
 def _refit_named(
     function: Callable[..., Part],
-    task: Task,
-    learner: Learner,
-    splits: Splits,
+    cell: Cell,
     name: tuple[int, int],
     *,
     stored: dict[tuple[int, int], FoldResult],
-    preprocessing: Preprocessing,
     **options: Any,
 ) -> Part:
-    """Call what rebuilds a fold with the values and the preprocessing that the fold chose."""
-    fold = next(fold for fold in splits.folds if (fold.repeat, fold.fold) == name)
     found = stored[name]
-    tuned = replace(learner, **found.values)  # type: ignore[type-var]
-    chosen = own_preprocessing(preprocessing, found)
-    return function(task, tuned, splits, fold, stored=found, preprocessing=chosen, **options)
+    return function(cell.fitted_as(found), cell.fold(*name), stored=found, **options)
 
 
-def rebuild_fold(
-    task: Task,
-    learner: Learner,
-    splits: Splits,
-    fold: Fold,
-    *,
-    stored: FoldResult,
-    preprocessing: Preprocessing,
-    background: int | None,
-    train_size: int | None,
-    seed: int,
-) -> OpenFold:
+def rebuild_fold(cell: Cell, fold: Fold, *, stored: FoldResult, background: int | None) -> OpenFold:
     """Fit the model of a recorded fold again and open it; parameters as in `explain_fold`.
 
     Raises
@@ -191,48 +143,35 @@ def rebuild_fold(
         If the stored predictions are not reproduced, or the background asked for is larger than
         the fold.
     """
-    pipeline = refit_fold(
-        task,
-        learner,
-        splits,
-        fold,
-        stored=stored,
-        preprocessing=preprocessing,
-        train_size=train_size,
-    )
-    train = splits.train_rows(fold, train_size)
-    return open_fold(task, learner, pipeline, fold, train=train, background=background, seed=seed)
+    return open_fold(cell, refit_fold(cell, fold, stored=stored), fold, background=background)
 
 
-def open_fold(
-    task: Task,
-    learner: Learner,
-    pipeline: Any,
-    fold: Fold,
-    *,
-    train: NDArray[np.int64],
-    background: int | None,
-    seed: int,
-) -> OpenFold:
+def open_fold(cell: Cell, pipeline: Any, fold: Fold, *, background: int | None) -> OpenFold:
     """Take a fitted pipeline apart into what is explained of it.
 
     Parameters
     ----------
-    train : ndarray of shape (n_train,)
-        Rows it was fitted on, ascending; the background is drawn from them.
+    cell : Cell
+        With the values of the fold; the background is drawn from its training rows by its seed.
+    pipeline : sklearn.pipeline.Pipeline
+    fold : Fold
+    background : int or None
+        Rows to draw; see `background_size`.
     """
     compared = _background_rows(
-        train, background, seed=seed_for(seed, "background", fold.repeat, fold.fold)
+        cell.train_rows(fold),
+        background,
+        seed=seed_for(cell.seed, "background", fold.repeat, fold.fold),
     )
     encode: Callable[[Any], Array] = pipeline["preprocess"].transform
     estimator = pipeline["estimator"]
     return OpenFold(
         fold=fold,
         estimator=estimator,
-        form=learner.margin_form(estimator),
-        scale=learner.scale(task.kind),
-        X=encode(task.X.iloc[fold.test]),
-        Z=encode(task.X.iloc[compared]),
+        form=cell.learner.margin_form(estimator),
+        scale=cell.learner.scale(cell.task.kind),
+        X=encode(cell.task.X.iloc[fold.test]),
+        Z=encode(cell.task.X.iloc[compared]),
         players=np.asarray(pipeline["preprocess"].players_),
     )
 

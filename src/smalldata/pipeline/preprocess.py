@@ -81,6 +81,10 @@ class Preprocessing:
             )
 
 
+PLAIN = Preprocessing()
+"""The default: what the learner's traits ask for and nothing else."""
+
+
 class Ranker(Protocol):
     """Ranks features by rows it is handed: what a selection by a model needs from above."""
 

@@ -15,16 +15,15 @@ from smalldata.comparison.scores import cell_scores
 from smalldata.config.build import RunConfig, Sweep, config_text, read_config
 from smalldata.datasets import build_dataset
 from smalldata.errors import ConfigError, RecordError, SmalldataError
-from smalldata.evaluation.cell import make_record
+from smalldata.evaluation.cell import Cell
 from smalldata.evaluation.outer_loop import evaluate_folds
-from smalldata.explanation.options import ExplanationOptions, check_options
+from smalldata.explanation.options import check_options
 from smalldata.measures.registry import check_measure, find_measure, measures_for
 from smalldata.models.files import file_fields
 from smalldata.panel.final import find_panel
 from smalldata.panel.selector import SignatureSelector, make_selector
 from smalldata.pipeline.fitting import describe_failure
 from smalldata.resampling.strategies import make_splits
-from smalldata.results.folds import Splits
 from smalldata.results.panel import Panel
 from smalldata.results.record import RunRecord
 from smalldata.run.explain import explain_locked
@@ -84,25 +83,26 @@ def plan_cell(config: RunConfig, reporter: Reporter, *, command: str = "") -> Pl
     if config.tuning is not None and tuner is None:
         reporter.say(f"{config.model} has nothing to tune; it runs untuned.")
     selector = _selector(config, task, reporter)
-    record = make_record(
-        task,
-        config.learner,
-        splits,
-        model=config.model,
+    cell = Cell(
+        task=task,
+        learner=config.learner,
+        splits=splits,
         preprocessing=config.preprocessing,
         train_size=config.train_size,
         tuner=tuner,
         selector=selector,
         seed=config.seed,
+        model=config.model,
     )
+    record = cell.record()
     if config.explanation is not None and not record.skipped:
-        check_explanation(config, task, splits, config.explanation)
+        check_options(cell, config.explanation)
     if config.learner.traits.uses_gpu:
         device, reason = resolve_device(config.device)
         reporter.say(f"device {device}: {reason}")
         if device != "cpu" and config.n_jobs is None and not record.skipped:
             n_folds = min(count_processes(None), len(splits.folds))
-            reporter.say(describe_sharing(n_folds, n_cells=task.n_samples * task.n_features))
+            reporter.say(describe_sharing(n_folds, n_cells=cell.size))
     elif config.device == "cuda":
         reporter.warn(f"{config.model} does not use a GPU; device=cuda changes nothing for it.")
     if config.sweep is not None:
@@ -113,25 +113,7 @@ def plan_cell(config: RunConfig, reporter: Reporter, *, command: str = "") -> Pl
     if tuner is not None and config.storage is not None:
         shown = redact_url(config.storage)
         record = replace(record, environment={**record.environment, "tune.storage": shown})
-    return Plan(
-        config=config, task=task, splits=splits, record=record, tuner=tuner, selector=selector
-    )
-
-
-def check_explanation(
-    config: RunConfig, task: Task, splits: Splits, options: ExplanationOptions
-) -> None:
-    """Refuse an explanation that the cell of a config cannot have; see `check_options`."""
-    n_kept = config.preprocessing.k if config.signature is None else max(config.signature.sizes)
-    check_options(
-        task,
-        config.learner,
-        splits,
-        options,
-        train_size=config.train_size,
-        n_features=n_kept,
-        seed=config.seed,
-    )
+    return Plan(config=config, cell=cell, record=record)
 
 
 def _as_trial(record: RunRecord, sweep: Sweep) -> RunRecord:
@@ -183,19 +165,19 @@ def run_cell(plan: Plan, reporter: Reporter) -> tuple[RunRecord, str | None]:
     explanation : str or None
         Key of the explanation, where one was asked for and could be made.
     """
-    cell, url = plan.cell, plan.config.storage
-    if url and plan.tuner and not (cell.is_done or plan.record.skipped):
+    folder, url = plan.folder, plan.config.storage
+    if url and plan.tuner and not (folder.is_done or plan.record.skipped):
         open_storage(url)  # refused before anything is written
-    write_splits(plan.folder, plan.splits, plan.task)
+    write_splits(plan.table_folder, plan.splits, plan.task)
     key = None
-    with cell.lock(on_wait=reporter.say):
-        record = _evaluate(plan, cell, reporter)
+    with folder.lock(on_wait=reporter.say):
+        record = _evaluate(plan, folder, reporter)
+        stored = Stored(plan=plan, record=record, folder=folder)
         if plan.selector is not None and record.status == "ok":
-            _choose_panel(plan, plan.selector, cell, reporter)
+            _choose_panel(plan, plan.selector, folder, reporter)
         if plan.config.weights and record.status == "ok":
-            save_weights(Stored(plan=plan, record=record, cell=cell), reporter)
+            save_weights(stored, reporter)
         if plan.config.explanation is not None and record.status == "ok":
-            stored = Stored(plan=plan, record=record, cell=cell)
             explanation = explain_locked(stored, plan.config.explanation, reporter)
             key = explanation.hash
     if record.status == "failed":
@@ -224,10 +206,10 @@ def open_cell(path: Path, *, measure: str | None = None) -> Stored:
     RecordError
         If the folder is no finished cell, or the data or settings are no longer those of the cell.
     """
-    cell = CellFolder(path)
-    record = cell.read_record()
+    folder = CellFolder(path)
+    record = folder.read_record()
     try:
-        config = read_config(cell.read_text("config.yaml"))
+        config = read_config(folder.read_text("config.yaml"))
     except ConfigError as error:
         raise RecordError(
             f"{path / 'config.yaml'} must be as its cell wrote it; run its command again: {error}"
@@ -252,79 +234,68 @@ def open_cell(path: Path, *, measure: str | None = None) -> Stored:
             f"{path} must be rebuilt from the data and settings it was made with; "
             f"{', '.join(changed) or 'its identity'} changed since. Run the cell again."
         )
-    return Stored(plan=plan, record=record, cell=cell)
+    return Stored(plan=plan, record=record, folder=folder)
 
 
-def _evaluate(plan: Plan, cell: CellFolder, reporter: Reporter) -> RunRecord:
+def _evaluate(plan: Plan, folder: CellFolder, reporter: Reporter) -> RunRecord:
     config = plan.config
-    found, sentences = cell.resume()
+    found, sentences = folder.resume()
     for sentence in sentences:
         reporter.warn(sentence)
     folds = {(fold.repeat, fold.fold): fold for fold in found}
     planned = () if plan.record.skipped else plan.splits.folds
     missing = [fold for fold in planned if (fold.repeat, fold.fold) not in folds]
-    if not _has_config(cell, config):
-        cell.write_text("config.yaml", config_text(config.plain))
-    if cell.is_done and not missing:
-        stored = cell.read_record(folds=found)
-        if stored.skipped == plan.record.skipped:  # else another reason, for what is still missing
-            reporter.say(f"{plan.title}: already finished, {len(found)} folds found")
-            _gather_trials(plan, cell, stored, reporter, anew=False)
-            return stored
-    cell.write_text("config.yaml", config_text(config.plain))
-    tuner = plan.tuner and replace(plan.tuner, log=cell.trials)
+    finished = folder.read_record(folds=found) if folder.is_done and not missing else None
+    if finished is not None and finished.skipped != plan.record.skipped:
+        finished = None  # another reason now, for what is still missing
+    if finished is None or not _has_config(folder, config):
+        folder.write_text("config.yaml", config_text(config.plain))
+    if finished is not None:
+        reporter.say(f"{plan.title}: already finished, {len(found)} folds found")
+        _gather_trials(plan, folder, finished, reporter, anew=False)
+        return finished
+    tuner = plan.tuner and replace(plan.tuner, log=folder.trials)
     if missing and tuner is not None and config.storage is not None:
         open_storage(config.storage)  # a finished cell may miss folds that failed
         tuner = replace(tuner, shared=_place(plan.record, config.storage))
     if missing:
-        results = evaluate_folds(
-            plan.task,
-            config.learner,
-            plan.splits,
-            folds=missing,
-            preprocessing=config.preprocessing,
-            train_size=config.train_size,
-            tuner=tuner,
-            selector=plan.selector,
-            seed=config.seed,
-            device=config.device,
-            n_jobs=config.n_jobs,
-        )
+        cell = replace(plan.cell, tuner=tuner)
+        results = evaluate_folds(cell, missing, device=config.device, n_jobs=config.n_jobs)
         for result in reporter.follow(
             results, title=plan.title, total=len(plan.splits.folds), done=len(folds)
         ):
-            cell.write_fold(result, plan.task)
+            folder.write_fold(result, plan.task)
             folds[result.repeat, result.fold] = result
     record = replace(
         plan.record,
         folds=tuple(folds[key] for key in sorted(folds)),
-        explain_seconds=_stored_explain_seconds(cell),
+        explain_seconds=_stored_explain_seconds(folder),
     )
-    _gather_trials(plan, cell, record, reporter, anew=True)
-    cell.write_record(record)
+    _gather_trials(plan, folder, record, reporter, anew=True)
+    folder.write_record(record)
     reporter.sum_up_tuning(record, title=plan.title)
     return record
 
 
 def _gather_trials(
-    plan: Plan, cell: CellFolder, record: RunRecord, reporter: Reporter, *, anew: bool
+    plan: Plan, folder: CellFolder, record: RunRecord, reporter: Reporter, *, anew: bool
 ) -> None:
     """Gather the logs of a tuned cell into its table; not anew only where that is lost."""
     tuner = plan.tuner
     if tuner is None or plan.record.skipped:
         return
-    problem = "" if anew else cell.resume_trials()
-    if short := cell.short_logs(record.folds):
+    problem = "" if anew else folder.resume_trials()
+    if short := folder.short_logs(record.folds):
         if anew:
-            cell.discard_trials()
-            problem = f"{cell.path / 'trials.parquet'} is not written."
+            folder.discard_trials()
+            problem = f"{folder.path / 'trials.parquet'} is not written."
         lost = f"{problem} It cannot be rebuilt: " if problem else ""
         reporter.warn(f"{lost}{short}")
         return
     if problem:
         reporter.warn(f"{problem} It is rebuilt from the logs of the tuning.")
     if problem or anew:
-        cell.write_trials(
+        folder.write_trials(
             record.folds,
             choose=tuner.choose,
             measure=tuner.measure.name,
@@ -333,29 +304,28 @@ def _gather_trials(
 
 
 def _choose_panel(
-    plan: Plan, selector: SignatureSelector, cell: CellFolder, reporter: Reporter
+    plan: Plan, selector: SignatureSelector, folder: CellFolder, reporter: Reporter
 ) -> None:
     """Choose the panel of all rows, unless it is there already."""
-    panel, sentence = cell.resume_panel()
+    panel, sentence = folder.resume_panel()
     if sentence:
         reporter.warn(sentence)
     if panel is not None:
         return
     config = plan.config
-    uses_gpu = config.learner.traits.uses_gpu
     run = partial(
         find_panel,
         plan.task,
         config.learner,
         preprocessing=config.preprocessing,
         seed=config.seed,
-        device=resolve_device(config.device)[0] if uses_gpu else "cpu",
+        device=plan.cell.device(config.device),
     )
     jobs = stream_jobs(run, [selector], n_processes=1)  # on one thread, as the folds are
     try:
         for _, found in reporter.follow(jobs, title=f"choosing the panel of {plan.title}", total=1):
             assert isinstance(found, Panel)
-            cell.write_panel(found)
+            folder.write_panel(found)
     except RecordError:
         raise
     except Exception as error:  # whatever a model raises: the folds and their score stand

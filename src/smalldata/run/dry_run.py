@@ -4,6 +4,7 @@ Step in the line: a branch beside the run; nothing is written.
 """
 
 import time
+from dataclasses import replace
 
 import numpy as np
 
@@ -24,10 +25,10 @@ LOADING_SECONDS = 10.0
 def describe_plan(plan: Plan) -> str:
     """Say what a cell would do and how long it would take, from one fold fitted in this process."""
     config, n_folds = plan.config, len(plan.splits.folds)
-    line = f"{plan.title}: {plan.cell.path}: "
+    line = f"{plan.title}: {plan.folder.path}: "
     if plan.record.skipped:
         return f"{line}skipped, {plan.record.skipped}"
-    n_found = sum(fold.status == "ok" for fold in plan.cell.read_folds())
+    n_found = sum(fold.status == "ok" for fold in plan.folder.read_folds())
     if n_found == n_folds:
         return f"{line}all {n_folds} folds are there, nothing to fit"
     n_trials = 0 if plan.tuner is None else plan.tuner.count_trials(config.learner)
@@ -43,12 +44,12 @@ def describe_plan(plan: Plan) -> str:
         count_processes(config.n_jobs),
         device=result.device,
         n_jobs=config.n_jobs,
-        n_cells=plan.task.n_samples * plan.task.n_features,
+        n_cells=plan.cell.size,
     )
     rounds = -(-(n_folds - n_found) // n_processes)
     n_numbers = plan.task.n_samples * plan.splits.n_repeats * (4 + 2 * len(plan.task.classes))
     if config.explanation is not None:
-        rows = rows_to_explain(plan.task, plan.splits, config.explanation, seed=config.seed)
+        rows = rows_to_explain(plan.cell, config.explanation)
         folds = folds_to_explain(plan.splits, config.explanation, rows=rows)
         n_explained = sum(int(np.isin(fold.test, rows).sum()) for fold in folds)
         n_numbers += n_explained * plan.task.n_features * max(1, len(plan.task.classes))
@@ -61,19 +62,7 @@ def describe_plan(plan: Plan) -> str:
 
 def _time_fold(plan: Plan, *, n_trials: int) -> tuple[FoldResult, float]:
     """Evaluate the first fold, tuned by so many trials, on one thread as in the run."""
-    config = plan.config
     start = time.perf_counter()
-    (result,) = evaluate_folds(
-        plan.task,
-        config.learner,
-        plan.splits,
-        folds=plan.splits.folds[:1],
-        preprocessing=config.preprocessing,
-        train_size=config.train_size,
-        tuner=plan.tuner and plan.tuner.sample(n_trials),
-        selector=plan.selector,
-        seed=config.seed,
-        device=config.device,
-        n_jobs=1,
-    )
+    cell = replace(plan.cell, tuner=plan.tuner and plan.tuner.sample(n_trials))
+    (result,) = evaluate_folds(cell, plan.splits.folds[:1], device=plan.config.device, n_jobs=1)
     return result, time.perf_counter() - start

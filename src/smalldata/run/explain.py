@@ -23,7 +23,7 @@ from smalldata.explanation.options import (
     folds_to_explain,
     rows_to_explain,
 )
-from smalldata.explanation.permuted_labels import Pipeline, null_importances
+from smalldata.explanation.permuted_labels import null_importances
 from smalldata.resampling.strategies import make_splits
 from smalldata.results.evidence import FEWEST_PERMUTATIONS
 from smalldata.results.explanation import N_LEADING, Explanation
@@ -37,8 +37,8 @@ def explain_cell(
     stored: Stored, options: ExplanationOptions, reporter: Reporter, *, n_jobs: int | None = None
 ) -> Explanation:
     """Explain a stored cell, as far as the same explanation is not there already."""
-    with stored.cell.lock(on_wait=reporter.say):
-        for sentence in stored.cell.resume_seals():
+    with stored.folder.lock(on_wait=reporter.say):
+        for sentence in stored.folder.resume_seals():
             reporter.warn(sentence)
         return explain_locked(stored, options, reporter, n_jobs=n_jobs)
 
@@ -51,7 +51,7 @@ def explain_locked(
     explanation = _explain(stored, options, reporter, n_jobs=jobs)
     if stored.record.explain_seconds != explanation.seconds:  # of the one asked for last
         record = replace(stored.record, explain_seconds=explanation.seconds)
-        stored.cell.write_record(record)
+        stored.folder.write_record(record)
     _sum_up(stored, explanation, reporter)
     if options.null:
         _permute(stored, explanation, options, reporter, n_jobs=jobs)
@@ -69,7 +69,7 @@ def refuse_unfinished(stored: Stored) -> None:
     record = stored.record
     if record.status == "skipped":
         raise ExplanationError(
-            f"only a finished cell can be explained; {stored.cell.path.name} was skipped: "
+            f"only a finished cell can be explained; {stored.folder.path.name} was skipped: "
             f"{record.skipped}."
         )
     if record.status == "failed":
@@ -80,7 +80,7 @@ def refuse_unfinished(stored: Stored) -> None:
             else "are missing. Run its command again."
         )
         raise ExplanationError(
-            f"only a finished cell can be explained; of {stored.cell.path.name} "
+            f"only a finished cell can be explained; of {stored.folder.path.name} "
             f"{n_lacking} of {record.n_planned} folds {remedy}"
         )
 
@@ -100,46 +100,27 @@ def _sum_up(stored: Stored, explanation: Explanation, reporter: Reporter) -> Non
 def _explain(
     stored: Stored, options: ExplanationOptions, reporter: Reporter, *, n_jobs: int | None
 ) -> Explanation:
-    plan, config = stored.plan, stored.plan.config
-    about = describe_options(options, seed=config.seed, measure=plan.task.measure)
-    explanation, sentence = stored.cell.resume_explanation(cell_hash(about))
+    plan = stored.plan
+    about = describe_options(plan.cell, options)
+    explanation, sentence = stored.folder.resume_explanation(cell_hash(about))
     if sentence:
         reporter.warn(sentence)
     if explanation is not None and not _covers(explanation, stored, options):
         explanation = None  # made while some fold had failed
     if explanation is None:
-        parts = explain_folds(
-            plan.task,
-            stored.record,
-            config.learner,
-            plan.splits,
-            preprocessing=config.preprocessing,
-            options=options,
-            seed=config.seed,
-            n_jobs=n_jobs,
-        )
+        parts = explain_folds(plan.cell, stored.record, options, n_jobs=n_jobs)
         total = len(_asked_folds(stored, options))
         followed = reporter.follow(parts, title=f"explaining {plan.title}", total=total)
-        explanation = join_folds(followed, task=plan.task, learner=config.learner, options=about)
-        stored.cell.write_explanation(explanation)
+        explanation = join_folds(followed, plan.cell, options)
+        stored.folder.write_explanation(explanation)
     if lacks_pairs(explanation):
-        pairs = pair_folds(
-            plan.task,
-            stored.record,
-            config.learner,
-            plan.splits,
-            explanation,
-            preprocessing=config.preprocessing,
-            options=options,
-            seed=config.seed,
-            n_jobs=n_jobs,
-        )
+        pairs = pair_folds(plan.cell, stored.record, explanation, options, n_jobs=n_jobs)
         total = len(np.unique(explanation.fold[explanation.repeat == explanation.repeat.min()]))
         followed_pairs = reporter.follow(
             pairs, title=f"pairs of features in {plan.title}", total=total
         )
         explanation = join_pairs(followed_pairs, explanation)
-        stored.cell.write_explanation(explanation)
+        stored.folder.write_explanation(explanation)
     return explanation
 
 
@@ -158,25 +139,21 @@ def _permute(
             f"explain.null={options.null} shows what importances come to without signal; to mark "
             f"features it takes {FEWEST_PERMUTATIONS} permutations."
         )
-    folder = stored.cell.permutations(explanation)
+    folder = stored.folder.permutations(explanation)
     found, sentences = folder.resume()
     for sentence in sentences:
         reporter.warn(sentence)
     missing = [number for number in range(options.null) if number not in found]
-    pipeline = Pipeline(
-        learner=config.learner,
-        cut=partial(make_splits, **config.cv, seed=config.seed),
-        preprocessing=config.preprocessing,
-        train_size=config.train_size,
-        tuner=plan.tuner,
-        selector=plan.selector,
-        options=options,
-        seed=config.seed,
-        device=config.device,
-    )
     if not missing:
         return
-    results = null_importances(plan.task, pipeline, numbers=missing, n_jobs=n_jobs)
+    results = null_importances(
+        plan.cell,
+        partial(make_splits, **config.cv, seed=config.seed),
+        options,
+        numbers=missing,
+        device=config.device,
+        n_jobs=n_jobs,
+    )
     for number, values in reporter.follow(
         results,
         title=f"permuting the labels of {plan.title}",
@@ -195,7 +172,7 @@ def _covers(explanation: Explanation, stored: Stored, options: ExplanationOption
 def _asked_folds(stored: Stored, options: ExplanationOptions) -> set[tuple[int, int]]:
     """Repeat and fold of every finished fold to explain."""
     plan = stored.plan
-    rows = rows_to_explain(plan.task, plan.splits, options, seed=plan.config.seed)
+    rows = rows_to_explain(plan.cell, options)
     asked = folds_to_explain(plan.splits, options, rows=rows)
     done = {(fold.repeat, fold.fold) for fold in stored.record.folds if fold.status == "ok"}
     return {(fold.repeat, fold.fold) for fold in asked} & done

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smalldata.config.build import RunConfig
+from smalldata.evaluation.cell import Cell
 from smalldata.panel.selector import SignatureSelector
 from smalldata.results.folds import Splits
 from smalldata.results.record import RunRecord
@@ -20,21 +21,42 @@ class Plan:
     """One cell before it runs: everything checked that can be checked without fitting."""
 
     config: RunConfig
-    task: Task
-    splits: Splits
+    cell: Cell
     record: RunRecord
-    tuner: OptunaTuner | None
-    selector: SignatureSelector | None = None
 
     @property
-    def folder(self) -> Path:
+    def task(self) -> Task:
+        """The task of the cell."""
+        return self.cell.task
+
+    @property
+    def splits(self) -> Splits:
+        """The splits of the cell."""
+        return self.cell.splits
+
+    @property
+    def tuner(self) -> OptunaTuner | None:
+        """The tuner of the cell."""
+        tuner = self.cell.tuner
+        assert tuner is None or isinstance(tuner, OptunaTuner)
+        return tuner
+
+    @property
+    def selector(self) -> SignatureSelector | None:
+        """What chooses the panel of the cell."""
+        selector = self.cell.selector
+        assert selector is None or isinstance(selector, SignatureSelector)
+        return selector
+
+    @property
+    def table_folder(self) -> Path:
         """Folder of the comparison the cell belongs to."""
         return splits_folder(Path(self.config.outputs), self.task, self.splits)
 
     @property
-    def cell(self) -> CellFolder:
+    def folder(self) -> CellFolder:
         """Folder of the cell."""
-        return CellFolder(self.folder / self.record.folder)
+        return CellFolder(self.table_folder / self.record.folder)
 
     @property
     def title(self) -> str:
@@ -50,7 +72,7 @@ class Stored:
 
     plan: Plan
     record: RunRecord
-    cell: CellFolder
+    folder: CellFolder
 
     @property
     def task(self) -> Task:

@@ -7,13 +7,11 @@ themselves need not know whether anybody will ask.
 
 from typing import Any
 
+from smalldata.evaluation.cell import Cell
 from smalldata.explanation.refit import refit_fold, stream_refits
-from smalldata.learner import Learner
-from smalldata.pipeline.preprocess import Preprocessing
-from smalldata.results.folds import Fold, FoldResult, Splits
+from smalldata.results.folds import Fold, FoldResult
 from smalldata.run.plan import Stored
 from smalldata.run.progress import Reporter
-from smalldata.task import Task
 
 
 def save_weights(stored: Stored, reporter: Reporter) -> None:
@@ -24,54 +22,30 @@ def save_weights(stored: Stored, reporter: Reporter) -> None:
     ExplanationError
         If a rebuilt model does not give the stored predictions.
     """
-    plan, cell = stored.plan, stored.cell
-    estimator = plan.config.learner.build(plan.task.info, seed=0, device="cpu")
+    plan, folder = stored.plan, stored.folder
+    estimator = plan.cell.learner.build(plan.task.info, seed=0, device="cpu")
     if not hasattr(estimator, "learned"):
         reporter.say(f"{plan.title}: only networks have weights to keep")
         return
     missing = []
     for fold in stored.record.folds:
-        found, sentence = cell.resume_weights(fold.name)
+        found, sentence = folder.resume_weights(fold.name)
         if sentence:
             reporter.warn(sentence)
         if not found:
             missing.append((fold.repeat, fold.fold))
     parts = stream_refits(
-        fold_weights,
-        plan.task,
-        stored.record,
-        plan.config.learner,
-        plan.splits,
-        missing,
-        preprocessing=plan.config.preprocessing,
-        n_jobs=plan.config.n_jobs,
+        fold_weights, plan.cell, stored.record, missing, n_jobs=plan.config.n_jobs
     )
     total = len(stored.record.folds)
     followed = reporter.follow(
         parts, title=f"weights of {plan.title}", total=total, done=total - len(missing)
     )
     for name, weights in followed:
-        cell.write_weights(name, weights)
+        folder.write_weights(name, weights)
 
 
-def fold_weights(
-    task: Task,
-    learner: Learner,
-    splits: Splits,
-    fold: Fold,
-    *,
-    stored: FoldResult,
-    preprocessing: Preprocessing,
-    train_size: int | None,
-) -> tuple[str, dict[str, Any]]:
+def fold_weights(cell: Cell, fold: Fold, *, stored: FoldResult) -> tuple[str, dict[str, Any]]:
     """Return the name of a fold and what its model learned."""
-    pipeline = refit_fold(
-        task,
-        learner,
-        splits,
-        fold,
-        stored=stored,
-        preprocessing=preprocessing,
-        train_size=train_size,
-    )
+    pipeline = refit_fold(cell, fold, stored=stored)
     return fold.name, pipeline["estimator"].learned()
