@@ -5,13 +5,14 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from smalldata.errors import ConfigError, SplitError
-from smalldata.evaluation.cell import make_identity, make_record, make_settings
+from smalldata.evaluation.cell import Cell
 from smalldata.evaluation.outer_loop import (
     evaluate,
     evaluate_fold,
@@ -60,7 +61,7 @@ def test_no_held_out_row_is_trained_on():
     # The spy does recognise what it was trained on.
     splits = make_splits(task, "holdout")
     fold = splits.folds[0]
-    pipeline = fit_fold(task, Spy(), splits, fold, seed=0)
+    pipeline = fit_fold(Cell(task=task, learner=Spy(), splits=splits), fold, seed=0)
     assert pipeline.predict(task.X.iloc[fold.train]).all()
 
 
@@ -79,7 +80,7 @@ def test_the_groups_of_the_training_rows_reach_the_estimator():
     task = binary_toy(groups=[f"g{i // 2}" for i in range(30)])
     splits = make_splits(task, "groups")
     fold = splits.folds[3]
-    pipeline = fit_fold(task, Spy(), splits, fold, seed=0)
+    pipeline = fit_fold(Cell(task=task, learner=Spy(), splits=splits), fold, seed=0)
     assert pipeline[-1].groups_ == tuple(task.groups[splits.train_rows(fold)])
 
 
@@ -87,7 +88,9 @@ def test_train_size_takes_nested_rows_and_keeps_the_test_rows(task):
     splits = make_splits(task, "kfold", n_splits=3)
     seen = {}
     for size in (2, 8, None):
-        pipeline = fit_fold(task, Spy(), splits, splits.folds[0], train_size=size, seed=0)
+        pipeline = fit_fold(
+            Cell(task=task, learner=Spy(), splits=splits, train_size=size), splits.folds[0], seed=0
+        )
         seen[size] = pipeline[-1].seen_
     assert len(seen[2]) == 2
     assert len(seen[8]) == 8
@@ -105,7 +108,7 @@ def test_a_fold_is_rebuilt_from_its_stored_seed_and_values(task, splits):
     record = evaluate(task, load_learner("xgboost", max_depth=2), splits, n_jobs=1)
     for fold, stored in zip(splits.folds, record.folds, strict=True):
         learner = dataclasses.replace(load_learner("xgboost"), **stored.values)
-        pipeline = fit_fold(task, learner, splits, fold, seed=stored.seed)
+        pipeline = fit_fold(Cell(task=task, learner=learner, splits=splits), fold, seed=stored.seed)
         assert differences(predict_fold(pipeline, task, fold), stored.prediction) == []
     assert len({stored.seed for stored in record.folds}) == 3
 
@@ -132,11 +135,12 @@ def test_number_of_processes_changes_no_result(make):
 
 def test_order_of_folds_changes_no_result(task, splits):
     learner = load_learner("svm")
-    forward = list(evaluate_folds(task, learner, splits, n_jobs=1))
-    backward = list(evaluate_folds(task, learner, splits, folds=splits.folds[::-1], n_jobs=1))
+    cell = Cell(task=task, learner=learner, splits=splits)
+    forward = list(evaluate_folds(cell, n_jobs=1))
+    backward = list(evaluate_folds(cell, splits.folds[::-1], n_jobs=1))
     assert [fold.name for fold in backward] == ["r00f02", "r00f01", "r00f00"]
     assert differences(forward, backward[::-1]) == []
-    single = evaluate_fold(task, learner, splits, splits.folds[1])
+    single = evaluate_fold(cell, splits.folds[1])
     assert differences(single, forward[1]) == []
 
 
@@ -219,10 +223,11 @@ def test_a_model_without_gpu_runs_on_the_cpu_whatever_is_asked(task, splits):
 
 
 def test_only_missing_and_failed_folds_are_computed(task, splits, tmp_path):
-    cell = CellFolder(tmp_path / make_record(task, Spy(mode="raise", hits=SECOND), splits).folder)
+    broken = Spy(mode="raise", hits=SECOND)
+    cell = CellFolder(tmp_path / Cell(task=task, learner=broken, splits=splits).record().folder)
     first = evaluate(
         task,
-        Spy(mode="raise", hits=SECOND),
+        broken,
         splits,
         n_jobs=1,
         sink=lambda result: cell.write_fold(result, task),
@@ -250,7 +255,7 @@ from pathlib import Path
 import smalldata.runtime.files
 from smalldata.evaluation.outer_loop import evaluate
 from smalldata.models import load_learner
-from smalldata.evaluation.cell import make_record
+from smalldata.evaluation.cell import Cell
 from smalldata.store.cell_folder import CellFolder, read_splits, write_splits
 from smalldata.resampling.strategies import make_splits
 from toys import binary_toy, differences
@@ -258,7 +263,7 @@ from toys import binary_toy, differences
 task = binary_toy()
 splits = make_splits(task, "kfold", n_splits=3)
 learner = load_learner("knn")
-folder = make_record(task, learner, splits).folder
+folder = Cell(task=task, learner=learner, splits=splits).record().folder
 replace = os.replace
 
 def run(outputs, kill_at=None, before=False):
@@ -327,7 +332,7 @@ INTERRUPTED = """
 import signal
 import sys
 from pathlib import Path
-from smalldata.evaluation.cell import make_record
+from smalldata.evaluation.cell import Cell
 from smalldata.evaluation.outer_loop import evaluate
 from smalldata.store.cell_folder import CellFolder
 from smalldata.resampling.strategies import make_splits
@@ -340,7 +345,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 task = binary_toy()
 splits = make_splits(task, "kfold", n_splits=5)
 learner = Spy(mode="wait", hits=tuple(seed_for(0, "fit", 0, fold) for fold in (2, 3, 4)))
-cell = CellFolder(Path(sys.argv[1]) / make_record(task, learner, splits).folder)
+record = Cell(task=task, learner=learner, splits=splits).record()
+cell = CellFolder(Path(sys.argv[1]) / record.folder)
 n_written = 0
 
 def keep(result):
@@ -384,7 +390,9 @@ def test_interrupted_run_keeps_its_folds_and_leaves_no_process(tmp_path, how):
 
 
 def test_closed_fold_stream_leaves_no_work_behind(task, splits):
-    stream = evaluate_folds(task, Spy(mode="wait", hits=SECOND), splits, n_jobs=2)
+    stream = evaluate_folds(
+        Cell(task=task, learner=Spy(mode="wait", hits=SECOND), splits=splits), n_jobs=2
+    )
     assert next(stream).status == "ok"
     stream.close()
     again = evaluate(task, Spy(), splits, n_jobs=2)
@@ -396,38 +404,39 @@ def test_closed_fold_stream_leaves_no_work_behind(task, splits):
 
 def test_every_setting_that_changes_results_changes_the_hash(task, splits):
     learner = load_learner("svm")
-    base = make_identity(task, learner, splits)
+    usual = Cell(task=task, learner=learner, splits=splits)
     others = {
-        "same": make_identity(task, learner, splits),
-        "content": make_identity(binary_toy(n_features=4), learner, splits),
-        "splits": make_identity(task, learner, make_splits(task)),
-        "learner": make_identity(task, load_learner("knn"), splits),
-        "value": make_identity(task, load_learner("svm", C=3.0), splits),
-        "preprocessing": make_identity(
-            task, learner, splits, preprocessing=Preprocessing(select="variance", k=2)
-        ),
-        "train_size": make_identity(task, learner, splits, train_size=10),
-        "seed": make_identity(task, learner, splits, seed=1),
-        "tuner": make_identity(task, learner, splits, tuner=_Tuner()),
+        "same": Cell(task=task, learner=learner, splits=splits),
+        "content": replace(usual, task=binary_toy(n_features=4)),
+        "splits": replace(usual, splits=make_splits(task)),
+        "learner": replace(usual, learner=load_learner("knn")),
+        "value": replace(usual, learner=load_learner("svm", C=3.0)),
+        "preprocessing": replace(usual, preprocessing=Preprocessing(select="variance", k=2)),
+        "train_size": replace(usual, train_size=10),
+        "seed": replace(usual, seed=1),
+        "tuner": replace(usual, tuner=_Tuner()),
     }
-    hashes = {name: cell_hash(identity) for name, identity in others.items()}
+    base = usual.identity
+    hashes = {name: cell_hash(cell.identity) for name, cell in others.items()}
     assert hashes.pop("same") == cell_hash(base)
     assert len({cell_hash(base), *hashes.values()}) == 9
     assert (base["results_version"], base["schema_version"]) == (RESULTS_VERSION, 1)
-    record = make_record(task, learner, splits)
+    record = usual.record()
     assert record.identity == base
     assert record.folder == f"svm-{cell_hash(base)}"
 
 
 def test_settings_list_differences_from_the_defaults(task, splits):
-    assert make_settings(load_learner("svm"), "svm") == {}
-    assert make_settings(
-        load_learner("svm", C=3.0),
-        "svm",
+    usual = Cell(task=task, learner=load_learner("svm"), splits=splits)
+    assert usual.settings == {}
+    changed = replace(
+        usual,
+        learner=load_learner("svm", C=3.0),
         preprocessing=Preprocessing(select="variance", k=2),
         seed=4,
-    ) == {"C": 3.0, "select": "variance", "k": 2, "seed": 4}
-    record = make_record(task, load_learner("svm", C=3.0), splits)
+    )
+    assert changed.settings == {"C": 3.0, "select": "variance", "k": 2, "seed": 4}
+    record = Cell(task=task, learner=load_learner("svm", C=3.0), splits=splits).record()
     assert record.model == "svm"
     assert record.label == "svm (C=3.0)"
 
@@ -457,6 +466,8 @@ def test_a_tuner_chooses_the_values_that_the_fold_stores(task, splits):
         assert fold.notes == ("tuned",)
         assert fold.values["n_neighbors"] == 2 + seed_for(0, "tune", fold.repeat, fold.fold) % 3
         learner = load_learner("knn", n_neighbors=fold.values["n_neighbors"])
-        pipeline = fit_fold(task, learner, splits, splits.folds[fold.fold], seed=fold.seed)
+        pipeline = fit_fold(
+            Cell(task=task, learner=learner, splits=splits), splits.folds[fold.fold], seed=fold.seed
+        )
         found = predict_fold(pipeline, task, splits.folds[fold.fold])
         assert np.array_equal(found.probabilities, fold.prediction.probabilities)

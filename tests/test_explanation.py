@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from smalldata.errors import ExplanationError
+from smalldata.evaluation.cell import Cell
 from smalldata.evaluation.outer_loop import evaluate, fit_fold
 from smalldata.explanation.explanation import explain
 from smalldata.explanation.fold import explain_fold, explained_output
@@ -95,7 +96,7 @@ def test_cell_is_explained_on_held_out_rows_and_adds_up(kind, model):
         assert (stored.repeat, stored.fold) == (fold.repeat, fold.fold)
         rows = np.flatnonzero((found.fold == fold.fold) & (found.repeat == fold.repeat))
         assert sorted(found.row[rows]) == sorted(fold.test)
-        pipeline = fit_fold(task, learner, splits, fold, seed=stored.seed)
+        pipeline = fit_fold(Cell(task=task, learner=learner, splits=splits), fold, seed=stored.seed)
         X = pipeline["preprocess"].transform(task.X.iloc[found.row[rows]])
         output = explained_output(
             pipeline["estimator"], X, kind=task.kind, scale=learner.scale(task.kind)
@@ -125,19 +126,10 @@ def test_values_equal_brute_force_with_a_categorical_as_one_player(kind, model):
     values = {"n_rounds": 20} if model == "xgboost" else {}
     task, splits, learner, record = _cell(kind, model, **values)
     fold, stored = splits.folds[0], record.folds[0]
-    part = explain_fold(
-        task,
-        learner,
-        splits,
-        fold,
-        stored=stored,
-        preprocessing=Preprocessing(),
-        background=10,
-        evaluations=30_000,
-        train_size=None,
-        seed=0,
-    )
-    pipeline = fit_fold(task, learner, splits, fold, seed=stored.seed)
+    cell = Cell(task=task, learner=learner, splits=splits)
+    options = ExplanationOptions(background=10, evaluations=30_000)
+    part = explain_fold(cell, fold, stored=stored, options=options, rows=fold.test)
+    pipeline = fit_fold(cell, fold, seed=stored.seed)
     transform = pipeline["preprocess"].transform
     from smalldata.explanation.refit import _background_rows
     from smalldata.seeding import seed_for

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from smalldata.evaluation.cell import PLAIN
+from smalldata.evaluation.cell import Cell
 from smalldata.evaluation.outer_loop import evaluate, fit_fold
 from smalldata.explanation import faithfulness
 from smalldata.explanation.explanation import explain
@@ -21,7 +21,7 @@ from smalldata.learner import Outputs
 from smalldata.measures.registry import MEASURES, find_measure, measures_for
 from smalldata.models import load_learner
 from smalldata.pipeline.fitting import make_prediction
-from smalldata.pipeline.preprocess import Preprocessing
+from smalldata.pipeline.preprocess import PLAIN, Preprocessing
 from smalldata.resampling.strategies import make_splits
 from smalldata.results.evidence import Faithfulness
 from smalldata.statistics.significance import corrected_interval
@@ -160,7 +160,9 @@ def test_removal_equals_a_loop_over_background_rows(monkeypatch):
     """Against a loop over rows; columns of one player go together; blocks change nothing."""
     task = _task("multiclass", n_features=5)
     splits = make_splits(task, "kfold", n_splits=3)
-    pipeline = fit_fold(task, load_learner("svm"), splits, splits.folds[0], seed=0)
+    pipeline = fit_fold(
+        Cell(task=task, learner=load_learner("svm"), splits=splits), splits.folds[0], seed=0
+    )
     estimator = pipeline["estimator"]
     X = pipeline["preprocess"].transform(task.X.iloc[splits.folds[0].test])
     Z = pipeline["preprocess"].transform(task.X.iloc[splits.folds[0].train])[:7]

@@ -10,7 +10,7 @@ from scipy.special import huber
 from sklearn.base import BaseEstimator
 from sklearn.metrics import log_loss
 
-from smalldata.evaluation.cell import make_record
+from smalldata.evaluation.cell import Cell
 from smalldata.evaluation.outer_loop import evaluate, evaluate_fold
 from smalldata.learner import Traits
 from smalldata.models import load_learner
@@ -209,10 +209,12 @@ class Told:
 def test_losses_attribute_of_any_estimator_is_stored():
     task = binary_toy()
     splits = make_splits(task, "kfold", n_splits=3)
-    result = evaluate_fold(task, Told(), splits, splits.folds[0])
+    result = evaluate_fold(Cell(task=task, learner=Told(), splits=splits), splits.folds[0])
     share = np.mean(task.y[splits.folds[0].train])
     assert result.losses.train == pytest.approx((0.7, share), rel=1e-6)
-    silent = evaluate_fold(task, load_learner("knn"), splits, splits.folds[0])
+    silent = evaluate_fold(
+        Cell(task=task, learner=load_learner("knn"), splits=splits), splits.folds[0]
+    )
     assert silent.status == "ok"
     assert silent.losses is None
 
@@ -222,7 +224,7 @@ def run(folder, *, n_kept=3, **changes):
     task = binary_toy()
     splits = make_splits(task, "kfold", n_splits=3)
     learner = load_learner("mlp", **(QUICK | {"early_stopping": 2} | changes))
-    cell = CellFolder(folder / make_record(task, learner, splits).folder)
+    cell = CellFolder(folder / Cell(task=task, learner=learner, splits=splits).record().folder)
     finished, sentences = cell.resume() if cell.path.exists() else ((), ())
     assert (len(finished), sentences) == (n_kept, ())
     record = evaluate(

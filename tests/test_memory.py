@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from smalldata.datasets import load_dataset
+from smalldata.evaluation.cell import Cell
 from smalldata.evaluation.outer_loop import evaluate_folds
 from smalldata.models import load_learner
 from smalldata.resampling.strategies import make_splits
@@ -127,6 +128,10 @@ def test_folds_run_in_parallel_on_a_real_card():
     splits = make_splits(task, "kfold", n_splits=3)
     learner = load_learner("mlp", n_members=2, n_epochs=3)
     for n_jobs in (None, 2):
-        found = list(evaluate_folds(task, learner, splits, device="cuda", n_jobs=n_jobs))
+        found = list(
+            evaluate_folds(
+                Cell(task=task, learner=learner, splits=splits), device="cuda", n_jobs=n_jobs
+            )
+        )
         assert [fold.status for fold in found] == ["ok"] * 3
         assert {fold.device for fold in found} == {"cuda"}

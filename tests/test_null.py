@@ -13,11 +13,11 @@ import pytest
 
 from smalldata.datasets import load_dataset
 from smalldata.errors import ExplanationError
+from smalldata.evaluation.cell import Cell
 from smalldata.evaluation.outer_loop import evaluate
 from smalldata.explanation.explanation import explain
 from smalldata.explanation.options import ExplanationOptions
 from smalldata.explanation.permuted_labels import (
-    Pipeline,
     draw_permutation,
     mean_importance,
     measure_importance,
@@ -58,28 +58,31 @@ def _noise(seed, *, n=24, d=6, strength=0.0):
     return make_task(dataset)
 
 
-def _pipeline(model="linear", cv="kfold", *, n_splits=2, seed=0, values=None, **about):
+def _asked(task, model="linear", cv="kfold", *, n_splits=2, seed=0, options=OPTIONS, **about):
+    """Return what `null_importances` takes: a cell, what cuts its folds, the options."""
     cut = partial(
         make_splits, cv=cv, seed=seed, **({} if cv == "fixed" else {"n_splits": n_splits})
     )
-    about = {"options": OPTIONS, **about}
-    return Pipeline(learner=load_learner(model, **(values or {})), cut=cut, seed=seed, **about)
+    cell = Cell(task=task, learner=load_learner(model), splits=cut(task), seed=seed, **about)
+    return cell, cut, options
 
 
-def _observe(task, pipeline):
-    splits = pipeline.cut(task)
-    about = {"preprocessing": pipeline.preprocessing, "seed": pipeline.seed, "n_jobs": 1}
+def _observe(cell, _, options):
+    about = {"preprocessing": cell.preprocessing, "seed": cell.seed, "n_jobs": 1}
     record = evaluate(
-        task,
-        pipeline.learner,
-        splits,
-        train_size=pipeline.train_size,
-        tuner=pipeline.tuner,
+        cell.task,
+        cell.learner,
+        cell.splits,
+        train_size=cell.train_size,
+        tuner=cell.tuner,
         **about,
     )
-    return splits, explain(
-        task, record, pipeline.learner, splits, options=pipeline.options, **about
-    )
+    return explain(cell.task, record, cell.learner, cell.splits, options=options, **about)
+
+
+def _measure(cell, _, options):
+    """Mean importances of a cell, fold by fold as those of a permutation are made."""
+    return mean_importance([measure_importance(cell, fold, options) for fold in cell.splits.folds])
 
 
 # ---------------------------------------------------------------- permutations
@@ -123,11 +126,11 @@ def test_a_permutation_that_empties_a_training_fold_is_drawn_again():
     labels = ["a"] * 10 + ["b"] * 10 + ["c", "c"]
     folds = ["one"] * 5 + ["two"] * 5 + ["one"] * 5 + ["two"] * 5 + ["one", "two"]
     task = make_toy(labels, kind=TaskKind.MULTICLASS, folds=folds)
-    pipeline = _pipeline(cv="fixed")
-    drawn = [draw_permutation(task, pipeline, number=number)[0].y for number in range(12)]
+    asked = _asked(task, cv="fixed")
+    drawn = [draw_permutation(*asked, number=number).task.y for number in range(12)]
     for y in drawn:
         assert set(y[np.array(folds) == "one"]) == set(y[np.array(folds) == "two"]) == {0, 1, 2}
-    first = [permute_labels(task, seed=draw.seed).y for draw in _first_draws(pipeline, 12)]
+    first = [permute_labels(task, seed=draw.seed).y for draw in _first_draws(12)]
     again = [not np.array_equal(y, other) for y, other in zip(drawn, first, strict=True)]
     assert 0 < sum(again) < 12  # some had to be drawn again, and not all
 
@@ -136,21 +139,21 @@ def test_a_permutation_is_explained_in_the_first_repeat_that_holds_out_a_sample_
     task = make_toy(["a"] * 12 + ["b"] * 12)
     cut = partial(make_splits, cv="holdout", n_repeats=4)
     options = ExplanationOptions(interactions=0, rows=1)
-    pipeline = Pipeline(learner=load_learner("linear"), cut=cut, options=options)
-    for _, values in null_importances(task, pipeline, numbers=range(6), n_jobs=1):
+    cell = Cell(task=task, learner=load_learner("linear"), splits=cut(task))
+    for _, values in null_importances(cell, cut, options, numbers=range(6), n_jobs=1):
         assert np.isfinite(values).all()
 
 
-def _first_draws(pipeline, n):
+def _first_draws(n):
     from types import SimpleNamespace
 
     from smalldata.seeding import seed_for
 
-    return [SimpleNamespace(seed=seed_for(pipeline.seed, "null", number, 0)) for number in range(n)]
+    return [SimpleNamespace(seed=seed_for(0, "null", number, 0)) for number in range(n)]
 
 
 def test_impossible_permutations_are_refused_with_one_sentence():
-    pipeline = _pipeline(train_size=5)
+    cell, _, options = _asked(binary_toy(), train_size=5)
 
     def none(task):
         splits = make_splits(task, "kfold", n_splits=2)
@@ -160,19 +163,20 @@ def test_impossible_permutations_are_refused_with_one_sentence():
     with pytest.raises(
         ExplanationError, match=r"none of 100 permutations did: cv\.train_size must"
     ):
-        draw_permutation(binary_toy(), dataclasses.replace(pipeline, cut=none), number=0)
+        draw_permutation(cell, none, options, number=0)
 
 
 def test_permutations_walk_only_selected_features():
     """What a model gets of a wide table is few: the explanation is allowed, and so are these."""
-    pipeline = _pipeline(
+    wide = make_toy(["yes", "no"] * 15, n_features=100_000)
+    asked = _asked(
+        wide,
         "mlp",
         preprocessing=Preprocessing(select="univariate", k=2),
         options=ExplanationOptions(quick=False),
     )
-    wide = make_toy(["yes", "no"] * 15, n_features=100_000)
-    permuted, _ = draw_permutation(wide, pipeline, number=0)
-    assert permuted.n_features == 100_000
+    permuted = draw_permutation(*asked, number=0)
+    assert permuted.task.n_features == 100_000
 
 
 # ---------------------------------------------------------------- the same pipeline
@@ -190,30 +194,9 @@ def test_permutations_walk_only_selected_features():
     ],
 )
 def test_observed_importances_use_the_same_pipeline(make, model, about):
-    task = make()
-    pipeline = _pipeline(model, n_splits=3, seed=3, **about)
-    splits = pipeline.cut(task)
-    record = evaluate(
-        task,
-        pipeline.learner,
-        splits,
-        preprocessing=pipeline.preprocessing,
-        train_size=pipeline.train_size,
-        seed=3,
-        n_jobs=1,
-    )
-    found = explain(
-        task,
-        record,
-        pipeline.learner,
-        splits,
-        preprocessing=pipeline.preprocessing,
-        options=pipeline.options,
-        seed=3,
-        n_jobs=1,
-    )
-    parts = [measure_importance(task, pipeline, splits, fold) for fold in splits.folds]
-    np.testing.assert_allclose(mean_importance(parts), found.first_importances, rtol=1e-6)
+    asked = _asked(make(), model, n_splits=3, seed=3, **about)
+    found = _observe(*asked)
+    np.testing.assert_allclose(_measure(*asked), found.first_importances, rtol=1e-6)
     assert found.first_importances.max() > 0
 
 
@@ -222,19 +205,16 @@ def test_a_tuned_cell_is_tuned_on_permuted_labels_too():
     learner = load_learner("knn")
     options = TuningOptions(trials=4, inner_folds=2, sampler="random", measure="roc_auc")
     tuner = make_tuner(task, learner, load_space("knn"), options=options)
-    pipeline = _pipeline("knn", n_splits=2, tuner=tuner)
-    splits, found = _observe(task, pipeline)
-    parts = [measure_importance(task, pipeline, splits, fold) for fold in splits.folds]
-    np.testing.assert_allclose(mean_importance(parts), found.first_importances, rtol=1e-6)
-    untuned = dataclasses.replace(pipeline, tuner=None)
-    plain = [measure_importance(task, untuned, splits, fold) for fold in splits.folds]
-    assert not np.allclose(mean_importance(plain), found.first_importances)
+    asked = _asked(task, "knn", tuner=tuner)
+    found = _observe(*asked)
+    np.testing.assert_allclose(_measure(*asked), found.first_importances, rtol=1e-6)
+    assert not np.allclose(_measure(*_asked(task, "knn")), found.first_importances)
 
 
 def test_permutation_does_not_depend_on_the_others_requested():
-    task, pipeline = binary_toy(), _pipeline("knn", n_splits=3)
-    whole = dict(null_importances(task, pipeline, numbers=range(4), n_jobs=1))
-    some = dict(null_importances(task, pipeline, numbers=[3, 1], n_jobs=2))
+    asked = _asked(binary_toy(), "knn", n_splits=3)
+    whole = dict(null_importances(*asked, numbers=range(4), n_jobs=1))
+    some = dict(null_importances(*asked, numbers=[3, 1], n_jobs=2))
     assert sorted(whole) == [0, 1, 2, 3]
     assert sorted(some) == [1, 3]
     for number in some:
@@ -243,11 +223,10 @@ def test_permutation_does_not_depend_on_the_others_requested():
 
 
 def test_model_failing_on_permuted_labels_is_refused_with_one_sentence():
-    task = binary_toy()
-
-    broken = dataclasses.replace(_pipeline(), learner=_Broken())
+    cell, cut, options = _asked(binary_toy())
+    broken = dataclasses.replace(cell, learner=_Broken())
     with pytest.raises(ExplanationError, match=r"permutation 0 of the labels: r00f00 fails: .*no"):
-        list(null_importances(task, broken, numbers=[0], n_jobs=1))
+        list(null_importances(broken, cut, options, numbers=[0], n_jobs=1))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -261,9 +240,10 @@ class _Broken:
 # ---------------------------------------------------------------- what it marks
 
 
-def _null(task, pipeline, n=19):
-    _, found = _observe(task, pipeline)
-    values = dict(null_importances(task, pipeline, numbers=range(n), n_jobs=1))
+def _null(task, model="linear", n=19):
+    asked = _asked(task, model)
+    found = _observe(*asked)
+    values = dict(null_importances(*asked, numbers=range(n), n_jobs=1))
     return NullImportances(
         permutation=np.arange(n),
         values=np.stack([values[number] for number in range(n)]),
@@ -273,13 +253,13 @@ def _null(task, pipeline, n=19):
 
 def test_noise_features_are_marked_in_about_one_of_twenty_tables():
     """One of 20 sets is expected, and 5 or more come of honest ones in 0.3 % of cases."""
-    marked = [_null(_noise(seed), _pipeline()).above.any() for seed in range(20)]
+    marked = [_null(_noise(seed)).above.any() for seed in range(20)]
     assert sum(marked) <= 4
 
 
 def test_signal_is_marked_and_noise_is_not():
     for model in ("linear", "svm"):
-        null = _null(_noise(0, n=40, strength=3.0), _pipeline(model))
+        null = _null(_noise(0, n=40, strength=3.0), model)
         assert null.above.tolist() == [True, False, False, False, False, False]
 
 
@@ -388,8 +368,8 @@ def test_command_resumes_from_stored_permutations(tmp_path, capsys):
     assert main([*asked, where, "explain.null=3"]) == 0
     assert told == {path: path.stat().st_mtime_ns for path in folder.glob("p*.npz")}
     task = make_task(load_dataset("nutrimouse"))
-    pipeline = _pipeline("linear", options=ExplanationOptions())
-    expected = dict(null_importances(task, pipeline, numbers=range(3), n_jobs=1))
+    asked = _asked(task, options=ExplanationOptions())
+    expected = dict(null_importances(*asked, numbers=range(3), n_jobs=1))
     key = folder.name.removeprefix("null-")
     stored = PermutationFolder(
         path=folder, cell=CellFolder(cell).hash, key=key, n_features=task.n_features
@@ -403,9 +383,9 @@ def test_null_summary_lists_features_above_the_permutations():
         values=np.linspace(0, 1, 57).reshape(19, 3),
         observed=np.array([0.5, 3.0, 2.0]),
     )
-    task = binary_toy()
-    splits, found = _observe(task, _pipeline())
-    record = evaluate(task, load_learner("linear"), splits, n_jobs=1)
+    asked = _asked(binary_toy())
+    task, found = asked[0].task, _observe(*asked)
+    record = evaluate(task, load_learner("linear"), asked[0].splits, n_jobs=1)
     told = summarize_cell(task, record, found, null=null)["explanation"]["null"]
     assert (told["n"], told["enough"], told["threshold"]) == (19, True, 1.0)
     assert told["above"] == ["x1", "x2"]

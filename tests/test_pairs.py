@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from shapley_oracle import brute_force_interactions
-from smalldata.evaluation.cell import PLAIN
+from smalldata.evaluation.cell import Cell
 from smalldata.evaluation.outer_loop import evaluate
 from smalldata.explanation.explanation import (
     explain,
@@ -20,7 +20,7 @@ from smalldata.explanation.fold import explained_output, pair_fold
 from smalldata.explanation.options import ExplanationOptions
 from smalldata.explanation.refit import rebuild_fold
 from smalldata.models import load_learner
-from smalldata.pipeline.preprocess import Preprocessing
+from smalldata.pipeline.preprocess import PLAIN, Preprocessing
 from smalldata.resampling.strategies import make_splits
 from smalldata.shapley.dispatch import ADDITIVE, SAMPLED
 from smalldata.task import Dataset, TaskKind, make_task
@@ -71,18 +71,13 @@ def _cell(kind, model, preprocessing=PLAIN, *, n=60, **values):
 def test_interactions_equal_brute_force_with_a_categorical_as_one_player(kind, model, values):
     task, record, learner, splits = _cell(kind, model, n=150, **values)
     fold = splits.folds[1]
-    about = {
-        "stored": record.folds[1],
-        "preprocessing": Preprocessing(),
-        "background": 6,
-        "train_size": None,
-        "seed": 0,
-    }
+    cell = Cell(task=task, learner=learner, splits=splits)
+    stored, options = record.folds[1], ExplanationOptions(background=6)
     rows = fold.test[::8]
     chosen = np.array([3, 0, 1])
-    found = pair_fold(task, learner, splits, fold, chosen=chosen, rows=rows, **about)
+    found = pair_fold(cell, fold, stored=stored, options=options, rows=rows, chosen=chosen)
     assert (found.repeat, found.fold) == (0, 1)
-    opened = rebuild_fold(task, learner, splits, fold, **about)
+    opened = rebuild_fold(cell, fold, stored=stored, background=6)
 
     def function(columns):
         return explained_output(
@@ -178,7 +173,8 @@ def test_folds_with_and_without_interactions_are_combined():
     found = explain(task, record, learner, splits, options=options, n_jobs=1)
     mixed = dataclasses.replace(record, folds=(record.folds[0], *linear.folds[1:]))
     without = dataclasses.replace(found, interactions=None)
-    parts = pair_folds(task, mixed, learner, splits, without, options=options, n_jobs=1)
+    cell = Cell(task=task, learner=learner, splits=splits)
+    parts = pair_folds(cell, mixed, without, options, n_jobs=1)
     got = join_pairs(parts, without).interactions
     np.testing.assert_array_equal(got.magnitude[0], found.interactions.magnitude[0])
     np.testing.assert_array_equal(got.magnitude[1:], 0.0)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
 
-from smalldata.evaluation.cell import PLAIN
 from smalldata.evaluation.outer_loop import evaluate
 from smalldata.learner import SearchSpace, Traits
 from smalldata.models import load_learner, load_space
+from smalldata.pipeline.preprocess import PLAIN
 from smalldata.resampling.strategies import make_splits
 from smalldata.results.folds import Trial
 from smalldata.store.cell_folder import CellFolder

@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression, enet_path
 from shapley_oracle import brute_force
 from smalldata.datasets import load_dataset
 from smalldata.errors import ConfigError, DataError
+from smalldata.evaluation.cell import Cell
 from smalldata.evaluation.outer_loop import evaluate, fit_fold
 from smalldata.models import load_learner, load_space
 from smalldata.pipeline.preprocess import Preprocessing, Preprocessor
@@ -220,11 +221,13 @@ def test_held_out_rows_do_not_change_the_ranking(select):
     foreign = make_task(dataclasses.replace(task.dataset, X=X))
     kept = [
         fit_fold(
-            one,
-            load_learner("linear"),
-            splits,
+            Cell(
+                task=one,
+                learner=load_learner("linear"),
+                splits=splits,
+                preprocessing=Preprocessing(select=select, k=5),
+            ),
             fold,
-            preprocessing=Preprocessing(select=select, k=5),
             seed=0,
         )
         for one in (task, foreign)

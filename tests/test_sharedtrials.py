@@ -12,7 +12,7 @@ import pytest
 from servers import PASSWORD
 from smalldata.config.build import build_config
 from smalldata.errors import ConfigError
-from smalldata.evaluation.cell import make_record
+from smalldata.evaluation.cell import Cell
 from smalldata.evaluation.outer_loop import evaluate_fold
 from smalldata.learner import SearchSpace
 from smalldata.models import load_learner, load_space
@@ -53,12 +53,14 @@ def tune(url, learner, space, *, sampler="tpe", log=None, identity=None, **optio
     splits = make_splits(task, "kfold", n_splits=3)
     asked = TuningOptions(**{"trials": 6, "inner_folds": 2, "sampler": sampler, **options})
     tuner = make_tuner(task, learner, space, options=asked, log=log)
-    record = make_record(task, learner, splits, tuner=tuner)
+    record = Cell(task=task, learner=learner, splits=splits, tuner=tuner).record()
     place = SharedPlace(
         url=url, name="toy/cell", identity=identity or record.identity, grace_seconds=3
     )
     tuner = replace(tuner, shared=place if url else None)
-    return evaluate_fold(task, learner, splits, splits.folds[0], tuner=tuner)
+    return evaluate_fold(
+        Cell(task=task, learner=learner, splits=splits, tuner=tuner), splits.folds[0]
+    )
 
 
 def same(trials):
@@ -147,7 +149,10 @@ def test_storage_does_not_change_the_cell_hash():
     tuner = make_tuner(task, learner, load_space("svm"))
     place = SharedPlace(url="sqlite:///x.db", name="a", identity={})
     shared = replace(tuner, shared=place)
-    hashes = {make_record(task, learner, splits, tuner=one).hash for one in (tuner, shared)}
+    hashes = {
+        Cell(task=task, learner=learner, splits=splits, tuner=one).record().hash
+        for one in (tuner, shared)
+    }
     assert len(hashes) == 1
 
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,16 +10,15 @@ from scipy.stats import spearmanr
 
 from smalldata.__main__ import main
 from smalldata.errors import ConfigError, ExplanationError, FitError
-from smalldata.evaluation.cell import make_record
+from smalldata.evaluation.cell import Cell
 from smalldata.evaluation.outer_loop import (
     evaluate,
     evaluate_fold,
     fit_fold,
-    own_preprocessing,
     predict_fold,
 )
 from smalldata.explanation.explanation import explain
-from smalldata.explanation.options import ExplanationOptions
+from smalldata.explanation.options import ExplanationOptions, check_options
 from smalldata.measures.registry import find_measure
 from smalldata.models import load_learner, load_space
 from smalldata.panel.final import ALIKE, MOST_SUBSTITUTES, find_panel, find_twins
@@ -64,7 +62,9 @@ def make_signal(*, n_features=12):
 def select(task, splits, *, model="linear", fold=0, learner=None, **options):
     selector = make_selector(task, SignatureOptions(**options))
     learner = learner or load_learner(model)
-    return evaluate_fold(task, learner, splits, splits.folds[fold], selector=selector)
+    return evaluate_fold(
+        Cell(task=task, learner=learner, splits=splits, selector=selector), splits.folds[fold]
+    )
 
 
 # ---------------------------------------------------------------- the rule
@@ -144,10 +144,12 @@ def test_a_fold_is_rebuilt_with_its_own_size():
     learner = load_learner("svm")
     selector = make_selector(task, SignatureOptions(sizes=(1, 2, 3, 5)))
     record = evaluate(task, learner, splits, selector=selector, n_jobs=1)
+    cell = Cell(task=task, learner=learner, splits=splits, selector=selector)
     for fold, result in zip(splits.folds, record.folds, strict=True):
-        own = own_preprocessing(PLAIN, result)
-        assert own == Preprocessing(select="shap", k=result.selection.k)
-        pipeline = fit_fold(task, learner, splits, fold, preprocessing=own, seed=result.seed)
+        own = cell.fitted_as(result)
+        assert own.preprocessing == Preprocessing(select="shap", k=result.selection.k)
+        assert own.selector is None
+        pipeline = fit_fold(own, fold, seed=result.seed)
         assert set(pipeline[0].players_) == set(result.selection.members)
         rebuilt = predict_fold(pipeline, task, fold)
         np.testing.assert_array_equal(rebuilt.probabilities, result.prediction.probabilities)
@@ -168,10 +170,10 @@ def test_held_out_rows_do_not_change_the_panel():
     foreign = make_task(dataclasses.replace(task.dataset, X=X, y=y))
     selector = make_selector(task, SignatureOptions(sizes=(1, 2, 5)))
     learner = load_learner("linear")
-    first, second = (
-        evaluate_fold(one, learner, splits, fold, selector=selector).selection
-        for one in (task, foreign)
-    )
+    cell = Cell(task=task, learner=learner, splits=splits, selector=selector)
+    same_folds = dataclasses.replace(splits, split_key=foreign.split_key)
+    other = dataclasses.replace(cell, task=foreign, splits=same_folds)
+    first, second = (evaluate_fold(one, fold).selection for one in (cell, other))
     assert first.outer != second.outer
     assert dataclasses.replace(first, outer=()) == dataclasses.replace(second, outer=())
 
@@ -308,9 +310,9 @@ def test_the_settings_are_part_of_the_cell_and_its_label():
 
     def describe(**options):
         selector = make_selector(task, SignatureOptions(**options))
-        return make_record(task, learner, splits, selector=selector)
+        return Cell(task=task, learner=learner, splits=splits, selector=selector).record()
 
-    plain = make_record(task, learner, splits)
+    plain = Cell(task=task, learner=learner, splits=splits).record()
     usual = describe()
     assert "signature" not in plain.identity
     assert usual.label == "svm (signature by shap)"
@@ -349,19 +351,21 @@ def test_signature_with_conflicting_settings_is_refused():
     learner = load_learner("knn")
     selector = make_selector(task)
     with pytest.raises(ConfigError, match="must have select=none, got variance"):
-        make_record(
-            task,
-            learner,
-            splits,
+        Cell(
+            task=task,
+            learner=learner,
+            splits=splits,
             selector=selector,
             preprocessing=Preprocessing(select="variance", k=2),
-        )
+        ).record()
     tuner = make_tuner(task, learner, load_space("knn"))
     with pytest.raises(ConfigError, match="on inner folds of its own and is not tuned"):
-        make_record(task, learner, splits, selector=selector, tuner=tuner)
+        Cell(task=task, learner=learner, splits=splits, selector=selector, tuner=tuner).record()
     with pytest.raises(ConfigError, match=r"signature\.measure must rank"):
         make_selector(task, SignatureOptions(measure="calibration_slope"))
-    skipped = make_record(task, load_learner("dummy"), splits, selector=selector)
+    skipped = Cell(
+        task=task, learner=load_learner("dummy"), splits=splits, selector=selector
+    ).record()
     assert "nothing to rank by shap" in skipped.reason
 
 
@@ -467,13 +471,10 @@ def test_explanation_cost_counts_only_panel_features():
     wide = make_toy(["yes", "no"] * 15, n_features=100_000)
     splits = make_splits(wide, "kfold", n_splits=2)
     asked = ExplanationOptions(quick=False)
-    config = SimpleNamespace(
-        learner=load_learner("mlp"), train_size=None, preprocessing=PLAIN, signature=None, seed=0
-    )
+    cell = Cell(task=wide, learner=load_learner("mlp"), splits=splits)
     with pytest.raises(ExplanationError, match="100,000 features take"):
-        run_cell.check_explanation(config, wide, splits, asked)
-    config.signature = SignatureOptions()
-    run_cell.check_explanation(config, wide, splits, asked)
+        check_options(cell, asked)
+    check_options(dataclasses.replace(cell, selector=make_selector(wide)), asked)
 
 
 def test_sizes_beyond_the_features_are_cut_with_a_message(capsys):

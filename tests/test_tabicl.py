@@ -16,7 +16,7 @@ import pytest
 from checkpoints import lacking, tabicl_weights
 from smalldata.__main__ import main
 from smalldata.errors import ConfigError, FitError
-from smalldata.evaluation.cell import make_record
+from smalldata.evaluation.cell import Cell
 from smalldata.evaluation.outer_loop import evaluate
 from smalldata.explanation.explanation import explain
 from smalldata.explanation.options import ExplanationOptions
@@ -60,7 +60,11 @@ def rows(kind, *, n=40, d=5):
 
 def said_of(kind, learner):
     task = TOYS[kind]()
-    return make_record(task, learner, make_splits(task, "kfold", n_splits=3)).skipped
+    return (
+        Cell(task=task, learner=learner, splits=make_splits(task, "kfold", n_splits=3))
+        .record()
+        .skipped
+    )
 
 
 # ---------------------------------------------------------------- without its file
@@ -416,13 +420,13 @@ def test_hash_depends_on_checkpoint_content_and_not_its_path(tmp_path):
         shutil.copy(weights(), place)
     other = weights(seed=1)
     learners = [load_learner("tabicl", checkpoint=str(p), n_members=2) for p in (*places, other)]
-    records = [make_record(task, learner, splits) for learner in learners]
+    records = [Cell(task=task, learner=learner, splits=splits).record() for learner in learners]
     assert records[0].hash == records[1].hash
     assert records[0].hash != records[2].hash
     assert records[0].settings["checkpoint"] == "here.ckpt"
     assert len(records[0].identity["learner"]["checkpoint"]) == 64
     places[0].write_bytes(Path(other).read_bytes())  # another content under the same name
-    assert make_record(task, learners[0], splits).hash == records[2].hash
+    assert Cell(task=task, learner=learners[0], splits=splits).record().hash == records[2].hash
     assert file_keys(load_learner("tabicl")) == {"checkpoint": None}
 
     record = evaluate(task, learners[1], splits, n_jobs=1)
@@ -454,13 +458,16 @@ def test_selected_features_count_towards_the_feature_limit():
     task = make_task(dataset)
     splits = make_splits(task, "kfold", n_splits=3)
     learner = load_learner("tabicl", checkpoint=weights())
-    assert make_record(task, learner, splits).skipped == (
+    assert Cell(task=task, learner=learner, splits=splits).record().skipped == (
         "takes at most 2000 features, the task has 2010"
     )
     few = Preprocessing(select="variance", k=20)
-    assert make_record(task, learner, splits, preprocessing=few).skipped == ""
+    assert Cell(task=task, learner=learner, splits=splits, preprocessing=few).record().skipped == ""
     by_itself = Preprocessing(select="shap", k=20)  # fitted on all of them first
-    assert "at most 2000" in make_record(task, learner, splits, preprocessing=by_itself).skipped
+    assert (
+        "at most 2000"
+        in Cell(task=task, learner=learner, splits=splits, preprocessing=by_itself).record().skipped
+    )
 
 
 @installed

@@ -19,12 +19,12 @@ from smalldata.__main__ import main
 from smalldata.comparison.comparison import compare
 from smalldata.datasets import load_dataset
 from smalldata.errors import ConfigError, FitError, RecordError
-from smalldata.evaluation.cell import PLAIN, make_identity, make_record
+from smalldata.evaluation.cell import Cell
 from smalldata.evaluation.outer_loop import evaluate
 from smalldata.learner import Parameter, SearchSpace
 from smalldata.measures.registry import find_measure
 from smalldata.models import load_learner, load_space
-from smalldata.pipeline.preprocess import Preprocessing, make_pipeline
+from smalldata.pipeline.preprocess import PLAIN, Preprocessing, make_pipeline
 from smalldata.resampling.splitting import make_folds
 from smalldata.resampling.strategies import make_splits
 from smalldata.results.folds import Trial
@@ -482,7 +482,7 @@ def test_label_says_that_the_search_space_was_changed(task):
 
     def label(parameters):
         tuner = make_tuner(task, svm, SearchSpace(parameters=parameters))
-        return make_record(task, svm, splits, tuner=tuner).label
+        return Cell(task=task, learner=svm, splits=splits, tuner=tuner).record().label
 
     assert label(space.parameters) == "svm (tuned)"
     wider = dataclasses.replace(space.parameters["C"], high=1000.0)
@@ -621,7 +621,7 @@ def test_the_identity_holds_options_and_space_but_no_log(tmp_path):
 
     def identity(space=SPACE, log=None, learner=KNN, **options):
         tuner = make_tuner(task, learner, space, options=TuningOptions(**options), log=log)
-        return json.dumps(make_identity(task, learner, splits, tuner=tuner))
+        return json.dumps(Cell(task=task, learner=learner, splits=splits, tuner=tuner).identity)
 
     plain = identity()
     assert identity(log=TrialFolder(tmp_path, "x")) == plain
@@ -638,11 +638,11 @@ def test_the_identity_holds_options_and_space_but_no_log(tmp_path):
         identity(measure="mcc"),
         identity(space=backwards),
         identity(space=SearchSpace(parameters=narrower)),
-        json.dumps(make_identity(task, KNN, splits)),
+        json.dumps(Cell(task=task, learner=KNN, splits=splits).identity),
     ]
     assert len({plain, *others}) == len(others) + 1
     tuner = make_tuner(task, load_learner("knn"), SPACE)
-    record = make_record(task, load_learner("knn"), splits, tuner=tuner)
+    record = Cell(task=task, learner=load_learner("knn"), splits=splits, tuner=tuner).record()
     assert record.label == "knn (tuned, own space)"
 
 

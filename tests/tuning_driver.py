@@ -11,6 +11,7 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from smalldata.evaluation.cell import Cell
 from smalldata.evaluation.outer_loop import evaluate_fold
 from smalldata.models import load_learner, load_space
 from smalldata.resampling.strategies import make_splits
@@ -52,7 +53,9 @@ def run(sampler: str, log: TrialFolder) -> dict:
     learner, space = load_learner("svm"), load_space("svm")
     options = TuningOptions(trials=N_TRIALS, inner_folds=3, sampler=sampler)
     tuner = make_tuner(task, learner, space, options=options, log=log)
-    result = evaluate_fold(task, learner, splits, splits.folds[1], tuner=tuner)
+    result = evaluate_fold(
+        Cell(task=task, learner=learner, splits=splits, tuner=tuner), splits.folds[1]
+    )
     return {"status": result.status, "values": dict(result.values), "notes": list(result.notes)}
 
 

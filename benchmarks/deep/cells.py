@@ -16,6 +16,7 @@ from typing import Any
 from setting import SEED, Cell, load_task, make_learner, make_outer
 
 from smalldata.datasets import load_dataset
+from smalldata.evaluation.cell import Cell as ModelCell
 from smalldata.evaluation.cell import learner_values
 from smalldata.evaluation.outer_loop import evaluate_fold
 from smalldata.learner import Learner
@@ -109,7 +110,8 @@ def _timed_fold(
     task: Task, learner: Learner, splits: Splits, position: int
 ) -> tuple[FoldResult, float]:
     start = time.process_time()
-    result = evaluate_fold(task, learner, splits, splits.folds[position], seed=SEED)
+    cell = ModelCell(task=task, learner=learner, splits=splits, seed=SEED)
+    result = evaluate_fold(cell, splits.folds[position])
     return result, time.process_time() - start
 
 

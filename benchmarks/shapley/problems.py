@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.datasets import load_dataset
+from smalldata.evaluation.cell import Cell
 from smalldata.evaluation.outer_loop import fit_fold
 from smalldata.learner import (
     CallableForm,
@@ -77,7 +78,9 @@ def _encoded(learner: str) -> tuple[TaskInfo, Array, NDArray[np.int64], Array]:
     task = make_task(load_dataset(DATASET))
     splits = make_splits(task, "rep5x5", seed=SEED)
     fold = splits.folds[0]
-    preprocess = fit_fold(task, load_learner(learner), splits, fold, seed=SEED)["preprocess"]
+    preprocess = fit_fold(
+        Cell(task=task, learner=load_learner(learner), splits=splits), fold, seed=SEED
+    )["preprocess"]
     train = splits.train_rows(fold)
     return (
         task.info,

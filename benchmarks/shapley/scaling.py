@@ -16,6 +16,7 @@ from problems import SEED, Array
 
 from smalldata import shapley
 from smalldata.datasets import load_dataset
+from smalldata.evaluation.cell import Cell
 from smalldata.evaluation.outer_loop import fit_fold
 from smalldata.learner import MarginForm
 from smalldata.models import load_learner
@@ -148,7 +149,7 @@ def measure_wide(kernel: str) -> list[dict[str, Any]]:
     splits = make_splits(task, "kfold", n_splits=4, seed=SEED)
     fold = splits.folds[0]
     learner = load_learner(WIDE_MODELS[kernel])
-    pipeline = fit_fold(task, learner, splits, fold, seed=SEED)
+    pipeline = fit_fold(Cell(task=task, learner=learner, splits=splits), fold, seed=SEED)
     encode = pipeline["preprocess"].transform
     background = encode(task.X.iloc[splits.train_rows(fold)])
     rows = encode(task.X.iloc[fold.test[:N_ROWS]])
