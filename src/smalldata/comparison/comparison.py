@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from smalldata.comparison.entries import N_DRAWS, Cell, Lineup
+from smalldata.comparison.entries import N_DRAWS, Entry, Lineup
 from smalldata.comparison.learning_curves import learning_curves
 from smalldata.comparison.scores import cell_draws
 from smalldata.comparison.sweeps import Trials, group_trials
@@ -66,9 +66,9 @@ def compare(
     _check_together(found)
     primary = _primary(found, measure)
     groups = group_trials(found, primary)
-    cells = _cells(groups)
-    first = cells[0].record
-    lineup = Lineup(tuple(cells))
+    entries = _entries(groups)
+    first = entries[0].record
+    lineup = Lineup(tuple(entries))
     rows: list[ComparisonRow] = []
     tests: list[PairwiseTest] = []
     notes = [note for group in groups if (note := group.note)]
@@ -81,13 +81,13 @@ def compare(
     for size in lineup.sizes:
         tests += _tests(lineup, primary, ordered[size], size, rope=width)
     best_corrected = _best_corrected(lineup, primary, ordered)
-    if any(len(lineup.scores(cell, primary).values) == 1 for cell in cells):
+    if any(len(lineup.scores(entry, primary).values) == 1 for entry in entries):
         notes.append(
             f"One test fold: intervals and tests come from {N_DRAWS} bootstrap draws of its rows; "
             "they do not know the uncertainty of another training set."
         )
     return Comparison(
-        dataset=", ".join(dict.fromkeys(cell.record.dataset for cell in cells)),
+        dataset=", ".join(dict.fromkeys(entry.record.dataset for entry in entries)),
         cv=first.cv,
         kind=first.kind,
         classes=first.classes,
@@ -101,7 +101,7 @@ def compare(
         tests=tuple(tests),
         best_corrected=best_corrected,
         learning=learning_curves(lineup, primary),
-        environment=_shared_environment([cell.record.environment for cell in cells]),
+        environment=_shared_environment([entry.record.environment for entry in entries]),
         notes=tuple(notes),
     )
 
@@ -109,20 +109,20 @@ def compare(
 # ---------------------------------------------------------------- what may be compared
 
 
-def _cells(groups: Sequence[Trials]) -> list[Cell]:
-    """Cells in the order given, with labels unique within a train_size."""
+def _entries(groups: Sequence[Trials]) -> list[Entry]:
+    """Entries in the order given, with labels unique within a train_size."""
     several = len({group.best.dataset for group in groups}) > 1
-    cells = []
+    entries = []
     for group in groups:
         settings = {"dataset": group.best.dataset} if several else {}
         text = settings_text(settings | group.settings)
-        cells.append(Cell(record=group.best, settings=text))
-    uses = Counter((cell.record.train_size, cell.label) for cell in cells)
+        entries.append(Entry(record=group.best, settings=text))
+    uses = Counter((entry.record.train_size, entry.label) for entry in entries)
     return [
-        cell
-        if uses[cell.record.train_size, cell.label] == 1
-        else replace(cell, settings=", ".join(filter(None, [cell.settings, cell.record.hash])))
-        for cell in cells
+        entry
+        if uses[entry.record.train_size, entry.label] == 1
+        else replace(entry, settings=", ".join(filter(None, [entry.settings, entry.record.hash])))
+        for entry in entries
     ]
 
 
@@ -175,26 +175,26 @@ def _primary(records: list[RunRecord], measure: str | None) -> Measure:
 
 
 def _rows(
-    lineup: Lineup, measure: Measure, cells: list[Cell], size: int | None
+    lineup: Lineup, measure: Measure, entries: list[Entry], size: int | None
 ) -> list[ComparisonRow]:
-    ranked = lineup.ranked(measure, cells)
-    means = {cell: lineup.scores(cell, measure).mean for cell in cells}
+    ranked = lineup.ranked(measure, entries)
+    means = {entry: lineup.scores(entry, measure).mean for entry in entries}
     rows = []
-    for cell in cells:
-        record, scores = cell.record, lineup.scores(cell, measure)
-        interval = lineup.interval(cell, measure)
+    for entry in entries:
+        record, scores = entry.record, lineup.scores(entry, measure)
+        interval = lineup.interval(entry, measure)
         rank, tied = None, False
-        if cell in ranked:
-            rank = 1 + sum(_better(means[other], means[cell], measure) for other in ranked)
-            difference = lineup.contrast(cell, ranked[0], measure, rope=0.0)
-            tied = cell is ranked[0] or difference.low <= 0 <= difference.high
+        if entry in ranked:
+            rank = 1 + sum(_better(means[other], means[entry], measure) for other in ranked)
+            difference = lineup.contrast(entry, ranked[0], measure, rope=0.0)
+            tied = entry is ranked[0] or difference.low <= 0 <= difference.high
         rows.append(
             ComparisonRow(
                 dataset=record.dataset,
                 cv=record.cv,
                 train_size=size,
                 model=record.model,
-                settings=cell.settings,
+                settings=entry.settings,
                 hash=record.hash,
                 measure=measure.name,
                 mean=scores.mean,
@@ -210,7 +210,7 @@ def _rows(
                 fit_seconds=_seconds(record, "fit"),
                 predict_seconds=_seconds(record, "predict"),
                 explain_seconds=record.explain_seconds,
-                optimistic=cell.optimistic,
+                optimistic=entry.optimistic,
             )
         )
     return rows
@@ -229,9 +229,9 @@ def _seconds(record: RunRecord, part: str) -> float | None:
 
 
 def _tests(
-    lineup: Lineup, measure: Measure, cells: list[Cell], size: int | None, *, rope: float
+    lineup: Lineup, measure: Measure, entries: list[Entry], size: int | None, *, rope: float
 ) -> list[PairwiseTest]:
-    pairs = list(itertools.combinations(lineup.ranked(measure, cells), 2))
+    pairs = list(itertools.combinations(lineup.ranked(measure, entries), 2))
     found = [lineup.contrast(a, b, measure, rope=rope) for a, b in pairs]
     adjusted = holm([test.p for test in found])
     tests = []
@@ -261,16 +261,16 @@ def _tests(
 
 
 def _best_corrected(
-    lineup: Lineup, measure: Measure, ordered: Mapping[int | None, list[Cell]]
+    lineup: Lineup, measure: Measure, ordered: Mapping[int | None, list[Entry]]
 ) -> dict[str, float] | None:
-    """BBC-CV over the ranked cells of the largest train_size that has two of them."""
-    for size, cells in ordered.items():
-        ranked = [cell for cell in lineup.ranked(measure, cells) if not cell.optimistic]
+    """BBC-CV over the ranked entries of the largest train_size that has two of them."""
+    for size, entries in ordered.items():
+        ranked = [entry for entry in lineup.ranked(measure, entries) if not entry.optimistic]
         if len(ranked) < 2:
             continue
-        chosen_on = np.column_stack([lineup.draws(cell, measure) for cell in ranked])
+        chosen_on = np.column_stack([lineup.draws(entry, measure) for entry in ranked])
         scored_on = np.column_stack(
-            [cell_draws(cell.record, measure, lineup.left_out) for cell in ranked]
+            [cell_draws(entry.record, measure, lineup.left_out) for entry in ranked]
         )
         found = bias_corrected_best(chosen_on, scored_on, higher_is_better=measure.higher_is_better)
         if found is None:

@@ -1,6 +1,6 @@
-"""The cells of one comparison side by side: labels, order, intervals, contrasts, bootstrap draws.
+"""The entries of one comparison side by side: labels, order, intervals, contrasts, bootstrap draws.
 
-Step in the line: RunRecords on equal splits -> **Lineup** -> comparison. All cells see the same
+Step in the line: RunRecords on equal splits -> **Lineup** -> comparison. All entries see the same
 draws, so that differences are paired.
 """
 
@@ -34,7 +34,7 @@ STATUS_ORDER = {"ok": 0, "failed": 1, "skipped": 2}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Cell:
+class Entry:
     """A record and the settings that tell it from the others of the table."""
 
     record: RunRecord
@@ -42,7 +42,7 @@ class Cell:
 
     @property
     def label(self) -> str:
-        """Name of the cell in the table and in the tests."""
+        """Name of the entry in the table and in the tests."""
         return f"{self.record.model} ({self.settings})" if self.settings else self.record.model
 
     @property
@@ -52,24 +52,24 @@ class Cell:
 
 
 class Lineup:
-    """The cells of one comparison with what is computed of them once."""
+    """The entries of one comparison and what is computed once for each."""
 
-    def __init__(self, cells: tuple[Cell, ...]) -> None:
-        self.cells = cells
+    def __init__(self, entries: tuple[Entry, ...]) -> None:
+        self.entries = entries
         self._scores: dict[tuple[str, str], CellScores] = {}
         self._draws: dict[tuple[str, str], Array] = {}
 
     @property
     def sizes(self) -> list[int | None]:
         """The train sizes, the full training folds first, then falling."""
-        found = {cell.record.train_size for cell in self.cells}
+        found = {entry.record.train_size for entry in self.entries}
         numbers = sorted((size for size in found if size is not None), reverse=True)
         return ([None] if None in found else []) + [*numbers]
 
     @cached_property
     def done(self) -> RunRecord | None:
         """Some finished record: all share their test rows and targets."""
-        return next((c.record for c in self.cells if c.record.status == "ok"), None)
+        return next((c.record for c in self.entries if c.record.status == "ok"), None)
 
     @cached_property
     def targets(self) -> NDArray[Any]:
@@ -101,52 +101,52 @@ class Lineup:
         tested[tested_rows(self.done)] = 1.0
         return np.asarray((self.weights == 0) * tested)
 
-    def scores(self, cell: Cell, measure: Measure) -> CellScores:
-        """Fold scores of a cell on a measure."""
-        key = (cell.record.hash, measure.name)
+    def scores(self, entry: Entry, measure: Measure) -> CellScores:
+        """Fold scores of an entry on a measure."""
+        key = (entry.record.hash, measure.name)
         if key not in self._scores:
-            self._scores[key] = cell_scores(cell.record, measure)
+            self._scores[key] = cell_scores(entry.record, measure)
         return self._scores[key]
 
-    def draws(self, cell: Cell, measure: Measure) -> Array:
-        """Scores of a finished cell on the bootstrap draws; shape (N_DRAWS,)."""
-        key = (cell.record.hash, measure.name)
+    def draws(self, entry: Entry, measure: Measure) -> Array:
+        """Scores of a finished entry on the bootstrap draws; shape (N_DRAWS,)."""
+        key = (entry.record.hash, measure.name)
         if key not in self._draws:
-            self._draws[key] = cell_draws(cell.record, measure, self.weights)
+            self._draws[key] = cell_draws(entry.record, measure, self.weights)
         return self._draws[key]
 
-    def ranked(self, measure: Measure, cells: Sequence[Cell]) -> list[Cell]:
-        """Cells with a mean, best first; equal means by label."""
+    def ranked(self, measure: Measure, entries: Sequence[Entry]) -> list[Entry]:
+        """Entries with a mean, best first; equal means by label."""
         if not measure.ranked:
             return []
         sign = -1.0 if measure.higher_is_better else 1.0
-        means = {cell: self.scores(cell, measure).mean for cell in cells}
+        means = {entry: self.scores(entry, measure).mean for entry in entries}
         placed = [
-            (sign * mean, cell.label, cell) for cell, mean in means.items() if mean is not None
+            (sign * mean, entry.label, entry) for entry, mean in means.items() if mean is not None
         ]
-        return [cell for _, _, cell in sorted(placed, key=lambda entry: entry[:2])]
+        return [entry for _, _, entry in sorted(placed, key=lambda one: one[:2])]
 
-    def ordered(self, measure: Measure, size: int | None) -> list[Cell]:
-        """Cells of one train_size: the ranked ones, then undefined, failed and skipped ones."""
-        cells = [cell for cell in self.cells if cell.record.train_size == size]
-        ranked = self.ranked(measure, cells)
-        rest = [cell for cell in cells if cell not in ranked]
+    def ordered(self, measure: Measure, size: int | None) -> list[Entry]:
+        """Entries of one train_size: the ranked ones, then undefined, failed and skipped ones."""
+        entries = [entry for entry in self.entries if entry.record.train_size == size]
+        ranked = self.ranked(measure, entries)
+        rest = [entry for entry in entries if entry not in ranked]
         return ranked + sorted(rest, key=lambda c: (STATUS_ORDER[c.record.status], c.label))
 
-    def interval(self, cell: Cell, measure: Measure) -> Interval | None:
-        """Corrected interval of a cell's mean, kept inside the measure's range."""
-        values = self.scores(cell, measure).values
+    def interval(self, entry: Entry, measure: Measure) -> Interval | None:
+        """Corrected interval of an entry's mean, kept inside the measure's range."""
+        values = self.scores(entry, measure).values
         if not len(values):
             return None
         if len(values) == 1:
-            found = percentile_interval(float(values[0]), self.draws(cell, measure))
+            found = percentile_interval(float(values[0]), self.draws(entry, measure))
         else:
-            found = corrected_interval(values, ratio=cell.record.test_train_ratio)
+            found = corrected_interval(values, ratio=entry.record.test_train_ratio)
         low, high = max(found.low, measure.low), min(found.high, measure.high)
         return Interval(mean=found.mean, low=low, high=high)
 
-    def contrast(self, first: Cell, second: Cell, measure: Measure, *, rope: float) -> PairedTest:
-        """Paired test of two cells that have means, first minus second."""
+    def contrast(self, first: Entry, second: Entry, measure: Measure, *, rope: float) -> PairedTest:
+        """Paired test of two entries that have means, first minus second."""
         a, b = self.scores(first, measure).values, self.scores(second, measure).values
         if len(a) == 1:
             draws = self.draws(first, measure) - self.draws(second, measure)

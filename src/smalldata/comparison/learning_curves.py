@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smalldata.comparison.entries import Cell, Lineup
+from smalldata.comparison.entries import Entry, Lineup
 from smalldata.measures.registry import Measure
 from smalldata.results.folds import Array
 from smalldata.results.learning_curves import (
@@ -65,9 +65,9 @@ class _Fit:
 
 
 def learning_curves(lineup: Lineup, measure: Measure) -> LearningCurves | None:
-    """Fit the learning curves of a lineup, where it has cells of several train sizes.
+    """Fit the learning curves of a lineup, where it has entries of several train sizes.
 
-    Cells of one label make a curve; a cell on the whole training folds stands at their mean size.
+    Entries of one label make a curve; one on the whole training folds stands at their mean size.
     The best trial of a sweep is left out: its score was chosen.
 
     Parameters
@@ -81,34 +81,36 @@ def learning_curves(lineup: Lineup, measure: Measure) -> LearningCurves | None:
     LearningCurves or None
         None where no model has several train sizes.
     """
-    by_label: dict[str, dict[int, Cell]] = {}
-    for cell in sorted(lineup.cells, key=lambda cell: cell.record.train_size is None):
-        if not cell.optimistic:  # a cell on the whole folds comes last: it stays where sizes agree
-            by_label.setdefault(cell.label, {})[train_size(cell.record)] = cell
+    by_label: dict[str, dict[int, Entry]] = {}
+    for entry in sorted(lineup.entries, key=lambda entry: entry.record.train_size is None):
+        if not entry.optimistic:  # the one on whole folds comes last: it stays where sizes agree
+            by_label.setdefault(entry.label, {})[train_size(entry.record)] = entry
     several = {
-        label: dict(sorted(cells.items())) for label, cells in by_label.items() if len(cells) > 1
+        label: dict(sorted(entries.items()))
+        for label, entries in by_label.items()
+        if len(entries) > 1
     }
     if not several:
         return None
     single = [
         label
-        for label, cells in sorted(by_label.items())
-        for cell in cells.values()
-        if len(cells) == 1
-        and is_network(cell.record)
-        and lineup.scores(cell, measure).mean is not None
+        for label, entries in sorted(by_label.items())
+        for entry in entries.values()
+        if len(entries) == 1
+        and is_network(entry.record)
+        and lineup.scores(entry, measure).mean is not None
     ]
     n_scores = Counter(
-        len(lineup.scores(cell, measure).values)
-        for cells in several.values()
-        for cell in cells.values()
+        len(lineup.scores(entry, measure).values)
+        for entries in several.values()
+        for entry in entries.values()
     )
     n_scores.pop(0, None)
     n_folds = max(n_scores, key=lambda n: (n_scores[n], n), default=0)
     fits = _fits(lineup, measure, several, n_folds)
     curves = [
-        _curve(lineup, measure, label, cells, n_folds, fits.get(label))
-        for label, cells in several.items()
+        _curve(lineup, measure, label, entries, n_folds, fits.get(label))
+        for label, entries in several.items()
     ]
     sign = -1.0 if measure.higher_is_better else 1.0
     curves.sort(key=lambda curve: (not curve.points, sign * _last(curve), curve.label))
@@ -144,24 +146,24 @@ def _last(curve: LearningCurve) -> float:
 
 
 def _fits(
-    lineup: Lineup, measure: Measure, curves: dict[str, dict[int, Cell]], n_folds: int
+    lineup: Lineup, measure: Measure, curves: dict[str, dict[int, Entry]], n_folds: int
 ) -> dict[str, _Fit]:
     """Fit every curve that has enough sizes, all to the same draws."""
     if n_folds < 2:
         return {}
     usable = {}
-    for label, cells in curves.items():
+    for label, entries in curves.items():
         kept = {
-            size: cell
-            for size, cell in cells.items()
-            if len(lineup.scores(cell, measure).values) == n_folds
+            size: entry
+            for size, entry in entries.items()
+            if len(lineup.scores(entry, measure).values) == n_folds
         }
         if len(kept) >= N_SIZES:
             usable[label] = kept
     if not usable:
         return {}
-    columns = [cell for cells in usable.values() for cell in cells.values()]
-    scores = np.column_stack([lineup.scores(cell, measure).values for cell in columns])
+    columns = [entry for entries in usable.values() for entry in entries.values()]
+    scores = np.column_stack([lineup.scores(entry, measure).values for entry in columns])
     record = columns[0].record
     drawn = corrected_draws(
         scores,
@@ -170,12 +172,12 @@ def _fits(
         seed=seed_for(0, "learning curves", record.splits_key),
     )
     found, start = {}, 0
-    for label, cells in usable.items():
-        own = slice(start, start + len(cells))
-        start += len(cells)
-        first = next(iter(cells.values())).record
+    for label, entries in usable.items():
+        own = slice(start, start + len(entries))
+        start += len(entries)
+        first = next(iter(entries.values())).record
         law, draws = draw_laws(
-            list(cells),
+            list(entries),
             scores[:, own].mean(axis=0),
             drawn[:, own],
             higher_is_better=measure.higher_is_better,
@@ -203,22 +205,22 @@ def _curve(
     lineup: Lineup,
     measure: Measure,
     label: str,
-    cells: dict[int, Cell],
+    entries: dict[int, Entry],
     n_folds: int,
     fit: _Fit | None,
 ) -> LearningCurve:
     points, missing, scores = [], [], []
-    for size, cell in cells.items():
-        found = lineup.scores(cell, measure)
+    for size, entry in entries.items():
+        found = lineup.scores(entry, measure)
         if found.mean is None:
-            reason = found.reason or cell.record.status
+            reason = found.reason or entry.record.status
             missing.append(MissingPoint(size=size, reason=reason))
             continue
-        interval = lineup.interval(cell, measure)
+        interval = lineup.interval(entry, measure)
         assert interval is not None
         points.append(CurvePoint(size=size, mean=found.mean, low=interval.low, high=interval.high))
         scores.append(found.values)
-    first = next(iter(cells.values())).record
+    first = next(iter(entries.values())).record
     gain = None
     if len(scores) > 1 and len(scores[0]) == len(scores[-1]) > 1:
         test = corrected_test(scores[-1], scores[0], ratio=first.test_train_ratio)
