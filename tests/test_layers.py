@@ -22,7 +22,7 @@ from smalldata.models.networks import (
     mixup,
     recurrence,
 )
-from smalldata.models.networks.layers import MemberLinear, count_cells, count_products
+from smalldata.models.networks.layers import MemberLinear, count_products, count_values
 from smalldata.models.networks.plan import Inputs
 
 N_MEMBERS, N_ROWS, N_POSITIONS = 3, 5, 11
@@ -305,4 +305,4 @@ def test_count_products_equals_torch_flop_counter(name):
 def test_count_cells_counts_layer_outputs():
     linear = MemberLinear(7, 4, generators=make_generators())
     network = nn.Sequential(linear, nn.Sequential(nn.ReLU()))
-    assert count_cells(network, make_input(2, 7)) == 2 * N_MEMBERS * (4 + 4)
+    assert count_values(network, make_input(2, 7)) == 2 * N_MEMBERS * (4 + 4)

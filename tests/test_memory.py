@@ -99,23 +99,23 @@ def test_rows_are_computed_in_smaller_pieces_from_where_memory_ran_out():
 
 def test_a_card_is_shared_by_as_many_processes_as_its_memory_holds():
     gib = 2**30
-    assert count_on_card(16, free=80 * gib, n_cells=10_000) == 16
-    assert count_on_card(16, free=6 * gib, n_cells=10_000) == 5
-    assert count_on_card(16, free=gib // 2, n_cells=10_000) == 1  # it may fit all the same
-    for n_cells in (0, 10**6, 10**8):
-        n_processes = count_on_card(10**6, free=80 * gib, n_cells=n_cells)
-        assert n_processes * bytes_on_card(n_cells) <= 80 * gib
-    assert count_on_card(16, free=80 * gib, n_cells=10**8) < count_on_card(
-        16, free=80 * gib, n_cells=10**6
+    assert count_on_card(16, free=80 * gib, n_values=10_000) == 16
+    assert count_on_card(16, free=6 * gib, n_values=10_000) == 5
+    assert count_on_card(16, free=gib // 2, n_values=10_000) == 1  # it may fit all the same
+    for n_values in (0, 10**6, 10**8):
+        n_processes = count_on_card(10**6, free=80 * gib, n_values=n_values)
+        assert n_processes * bytes_on_card(n_values) <= 80 * gib
+    assert count_on_card(16, free=80 * gib, n_values=10**8) < count_on_card(
+        16, free=80 * gib, n_values=10**6
     )
 
 
 def test_only_default_n_jobs_on_a_card_is_capped(monkeypatch):
     monkeypatch.setattr(memory, "free_card_memory", lambda: 3 * 2**30)
-    assert share_card(8, device="cuda", n_jobs=None, n_cells=1000) == 2
-    assert share_card(8, device="cuda", n_jobs=8, n_cells=1000) == 8
-    assert share_card(8, device="cpu", n_jobs=None, n_cells=1000) == 8
-    assert describe_sharing(8, n_cells=1000) == (
+    assert share_card(8, device="cuda", n_jobs=None, n_values=1000) == 2
+    assert share_card(8, device="cuda", n_jobs=8, n_values=1000) == 8
+    assert share_card(8, device="cpu", n_jobs=None, n_values=1000) == 8
+    assert describe_sharing(8, n_values=1000) == (
         "2 folds at a time on the card: 3.0 GB of it are free, about 1.0 GB for each "
         "(n_jobs=N for another number)"
     )

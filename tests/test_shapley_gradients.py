@@ -196,7 +196,7 @@ def test_chunked_gradients_equal_whole_gradients(monkeypatch):
 
     _, fitted, X = network("multiclass")
     whole = fitted.gradients(X)
-    monkeypatch.setattr(predict, "CHUNK_CELLS", 7 * fitted.cells_)  # seven rows a product
+    monkeypatch.setattr(predict, "CHUNK_VALUES", 7 * fitted.values_per_row_)  # seven rows a product
     np.testing.assert_allclose(fitted.gradients(X), whole, atol=1e-5 * np.abs(whole).max())
 
 

@@ -333,7 +333,7 @@ def test_wide_rows_come_with_a_note_and_in_chunks(monkeypatch):
     estimator = build(n_members=2).fit(X, y)
     assert any("up to 100 columns; this one has 120" in note for note in estimator.notes_)
     whole = estimator.margins(X)
-    monkeypatch.setattr(tabicl, "CHUNK_CELLS", 2 * 120 * 7)
+    monkeypatch.setattr(tabicl, "CHUNK_VALUES", 2 * 120 * 7)
     np.testing.assert_allclose(estimator.margins(X), whole, atol=1e-5)
 
 

@@ -95,8 +95,8 @@ class Cell:
             )
 
     @property
-    def size(self) -> int:
-        """Numbers in the table: n_samples x n_features."""
+    def n_values(self) -> int:
+        """Values in the table: n_samples x n_features."""
         return self.task.n_samples * self.task.n_features
 
     @property

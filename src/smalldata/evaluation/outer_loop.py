@@ -156,7 +156,7 @@ def evaluate_folds(
         min(count_processes(n_jobs), len(cell.splits.folds)),
         device=place,
         n_jobs=n_jobs,
-        n_cells=cell.size,
+        n_values=cell.n_values,
     )
     run = partial(_evaluate_named, cell, device=place)
     names = [(fold.repeat, fold.fold) for fold in chosen]

@@ -20,10 +20,10 @@ from smalldata.shapley.dispatch import FEWEST_WALKS
 
 DEFAULT_BACKGROUND = 100
 
-MOST_CELLS = 5e11
+MOST_VALUES = 5e11
 """Numbers that walks may pass through a sampled model, all rows and calls together."""
 
-CELLS_PER_SECOND = 5e7
+VALUES_PER_SECOND = 5e7
 """Of them, the mlp of the defaults takes so many on one core."""
 
 _LEAST = {
@@ -136,7 +136,7 @@ def check_options(cell: Cell, options: ExplanationOptions) -> None:
     ExplanationError
         If a sample or a feature is named that the task does not have, no fold holds out any of the
         samples named, more are asked for than are held out, a larger background than some fold to
-        explain trains on, or walks of a sampled model that take longer than `MOST_CELLS` allows.
+        explain trains on, or walks of a sampled model that take longer than `MOST_VALUES` allows.
     """
     if isinstance(options.interactions, tuple):
         known = [str(name) for name in cell.task.dataset.feature_names]
@@ -151,13 +151,14 @@ def check_options(cell: Cell, options: ExplanationOptions) -> None:
 
 def _check_calls(n_rows: int, n_features: int) -> None:
     n_calls = FEWEST_WALKS * n_features
-    n_cells = n_rows * n_calls * n_features
-    if n_cells > MOST_CELLS:
+    n_values = n_rows * n_calls * n_features
+    if n_values > MOST_VALUES:
+        hours = n_values / VALUES_PER_SECOND / 3600
         raise ExplanationError(
             f"walks over {n_features:,} features take at least {n_calls:,} calls of the model for "
-            f"each of {n_rows:,} rows, some {n_cells / CELLS_PER_SECOND / 3600:,.0f} hours of one "
-            "core; leave explain.quick=null for expected gradients, or ask for fewer with "
-            "explain.rows=N or explain.repeats=1."
+            f"each of {n_rows:,} rows, some {hours:,.0f} hours of one core; leave "
+            "explain.quick=null for expected gradients, or ask for fewer with explain.rows=N or "
+            "explain.repeats=1."
         )
 
 

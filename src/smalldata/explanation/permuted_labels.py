@@ -91,7 +91,7 @@ def null_importances(
         min(count_processes(n_jobs), max(1, len(jobs))),
         device=place,
         n_jobs=n_jobs,
-        n_cells=cell.size,
+        n_values=cell.n_values,
     )
     for (number, position), part in stream_jobs(run, jobs, n_processes=n_processes):
         if isinstance(part, Killed):

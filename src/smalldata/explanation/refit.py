@@ -112,7 +112,7 @@ def stream_refits(
         min(count_processes(n_jobs), len(cell.splits.folds)),
         device="cuda" if any(fold.device == "cuda" for fold in record.folds) else "cpu",
         n_jobs=n_jobs,
-        n_cells=cell.size,
+        n_values=cell.n_values,
     )
     stored = {(fold.repeat, fold.fold): fold for fold in record.folds}
     run = partial(_refit_named, function, cell, stored=stored, **options)

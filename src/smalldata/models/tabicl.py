@@ -32,7 +32,7 @@ VALUES_FILE = "tabicl-regressor-v2-20260212.ckpt"
 USUAL_COLUMNS = 100
 """Columns of the widest tables that version 2 was trained on, by its documentation."""
 
-CHUNK_CELLS = 250_000
+CHUNK_VALUES = 250_000
 """Members x rows x columns of one product at prediction; each becomes some hundred numbers."""
 
 
@@ -212,7 +212,7 @@ def _by_chunks(
     predict: Callable[[Array], Any], estimator: ContextClassifier | ContextRegressor, X: Array
 ) -> Array:
     """Predict some rows at a time: each cell of the table becomes a vector in every member."""
-    size = max(1, CHUNK_CELLS // (estimator.n_members * max(X.shape[1], 1)))
+    size = max(1, CHUNK_VALUES // (estimator.n_members * max(X.shape[1], 1)))
     with one_torch_thread():
         chunks = map_rows(lambda start, stop: predict(X[start:stop]), n_rows=len(X), size=size)
     return np.concatenate(chunks).astype(np.float64)

@@ -44,7 +44,7 @@ def describe_plan(plan: Plan) -> str:
         count_processes(config.n_jobs),
         device=result.device,
         n_jobs=config.n_jobs,
-        n_cells=plan.cell.size,
+        n_values=plan.cell.n_values,
     )
     rounds = -(-(n_folds - n_found) // n_processes)
     n_numbers = plan.task.n_samples * plan.splits.n_repeats * (4 + 2 * len(plan.task.classes))

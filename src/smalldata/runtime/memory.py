@@ -20,8 +20,8 @@ CARD_SHARE = 0.9
 PROCESS_BYTES = 2**30
 """What a process takes of a card before it computes anything: its context, kernels, workspaces."""
 
-BYTES_PER_CELL = 200
-"""What it takes beside that for each cell of the table: 50 copies in float32."""
+BYTES_PER_VALUE = 200
+"""What it takes on top for each value of the table: 50 copies in float32."""
 
 _ALLOCATION = (
     "out of memory",  # CUDA, and its libraries
@@ -162,7 +162,7 @@ def free_card_memory() -> int:
     return int(torch.cuda.mem_get_info()[0])
 
 
-def count_on_card(n_processes: int, *, free: int, n_cells: int) -> int:
+def count_on_card(n_processes: int, *, free: int, n_values: int) -> int:
     """Return how many of some processes may share a card, at least one.
 
     Parameters
@@ -171,25 +171,25 @@ def count_on_card(n_processes: int, *, free: int, n_cells: int) -> int:
         As many as there are cores and folds for.
     free : int
         Bytes of the card that nobody has taken.
-    n_cells : int
+    n_values : int
         Samples times features of the table.
 
     Examples
     --------
-    >>> count_on_card(16, free=8 * 2**30, n_cells=300 * 20_000)
+    >>> count_on_card(16, free=8 * 2**30, n_values=300 * 20_000)
     3
-    >>> count_on_card(16, free=80 * 2**30, n_cells=300 * 130)
+    >>> count_on_card(16, free=80 * 2**30, n_values=300 * 130)
     16
     """
-    return max(1, min(n_processes, int(CARD_SHARE * free) // bytes_on_card(n_cells)))
+    return max(1, min(n_processes, int(CARD_SHARE * free) // bytes_on_card(n_values)))
 
 
-def bytes_on_card(n_cells: int) -> int:
-    """Return about how much of a card a process takes, for a table of so many cells."""
-    return PROCESS_BYTES + BYTES_PER_CELL * n_cells
+def bytes_on_card(n_values: int) -> int:
+    """Return about how much of a card a process takes, for a table of this many values."""
+    return PROCESS_BYTES + BYTES_PER_VALUE * n_values
 
 
-def share_card(n_processes: int, *, device: str, n_jobs: int | None, n_cells: int) -> int:
+def share_card(n_processes: int, *, device: str, n_jobs: int | None, n_values: int) -> int:
     """Return how many processes to use: those asked for, else as many as the card has memory for.
 
     Parameters
@@ -199,19 +199,19 @@ def share_card(n_processes: int, *, device: str, n_jobs: int | None, n_cells: in
     device : {"cpu", "cuda"}
     n_jobs : int or None
         What was asked for; None: nothing.
-    n_cells : int
+    n_values : int
     """
     if device == "cpu" or n_jobs is not None:
         return n_processes
-    return count_on_card(n_processes, free=free_card_memory(), n_cells=n_cells)
+    return count_on_card(n_processes, free=free_card_memory(), n_values=n_values)
 
 
-def describe_sharing(n_folds: int, *, n_cells: int) -> str:
+def describe_sharing(n_folds: int, *, n_values: int) -> str:
     """Say how many of some folds are fitted on the card at a time, and why so many."""
     free = free_card_memory()
-    n_processes = count_on_card(n_folds, free=free, n_cells=n_cells)
+    n_processes = count_on_card(n_folds, free=free, n_values=n_values)
     return (
         f"{n_processes} fold{'s' if n_processes > 1 else ''} at a time on the card: "
-        f"{free / 2**30:.1f} GB of it are free, about {bytes_on_card(n_cells) / 2**30:.1f} GB for "
+        f"{free / 2**30:.1f} GB of it are free, about {bytes_on_card(n_values) / 2**30:.1f} GB for "
         "each (n_jobs=N for another number)"
     )

@@ -8,13 +8,13 @@ from numpy.typing import ArrayLike
 from smalldata.errors import ExplanationError
 from smalldata.shapley.game import Array, Game
 
-# Cells of one batch: its rows are cut so that wide tables stay within some 100 MB.
-BATCH_CELLS = 4_000_000
+# Values in one batch: its rows are cut so that wide tables stay within some 100 MB.
+BATCH_VALUES = 4_000_000
 
 
-def rows_in_batch(n_cells: int, batch_rows: int) -> int:
-    """Count the rows of a batch where each of them takes ``n_cells`` numbers."""
-    return max(1, min(batch_rows, BATCH_CELLS // n_cells))
+def rows_in_batch(n_values: int, batch_rows: int) -> int:
+    """Count the rows of a batch where each of them takes ``n_values`` numbers."""
+    return max(1, min(batch_rows, BATCH_VALUES // n_values))
 
 
 def evaluate_rows(function: Callable[[Array], Array], rows: Array, batch_rows: int) -> Array:

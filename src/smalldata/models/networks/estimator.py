@@ -276,13 +276,15 @@ def _hold(
 ) -> None:
     import torch
 
-    from smalldata.models.networks.layers import count_cells, count_products
+    from smalldata.models.networks.layers import count_products, count_values
 
     estimator.inputs_, estimator.network_ = inputs, network
     row = torch.zeros((1, inputs.n_columns), device=estimator.device)
     estimator.products_ = count_products(network, row)
     # Every member gets the columns, and leaves a gradient of its own for each.
-    estimator.cells_ = count_cells(network, row) + estimator.plan.n_members * inputs.n_columns
+    estimator.values_per_row_ = (
+        count_values(network, row) + estimator.plan.n_members * inputs.n_columns
+    )
 
 
 def fit_together(
@@ -320,5 +322,5 @@ def _passage(estimator: NetworkClassifier | NetworkRegressor) -> Passage:
         inputs=estimator.inputs_,
         clip=estimator.plan.clip,
         device=estimator.device,
-        n_cells=estimator.cells_,
+        n_values=estimator.values_per_row_,
     )

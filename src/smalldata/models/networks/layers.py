@@ -181,7 +181,7 @@ def count_products(network: nn.Module, x: Tensor) -> int:
     return _count(network, x, layers, lambda layer, outputs: layer.products(outputs))
 
 
-def count_cells(network: nn.Module, x: Tensor) -> int:
+def count_values(network: nn.Module, x: Tensor) -> int:
     """Count the numbers that these rows fill on their way through the layers, of all members."""
     layers = [layer for layer in network.modules() if next(layer.children(), None) is None]
     return _count(network, x, layers, lambda _, outputs: outputs.numel())

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CHUNK_ROWS = 2048
 """Most rows given to a network at once."""
 
-CHUNK_CELLS = 10_000_000
+CHUNK_VALUES = 10_000_000
 """Numbers that they fill on their way through it, in float32: more leave the cache, and beyond some
 ten MB each array is asked of the system anew.
 """
@@ -54,7 +54,7 @@ class Passage:
         Maps (n_rows, n_columns) to (n_members, n_rows, n_outputs).
     inputs, clip, device
         As in `give_columns`.
-    n_cells : int
+    n_values : int
         Numbers that one row fills on its way.
     """
 
@@ -62,7 +62,7 @@ class Passage:
     inputs: Inputs
     clip: float
     device: str
-    n_cells: int
+    n_values: int
 
     def mean_outputs(self, X: Array) -> Array:
         """Return the mean of the members' outputs, (n_samples, n_outputs); float32 products."""
@@ -73,7 +73,7 @@ class Passage:
             found: Array = outputs.mean(dim=0, dtype=torch.float64).cpu().numpy()
             return found
 
-        size = chunk_rows(self.n_cells) * (1 if self.device == "cpu" else CARD_CHUNKS)
+        size = chunk_rows(self.n_values) * (1 if self.device == "cpu" else CARD_CHUNKS)
         with one_torch_thread(), torch.inference_mode():
             return np.concatenate(map_rows(compute, n_rows=len(X), size=size))
 
@@ -98,7 +98,7 @@ class Passage:
             return found
 
         with one_torch_thread(), torch.enable_grad():
-            chunks = map_rows(compute, n_rows=len(X), size=chunk_rows(self.n_cells))
+            chunks = map_rows(compute, n_rows=len(X), size=chunk_rows(self.n_values))
         return np.concatenate(chunks).astype(np.float64)
 
     def _outputs(self, X: "Array | torch.Tensor") -> "torch.Tensor":
@@ -107,7 +107,7 @@ class Passage:
         return outputs
 
 
-def chunk_rows(n_cells: int) -> int:
+def chunk_rows(n_values: int) -> int:
     """Return the rows given to a network at once, by the numbers that one fills.
 
     Examples
@@ -115,4 +115,4 @@ def chunk_rows(n_cells: int) -> int:
     >>> chunk_rows(100), chunk_rows(100_000)
     (2048, 100)
     """
-    return max(1, min(CHUNK_ROWS, CHUNK_CELLS // max(n_cells, 1)))
+    return max(1, min(CHUNK_ROWS, CHUNK_VALUES // max(n_values, 1)))
