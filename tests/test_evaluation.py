@@ -450,10 +450,10 @@ class _Tuner:
     def settings(self):
         return {"tuned": True, "tune.trials": 1}
 
-    def tune(self, learner, X, y, groups, *, name, preprocessing, seed, device):
-        assert len(X) == len(y) == 20
+    def tune(self, learner, rows, *, name):
+        assert len(rows.X) == len(rows.y) == rows.info.n_samples == 20
         assert name in ("r00f00", "r00f01", "r00f02")
-        tuned = dataclasses.replace(learner, n_neighbors=2 + seed % 3)
+        tuned = dataclasses.replace(learner, n_neighbors=2 + rows.seed % 3)
         return Tuned(learner=tuned, notes=("tuned",), seconds_before=1000.0)
 
 

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from smalldata.evaluation.outer_loop import evaluate
 from smalldata.learner import SearchSpace, Traits
 from smalldata.models import load_learner, load_space
-from smalldata.pipeline.preprocess import PLAIN
+from smalldata.pipeline.training import TrainingRows
 from smalldata.resampling.strategies import make_splits
 from smalldata.results.folds import Trial
 from smalldata.store.cell_folder import CellFolder
@@ -236,8 +236,8 @@ def run(task, learner=KNN, space=SPACE, *, log=None, **options):
     log = Memory() if log is None else log
     options = {"trials": 30, "inner_folds": 5} | options
     tuner = make_tuner(task, learner, space, options=TuningOptions(**options), log=log)
-    about = {"name": "r00f00", "preprocessing": PLAIN, "seed": 3, "device": "cpu"}
-    return tuner.tune(learner, task.X, task.y, task.groups, **about), log.start("r00f00")
+    rows = TrainingRows.of(task, seed=3)
+    return tuner.tune(learner, rows, name="r00f00"), log.start("r00f00")
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random", "cmaes", "grid"])

@@ -25,6 +25,7 @@ from smalldata.pipeline.ranking import (
     order_features,
     rank_features,
 )
+from smalldata.pipeline.training import TrainingRows
 from smalldata.pipeline.transforms import centre_and_scale, standardise
 from smalldata.resampling.strategies import make_splits
 from smalldata.task import Dataset, TaskKind, make_task
@@ -34,16 +35,9 @@ from toys import binary_toy, classes_toy, values_toy
 
 def rank(task, model, select, *, rows=None, seed=0, k=1, **values):
     rows = np.arange(task.n_samples) if rows is None else rows
-    return rank_features(
-        load_learner(model, **values),
-        task.X.iloc[rows],
-        task.y[rows],
-        None,
-        info=task.info,
-        preprocessing=Preprocessing(select=select, k=k),
-        seed=seed,
-        device="cpu",
-    )
+    preprocessing = Preprocessing(select=select, k=k)
+    everything = TrainingRows.of(task, preprocessing=preprocessing, seed=seed)
+    return rank_features(load_learner(model, **values), everything.take(rows))
 
 
 def scaled(X):
@@ -59,13 +53,8 @@ def test_shapley_ranking_of_a_kernel_model_agrees_with_brute_force():
     step = Preprocessor().fit(task.X)
     Z = step.transform(task.X)
     fitted = learner.build(task.info, seed=0, device="cpu").fit(Z, task.y)
-    ranker = make_ranker(
-        learner,
-        task.info,
-        preprocessing=Preprocessing(select="shap", k=1),
-        seed=0,
-        device="cpu",
-    )
+    rows = TrainingRows.of(task, preprocessing=Preprocessing(select="shap", k=1), seed=0)
+    ranker = make_ranker(learner, rows)
     background = Z[ranker._draw(len(Z), BACKGROUND_ROWS, "background")]
     values, _ = brute_force(lambda rows: fitted.decision_function(rows)[:, None], Z, background)
     importance = np.abs(values).mean(axis=(0, 2))
@@ -74,13 +63,8 @@ def test_shapley_ranking_of_a_kernel_model_agrees_with_brute_force():
 
 def test_shapley_ranking_of_a_linear_model_is_its_closed_form():
     task = values_toy(n_features=8)
-    ranker = make_ranker(
-        load_learner("linear"),
-        task.info,
-        preprocessing=Preprocessing(select="shap", k=1),
-        seed=3,
-        device="cpu",
-    )
+    rows = TrainingRows.of(task, preprocessing=Preprocessing(select="shap", k=1), seed=3)
+    ranker = make_ranker(load_learner("linear"), rows)
     Z = scaled(task.X.to_numpy())
     fitted = load_learner("linear").build(task.info, seed=3, device="cpu").fit(Z, task.y)
     background = Z[ranker._draw(len(Z), BACKGROUND_ROWS, "background")].mean(axis=0)

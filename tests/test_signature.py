@@ -26,6 +26,7 @@ from smalldata.panel.selector import SignatureOptions, make_selector
 from smalldata.panel.sizes import choose_size
 from smalldata.pipeline.fitting import fit_rows, predict_rows
 from smalldata.pipeline.preprocess import Preprocessing
+from smalldata.pipeline.training import TrainingRows
 from smalldata.resampling.strategies import make_splits
 from smalldata.results.panel import Panel, mean_and_error
 from smalldata.results.record import settings_text
@@ -38,8 +39,6 @@ from smalldata.tuning.inner_folds import cut_inner_folds
 from smalldata.tuning.tuner import make_tuner
 from test_ranking import make_noise
 from toys import binary_toy, differences, make_toy, values_toy
-
-PLAIN = Preprocessing()
 
 
 @pytest.fixture(autouse=True)
@@ -107,17 +106,9 @@ def test_ranking_is_recomputed_inside_each_inner_fold(ranking):
     measure = find_measure("roc_auc", TaskKind.BINARY)
     for size, scores in zip((1, 3, 6), result.selection.inner, strict=True):
         for i, (train, test) in enumerate(pairs):
-            pipeline = fit_rows(
-                load_learner("svm"),
-                task.X,
-                task.y,
-                None,
-                info=task.info,
-                rows=rows[train],
-                preprocessing=Preprocessing(select=ranking, k=size),
-                seed=seed_for(seed, "fit", i),
-                device="cpu",
-            )
+            preprocessing = Preprocessing(select=ranking, k=size)
+            own = TrainingRows.of(task, preprocessing=preprocessing, seed=seed_for(seed, "fit", i))
+            pipeline = fit_rows(load_learner("svm"), own.take(rows[train]))
             found = predict_rows(pipeline, task.X, task.y, rows=rows[test], n_classes=2)
             assert scores[i] == pytest.approx(measure.score(found, classes=task.classes).value)
 
@@ -187,7 +178,8 @@ def test_signature_on_noise_scores_at_chance():
         record = evaluate(task, load_learner("linear"), splits, selector=selector, n_jobs=1)
         means.append(np.mean([fold.scores["roc_auc"].value for fold in record.folds]))
         if seed < 2:
-            panel = find_panel(task, load_learner("linear"), selector, preprocessing=PLAIN)
+            rows = TrainingRows.of(task, seed=0)
+            panel = find_panel(load_learner("linear"), selector, rows)
             flattered.append(panel.score)
     # One seed has a standard deviation of about 0.11.
     assert abs(np.mean(means) - 0.5) < 0.11
@@ -221,15 +213,10 @@ def test_groups_stay_together_in_the_inner_folds():
     result = select(task, splits, ranking="linear", sizes=(1, 2))
     assert result.status == "ok"
     assert len(result.selection.inner[0]) == 5
+    rows = TrainingRows.of(task, seed=0).take(np.arange(6))
+    one_group = dataclasses.replace(rows, groups=np.array(["a"] * 6))
     with pytest.raises(FitError, match="cannot be cut into 2"):
-        make_selector(task).cut_folds(
-            task.X.iloc[:6],
-            task.y[:6],
-            np.array(["a"] * 6),
-            preprocessing=PLAIN,
-            seed=0,
-            device="cpu",
-        )
+        make_selector(task).cut_folds(one_group)
 
 
 # ---------------------------------------------------------------- the panel of all rows
@@ -245,36 +232,20 @@ def test_only_correlated_features_are_tried_as_substitutes():
     task = make_task(dataset)
     selector = make_selector(task, SignatureOptions(ranking="univariate", sizes=(1,)))
     learner = load_learner("linear")
-    panel = find_panel(task, learner, selector, preprocessing=PLAIN)
+    rows = TrainingRows.of(task, seed=0)
+    panel = find_panel(learner, selector, rows)
     assert panel.selection.members == (3,)
     assert panel.selection.outer == ()
     assert panel.score > 0.99
     assert [one.feature for one in panel.substitutes] == [1, 5]
     assert [one.is_equal for one in panel.substitutes] == [True, False]
     assert panel.substitutes[0].correlation == pytest.approx(1.0)
-    folds = selector.cut_folds(
-        task.X,
-        task.y,
-        None,
-        preprocessing=PLAIN,
-        seed=seed_for(0, "fit", "panel"),
-        device="cpu",
-    )
+    folds = selector.cut_folds(dataclasses.replace(rows, seed=seed_for(0, "fit", "panel")))
     for one in panel.substitutes:
         alone = task.X.iloc[:, [one.feature]]
         scores = []
         for train, test in folds.pairs:
-            pipeline = fit_rows(
-                learner,
-                alone,
-                task.y,
-                None,
-                info=task.info,
-                rows=train,
-                preprocessing=PLAIN,
-                seed=0,
-                device="cpu",
-            )
+            pipeline = fit_rows(learner, dataclasses.replace(rows, X=alone).take(train))
             found = predict_rows(pipeline, alone, task.y, rows=test, n_classes=2)
             scores.append(selector.measure.score(found, classes=task.classes).value)
         assert one.score == pytest.approx(np.mean(scores))

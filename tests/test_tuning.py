@@ -25,6 +25,7 @@ from smalldata.learner import Parameter, SearchSpace
 from smalldata.measures.registry import find_measure
 from smalldata.models import load_learner, load_space
 from smalldata.pipeline.preprocess import PLAIN, Preprocessing, make_pipeline
+from smalldata.pipeline.training import TrainingRows
 from smalldata.resampling.splitting import make_folds
 from smalldata.resampling.strategies import make_splits
 from smalldata.results.folds import Trial
@@ -86,16 +87,8 @@ def run_tuner(task, learner=KNN, space=SPACE, *, log=None, preprocessing=PLAIN, 
     log = Memory() if log is None else log
     options = {"trials": 6, "inner_folds": 3} | options
     tuner = make_tuner(task, learner, space, options=TuningOptions(**options), log=log)
-    tuned = tuner.tune(
-        learner,
-        task.X,
-        task.y,
-        task.groups,
-        name="r00f00",
-        preprocessing=preprocessing,
-        seed=7,
-        device="cpu",
-    )
+    rows = TrainingRows.of(task, preprocessing=preprocessing, seed=7)
+    tuned = tuner.tune(learner, rows, name="r00f00")
     return tuned, log.start("r00f00")
 
 
@@ -300,9 +293,9 @@ def test_an_inner_fold_where_the_measure_is_undefined_counts_for_no_trial():
 def test_a_measure_undefined_on_every_inner_fold_is_refused():
     task = make_toy([0.0] * 19 + [1.0], kind=TaskKind.REGRESSION, folds=None)
     tuner = make_tuner(task, KNN, SPACE, options=TuningOptions(measure="spearman", inner_folds=2))
-    about = {"name": "f", "preprocessing": PLAIN, "seed": 1, "device": "cpu"}
+    rows = TrainingRows.of(task, seed=1).take(np.arange(10))
     with pytest.raises(FitError, match="spearman must be defined on the inner folds"):
-        tuner.tune(KNN, task.X.iloc[:10], task.y[:10], None, **about)
+        tuner.tune(KNN, rows, name="f")
 
 
 # ---------------------------------------------------------------- what goes wrong

@@ -12,12 +12,12 @@ from smalldata.learner import SearchSpace
 from smalldata.models import load_learner, load_space
 from smalldata.models.boosting import usable_device
 from smalldata.models.weighting import row_weights
-from smalldata.pipeline.preprocess import Preprocessing
+from smalldata.pipeline.training import TrainingRows
 from smalldata.resampling.splitting import split_off
 from smalldata.runtime.devices import resolve_device
 from smalldata.shapley import tree_values
 from smalldata.task import TaskInfo, TaskKind, make_task
-from smalldata.tuning.inner_folds import FitEach
+from smalldata.tuning.inner_folds import FitEach, InnerFolds
 from smalldata.tuning.samplers import spread
 from smalldata.tuning.trials import MOST_PATH_VALUES, STRETCH
 from smalldata.tuning.tuner import TuningOptions, make_tuner
@@ -213,19 +213,9 @@ def test_tuning_adds_rounds_until_a_stretch_brings_no_improvement():
     )
     options = TuningOptions(trials=9, inner_folds=3, pruner="none", sampler="random")
     tuner = make_tuner(task, learner, space, options=options, log=(kept := Kept()))
-    tuner.tune(
-        learner,
-        task.X,
-        task.y,
-        None,
-        name="r00f00",
-        preprocessing=Preprocessing(),
-        seed=2,
-        device="cpu",
-    )
-    folds = tuner._inner_folds(
-        task.X, task.y, None, preprocessing=Preprocessing(), seed=2, device="cpu"
-    )
+    rows = TrainingRows.of(task, seed=2)
+    tuner.tune(learner, rows, name="r00f00")
+    folds = InnerFolds.cut(rows, n_folds=3, classes=task.classes, measure=tuner.measure)
     path = spread(space.parameters["n_rounds"], MOST_PATH_VALUES)
     assert len(path) == MOST_PATH_VALUES
     n_cut = 0

@@ -20,7 +20,7 @@ from smalldata.learner import Array
 from smalldata.models.linear import Linear
 from smalldata.models.networks.recipe import Network
 from smalldata.models.networks.summary import Layer, Outline, outline_network
-from smalldata.pipeline.preprocess import make_pipeline
+from smalldata.pipeline.preprocess import make_preprocessor
 from smalldata.pipeline.ranking import make_ranker
 from smalldata.run.cell import plan_cell
 from smalldata.run.plan import Plan
@@ -145,24 +145,14 @@ def print_summary(plan: Plan, *, console: Console) -> None:
 
 def _preprocess(plan: Plan, *, seed: int) -> Array:
     """Return the rows of the first training fold as the estimator would get them."""
-    task, config = plan.task, plan.config
-    rows = plan.splits.train_rows(plan.splits.folds[0], config.train_size)
-    groups = None if task.groups is None else task.groups[rows]
-    info = replace(task.info, n_samples=len(rows))
-    ranker = make_ranker(
-        config.learner, info, preprocessing=config.preprocessing, seed=seed, device="cpu"
+    learner, rows = plan.cell.learner, plan.cell.training(plan.splits.folds[0], seed=seed)
+    step = make_preprocessor(
+        learner,
+        rows.info,
+        preprocessing=rows.preprocessing,
+        ranker=make_ranker(learner, rows),
     )
-    pipeline = make_pipeline(
-        config.learner,
-        info,
-        preprocessing=config.preprocessing,
-        seed=seed,
-        device="cpu",
-        ranker=ranker,
-    )
-    fitted: Array = pipeline[:-1].fit_transform(
-        task.X.iloc[rows], task.y[rows], preprocess__groups=groups
-    )
+    fitted: Array = step.fit_transform(rows.X, rows.y, groups=rows.groups)
     return fitted
 
 

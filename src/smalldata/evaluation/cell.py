@@ -19,6 +19,7 @@ from smalldata.models import load_learner, load_space
 from smalldata.models.files import file_fields, file_keys
 from smalldata.pipeline.choices import Selector, Tuner
 from smalldata.pipeline.preprocess import PLAIN, Preprocessing
+from smalldata.pipeline.training import TrainingRows
 from smalldata.resampling.strategies import check_train_size
 from smalldata.results.folds import Fold, FoldResult, Rows, Splits
 from smalldata.results.record import RESULTS_VERSION, SCHEMA_VERSION, RunRecord
@@ -117,6 +118,13 @@ class Cell:
     def train_rows(self, fold: Fold) -> Rows:
         """Training rows of a fold, ascending."""
         return self.splits.train_rows(fold, self.train_size)
+
+    def training(self, fold: Fold, *, seed: int, device: str = "cpu") -> TrainingRows:
+        """Return what a fold trains on: its rows, and how they are preprocessed."""
+        everything = TrainingRows.of(
+            self.task, preprocessing=self.preprocessing, seed=seed, device=device
+        )
+        return everything.take(self.train_rows(fold))
 
     def fold(self, repeat: int, fold: int) -> Fold:
         """Return a fold by its numbers."""

@@ -17,9 +17,10 @@ from smalldata.evaluation.cell import Cell, learner_values
 from smalldata.learner import Learner
 from smalldata.measures.registry import score_prediction
 from smalldata.panel.sizes import select_size
-from smalldata.pipeline.choices import Selector, Tuner
+from smalldata.pipeline.choices import Selected, Selector, Tuner
 from smalldata.pipeline.fitting import describe_failure, fit_rows, predict_rows, shorten
-from smalldata.pipeline.preprocess import PLAIN, Preprocessing, Ranker
+from smalldata.pipeline.preprocess import PLAIN, Preprocessing
+from smalldata.pipeline.training import TrainingRows
 from smalldata.results.folds import Fold, FoldResult, Prediction, Score, Splits
 from smalldata.results.panel import Selection
 from smalldata.results.record import RunRecord
@@ -230,56 +231,36 @@ class _Attempt:
         """Tune or select where the cell does, then fit, predict and score."""
         cell, task = self.cell, self.cell.task
         getattr(self.learner, "load", lambda: None)()  # once in a process: no part of a fit
+        rows, ranker = cell.training(self.fold, seed=self.seed, device=self.device), None
         if cell.tuner is not None:
-            self._tune(cell.tuner)
-        preprocessing, ranker = cell.preprocessing, None
+            self._tune(cell.tuner, rows)
         if cell.selector is not None:
-            preprocessing, ranker = self._select(cell.selector)
-        chosen = replace(
-            cell, learner=self.learner, preprocessing=preprocessing, tuner=None, selector=None
-        )
+            selected = self._select(cell.selector, rows)
+            rows = replace(rows, preprocessing=selected.preprocessing)
+            ranker = selected.ranker
         with self._timed("fit"):
-            self.pipeline = fit_fold(
-                chosen, self.fold, seed=self.seed, device=self.device, ranker=ranker
-            )
+            self.pipeline = fit_rows(self.learner, rows, ranker=ranker)
         with self._timed("predict"):
             prediction = predict_fold(self.pipeline, task, self.fold)
         self.scores = score_prediction(prediction, kind=task.kind, classes=task.classes)
         self.prediction = prediction
 
-    def _tune(self, tuner: Tuner) -> None:
+    def _tune(self, tuner: Tuner, rows: TrainingRows) -> None:
         """Replace the learner by the one with the values chosen on the training rows."""
-        cell, task, fold = self.cell, self.cell.task, self.fold
-        rows = cell.train_rows(fold)
+        seed = seed_for(self.cell.seed, "tune", self.fold.repeat, self.fold.fold)
         with self._timed("tune"):
-            tuned = tuner.tune(
-                self.learner,
-                task.X.iloc[rows],
-                task.y[rows],
-                None if task.groups is None else task.groups[rows],
-                name=fold.name,
-                preprocessing=cell.preprocessing,
-                seed=seed_for(cell.seed, "tune", fold.repeat, fold.fold),
-                device=self.device,
-            )
+            tuned = tuner.tune(self.learner, replace(rows, seed=seed), name=self.fold.name)
         self.learner, self.notes, self.tuning = tuned.learner, tuned.notes, tuned.counts
         self.seconds["tune"] += tuned.seconds_before
 
-    def _select(self, selector: Selector) -> tuple[Preprocessing, Ranker]:
-        """Choose how many features the fit keeps, and return how they are ranked."""
+    def _select(self, selector: Selector, rows: TrainingRows) -> Selected:
+        """Choose how many features the fit keeps, and how they are ranked."""
         with self._timed("tune"):
             selected = select_size(
-                self.cell.task,
-                self.learner,
-                selector,
-                train=self.cell.train_rows(self.fold),
-                test=self.fold.test,
-                preprocessing=self.cell.preprocessing,
-                seed=self.seed,
-                device=self.device,
+                self.learner, selector, rows, task=self.cell.task, test=self.fold.test
             )
         self.notes, self.selection = selected.notes, selected.selection
-        return selected.preprocessing, selected.ranker
+        return selected
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:
@@ -312,9 +293,7 @@ class _Attempt:
         )
 
 
-def fit_fold(
-    cell: Cell, fold: Fold, *, seed: int, device: str = "cpu", ranker: Ranker | None = None
-) -> Any:
+def fit_fold(cell: Cell, fold: Fold, *, seed: int, device: str = "cpu") -> Any:
     """Fit preprocessing and estimator on the training rows of one fold, untuned.
 
     Parameters
@@ -325,27 +304,13 @@ def fit_fold(
     seed : int
         The fold's own seed (`FoldResult.seed`).
     device : {"cpu", "cuda"}
-    ranker : Ranker, optional
-        Ranks in place of what ``preprocessing.select`` names.
 
     Returns
     -------
     sklearn.pipeline.Pipeline
         Fitted; steps ``preprocess`` and ``estimator``. Equal arguments give an equal pipeline.
     """
-    task = cell.task
-    return fit_rows(
-        cell.learner,
-        task.X,
-        task.y,
-        task.groups,
-        info=task.info,
-        rows=cell.train_rows(fold),
-        preprocessing=cell.preprocessing,
-        seed=seed,
-        device=device,
-        ranker=ranker,
-    )
+    return fit_rows(cell.learner, cell.training(fold, seed=seed, device=device))
 
 
 def predict_fold(pipeline: Any, task: Task, fold: Fold) -> Prediction:

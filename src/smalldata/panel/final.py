@@ -7,6 +7,7 @@ expect of it is the score of the procedure on the outer folds.
 import time
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,10 @@ import numpy as np
 from smalldata.learner import Learner
 from smalldata.panel.selector import SignatureSelector
 from smalldata.panel.sizes import ROUNDING
-from smalldata.pipeline.preprocess import Preprocessing
+from smalldata.pipeline.training import TrainingRows
 from smalldata.results.panel import Panel, Substitute, mean_and_error
 from smalldata.seeding import seed_for
 from smalldata.statistics.correlation_groups import rank_correlations
-from smalldata.task import Task
 
 ALIKE = 0.8
 """Least |Spearman correlation| of a feature with the member it is tried in the place of."""
@@ -30,15 +30,7 @@ MOST_REPLACED = 20
 """Members of a panel that substitutes are tried for, the leading ones."""
 
 
-def find_panel(
-    task: Task,
-    learner: Learner,
-    selector: SignatureSelector,
-    *,
-    preprocessing: Preprocessing,
-    seed: int = 0,
-    device: str = "cpu",
-) -> Panel:
+def find_panel(learner: Learner, selector: SignatureSelector, rows: TrainingRows) -> Panel:
     """Run the whole procedure on all rows: one panel, and what could stand in for its members.
 
     No score of it is honest, since no row is left: what to expect of new samples is the score of
@@ -46,18 +38,14 @@ def find_panel(
 
     Parameters
     ----------
-    task : Task
     learner : Learner
     selector : SignatureSelector
-    preprocessing : Preprocessing
-        Without a selection.
-    seed : int
-        The run's seed.
-    device : {"cpu", "cuda"}
+    rows : TrainingRows
+        All rows of a task, without a selection; their seed is the run's.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the folds' notes tell of the same things
-        return _find_panel(task, learner, selector, preprocessing, seed=seed, device=device)
+        return _find_panel(learner, selector, rows)
 
 
 def find_twins(X: Any, members: Sequence[int]) -> list[tuple[int, int, float]]:
@@ -89,39 +77,16 @@ def find_twins(X: Any, members: Sequence[int]) -> list[tuple[int, int, float]]:
     return found
 
 
-def _find_panel(
-    task: Task,
-    learner: Learner,
-    selector: SignatureSelector,
-    preprocessing: Preprocessing,
-    *,
-    seed: int,
-    device: str,
-) -> Panel:
+def _find_panel(learner: Learner, selector: SignatureSelector, rows: TrainingRows) -> Panel:
     start = time.perf_counter()
-    own_seed = seed_for(seed, "fit", "panel")
-    chosen = selector.select(
-        learner,
-        task.X,
-        task.y,
-        task.groups,
-        preprocessing=preprocessing,
-        seed=own_seed,
-        device=device,
-    )
+    rows = replace(rows, seed=seed_for(rows.seed, "fit", "panel"))
+    chosen = selector.select(learner, rows)
     selection = chosen.selection
-    folds = selector.cut_folds(
-        task.X,
-        task.y,
-        task.groups,
-        preprocessing=chosen.preprocessing,
-        seed=own_seed,
-        device=device,
-    )
+    folds = selector.cut_folds(replace(rows, preprocessing=chosen.preprocessing))
     score, error = mean_and_error(selector.score_panel(learner, selection.members, folds))
     sign = 1.0 if selector.measure.higher_is_better else -1.0
     substitutes = []
-    for member, feature, correlation in find_twins(task.X, selection.members):
+    for member, feature, correlation in find_twins(rows.X, selection.members):
         changed = [feature if kept == member else kept for kept in selection.members]
         found, _ = mean_and_error(selector.score_panel(learner, changed, folds))
         substitutes.append(

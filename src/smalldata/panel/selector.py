@@ -9,20 +9,19 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, get_args
 
-from numpy.typing import NDArray
-
 from smalldata.errors import ConfigError, FitError
 from smalldata.learner import Learner
 from smalldata.measures.registry import Measure, find_measure, measures_for
 from smalldata.panel.sizes import Rule, choose_size
 from smalldata.pipeline.choices import Selected
-from smalldata.pipeline.preprocess import Preprocessing, Select
+from smalldata.pipeline.preprocess import Select
 from smalldata.pipeline.ranking import FixedRanking, rank_features
+from smalldata.pipeline.training import TrainingRows
 from smalldata.results.panel import Selection
 from smalldata.runtime.sealing import plain
 from smalldata.seeding import seed_for
 from smalldata.task import Task, TaskInfo
-from smalldata.tuning.inner_folds import InnerFolds, cut_inner_folds
+from smalldata.tuning.inner_folds import InnerFolds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,42 +125,30 @@ class SignatureSelector:
         }
         return {f"signature by {self.options.ranking}": True, **changed}
 
-    def select(
-        self,
-        learner: Learner,
-        X: Any,
-        y: NDArray[Any],
-        groups: NDArray[Any] | None,
-        *,
-        preprocessing: Preprocessing,
-        seed: int,
-        device: str,
-    ) -> Selected:
+    def select(self, learner: Learner, rows: TrainingRows) -> Selected:
         """Choose the size by an inner cross-validation, and rank the features on all these rows.
 
         Parameters
         ----------
         learner : Learner
-        X : DataFrame of shape (n_train, n_features)
-        y : ndarray of shape (n_train,)
-        groups : ndarray of shape (n_train,) or None
-        preprocessing : Preprocessing
-            Without a selection.
-        seed : int
-            That of the fit on these rows.
-        device : {"cpu", "cuda"}
+        rows : TrainingRows
+            Without a selection; their seed is that of the fit on them.
 
         Raises
         ------
         FitError
             If the rows cannot be cut into inner folds, or the measure is undefined on each.
         """
-        ranked = replace(preprocessing, select=self.options.ranking, k=self.options.sizes[-1])
-        folds = self.cut_folds(X, y, groups, preprocessing=ranked, seed=seed, device=device)
-        folds = replace(folds, rankers=self._rankers(learner, folds))
+        most = self.options.sizes[-1]
+        preprocessing = replace(rows.preprocessing, select=self.options.ranking, k=most)
+        rows = replace(rows, preprocessing=preprocessing)
+        folds = self.cut_folds(rows)
+        rankers = [
+            FixedRanking(_leading(learner, folds.train_part(fold), most))
+            for fold in range(len(folds))
+        ]  # one ranking serves all sizes
         scores = tuple(
-            self._scores(learner, replace(folds, preprocessing=replace(ranked, k=size)))
-            for size in self.options.sizes
+            self._scores(learner, folds.keep(size, rankers)) for size in self.options.sizes
         )
         size = choose_size(
             self.options.sizes,
@@ -169,19 +156,9 @@ class SignatureSelector:
             higher_is_better=self.measure.higher_is_better,
             rule=self.options.rule,
         )
-        ranking = rank_features(
-            learner,
-            X,
-            y,
-            groups,
-            info=self.info,
-            preprocessing=ranked,
-            seed=seed,
-            device=device,
-        )
-        leading = tuple(ranking[: self.options.sizes[-1]].tolist())
+        leading = _leading(learner, rows, most)
         return Selected(
-            preprocessing=replace(ranked, k=size),
+            preprocessing=replace(preprocessing, k=size),
             ranker=FixedRanking(leading),
             selection=Selection(
                 ranking=self.options.ranking,
@@ -197,80 +174,29 @@ class SignatureSelector:
         self, learner: Learner, members: Sequence[int], folds: InnerFolds
     ) -> tuple[float | None, ...]:
         """Score exactly these features on each of the folds."""
-        ranker = FixedRanking(tuple(members))
-        chosen = replace(folds.preprocessing, k=len(members))
-        return self._scores(
-            learner,
-            replace(folds, preprocessing=chosen, rankers=(ranker,) * len(folds), workspaces={}),
-        )
+        rankers = [FixedRanking(tuple(members))] * len(folds)
+        return self._scores(learner, folds.keep(len(members), rankers))
 
-    def cut_folds(
-        self,
-        X: Any,
-        y: NDArray[Any],
-        groups: NDArray[Any] | None,
-        *,
-        preprocessing: Preprocessing,
-        seed: int,
-        device: str,
-    ) -> InnerFolds:
+    def cut_folds(self, rows: TrainingRows) -> InnerFolds:
         """Cut the rows into the inner folds that sizes and panels are scored on; as `select`."""
-        seed = seed_for(seed, "signature")
-        pairs = cut_inner_folds(
-            y,
-            groups,
+        folds = InnerFolds.cut(
+            replace(rows, seed=seed_for(rows.seed, "signature")),
             n_folds=self.options.inner_folds,
-            n_repeats=1,
-            stratify=self.info.kind.is_classification,
-            seed=seed,
+            classes=self.classes,
+            measure=self.measure,
         )
-        if not pairs:
+        if not folds.pairs:
             raise FitError(
                 "the size of a signature is chosen on inner folds, and the training rows cannot be "
                 "cut into 2; set preprocess.k instead."
             )
-        folds = InnerFolds(
-            X=X,
-            y=y,
-            groups=groups,
-            pairs=pairs,
-            info=self.info,
-            classes=self.classes,
-            measure=self.measure,
-            preprocessing=preprocessing,
-            seed=seed,
-            device=device,
-        )
-        reasons = [folds.undefined_reason(i) for i in range(len(folds))]
-        if all(reasons):
-            raise FitError(
-                f"{self.measure.name} must be defined on the inner folds; on each of them it "
-                f"{reasons[0]}. Use fewer signature.inner_folds or another signature.measure."
-            )
+        folds.check_defined(key="signature")
         return folds
 
     # ------------------------------------------------------------ inside
 
-    def _rankers(self, learner: Learner, folds: InnerFolds) -> tuple[FixedRanking, ...]:
-        """Rank once inside each inner training part: one ranking serves all sizes."""
-        rankers = []
-        for i, (train, _) in enumerate(folds.pairs):
-            ranking = rank_features(
-                learner,
-                folds.X.iloc[train],
-                folds.y[train],
-                None if folds.groups is None else folds.groups[train],
-                info=self.info,
-                preprocessing=folds.preprocessing,
-                seed=seed_for(folds.seed, "fit", i),
-                device=folds.device,
-            )
-            rankers.append(FixedRanking(tuple(ranking[: self.options.sizes[-1]].tolist())))
-        return tuple(rankers)
-
     def _scores(self, learner: Learner, folds: InnerFolds) -> tuple[float | None, ...]:
-        own = replace(folds, workspaces={})
-        return tuple(own.score(learner, i) for i in range(len(own)))
+        return tuple(folds.score(learner, fold) for fold in range(len(folds)))
 
     def _fewer_folds(self, folds: InnerFolds) -> tuple[str, ...]:
         if len(folds) == self.options.inner_folds:
@@ -279,6 +205,11 @@ class SignatureSelector:
             f"the size was chosen on {len(folds)} inner folds instead of "
             f"{self.options.inner_folds}: the training rows hold no more",
         )
+
+
+def _leading(learner: Learner, rows: TrainingRows, k: int) -> tuple[int, ...]:
+    """Return the leading features by a ranking of these rows."""
+    return tuple(rank_features(learner, rows)[:k].tolist())
 
 
 def make_selector(task: Task, options: SignatureOptions | None = None) -> SignatureSelector:

@@ -12,7 +12,7 @@ import numpy as np
 from smalldata.learner import Learner
 from smalldata.pipeline.choices import Selected, Selector
 from smalldata.pipeline.fitting import fit_rows, predict_rows
-from smalldata.pipeline.preprocess import Preprocessing
+from smalldata.pipeline.training import TrainingRows
 from smalldata.results.folds import Rows
 from smalldata.results.panel import mean_and_error
 from smalldata.task import Task
@@ -60,31 +60,20 @@ def choose_size(
 
 
 def select_size(
-    task: Task,
-    learner: Learner,
-    selector: Selector,
-    *,
-    train: Rows,
-    test: Rows,
-    preprocessing: Preprocessing,
-    seed: int,
-    device: str,
+    learner: Learner, selector: Selector, rows: TrainingRows, *, task: Task, test: Rows
 ) -> Selected:
     """Choose the size on the training rows, then score every size on the held-out ones.
 
     Parameters
     ----------
-    task : Task
     learner : Learner
     selector : Selector
         Sees the training rows alone.
-    train, test : ndarray of int
-        Row positions.
-    preprocessing : Preprocessing
-        Without a selection.
-    seed : int
-        That of the fit on the training rows.
-    device : {"cpu", "cuda"}
+    rows : TrainingRows
+        Without a selection; their seed is that of the fit on them.
+    task : Task
+    test : ndarray of int
+        Positions in the task of the held-out rows.
 
     Returns
     -------
@@ -92,29 +81,11 @@ def select_size(
         Its selection holds the score of each size on the held-out rows; the choice does not look
         at them.
     """
-    selected = selector.select(
-        learner,
-        task.X.iloc[train],
-        task.y[train],
-        None if task.groups is None else task.groups[train],
-        preprocessing=preprocessing,
-        seed=seed,
-        device=device,
-    )
+    selected = selector.select(learner, rows)
+    rows = replace(rows, preprocessing=selected.preprocessing)
     outer = []
     for size in selected.selection.sizes:
-        pipeline = fit_rows(
-            learner,
-            task.X,
-            task.y,
-            task.groups,
-            info=task.info,
-            rows=train,
-            preprocessing=replace(selected.preprocessing, k=size),
-            seed=seed,
-            device=device,
-            ranker=selected.ranker,
-        )
+        pipeline = fit_rows(learner, rows.keep(size), ranker=selected.ranker)
         prediction = predict_rows(pipeline, task.X, task.y, rows=test, n_classes=len(task.classes))
         outer.append(selector.measure.score(prediction, classes=task.classes).value)
     return replace(selected, selection=replace(selected.selection, outer=tuple(outer)))

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from smalldata.learner import Learner
 from smalldata.measures.registry import Measure
 from smalldata.pipeline.preprocess import Preprocessing, Ranker
+from smalldata.pipeline.training import TrainingRows
 from smalldata.results.panel import Selection
 
 
@@ -69,18 +70,8 @@ class Selector(Protocol):
         """Return what the label of the cell says of it; True where the key says it all."""
         ...
 
-    def select(
-        self,
-        learner: Learner,
-        X: Any,
-        y: Any,
-        groups: Any,
-        *,
-        preprocessing: Preprocessing,
-        seed: int,
-        device: str,
-    ) -> Selected:
-        """Return the preprocessing of the fit on these rows; ``seed`` is that of the fit."""
+    def select(self, learner: Learner, rows: TrainingRows) -> Selected:
+        """Return the preprocessing of the fit on these rows; their seed is that of the fit."""
         ...
 
 
@@ -95,17 +86,6 @@ class Tuner(Protocol):
         """Return what the label of the cell says of the tuning; True where the key says it all."""
         ...
 
-    def tune(
-        self,
-        learner: Learner,
-        X: Any,
-        y: Any,
-        groups: Any,
-        *,
-        name: str,
-        preprocessing: Preprocessing,
-        seed: int,
-        device: str,
-    ) -> Tuned:
+    def tune(self, learner: Learner, rows: TrainingRows, *, name: str) -> Tuned:
         """Return the learner with the best values; ``name`` is that of the outer fold."""
         ...

@@ -5,7 +5,6 @@ raised.
 """
 
 import traceback
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,40 +13,21 @@ from numpy.typing import NDArray
 
 from smalldata.errors import FitError, SmalldataError
 from smalldata.learner import Learner, Outputs
-from smalldata.pipeline.preprocess import Preprocessing, Ranker, make_pipeline
+from smalldata.pipeline.preprocess import Ranker, make_pipeline
 from smalldata.pipeline.ranking import make_ranker
+from smalldata.pipeline.training import TrainingRows
 from smalldata.results.folds import Prediction, Rows
-from smalldata.task import TaskInfo
 
 _LONGEST_NOTE = 200
 
 
-def fit_rows(
-    learner: Learner,
-    X: Any,
-    y: NDArray[Any],
-    groups: NDArray[Any] | None,
-    *,
-    info: TaskInfo,
-    rows: Rows,
-    preprocessing: Preprocessing,
-    seed: int,
-    device: str,
-    ranker: Ranker | None = None,
-) -> Any:
-    """Fit preprocessing and estimator on some rows of a table.
+def fit_rows(learner: Learner, rows: TrainingRows, *, ranker: Ranker | None = None) -> Any:
+    """Fit preprocessing and estimator on some rows.
 
     Parameters
     ----------
     learner : Learner
-    X : DataFrame of shape (n_samples, n_features)
-    y : ndarray of shape (n_samples,)
-        Class codes or values.
-    groups : ndarray of shape (n_samples,) or None
-    info : TaskInfo
-        Shape of the task; its number of samples becomes that of ``rows``.
-    rows : ndarray of shape (n_train,)
-        Row positions.
+    rows : TrainingRows
     ranker : Ranker, optional
         Ranks in place of what ``preprocessing.select`` names.
 
@@ -56,14 +36,16 @@ def fit_rows(
     sklearn.pipeline.Pipeline
         Fitted; steps ``preprocess`` and ``estimator``. Equal arguments give an equal pipeline.
     """
-    fit: dict[str, Any] = {"preprocessing": preprocessing, "seed": seed, "device": device}
-    own_info = replace(info, n_samples=len(rows))
     pipeline = make_pipeline(
-        learner, own_info, **fit, ranker=ranker or make_ranker(learner, own_info, **fit)
+        learner,
+        rows.info,
+        preprocessing=rows.preprocessing,
+        seed=rows.seed,
+        device=rows.device,
+        ranker=ranker or make_ranker(learner, rows),
     )
-    own_groups = None if groups is None else groups[rows]
     return pipeline.fit(
-        X.iloc[rows], y[rows], preprocess__groups=own_groups, estimator__groups=own_groups
+        rows.X, rows.y, preprocess__groups=rows.groups, estimator__groups=rows.groups
     )
 
 

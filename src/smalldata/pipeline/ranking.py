@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from smalldata.learner import Array, Learner
 from smalldata.pipeline.preprocess import Preprocessing, Preprocessor, Ranker, make_preprocessor
+from smalldata.pipeline.training import TrainingRows
 from smalldata.seeding import seed_for
 from smalldata.shapley.dispatch import form_values
 from smalldata.task import TaskInfo
@@ -224,62 +225,44 @@ def order_features(scores: Sequence[Array], last: NDArray[np.int64]) -> NDArray[
     return np.lexsort([place, *(-score for score in reversed(scores))]).astype(np.int64)
 
 
-def make_ranker(
-    learner: Learner, info: TaskInfo, *, preprocessing: Preprocessing, seed: int, device: str
-) -> Ranker | None:
-    """Make what ``preprocessing.select`` ranks by; None where it needs no model.
+def make_ranker(learner: Learner, rows: TrainingRows) -> Ranker | None:
+    """Make what ``preprocessing.select`` ranks by before a fit; None where it needs no model.
 
     Parameters
     ----------
     learner : Learner
         With the values of the fit; ``select="shap"`` explains it.
-    info : TaskInfo
-    preprocessing : Preprocessing
-    seed : int
-        That of the fit.
-    device : {"cpu", "cuda"}
+    rows : TrainingRows
+        Of the fit; the ranker is handed them again when it ranks.
     """
-    if preprocessing.select == "shap":
+    if rows.preprocessing.select == "shap":
         return ShapleyRanker(
-            learner=learner, info=info, preprocessing=preprocessing, seed=seed, device=device
+            learner=learner,
+            info=rows.info,
+            preprocessing=rows.preprocessing,
+            seed=rows.seed,
+            device=rows.device,
         )
-    if preprocessing.select == "linear":
-        return PathRanker(info=info, preprocessing=preprocessing)
+    if rows.preprocessing.select == "linear":
+        return PathRanker(info=rows.info, preprocessing=rows.preprocessing)
     return None
 
 
-def rank_features(
-    learner: Learner,
-    X: Any,
-    y: NDArray[Any],
-    groups: NDArray[Any] | None,
-    *,
-    info: TaskInfo,
-    preprocessing: Preprocessing,
-    seed: int,
-    device: str,
-) -> NDArray[np.int64]:
-    """Rank all features on some rows as ``preprocessing.select`` does before a fit on them.
-
-    Parameters
-    ----------
-    X : DataFrame of shape (n_samples, n_features)
-    y : ndarray of shape (n_samples,)
-    groups : ndarray of shape (n_samples,) or None
+def rank_features(learner: Learner, rows: TrainingRows) -> NDArray[np.int64]:
+    """Rank all features as ``preprocessing.select`` does before a fit on these rows.
 
     Returns
     -------
     ndarray of shape (n_features,)
         Positions, the leading feature first.
     """
-    info = replace(info, n_samples=len(X))
     step = make_preprocessor(
         learner,
-        info,
-        preprocessing=replace(preprocessing, k=X.shape[1]),
-        ranker=make_ranker(learner, info, preprocessing=preprocessing, seed=seed, device=device),
+        rows.info,
+        preprocessing=replace(rows.preprocessing, k=rows.X.shape[1]),
+        ranker=make_ranker(learner, rows),
     )
-    ranking: NDArray[np.int64] = step.fit(X, y, groups=groups).ranking_
+    ranking: NDArray[np.int64] = step.fit(rows.X, rows.y, groups=rows.groups).ranking_
     return ranking
 
 

@@ -23,6 +23,7 @@ from smalldata.models.files import file_fields
 from smalldata.panel.final import find_panel
 from smalldata.panel.selector import SignatureSelector, make_selector
 from smalldata.pipeline.fitting import describe_failure
+from smalldata.pipeline.training import TrainingRows
 from smalldata.resampling.strategies import make_splits
 from smalldata.results.panel import Panel
 from smalldata.results.record import RunRecord
@@ -313,15 +314,14 @@ def _choose_panel(
     if panel is not None:
         return
     config = plan.config
-    run = partial(
-        find_panel,
+    rows = TrainingRows.of(
         plan.task,
-        config.learner,
         preprocessing=config.preprocessing,
         seed=config.seed,
         device=plan.cell.device(config.device),
     )
-    jobs = stream_jobs(run, [selector], n_processes=1)  # on one thread, as the folds are
+    run = partial(find_panel, config.learner, selector)
+    jobs = stream_jobs(run, [rows], n_processes=1)  # on one thread, as the folds are
     try:
         for _, found in reporter.follow(jobs, title=f"choosing the panel of {plan.title}", total=1):
             assert isinstance(found, Panel)

@@ -15,8 +15,9 @@ from smalldata.errors import FitError, SplitError
 from smalldata.learner import Array, FitJob, Learner, Need, Outputs, PathWorkspace, Workspace
 from smalldata.measures.registry import Measure
 from smalldata.pipeline.fitting import make_prediction, outputs_of
-from smalldata.pipeline.preprocess import Preprocessing, Ranker, make_preprocessor
+from smalldata.pipeline.preprocess import Ranker, make_preprocessor
 from smalldata.pipeline.ranking import make_ranker
+from smalldata.pipeline.training import TrainingRows
 from smalldata.resampling.splitting import largest_n_splits, make_folds
 from smalldata.results.folds import Rows
 from smalldata.runtime.memory import OUT_OF_MEMORY
@@ -75,19 +76,13 @@ class InnerFolds:
 
     Attributes
     ----------
-    X : DataFrame of shape (n_train, n_features)
-    y : ndarray of shape (n_train,)
-    groups : ndarray of shape (n_train,) or None
+    rows : TrainingRows
+        What they are cut from. Its preprocessing is fitted on the train part of each pair. The fits
+        of one inner fold have one seed, whatever their values.
     pairs : list of (train, test)
-        Row positions in X.
-    info : TaskInfo
+        Positions in the rows.
     classes : tuple of str
     measure : Measure
-    preprocessing : Preprocessing
-        Fitted on the train part of each pair.
-    seed : int
-        The fits of one inner fold have one seed, whatever their values.
-    device : {"cpu", "cuda"}
     rankers : tuple of Ranker
         Of each inner fold, where the rankings are known; empty: as ``preprocessing.select`` says.
     workspaces : dict of int to Workspace
@@ -98,19 +93,35 @@ class InnerFolds:
         on a card. The same folds always go together, whatever was computed before.
     """
 
-    X: Any
-    y: NDArray[Any]
-    groups: NDArray[Any] | None
+    rows: TrainingRows
     pairs: list[tuple[Rows, Rows]]
-    info: TaskInfo
     classes: tuple[str, ...]
     measure: Measure
-    preprocessing: Preprocessing
-    seed: int
-    device: str
     rankers: tuple[Ranker, ...] = ()
     workspaces: dict[int, Workspace] = field(default_factory=dict)
     together: bool | None = None
+
+    @classmethod
+    def cut(
+        cls,
+        rows: TrainingRows,
+        *,
+        n_folds: int,
+        n_repeats: int = 1,
+        classes: tuple[str, ...],
+        measure: Measure,
+        together: bool | None = None,
+    ) -> "InnerFolds":
+        """Cut rows by their seed, as `cut_inner_folds` does."""
+        pairs = cut_inner_folds(
+            rows.y,
+            rows.groups,
+            n_folds=n_folds,
+            n_repeats=n_repeats,
+            stratify=rows.info.kind.is_classification,
+            seed=rows.seed,
+        )
+        return cls(rows=rows, pairs=pairs, classes=classes, measure=measure, together=together)
 
     def __len__(self) -> int:
         """Return the number of inner folds, those of all repeats together."""
@@ -118,7 +129,20 @@ class InnerFolds:
 
     def undefined_reason(self, fold: int) -> str:
         """Say why the measure is undefined on a fold for every model; "" if it is not."""
-        return self.measure.missing_in(self.y[self.pairs[fold][1]])
+        return self.measure.missing_in(self.rows.y[self.pairs[fold][1]])
+
+    def check_defined(self, *, key: str) -> None:
+        """Refuse a measure that is undefined on every fold; its settings begin with ``key``."""
+        reasons = [self.undefined_reason(fold) for fold in range(len(self))]
+        if all(reasons):
+            raise FitError(
+                f"{self.measure.name} must be defined on the inner folds; on each of them it "
+                f"{reasons[0]}. Use fewer {key}.inner_folds or another {key}.measure."
+            )
+
+    def keep(self, k: int, rankers: Sequence[Ranker]) -> "InnerFolds":
+        """Return the same folds with another number of features, ranked as given on each."""
+        return replace(self, rows=self.rows.keep(k), rankers=tuple(rankers), workspaces={})
 
     def score(self, learner: Learner, fold: int) -> float | None:
         """Score a learner on one inner fold; None where the measure is undefined there.
@@ -151,7 +175,7 @@ class InnerFolds:
         or not as it would have by itself.
         """
         fit_many = getattr(learner, "fit_many", None)
-        wanted = self.device != "cpu" if self.together is None else self.together
+        wanted = self.rows.device != "cpu" if self.together is None else self.together
         if fit_many is None or not wanted:
             return {}
         folds = [fold for fold in range(len(self)) if not self.undefined_reason(fold)]
@@ -160,7 +184,7 @@ class InnerFolds:
         if len(jobs) < max(2, len(folds)):
             return {}
         try:
-            return dict(zip(folds, fit_many(jobs, device=self.device), strict=True))
+            return dict(zip(folds, fit_many(jobs, device=self.rows.device), strict=True))
         except Exception:
             return {}
 
@@ -177,36 +201,32 @@ class InnerFolds:
         found = workspace.path(learner, values, needs=self.measure.needs)
         return [self._judge(outputs, fold) for outputs in found]
 
+    def train_part(self, fold: int) -> TrainingRows:
+        """Return the rows that an inner fold trains on."""
+        return self.rows.take(self.pairs[fold][0], seed=seed_for(self.rows.seed, "fit", fold))
+
     def _workspace(self, learner: Learner, fold: int) -> Workspace:
         if fold not in self.workspaces:
-            train, test = self.pairs[fold]
-            info = replace(self.info, n_samples=len(train))
-            groups = None if self.groups is None else self.groups[train]
-            seed = seed_for(self.seed, "fit", fold)
-            if self.rankers:
-                ranker: Ranker | None = self.rankers[fold]
-            else:
-                ranker = make_ranker(
-                    learner,
-                    info,
-                    preprocessing=self.preprocessing,
-                    seed=seed,
-                    device=self.device,
-                )
-            step = make_preprocessor(learner, info, preprocessing=self.preprocessing, ranker=ranker)
-            rows = {
-                "X_train": step.fit_transform(self.X.iloc[train], self.y[train], groups=groups),
-                "y_train": self.y[train],
-                "X_valid": step.transform(self.X.iloc[test]),
-                "groups": groups,
-            }
+            rows = self.train_part(fold)
+            ranker = self.rankers[fold] if self.rankers else make_ranker(learner, rows)
+            step = make_preprocessor(
+                learner, rows.info, preprocessing=rows.preprocessing, ranker=ranker
+            )
             make = getattr(type(learner), "workspace", FitEach)
-            self.workspaces[fold] = make(info, **rows, seed=seed, device=self.device)
+            self.workspaces[fold] = make(
+                rows.info,
+                X_train=step.fit_transform(rows.X, rows.y, groups=rows.groups),
+                y_train=rows.y,
+                X_valid=step.transform(self.rows.X.iloc[self.pairs[fold][1]]),
+                groups=rows.groups,
+                seed=rows.seed,
+                device=rows.device,
+            )
         return self.workspaces[fold]
 
     def _judge(self, outputs: Outputs, fold: int) -> float:
         test = self.pairs[fold][1]
-        prediction = make_prediction(outputs, self.y, rows=test, n_classes=len(self.classes))
+        prediction = make_prediction(outputs, self.rows.y, rows=test, n_classes=len(self.classes))
         score = self.measure.score(prediction, classes=self.classes)
         if score.value is None:
             raise FitError(

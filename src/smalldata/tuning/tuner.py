@@ -14,18 +14,16 @@ from dataclasses import asdict, dataclass, fields, replace
 from difflib import get_close_matches
 from typing import Any, Protocol
 
-from numpy.typing import NDArray
-
 from smalldata.errors import ConfigError, FitError
 from smalldata.learner import Learner, Parameter, SearchSpace
 from smalldata.measures.registry import Measure, find_measure, measures_for
 from smalldata.pipeline.choices import Tuned
-from smalldata.pipeline.preprocess import Preprocessing
+from smalldata.pipeline.training import TrainingRows
 from smalldata.results.folds import Trial
 from smalldata.runtime.quiet import quiet_optuna
 from smalldata.runtime.sealing import plain
 from smalldata.task import Task, TaskInfo
-from smalldata.tuning.inner_folds import InnerFolds, cut_inner_folds
+from smalldata.tuning.inner_folds import InnerFolds
 from smalldata.tuning.options import TuningOptions
 from smalldata.tuning.pruning import count_fits
 from smalldata.tuning.shared.search import NOTE as SHARED_NOTE
@@ -123,33 +121,17 @@ class OptunaTuner:
         """Return the trial whose values are used, see `choose_trial`."""
         return choose_trial(trials, self.space, measure=self.measure)
 
-    def tune(
-        self,
-        learner: Learner,
-        X: Any,
-        y: NDArray[Any],
-        groups: NDArray[Any] | None,
-        *,
-        name: str,
-        preprocessing: Preprocessing,
-        seed: int,
-        device: str,
-    ) -> Tuned:
+    def tune(self, learner: Learner, rows: TrainingRows, *, name: str) -> Tuned:
         """Return the learner with the values that do best on the inner folds of these rows.
 
         Parameters
         ----------
         learner : Learner
             Its own values are the first trial.
-        X : DataFrame of shape (n_train, n_features)
-        y : ndarray of shape (n_train,)
-        groups : ndarray of shape (n_train,) or None
+        rows : TrainingRows
+            Their preprocessing is fitted inside each inner fold.
         name : str
             Of the outer fold, for the log.
-        preprocessing : Preprocessing
-            Fitted inside each inner fold.
-        seed : int
-        device : {"cpu", "cuda"}
 
         Raises
         ------
@@ -159,8 +141,13 @@ class OptunaTuner:
         start = time.perf_counter()
         if not self.space.parameters:
             return Tuned(learner=learner, notes=("not tuned: the model has nothing to tune",))
-        folds = self._inner_folds(
-            X, y, groups, preprocessing=preprocessing, seed=seed, device=device
+        folds = InnerFolds.cut(
+            rows,
+            n_folds=self.options.inner_folds,
+            n_repeats=self.options.inner_repeats,
+            classes=self.classes,
+            measure=self.measure,
+            together=self.together,
         )
         if not folds.pairs:
             return Tuned(
@@ -168,14 +155,14 @@ class OptunaTuner:
                 notes=("not tuned: the training rows cannot be cut into 2 inner folds",),
             )
         notes = self._fewer_folds(folds)
-        self._check_defined(folds)
+        folds.check_defined(key="tune")
         attempts = Attempts(
             learner=learner,
             space=self.space,
             path=self.path,
             options=self.options,
             folds=folds,
-            seed=seed,
+            seed=rows.seed,
             start=start,
         )
         with _quiet():
@@ -242,30 +229,6 @@ class OptunaTuner:
             return f"not tuned: the {said} passed before the first trial; the defaults are used"
         return f"tuning ended after {n_trials} of {total} trials by the {said}"
 
-    def _inner_folds(
-        self, X: Any, y: NDArray[Any], groups: NDArray[Any] | None, *, seed: int, **options: Any
-    ) -> InnerFolds:
-        pairs = cut_inner_folds(
-            y,
-            groups,
-            n_folds=self.options.inner_folds,
-            n_repeats=self.options.inner_repeats,
-            stratify=self.info.kind.is_classification,
-            seed=seed,
-        )
-        return InnerFolds(
-            X=X,
-            y=y,
-            groups=groups,
-            pairs=pairs,
-            info=self.info,
-            classes=self.classes,
-            measure=self.measure,
-            seed=seed,
-            together=self.together,
-            **options,
-        )
-
     def _fewer_folds(self, folds: InnerFolds) -> tuple[str, ...]:
         asked, n_splits = self.options.inner_folds, len(folds) // self.options.inner_repeats
         if n_splits == asked:
@@ -273,14 +236,6 @@ class OptunaTuner:
         stratify = self.info.kind.is_classification
         why = "more cannot hold each class" if stratify else "there are too few rows or groups"
         return (f"tuned on {n_splits} inner folds instead of {asked}: {why}",)
-
-    def _check_defined(self, folds: InnerFolds) -> None:
-        reasons = [folds.undefined_reason(i) for i in range(len(folds))]
-        if all(reasons):
-            raise FitError(
-                f"{self.measure.name} must be defined on the inner folds; on each of them it "
-                f"{reasons[0]}. Use fewer tune.inner_folds or another tune.measure."
-            )
 
 
 def make_tuner(
