@@ -148,7 +148,7 @@ def test_explanation_of_one_sample_does_not_change_model_agreement():
         ("explain.rows=P002", "list of sample ids such as [a,b]; got 'P002'"),
         (
             "explain.rows=37",
-            "explain.rows must not exceed the samples that are held out (36); got 37",
+            "explain.rows must not exceed the number of held-out samples (36); got 37",
         ),
         ("explain.rows=[]", "explain.rows must name at least one sample"),
         ("explain.rows=[P002", "explain.rows=[P002"),

@@ -83,7 +83,7 @@ def test_only_samples_that_are_held_out_are_drawn(task, cell):
     np.testing.assert_array_equal(rows_to_explain(cell, ExplanationOptions()), fold.test)
     n_held = len(fold.test)
     with pytest.raises(
-        ExplanationError, match=rf"that are held out \({n_held}\); got {n_held + 1}"
+        ExplanationError, match=rf"number of held-out samples \({n_held}\); got {n_held + 1}"
     ):
         rows_to_explain(cell, ExplanationOptions(rows=n_held + 1))
     ids = [str(task.dataset.sample_ids[row]) for row in (fold.train[0], fold.test[0])]
@@ -110,7 +110,7 @@ def test_folds_without_requested_samples_are_not_rebuilt(task, splits, cell):
     [
         (
             {"rows": 31},
-            r"explain.rows must not exceed the samples that are held out \(30\); got 31",
+            r"explain.rows must not exceed the number of held-out samples \(30\); got 31",
         ),
         ({"rows": ["s1", "s99"]}, r"there is no sample 's99'; did you mean s9 or "),
         ({"rows": ["Zoe"]}, r"no sample 'Zoe'; the samples are s0, s1, s2 …"),

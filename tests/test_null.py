@@ -348,8 +348,8 @@ def test_command_resumes_from_stored_permutations(tmp_path, capsys):
     where = f"outputs={tmp_path}"
     assert main([*asked, where, "explain.null=2"]) == 0
     said = capsys.readouterr().err
-    assert "explain.null=2 shows what importances come to" in said
-    assert "it takes 19 permutations" in said
+    assert "explain.null=2 shows how large importances get without signal" in said
+    assert "marking features takes 19 permutations" in said
     (folder,) = tmp_path.rglob("null-*")
     files = sorted(folder.glob("p*.npz"))
     assert [path.name for path in files] == ["p0000.npz", "p0001.npz"]

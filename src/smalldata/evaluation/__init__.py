@@ -1,5 +1,5 @@
-"""Evaluation: what a cell is, and the outer loop over its folds.
+"""Evaluation: the Cell, and the outer loop over its folds.
 
-A Task, a Learner and Splits go in, FoldResults stream out; nothing here touches a disk.
+A Cell (Task, Learner, Splits, settings) goes in, FoldResults stream out; nothing touches the disk.
 Step in the line: pipeline -> **fold results** -> record.
 """

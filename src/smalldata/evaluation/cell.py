@@ -1,4 +1,4 @@
-"""What a cell is before anything is fitted: its parts, its identity, its label, why it is skipped.
+"""A cell before anything is fitted: its parts, its identity, its label, why it is skipped.
 
 A cell is Task x Learner x Splits with its settings; the hash of its identity names its folder.
 Step in the line: task + learner + splits -> **Cell** -> fold results.
@@ -41,7 +41,7 @@ class Cell:
         Made of the same task.
     preprocessing : Preprocessing
     train_size : int or None
-        Rows of each training fold to train on, nested; None: all of them.
+        Train on this many rows of each training fold, nested; None: on all of them.
     tuner : Tuner or None
         Tunes inside each training fold.
     selector : Selector or None
@@ -102,7 +102,7 @@ class Cell:
 
     @property
     def n_features(self) -> int:
-        """Most features the fitted model gets: all of them unless some are selected."""
+        """Most features the fitted model sees: all of them unless some are selected."""
         kept = self.preprocessing.k
         if self.selector is not None:
             kept = max(self.selector.describe().get("sizes", [self.task.n_features]))
@@ -135,7 +135,7 @@ class Cell:
         return resolve_device(asked)[0] if self.learner.traits.uses_gpu else "cpu"
 
     def fitted_as(self, result: FoldResult) -> "Cell":
-        """Return the cell as one of its folds was fitted: its values, and the size it chose."""
+        """Return the cell as one of its folds was fitted: with its values and the size it chose."""
         chosen = result.selection
         return replace(
             self,
@@ -149,7 +149,7 @@ class Cell:
 
     @cached_property
     def skipped(self) -> str:
-        """Why the model does not take the task; "" if it does."""
+        """Why the model cannot take the task; "" if it can."""
         given = self.task.n_features if self.ranking == "shap" else self.n_features
         info = replace(self.task.info, n_features=given)
         if reason := self.learner.traits.refusal(info):
@@ -165,7 +165,7 @@ class Cell:
     def identity(self) -> dict[str, Any]:
         """Everything that can change a number, defaults included, as plain values.
 
-        Not in it: processes, device, storage, versions of libraries, and what is asked of an
+        It leaves out processes, device, storage, versions of libraries and the options of an
         explanation.
         """
         kind = type(self.learner)
@@ -190,7 +190,7 @@ class Cell:
 
     @cached_property
     def settings(self) -> Mapping[str, Any]:
-        """What differs from the defaults: the label of the cell in the table."""
+        """What differs from the defaults; the cell's label in the table is made of it."""
         values = learner_values(self.learner)
         usual: dict[str, Any] = {}
         if self.model in catalogue.names("model"):
@@ -252,14 +252,14 @@ def _codes(groups: NDArray[Any]) -> tuple[int, ...]:
 def learner_values(learner: Learner) -> dict[str, Any]:
     """Return a learner's hyperparameters as plain values, lists as tuples; no paths of files.
 
-    A fold is rebuilt from them, wherever its files lie by then.
+    A fold can be rebuilt from them even if its files have moved.
     """
     values: dict[str, Any] = frozen(plain(asdict(learner)))  # type: ignore[call-overload]
     return {key: value for key, value in values.items() if key not in file_fields(learner)}
 
 
 def describe_environment() -> dict[str, Any]:
-    """Return versions and machine: what should not change a number, but might."""
+    """Return versions and machine, which should not change a number but might."""
     import os
     import platform
     from importlib.metadata import PackageNotFoundError, version

@@ -1,8 +1,8 @@
 """The outer loop: each fold is fitted and predicted on its own, and streamed as it finishes.
 
-Step in the line: Cell -> **fold results** -> record. Touches no disk: finished folds come in, new
-ones go to a sink, both handed in. A fold depends on the data, the recipe and its own seed alone:
-not on the number of processes, nor on what was computed before it.
+Step in the line: Cell -> **fold results** -> record. Nothing here touches the disk: the caller
+passes finished folds in and a sink for new ones. A fold depends only on the data, the recipe and
+its own seed, not on the number of processes or on what was computed before it.
 """
 
 import time
@@ -60,7 +60,7 @@ def evaluate(
         Its name in the table; default: the name of the learner's file.
     preprocessing : Preprocessing
     train_size : int, optional
-        Train on so many rows of each training fold, nested.
+        Train on this many rows of each training fold, nested.
     tuner : Tuner, optional
         Tunes inside each training fold.
     selector : Selector, optional
@@ -69,25 +69,25 @@ def evaluate(
         The run's seed.
     device : {"auto", "cpu", "cuda"}
     n_jobs : int, optional
-        Processes; default: one per core, on a card as many as its memory holds. Does not change a
+        Processes; default: one per core, or on a card as many as fit in its memory. Changes no
         number.
     finished : iterable of FoldResult
-        Folds that were computed before; those with status ``ok`` are not computed again.
+        Folds computed earlier; those with status ``ok`` are not computed again.
     sink : callable, optional
-        Gets each new FoldResult at once.
+        Called with each new FoldResult as soon as it is there.
 
     Returns
     -------
     RunRecord
-        A fold whose model failed is in it with its reason. A task the learner does not take gives
-        a record without folds whose ``skipped`` says why.
+        A fold whose model failed is in it, with the reason. If the learner cannot take the task,
+        the record has no folds and ``skipped`` says why.
 
     Raises
     ------
     SplitError
         If the splits belong to another task.
     ConfigError
-        If train_size, device or n_jobs cannot be had.
+        If train_size, device or n_jobs is impossible, or settings exclude each other.
 
     Examples
     --------
@@ -131,13 +131,13 @@ def evaluate_folds(
     device: str = "auto",
     n_jobs: int | None = None,
 ) -> Iterator[FoldResult]:
-    """Yield the result of each fold as it finishes, whatever the order.
+    """Yield the result of each fold as it finishes, in any order.
 
     Parameters
     ----------
     cell : Cell
     folds : sequence of Fold, optional
-        Those of the cell that are missing; default: all.
+        The folds to compute; default: all of the cell's.
     device : {"auto", "cpu", "cuda"}
     n_jobs : int, optional
         As in `evaluate`.
@@ -151,8 +151,8 @@ def evaluate_folds(
     if not chosen:
         return
     place = cell.device(device)
-    # As many processes as the splits could use, not as the missing folds can: the same pool then
-    # serves a resumed cell and the whole ones after it.
+    # As many processes as all folds could use, not just the missing ones: the same pool then serves
+    # a resumed cell and the complete ones after it.
     n_processes = share_card(
         min(count_processes(n_jobs), len(cell.splits.folds)),
         device=place,
@@ -187,13 +187,13 @@ def evaluate_fold(cell: Cell, fold: Fold, *, device: str = "cpu") -> FoldResult:
     cell : Cell
     fold : Fold
     device : {"cpu", "cuda"}
-        Read only where the model can use a card.
+        Ignored if the model cannot use a card.
 
     Returns
     -------
     FoldResult
-        Status ``failed`` with the reason if the model raises or predicts NaN or infinity. What the
-        libraries warned of is in its notes. Its seed is derived from the run's.
+        Status ``failed`` with the reason if the model raises or predicts NaN or infinity. Its notes
+        hold the warnings of the libraries. Its seed is derived from the run's.
     """
     place = device if cell.learner.traits.uses_gpu else "cpu"
     attempt = _Attempt(cell=cell, fold=fold, device=place, learner=cell.learner)
@@ -201,14 +201,14 @@ def evaluate_fold(cell: Cell, fold: Fold, *, device: str = "cpu") -> FoldResult:
         warnings.simplefilter("always")
         try:
             attempt.run()
-        except Exception as error:  # whatever a model raises concerns this fold alone
+        except Exception as error:  # whatever a model raises stays within this fold
             attempt.reason = describe_failure(error)
     return attempt.result(_warned(caught))
 
 
 @dataclass(kw_only=True, eq=False)
 class _Attempt:
-    """One fold on its way; what was reached before a failure stays."""
+    """One fold in progress; a failure keeps what was done before it."""
 
     cell: Cell
     fold: Fold
@@ -228,9 +228,9 @@ class _Attempt:
         return seed_for(self.cell.seed, "fit", self.fold.repeat, self.fold.fold)
 
     def run(self) -> None:
-        """Tune or select where the cell does, then fit, predict and score."""
+        """Tune or select if the cell does, then fit, predict and score."""
         cell, task = self.cell, self.cell.task
-        getattr(self.learner, "load", lambda: None)()  # once in a process: no part of a fit
+        getattr(self.learner, "load", lambda: None)()  # once per process, so not part of the fit
         rows, ranker = cell.training(self.fold, seed=self.seed, device=self.device), None
         if cell.tuner is not None:
             self._tune(cell.tuner, rows)
@@ -264,7 +264,7 @@ class _Attempt:
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:
-        """Note the seconds of a block, also where it fails."""
+        """Record the seconds of a block, even if it fails."""
         start = time.perf_counter()
         try:
             yield
@@ -272,7 +272,7 @@ class _Attempt:
             self.seconds[name] = time.perf_counter() - start
 
     def result(self, warned: tuple[str, ...]) -> FoldResult:
-        """Return what the fold came to; without a prediction where it failed."""
+        """Return the fold's result; without a prediction if it failed."""
         estimator = self.pipeline and self.pipeline[-1]
         return FoldResult(
             repeat=self.fold.repeat,
@@ -299,7 +299,7 @@ def fit_fold(cell: Cell, fold: Fold, *, seed: int, device: str = "cpu") -> Any:
     Parameters
     ----------
     cell : Cell
-        With the values and the size of this fold, where it chose some (`Cell.fitted_as`).
+        With the values and the size this fold chose, if any (`Cell.fitted_as`).
     fold : Fold
     seed : int
         The fold's own seed (`FoldResult.seed`).
@@ -324,13 +324,13 @@ def predict_fold(pipeline: Any, task: Task, fold: Fold) -> Prediction:
     Raises
     ------
     FitError
-        If a prediction has the wrong shape, is no finite number or is no probability.
+        If a prediction has the wrong shape or is not finite, or a probability is not one.
     """
     return predict_rows(pipeline, task.X, task.y, rows=fold.test, n_classes=len(task.classes))
 
 
 def _warned(caught: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:
-    """Return what the libraries warned of, each once."""
+    """Return the warnings of the libraries, each once."""
     found = dict.fromkeys(
         f"{warning.category.__name__}: {shorten(str(warning.message))}" for warning in caught
     )

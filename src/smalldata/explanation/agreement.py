@@ -1,8 +1,8 @@
-"""Whether models agree on what carries their predictions: pair by pair, and feature by feature.
+"""Do models agree on what carries their predictions? Pair by pair, and feature by feature.
 
-Step in the line: Explanations of one comparison -> **Agreement** -> report. The scales of models
-differ (margins, log-odds, probabilities), so ranks, shares and correlations are compared, never
-units. Arrays in, numbers out.
+Step in the line: Explanations of one comparison -> **Agreement** -> report. Models differ in scale
+(margins, log-odds, probabilities), so ranks, shares and correlations are compared, never units.
+Arrays in, numbers out.
 """
 
 from collections.abc import Sequence
@@ -23,10 +23,10 @@ from smalldata.statistics.rank_stability import (
 Array = NDArray[np.float64]
 
 PERSISTENCE = 0.9
-"""Of the rank-biased overlap: the first ten places carry 86 % of its weight."""
+"""Persistence of the rank-biased overlap: the first ten places carry 86 % of its weight."""
 
 MOST_FOLDS = 0.5
-"""A model uses a feature that is among its first in at least this share of the folds."""
+"""A model uses a feature that ranks among its first in at least this share of the folds."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,12 +38,12 @@ class ExplainedModel:
     label : str
         Of the row; unique.
     model : str
-        Name of the model: rows of one model with other settings speak with one voice.
+        Name of the model: rows of one model with different settings count once.
     good : bool
         Whether the model predicts well enough for its features to count.
     explanation : Explanation
     null : NullImportances or None
-        What its importances come to on permuted labels, where that is known.
+        Its importances on permuted labels, if known.
     """
 
     label: str
@@ -64,12 +64,12 @@ class PairAgreement:
     overlap : float
         Rank-biased overlap of the features they use, most important first: 0 to 1.
     correlation : float or None
-        Mean over the held-out rows that both explain of the Pearson correlation of their Shapley
-        values over the features (of each output, then the mean); None where it is not defined.
+        Pearson correlation over the features of their Shapley values, averaged over the outputs and
+        over the held-out rows that both explain; None if undefined.
     low, high : float or None
         10th and 90th percentile of the rows.
     n_rows : int
-        Rows that the correlation was taken of.
+        Rows the correlation was averaged over.
     """
 
     first: int
@@ -83,21 +83,21 @@ class PairAgreement:
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureUse:
-    """What each model makes of one feature; tuples are in the order of `Agreement.labels`.
+    """How each model uses one feature; tuples are in the order of `Agreement.labels`.
 
     Attributes
     ----------
     position : int
         Of the feature.
     places : tuple of int or None
-        Rank by mean |phi|, from 1; None where every Shapley value is 0.
+        Rank by mean |phi|, from 1; None if all Shapley values are 0.
     shares : tuple of float
         Of the summed mean |phi| of the model.
     frequencies : tuple of float
         Share of the folds in which the feature is among the first `Agreement.top_k`.
     users : tuple of int
-        Models that use it: among their first in at least half the folds, or above all that was seen
-        on permuted labels.
+        Models that use it: among their first in at least half the folds, or above all permutations
+        of the labels.
     """
 
     position: int
@@ -110,7 +110,7 @@ class FeatureUse:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Agreement:
-    """What several models make of the same features.
+    """How several models use the same features.
 
     Attributes
     ----------
@@ -121,8 +121,8 @@ class Agreement:
         How many features count as a model's first.
     pairs : tuple of PairAgreement
     features : tuple of FeatureUse
-        All that any model gives a value, by mean share over the good models (over all where there
-        are none).
+        All features with a value in any model, by mean share over the good models (over all models
+        if none is good).
     """
 
     labels: tuple[str, ...]
@@ -134,18 +134,18 @@ class Agreement:
 
     @property
     def n_voices(self) -> int:
-        """Good models, rows of one model counted once."""
+        """Number of good models, rows of one model counted once."""
         return len({self.models[m] for m in self.good})
 
     @property
     def consensus(self) -> tuple[FeatureUse, ...]:
-        """Features that every good model uses; none where fewer than two are good."""
+        """Features that each good model uses; none if fewer than two models are good."""
         if self.n_voices < 2:
             return ()
         return tuple(use for use in self.features if self.count_voices(use) == self.n_voices)
 
     def sole_user(self, use: FeatureUse) -> str | None:
-        """Name of the only good model that uses a feature, or None: two or more do, or none."""
+        """Name of the only good model that uses a feature; None if none or several do."""
         users = {self.models[m] for m in use.users if m in self.good}
         return next(iter(users)) if len(users) == 1 and self.n_voices > 1 else None
 
@@ -155,7 +155,7 @@ class Agreement:
 
 
 def agree(explained: Sequence[ExplainedModel]) -> Agreement:
-    """Set what models lean on side by side.
+    """Compare which features models use.
 
     Parameters
     ----------
@@ -173,8 +173,8 @@ def agree(explained: Sequence[ExplainedModel]) -> Agreement:
 
     Notes
     -----
-    Pearson's correlation, not Spearman's: of hundreds of features most matter to no model, and
-    their arbitrary order would outvote the few that do.
+    Pearson's correlation, not Spearman's: most of hundreds of features matter to no model, and
+    their arbitrary order would outvote the few that do matter.
     """
     if not explained:
         return Agreement(labels=(), models=(), good=(), top_k=0, pairs=(), features=())
@@ -182,9 +182,9 @@ def agree(explained: Sequence[ExplainedModel]) -> Agreement:
     names = tuple(str(name) for name in explanations[0].feature_names)
     for other in explanations[1:]:
         if tuple(str(name) for name in other.feature_names) != names:
-            raise ValueError("models that are set side by side must have the same features")
+            raise ValueError("compared models must have the same features")
         if other.values.shape[2] != explanations[0].values.shape[2]:
-            raise ValueError("models that are set side by side must have the same outputs")
+            raise ValueError("compared models must have the same outputs")
     shares = np.stack([_shares(explanation) for explanation in explanations])
     rankings = [_ranking(row) for row in shares]
     top_k = max(1, min(10, len(names) // 3))
@@ -220,8 +220,8 @@ def correlate_rows(first: Explanation, second: Explanation) -> Array:
     Returns
     -------
     ndarray of shape (n_rows,)
-        Of the held-out rows that both explain in the same repeat: Pearson correlation over the
-        features, mean over the outputs in which both vary. Rows without such an output are left
+        Pearson correlation over the features for each held-out row that both explain in the same
+        repeat, averaged over the outputs in which both vary. Rows without such an output are left
         out.
     """
     places = {key: i for i, key in enumerate(zip(second.repeat, second.row, strict=True))}
@@ -264,14 +264,14 @@ def _compare_pair(
 
 
 def _shares(explanation: Explanation) -> Array:
-    """Share of each feature in the summed mean |phi|; zeros where the model uses none."""
+    """Share of each feature in the summed mean |phi|; zeros if the model uses none."""
     mean: Array = np.abs(explanation.values).mean(axis=(0, 2), dtype=np.float64)
     total = mean.sum()
     return mean / total if total > 0 else mean
 
 
 def _ranking(shares: Array) -> list[int]:
-    """List the features that are used, most important first: the order of the others is nothing."""
+    """List the used features, most important first; the order of the others means nothing."""
     return [int(j) for j in np.argsort(-shares, kind="stable") if shares[j] > 0]
 
 

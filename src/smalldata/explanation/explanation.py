@@ -1,8 +1,8 @@
 """Shapley values of the held-out rows of a whole cell, fold by fold.
 
-Step in the line: RunRecord + Task -> **Explanation**. Every row is explained by the model of a fold
-that never saw it, against rows of that fold's training part, on the scale its learner names; see
-`attribution` for one fold.
+Step in the line: RunRecord + Task -> **Explanation**. Each row is explained by the model of a fold
+that never saw it, against training rows of that fold, on the scale its learner names; see `fold`
+for one fold.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -42,7 +42,7 @@ def explain_folds(
     *,
     n_jobs: int | None = None,
 ) -> Iterator[FoldExplanation]:
-    """Yield the explanation of each asked fold as it finishes.
+    """Yield the explanation of each requested fold as it finishes.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def explain_folds(
         Of the cell.
     options : ExplanationOptions
     n_jobs : int, optional
-        As in `explain`, and what is raised too.
+        As in `explain`, which raises the same errors.
     """
     stored = {(fold.repeat, fold.fold): fold for fold in record.folds if fold.status == "ok"}
     check_options(cell, options)
@@ -97,7 +97,7 @@ def explain(
     seed : int
         The run's seed.
     n_jobs : int, optional
-        Processes; default: one per core. Does not change a number.
+        Processes; default: one per core. Changes no number.
 
     Returns
     -------
@@ -106,8 +106,10 @@ def explain(
     Raises
     ------
     ExplanationError
-        If there is no finished fold, a stored prediction is not reproduced, the background asked
-        for is larger than a fold, or values do not add up.
+        If no fold is finished, a stored prediction is not reproduced, the background is larger than
+        a training fold, or values do not add up.
+    SplitError
+        If the splits belong to another task.
 
     Examples
     --------
@@ -138,9 +140,9 @@ def explain(
 
 
 def interaction_features(explanation: Explanation) -> NDArray[np.int64]:
-    """Positions of the features to look at in pairs, most important first; empty: of none.
+    """Positions of the features to look at in pairs, most important first; empty: none.
 
-    Of a number of leading features those without any importance are left out.
+    If a number was given, leading features without any importance are left out.
     """
     asked = explanation.options.get("interactions", 0)
     importance = np.abs(explanation.values).mean(axis=2, dtype=np.float64).mean(axis=0)
@@ -151,7 +153,7 @@ def interaction_features(explanation: Explanation) -> NDArray[np.int64]:
 
 
 def lacks_pairs(explanation: Explanation) -> bool:
-    """Whether interactions were asked for, could be made and are not there."""
+    """Whether interactions were requested and are possible, but missing."""
     return (
         explanation.interactions is None
         and not {ADDITIVE, SAMPLED} & set(explanation.notes)

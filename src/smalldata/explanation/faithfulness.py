@@ -1,13 +1,13 @@
-"""Do the leading features carry the scores? They are replaced and the held-out rows scored anew.
+"""Do the leading features carry the score? Replace them and score the held-out rows again.
 
 Step in the line: fitted estimator of one fold + its Shapley values -> **scores without the leading
-features, and without as many random ones** -> explanation. Also what all folds say together: both
+features, and without as many random ones** -> explanation. Also the summary over all folds: both
 curves with their bands, and the area between them.
 
-A feature is removed as the Shapley game removes it: its columns are those of background rows, and
-what the estimator says is averaged over these. The ranking is that of the fold's own held-out rows
-and never read their labels, so no score chose what it scores. Replacing features by those of other
-rows to see what a model loses goes back to Breiman (2001, *Machine Learning* 45:5).
+A feature is removed as the Shapley game removes it: its columns come from background rows, and the
+estimator's outputs are averaged over these. The ranking comes from the fold's own held-out rows but
+never reads their labels, so no score picked the features it judges. Replacing features with those
+of other rows to see what a model loses goes back to Breiman (2001, *Machine Learning* 45:5).
 """
 
 from collections.abc import Sequence
@@ -27,19 +27,19 @@ from smalldata.statistics.significance import corrected_interval
 Integers = NDArray[np.int64]
 
 FEWEST_BACKGROUND, MOST_BACKGROUND = 5, 20
-"""Background rows that stand in for a removed feature; between them as many as `CELLS` allow."""
+"""Fewest and most background rows that replace a removed feature; `VALUES` decides how many."""
 
-CELLS = 500_000
-"""Of a table with all held-out rows against all background rows: what one score may cost."""
+VALUES = 500_000
+"""Most values in a table of all held-out times all background rows: the cost of one score."""
 
 N_DRAWS = 5
 """Random orders of the features that the ranking is compared with."""
 
 MOST_NUMBERS = 4_000_000
-"""Cells of the largest table that is predicted at once: 32 MB, however many features there are."""
+"""Values in the largest table predicted at once: 32 MB, whatever the number of features."""
 
 ROUNDING = 9
-"""Decimals of the largest output that count: rows that differ by rounding alone are tied."""
+"""Decimals of the largest output that count: rows that differ only by rounding are tied."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,7 +52,7 @@ class FoldRemovals:
     leading : ndarray of shape (n_sizes,)
     random : ndarray of shape (N_DRAWS, n_sizes)
     n_active : int
-        Features that have columns in this fold: a size from here on removes all of them.
+        Features with columns in this fold; removing this many or more removes all of them.
     """
 
     n_removed: Integers
@@ -65,7 +65,7 @@ class FoldRemovals:
 class Curve:
     """Mean over the folds and its corrected interval, one entry per size.
 
-    NaN where fewer folds have a score than a mean (one) or an interval (two) needs.
+    NaN where too few folds have a score: a mean needs one, an interval two.
     """
 
     mean: Array
@@ -74,7 +74,7 @@ class Curve:
 
 
 def removal_sizes(n_features: int) -> Integers:
-    """How many features are removed: 0, 1, 2, 5, 10, 20, 50 … and all.
+    """List how many features to remove: 0, 1, 2, 5, 10, 20, 50 … and all.
 
     Examples
     --------
@@ -106,13 +106,13 @@ def score_removals(
     X : ndarray of shape (n_rows, n_columns)
         The held-out rows as the estimator sees them.
     Z : ndarray of shape (n_background, n_columns)
-        Rows that removed features are taken from; 5 to 20 of them are drawn.
+        Rows that replace removed features; 5 to 20 of them are drawn.
     y : ndarray of shape (n_rows,)
         Class codes or values.
     players : ndarray of shape (n_columns,)
         Feature of each column.
     importance : ndarray of shape (n_features,)
-        What ranks the features; ties go to the earlier one.
+        Ranks the features; ties go to the earlier one.
     measure : Measure
     classes : tuple of str
         Empty for a regression.
@@ -124,7 +124,7 @@ def score_removals(
     FoldRemovals
     """
     rng = np.random.default_rng(seed_for(seed, "background"))
-    n_taken = int(np.clip(CELLS // (len(X) * len(importance)), FEWEST_BACKGROUND, MOST_BACKGROUND))
+    n_taken = int(np.clip(VALUES // (len(X) * len(importance)), FEWEST_BACKGROUND, MOST_BACKGROUND))
     if len(Z) > n_taken:
         Z = Z[np.sort(rng.choice(len(Z), size=n_taken, replace=False))]
     active = np.unique(players)
@@ -163,7 +163,7 @@ def join_removals(
 ) -> Faithfulness | None:
     """Join the folds of a cell; None where no fold has a score.
 
-    Sizes above the features that any fold has columns for say nothing new and are left out.
+    Sizes beyond the number of features with columns in any fold add nothing and are left out.
     """
     if not parts or all(np.isnan(part.leading).all() for part in parts):
         return None
@@ -200,10 +200,11 @@ def removal_curves(found: Faithfulness, *, ratio: float) -> tuple[Curve, Curve]:
 def removal_area(
     found: Faithfulness, *, ratio: float, higher_is_better: bool
 ) -> tuple[float, float | None, float | None] | None:
-    """How much more the leading features carry than random ones: the area between both curves.
+    """Measure what leading features carry beyond random ones: the area between the curves.
 
-    The curves are read over log(1 + number removed), so that the first features weigh as much as
-    the many last ones, and the area is divided by the width: a mean gap in the unit of the measure.
+    The curves are taken over log(1 + number removed), so that the first few features weigh as much
+    as the many last ones. The area is divided by the width, which makes it a mean gap in the unit
+    of the measure.
 
     Parameters
     ----------
@@ -216,8 +217,8 @@ def removal_area(
     Returns
     -------
     (mean, low, high) or None
-        Above 0 where the leading features carry more. The bounds are those of the corrected
-        interval over the folds, None for a single fold; None where no fold has two scores.
+        Above 0 if the leading features carry more. The bounds are those of the corrected interval
+        over the folds, None for a single fold. None if no fold has two scores.
     """
     at = np.log1p(found.n_removed)
     gaps = found.random.mean(axis=1) - found.leading
@@ -251,7 +252,7 @@ def _curve(scores: Array, ratio: float) -> Curve:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Removals:
-    """One estimator asked about rows in which some features are those of background rows."""
+    """One estimator's outputs for rows in which some features come from background rows."""
 
     estimator: Any
     X: Array
@@ -263,7 +264,7 @@ class _Removals:
 
     @property
     def part(self) -> str:
-        """The part of a prediction that the measure reads of this estimator."""
+        """The part of this estimator's prediction that the measure reads."""
         if self.measure.needs == "value":
             return "value"
         if self.measure.needs == "margin" and hasattr(self.estimator, "decision_function"):
@@ -271,7 +272,7 @@ class _Removals:
         return "probabilities"
 
     def ask(self, rows: Array) -> Array:
-        """Return what the estimator says of rows, no more than the measure reads: (n_rows, …)."""
+        """Return the estimator's outputs for rows, only the part the measure reads: (n_rows, …)."""
         if self.part == "value":
             found = self.estimator.predict(rows)
         elif self.part == "margin":
@@ -282,15 +283,15 @@ class _Removals:
         return values[:, None] if values.ndim == 1 else values
 
     def unit(self) -> float:
-        """Return the size of the outputs, below whose billionth lies rounding."""
+        """Return the size of the outputs; a billionth of it is rounding."""
         return float(np.abs(self.ask(self.Z)).max()) or 1.0
 
     def constant(self) -> Array:
-        """Return what is left to say without any feature, the same of every row."""
+        """Return the output without any feature, the same for each row."""
         return np.repeat(self.ask(self.Z).mean(axis=0, keepdims=True), len(self.X), axis=0)
 
     def without(self, removed: Integers) -> Array:
-        """Return the mean over background rows of what is said without some features."""
+        """Return the mean output over background rows without some features."""
         columns = np.flatnonzero(np.isin(self.players, removed))
         n_others = len(self.Z)
         block = max(1, MOST_NUMBERS // (n_others * self.X.shape[1]))
@@ -303,9 +304,9 @@ class _Removals:
         return np.concatenate(found)
 
     def score(self, said: Array, *, unit: float) -> float:
-        """Score outputs; NaN where the measure is undefined or a class has nothing beside it."""
+        """Score outputs; NaN if the measure is undefined or there is only one class."""
         if self.classes and len(np.unique(self.y)) < 2:
-            return np.nan  # the labels of one class alone tell nothing apart
+            return np.nan  # with one class there is nothing to tell apart
         said = np.round(said / unit, ROUNDING) * unit
         given = said[:, 0] if self.part == "value" else said
         prediction = make_prediction(

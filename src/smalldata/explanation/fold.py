@@ -1,8 +1,8 @@
-"""Shapley values of the held-out rows of one fold, the pairs of its features, what they carry.
+"""Shapley values of the held-out rows of one fold, pairs of its features, and what they carry.
 
 Step in the line: FoldResult + Task -> **FoldExplanation** -> explanation. The model is rebuilt and
-checked in `openfold`; values that do not add up to f(x) - mean f(z) are not returned. With the
-values goes what removing the leading features does to the fold's score.
+checked in `refit`; values that do not add up to f(x) - mean f(z) are refused. With the values comes
+what removing the leading features does to the fold's score.
 """
 
 import time
@@ -30,9 +30,8 @@ ADDITIVITY_TOLERANCE = 1e-4
 class FoldExplanation:
     """Shapley values of the held-out rows of one fold; shapes and precision as in Explanation.
 
-    ``removals`` says what replacing the leading features does to the fold's score, ``look`` how
-    expected gradients compare with walks, where they were taken, ``no_pairs`` why pairs of features
-    are not looked at.
+    ``removals`` holds what replacing the leading features does to the fold's score, ``look`` how
+    expected gradients compare with walks if they were used, ``no_pairs`` why there are no pairs.
     """
 
     repeat: int
@@ -72,15 +71,15 @@ def explain_fold(
     Parameters
     ----------
     cell : Cell
-        With the values and the size of this fold. The background is drawn by its seed, whatever
-        the model.
+        With the values and the size of this fold. Its seed draws the background, whatever the
+        model.
     fold : Fold
     stored : FoldResult
         The fold as it was recorded; its predictions must be reproduced.
     options : ExplanationOptions
     rows : ndarray of shape (n_rows,)
-        Positions in the task of the rows to explain; others of the fold are left out. What removing
-        the leading features does is looked at only where all rows of the fold are explained.
+        Positions in the task of the rows to explain; the fold's other rows are left out. Features
+        are removed only if all rows of the fold are explained.
 
     Returns
     -------
@@ -89,7 +88,7 @@ def explain_fold(
     Raises
     ------
     ExplanationError
-        If the stored predictions are not reproduced, the background asked for is larger than the
+        If the stored predictions are not reproduced, the background is larger than the training
         fold, or the values do not add up.
     """
     start = time.perf_counter()
@@ -115,7 +114,7 @@ def explain_fold(
 def explain_opened(
     cell: Cell, opened: OpenFold, *, options: ExplanationOptions, rows: NDArray[np.int64]
 ) -> FoldExplanation:
-    """Make the Shapley values of the held-out rows of a fitted fold, or of some of them.
+    """Compute the Shapley values of held-out rows of a fitted fold.
 
     Raises
     ------
@@ -164,14 +163,14 @@ def pair_fold(
     rows: NDArray[np.int64],
     chosen: NDArray[np.int64],
 ) -> FoldPairs:
-    """Rebuild one fold and look at the pairs of some features in its held-out rows.
+    """Rebuild one fold and compute the interactions of some features in its held-out rows.
 
     Parameters
     ----------
     chosen : ndarray of shape (n_chosen,)
         Positions of the features.
 
-    Other parameters and what is raised as in `explain_fold`.
+    Other parameters and errors as in `explain_fold`.
     """
     start = time.perf_counter()
     opened = rebuild_fold(cell, fold, stored=stored, background=options.background)
@@ -194,7 +193,7 @@ def pair_fold(
 
 
 def explained_output(estimator: Any, X: Array, *, kind: TaskKind, scale: str) -> Array:
-    """Return f(x) on the explained scale as the estimator itself gives it, (n_rows, n_outputs).
+    """Return f(x) as the estimator itself gives it, on the explained scale: (n_rows, n_outputs).
 
     Log-odds of several classes are centred over the classes.
     """
@@ -219,12 +218,12 @@ def explained_output(estimator: Any, X: Array, *, kind: TaskKind, scale: str) ->
 
 
 def _additivity_error(values: Array, base_values: Array, output: Array, fold: Fold) -> float:
-    """Return by how much values miss f(x) - mean f(z), as a share of how much f varies.
+    """Return how far values miss f(x) - mean f(z), as a share of how much f varies.
 
     Raises
     ------
     ExplanationError
-        If that is more than rounding explains.
+        If it is more than rounding can explain.
     """
     gap = float(np.abs(values.sum(axis=1) + base_values - output).max())
     spread = max(
@@ -239,7 +238,7 @@ def _additivity_error(values: Array, base_values: Array, output: Array, fold: Fo
 
 
 def _on_features(values: Array, players: NDArray[np.int64], n_features: int) -> NDArray[np.float32]:
-    """Put values of the players that own columns on all features; the others get 0."""
+    """Spread the values of players with columns over all features; the others get 0."""
     full = np.zeros((values.shape[0], n_features, values.shape[2]), dtype=np.float32)
     full[:, np.unique(players), :] = values
     return full

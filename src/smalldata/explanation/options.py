@@ -1,4 +1,4 @@
-"""What can be asked of an explanation: the keys of ``explain``, checked, and the rows they choose.
+"""The options of an explanation: the keys of ``explain``, checked, and the rows they choose.
 
 Step in the line: config -> **ExplanationOptions** -> explanation.
 """
@@ -21,10 +21,10 @@ from smalldata.shapley.dispatch import FEWEST_WALKS
 DEFAULT_BACKGROUND = 100
 
 MOST_VALUES = 5e11
-"""Numbers that walks may pass through a sampled model, all rows and calls together."""
+"""Most values that walks may pass through a sampled model, over all rows and calls."""
 
 VALUES_PER_SECOND = 5e7
-"""Of them, the mlp of the defaults takes so many on one core."""
+"""How many of them the default mlp takes on one core."""
 
 _LEAST = {
     "background": 1,
@@ -40,7 +40,7 @@ _OR_NAMES = {"rows": "sample ids", "interactions": "feature names"}
 
 @dataclass(frozen=True, kw_only=True)
 class ExplanationOptions:
-    """What is asked of an explanation; its values, ``null`` aside, name the stored file.
+    """What to explain and how; all values but ``null`` are hashed into the name of the stored file.
 
     Attributes
     ----------
@@ -49,17 +49,17 @@ class ExplanationOptions:
     repeats : int or None
         Repeats of the cross-validation whose held-out rows are explained; None: all.
     evaluations : int
-        Most calls of a sampled model for a row in each repeat; never fewer than 8 walks over the
+        Most calls of a sampled model per row and repeat, but never fewer than 8 walks over the
         features take.
     rows : int, tuple of str or None
-        How many samples are explained, drawn at random, or their ids; None: all.
+        How many samples to explain, drawn at random, or their ids; None: all.
     interactions : int or tuple of str
-        How many leading features, or which ones, are looked at in pairs; 0: none.
+        How many leading features, or which ones, to look at in pairs; 0: none.
     quick : bool or None
-        Expected gradients for networks instead of sampled walks; None: where there are too many
+        Expected gradients for networks instead of sampled walks; None: if there are too many
         features to walk.
     null : int
-        Permutations of the labels that show how large importances get without any signal; 0: none.
+        Permutations of the labels, to show how large importances get without signal; 0: none.
     """
 
     background: int | None = None
@@ -76,7 +76,7 @@ class ExplanationOptions:
         Raises
         ------
         ExplanationError
-            If a value is no number of its range and nothing else that its key takes.
+            If a value is out of range or of a type its key does not take.
         """
         for name, least in _LEAST.items():
             value = getattr(self, name)
@@ -104,19 +104,19 @@ def _names(name: str, given: Sequence[Any]) -> tuple[str, ...]:
     if name == "rows":
         if not names:
             raise ExplanationError("explain.rows must name at least one sample; got an empty list.")
-        return tuple(sorted(names))  # the order changes nothing
+        return tuple(sorted(names))  # their order does not matter
     if len(names) == 1:
         raise ExplanationError(
             f"explain.interactions must name two features or more; got {names[0]!r} alone. Name "
-            "what it is to be paired with."
+            "a feature to pair it with."
         )
     return names
 
 
 def describe_options(cell: Cell, options: ExplanationOptions) -> dict[str, Any]:
-    """Return what an explanation was asked for, as plain values: the name of its file.
+    """Return the options of an explanation as plain values; their hash names its file.
 
-    The measure is that of the scores without the leading features.
+    The measure scores the rows without the leading features.
     """
     asked = asdict(options)
     del asked["null"]  # the permutations have files of their own, which grow
@@ -129,14 +129,14 @@ def describe_options(cell: Cell, options: ExplanationOptions) -> dict[str, Any]:
 
 
 def check_options(cell: Cell, options: ExplanationOptions) -> None:
-    """Refuse an explanation that this cell cannot carry, before any fit.
+    """Refuse an explanation that is impossible for this cell, before any fit.
 
     Raises
     ------
     ExplanationError
-        If a sample or a feature is named that the task does not have, no fold holds out any of the
-        samples named, more are asked for than are held out, a larger background than some fold to
-        explain trains on, or walks of a sampled model that take longer than `MOST_VALUES` allows.
+        If the task lacks a sample or a feature that is named, no fold holds out any of the samples
+        named, there are fewer held-out samples than requested, the background is larger than a
+        training fold to explain, or walks of a sampled model exceed `MOST_VALUES`.
     """
     if isinstance(options.interactions, tuple):
         known = [str(name) for name in cell.task.dataset.feature_names]
@@ -165,14 +165,14 @@ def _check_calls(n_rows: int, n_features: int) -> None:
 def rows_to_explain(cell: Cell, options: ExplanationOptions) -> NDArray[np.int64]:
     """Return the positions of the samples to explain, ascending.
 
-    A number of them is drawn by the run's seed from those that some fold holds out, whatever the
-    model.
+    If only their number is given, the run's seed draws them from those that some fold holds out,
+    whatever the model.
 
     Raises
     ------
     ExplanationError
-        If a sample is named that the task does not have, no fold holds out any of those named, or
-        more are asked for than are held out.
+        If the task lacks a sample that is named, no fold holds out any of those named, or there
+        are fewer held-out samples than requested.
     """
     asked = _asked_folds(cell.splits, options)
     held_out = np.unique(np.concatenate([fold.test for fold in asked]))
@@ -181,7 +181,7 @@ def rows_to_explain(cell: Cell, options: ExplanationOptions) -> NDArray[np.int64
     if isinstance(options.rows, int):
         if options.rows > len(held_out):
             raise ExplanationError(
-                f"explain.rows must not exceed the samples that are held out ({len(held_out)}); "
+                f"explain.rows must not exceed the number of held-out samples ({len(held_out)}); "
                 f"got {options.rows}."
             )
         generator = np.random.default_rng(seed_for(cell.seed, "explained rows"))
@@ -199,7 +199,7 @@ def rows_to_explain(cell: Cell, options: ExplanationOptions) -> NDArray[np.int64
 def folds_to_explain(
     splits: Splits, options: ExplanationOptions, *, rows: NDArray[np.int64]
 ) -> list[Fold]:
-    """Return the folds of the first ``options.repeats`` repeats that hold some of the rows out."""
+    """Return the folds of the first ``options.repeats`` repeats that hold out some of the rows."""
     return [fold for fold in _asked_folds(splits, options) if np.isin(fold.test, rows).any()]
 
 
@@ -211,7 +211,7 @@ def _asked_folds(splits: Splits, options: ExplanationOptions) -> list[Fold]:
 
 
 def check_background(cell: Cell, options: ExplanationOptions, *, rows: NDArray[np.int64]) -> None:
-    """Refuse folds to explain that train on fewer rows than the background asked for.
+    """Refuse a background larger than the training rows of a fold to explain.
 
     Raises
     ------
@@ -228,7 +228,7 @@ def background_size(n_train: int, asked: int | None) -> int:
     Raises
     ------
     ExplanationError
-        If more are asked for than the fold trains on.
+        If the fold trains on fewer rows than requested.
     """
     if asked is not None and asked > n_train:
         raise ExplanationError(

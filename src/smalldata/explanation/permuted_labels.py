@@ -1,11 +1,11 @@
-"""How large importances get without any signal: the same pipeline on permuted labels, fold by fold.
+"""How large importances get without signal: the same pipeline on permuted labels, fold by fold.
 
-Step in the line: task + learner + folds anew -> **importances of each permutation** -> evidence. A
-permutation goes the whole way of the true labels: folds are cut by the same strategy and seed, the
-pipeline is fitted (tuned where the cell is) on training rows, and held-out rows are explained by
-the model that never saw them. Where labels mean nothing, true and permuted ones cannot be told
-apart, so the true importances exceed all of n permutations with probability 1 / (n + 1) at most
-(e.g. Phipson & Smyth 2010, *Stat. Appl. Genet. Mol. Biol.* 9:39).
+Step in the line: Cell with permuted labels -> **importances of each permutation** -> evidence.
+Permuted labels go through everything the true ones did: the same strategy and seed cut the folds,
+the pipeline is fitted on training rows (and tuned if the cell is), and a model explains only rows
+it never saw. If labels carry no signal, true and permuted ones cannot be told apart, so the true
+importances exceed all of n permutations with probability at most 1 / (n + 1) (e.g. Phipson & Smyth
+2010, *Stat. Appl. Genet. Mol. Biol.* 9:39).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -27,10 +27,10 @@ from smalldata.seeding import seed_for
 from smalldata.task import Task
 
 Cut = Callable[[Task], Splits]
-"""Makes the Splits of a task as the cell's own were made."""
+"""Cuts the folds of a task the way the cell's own were cut."""
 
 MOST_DRAWS = 100
-"""So often a permutation is drawn again that leaves a training fold without a class."""
+"""How many times to draw again if a permutation leaves a training fold without a class."""
 
 
 def null_importances(
@@ -47,15 +47,15 @@ def null_importances(
     Parameters
     ----------
     cell : Cell
-        With the true labels. Its tuner writes no log: an interrupted permutation begins anew.
+        With the true labels. Its tuner must write no log: an interrupted permutation starts over.
     cut : callable
-        Task -> Splits, as the cell's own were made.
+        Task -> Splits, the way the cell's own were cut.
     options : ExplanationOptions
     numbers : sequence of int
-        Which permutations to make, from 0 on; each is what it is, whichever others are made.
+        Which permutations to compute, from 0 on; each is the same whichever others are computed.
     device : {"auto", "cpu", "cuda"}
     n_jobs : int, optional
-        Processes; default: one per core. Does not change a number.
+        Processes; default: one per core. Changes no number.
 
     Yields
     ------
@@ -120,7 +120,7 @@ def mean_importance(parts: Sequence[FoldImportance]) -> Array:
 def measure_importance(
     cell: Cell, fold: Fold, options: ExplanationOptions, *, device: str = "cpu"
 ) -> FoldImportance:
-    """Fit, check and explain one fold: all that is done with the labels of the task itself.
+    """Fit, check and explain one fold, exactly as with the true labels.
 
     Raises
     ------
@@ -143,9 +143,9 @@ def measure_importance(
 def permute_labels(task: Task, *, seed: int) -> Task:
     """Return the task with its labels in another order; rows, groups and folds stay.
 
-    With groups their order is shuffled, and the labels of the groups, one after the other in the
-    new order, are laid over the rows sorted by group: rows of one group keep most of what their
-    labels have in common, and each label occurs as often as before.
+    With groups, their order is shuffled and their labels, in the new order, are laid over the rows
+    sorted by group: rows of one group keep most of what their labels have in common, and each label
+    occurs as often as before.
     """
     rng = np.random.default_rng(seed)
     source = np.empty(task.n_samples, dtype=np.int64)
@@ -161,7 +161,7 @@ def permute_labels(task: Task, *, seed: int) -> Task:
 
 
 def draw_permutation(cell: Cell, cut: Cut, options: ExplanationOptions, *, number: int) -> Cell:
-    """Permute the labels and cut the folds anew, until every training fold holds every class.
+    """Permute the labels and cut new folds, until each training fold holds each class.
 
     The permutation depends on the run's seed and its number, not on the model.
 
@@ -173,7 +173,7 @@ def draw_permutation(cell: Cell, cut: Cut, options: ExplanationOptions, *, numbe
     reason = ""
     for attempt in range(MOST_DRAWS):
         task = permute_labels(cell.task, seed=seed_for(cell.seed, "null", number, attempt))
-        try:  # whole groups vary in size: folds may come out smaller than the settings need
+        try:  # groups vary in size, so folds may come out smaller than the settings need
             permuted = replace(cell, task=task, splits=cut(task))
             check_background(permuted, options, rows=rows_to_explain(permuted, options))
         except SmalldataError as error:
@@ -181,13 +181,13 @@ def draw_permutation(cell: Cell, cut: Cut, options: ExplanationOptions, *, numbe
             continue
         return permuted
     raise ExplanationError(
-        f"permuted labels must leave every training fold every class; none of {MOST_DRAWS} "
+        f"permuted labels must leave each class in each training fold; none of {MOST_DRAWS} "
         f"permutations did: {reason} Use fewer and larger folds, or explain.null=0."
     )
 
 
 def _first_repeat(splits: Splits, rows: Rows) -> list[Fold]:
-    """Return the folds of the first repeat that holds some of the rows out."""
+    """Return the folds of the first repeat that holds out some of the rows."""
     first = min(fold.repeat for fold in splits.folds if np.isin(fold.test, rows).any())
     return [fold for fold in splits.folds if fold.repeat == first]
 

@@ -1,7 +1,7 @@
-"""The model of a recorded fold, fitted again, checked and taken apart into what is explained of it.
+"""The model of a recorded fold: fitted again, checked, and opened for explaining.
 
-Step in the line: FoldResult + Task -> **OpenFold** -> attribution. A model that does not reproduce
-its stored predictions is not explained.
+Step in the line: FoldResult + Task -> **OpenFold** -> `fold`. A model that does not reproduce its
+stored predictions is not explained.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -30,14 +30,14 @@ REPRODUCTION_TOLERANCE = 1e-5
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class OpenFold:
-    """The fitted model of one fold, with its rows as the estimator sees them.
+    """The fitted model of one fold, and the rows as the estimator sees them.
 
     Attributes
     ----------
     fold : Fold
     estimator : object
     form : MarginForm
-        The estimator as the Shapley kernels understand it.
+        The estimator in the form the Shapley kernels take.
     scale : str
     X : ndarray of shape (n_test, n_columns)
         The held-out rows.
@@ -93,13 +93,13 @@ def stream_refits(
     n_jobs: int | None,
     **options: Any,
 ) -> Iterator[Part]:
-    """Yield what a function makes of each named fold, as it finishes, in processes of their own.
+    """Call a function on each named fold in worker processes, and yield its results as they finish.
 
     Parameters
     ----------
     function : callable
-        Gets the cell with the values and the size that the fold chose, the fold, ``stored`` and
-        the options.
+        Called with the cell as the fold was fitted (`Cell.fitted_as`), the fold, ``stored`` and the
+        options.
     names : sequence of (repeat, fold)
         Finished folds of the record.
 
@@ -140,23 +140,23 @@ def rebuild_fold(cell: Cell, fold: Fold, *, stored: FoldResult, background: int 
     Raises
     ------
     ExplanationError
-        If the stored predictions are not reproduced, or the background asked for is larger than
-        the fold.
+        If the stored predictions are not reproduced, or the background is larger than the training
+        fold.
     """
     return open_fold(cell, refit_fold(cell, fold, stored=stored), fold, background=background)
 
 
 def open_fold(cell: Cell, pipeline: Any, fold: Fold, *, background: int | None) -> OpenFold:
-    """Take a fitted pipeline apart into what is explained of it.
+    """Split a fitted pipeline into the parts an explanation needs.
 
     Parameters
     ----------
     cell : Cell
-        With the values of the fold; the background is drawn from its training rows by its seed.
+        With the values of the fold. Its seed draws the background from the fold's training rows.
     pipeline : sklearn.pipeline.Pipeline
     fold : Fold
     background : int or None
-        Rows to draw; see `background_size`.
+        How many rows to draw; see `background_size`.
     """
     compared = _background_rows(
         cell.train_rows(fold),
@@ -199,6 +199,6 @@ def _check_reproduced(new: Prediction, stored: Prediction, fold: Fold) -> None:
         if not gap <= REPRODUCTION_TOLERANCE * scale:
             raise ExplanationError(
                 f"the rebuilt model of {fold.name} must give the stored predictions; its {name} "
-                f"differ by {gap:.2g}. Run the cell again with the versions now installed, in "
+                f"differ by {gap:.2g}. Run the cell again with the versions installed now, in "
                 "another outputs folder."
             )

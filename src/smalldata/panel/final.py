@@ -1,7 +1,7 @@
-"""The panel of all rows: the procedure of `signature` once more, and what could stand in for whom.
+"""The final panel: the procedure of `selector` on all rows, and substitutes for its members.
 
-Step in the line: Task + selector -> **Panel** -> report. No row is left to score it on: what to
-expect of it is the score of the procedure on the outer folds.
+Step in the line: Task + selector -> **Panel** -> report. No row is left to score it on; the
+score of the procedure on the outer folds says what to expect of it.
 """
 
 import time
@@ -21,20 +21,20 @@ from smalldata.seeding import seed_for
 from smalldata.statistics.correlation_groups import rank_correlations
 
 ALIKE = 0.8
-"""Least |Spearman correlation| of a feature with the member it is tried in the place of."""
+"""Least |Spearman correlation| between a member and a substitute to try."""
 
 MOST_SUBSTITUTES = 5
-"""Features tried in the place of one member, the closest first."""
+"""Substitutes tried for one member, the closest first."""
 
 MOST_REPLACED = 20
-"""Members of a panel that substitutes are tried for, the leading ones."""
+"""How many members, leading first, get substitutes."""
 
 
 def find_panel(learner: Learner, selector: SignatureSelector, rows: TrainingRows) -> Panel:
-    """Run the whole procedure on all rows: one panel, and what could stand in for its members.
+    """Run the whole procedure on all rows: one panel, and substitutes for its members.
 
-    No score of it is honest, since no row is left: what to expect of new samples is the score of
-    the procedure on the outer folds.
+    It has no honest score, since no row is left; the score of the procedure on the outer folds says
+    what to expect on new samples.
 
     Parameters
     ----------
@@ -44,19 +44,19 @@ def find_panel(learner: Learner, selector: SignatureSelector, rows: TrainingRows
         All rows of a task, without a selection; their seed is the run's.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the folds' notes tell of the same things
+        warnings.simplefilter("ignore")  # the folds' notes already hold them
         return _find_panel(learner, selector, rows)
 
 
 def find_twins(X: Any, members: Sequence[int]) -> list[tuple[int, int, float]]:
-    """Find numeric features outside a panel that rise and fall with its members.
+    """Find numeric features outside a panel that are correlated with its members.
 
     Parameters
     ----------
     X : DataFrame of shape (n_samples, n_features)
-        Of two columns the rows are compared where both are known.
+        Missing values are left out pair by pair.
     members : sequence of int
-        Positions; the first `MOST_REPLACED` are looked at.
+        Positions; only the first `MOST_REPLACED` are looked at.
 
     Returns
     -------

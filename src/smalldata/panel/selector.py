@@ -1,8 +1,8 @@
-"""The smallest panel of features that predicts as well as can be told: its size and its members.
+"""The smallest panel of features that predicts as well as the best: its size and its members.
 
 Step in the line: training rows of one outer fold -> **Selection** -> fold result. The size is
-chosen by an inner cross-validation in which the ranking is made anew inside each training part; the
-outer test rows are never seen.
+chosen by an inner cross-validation that ranks the features again inside each training part; it
+never sees the outer test rows.
 """
 
 from collections.abc import Sequence
@@ -26,20 +26,20 @@ from smalldata.tuning.inner_folds import InnerFolds
 
 @dataclass(frozen=True, kw_only=True)
 class SignatureOptions:
-    """What is asked of a signature.
+    """The options of a signature.
 
     Attributes
     ----------
     ranking : {"shap", "linear", "univariate", "variance"}
         How features are ranked, as in ``preprocess.select``.
     rule : {"one_se", "best"}
-        Take the smallest size not worse than the best by more than its standard error, or the best.
+        Take the smallest size within one standard error of the best, or the best.
     sizes : tuple of int
         Numbers of features to try.
     inner_folds : int
-        Fewer where the smallest class of the training fold does not fill so many.
+        Fewer if the smallest class of the training fold has fewer rows.
     measure : str or None
-        That sizes are judged by; None: the task's primary measure.
+        Judges the sizes; None: the task's primary measure.
 
     Raises
     ------
@@ -96,7 +96,7 @@ class SignatureSelector:
     info : TaskInfo
     classes : tuple of str
     usual : SignatureOptions
-        What the options are where nothing is said.
+        The default options.
     """
 
     options: SignatureOptions
@@ -106,7 +106,7 @@ class SignatureSelector:
 
     @property
     def measure(self) -> Measure:
-        """What sizes are judged by."""
+        """The measure that judges the sizes."""
         assert self.options.measure is not None
         return find_measure(self.options.measure, self.info.kind)
 
@@ -116,7 +116,7 @@ class SignatureSelector:
         return described
 
     def settings(self) -> dict[str, Any]:
-        """Return what the label of the cell says: the ranking, and what differs from the usual."""
+        """Return the ranking and what differs from the defaults, for the label of the cell."""
         changed = {
             f"signature.{field.name}": getattr(self.options, field.name)
             for field in fields(SignatureOptions)
@@ -137,7 +137,7 @@ class SignatureSelector:
         Raises
         ------
         FitError
-            If the rows cannot be cut into inner folds, or the measure is undefined on each.
+            If the rows cannot be cut into inner folds, or the measure is undefined on all of them.
         """
         most = self.options.sizes[-1]
         preprocessing = replace(rows.preprocessing, select=self.options.ranking, k=most)
@@ -178,7 +178,7 @@ class SignatureSelector:
         return self._scores(learner, folds.keep(len(members), rankers))
 
     def cut_folds(self, rows: TrainingRows) -> InnerFolds:
-        """Cut the rows into the inner folds that sizes and panels are scored on; as `select`."""
+        """Cut the rows into the inner folds that score sizes and panels; raises as `select`."""
         folds = InnerFolds.cut(
             replace(rows, seed=seed_for(rows.seed, "signature")),
             n_folds=self.options.inner_folds,
@@ -203,7 +203,7 @@ class SignatureSelector:
             return ()
         return (
             f"the size was chosen on {len(folds)} inner folds instead of "
-            f"{self.options.inner_folds}: the training rows hold no more",
+            f"{self.options.inner_folds}: the training rows do not fill more",
         )
 
 
@@ -223,12 +223,12 @@ def make_selector(task: Task, options: SignatureOptions | None = None) -> Signat
     Returns
     -------
     SignatureSelector
-        Handed to `smalldata.evaluation.outer_loop.evaluate`.
+        For `smalldata.evaluation.outer_loop.evaluate`.
 
     Raises
     ------
     ConfigError
-        If the task has no such measure, or the measure ranks nothing.
+        If the task has no such measure, or the measure cannot rank.
 
     Examples
     --------

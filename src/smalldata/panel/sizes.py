@@ -1,4 +1,4 @@
-"""How many leading features to keep: the rule that chooses, and every size on held-out rows.
+"""How many leading features to keep: the rule that chooses, and the score of each size.
 
 Step in the line: inner scores -> **size**; a selector + one outer fold -> **Selected** -> fit.
 """
@@ -20,7 +20,7 @@ from smalldata.task import Task
 Rule = Literal["one_se", "best"]
 
 ROUNDING = 1e-12
-"""Scores that differ by less are equal."""
+"""Scores that differ by less count as equal."""
 
 
 def choose_size(
@@ -33,14 +33,14 @@ def choose_size(
     """Choose a size by its inner scores.
 
     The rule of one standard error (Breiman, Friedman, Olshen & Stone 1984): the smallest size whose
-    mean score is not worse than the best mean by more than the standard error of that best mean.
+    mean score is within one standard error of the best mean.
 
     Parameters
     ----------
     sizes : sequence of int
         Ascending.
     scores : sequence of sequences of float or None
-        Of each size on each inner fold.
+        For each size, on each inner fold.
     higher_is_better : bool
     rule : {"one_se", "best"}
 
@@ -62,7 +62,7 @@ def choose_size(
 def select_size(
     learner: Learner, selector: Selector, rows: TrainingRows, *, task: Task, test: Rows
 ) -> Selected:
-    """Choose the size on the training rows, then score every size on the held-out ones.
+    """Choose the size on the training rows, then score each size on the held-out ones.
 
     Parameters
     ----------
@@ -78,8 +78,8 @@ def select_size(
     Returns
     -------
     Selected
-        Its selection holds the score of each size on the held-out rows; the choice does not look
-        at them.
+        Its selection holds the score of each size on the held-out rows, which the choice never
+        sees.
     """
     selected = selector.select(learner, rows)
     rows = replace(rows, preprocessing=selected.preprocessing)

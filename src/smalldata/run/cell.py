@@ -1,6 +1,7 @@
-"""One cell from its typed config to its finished folder, and a stored cell back from its folder.
+"""One cell from its typed config to its finished folder, and back from the folder.
 
-The whole line in the order in which it runs; everything below is pure or handed a place to write.
+This is the whole line in the order it runs; everything it calls is pure or is told where to write.
+Step in the line: RunConfig -> **Plan** -> **finished folder**.
 """
 
 import json
@@ -43,7 +44,7 @@ from smalldata.tuning.tuner import OptunaTuner, make_tuner
 
 
 def load_task(config: RunConfig) -> Task:
-    """Read the dataset (once per process) and put the question to it."""
+    """Read the dataset (once per process) and make the task."""
     text = json.dumps(config.dataset, sort_keys=True)
     return _task(text, config.measure)
 
@@ -61,12 +62,12 @@ def _task(text: str, measure: str | None) -> Task:
 
 
 def plan_cell(config: RunConfig, reporter: Reporter, *, command: str = "") -> Plan:
-    """Check everything that can be checked before a fit, and say what was read.
+    """Check everything that can be checked before a fit, and report what was read.
 
     Raises
     ------
     SmalldataError
-        With the one sentence the user needs.
+        In one sentence, meant for the user.
     """
     task = load_task(config)
     for message in task.dataset.messages:
@@ -118,7 +119,7 @@ def plan_cell(config: RunConfig, reporter: Reporter, *, command: str = "") -> Pl
 
 
 def _as_trial(record: RunRecord, sweep: Sweep) -> RunRecord:
-    """Mark a cell as one of many of which the best score is shown: never that of a plain run."""
+    """Mark a cell as a trial of a sweep, which shows only its best; a plain run is another cell."""
     return replace(
         record,
         identity={**record.identity, "optimistic": True, "sweep": sweep.id},
@@ -130,10 +131,10 @@ def _as_trial(record: RunRecord, sweep: Sweep) -> RunRecord:
 
 
 def _tuner(config: RunConfig, task: Task) -> OptunaTuner | None:
-    """Return the tuner that the cell asks for; None also where the model has nothing to tune."""
+    """Return the tuner the cell asks for; None also if the model has nothing to tune."""
     if config.tuning is None or not config.space.for_kind(task.kind).parameters:
         return None
-    # Not the measure of this task: the same cell may be read back under another one.
+    # Not the task's measure: the same cell may be read back under another one.
     measure = config.tuning.measure or measures_for(task.kind)[0].name
     return make_tuner(
         task, config.learner, config.space, options=replace(config.tuning, measure=measure)
@@ -141,10 +142,10 @@ def _tuner(config: RunConfig, task: Task) -> OptunaTuner | None:
 
 
 def _selector(config: RunConfig, task: Task, reporter: Reporter) -> SignatureSelector | None:
-    """Return what chooses the panel that the cell asks for."""
+    """Return the selector of the panel, if the cell asks for one."""
     if config.signature is None:
         return None
-    # Not the measure of this task: the same cell may be read back under another one.
+    # Not the task's measure: the same cell may be read back under another one.
     measure = config.signature.measure or measures_for(task.kind)[0].name
     asked = replace(config.signature, measure=measure)
     selector = make_selector(task, asked)
@@ -157,18 +158,18 @@ def _selector(config: RunConfig, task: Task, reporter: Reporter) -> SignatureSel
 
 
 def run_cell(plan: Plan, reporter: Reporter) -> tuple[RunRecord, str | None]:
-    """Evaluate what is missing of a cell, then explain it; every finished fold is on disk at once.
+    """Evaluate the missing folds of a cell, then explain it; each fold is on disk once it is done.
 
     Returns
     -------
     record : RunRecord
         As stored.
     explanation : str or None
-        Key of the explanation, where one was asked for and could be made.
+        Key of the explanation, if one was requested and could be made.
     """
     folder, url = plan.folder, plan.config.storage
     if url and plan.tuner and not (folder.is_done or plan.record.skipped):
-        open_storage(url)  # refused before anything is written
+        open_storage(url)  # fails before anything is written
     write_splits(plan.table_folder, plan.splits, plan.task)
     key = None
     with folder.lock(on_wait=reporter.say):
@@ -192,9 +193,9 @@ def run_cell(plan: Plan, reporter: Reporter) -> tuple[RunRecord, str | None]:
 
 
 def primary_score(record: RunRecord, measure: str) -> float | None:
-    """Return the mean that the table shows of a cell, or None where it shows none.
+    """Return the mean that the table shows for a cell, or None if it shows none.
 
-    The record may have been made under another primary measure than the one asked for now.
+    The record may have been made with another primary measure than this one.
     """
     return cell_scores(record, find_measure(measure, record.kind)).mean
 
@@ -205,7 +206,7 @@ def open_cell(path: Path, *, measure: str | None = None) -> Stored:
     Raises
     ------
     RecordError
-        If the folder is no finished cell, or the data or settings are no longer those of the cell.
+        If the folder is not a finished cell, or the cell's data or settings have changed.
     """
     folder = CellFolder(path)
     record = folder.read_record()
@@ -215,7 +216,7 @@ def open_cell(path: Path, *, measure: str | None = None) -> Stored:
         raise RecordError(
             f"{path / 'config.yaml'} must be as its cell wrote it; run its command again: {error}"
         ) from None
-    # What an explanation was asked for is no part of the cell; whoever explains it asks anew.
+    # The options of an explanation are not part of the cell; the caller brings its own.
     config = replace(config, measure=measure or config.measure, explanation=None)
     plan = plan_cell(config, Reporter(Console(quiet=True)))
     if plan.record.skipped and not record.skipped:
@@ -248,7 +249,7 @@ def _evaluate(plan: Plan, folder: CellFolder, reporter: Reporter) -> RunRecord:
     missing = [fold for fold in planned if (fold.repeat, fold.fold) not in folds]
     finished = folder.read_record(folds=found) if folder.is_done and not missing else None
     if finished is not None and finished.skipped != plan.record.skipped:
-        finished = None  # another reason now, for what is still missing
+        finished = None  # skipped for another reason now
     if finished is None or not _has_config(folder, config):
         folder.write_text("config.yaml", config_text(config.plain))
     if finished is not None:
@@ -257,7 +258,7 @@ def _evaluate(plan: Plan, folder: CellFolder, reporter: Reporter) -> RunRecord:
         return finished
     tuner = plan.tuner and replace(plan.tuner, log=folder.trials)
     if missing and tuner is not None and config.storage is not None:
-        open_storage(config.storage)  # a finished cell may miss folds that failed
+        open_storage(config.storage)  # a finished cell may lack folds that failed
         tuner = replace(tuner, shared=_place(plan.record, config.storage))
     if missing:
         cell = replace(plan.cell, tuner=tuner)
@@ -328,13 +329,13 @@ def _choose_panel(
             folder.write_panel(found)
     except RecordError:
         raise
-    except Exception as error:  # whatever a model raises: the folds and their score stand
+    except Exception as error:  # whatever a model raises; the folds and their score stay
         reason = describe_failure(error)
         reporter.warn(f"{plan.title}: the panel of all samples could not be chosen: {reason}")
 
 
 def _stored_explain_seconds(cell: CellFolder) -> float | None:
-    """Seconds of the explanation made by an earlier run, which outlives a mended record."""
+    """Seconds of the explanation made by an earlier run; they outlive a repaired record."""
     try:
         return cell.read_record(folds=()).explain_seconds
     except RecordError:
@@ -342,13 +343,13 @@ def _stored_explain_seconds(cell: CellFolder) -> float | None:
 
 
 def _place(record: RunRecord, url: str) -> SharedPlace:
-    """Return where the studies of a cell are: in the database, by the name of its folder."""
+    """Return where the cell's studies are in the database: under the name of its folder."""
     name = f"{record.dataset}/{record.folder}"
     return SharedPlace(url=url, name=name, identity=record.identity)
 
 
 def _has_config(cell: CellFolder, config: RunConfig) -> bool:
-    """Whether the cell can be opened again by its ``config.yaml``: torn or edited it is another."""
+    """Whether ``config.yaml`` still describes this cell; not if it is torn or was edited."""
     try:
         found = read_config(cell.read_text("config.yaml"))
     except SmalldataError:

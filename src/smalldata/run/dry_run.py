@@ -1,6 +1,6 @@
-"""What a cell would do, and for how long, from its first fold.
+"""What a cell would do and how long it would take, judged by its first fold.
 
-Step in the line: a branch beside the run; nothing is written.
+Step in the line: Plan -> **one sentence**, instead of a run; nothing is written.
 """
 
 import time
@@ -16,10 +16,10 @@ from smalldata.runtime.memory import share_card
 from smalldata.runtime.workers import count_processes
 
 TRIALS_TO_TIME = 4
-"""Of a tuned cell's trials, so many are run to estimate what all of them cost."""
+"""How many trials of a tuned cell to run to estimate the cost of all."""
 
 LOADING_SECONDS = 10.0
-"""A fold that takes less is evaluated twice: torch and compiled code take seconds to load."""
+"""A fold that takes less is timed again: loading torch and compiled code takes seconds."""
 
 
 def describe_plan(plan: Plan) -> str:
@@ -61,7 +61,7 @@ def describe_plan(plan: Plan) -> str:
 
 
 def _time_fold(plan: Plan, *, n_trials: int) -> tuple[FoldResult, float]:
-    """Evaluate the first fold, tuned by so many trials, on one thread as in the run."""
+    """Evaluate the first fold with a few trials, on one thread as in the run."""
     start = time.perf_counter()
     cell = replace(plan.cell, tuner=plan.tuner and plan.tuner.sample(n_trials))
     (result,) = evaluate_folds(cell, plan.splits.folds[:1], device=plan.config.device, n_jobs=1)

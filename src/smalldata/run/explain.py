@@ -1,7 +1,7 @@
-"""The explanation of a finished cell: what is missing of it is made and written, part by part.
+"""The explanation of a finished cell: makes and writes the missing parts, one by one.
 
 Step in the line: RunRecord on disk -> **explanation, interactions, permuted labels on disk** ->
-report. Each part is on disk before the next begins, so that a kill costs the part in the making.
+report. Each part is on disk before the next begins, so a kill costs only the part in progress.
 """
 
 from dataclasses import replace
@@ -36,7 +36,7 @@ from smalldata.shapley.dispatch import QUICK_LOOK
 def explain_cell(
     stored: Stored, options: ExplanationOptions, reporter: Reporter, *, n_jobs: int | None = None
 ) -> Explanation:
-    """Explain a stored cell, as far as the same explanation is not there already."""
+    """Explain a stored cell, unless the same explanation is already there."""
     with stored.folder.lock(on_wait=reporter.say):
         for sentence in stored.folder.resume_seals():
             reporter.warn(sentence)
@@ -49,7 +49,7 @@ def explain_locked(
     """Explain a stored cell whose lock is held; see `explain_cell`."""
     jobs = stored.plan.config.n_jobs if n_jobs is None else n_jobs
     explanation = _explain(stored, options, reporter, n_jobs=jobs)
-    if stored.record.explain_seconds != explanation.seconds:  # of the one asked for last
+    if stored.record.explain_seconds != explanation.seconds:  # of the latest one
         record = replace(stored.record, explain_seconds=explanation.seconds)
         stored.folder.write_record(record)
     _sum_up(stored, explanation, reporter)
@@ -59,12 +59,12 @@ def explain_locked(
 
 
 def refuse_unfinished(stored: Stored) -> None:
-    """Refuse to explain what is no part of a comparison.
+    """Refuse to explain a cell that is skipped or has failed folds.
 
     Raises
     ------
     ExplanationError
-        If a fold of the cell failed, or the model was skipped.
+        If a fold failed or is missing, or the model was skipped.
     """
     record = stored.record
     if record.status == "skipped":
@@ -75,7 +75,7 @@ def refuse_unfinished(stored: Stored) -> None:
     if record.status == "failed":
         n_lacking = record.n_planned - sum(fold.status == "ok" for fold in record.folds)
         remedy = (
-            f"failed ({record.reason}). Mend the cause and run its command again."
+            f"failed ({record.reason}). Fix the cause and run its command again."
             if record.reason
             else "are missing. Run its command again."
         )
@@ -86,7 +86,7 @@ def refuse_unfinished(stored: Stored) -> None:
 
 
 def _sum_up(stored: Stored, explanation: Explanation, reporter: Reporter) -> None:
-    """Say how sure sampled values are, and whether they are but a quick look."""
+    """Report how precise sampled values are, and whether they are only a quick look."""
     if (error := explanation.sampling_error) and error[1] is not None:
         n_leading = min(N_LEADING, len(explanation.feature_names))
         reporter.say(
@@ -106,7 +106,7 @@ def _explain(
     if sentence:
         reporter.warn(sentence)
     if explanation is not None and not _covers(explanation, stored, options):
-        explanation = None  # made while some fold had failed
+        explanation = None  # made when some folds had failed
     if explanation is None:
         parts = explain_folds(plan.cell, stored.record, options, n_jobs=n_jobs)
         total = len(_asked_folds(stored, options))
@@ -132,12 +132,12 @@ def _permute(
     *,
     n_jobs: int | None,
 ) -> None:
-    """Make the permutations of the labels that are missing; each is written as it finishes."""
+    """Compute the missing permutations of the labels; each is written as it finishes."""
     plan, config = stored.plan, stored.plan.config
     if options.null < FEWEST_PERMUTATIONS:
         reporter.warn(
-            f"explain.null={options.null} shows what importances come to without signal; to mark "
-            f"features it takes {FEWEST_PERMUTATIONS} permutations."
+            f"explain.null={options.null} shows how large importances get without signal; marking "
+            f"features takes {FEWEST_PERMUTATIONS} permutations."
         )
     folder = stored.folder.permutations(explanation)
     found, sentences = folder.resume()
@@ -164,7 +164,7 @@ def _permute(
 
 
 def _covers(explanation: Explanation, stored: Stored, options: ExplanationOptions) -> bool:
-    """Whether an explanation holds every finished fold that was asked for."""
+    """Whether an explanation covers each finished fold that was requested."""
     found = zip(explanation.repeat.tolist(), explanation.fold.tolist(), strict=True)
     return set(found) == _asked_folds(stored, options)
 

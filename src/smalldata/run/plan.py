@@ -1,4 +1,4 @@
-"""One cell before it runs, and a cell read back from its folder with the plan it was made by.
+"""A cell before it runs, and a cell read back from its folder with the plan that made it.
 
 Step in the line: config -> **Plan** -> everything that runs.
 """
@@ -18,7 +18,7 @@ from smalldata.tuning.tuner import OptunaTuner
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Plan:
-    """One cell before it runs: everything checked that can be checked without fitting."""
+    """A cell before it runs, after every check that needs no fit."""
 
     config: RunConfig
     cell: Cell
@@ -43,7 +43,7 @@ class Plan:
 
     @property
     def selector(self) -> SignatureSelector | None:
-        """What chooses the panel of the cell."""
+        """The selector of the cell's panel."""
         selector = self.cell.selector
         assert selector is None or isinstance(selector, SignatureSelector)
         return selector
@@ -60,7 +60,7 @@ class Plan:
 
     @property
     def title(self) -> str:
-        """What the progress calls it."""
+        """Its name in the progress messages."""
         n_train = self.record.train_size
         size = "" if n_train is None else f", {n_train} samples"
         return f"{self.record.label}{size} on {self.record.dataset}"
@@ -68,7 +68,7 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Stored:
-    """A cell read back from its folder, with the plan it was made by."""
+    """A cell read back from its folder, with the plan that made it."""
 
     plan: Plan
     record: RunRecord

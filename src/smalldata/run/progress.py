@@ -24,10 +24,10 @@ PLAIN_STEPS = 4
 """Lines a long stage prints on a pipe, besides its last."""
 
 CUT_SHORT = ("not tuned", "tuning ended")
-"""How the notes of a fold begin that was not tuned as asked."""
+"""How the notes of a fold begin if it was not tuned as requested."""
 
 MOST_NOTES = 3
-"""Of them, so many different ones are said."""
+"""How many different ones are shown."""
 
 
 class Reporter:
@@ -56,14 +56,14 @@ class Reporter:
     def follow(
         self, items: Iterable[Item], *, title: str, total: int, done: int = 0
     ) -> Iterator[Item]:
-        """Yield the items and show how many of ``total`` have come."""
+        """Yield the items and show how many of ``total`` are done."""
         if self.console.is_terminal:
             yield from self._bar(items, title=title, total=total, done=done)
         else:
             yield from self._lines(items, title=title, total=total, done=done)
 
     def sum_up_tuning(self, record: RunRecord, *, title: str) -> None:
-        """Say what pruning spared, and where the tuning of a fold was cut short."""
+        """Report what pruning saved, and which folds were not tuned to the end."""
         if spared := record.tuning.get("spared"):
             share = spared / (spared + record.tuning["fits"])
             self.say(f"{title}: pruning spared {share:.0%} of the inner fits")

@@ -1,7 +1,7 @@
-"""From the finished cells of a folder to what people read: the table, the pages, the screen.
+"""From the finished cells of a folder to what people read: the table and the pages.
 
-Last step in the line: records on disk -> **comparison and reports on disk**. Derived anew at the
-end of every run, so that a single run and a grid need no second mechanism.
+Last step in the line: records on disk -> **comparison and reports on disk**. Made again at the end
+of each run, so that a single run and a grid work the same way.
 """
 
 import json
@@ -48,7 +48,7 @@ def publish(
     reporter: Reporter,
     formats: Sequence[str] = (),
 ) -> Comparison:
-    """Derive the comparison of a folder from all finished cells in it, and write everything.
+    """Compare all finished cells of a folder, and write the table and the pages.
 
     Parameters
     ----------
@@ -56,11 +56,11 @@ def publish(
         ``outputs/<dataset>/<cv>``.
     task : Task
     asked : mapping of str to str
-        The cells of this run by their folder's name, with the key of the explanation to show or an
-        empty string: their ``report.html`` is written anew.
+        Folder names of this run's cells, each with the key of the explanation to show or an empty
+        string; their ``report.html`` is written again.
     reporter : Reporter
     formats : sequence of str
-        Of the figures that are drawn as files too, beside the pages written anew.
+        Formats in which the figures of those pages are also written as files.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def publish(
         records = without_answered(read_records(folder, on_problem=reporter.warn))
         _seal_old_files(folder, records, reporter)
         comparison = compare(records, measure=task.measure)
-        shown = {row.hash for row in comparison.rows}  # of a sweep the best trial
+        shown = {row.hash for row in comparison.rows}  # for a sweep, its best trial
         records = [record for record in records if record.hash in shown]
         write_table(folder, comparison, records, task)
         told = {
@@ -117,12 +117,12 @@ def publish(
 
 
 def without_answered(records: Sequence[RunRecord]) -> list[RunRecord]:
-    """Leave out cells that were skipped for want of a file, where the same ran with one since.
+    """Leave out cells that were skipped because a file was missing, if the same cell has run since.
 
     Parameters
     ----------
     records : sequence of RunRecord
-        Of one folder.
+        All of one folder.
     """
 
     def is_answered(record: RunRecord) -> bool:
@@ -159,7 +159,7 @@ def write_report(
     Parameters
     ----------
     path : path
-        Of the file, ``report.html`` by habit; its folder is made.
+        Of the file, usually ``report.html``; its folder is created.
     task : Task
     record : RunRecord
         As `evaluate` returned it.
@@ -169,9 +169,9 @@ def write_report(
     trials : CellTrials, optional
         Of a tuned cell.
     panel : Panel, optional
-        Of a cell that seeks a signature.
+        Of a signature.
     null : NullImportances, optional
-        What permuted labels gave, explained as the explanation.
+        Importances on permuted labels, made with the options of the explanation.
 
     Raises
     ------
@@ -210,7 +210,7 @@ def write_table(
 
 
 def _curves_text(comparison: Comparison) -> str:
-    """Return what learning curves say, as a paragraph of a text file; "" without any."""
+    """Return what the learning curves say, as a paragraph of a text file; "" if there are none."""
     if comparison.learning is None:
         return ""
     measure = find_measure(comparison.measure, comparison.kind)
@@ -235,10 +235,10 @@ def _seal_old_files(folder: Path, records: Sequence[RunRecord], reporter: Report
 def _explanations(
     folder: Path, record: RunRecord, key: str, reporter: Reporter
 ) -> tuple[Explanation | None, Explanation | None]:
-    """Return the explanation for the page of a cell, and the one to set beside other models.
+    """Return the explanation for the page of a cell, and the one to compare with other models.
 
-    The first is the one asked for, if any. The second is that of most rows, so that a look at a few
-    samples of one model does not speak for it among the others. A torn one stops nothing.
+    The first is the one requested, if any. The second covers the most rows, so that a look at a few
+    samples does not represent the model in the comparison. A torn file is only warned about.
     """
     cell = CellFolder(folder / record.folder)
     shown = fullest = None
@@ -261,7 +261,7 @@ def _explanations(
 def _null(
     folder: Path, record: RunRecord, explanation: Explanation | None, reporter: Reporter
 ) -> NullImportances | None:
-    """Return what permuted labels gave, or None; a torn file stops nothing."""
+    """Return the importances on permuted labels, or None; a torn file is only warned about."""
     if explanation is None:
         return None
     try:
@@ -272,7 +272,7 @@ def _null(
 
 
 def _panel(folder: Path, record: RunRecord, reporter: Reporter) -> Panel | None:
-    """Return the panel of a cell that seeks a signature, or None; a torn file stops nothing."""
+    """Return the panel of a signature, or None; a torn file is only warned about."""
     try:
         return CellFolder(folder / record.folder).read_panel()
     except RecordError as error:
@@ -281,7 +281,7 @@ def _panel(folder: Path, record: RunRecord, reporter: Reporter) -> Panel | None:
 
 
 def _trials(folder: Path, record: RunRecord, reporter: Reporter) -> CellTrials | None:
-    """Return the trials of a tuned cell, or None; a torn file stops nothing."""
+    """Return the trials of a tuned cell, or None; a torn file is only warned about."""
     if record.skipped or not record.identity.get("tuning"):
         return None
     cell = CellFolder(folder / record.folder)

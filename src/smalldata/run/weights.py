@@ -1,8 +1,8 @@
-"""The weights of a finished cell's models, as files: what is missing of them is made and written.
+"""The weights of a finished cell's models, as files: makes and writes the missing ones.
 
 Step in the line: RunRecord on disk -> **weights/rXXfXX.safetensors**. The model of a fold is fitted
-again with its seed and values, and kept only if it reproduces the stored predictions; so the folds
-themselves need not know whether anybody will ask.
+again with its seed and values, and kept only if it reproduces the stored predictions, so a fold
+need not know whether its weights will be wanted.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from smalldata.run.progress import Reporter
 
 
 def save_weights(stored: Stored, reporter: Reporter) -> None:
-    """Write the weights of every fold of a cell whose lock is held, as far as they are missing.
+    """Write the missing weights of a cell's folds; the caller holds its lock.
 
     Raises
     ------
