@@ -187,7 +187,7 @@ def evaluate_fold(cell: Cell, fold: Fold, *, device: str = "cpu") -> FoldResult:
     cell : Cell
     fold : Fold
     device : {"cpu", "cuda"}
-        Ignored if the model cannot use a card.
+        Where it runs, as `Cell.device` gives it.
 
     Returns
     -------
@@ -195,8 +195,7 @@ def evaluate_fold(cell: Cell, fold: Fold, *, device: str = "cpu") -> FoldResult:
         Status ``failed`` with the reason if the model raises or predicts NaN or infinity. Its notes
         hold the warnings of the libraries. Its seed is derived from the run's.
     """
-    place = device if cell.learner.traits.uses_gpu else "cpu"
-    attempt = _Attempt(cell=cell, fold=fold, device=place, learner=cell.learner)
+    attempt = _Attempt(cell=cell, fold=fold, device=device, learner=cell.learner)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:

@@ -314,14 +314,14 @@ def _choose_panel(
         reporter.warn(sentence)
     if panel is not None:
         return
-    config = plan.config
+    cell = plan.cell
     rows = TrainingRows.of(
-        plan.task,
-        preprocessing=config.preprocessing,
-        seed=config.seed,
-        device=plan.cell.device(config.device),
+        cell.task,
+        preprocessing=cell.preprocessing,
+        seed=cell.seed,
+        device=cell.device(plan.config.device),
     )
-    run = partial(find_panel, config.learner, selector)
+    run = partial(find_panel, cell.learner, selector)
     jobs = stream_jobs(run, [rows], n_processes=1)  # on one thread, as the folds are
     try:
         for _, found in reporter.follow(jobs, title=f"choosing the panel of {plan.title}", total=1):
