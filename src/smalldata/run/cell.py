@@ -104,7 +104,7 @@ def plan_cell(config: RunConfig, reporter: Reporter, *, command: str = "") -> Pl
         reporter.say(f"device {device}: {reason}")
         if device != "cpu" and config.n_jobs is None and not record.skipped:
             n_folds = min(count_processes(None), len(splits.folds))
-            reporter.say(describe_sharing(n_folds, n_values=cell.size))
+            reporter.say(describe_sharing(n_folds, n_values=cell.n_values))
     elif config.device == "cuda":
         reporter.warn(f"{config.model} does not use a GPU; device=cuda changes nothing for it.")
     if config.sweep is not None:
