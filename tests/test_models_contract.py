@@ -195,6 +195,19 @@ def test_every_default_is_a_point_of_the_space(name):
 
 
 @pytest.mark.parametrize(("name", "kind"), CELLS)
+def test_an_estimator_holds_its_learner(name, kind):
+    learner = load_learner(name)
+    if isinstance(learner, Network):
+        pytest.skip("its estimator has a plan besides")
+    task = easy_task(kind)
+    estimator = learner.build(task.info, seed=5, device="cpu")
+    n_classes = {"n_classes": len(task.classes)} if kind.is_classification else {}
+    wanted = {"learner": learner, "seed": 5, "device": "cpu", **n_classes}
+    assert estimator.get_params() == wanted
+    assert clone(estimator).get_params() == wanted
+
+
+@pytest.mark.parametrize(("name", "kind"), CELLS)
 def test_scale_is_one_of_the_known_names(name, kind):
     assert load_learner(name).scale(kind) in (
         ("value",) if kind is TaskKind.REGRESSION else ("margin", "log-odds", "probability")
@@ -354,7 +367,8 @@ def assert_equal_outputs(found, wanted, needs):
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [cell for cell in CELLS if hasattr(type(load_learner(cell[0])), "workspace")]
+    ("name", "kind"),
+    [cell for cell in CELLS if hasattr(type(load_learner(cell[0])), "workspace")],
 )
 def test_workspace_outputs_equal_single_fits(name, kind):
     shared, plain = shared_and_plain(name, kind)

@@ -107,33 +107,32 @@ class Growth:
 
     Parameters
     ----------
-    settings : object
-        With the hyperparameters of `XGBoost` as attributes.
+    learner : XGBoost
     rows : TrainingRows
     device : {"cpu", "cuda"}
     """
 
-    def __init__(self, settings: Any, rows: TrainingRows, *, device: str) -> None:
+    def __init__(self, learner: Any, rows: TrainingRows, *, device: str) -> None:
         import xgboost
 
-        # A regressor has none.
-        class_weight: ClassWeight = getattr(settings, "class_weight", "none")
-        self.patience = settings.early_stopping
-        max_bin = min(settings.max_bin, max(FEWEST_BINS, MOST_BINS // rows.X.shape[1]))
-        self.train, self.held_out = rows.matrices(class_weight, max_bin, hold_out=self.patience > 0)
+        self.patience = learner.early_stopping
+        max_bin = min(learner.max_bin, max(FEWEST_BINS, MOST_BINS // rows.X.shape[1]))
+        self.train, self.held_out = rows.matrices(
+            learner.class_weight, max_bin, hold_out=self.patience > 0
+        )
         self.losses: list[float] = []
         self.n_grown = 0
         self.device, self.notes = usable_device(device)
         self.booster = xgboost.Booster(
-            rows.objective(class_weight)
+            rows.objective(learner.class_weight)
             | {
                 "tree_method": "hist",
-                "learning_rate": settings.learning_rate,
-                "max_depth": settings.max_depth,
-                "min_child_weight": settings.min_child_weight,
-                "subsample": settings.subsample,
-                "colsample_bytree": settings.colsample,
-                "reg_lambda": settings.reg_lambda,
+                "learning_rate": learner.learning_rate,
+                "max_depth": learner.max_depth,
+                "min_child_weight": learner.min_child_weight,
+                "subsample": learner.subsample,
+                "colsample_bytree": learner.colsample,
+                "reg_lambda": learner.reg_lambda,
                 "max_bin": max_bin,
                 "seed": rows.seed,
                 # Else all boosters of a process draw from one stream of random numbers.

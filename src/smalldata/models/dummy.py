@@ -5,9 +5,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from smalldata.learner import Array, LinearForm, Traits
+from smalldata.models.estimators import Classifier, Regressor
 from smalldata.task import TaskInfo, TaskKind
 
 
@@ -22,8 +22,8 @@ class Dummy:
     def build(self, info: TaskInfo, *, seed: int, device: str) -> Any:
         """Build the estimator; there is nothing to seed."""
         if info.kind is TaskKind.REGRESSION:
-            return MeanRegressor()
-        return ShareClassifier(n_classes=info.n_classes)
+            return MeanRegressor(learner=self, seed=seed, device=device)
+        return ShareClassifier(learner=self, n_classes=info.n_classes, seed=seed, device=device)
 
     def scale(self, kind: TaskKind) -> str:
         """Probability, or value."""
@@ -40,11 +40,8 @@ class Dummy:
         )
 
 
-class ShareClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class ShareClassifier(Classifier[Dummy]):
     """Predicts the class shares of the training rows for every row."""
-
-    def __init__(self, *, n_classes: int) -> None:
-        self.n_classes = n_classes
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
         """Count the classes."""
@@ -62,7 +59,7 @@ class ShareClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return np.full(len(X), int(np.argmax(self.shares_)), dtype=np.int64)
 
 
-class MeanRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class MeanRegressor(Regressor[Dummy]):
     """Predicts the mean of the training rows for every row."""
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:

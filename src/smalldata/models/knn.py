@@ -6,9 +6,9 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from smalldata.learner import Array, Need, NeighboursForm, Outputs, Traits
+from smalldata.models.estimators import Classifier, Regressor
 from smalldata.models.values import Range, check_fields
 from smalldata.task import TaskInfo, TaskKind
 
@@ -44,14 +44,9 @@ class KNN:
     def build(self, info: TaskInfo, *, seed: int, device: str) -> Any:
         """Build the estimator; there is nothing to seed, ties go by the order of the rows."""
         if info.kind is TaskKind.REGRESSION:
-            return NeighboursRegressor(
-                n_neighbors=self.n_neighbors, weights=self.weights, metric=self.metric
-            )
+            return NeighboursRegressor(learner=self, seed=seed, device=device)
         return NeighboursClassifier(
-            n_classes=info.n_classes,
-            n_neighbors=self.n_neighbors,
-            weights=self.weights,
-            metric=self.metric,
+            learner=self, n_classes=info.n_classes, seed=seed, device=device
         )
 
     def scale(self, kind: TaskKind) -> str:
@@ -79,9 +74,9 @@ class KNN:
         return NeighboursForm(
             train=fitted.train_,
             targets=targets[:, 1:] if targets.shape[1] == 2 else targets,
-            n_neighbors=min(fitted.n_neighbors, len(targets)),
-            weights=fitted.weights,
-            metric=fitted.metric,
+            n_neighbors=min(fitted.learner.n_neighbors, len(targets)),
+            weights=fitted.learner.weights,
+            metric=fitted.learner.metric,
         )
 
 
@@ -115,16 +110,8 @@ class NeighboursWorkspace:
         return Outputs(value=means[:, 0]) if needs == "value" else Outputs(probabilities=means)
 
 
-class NeighboursClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class NeighboursClassifier(Classifier[KNN]):
     """Probabilities are the weighted shares of the classes among the nearest training rows."""
-
-    def __init__(
-        self, *, n_classes: int, n_neighbors: int, weights: Weights, metric: Metric
-    ) -> None:
-        self.n_classes = n_classes
-        self.n_neighbors = n_neighbors
-        self.weights = weights
-        self.metric = metric
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
         """Keep the training rows."""
@@ -132,32 +119,23 @@ class NeighboursClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         self.classes_ = np.arange(self.n_classes)
         self.train_ = X
         self.targets_ = _targets(y, self.n_classes)
-        self.notes_ = _notes(self.n_neighbors, len(X))
+        self.notes_ = _notes(self.learner.n_neighbors, len(X))
         return self
 
     def predict_proba(self, X: Array) -> Array:
         """Return probabilities of shape (n_samples, n_classes)."""
         return _means(self, X)
 
-    def predict(self, X: Array) -> NDArray[np.int64]:
-        """Return the most probable class; ties go to the first."""
-        return np.asarray(self.predict_proba(X).argmax(axis=1), dtype=np.int64)
 
-
-class NeighboursRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class NeighboursRegressor(Regressor[KNN]):
     """The value is the weighted mean of the nearest training rows."""
-
-    def __init__(self, *, n_neighbors: int, weights: Weights, metric: Metric) -> None:
-        self.n_neighbors = n_neighbors
-        self.weights = weights
-        self.metric = metric
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
         """Keep the training rows."""
         self.n_features_in_ = X.shape[1]
         self.train_ = X
         self.targets_ = _targets(y, 0)
-        self.notes_ = _notes(self.n_neighbors, len(X))
+        self.notes_ = _notes(self.learner.n_neighbors, len(X))
         return self
 
     def predict(self, X: Array) -> Array:
@@ -247,9 +225,10 @@ def weighted_means(
 
 
 def _means(fitted: Any, X: Array) -> Array:
-    order, near = nearest_first(distances(X, fitted.train_, fitted.metric))
-    k = fitted.n_neighbors
-    return weighted_means(order[:, :k], near[:, :k], fitted.targets_, fitted.weights)
+    learner: KNN = fitted.learner
+    order, near = nearest_first(distances(X, fitted.train_, learner.metric))
+    k = learner.n_neighbors
+    return weighted_means(order[:, :k], near[:, :k], fitted.targets_, learner.weights)
 
 
 def _targets(y: NDArray[Any], n_classes: int) -> Array:

@@ -6,10 +6,10 @@ from typing import Annotated, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from smalldata.learner import Array, LinearForm, Need, Outputs, Traits
 from smalldata.models.elastic_net import Design, Fit, LossName, Problem, fit_elastic_net
+from smalldata.models.estimators import Classifier, Regressor
 from smalldata.models.values import Range, check_fields
 from smalldata.models.weighting import ClassWeight, row_weights
 from smalldata.task import TaskInfo, TaskKind
@@ -44,13 +44,8 @@ class Linear:
     def build(self, info: TaskInfo, *, seed: int, device: str) -> Any:
         """Build the estimator; the fit is convex and needs no seed."""
         if info.kind is TaskKind.REGRESSION:
-            return LinearRegressor(strength=self.strength, l1_ratio=self.l1_ratio)
-        return LinearClassifier(
-            n_classes=info.n_classes,
-            strength=self.strength,
-            l1_ratio=self.l1_ratio,
-            class_weight=self.class_weight,
-        )
+            return LinearRegressor(learner=self, seed=seed, device=device)
+        return LinearClassifier(learner=self, n_classes=info.n_classes, seed=seed, device=device)
 
     def scale(self, kind: TaskKind) -> str:
         """Log-odds, or value."""
@@ -101,16 +96,8 @@ class LinearWorkspace:
         return Outputs(probabilities=estimator.predict_proba(self.X_valid))
 
 
-class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class LinearClassifier(Classifier[Linear]):
     """Logistic (two classes) or multinomial regression with an elastic-net penalty."""
-
-    def __init__(
-        self, *, n_classes: int, strength: float, l1_ratio: float, class_weight: ClassWeight
-    ) -> None:
-        self.n_classes = n_classes
-        self.strength = strength
-        self.l1_ratio = l1_ratio
-        self.class_weight = class_weight
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
         """Fit on the training rows of one fold."""
@@ -124,10 +111,9 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         fit = _fit(
             design,
             onehot[:, 1:] if self.n_classes == 2 else onehot,
-            row_weights(y, self.class_weight, classify=True),
+            row_weights(y, self.learner.class_weight, classify=True),
             "logistic" if self.n_classes == 2 else "multinomial",
-            strength=self.strength,
-            l1_ratio=self.l1_ratio,
+            self.learner,
         )
         coef, intercept = fit.coef, fit.intercept
         if self.n_classes > 2:
@@ -148,17 +134,9 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             return np.asarray(softmax(output, axis=1))
         return np.asarray(expit(np.hstack([-output, output])))
 
-    def predict(self, X: Array) -> NDArray[np.int64]:
-        """Return the most probable class."""
-        return np.asarray(self.predict_proba(X).argmax(axis=1), dtype=np.int64)
 
-
-class LinearRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class LinearRegressor(Regressor[Linear]):
     """Least squares with an elastic-net penalty; the target is standardised inside the fold."""
-
-    def __init__(self, *, strength: float, l1_ratio: float) -> None:
-        self.strength = strength
-        self.l1_ratio = l1_ratio
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
         """Fit on the training rows of one fold."""
@@ -173,8 +151,7 @@ class LinearRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             ((y - centre) / scale)[:, None],
             np.ones(len(y)),
             "squared",
-            strength=self.strength,
-            l1_ratio=self.l1_ratio,
+            self.learner,
         )
         self.coef_ = np.ascontiguousarray(fit.coef.T) * scale
         self.intercept_ = fit.intercept * scale + centre
@@ -191,10 +168,9 @@ def _fit(
     targets: Array,
     weights: Array,
     loss_name: LossName,
-    *,
-    strength: float,
-    l1_ratio: float,
+    learner: Linear,
 ) -> Fit:
+    strength, l1_ratio = learner.strength, learner.l1_ratio
     problem = Problem(
         design=design,
         targets=targets,

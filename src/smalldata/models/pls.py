@@ -10,10 +10,10 @@ from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from smalldata.learner import Array, LinearForm, Need, Outputs, Traits
 from smalldata.models.calibration import Calibration, calibration_folds, fit_calibration
+from smalldata.models.estimators import Classifier, Regressor
 from smalldata.models.values import Range, check_fields
 from smalldata.task import TaskInfo, TaskKind
 
@@ -45,9 +45,9 @@ class PLS:
     def build(self, info: TaskInfo, *, seed: int, device: str) -> Any:
         """Build the estimator; the seed cuts the calibration folds."""
         if info.kind is TaskKind.REGRESSION:
-            return ComponentsRegressor(n_components=self.n_components)
+            return ComponentsRegressor(learner=self, seed=seed, device=device)
         return ComponentsClassifier(
-            n_classes=info.n_classes, n_components=self.n_components, seed=seed
+            learner=self, n_classes=info.n_classes, seed=seed, device=device
         )
 
     def scale(self, kind: TaskKind) -> str:
@@ -129,13 +129,8 @@ class ComponentsWorkspace:
         ]
 
 
-class ComponentsClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class ComponentsClassifier(Classifier[PLS]):
     """Predicted indicators of the classes as margins; calibrated probabilities."""
-
-    def __init__(self, *, n_classes: int, n_components: int, seed: int) -> None:
-        self.n_classes = n_classes
-        self.n_components = n_components
-        self.seed = seed
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
         """Fit the components on all rows, the calibration on margins of rows held out."""
@@ -144,13 +139,13 @@ class ComponentsClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         y = np.asarray(y, dtype=np.int64)
         rows, basis = _in_own_span(X)
         indicators = _indicators(y, self.n_classes)
-        fit = decompose(rows, indicators, self.n_components).first(self.n_components)
+        n_components = self.learner.n_components
+        fit = decompose(rows, indicators, n_components).first(n_components)
         self.coef_, self.intercept_ = _on_columns(fit.coef, basis), fit.intercept
-        found = calibrate_components(
-            rows, indicators, y, [self.n_components], groups=groups, seed=self.seed
+        ((self.calibration_, notes),) = calibrate_components(
+            rows, indicators, y, [n_components], groups=groups, seed=self.seed
         )
-        self.calibration_, notes = found[0]
-        self.notes_ = _notes(fit, self.n_components) + notes
+        self.notes_ = _notes(fit, n_components) + notes
         return self
 
     def decision_function(self, X: Array) -> Array:
@@ -162,25 +157,19 @@ class ComponentsClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         """Return calibrated probabilities of shape (n_samples, n_classes)."""
         return self.calibration_.probabilities(X @ self.coef_.T + self.intercept_)
 
-    def predict(self, X: Array) -> NDArray[np.int64]:
-        """Return the most probable class."""
-        return np.asarray(self.predict_proba(X).argmax(axis=1), dtype=np.int64)
 
-
-class ComponentsRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class ComponentsRegressor(Regressor[PLS]):
     """PLS regression of one target."""
-
-    def __init__(self, *, n_components: int) -> None:
-        self.n_components = n_components
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
         """Fit on the training rows of one fold."""
         self.n_features_in_ = X.shape[1]
         rows, basis = _in_own_span(X)
         targets = np.asarray(y, dtype=np.float64)[:, None]
-        fit = decompose(rows, targets, self.n_components).first(self.n_components)
+        n_components = self.learner.n_components
+        fit = decompose(rows, targets, n_components).first(n_components)
         self.coef_, self.intercept_ = _on_columns(fit.coef, basis), fit.intercept
-        self.notes_ = _notes(fit, self.n_components)
+        self.notes_ = _notes(fit, n_components)
         return self
 
     def predict(self, X: Array) -> Array:

@@ -5,9 +5,9 @@ from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from smalldata.learner import Array, Traits, TreesForm
+from smalldata.models.estimators import Classifier, Regressor
 from smalldata.models.values import Range, check_fields
 from smalldata.models.weighting import ClassWeight
 from smalldata.task import TaskInfo, TaskKind
@@ -49,15 +49,9 @@ class RandomForest:
 
     def build(self, info: TaskInfo, *, seed: int, device: str) -> Any:
         """Build the estimator; the seed draws rows and columns."""
-        shape: dict[str, Any] = {
-            "n_trees": self.n_trees,
-            "max_features": self.max_features,
-            "min_samples_leaf": self.min_samples_leaf,
-            "seed": seed,
-        }
         if info.kind is TaskKind.REGRESSION:
-            return ForestRegressor(**shape)
-        return ForestClassifier(n_classes=info.n_classes, class_weight=self.class_weight, **shape)
+            return ForestRegressor(learner=self, seed=seed, device=device)
+        return ForestClassifier(learner=self, n_classes=info.n_classes, seed=seed, device=device)
 
     def scale(self, kind: TaskKind) -> str:
         """Probability (log-odds are infinite where all trees agree), or value."""
@@ -68,25 +62,8 @@ class RandomForest:
         return TreesForm(model=fitted.forest_)
 
 
-class ForestClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class ForestClassifier(Classifier[RandomForest]):
     """Probabilities are the class shares of the leaves a row falls in, averaged over the trees."""
-
-    def __init__(
-        self,
-        *,
-        n_classes: int,
-        n_trees: int,
-        max_features: float,
-        min_samples_leaf: int,
-        class_weight: ClassWeight,
-        seed: int,
-    ) -> None:
-        self.n_classes = n_classes
-        self.n_trees = n_trees
-        self.max_features = max_features
-        self.min_samples_leaf = min_samples_leaf
-        self.class_weight = class_weight
-        self.seed = seed
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
         """Fit on the training rows of one fold."""
@@ -94,8 +71,9 @@ class ForestClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         self.n_features_in_ = X.shape[1]
         self.classes_ = np.arange(self.n_classes)
-        weight = None if self.class_weight == "none" else "balanced"
-        self.forest_ = RandomForestClassifier(class_weight=weight, **_settings(self, X.shape[1]))
+        weight = None if self.learner.class_weight == "none" else "balanced"
+        shape = _settings(self.learner, X.shape[1], seed=self.seed)
+        self.forest_ = RandomForestClassifier(class_weight=weight, **shape)
         self.forest_.fit(_clipped(X), y)
         return self
 
@@ -103,28 +81,16 @@ class ForestClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return probabilities of shape (n_samples, n_classes)."""
         return np.asarray(self.forest_.predict_proba(_clipped(X)), dtype=np.float64)
 
-    def predict(self, X: Array) -> NDArray[np.int64]:
-        """Return the most probable class; ties go to the first."""
-        return np.asarray(self.predict_proba(X).argmax(axis=1), dtype=np.int64)
 
-
-class ForestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class ForestRegressor(Regressor[RandomForest]):
     """The value is the mean of the leaves a row falls in, averaged over the trees."""
-
-    def __init__(
-        self, *, n_trees: int, max_features: float, min_samples_leaf: int, seed: int
-    ) -> None:
-        self.n_trees = n_trees
-        self.max_features = max_features
-        self.min_samples_leaf = min_samples_leaf
-        self.seed = seed
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
         """Fit on the training rows of one fold."""
         from sklearn.ensemble import RandomForestRegressor
 
         self.n_features_in_ = X.shape[1]
-        self.forest_ = RandomForestRegressor(**_settings(self, X.shape[1]))
+        self.forest_ = RandomForestRegressor(**_settings(self.learner, X.shape[1], seed=self.seed))
         self.forest_.fit(_clipped(X), y)
         return self
 
@@ -133,15 +99,15 @@ class ForestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return np.asarray(self.forest_.predict(_clipped(X)), dtype=np.float64)
 
 
-def _settings(estimator: Any, n_columns: int) -> dict[str, Any]:
-    n_tried = round(estimator.max_features * np.sqrt(n_columns))
+def _settings(learner: RandomForest, n_columns: int, *, seed: int) -> dict[str, Any]:
+    n_tried = round(learner.max_features * np.sqrt(n_columns))
     return {
-        "n_estimators": estimator.n_trees,
+        "n_estimators": learner.n_trees,
         "max_features": min(max(n_tried, 1), n_columns),
-        "min_samples_leaf": estimator.min_samples_leaf,
+        "min_samples_leaf": learner.min_samples_leaf,
         "max_depth": MAX_DEPTH,
         "n_jobs": 1,
-        "random_state": estimator.seed,
+        "random_state": seed,
     }
 
 

@@ -10,10 +10,10 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from smalldata.learner import Array, KernelForm, LinearForm, Need, Outputs, Traits
 from smalldata.models.calibration import Calibration, calibration_folds, fit_calibration
+from smalldata.models.estimators import Classifier, Regressor
 from smalldata.models.values import Range, check_fields
 from smalldata.models.weighting import ClassWeight
 from smalldata.task import TaskInfo, TaskKind
@@ -60,18 +60,9 @@ class SVM:
 
     def build(self, info: TaskInfo, *, seed: int, device: str) -> Any:
         """Build the estimator; the seed cuts the calibration folds."""
-        shape: dict[str, Any] = {
-            "kernel": self.kernel,
-            "C": self.C,
-            "gamma": self.gamma,
-            "degree": self.degree,
-            "coef0": self.coef0,
-        }
         if info.kind is TaskKind.REGRESSION:
-            return KernelRegressor(epsilon=self.epsilon, **shape)
-        return KernelClassifier(
-            n_classes=info.n_classes, class_weight=self.class_weight, seed=seed, **shape
-        )
+            return KernelRegressor(learner=self, seed=seed, device=device)
+        return KernelClassifier(learner=self, n_classes=info.n_classes, seed=seed, device=device)
 
     def scale(self, kind: TaskKind) -> str:
         """Margin, or value."""
@@ -94,7 +85,7 @@ class SVM:
             y=y_train,
             groups=groups,
             seed=seed,
-            scale=_gamma(X_train, "linear", 1.0),
+            scale=1.0 / _size(X_train),
             products=(X_train @ X_train.T, X_valid @ X_train.T),
             squares=(
                 cdist(X_train, X_train, metric="sqeuclidean"),
@@ -104,17 +95,17 @@ class SVM:
 
     def margin_form(self, fitted: Any) -> LinearForm | KernelForm:
         """Return the kernel expansion (linear kernel: the coefficients of the columns)."""
-        coef, intercept = fitted.expansion_, fitted.intercept_
-        if fitted.kernel == "linear":
+        coef, intercept, learner = fitted.expansion_, fitted.intercept_, fitted.learner
+        if learner.kernel == "linear":
             return LinearForm(coef=fitted.gamma_ * coef @ fitted.support_, intercept=intercept)
         return KernelForm(
-            kernel=fitted.kernel,
+            kernel=learner.kernel,
             support=fitted.support_,
             coef=coef,
             intercept=intercept,
             gamma=fitted.gamma_,
-            degree=fitted.degree,
-            coef0=fitted.coef0,
+            degree=learner.degree,
+            coef0=learner.coef0,
         )
 
 
@@ -147,9 +138,7 @@ class KernelWorkspace:
         machine = learner.build(self.info, seed=self.seed, device="cpu")
         gamma = self.scale if learner.kernel == "linear" else learner.gamma * self.scale
         parts = self.squares if learner.kernel == "rbf" else self.products
-        gram, valid = (
-            _kernel_of(part, learner.kernel, gamma, learner.degree, learner.coef0) for part in parts
-        )
+        gram, valid = (_kernel_of(part, learner, gamma) for part in parts)
         rows = machine.fit_gram(gram, self.y)
         if needs == "value":
             return Outputs(value=valid[:, rows] @ machine.expansion_[0] + machine.intercept_[0])
@@ -162,41 +151,20 @@ class KernelWorkspace:
         )
 
 
-class KernelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class KernelClassifier(Classifier[SVM]):
     """Margins of one-vs-one machines, summed per class; calibrated probabilities.
 
     The margin of a class is the signed sum of the decisions of its pairs, a linear function of
     the kernels; two classes have the one margin of the positive one.
     """
 
-    def __init__(
-        self,
-        *,
-        n_classes: int,
-        kernel: KernelName,
-        C: float,
-        gamma: float,
-        degree: int,
-        coef0: float,
-        class_weight: ClassWeight,
-        seed: int,
-    ) -> None:
-        self.n_classes = n_classes
-        self.kernel = kernel
-        self.C = C
-        self.gamma = gamma
-        self.degree = degree
-        self.coef0 = coef0
-        self.class_weight = class_weight
-        self.seed = seed
-
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
         """Fit the machine on all rows, the calibration on margins of rows held out."""
         self.n_features_in_ = X.shape[1]
         self.classes_ = np.arange(self.n_classes)
         y = np.asarray(y, dtype=np.int64)
-        self.gamma_ = _gamma(X, self.kernel, self.gamma)
-        gram = self._kernel(X, X)
+        self.gamma_ = _gamma(X, self.learner)
+        gram = _kernel(X, X, self.learner, self.gamma_)
         self.support_ = X[self.fit_gram(gram, y)]
         self.calibrate(gram, y, groups)
         return self
@@ -212,7 +180,8 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def decision_function(self, X: Array) -> Array:
         """Return margins: (n_samples,) for two classes, else (n_samples, n_classes)."""
-        margins = self._kernel(X, self.support_) @ self.expansion_.T + self.intercept_
+        kernels = _kernel(X, self.support_, self.learner, self.gamma_)
+        margins = kernels @ self.expansion_.T + self.intercept_
         return np.asarray(margins[:, 0] if self.n_classes == 2 else margins)
 
     def predict_proba(self, X: Array) -> Array:
@@ -220,21 +189,14 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         margins = self.decision_function(X).reshape(len(X), -1)
         return self.calibration_.probabilities(_per_class(margins))
 
-    def predict(self, X: Array) -> NDArray[np.int64]:
-        """Return the most probable class."""
-        return np.asarray(self.predict_proba(X).argmax(axis=1), dtype=np.int64)
-
-    def _kernel(self, rows: Array, others: Array) -> Array:
-        return _kernel(rows, others, self.kernel, self.gamma_, self.degree, self.coef0)
-
     def _machine(self, gram: Array, y: NDArray[np.int64]) -> tuple[NDArray[Any], Array, Array]:
         """Fit on rows with this Gram matrix; return support rows, expansion and intercept."""
         from sklearn.svm import SVC
 
         machine = SVC(
             kernel="precomputed",
-            C=self.C,
-            class_weight=None if self.class_weight == "none" else "balanced",
+            C=self.learner.C,
+            class_weight=None if self.learner.class_weight == "none" else "balanced",
             tol=1e-4,
         )
         with _unchecked():
@@ -262,31 +224,14 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return fit_calibration(_per_class(margins), y), ()
 
 
-class KernelRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class KernelRegressor(Regressor[SVM]):
     """Support vector regression; the target is standardised inside the fold."""
-
-    def __init__(
-        self,
-        *,
-        kernel: KernelName,
-        C: float,
-        gamma: float,
-        degree: int,
-        coef0: float,
-        epsilon: float,
-    ) -> None:
-        self.kernel = kernel
-        self.C = C
-        self.gamma = gamma
-        self.degree = degree
-        self.coef0 = coef0
-        self.epsilon = epsilon
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
         """Fit on the training rows of one fold."""
         self.n_features_in_ = X.shape[1]
-        self.gamma_ = _gamma(X, self.kernel, self.gamma)
-        self.support_ = X[self.fit_gram(self._kernel(X, X), y)]
+        self.gamma_ = _gamma(X, self.learner)
+        self.support_ = X[self.fit_gram(_kernel(X, X, self.learner, self.gamma_), y)]
         return self
 
     def fit_gram(self, gram: Array, y: NDArray[Any]) -> NDArray[np.int64]:
@@ -294,7 +239,8 @@ class KernelRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         from sklearn.svm import SVR
 
         centre, scale = float(np.mean(y)), float(np.std(y)) or 1.0
-        machine = SVR(kernel="precomputed", C=self.C, epsilon=self.epsilon, tol=1e-4)
+        learner = self.learner
+        machine = SVR(kernel="precomputed", C=learner.C, epsilon=learner.epsilon, tol=1e-4)
         with _unchecked():
             machine.fit(gram, (y - centre) / scale)
         self.expansion_ = machine.dual_coef_ * scale
@@ -305,10 +251,8 @@ class KernelRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """Return values of shape (n_samples,)."""
         if len(self.support_) == 0:  # every training row lies within the tube
             return np.full(len(X), self.intercept_[0])
-        return np.asarray(self._kernel(X, self.support_) @ self.expansion_[0] + self.intercept_[0])
-
-    def _kernel(self, rows: Array, others: Array) -> Array:
-        return _kernel(rows, others, self.kernel, self.gamma_, self.degree, self.coef0)
+        kernels = _kernel(X, self.support_, self.learner, self.gamma_)
+        return np.asarray(kernels @ self.expansion_[0] + self.intercept_[0])
 
 
 def _unchecked() -> Any:
@@ -318,26 +262,32 @@ def _unchecked() -> Any:
     return config_context(assume_finite=True, skip_parameter_validation=True)
 
 
-def _gamma(X: Array, kernel: KernelName, multiple: float) -> float:
-    """Return g of the kernel; constant rows get the multiple of 1 / n_columns."""
-    variance = float(X.var()) or 1.0
-    return float((1.0 if kernel == "linear" else multiple) / (X.shape[1] * variance))
+def _gamma(X: Array, learner: SVM) -> float:
+    """Return g of the kernel."""
+    multiple = 1.0 if learner.kernel == "linear" else learner.gamma
+    return multiple / _size(X)
 
 
-def _kernel(
-    rows: Array, others: Array, kernel: KernelName, gamma: float, degree: int, coef0: float
-) -> Array:
+def _size(X: Array) -> float:
+    """Return n_columns * variance; n_columns where all rows are constant."""
+    return float(X.shape[1] * (float(X.var()) or 1.0))
+
+
+def _kernel(rows: Array, others: Array, learner: SVM, gamma: float) -> Array:
     """Kernel of each row with each other row, shape (n_rows, n_others)."""
-    part = cdist(rows, others, metric="sqeuclidean") if kernel == "rbf" else rows @ others.T
-    return _kernel_of(part, kernel, gamma, degree, coef0)
+    squared = learner.kernel == "rbf"
+    part = cdist(rows, others, metric="sqeuclidean") if squared else rows @ others.T
+    return _kernel_of(part, learner, gamma)
 
 
-def _kernel_of(part: Array, kernel: KernelName, gamma: float, degree: int, coef0: float) -> Array:
+def _kernel_of(part: Array, learner: SVM, gamma: float) -> Array:
     """Kernel from the squared distances (rbf) or the scalar products of the rows."""
-    if kernel == "rbf":
+    if learner.kernel == "rbf":
         return np.asarray(np.exp(-gamma * part))
     product = gamma * part
-    return np.asarray(product if kernel == "linear" else (product + coef0) ** degree)
+    if learner.kernel == "linear":
+        return np.asarray(product)
+    return np.asarray((product + learner.coef0) ** learner.degree)
 
 
 def _signed_sums(machine: Any, labels: NDArray[np.int64]) -> tuple[Array, Array]:

@@ -16,10 +16,10 @@ from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from smalldata.errors import ConfigError, FitError
 from smalldata.learner import Array, CallableForm, Traits
+from smalldata.models.estimators import Classifier, Regressor
 from smalldata.models.files import LocalFile
 from smalldata.models.values import Range, check_fields
 from smalldata.runtime.devices import first_line, one_torch_thread
@@ -52,7 +52,11 @@ class TabICL:
     # The library imputes itself, but takes a column without any value among the rows to predict as
     # masked: what is predicted for a row would hang on the rows beside it.
     traits: ClassVar[Traits] = Traits(
-        needs_complete=True, categories="integer", uses_gpu=True, max_features=2000, sampled=True
+        needs_complete=True,
+        categories="integer",
+        uses_gpu=True,
+        max_features=2000,
+        sampled=True,
     )
     checkpoint: Annotated[str | None, LocalFile()]
     n_members: Annotated[int, Range(low=1)]
@@ -73,15 +77,9 @@ class TabICL:
 
     def build(self, info: TaskInfo, *, seed: int, device: str) -> Any:
         """Build the estimator; the seed draws the views."""
-        values: dict[str, Any] = {
-            "checkpoint": self.checkpoint,
-            "n_members": self.n_members,
-            "seed": seed,
-            "device": device,
-        }
         if info.kind is TaskKind.REGRESSION:
-            return ContextRegressor(**values)
-        return ContextClassifier(n_classes=info.n_classes, **values)
+            return ContextRegressor(learner=self, seed=seed, device=device)
+        return ContextClassifier(learner=self, n_classes=info.n_classes, seed=seed, device=device)
 
     def scale(self, kind: TaskKind) -> str:
         """Log-odds, or value."""
@@ -92,21 +90,12 @@ class TabICL:
         return CallableForm(function=fitted.margins)
 
 
-class ContextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class ContextClassifier(Classifier[TabICL]):
     """The probabilities of classes in the context of the training rows."""
-
-    def __init__(
-        self, *, n_classes: int, checkpoint: str | None, n_members: int, seed: int, device: str
-    ) -> None:
-        self.n_classes = n_classes
-        self.checkpoint = checkpoint
-        self.n_members = n_members
-        self.seed = seed
-        self.device = device
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
         """Read the training rows of one fold."""
-        config = _checked_config(self.checkpoint, classify=True)
+        config = _checked_config(self.learner.checkpoint, classify=True)
         from tabicl import TabICLClassifier
 
         self.n_features_in_ = X.shape[1]
@@ -142,23 +131,13 @@ class ContextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         margins = self.margins(X)
         return margins[:, 0] if self.n_classes == 2 else margins
 
-    def predict(self, X: Array) -> NDArray[np.int64]:
-        """Return the most probable class."""
-        return np.asarray(self.predict_proba(X).argmax(axis=1), dtype=np.int64)
 
-
-class ContextRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class ContextRegressor(Regressor[TabICL]):
     """The mean of a value in the context of the training rows."""
-
-    def __init__(self, *, checkpoint: str | None, n_members: int, seed: int, device: str) -> None:
-        self.checkpoint = checkpoint
-        self.n_members = n_members
-        self.seed = seed
-        self.device = device
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
         """Read the training rows of one fold."""
-        _checked_config(self.checkpoint, classify=False)
+        _checked_config(self.learner.checkpoint, classify=False)
         from tabicl import TabICLRegressor
 
         self.n_features_in_ = X.shape[1]
@@ -186,10 +165,10 @@ def _read_context(
     kv_cache: bool,
 ) -> Any:
     """Fit the library's estimator from the file alone, in single precision on every device."""
-    assert estimator.checkpoint is not None
+    assert estimator.learner.checkpoint is not None
     model = library(
-        n_estimators=estimator.n_members,
-        model_path=Path(estimator.checkpoint),
+        n_estimators=estimator.learner.n_members,
+        model_path=Path(estimator.learner.checkpoint),
         allow_auto_download=False,
         kv_cache=kv_cache,
         use_amp=False,
@@ -212,7 +191,7 @@ def _by_chunks(
     predict: Callable[[Array], Any], estimator: ContextClassifier | ContextRegressor, X: Array
 ) -> Array:
     """Predict some rows at a time: each cell of the table becomes a vector in every member."""
-    size = max(1, CHUNK_VALUES // (estimator.n_members * max(X.shape[1], 1)))
+    size = max(1, CHUNK_VALUES // (estimator.learner.n_members * max(X.shape[1], 1)))
     with one_torch_thread():
         chunks = map_rows(lambda start, stop: predict(X[start:stop]), n_rows=len(X), size=size)
     return np.concatenate(chunks).astype(np.float64)

@@ -1,12 +1,11 @@
 """Gradient-boosted trees by XGBoost: few bins, one thread, missing values as they are."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from smalldata.learner import Array, Need, Outputs, Traits, TreesForm
 from smalldata.models.boosting import (
@@ -16,6 +15,7 @@ from smalldata.models.boosting import (
     raw_outputs,
     unbinned,
 )
+from smalldata.models.estimators import Classifier, Regressor
 from smalldata.models.values import Range, check_fields
 from smalldata.models.weighting import ClassWeight
 from smalldata.task import TaskInfo, TaskKind
@@ -64,11 +64,9 @@ class XGBoost:
 
     def build(self, info: TaskInfo, *, seed: int, device: str) -> Any:
         """Build the estimator; the seed draws rows and columns."""
-        values = asdict(self) | {"seed": seed, "device": device}
-        class_weight = values.pop("class_weight")
         if info.kind is TaskKind.REGRESSION:
-            return TreesRegressor(**values)
-        return TreesClassifier(n_classes=info.n_classes, class_weight=class_weight, **values)
+            return TreesRegressor(learner=self, seed=seed, device=device)
+        return TreesClassifier(learner=self, n_classes=info.n_classes, seed=seed, device=device)
 
     @staticmethod
     def workspace(
@@ -100,92 +98,32 @@ class XGBoost:
         return TreesForm(model=fitted.booster_)
 
 
-class TreesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class TreesClassifier(Classifier[XGBoost]):
     """Boosted trees with logistic or softmax loss."""
-
-    def __init__(
-        self,
-        *,
-        n_classes: int,
-        n_rounds: int,
-        learning_rate: float,
-        max_depth: int,
-        min_child_weight: float,
-        subsample: float,
-        colsample: float,
-        reg_lambda: float,
-        max_bin: int,
-        early_stopping: int,
-        class_weight: ClassWeight,
-        seed: int,
-        device: str,
-    ) -> None:
-        self.n_classes = n_classes
-        self.n_rounds = n_rounds
-        self.learning_rate = learning_rate
-        self.max_depth = max_depth
-        self.min_child_weight = min_child_weight
-        self.subsample = subsample
-        self.colsample = colsample
-        self.reg_lambda = reg_lambda
-        self.max_bin = max_bin
-        self.early_stopping = early_stopping
-        self.class_weight = class_weight
-        self.seed = seed
-        self.device = device
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
         """Fit on the training rows of one fold."""
         self.n_features_in_ = X.shape[1]
         self.classes_ = np.arange(self.n_classes)
         rows = TrainingRows(X=X, y=y, groups=groups, n_classes=self.n_classes, seed=self.seed)
-        self.booster_, self.notes_ = Growth(self, rows, device=self.device).finish(self.n_rounds)
+        grown = Growth(self.learner, rows, device=self.device)
+        self.booster_, self.notes_ = grown.finish(self.learner.n_rounds)
         return self
 
     def predict_proba(self, X: Array) -> Array:
         """Return probabilities of shape (n_samples, n_classes)."""
         return probabilities_of(raw_outputs(self.booster_, unbinned(X)))
 
-    def predict(self, X: Array) -> NDArray[np.int64]:
-        """Return the most probable class."""
-        return np.asarray(self.predict_proba(X).argmax(axis=1), dtype=np.int64)
 
-
-class TreesRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class TreesRegressor(Regressor[XGBoost]):
     """Boosted trees with squared loss."""
-
-    def __init__(
-        self,
-        *,
-        n_rounds: int,
-        learning_rate: float,
-        max_depth: int,
-        min_child_weight: float,
-        subsample: float,
-        colsample: float,
-        reg_lambda: float,
-        max_bin: int,
-        early_stopping: int,
-        seed: int,
-        device: str,
-    ) -> None:
-        self.n_rounds = n_rounds
-        self.learning_rate = learning_rate
-        self.max_depth = max_depth
-        self.min_child_weight = min_child_weight
-        self.subsample = subsample
-        self.colsample = colsample
-        self.reg_lambda = reg_lambda
-        self.max_bin = max_bin
-        self.early_stopping = early_stopping
-        self.seed = seed
-        self.device = device
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
         """Fit on the training rows of one fold."""
         self.n_features_in_ = X.shape[1]
         rows = TrainingRows(X=X, y=y, groups=groups, n_classes=0, seed=self.seed)
-        self.booster_, self.notes_ = Growth(self, rows, device=self.device).finish(self.n_rounds)
+        grown = Growth(self.learner, rows, device=self.device)
+        self.booster_, self.notes_ = grown.finish(self.learner.n_rounds)
         return self
 
     def predict(self, X: Array) -> Array:
