@@ -19,6 +19,8 @@ from smalldata.learner import (
     LinearForm,
     NeighboursForm,
     SearchSpace,
+    SupportsFitMany,
+    SupportsWorkspace,
     TreesForm,
 )
 from smalldata.models import load_learner, load_space
@@ -368,7 +370,7 @@ def assert_equal_outputs(found, wanted, needs):
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [cell for cell in CELLS if hasattr(type(load_learner(cell[0])), "workspace")],
+    [cell for cell in CELLS if isinstance(load_learner(cell[0]), SupportsWorkspace)],
 )
 def test_workspace_outputs_equal_single_fits(name, kind):
     shared, plain = shared_and_plain(name, kind)
@@ -379,7 +381,7 @@ def test_workspace_outputs_equal_single_fits(name, kind):
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [cell for cell in CELLS if hasattr(load_learner(cell[0]), "fit_many")]
+    ("name", "kind"), [cell for cell in CELLS if isinstance(load_learner(cell[0]), SupportsFitMany)]
 )
 def test_fit_many_equals_single_fits(name, kind):
     """To 1e-3 of the largest output where rounding has had few epochs to grow in."""

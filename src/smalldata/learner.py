@@ -73,15 +73,32 @@ class Estimator(Protocol):
     values. A classifier has ``predict_proba`` (n, n_classes), every row summing to 1, and may have
     ``decision_function`` ((n,) for binary, else (n, n_classes)); that of two classes is then what
     AUC is computed from. A regressor has ``predict``. It may carry ``notes_`` (tuple of str): what
-    the record must say about this fit (no calibration possible …), ``losses_`` (`LossCurves` of
-    `smalldata.results.loss_curves`): what was minimised, epoch by epoch, and ``learned()``: the
-    arrays that make up what was fitted, by name, for those who want to keep them. All data arrive
-    as float64 ndarray (NaN where the traits allow missing values) and are not changed: other fits
-    share them.
+    the record must say about this fit (no calibration possible …), and ``losses_`` (`LossCurves` of
+    `smalldata.results.loss_curves`): what was minimised, epoch by epoch. `SupportsLogOdds` and
+    `SupportsWeights` are optional doors. All data arrive as float64 ndarray (NaN where the traits
+    allow missing values) and are not changed: other fits share them.
     """
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> "Estimator":
         """Fit on the training rows of one fold."""
+        ...
+
+
+@runtime_checkable
+class SupportsLogOdds(Protocol):
+    """An estimator that knows its log-odds where its probabilities round to 0 or 1."""
+
+    def log_odds(self, X: Array) -> Array:
+        """Return log-odds of shape (n_samples, n_outputs)."""
+        ...
+
+
+@runtime_checkable
+class SupportsWeights(Protocol):
+    """An estimator whose fit can be kept in a file."""
+
+    def learned(self) -> Mapping[str, NDArray[Any]]:
+        """Return the arrays that were fitted, by name."""
         ...
 
 
@@ -180,13 +197,9 @@ class Learner(Protocol):
     (log-odds of several classes are centred over the classes), in terms of the columns the
     estimator was fitted on.
 
-    That is all a model needs, also to be tuned. Three doors make tuning faster: a static
-    ``workspace`` (see `Workspace`), ``Traits.path`` with a `PathWorkspace`, and
-    ``fit_many(jobs, *, device)``, which does several `FitJob` as one program and returns their
-    fitted estimators, each equal to that of ``build`` and ``fit`` to rounding. A method
-    ``refusal(info)`` may say why a task is skipped beyond the traits (a file that is not there);
-    "": it is not. A method ``load()`` may import what a fit needs, so that the seconds of a fit do
-    not hold it.
+    That is all a model needs, also to be tuned. Three doors make tuning faster:
+    `SupportsWorkspace`, ``Traits.path`` with a `PathWorkspace`, and `SupportsFitMany`.
+    `SupportsRefusal` and `SupportsLoad` are optional too.
     """
 
     traits: ClassVar[Traits]
@@ -201,6 +214,55 @@ class Learner(Protocol):
 
     def margin_form(self, fitted: Any) -> MarginForm:
         """Return the fitted estimator as arrays the Shapley kernels understand."""
+        ...
+
+
+# ---------------------------------------------------------------- optional doors of a learner
+
+
+@runtime_checkable
+class SupportsRefusal(Protocol):
+    """A learner that may skip a task for a reason beyond its traits, such as a missing file."""
+
+    def refusal(self, info: TaskInfo) -> str:
+        """Return the reason why a task of this shape is skipped; "": it is not."""
+        ...
+
+
+@runtime_checkable
+class SupportsLoad(Protocol):
+    """A learner that imports what a fit needs beforehand, so that no fit is timed with it."""
+
+    def load(self) -> None:
+        """Import it."""
+        ...
+
+
+@runtime_checkable
+class SupportsFitMany(Protocol):
+    """A learner that does several fits as one program."""
+
+    def fit_many(self, jobs: Sequence[FitJob], *, device: str) -> list[Any]:
+        """Return the fitted estimators, each equal to that of ``build`` and ``fit`` to rounding."""
+        ...
+
+
+@runtime_checkable
+class SupportsWorkspace(Protocol):
+    """A learner whose trials on one inner fold share work."""
+
+    @staticmethod
+    def workspace(
+        info: TaskInfo,
+        X_train: Array,
+        y_train: NDArray[Any],
+        X_valid: Array,
+        *,
+        groups: NDArray[Any] | None,
+        seed: int,
+        device: str,
+    ) -> "Workspace":
+        """Do once what no hyperparameter changes, on the arrays that the estimator would get."""
         ...
 
 
@@ -228,10 +290,8 @@ class Outputs:
 class Workspace(Protocol):
     """What the trials on one inner fold share: distances, Gram matrices, bins, rotations.
 
-    The optional door of a learner to fast tuning. Its class has a static ``workspace(info, X_train,
-    y_train, X_valid, *, groups, seed, device)``, which does once what no hyperparameter changes.
-    The arrays are those the estimator would get. Every result equals that of ``build(info,
-    seed=seed, device=device)``, ``fit`` and a prediction, to rounding, whatever was asked before.
+    Every result equals that of ``build(info, seed=seed, device=device)``, ``fit`` and a prediction,
+    to rounding, whatever was asked before.
     """
 
     def outputs(self, learner: Any, *, needs: Need) -> Outputs:

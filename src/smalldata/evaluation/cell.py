@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.errors import ConfigError, SplitError
-from smalldata.learner import Learner
+from smalldata.learner import Learner, SupportsRefusal
 from smalldata.models import load_learner, load_space
 from smalldata.models.files import file_fields, file_keys
 from smalldata.pipeline.choices import Selector, Tuner
@@ -154,8 +154,7 @@ class Cell:
         info = replace(self.task.info, n_features=given)
         if reason := self.learner.traits.refusal(info):
             return reason
-        own = getattr(self.learner, "refusal", None)
-        if own is not None and (reason := str(own(info))):
+        if isinstance(self.learner, SupportsRefusal) and (reason := self.learner.refusal(info)):
             return reason
         if self.ranking == "shap" and not self.learner.traits.reads_features:
             return "reads no feature, so there is nothing to rank by shap"

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from smalldata.evaluation.cell import Cell, learner_values
-from smalldata.learner import Learner
+from smalldata.learner import Learner, SupportsLoad
 from smalldata.measures.registry import score_prediction
 from smalldata.panel.sizes import select_size
 from smalldata.pipeline.choices import Selected, Selector, Tuner
@@ -229,7 +229,8 @@ class _Attempt:
     def run(self) -> None:
         """Tune or select if the cell does, then fit, predict and score."""
         cell, task = self.cell, self.cell.task
-        getattr(self.learner, "load", lambda: None)()  # once per process, so not part of the fit
+        if isinstance(self.learner, SupportsLoad):  # once per process, so not part of the fit
+            self.learner.load()
         rows, ranker = cell.training(self.fold, seed=self.seed, device=self.device), None
         if cell.tuner is not None:
             self._tune(cell.tuner, rows)

@@ -17,6 +17,7 @@ from smalldata.evaluation.cell import Cell
 from smalldata.explanation.faithfulness import FoldRemovals, score_removals
 from smalldata.explanation.options import ExplanationOptions
 from smalldata.explanation.refit import OpenFold, rebuild_fold
+from smalldata.learner import SupportsLogOdds
 from smalldata.measures.registry import find_measure
 from smalldata.results.folds import Array, Fold, FoldResult
 from smalldata.seeding import seed_for
@@ -202,7 +203,7 @@ def explained_output(estimator: Any, X: Array, *, kind: TaskKind, scale: str) ->
     elif scale == "probability":
         output = np.asarray(estimator.predict_proba(X), dtype=np.float64)
         output = output[:, 1:] if kind is TaskKind.BINARY else output
-    elif hasattr(estimator, "log_odds"):
+    elif isinstance(estimator, SupportsLogOdds):
         output = np.asarray(estimator.log_odds(X), dtype=np.float64)
     elif hasattr(estimator, "decision_function"):
         output = np.asarray(estimator.decision_function(X), dtype=np.float64)

@@ -9,6 +9,7 @@ from typing import Any
 
 from smalldata.evaluation.cell import Cell
 from smalldata.explanation.refit import refit_fold, stream_refits
+from smalldata.learner import SupportsWeights
 from smalldata.results.folds import Fold, FoldResult
 from smalldata.run.plan import Stored
 from smalldata.run.progress import Reporter
@@ -24,7 +25,7 @@ def save_weights(stored: Stored, reporter: Reporter) -> None:
     """
     plan, folder = stored.plan, stored.folder
     estimator = plan.cell.learner.build(plan.task.info, seed=0, device="cpu")
-    if not hasattr(estimator, "learned"):
+    if not isinstance(estimator, SupportsWeights):
         reporter.say(f"{plan.title}: only networks have weights to keep")
         return
     missing = []

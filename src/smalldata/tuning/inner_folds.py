@@ -12,7 +12,17 @@ from typing import Any
 from numpy.typing import NDArray
 
 from smalldata.errors import FitError, SplitError
-from smalldata.learner import Array, FitJob, Learner, Need, Outputs, PathWorkspace, Workspace
+from smalldata.learner import (
+    Array,
+    FitJob,
+    Learner,
+    Need,
+    Outputs,
+    PathWorkspace,
+    SupportsFitMany,
+    SupportsWorkspace,
+    Workspace,
+)
 from smalldata.measures.registry import Measure
 from smalldata.pipeline.fitting import make_prediction, outputs_of
 from smalldata.pipeline.preprocess import Ranker, make_preprocessor
@@ -174,9 +184,8 @@ class InnerFolds:
         A fit that fails would take the others along: then each is tried alone, and each fold fails
         or not as it would have by itself.
         """
-        fit_many = getattr(learner, "fit_many", None)
         wanted = self.rows.device != "cpu" if self.together is None else self.together
-        if fit_many is None or not wanted:
+        if not wanted or not isinstance(learner, SupportsFitMany):
             return {}
         folds = [fold for fold in range(len(self)) if not self.undefined_reason(fold)]
         workspaces = [self._workspace(learner, fold) for fold in folds]
@@ -184,7 +193,7 @@ class InnerFolds:
         if len(jobs) < max(2, len(folds)):
             return {}
         try:
-            return dict(zip(folds, fit_many(jobs, device=self.rows.device), strict=True))
+            return dict(zip(folds, learner.fit_many(jobs, device=self.rows.device), strict=True))
         except Exception:
             return {}
 
@@ -212,7 +221,7 @@ class InnerFolds:
             step = make_preprocessor(
                 learner, rows.info, preprocessing=rows.preprocessing, ranker=ranker
             )
-            make = getattr(type(learner), "workspace", FitEach)
+            make = learner.workspace if isinstance(learner, SupportsWorkspace) else FitEach
             self.workspaces[fold] = make(
                 rows.info,
                 X_train=step.fit_transform(rows.X, rows.y, groups=rows.groups),
