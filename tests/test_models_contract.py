@@ -23,7 +23,7 @@ from smalldata.learner import (
     SupportsWorkspace,
     TreesForm,
 )
-from smalldata.models import load_learner, load_space
+from smalldata.models import is_deep, load_learner, load_space
 from smalldata.models.files import file_fields
 from smalldata.models.networks.recipe import Network
 from smalldata.pipeline.preprocess import Preprocessing, make_pipeline
@@ -207,6 +207,20 @@ def test_an_estimator_holds_its_learner(name, kind):
     wanted = {"learner": learner, "seed": 5, "device": "cpu", **n_classes}
     assert estimator.get_params() == wanted
     assert clone(estimator).get_params() == wanted
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_networks_and_pretrained_models_are_deep(name):
+    learner = load_learner(name)
+    assert learner.traits.deep == (isinstance(learner, Network) or bool(file_fields(learner)))
+    entry = catalogue.read_entry("model", name)
+    assert is_deep({"learner": entry["learner"]}) == learner.traits.deep
+
+
+def test_a_learner_from_elsewhere_is_not_deep():
+    for target in ("mine.Deep", "smalldata.models.gone.MLP", "smalldata.models.values.Range", ""):
+        assert not is_deep({"learner": {"_target_": target}})
+    assert not is_deep({})
 
 
 @pytest.mark.parametrize(("name", "kind"), CELLS)

@@ -6,11 +6,14 @@ import pytest
 
 from report_cells import make_explanation, make_record, make_toy_task
 from smalldata.comparison.comparison import compare
+from smalldata.models import load_learner
 from smalldata.report.comparison_page.overview import summarize_comparison
 from smalldata.report.comparison_page.verdict import say_comparison
 from smalldata.report.sections import scores_words, trust_doubts, trust_words
-from smalldata.report.sections.scores import describe_measure, summarize_cell
-from smalldata.task import Dataset, TaskKind, make_task
+from smalldata.report.sections.scores import summarize_cell
+from smalldata.runtime import catalogue
+
+NETWORKS = [name for name in catalogue.names("model") if load_learner(name).traits.deep]
 
 
 def primary(mean: float, low: float | None, high: float | None, **changes) -> dict:
@@ -342,6 +345,7 @@ def cell(model: str, rank: int | None, mean: float, *, tied: bool = False, **cha
         "train_size": None,
         "status": "ok" if rank else "failed",
         "optimistic": False,
+        "deep": model in NETWORKS,
         "scores": {"roc_auc": {"mean": mean, "low": mean - 0.05, "high": mean + 0.05}},
         "versus_best": None if rank == 1 else gap,
         **changes,
@@ -442,7 +446,75 @@ def test_a_model_behind_the_best_may_yet_be_clearly_better_than_dummy():
 
 def test_network_without_rivals_is_not_judged():
     assert "Deep" not in verdict(cell("mlp", 1, 0.9))["baselines"]
-    assert "Deep" not in verdict(cell("mlp", 1, 0.9), cell("dummy", 2, 0.5))["baselines"]
+    for others in ([], [cell("rnn", 2, 0.7)]):
+        names = "mlp and rnn" if others else "mlp"
+        for floor in ([], [cell("dummy", 3, 0.5)]):
+            if others or floor:
+                said = verdict(cell("mlp", 1, 0.9), *others, *floor)["baselines"]
+                assert f"Deep learning ({names}) has no simpler model to be set against" in said
+                assert "pays here" not in said
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_verdict_knows_every_network(name):
+    pays = verdict(cell(name, 1, 0.9), cell("svm", 2, 0.8))["baselines"]
+    assert f"Deep learning ({name}) pays here: it is clearly ahead of every simpler" in pays
+    behind = verdict(cell("svm", 1, 0.9), cell(name, 2, 0.8))["baselines"]
+    assert f"Deep learning ({name}, 0.800) does not pay here: it is clearly behind" in behind
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (
+            (cell("cnn1d", 1, 0.9), cell("svm", 2, 0.8), cell("mlp", 3, 0.7)),
+            "Deep learning (cnn1d, the best of 2 deep models) pays here: it is clearly ahead",
+        ),
+        (
+            (cell("cnn1d", 1, 0.9), cell("svm", 2, 0.89, tied=True), cell("mlp", 3, 0.7)),
+            "Deep learning (cnn1d, the best of 2 deep models) has the best mean here, but not",
+        ),
+        (
+            (cell("svm", 1, 0.9), cell("mlp", 2, 0.88, tied=True), cell("cnn1d", 3, 0.7)),
+            "Deep learning (mlp, the best of 2 deep models, 0.880) keeps up with the best",
+        ),
+        (
+            (cell("svm", 1, 0.9), cell("mlp", 2, 0.8), cell("cnn1d", 2, 0.8), cell("rnn", 4, 0.7)),
+            "Deep learning (mlp and cnn1d, the best of 3 deep models, 0.800) does not pay",
+        ),
+        (
+            (cell("mlp", 1, 0.9), cell("rnn", 1, 0.9, tied=True), cell("svm", 3, 0.8)),
+            "Deep learning (mlp and rnn) pays here",
+        ),
+        (
+            (cell("mlp", 1, 0.9), cell("svm", 1, 0.9, tied=True)),
+            "Deep learning (mlp) has the best mean here, but not clearly",
+        ),
+    ],
+)
+def test_of_several_deep_models_the_best_is_judged(cells, said):
+    found = verdict(*cells)["baselines"]
+    assert said in found
+    assert found.count("Deep learning") == 1
+
+
+def test_a_cell_is_deep_by_its_learner_and_not_by_its_name():
+    task = make_toy_task(n_samples=80)
+    targets = {"mine": "smalldata.models.networks.cnn1d.CNN1d", "mlp": "elsewhere.MLP"}
+    records = [
+        make_record(task, name, identity={"learner": {"_target_": target}})
+        for name, target in targets.items()
+    ]
+    summary = summarize_comparison(compare(records), records, task)
+    assert {cell["model"]: cell["deep"] for cell in summary["cells"]} == {
+        "mine": True,
+        "mlp": False,
+    }
+    assert any("Deep learning (mine" in said for said in summary["words"]["baselines"])
+
+
+def test_without_a_deep_model_nothing_is_said_of_deep_learning():
+    assert "Deep" not in verdict(cell("svm", 1, 0.9), cell("linear", 2, 0.8))["baselines"]
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,8 @@ class Traits:
         What is explained is a `CallableForm`: the fitted function is called many times.
     reads_features : bool
         False: predicts without looking at any, so that none leads.
+    deep : bool
+        Deep learning: the reports ask whether it pays beside the other models.
     path : str or None
         The hyperparameter whose every value is read off one fit (rounds of boosting, components):
         tuning does not search it, its workspace has ``path``.
@@ -55,6 +57,7 @@ class Traits:
     max_features: int | None = None
     sampled: bool = False
     reads_features: bool = True
+    deep: bool = False
     path: str | None = None
 
     def refusal(self, info: TaskInfo) -> str | None:

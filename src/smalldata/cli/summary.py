@@ -17,6 +17,7 @@ from smalldata.config.build import build_config
 from smalldata.config.hydra import run_composed, split_flags
 from smalldata.errors import ConfigError
 from smalldata.learner import Array
+from smalldata.models import load_learner
 from smalldata.models.linear import Linear
 from smalldata.models.networks.recipe import Network
 from smalldata.models.networks.summary import Layer, Outline, outline_network
@@ -25,14 +26,12 @@ from smalldata.pipeline.ranking import make_ranker
 from smalldata.run.cell import plan_cell
 from smalldata.run.plan import Plan
 from smalldata.run.progress import Reporter
-from smalldata.runtime.catalogue import names, read_entry
+from smalldata.runtime.catalogue import names
 from smalldata.runtime.console import open_console
 from smalldata.runtime.files import scratch_folder
 from smalldata.runtime.memory import is_out_of_memory
 from smalldata.seeding import seed_for
 from smalldata.task import TaskKind
-
-_NETWORKS = "smalldata.models.networks."
 
 
 def run_summary(arguments: Sequence[str], reporter: Reporter) -> None:
@@ -85,12 +84,8 @@ def _print_cell(composed: Any, reporter: Reporter) -> None:
 
 
 def network_names() -> list[str]:
-    """Names of the models that are networks trained here."""
-    return [
-        name
-        for name in names("model")
-        if str(read_entry("model", name)["learner"]["_target_"]).startswith(_NETWORKS)
-    ]
+    """Return the names of the models whose layers `run_summary` shows."""
+    return [name for name in names("model") if isinstance(load_learner(name), Network)]
 
 
 def print_summary(plan: Plan, *, console: Console) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from smalldata.comparison.entries import Entry, Lineup
 from smalldata.measures.registry import Measure
+from smalldata.models import is_deep
 from smalldata.results.folds import Array
 from smalldata.results.learning_curves import (
     Contest,
@@ -48,9 +49,6 @@ N_LINE = 41
 """Points of a fitted line."""
 
 LEVEL = 0.95
-
-DEEP = ("smalldata.models.networks.", "smalldata.models.tabicl.")
-"""Modules whose learners count as deep learning."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -97,7 +95,7 @@ def learning_curves(lineup: Lineup, measure: Measure) -> LearningCurves | None:
         for label, entries in sorted(by_label.items())
         for entry in entries.values()
         if len(entries) == 1
-        and is_network(entry.record)
+        and is_deep(entry.record.identity)
         and lineup.scores(entry, measure).mean is not None
     ]
     n_scores = Counter(
@@ -188,17 +186,11 @@ def _fits(
         found[label] = _Fit(
             label=label,
             model=first.model,
-            is_network=is_network(first),
+            is_network=is_deep(first.identity),
             law=law,
             draws=draws,
         )
     return found
-
-
-def is_network(record: RunRecord) -> bool:
-    """Whether a cell's learner counts as deep learning."""
-    learner = record.identity.get("learner") or {}
-    return str(learner.get("_target_", "")).startswith(DEEP)
 
 
 def _curve(
@@ -228,7 +220,7 @@ def _curve(
     return LearningCurve(
         label=label,
         model=first.model,
-        is_network=is_network(first),
+        is_network=is_deep(first.identity),
         points=tuple(points),
         missing=tuple(missing),
         gain=gain,

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from typing import Any, cast
 
 from smalldata.errors import ConfigError
-from smalldata.learner import Learner, SearchSpace
+from smalldata.learner import Learner, SearchSpace, Traits
 from smalldata.runtime import catalogue
 
 
@@ -112,6 +112,32 @@ def build_learner(name: str, config: Mapping[str, Any]) -> Learner:
             f"conf/model/{name}.yaml must give every field a default; {missing[0]!r} is missing."
         )
     return cast(Learner, cls(**values))
+
+
+def is_deep(identity: Mapping[str, Any]) -> bool:
+    """Say whether a cell's identity names a learner of deep learning.
+
+    Parameters
+    ----------
+    identity : mapping
+        Of a `RunRecord`. A learner from outside this package does not count as deep.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> is_deep({"learner": {"_target_": "smalldata.models.knn.KNN"}})
+    False
+    """
+    learner = identity.get("learner") or {}
+    try:
+        cls = catalogue.resolve(str(learner.get("_target_", "")))
+    except ConfigError:
+        return False
+    traits = getattr(cls, "traits", None)
+    return isinstance(traits, Traits) and traits.deep
 
 
 def _section(name: str, section: str) -> Mapping[str, Any]:

@@ -57,6 +57,7 @@ class TabICL:
         uses_gpu=True,
         max_features=2000,
         sampled=True,
+        deep=True,
     )
     checkpoint: Annotated[str | None, LocalFile()]
     n_members: Annotated[int, Range(low=1)]

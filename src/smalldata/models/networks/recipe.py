@@ -93,7 +93,12 @@ class Network:
     """
 
     traits: ClassVar[Traits] = Traits(
-        needs_scaling=True, needs_complete=True, uses_gpu=True, early_stops=True, sampled=True
+        needs_scaling=True,
+        needs_complete=True,
+        uses_gpu=True,
+        early_stops=True,
+        sampled=True,
+        deep=True,
     )
     n_members: Annotated[int, Range(low=1)]
     optimizer: OptimizerName

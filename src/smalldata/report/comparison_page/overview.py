@@ -11,6 +11,7 @@ import numpy as np
 
 from smalldata.comparison.tuning_summary import CellTrials
 from smalldata.measures.registry import find_measure, measures_for
+from smalldata.models import is_deep
 from smalldata.report.comparison_page.consensus import summarize_agreement
 from smalldata.report.comparison_page.learning_curves import say_learning, summarize_learning
 from smalldata.report.comparison_page.verdict import say_comparison
@@ -139,6 +140,7 @@ def _cell(
         "hash": key,
         "model": own.model,
         "settings": own.settings,
+        "deep": record is not None and is_deep(record.identity),
         "label": label,
         "names": sorted(names_of(own)),
         "train_size": own.train_size,

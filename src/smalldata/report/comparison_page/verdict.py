@@ -115,7 +115,7 @@ def _say_choice(summary: dict[str, Any], n_ranked: int) -> list[str]:
 
 
 def _say_baselines(summary: dict[str, Any], ranked: Sequence[dict[str, Any]]) -> list[str]:
-    """Say what dummy, the linear model and the neural network tell."""
+    """Say what dummy, the linear model and the deep models tell."""
     if not ranked:
         return []
     sentences = []
@@ -146,11 +146,7 @@ def _say_baselines(summary: dict[str, Any], ranked: Sequence[dict[str, Any]]) ->
                 "The linear model is behind the best, though not clearly once all pairs are "
                 f"counted ({facts})."
             )
-    network = next((cell for cell in ranked if cell["model"] == "mlp"), None)
-    others = [cell for cell in ranked if cell["model"] not in ("mlp", "dummy")]
-    if network is not None and others:
-        sentences.append(_say_network(summary, network, others))
-    return sentences
+    return [*sentences, *_say_deep(summary, ranked)]
 
 
 def _say_dummy(
@@ -168,21 +164,32 @@ def _say_dummy(
     return f"Ignoring the features (dummy) gives {score}; {told} {verb} clearly better."
 
 
-def _say_network(
-    summary: dict[str, Any], network: dict[str, Any], others: Sequence[dict[str, Any]]
-) -> str:
-    """Set the best network against the simpler models; dummy is none of them."""
-    if network["rank"] == 1:
-        if all(not cell["tied"] and _is_behind(cell) for cell in others):
-            return "Deep learning (mlp) pays here: it is clearly ahead of every simpler model."
-        return (
-            "Deep learning (mlp) has the best mean here, but not clearly: see the simpler models."
-        )
-    score = format_number(_score(summary, network)["mean"])
-    if network["tied"]:
-        return f"Deep learning (mlp, {score}) keeps up with the best but does not beat it."
-    clearly = "clearly " if _is_behind(network) else ""
-    return f"Deep learning (mlp, {score}) does not pay here: it is {clearly}behind the best."
+def _say_deep(summary: dict[str, Any], ranked: Sequence[dict[str, Any]]) -> list[str]:
+    """Set the best deep models against the simpler ones; dummy is none of them."""
+    deep = [cell for cell in ranked if cell["deep"]]
+    simpler = [cell for cell in ranked if not cell["deep"] and cell["model"] != "dummy"]
+    if not deep:
+        return []
+    if not simpler:
+        labels = join_words([cell["label"] for cell in deep])
+        return [
+            f"Deep learning ({labels}) has no simpler model to be set against: add model=linear "
+            "to ask whether it pays."
+        ]
+    best = [cell for cell in deep if cell["rank"] == deep[0]["rank"]]
+    name = join_words([cell["label"] for cell in best])
+    if len(deep) > len(best):
+        name += f", the best of {len(deep)} deep models"
+    if best[0]["rank"] == 1:
+        said = "has the best mean here, but not clearly: see the simpler models."
+        if all(not cell["tied"] and _is_behind(cell) for cell in simpler):
+            said = "pays here: it is clearly ahead of every simpler model."
+        return [f"Deep learning ({name}) {said}"]
+    subject = f"Deep learning ({name}, {format_number(_score(summary, best[0])['mean'])})"
+    if best[0]["tied"]:
+        return [f"{subject} keeps up with the best but does not beat it."]
+    clearly = "clearly " if _is_behind(best[0]) else ""
+    return [f"{subject} does not pay here: it is {clearly}behind the best."]
 
 
 def _say_doubts(summary: dict[str, Any], ranked: Sequence[dict[str, Any]]) -> list[str]:
