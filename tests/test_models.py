@@ -123,7 +123,7 @@ def test_fit_that_does_not_converge_is_noted(monkeypatch):
     monkeypatch.setattr("smalldata.models.elastic_net.columns.MOST_STEPS", 1)
     monkeypatch.setattr("smalldata.models.elastic_net.descent.MOST_STEPS", 3)
     X, y = table(2)
-    assert "before it had converged" in build("linear", TaskKind.BINARY, 2).fit(X, y).notes_[0]
+    assert "stopped before it converged" in build("linear", TaskKind.BINARY, 2).fit(X, y).notes_[0]
 
 
 # ---------------------------------------------------------------- nearest neighbours

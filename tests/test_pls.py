@@ -105,7 +105,7 @@ def test_components_stop_at_the_rank_with_a_note(n_columns):
     X = rng.normal(size=(30, 4)) @ rng.normal(size=(4, n_columns))
     y = rng.normal(size=30)
     most, few = (build(TaskKind.REGRESSION, 0, n_components=n)[1].fit(X, y) for n in (20, 4))
-    note = "n_components=20 exceeds what the training rows give; 4 components are used"
+    note = "n_components=20 is more than the training rows allow; 4 components are used"
     assert most.notes_ == (note,)
     assert few.notes_ == ()
     centred = np.column_stack([np.ones(30), X])

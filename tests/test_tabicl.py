@@ -113,7 +113,7 @@ def test_package_that_does_not_load_is_skipped_with_the_reason(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     said = " ".join(done.stdout.split())
-    assert "which is installed and does not load (libodd.so: no such file)" in said
+    assert "which is installed but does not load (libodd.so: no such file)" in said
     assert "dummy" in said
 
 
@@ -185,19 +185,19 @@ def test_invalid_checkpoint_is_refused_with_one_sentence(tmp_path):
     halved = {**real["state_dict"]}
     halved.pop(next(iter(halved)))
     wrong = {
-        str(text): "no file that torch can read",
-        str(empty): "no file that torch can read",
-        str(cut): "no file that torch can read",
+        str(text): "not a file that torch can read",
+        str(empty): "not a file that torch can read",
+        str(cut): "not a file that torch can read",
         _save(tmp_path / "list.ckpt", [1, 2]): "holds something else",
         _save(tmp_path / "bare.ckpt", real["state_dict"]): "holds something else",
         _save(
             tmp_path / "keys.ckpt", {**real, "config": {**real["config"], "n_heads": 3}}
-        ): "weights of another network than tabicl 2",
+        ): "do not fit the network that tabicl 2",
         _save(
             tmp_path / "shapes.ckpt", {**real, "config": {**real["config"], "embed_dim": 16}}
-        ): "weights of another network than tabicl 2",
-        _save(tmp_path / "fewer.ckpt", {**real, "state_dict": halved}): "of another network",
-        _save(tmp_path / "config.ckpt", {**real, "config": 7}): "of another network",
+        ): "do not fit the network that tabicl 2",
+        _save(tmp_path / "fewer.ckpt", {**real, "state_dict": halved}): "do not fit the network",
+        _save(tmp_path / "config.ckpt", {**real, "config": 7}): "do not fit the network",
     }
     for path, reason in wrong.items():
         with pytest.raises(ConfigError, match=reason) as caught:
@@ -220,7 +220,7 @@ class _Runs:
 @installed
 def test_checkpoint_with_code_is_refused(tmp_path):
     path = _save(tmp_path / "evil.ckpt", {"config": {}, "state_dict": _Runs(tmp_path / "made")})
-    with pytest.raises(ConfigError, match="no file that torch can read"):
+    with pytest.raises(ConfigError, match="not a file that torch can read"):
         said_of(TaskKind.BINARY, load_learner("tabicl", checkpoint=path))
     assert not (tmp_path / "made").exists()
 
@@ -503,4 +503,4 @@ def test_run_with_a_checkpoint_finishes(tmp_path, monkeypatch, capsys):
     assert "there is no file conf.txt" in capsys.readouterr().out
     Path("conf.txt").write_text("x")
     assert main(["model=tabicl", "checkpoint=conf.txt", *small]) == 2
-    assert "no file that torch can read as weights" in capsys.readouterr().err
+    assert "not a file that torch can read as weights" in capsys.readouterr().err

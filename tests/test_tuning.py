@@ -442,7 +442,7 @@ def test_tuning_measure_or_space_that_does_not_fit_is_refused(space, options, se
         ({"kind": "float", "low": 0.0, "high": 1, "log": True}, "a log scale needs low above 0"),
         (
             {"kind": "categorical", "choices": ["a", "b"], "simpler": ["a"]},
-            "simpler must hold the choices",
+            "simpler must list the choices",
         ),
         ({"kind": "categorical", "choices": "rbf"}, "choices must be a list"),
         ({"kind": "categorical", "choices": [["a"], ["b"]]}, "choices must be a list of words"),

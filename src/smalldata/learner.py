@@ -1,8 +1,8 @@
-"""What a model is to this package: a frozen recipe (Learner) that builds a scikit-learn estimator.
+"""The interface of a model: a Learner, a frozen recipe that builds a scikit-learn estimator.
 
-Also what a recipe says of itself (Traits), where its values may lie (SearchSpace), and the arrays
-it hands to the Shapley kernels (MarginForm). Learners know a task's shape (TaskInfo), never its
-data.
+Also the facts a recipe states about itself (Traits), the values it may take (SearchSpace), and the
+arrays it gives to the Shapley kernels (MarginForm). Learners know a task's shape (TaskInfo), never
+its data. Step in the line: yaml -> **Learner** -> estimator.
 """
 
 import math
@@ -22,30 +22,30 @@ Need = Literal["label", "probability", "margin", "value"]
 
 @dataclass(frozen=True, kw_only=True)
 class Traits:
-    """What a learner needs and can do; the in-fold preprocessing is chosen from it.
+    """What a learner needs and can do; it decides the in-fold preprocessing.
 
     Attributes
     ----------
     needs_scaling : bool
-        Columns are centred and scaled inside the fold.
+        The pipeline centres and scales the columns inside the fold.
     needs_complete : bool
-        Missing values are imputed inside the fold.
+        The pipeline imputes missing values inside the fold.
     categories : {"onehot", "integer"}
         How a categorical feature reaches the estimator.
     kinds : frozenset of TaskKind
-        Tasks it can be asked.
+        Tasks it can do.
     uses_gpu, early_stops : bool
     max_features : int or None
-        Most columns it accepts; a wider task is skipped with that reason.
+        Maximum number of features; a wider task is skipped with that reason.
     sampled : bool
-        What is explained is a `CallableForm`: the fitted function is called many times.
+        Its margin form is a `CallableForm`, which an explanation calls many times.
     reads_features : bool
-        False: predicts without looking at any, so that none leads.
+        False: it predicts without them, so that no feature can lead.
     deep : bool
-        Deep learning: the reports ask whether it pays beside the other models.
+        Deep learning; the reports say whether it beats the simpler models.
     path : str or None
-        The hyperparameter whose every value is read off one fit (rounds of boosting, components):
-        tuning does not search it, its workspace has ``path``.
+        The hyperparameter of which one fit gives every value (rounds of boosting, components).
+        Tuning does not sample it; the workspace has ``path``.
     """
 
     needs_scaling: bool = False
@@ -73,13 +73,13 @@ class Estimator(Protocol):
     """The scikit-learn object a learner builds.
 
     ``y`` holds class codes 0 … n_classes-1 (1 is the positive class of a binary task) or float64
-    values. A classifier has ``predict_proba`` (n, n_classes), every row summing to 1, and may have
-    ``decision_function`` ((n,) for binary, else (n, n_classes)); that of two classes is then what
-    AUC is computed from. A regressor has ``predict``. It may carry ``notes_`` (tuple of str): what
-    the record must say about this fit (no calibration possible …), and ``losses_`` (`LossCurves` of
-    `smalldata.results.loss_curves`): what was minimised, epoch by epoch. `SupportsLogOdds` and
-    `SupportsWeights` are optional doors. All data arrive as float64 ndarray (NaN where the traits
-    allow missing values) and are not changed: other fits share them.
+    values. A classifier has ``predict_proba`` (n, n_classes), whose rows sum to 1, and may have
+    ``decision_function``, (n,) for two classes, else (n, n_classes); the AUC of two classes is then
+    computed from it. A regressor has ``predict``. A fitted estimator may have ``notes_`` (tuple of
+    str), which the record states about this fit (calibration was not possible …), and ``losses_``
+    (`LossCurves` of `smalldata.results.loss_curves`), the loss by epoch. `SupportsLogOdds` and
+    `SupportsWeights` are optional. All data arrive as float64 ndarray (with NaN if the traits allow
+    missing values). An estimator must not change them: other fits share them.
     """
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> "Estimator":
@@ -105,8 +105,8 @@ class SupportsWeights(Protocol):
         ...
 
 
-# ---------------------------------------------------------------- margin forms: what the Shapley
-# kernels understand
+# ---------------------------------------------------------------- margin forms, which the Shapley
+# kernels take
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -156,8 +156,8 @@ class NeighboursForm:
 class CallableForm:
     """Any function (n, n_columns) -> (n, n_outputs); explained by sampling permutations.
 
-    Where it has a ``gradient``, (n, n_columns) -> (n, n_outputs, n_columns), expected gradients can
-    take the place of the walks. ``cost``, where it is known: multiplications for one row.
+    With a ``gradient``, (n, n_columns) -> (n, n_outputs, n_columns), expected gradients can replace
+    the sampled permutations. ``cost`` is the number of multiplications for one row; 0: not known.
     """
 
     function: Callable[[Array], Array]
@@ -170,7 +170,7 @@ MarginForm = LinearForm | KernelForm | TreesForm | NeighboursForm | CallableForm
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FitJob:
-    """One of several fits of one outer fold that are asked for at once.
+    """One of several fits of one outer fold that are requested together.
 
     Attributes
     ----------
@@ -191,36 +191,36 @@ class FitJob:
 
 @runtime_checkable
 class Learner(Protocol):
-    """A frozen dataclass of hyperparameters; ``dataclasses.replace`` is how tuning sets them.
+    """A frozen dataclass of hyperparameters; tuning sets them by ``dataclasses.replace``.
 
-    Obligations: ``build`` returns an unfitted estimator that ``sklearn.base.clone`` copies, whose
-    fit depends on the data, the recipe and the seed alone (same seed, same output). ``margin_form``
-    returns the fitted function on the learner's explained scale (``scale``: margin, log-odds,
-    probability or value), with 1 output for binary and regression tasks and n_classes else
-    (log-odds of several classes are centred over the classes), in terms of the columns the
-    estimator was fitted on.
+    Obligations: ``build`` returns an unfitted estimator that ``sklearn.base.clone`` can copy. Its
+    fit depends only on the data, the recipe and the seed: the same seed gives the same output.
+    ``margin_form`` returns the fitted function of the columns the estimator was fitted on, on the
+    learner's explained scale (``scale``: margin, log-odds, probability or value). It has one output
+    for binary and regression tasks, else n_classes outputs; log-odds of several classes are centred
+    over the classes.
 
-    That is all a model needs, also to be tuned. Three doors make tuning faster:
-    `SupportsWorkspace`, ``Traits.path`` with a `PathWorkspace`, and `SupportsFitMany`.
-    `SupportsRefusal` and `SupportsLoad` are optional too.
+    A model needs nothing else, not even to be tuned. `SupportsWorkspace`, ``Traits.path`` with a
+    `PathWorkspace`, and `SupportsFitMany` make tuning faster. `SupportsRefusal` and `SupportsLoad`
+    are optional too.
     """
 
     traits: ClassVar[Traits]
 
     def build(self, info: TaskInfo, *, seed: int, device: str) -> Any:
-        """Build an unfitted estimator; ``info.n_features`` counts the features the user gave."""
+        """Build an unfitted estimator; ``info.n_features`` counts the user's features."""
         ...
 
     def scale(self, kind: TaskKind) -> str:
-        """Name of the scale that is explained: margin, log-odds, probability or value."""
+        """Return the name of the explained scale: margin, log-odds, probability or value."""
         ...
 
     def margin_form(self, fitted: Any) -> MarginForm:
-        """Return the fitted estimator as arrays the Shapley kernels understand."""
+        """Return the fitted estimator as arrays that the Shapley kernels take."""
         ...
 
 
-# ---------------------------------------------------------------- optional doors of a learner
+# ---------------------------------------------------------------- what a learner may support
 
 
 @runtime_checkable
@@ -234,10 +234,10 @@ class SupportsRefusal(Protocol):
 
 @runtime_checkable
 class SupportsLoad(Protocol):
-    """A learner that imports what a fit needs beforehand, so that no fit is timed with it."""
+    """A learner with imports to do before the first fit, so that no fit is timed with them."""
 
     def load(self) -> None:
-        """Import it."""
+        """Import what a fit needs."""
         ...
 
 
@@ -269,20 +269,20 @@ class SupportsWorkspace(Protocol):
         ...
 
 
-# ---------------------------------------------------------------- what fits on the same rows share
+# ---------------------------------------------------------------- work that fits share
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Outputs:
-    """What a fitted estimator says of some rows, as it says it.
+    """The outputs of a fitted estimator for some rows.
 
     Attributes
     ----------
     probabilities : ndarray of shape (n_rows, n_classes) or None
     margin : ndarray of shape (n_rows, n_outputs) or None
-        One output for two classes; None for models without a margin.
+        One output for two classes; None if the model has no margin.
     value : ndarray of shape (n_rows,) or None
-        Of a regression.
+        Prediction of a regression.
     """
 
     probabilities: Array | None = None
@@ -293,32 +293,32 @@ class Outputs:
 class Workspace(Protocol):
     """What the trials on one inner fold share: distances, Gram matrices, bins, rotations.
 
-    Every result equals that of ``build(info, seed=seed, device=device)``, ``fit`` and a prediction,
-    to rounding, whatever was asked before.
+    Apart from rounding, every result equals that of ``build(info, seed=seed, device=device)``,
+    ``fit`` and a prediction, whatever was requested before.
     """
 
     def outputs(self, learner: Any, *, needs: Need) -> Outputs:
-        """Return the outputs for the validation rows, of a learner with these values.
+        """Return the outputs of a learner with these values for the validation rows.
 
         Parameters
         ----------
         learner : Learner
-            Of the type the workspace was made by.
+            Of the type that made the workspace.
         needs : {"label", "probability", "margin", "value"}
-            What is read; other parts may be left out, except that a margin stands beside
-            probabilities that are left out.
+            The output that will be read. Others may be None, but probabilities may only be None
+            if there is a margin.
         """
         ...
 
 
 class PathWorkspace(Workspace, Protocol):
-    """A workspace that reads all values of one hyperparameter (``Traits.path``) off one fit."""
+    """A workspace that gets all values of one hyperparameter (``Traits.path``) from one fit."""
 
     def path(self, learner: Any, values: Sequence[int], *, needs: Need) -> list[Outputs]:
-        """Return the outputs for each value, ascending, as `outputs` does for each alone.
+        """Return the outputs for each of the ascending values, as `outputs` does for one.
 
-        Tuning asks by stretches of the values: what a fit with smaller values has come to may be
-        kept, to go on from there.
+        Tuning requests a range of values at a time, so a fit of smaller values may be kept and
+        continued.
         """
         ...
 
@@ -330,8 +330,8 @@ class PathWorkspace(Workspace, Protocol):
 class Parameter:
     """One dimension of a SearchSpace.
 
-    ``simpler`` says which end (low, high) or which order of choices is the simpler model; ties go
-    there. ``kinds`` names the tasks in which it has an effect.
+    ``simpler`` says at which end (low, high), or in which order of choices, the model is simpler;
+    the simpler value wins a tie. ``kinds`` names the tasks in which the parameter has an effect.
     """
 
     kind: Literal["int", "float", "categorical"]
@@ -343,7 +343,7 @@ class Parameter:
     kinds: tuple[TaskKind, ...] = tuple(TaskKind)
 
     def contains(self, value: object) -> bool:
-        """Say whether a value is a point of this dimension."""
+        """Return whether a value lies in this dimension."""
         if self.kind == "categorical":
             return any(value == choice and type(value) is type(choice) for choice in self.choices)
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -357,12 +357,12 @@ class Parameter:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchSpace:
-    """The hyperparameters that may be tuned, by field name of the learner."""
+    """The hyperparameters that can be tuned, by field name of the learner."""
 
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
 
     def for_kind(self, kind: TaskKind) -> "SearchSpace":
-        """Return the dimensions that have an effect in such a task."""
+        """Return the dimensions that have an effect in a task of this kind."""
         return SearchSpace(
             parameters={name: p for name, p in self.parameters.items() if kind in p.kinds}
         )
@@ -374,8 +374,8 @@ class SearchSpace:
         Raises
         ------
         ConfigError
-            If an entry is not a dimension: unknown kind or key, low above high, a log scale through
-            zero.
+            If an entry is not a dimension: unknown kind or key, low above high, or a log scale
+            that includes zero.
         """
         return cls(parameters={name: _parameter(name, entry) for name, entry in config.items()})
 
@@ -411,7 +411,7 @@ def _parameter(name: str, given: object) -> Parameter:
             or any(choice not in simpler for choice in entry["choices"])
         ):
             raise ConfigError(
-                f"space.{name}: simpler must hold the choices, the simplest first; got {simpler!r}."
+                f"space.{name}: simpler must list the choices, the simplest first; got {simpler!r}."
             )
     elif kind in ("int", "float"):
         low, high = entry.get("low"), entry.get("high")
@@ -452,7 +452,7 @@ def _check_choices(name: str, choices: object) -> None:
         not isinstance(choice, str | int | float) for choice in choices
     ):
         raise ConfigError(
-            f"space.{name}: choices must be a list of words, numbers or true and false; "
+            f"space.{name}: choices must be a list of words, numbers, true or false; "
             f"got {choices!r}."
         )
     if len(set(choices)) < len(choices):

@@ -1,7 +1,7 @@
-"""The models, one file and one yaml each; here the yaml becomes a Learner and its SearchSpace.
+"""The models, one file and one yaml each. Takes a yaml, gives a Learner and its SearchSpace.
 
-Step in the line: config -> **learner** -> pipeline. Adding a model is adding ``models/<name>.py``
-and ``conf/model/<name>.yaml``.
+Step in the line: config -> **learner** -> pipeline. To add a model, add ``models/<name>.py`` and
+``conf/model/<name>.yaml``.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ def load_learner(name: str, **values: Any) -> Learner:
     Parameters
     ----------
     name : str
-        A file of conf/model.
+        Of a file in conf/model.
     **values
         Hyperparameters that differ from the defaults.
 
@@ -31,8 +31,8 @@ def load_learner(name: str, **values: Any) -> Learner:
     Raises
     ------
     ConfigError
-        If there is no such model or hyperparameter (the nearest names are offered), or a value is
-        of the wrong type or out of its range.
+        If there is no such model or hyperparameter (the message offers the nearest names), or a
+        value has the wrong type or is out of range.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def load_space(name: str) -> SearchSpace:
     Parameters
     ----------
     name : str
-        A file of conf/model.
+        Of a file in conf/model.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def load_space(name: str) -> SearchSpace:
     Raises
     ------
     ConfigError
-        If there is no such model, or its space is not one.
+        If there is no such model, or its search space is not valid.
 
     Examples
     --------
@@ -78,7 +78,7 @@ def build_learner(name: str, config: Mapping[str, Any]) -> Learner:
     Parameters
     ----------
     name : str
-        Of the model, for the sentences.
+        Of the model, for messages.
     config : mapping
         Plain values.
 
@@ -89,8 +89,8 @@ def build_learner(name: str, config: Mapping[str, Any]) -> Learner:
     Raises
     ------
     ConfigError
-        If ``_target_`` is no learner of this package, a field is missing or unknown, or a value is
-        not legal.
+        If ``_target_`` is not a learner of this package, a field is missing or unknown, or a value
+        is not legal.
     """
     values = dict(config)
     cls = catalogue.resolve(str(values.pop("_target_", "")))
@@ -115,12 +115,12 @@ def build_learner(name: str, config: Mapping[str, Any]) -> Learner:
 
 
 def is_deep(identity: Mapping[str, Any]) -> bool:
-    """Say whether a cell's identity names a learner of deep learning.
+    """Return whether the learner in a cell's identity is a deep one.
 
     Parameters
     ----------
     identity : mapping
-        Of a `RunRecord`. A learner from outside this package does not count as deep.
+        Of a `RunRecord`. A learner defined outside this package does not count as deep.
 
     Returns
     -------

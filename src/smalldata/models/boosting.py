@@ -1,9 +1,10 @@
-"""What a fit of boosted trees is made of: binned rows, and a booster that can be grown further.
+"""Boosted trees: binned rows, and a booster that can grow further.
 
-Used by `xgboost`. Fits on the same rows share the binned rows. Each round draws its rows and
-columns by a seed of its own, so that a fit can be grown further after others were fitted, and
-equals one grown at once. A card grows trees from the bins that the CPU made, so the thresholds are
-the same; it draws other rows than the CPU does where ``subsample`` is below 1.
+Step in the line: training rows -> **Booster** -> estimator of `xgboost`. Fits on the same rows
+share the binned rows. Each round draws its rows and columns with its own seed, so a fit can grow
+further after others were fitted and still equals one grown in one go. A GPU grows trees from the
+bins the CPU made, so the thresholds are the same, but it draws different rows if ``subsample`` is
+below 1.
 """
 
 from dataclasses import dataclass, field
@@ -17,16 +18,16 @@ from smalldata.learner import Array
 from smalldata.models.weighting import ClassWeight, row_weights
 from smalldata.resampling.splitting import split_off
 
-# XGBoost stores float32; what lies beyond counts as the largest of them.
+# XGBoost stores float32; larger values are clipped to its maximum.
 LARGEST = float(np.finfo(np.float32).max)
-# Bins of all columns together, kept to as long as a column has FEWEST_BINS.
+# Limit on the bins of all columns together, as long as a column keeps FEWEST_BINS.
 MOST_BINS = 32_768
 FEWEST_BINS = 16
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TrainingRows:
-    """The rows of a fit as XGBoost takes them, binned once for all fits that ask for them.
+    """The rows of a fit as XGBoost takes them, binned once for all fits.
 
     Attributes
     ----------
@@ -38,7 +39,7 @@ class TrainingRows:
     seed : int
         Draws the rows held out for early stopping, and the rows and columns of each round.
     binned : dict
-        What was asked for before.
+        Cache of `matrices`.
     """
 
     X: Array
@@ -49,8 +50,8 @@ class TrainingRows:
     binned: dict[Any, Any] = field(default_factory=dict)
 
     def objective(self, class_weight: ClassWeight) -> dict[str, Any]:
-        """Return the loss, and the output from which boosting starts."""
-        # Given, not guessed, so that it can be explained.
+        """Return the loss and the output boosting starts from."""
+        # Set here, not estimated by XGBoost, so that it can be explained.
         if self.n_classes == 0:
             return {"objective": "reg:squarederror", "base_score": float(np.mean(self.y))}
         if self.n_classes > 2:
@@ -65,8 +66,8 @@ class TrainingRows:
     def matrices(
         self, class_weight: ClassWeight, max_bin: int, *, hold_out: bool
     ) -> tuple[Any, Any | None]:
-        """Return the binned rows to learn from, and those held out for early stopping, or None."""
-        # The bins are quantiles of the weighted rows: other weights have other bins.
+        """Return the binned rows to learn from, and those held out for early stopping or None."""
+        # The bins are quantiles of the weighted rows, so they depend on the weights.
         key = (class_weight, max_bin, hold_out)
         if key not in self.binned:
             self.binned[key] = self._bin(*key)
@@ -103,7 +104,7 @@ class TrainingRows:
 
 
 class Growth:
-    """A booster that can be grown on, and cut back to any number of its rounds.
+    """A booster that can grow further and be cut back to any number of its rounds.
 
     Parameters
     ----------
@@ -135,7 +136,7 @@ class Growth:
                 "reg_lambda": learner.reg_lambda,
                 "max_bin": max_bin,
                 "seed": rows.seed,
-                # Else all boosters of a process draw from one stream of random numbers.
+                # Otherwise all boosters of a process share one stream of random numbers.
                 "seed_per_iteration": True,
                 "device": self.device,
                 "nthread": 1,
@@ -145,7 +146,7 @@ class Growth:
         )
 
     def grow(self, n_rounds: int) -> None:
-        """Grow to so many rounds, or until the held-out rows say stop."""
+        """Grow to this many rounds, or until the loss on the held-out rows stops falling."""
         while self.n_grown < n_rounds and not self._is_stopped():
             self.booster.update(self.train, self.n_grown)
             if self.held_out is not None:
@@ -154,15 +155,15 @@ class Growth:
             self.n_grown += 1
 
     def n_kept(self, n_rounds: int) -> int:
-        """Return how many rounds a fit of ``n_rounds`` keeps, where so many were grown."""
+        """Return how many rounds a fit of ``n_rounds`` keeps, once they are grown."""
         if self.held_out is None:
             return n_rounds
         return int(np.argmin(self.losses[:n_rounds])) + 1
 
     def finish(self, n_rounds: int) -> tuple[Any, tuple[str, ...]]:
-        """Return the Booster of so many rounds, cut to its best one, and what must be said.
+        """Return the Booster of this many rounds, cut at its best one, and notes for the record.
 
-        Wherever it was grown it predicts on the CPU, as the kernel that explains it does.
+        It predicts on the CPU wherever it was grown, because the kernel that explains it does.
         """
         self.grow(n_rounds)
         booster, notes = self.booster, self.notes
@@ -173,7 +174,7 @@ class Growth:
         elif self.patience > 0:
             notes += (
                 "no early stopping: the smallest class has too few training rows or groups "
-                "to split",
+                "to hold any out",
             )
         if self.device != "cpu":
             booster.set_param({"device": "cpu"})
@@ -187,7 +188,7 @@ class Growth:
 
 
 def usable_device(device: str) -> tuple[str, tuple[str, ...]]:
-    """Return where the installed XGBoost can grow trees, and what must be said of it.
+    """Return the device on which the installed XGBoost can grow trees, and notes for the record.
 
     Parameters
     ----------
@@ -212,21 +213,21 @@ def raw_outputs(booster: Any, rows: Any, *, n_rounds: int = 0) -> Array:
     booster : xgboost.Booster
     rows : xgboost.DMatrix
     n_rounds : int
-        How many of its rounds are used; 0: all.
+        Rounds to use; 0: all.
     """
     found = booster.predict(rows, output_margin=True, iteration_range=(0, n_rounds))
     return np.asarray(found, dtype=np.float64)
 
 
 def probabilities_of(output: Array) -> Array:
-    """Turn log-odds into probabilities, of shape (n_samples, n_classes)."""
+    """Return probabilities of shape (n_samples, n_classes) from log-odds."""
     if output.ndim == 2:
         return np.asarray(softmax(output, axis=1))
     return np.asarray(expit(np.stack([-output, output], axis=1)))
 
 
 def unbinned(X: Array, **about: Any) -> Any:
-    """Return rows as XGBoost takes them to predict."""
+    """Return rows in the form XGBoost predicts from."""
     import xgboost
 
     return xgboost.DMatrix(_clipped(X), nthread=1, **about)

@@ -1,7 +1,8 @@
-"""Probabilities from margins: a map of few parameters, fitted on margins of rows held out.
+"""Probabilities from margins: a map with few parameters, fitted on margins of held-out rows.
 
-For two classes it is Platt's (1999) sigmoid with his smoothed targets; for several, the softmax of
-one common slope times the margins plus one offset per class.
+Step in the line: margins -> **calibration** -> probabilities of svm and pls. For two classes it is
+Platt's (1999) sigmoid with his smoothed targets. For several classes it is the softmax of one
+common slope times the margins plus one offset per class.
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from smalldata.resampling.splitting import Rows, largest_n_splits, make_folds
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Calibration:
-    """probabilities = softmax(slope * margins + offsets); ``offsets`` sum to 0."""
+    """A fitted map: probabilities = softmax(slope * margins + offsets); ``offsets`` sum to 0."""
 
     slope: float
     offsets: Array
@@ -32,17 +33,17 @@ class Calibration:
 def calibration_folds(
     y: NDArray[Any], *, n_splits: int, groups: NDArray[Any] | None, seed: int
 ) -> list[tuple[Rows, Rows]]:
-    """Cut the training rows into folds for calibration, as many as the smallest class allows.
+    """Split the training rows into folds for calibration, as many as the smallest class allows.
 
     Returns
     -------
     list of (train, held_out)
-        Empty where not even two folds keep every class on both sides.
+        Empty if not even two folds have every class on both sides.
     """
     for n_folds in range(min(n_splits, largest_n_splits(y, stratify=True, groups=groups)), 1, -1):
         try:
             return make_folds(y, n_folds, stratify=True, groups=groups, seed=seed)
-        except SplitError:  # whole groups hold a class: fewer folds may do
+        except SplitError:  # a class is confined to a few groups: fewer folds may work
             continue
     return []
 
@@ -53,7 +54,7 @@ def fit_calibration(margins: Array, y: NDArray[Any]) -> Calibration:
     Parameters
     ----------
     margins : ndarray of shape (n_samples, n_classes)
-        Of rows their model did not see.
+        Of rows that their model did not see.
     y : ndarray of shape (n_samples,)
         Class codes 0 … n_classes-1, each at least once.
 
@@ -63,10 +64,10 @@ def fit_calibration(margins: Array, y: NDArray[Any]) -> Calibration:
 
     Notes
     -----
-    A class with m of n rows has the target (m + 1) / (m + 2) for its own rows, and each row's rest
-    is shared by the other classes (Platt 1999, for two classes): a slope stays finite on separable
-    margins. The slope is kept at 0 or above, so that the probabilities of two classes never order
-    rows against their margins.
+    A class with m of n rows has the target (m + 1) / (m + 2) for its own rows, and the other
+    classes share the rest (Platt 1999, for two classes), so that the slope stays finite on
+    separable margins. The slope is kept at 0 or above, so that the probabilities of two classes
+    never reverse the order of the margins.
     """
     n_classes = margins.shape[1]
     counts = np.bincount(y, minlength=n_classes)

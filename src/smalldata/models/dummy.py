@@ -1,4 +1,7 @@
-"""The floor every model must pass: class shares, or the mean, of the training rows alone."""
+"""The floor every model must beat: class shares, or the mean, of the training rows.
+
+Step in the line: yaml -> **learner** -> estimator.
+"""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -13,24 +16,24 @@ from smalldata.task import TaskInfo, TaskKind
 
 @dataclass(frozen=True, kw_only=True)
 class Dummy:
-    """Learner without hyperparameters; satisfies the Learner protocol."""
+    """Learner that ignores the features; it has no hyperparameters."""
 
     traits: ClassVar[Traits] = Traits(
         needs_complete=True, categories="integer", reads_features=False
     )
 
     def build(self, info: TaskInfo, *, seed: int, device: str) -> Any:
-        """Build the estimator; there is nothing to seed."""
+        """Build the estimator; it uses no seed."""
         if info.kind is TaskKind.REGRESSION:
             return MeanRegressor(learner=self, seed=seed, device=device)
         return ShareClassifier(learner=self, n_classes=info.n_classes, seed=seed, device=device)
 
     def scale(self, kind: TaskKind) -> str:
-        """Probability, or value."""
+        """Return probability for classes, value for a regression."""
         return "probability" if kind.is_classification else "value"
 
     def margin_form(self, fitted: Any) -> LinearForm:
-        """Return the constant function: no column counts."""
+        """Return the constant function, in which no column counts."""
         if isinstance(fitted, MeanRegressor):
             outputs = np.array([fitted.mean_])
         else:
@@ -55,7 +58,7 @@ class ShareClassifier(Classifier[Dummy]):
         return np.tile(self.shares_, (len(X), 1))
 
     def predict(self, X: Array) -> NDArray[np.int64]:
-        """Return the commonest class of the training rows."""
+        """Return the most common class of the training rows."""
         return np.full(len(X), int(np.argmax(self.shares_)), dtype=np.int64)
 
 
@@ -63,7 +66,7 @@ class MeanRegressor(Regressor[Dummy]):
     """Predicts the mean of the training rows for every row."""
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
-        """Take the mean."""
+        """Compute the mean of the target."""
         self.n_features_in_ = X.shape[1]
         self.mean_ = float(np.mean(y))
         return self

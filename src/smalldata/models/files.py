@@ -1,7 +1,7 @@
-"""Fields of a learner that name a local file: what the file holds counts, not where it lies.
+"""Fields of a learner that name a local file: the content of the file counts, not its path.
 
-Step in the line: learner -> **identity of a cell**. The one place where a model's file is read
-before it is fitted.
+Step in the line: learner -> **identity of a cell**. Nothing else reads a model's file before the
+model is fitted.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 @dataclass(frozen=True)
 class LocalFile:
-    """Marks a field that holds the path of a file of the user's, or None.
+    """Marks a field that holds the path of a user's file, or None.
 
     Examples
     --------
@@ -23,7 +23,7 @@ class LocalFile:
 
 
 def file_fields(learner: Any) -> tuple[str, ...]:
-    """Return the names of the fields that are marked as a `LocalFile`."""
+    """Return the names of the fields marked as a `LocalFile`."""
     hints = get_type_hints(type(learner), include_extras=True)
     return tuple(
         field.name
@@ -34,7 +34,7 @@ def file_fields(learner: Any) -> tuple[str, ...]:
 
 
 def file_keys(learner: Any) -> dict[str, str | None]:
-    """Return what stands for each file in the identity of a cell; None where there is no file.
+    """Return the key of each file for the identity of a cell; None if there is no file.
 
     Parameters
     ----------
@@ -58,6 +58,6 @@ def _file_key(path: str | None) -> str | None:
 
 @lru_cache(maxsize=8)
 def _sha256(path: str, size: int, changed: int) -> str:
-    """Hash a file once as long as its size and time of change stay."""
+    """Hash a file; the hash is cached until its size or time of change differs."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

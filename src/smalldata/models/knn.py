@@ -1,4 +1,7 @@
-"""Nearest neighbours: the vote, or the mean, of the training rows nearest to a row."""
+"""Nearest neighbours: the vote, or the mean, of the training rows nearest to a row.
+
+Step in the line: yaml -> **learner** -> estimator.
+"""
 
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -18,17 +21,17 @@ Metric = Literal["euclidean", "manhattan", "cosine"]
 
 @dataclass(frozen=True, kw_only=True)
 class KNN:
-    """Learner of nearest neighbours.
+    """Learner that builds a nearest-neighbours model.
 
-    It takes no class weights: a vote stays the plain share of the neighbours, which is what is
+    It has no class weights: a vote stays the plain share of the neighbours, because that share is
     explained.
 
     Attributes
     ----------
     n_neighbors : int
-        All training rows, where there are fewer.
+        All training rows vote if there are fewer.
     weights : {"uniform", "distance"}
-        Each neighbour counts the same, or by 1 / distance (those at distance 0 alone, if any).
+        Neighbours count equally, or by 1 / distance (if any are at distance 0, only those count).
     metric : {"euclidean", "manhattan", "cosine"}
     """
 
@@ -42,7 +45,7 @@ class KNN:
         check_fields(self)
 
     def build(self, info: TaskInfo, *, seed: int, device: str) -> Any:
-        """Build the estimator; there is nothing to seed, ties go by the order of the rows."""
+        """Build the estimator; it uses no seed, ties are broken by the order of the rows."""
         if info.kind is TaskKind.REGRESSION:
             return NeighboursRegressor(learner=self, seed=seed, device=device)
         return NeighboursClassifier(
@@ -50,7 +53,7 @@ class KNN:
         )
 
     def scale(self, kind: TaskKind) -> str:
-        """Probability (the vote), or value."""
+        """Return probability (the vote) for classes, value for a regression."""
         return "probability" if kind.is_classification else "value"
 
     @staticmethod
@@ -64,12 +67,12 @@ class KNN:
         seed: int,
         device: str,
     ) -> "NeighboursWorkspace":
-        """Return what all trials on these rows share: the neighbours by each metric, in order."""
+        """Return the sorted neighbours by each metric, which all trials on these rows share."""
         targets = _targets(y_train, info.n_classes if info.kind.is_classification else 0)
         return NeighboursWorkspace(X_train=X_train, targets=targets, X_valid=X_valid)
 
     def margin_form(self, fitted: Any) -> NeighboursForm:
-        """Return the training rows and their votes (two classes: that of the positive one)."""
+        """Return the training rows and their votes (of two classes, only the positive one's)."""
         targets = fitted.targets_
         return NeighboursForm(
             train=fitted.train_,
@@ -82,7 +85,7 @@ class KNN:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class NeighboursWorkspace:
-    """The training rows in their order around each validation row, found once per metric.
+    """The training rows sorted by distance to each validation row, once per metric.
 
     Attributes
     ----------
@@ -91,7 +94,7 @@ class NeighboursWorkspace:
         Indicators of the classes, or one column of values.
     X_valid : ndarray of shape (n_valid, n_columns)
     found : dict
-        (order, distance) by metric, filled as they are asked for.
+        (order, distance) by metric, filled on first use.
     """
 
     X_train: Array
@@ -100,7 +103,7 @@ class NeighboursWorkspace:
     found: dict[Metric, tuple[NDArray[np.int64], Array]] = field(default_factory=dict)
 
     def outputs(self, learner: KNN, *, needs: Need) -> Outputs:
-        """Return the votes, or the means; equal to the last bit to those of a fit."""
+        """Return the votes or the means, equal bit for bit to those of a fit."""
         if learner.metric not in self.found:
             distance = distances(self.X_valid, self.X_train, learner.metric)
             self.found[learner.metric] = nearest_first(distance)
@@ -144,7 +147,7 @@ class NeighboursRegressor(Regressor[KNN]):
 
 
 def distances(X: Array, train: Array, metric: Metric) -> Array:
-    """Distance of each row to each training row, rounded to 12 digits (equal rows: exactly 0).
+    """Return the distance of each row to each training row, rounded; equal rows are at exactly 0.
 
     Parameters
     ----------
@@ -158,7 +161,7 @@ def distances(X: Array, train: Array, metric: Metric) -> Array:
     ndarray of shape (n_samples, n_train)
     """
     if metric == "cosine":
-        # Half the squared distance of the unit rows is 1 - cosine, without its cancellation.
+        # Half the squared distance of the unit rows is 1 - cosine, without the cancellation.
         sizes = [np.linalg.norm(rows, axis=1, keepdims=True) for rows in (X, train)]
         units = [
             rows / np.where(size == 0, 1.0, size)
@@ -168,16 +171,16 @@ def distances(X: Array, train: Array, metric: Metric) -> Array:
         found = np.where((sizes[0] == 0) | (sizes[1] == 0).T, 1.0, found)
     else:
         found = cdist(X, train, metric="cityblock" if metric == "manhattan" else "euclidean")
-    # Equal terms summed in another order differ in the last bits; rounded to 2^-40 of the row's
+    # Equal terms summed in a different order differ in the last bits. Rounded to 2^-40 of the row's
     # largest distance they tie, as they should, and parallel rows are at cosine distance 0. Each
-    # row has its own step: no row's answer depends on another.
+    # row has its own step, so that no row's answer depends on another row.
     largest = found.max(axis=1, keepdims=True)
     step = np.exp2(np.ceil(np.log2(np.where(largest > 0, largest, 1.0))) - 40)
     return np.asarray(np.rint(found / step) * step)
 
 
 def nearest_first(distance: Array) -> tuple[NDArray[np.int64], Array]:
-    """Order the training rows around each row; of equal distances the earlier row comes first.
+    """Sort the training rows by distance to each row; the earlier row wins a tie.
 
     Parameters
     ----------
@@ -197,7 +200,7 @@ def nearest_first(distance: Array) -> tuple[NDArray[np.int64], Array]:
 def weighted_means(
     order: NDArray[np.int64], near: Array, targets: Array, weights: Weights
 ) -> Array:
-    """Weighted mean of the targets of the neighbours of each row.
+    """Return the weighted mean of the targets of each row's neighbours.
 
     Parameters
     ----------
@@ -232,7 +235,7 @@ def _means(fitted: Any, X: Array) -> Array:
 
 
 def _targets(y: NDArray[Any], n_classes: int) -> Array:
-    """Return indicators of the classes, or one column of values where there are none."""
+    """Return indicators of the classes, or one column of values if there are no classes."""
     if n_classes:
         return np.asarray(y[:, None] == np.arange(n_classes), dtype=np.float64)
     return np.asarray(y, dtype=np.float64)[:, None]

@@ -1,4 +1,7 @@
-"""Elastic net: logistic, multinomial or least squares by the kind of the task."""
+"""Elastic net: logistic, multinomial or least squares, depending on the kind of the task.
+
+Step in the line: yaml -> **learner** -> estimator. `elastic_net` does the fits.
+"""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Self
@@ -17,17 +20,17 @@ from smalldata.task import TaskInfo, TaskKind
 
 @dataclass(frozen=True, kw_only=True)
 class Linear:
-    """Learner of the elastic net.
+    """Learner that builds an elastic net.
 
     Attributes
     ----------
     strength : float
-        Of the penalty. It is measured on the training rows, so that one value suits tables of any
-        width: the L2 part is ``strength * (1 - l1_ratio) * v / 2 * |coef|^2`` with v the summed
-        variance of the columns (their number, once scaled), the L1 part ``strength * l1_ratio * m
-        * |coef|_1`` with m the smallest L1 penalty at which no column is used.
+        Of the penalty, relative to the training rows, so that one value suits tables of any width.
+        The L2 part is ``strength * (1 - l1_ratio) * v / 2 * |coef|^2``, where v is the summed
+        variance of the columns (the number of columns, once scaled). The L1 part is ``strength *
+        l1_ratio * m * |coef|_1``, where m is the smallest L1 penalty that uses no column.
     l1_ratio : float
-        0: ridge, every column counts; 1: lasso, few do.
+        0: ridge, which uses every column; 1: lasso, which uses few.
     class_weight : {"none", "balanced"}
         No effect in a regression.
     """
@@ -42,13 +45,13 @@ class Linear:
         check_fields(self)
 
     def build(self, info: TaskInfo, *, seed: int, device: str) -> Any:
-        """Build the estimator; the fit is convex and needs no seed."""
+        """Build the estimator; the fit is convex and uses no seed."""
         if info.kind is TaskKind.REGRESSION:
             return LinearRegressor(learner=self, seed=seed, device=device)
         return LinearClassifier(learner=self, n_classes=info.n_classes, seed=seed, device=device)
 
     def scale(self, kind: TaskKind) -> str:
-        """Log-odds, or value."""
+        """Return log-odds for classes, value for a regression."""
         return "log-odds" if kind.is_classification else "value"
 
     @staticmethod
@@ -62,17 +65,17 @@ class Linear:
         seed: int,
         device: str,
     ) -> "LinearWorkspace":
-        """Return what all trials on these rows share: the products of the rows."""
+        """Return the products of the rows, which all trials on them share."""
         return LinearWorkspace(info=info, design=Design.of(X_train), y=y_train, X_valid=X_valid)
 
     def margin_form(self, fitted: Any) -> LinearForm:
-        """Return the coefficients; those of several classes are centred over the classes."""
+        """Return the coefficients, centred over the classes if there are several."""
         return LinearForm(coef=fitted.coef_, intercept=fitted.intercept_)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LinearWorkspace:
-    """The training rows as the solvers see them, and what depends on nothing else.
+    """The training rows as the solvers see them.
 
     Attributes
     ----------
@@ -89,7 +92,7 @@ class LinearWorkspace:
     X_valid: Array
 
     def outputs(self, learner: Linear, *, needs: Need) -> Outputs:
-        """Return the outputs of a fit; equal to the last bit to those of the plain way."""
+        """Return the outputs of a fit, equal bit for bit to those of ``build`` and ``fit``."""
         estimator = learner.build(self.info, seed=0, device="cpu").fit_design(self.design, self.y)
         if needs == "value":
             return Outputs(value=estimator.predict(self.X_valid))
@@ -124,7 +127,7 @@ class LinearClassifier(Classifier[Linear]):
         return self
 
     def log_odds(self, X: Array) -> Array:
-        """Return log-odds of shape (n_samples, n_outputs), exact where probabilities are 0 or 1."""
+        """Return log-odds of shape (n_samples, n_outputs), even if probabilities round to 1."""
         return np.asarray(X @ self.coef_.T + self.intercept_)
 
     def predict_proba(self, X: Array) -> Array:
@@ -136,7 +139,7 @@ class LinearClassifier(Classifier[Linear]):
 
 
 class LinearRegressor(Regressor[Linear]):
-    """Least squares with an elastic-net penalty; the target is standardised inside the fold."""
+    """Least squares with an elastic-net penalty on the target, standardised inside the fold."""
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
         """Fit on the training rows of one fold."""
@@ -179,7 +182,7 @@ def _fit(
         l1_share=strength * l1_ratio,
         l2=strength * (1 - l1_ratio) * design.variance,
     )
-    if design.variance == 0:  # nothing but constant columns
+    if design.variance == 0:  # every column is constant
         return problem.null_fit()
     return fit_elastic_net(problem)
 
@@ -187,6 +190,4 @@ def _fit(
 def _notes(fit: Fit) -> tuple[str, ...]:
     if fit.converged:
         return ()
-    return (
-        "the fit stopped before it had converged; a larger strength or a smaller l1_ratio helps",
-    )
+    return ("the fit stopped before it converged; try a larger strength or a smaller l1_ratio",)

@@ -1,7 +1,8 @@
 """Partial least squares: PLS-DA for classes, calibrated inside the fold, PLS regression for values.
 
-The columns enter through an orthonormal basis of the training rows' span, which PLS does not
-notice: with 60 rows of 7,000 columns, all fits of a fold work on 60 x 60.
+Step in the line: yaml -> **learner** -> estimator. The columns are first rotated to an orthonormal
+basis of the training rows' span, which leaves the result of PLS unchanged: with 60 rows of 7,000
+columns, all fits of a fold work on 60 x 60.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from smalldata.models.values import Range, check_fields
 from smalldata.task import TaskInfo, TaskKind
 
 N_CALIBRATION_FOLDS = 5
-# A covariance this small beside the size of rows times targets is rounding, not a component.
+# A covariance this small relative to rows times targets is rounding error, not a component.
 SMALLEST = 1e-10
 
 
@@ -32,7 +33,7 @@ class PLS:
     Attributes
     ----------
     n_components : int
-        As many as the training rows give, where that is fewer.
+        If the training rows allow fewer, all of those.
     """
 
     traits: ClassVar[Traits] = Traits(needs_scaling=True, needs_complete=True, path="n_components")
@@ -43,7 +44,7 @@ class PLS:
         check_fields(self)
 
     def build(self, info: TaskInfo, *, seed: int, device: str) -> Any:
-        """Build the estimator; the seed cuts the calibration folds."""
+        """Build the estimator; the seed draws the calibration folds."""
         if info.kind is TaskKind.REGRESSION:
             return ComponentsRegressor(learner=self, seed=seed, device=device)
         return ComponentsClassifier(
@@ -51,7 +52,7 @@ class PLS:
         )
 
     def scale(self, kind: TaskKind) -> str:
-        """Margin (the predicted indicator), or value."""
+        """Return margin (the predicted indicator) for classes, value for a regression."""
         return "margin" if kind.is_classification else "value"
 
     @staticmethod
@@ -65,7 +66,7 @@ class PLS:
         seed: int,
         device: str,
     ) -> "ComponentsWorkspace":
-        """Return the rows in their own span, from which any number of components is one fit."""
+        """Return the rows in their own span, where one fit gives every number of components."""
         rows, basis = _in_own_span(X_train)
         return ComponentsWorkspace(
             rows=rows,
@@ -77,7 +78,7 @@ class PLS:
         )
 
     def margin_form(self, fitted: Any) -> LinearForm:
-        """Return the coefficients of the columns (two classes: those of the positive one)."""
+        """Return the coefficients of the columns (of two classes, only the positive one's)."""
         coef, intercept = fitted.coef_, fitted.intercept_
         if len(coef) == 2:
             coef, intercept = coef[1:], intercept[1:]
@@ -106,11 +107,11 @@ class ComponentsWorkspace:
     seed: int
 
     def outputs(self, learner: PLS, *, needs: Need) -> Outputs:
-        """Return the outputs with so many components."""
+        """Return the outputs with the learner's number of components."""
         return self.path(learner, [learner.n_components], needs=needs)[0]
 
     def path(self, learner: PLS, values: Sequence[int], *, needs: Need) -> list[Outputs]:
-        """Return the outputs for each number of components, from one fit of the most."""
+        """Return the outputs for each number of components, from one fit of the largest."""
         most = max(values)
         if not self.n_classes:
             whole = decompose(self.rows, np.asarray(self.y, dtype=np.float64)[:, None], most)
@@ -130,10 +131,10 @@ class ComponentsWorkspace:
 
 
 class ComponentsClassifier(Classifier[PLS]):
-    """Predicted indicators of the classes as margins; calibrated probabilities."""
+    """Margins are the predicted indicators of the classes; probabilities are calibrated."""
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
-        """Fit the components on all rows, the calibration on margins of rows held out."""
+        """Fit the components on all rows and the calibration on margins of held-out rows."""
         self.n_features_in_ = X.shape[1]
         self.classes_ = np.arange(self.n_classes)
         y = np.asarray(y, dtype=np.int64)
@@ -179,7 +180,7 @@ class ComponentsRegressor(Regressor[PLS]):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Components:
-    """targets = intercept + coef x; ``n_used`` components could be had.
+    """A fit of ``n_used`` components: targets = intercept + coef x.
 
     Attributes
     ----------
@@ -199,7 +200,7 @@ class Components:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Decomposition:
-    """The components of one fit, one after the other; the first of them are a smaller fit.
+    """The components of one fit, in order; the first few of them are a smaller fit.
 
     Attributes
     ----------
@@ -215,7 +216,7 @@ class Decomposition:
     y_mean: Array
 
     def first(self, n_components: int) -> Components:
-        """Return the fit of the first components (all, where there are fewer)."""
+        """Return the fit of the first components, or of all if there are fewer."""
         W, P, Q = (
             part[:n_components].T for part in (self.weights, self.x_loadings, self.y_loadings)
         )
@@ -230,9 +231,9 @@ def decompose(X: Array, Y: Array, n_components: int) -> Decomposition:
     ----------
     X : ndarray of shape (n_samples, n_columns)
     Y : ndarray of shape (n_samples, n_targets)
-        Both are centred here, neither is scaled.
+        X and Y are centred here, not scaled.
     n_components : int
-        The fit ends earlier where nothing that is left of X covaries with Y.
+        The fit ends earlier if nothing left of X covaries with Y.
 
     Returns
     -------
@@ -240,11 +241,11 @@ def decompose(X: Array, Y: Array, n_components: int) -> Decomposition:
 
     Notes
     -----
-    Component k has the weights w of unit length and the scores t = X_k w of largest covariance with
-    Y: w is the first left singular vector of X_k' Y. Then the part along t is taken out of X_k (out
-    of Y it need not be: X_k' Y stays the same). With weights W, loadings P = X_k' t / t't and
-    Q = Y' t / t't the coefficients are W (P' W)^-1 Q' (Wegelin 2000, University of Washington
-    technical report 371, section 4.1).
+    Component k has weights w of unit length such that the scores t = X_k w have the largest
+    covariance with Y: w is the first left singular vector of X_k' Y. The part along t is then
+    removed from X_k (removing it from Y would not change X_k' Y). With weights W, loadings
+    P = X_k' t / t't and Q = Y' t / t't the coefficients are W (P' W)^-1 Q' (Wegelin 2000,
+    University of Washington technical report 371, section 4.1).
     """
     x_mean, y_mean = X.mean(axis=0), Y.mean(axis=0)
     left, targets = X - x_mean, Y - y_mean
@@ -280,7 +281,7 @@ def calibrate_components(
     groups: NDArray[Any] | None,
     seed: int,
 ) -> list[tuple[Calibration, tuple[str, ...]]]:
-    """Calibrate fits of several numbers of components on margins of rows held out.
+    """Calibrate fits of several numbers of components on margins of held-out rows.
 
     Parameters
     ----------
@@ -291,7 +292,7 @@ def calibrate_components(
         Numbers of components.
     groups : ndarray of shape (n_train,) or None
     seed : int
-        Cuts the folds.
+        Draws the folds.
 
     Returns
     -------
@@ -300,7 +301,7 @@ def calibrate_components(
     """
     folds = calibration_folds(y, n_splits=N_CALIBRATION_FOLDS, groups=groups, seed=seed)
     if not folds:
-        # The softmax of two indicators m and 1 - m has then, at one half, the slope 1 in m.
+        # With slope 2 the softmax of two indicators m and 1 - m has slope 1 in m at one half.
         plain = Calibration(slope=2.0, offsets=np.zeros(indicators.shape[1]))
         note = (
             "probabilities are the softmax of twice the margins, not calibrated: "
@@ -320,17 +321,18 @@ def _indicators(y: NDArray[Any], n_classes: int) -> Array:
 
 
 def _shown(margins: Array) -> Array:
-    """Return the margins that are shown: of two classes the positive one's alone."""
+    """Return the margins to show: of two classes, only the positive one's."""
     return margins[:, 1:] if margins.shape[1] == 2 else margins
 
 
 def _in_own_span(X: Array) -> tuple[Array, Array | None]:
-    """Write rows in an orthonormal basis (n_columns, n_samples) of their span, where it is smaller.
+    """Write rows in an orthonormal basis of their span, if that has fewer dimensions.
 
     Returns
     -------
     rows : ndarray of shape (n_samples, min(n_samples, n_columns))
-    basis : ndarray of shape (n_columns, n_samples), or None: the columns themselves
+    basis : ndarray of shape (n_columns, n_samples) or None
+        None: the columns themselves.
     """
     if X.shape[1] <= len(X):
         return X, None
@@ -346,6 +348,6 @@ def _notes(fit: Components, n_components: int) -> tuple[str, ...]:
     if fit.n_used == n_components:
         return ()
     return (
-        f"n_components={n_components} exceeds what the training rows give; "
+        f"n_components={n_components} is more than the training rows allow; "
         f"{fit.n_used} components are used",
     )

@@ -1,4 +1,7 @@
-"""Random forest by scikit-learn: one thread, missing values as they are, explained as it votes."""
+"""Random forest by scikit-learn: one thread, missing values passed as they are, votes explained.
+
+Step in the line: yaml -> **learner** -> estimator.
+"""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Self
@@ -12,29 +15,29 @@ from smalldata.models.values import Range, check_fields
 from smalldata.models.weighting import ClassWeight
 from smalldata.task import TaskInfo, TaskKind
 
-# scikit-learn's trees compare float32; what lies beyond counts as the largest of them.
+# scikit-learn's trees compare float32; larger values are clipped to its maximum.
 LARGEST = float(np.finfo(np.float32).max)
-# Features on one path that the Shapley kernel can tell apart. Trees of a few hundred rows end long
-# before.
+# The Shapley kernel can tell this many features on one path apart. Trees of a few hundred rows are
+# far shallower.
 MAX_DEPTH = 62
 
 
 @dataclass(frozen=True, kw_only=True)
 class RandomForest:
-    """Learner of the random forest (Breiman 2001, Machine Learning 45:5).
+    """Learner that builds a random forest (Breiman 2001, Machine Learning 45:5).
 
     Attributes
     ----------
     n_trees : int
-        More trees are never worse, only slower.
+        More trees are slower, never worse.
     max_features : float
-        Columns tried at each split, as a multiple of the square root of their number; never fewer
-        than one or more than all.
+        Columns tried at each split, as a multiple of the square root of the number of columns;
+        at least one and at most all.
     min_samples_leaf : int
-        Fewest training rows on either side of a split.
+        Minimum number of training rows on either side of a split.
     class_weight : {"none", "balanced"}
-        Balanced: each tree draws rows of every class alike often (scikit-learn before 1.9 weighs
-        them inside the trees instead, which changes little). No effect in a regression.
+        Balanced: each tree draws every class equally often (scikit-learn before 1.9 weights the
+        rows inside the trees instead, which changes little). No effect in a regression.
     """
 
     traits: ClassVar[Traits] = Traits(categories="integer")
@@ -54,7 +57,10 @@ class RandomForest:
         return ForestClassifier(learner=self, n_classes=info.n_classes, seed=seed, device=device)
 
     def scale(self, kind: TaskKind) -> str:
-        """Probability (log-odds are infinite where all trees agree), or value."""
+        """Return probability for classes, value for a regression.
+
+        Log-odds would be infinite if all trees agree.
+        """
         return "probability" if kind.is_classification else "value"
 
     def margin_form(self, fitted: Any) -> TreesForm:

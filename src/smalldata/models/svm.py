@@ -1,6 +1,7 @@
-"""Support vector machine, linear, RBF or polynomial; probabilities calibrated inside the fold.
+"""Support vector machine, linear, RBF or polynomial; probabilities are calibrated inside the fold.
 
-All fits share one Gram matrix of the training rows.
+Step in the line: yaml -> **learner** -> estimator. All fits share one Gram matrix of the training
+rows.
 """
 
 from dataclasses import dataclass
@@ -24,25 +25,26 @@ N_CALIBRATION_FOLDS = 5
 
 @dataclass(frozen=True, kw_only=True)
 class SVM:
-    """Learner of the support vector machine.
+    """Learner that builds a support vector machine.
 
     Attributes
     ----------
     kernel : {"linear", "rbf", "poly"}
-        <x, s> * g, exp(-g |x - s|^2), (g <x, s> + coef0)^degree.
+        g <x, s>, exp(-g |x - s|^2) or (g <x, s> + coef0)^degree.
     C : float
-        Larger fits the training rows more closely.
+        A larger C fits the training rows more closely.
     gamma : float
         g as a multiple of 1 / (n_columns * variance) of the encoded training rows. The linear
-        kernel has g = 1 / (n_columns * variance): its C does what gamma would.
+        kernel always has g = 1 / (n_columns * variance), because C would do the same as gamma.
     degree : int
+        Of the polynomial kernel.
     coef0 : float
-        Of the polynomial kernel, as is degree.
+        Of the polynomial kernel.
     epsilon : float
         Width of the tube of a regression, in standard deviations of the target.
     class_weight : {"none", "balanced"}
-        Of the machine, so of the margins; probabilities are calibrated to the shares the classes
-        have in the training rows. No effect in a regression.
+        Changes the machine and so the margins. Probabilities are calibrated to the class shares of
+        the training rows either way. No effect in a regression.
     """
 
     traits: ClassVar[Traits] = Traits(needs_scaling=True, needs_complete=True)
@@ -59,13 +61,13 @@ class SVM:
         check_fields(self)
 
     def build(self, info: TaskInfo, *, seed: int, device: str) -> Any:
-        """Build the estimator; the seed cuts the calibration folds."""
+        """Build the estimator; the seed draws the calibration folds."""
         if info.kind is TaskKind.REGRESSION:
             return KernelRegressor(learner=self, seed=seed, device=device)
         return KernelClassifier(learner=self, n_classes=info.n_classes, seed=seed, device=device)
 
     def scale(self, kind: TaskKind) -> str:
-        """Margin, or value."""
+        """Return margin for classes, value for a regression."""
         return "margin" if kind.is_classification else "value"
 
     @staticmethod
@@ -79,7 +81,7 @@ class SVM:
         seed: int,
         device: str,
     ) -> "KernelWorkspace":
-        """Return what all trials on these rows share: products and squared distances of rows."""
+        """Return the products and squared distances of rows, which all trials on them share."""
         return KernelWorkspace(
             info=info,
             y=y_train,
@@ -94,7 +96,7 @@ class SVM:
         )
 
     def margin_form(self, fitted: Any) -> LinearForm | KernelForm:
-        """Return the kernel expansion (linear kernel: the coefficients of the columns)."""
+        """Return the kernel expansion, or the coefficients of the columns for a linear kernel."""
         coef, intercept, learner = fitted.expansion_, fitted.intercept_, fitted.learner
         if learner.kernel == "linear":
             return LinearForm(coef=fitted.gamma_ * coef @ fitted.support_, intercept=intercept)
@@ -111,7 +113,7 @@ class SVM:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class KernelWorkspace:
-    """All that the kernels need of the rows; the columns themselves are let go.
+    """All that the kernels need to know about the rows; the columns are not kept.
 
     Attributes
     ----------
@@ -121,8 +123,8 @@ class KernelWorkspace:
     scale : float
         1 / (n_columns * variance) of the training rows.
     products, squares : tuple of ndarray
-        Of the training rows with each other (n_train, n_train), and of the validation rows with
-        them (n_valid, n_train): scalar products, squared distances.
+        Scalar products and squared distances, each among the training rows (n_train, n_train) and
+        between validation and training rows (n_valid, n_train).
     """
 
     info: TaskInfo
@@ -134,7 +136,7 @@ class KernelWorkspace:
     squares: tuple[Array, Array]
 
     def outputs(self, learner: SVM, *, needs: Need) -> Outputs:
-        """Return margins, and calibrated probabilities where a margin alone is not enough."""
+        """Return margins, and calibrated probabilities if margins alone are not enough."""
         machine = learner.build(self.info, seed=self.seed, device="cpu")
         gamma = self.scale if learner.kernel == "linear" else learner.gamma * self.scale
         parts = self.squares if learner.kernel == "rbf" else self.products
@@ -154,12 +156,12 @@ class KernelWorkspace:
 class KernelClassifier(Classifier[SVM]):
     """Margins of one-vs-one machines, summed per class; calibrated probabilities.
 
-    The margin of a class is the signed sum of the decisions of its pairs, a linear function of
-    the kernels; two classes have the one margin of the positive one.
+    The margin of a class is the signed sum of the decisions of its pairs, which is linear in the
+    kernels. Two classes have one margin, that of the positive class.
     """
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
-        """Fit the machine on all rows, the calibration on margins of rows held out."""
+        """Fit the machine on all rows and the calibration on margins of held-out rows."""
         self.n_features_in_ = X.shape[1]
         self.classes_ = np.arange(self.n_classes)
         y = np.asarray(y, dtype=np.int64)
@@ -175,7 +177,7 @@ class KernelClassifier(Classifier[SVM]):
         return rows
 
     def calibrate(self, gram: Array, y: NDArray[np.int64], groups: NDArray[Any] | None) -> None:
-        """Fit the calibration on margins of rows held out."""
+        """Fit the calibration on margins of held-out rows."""
         self.calibration_, self.notes_ = self._calibration(gram, y, groups)
 
     def decision_function(self, X: Array) -> Array:
@@ -225,7 +227,7 @@ class KernelClassifier(Classifier[SVM]):
 
 
 class KernelRegressor(Regressor[SVM]):
-    """Support vector regression; the target is standardised inside the fold."""
+    """Support vector regression of the target, standardised inside the fold."""
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
         """Fit on the training rows of one fold."""
@@ -256,7 +258,7 @@ class KernelRegressor(Regressor[SVM]):
 
 
 def _unchecked() -> Any:
-    """Return a context without scikit-learn's checks, which cost as much as a fit of these rows."""
+    """Return a context without scikit-learn's checks, which take as long as a fit of these rows."""
     from sklearn import config_context
 
     return config_context(assume_finite=True, skip_parameter_validation=True)
@@ -274,14 +276,14 @@ def _size(X: Array) -> float:
 
 
 def _kernel(rows: Array, others: Array, learner: SVM, gamma: float) -> Array:
-    """Kernel of each row with each other row, shape (n_rows, n_others)."""
+    """Return the kernel of each row with each other row, of shape (n_rows, n_others)."""
     squared = learner.kernel == "rbf"
     part = cdist(rows, others, metric="sqeuclidean") if squared else rows @ others.T
     return _kernel_of(part, learner, gamma)
 
 
 def _kernel_of(part: Array, learner: SVM, gamma: float) -> Array:
-    """Kernel from the squared distances (rbf) or the scalar products of the rows."""
+    """Return the kernel from the squared distances (rbf) or scalar products of the rows."""
     if learner.kernel == "rbf":
         return np.asarray(np.exp(-gamma * part))
     product = gamma * part
@@ -291,14 +293,14 @@ def _kernel_of(part: Array, learner: SVM, gamma: float) -> Array:
 
 
 def _signed_sums(machine: Any, labels: NDArray[np.int64]) -> tuple[Array, Array]:
-    """Per class, the sum of its pairs' decisions: plus where it is the first, minus where second.
+    """Return each class's sum of pair decisions: plus if it is first in the pair, minus if second.
 
     Parameters
     ----------
     machine : sklearn.svm.SVC
-        Fitted on at least three classes. Of the pair (i, j), i < j, the support rows of class i
-        have their coefficient in row j - 1 of ``dual_coef_``, those of class j in row i; a
-        positive decision speaks for i.
+        Fitted on at least three classes. For the pair (i, j), i < j, row j - 1 of ``dual_coef_``
+        holds the coefficients of the support rows of class i, and row i those of class j. A
+        positive decision votes for i.
     labels : ndarray of shape (n_support,)
         Class of each support row.
 
@@ -324,5 +326,5 @@ def _signed_sums(machine: Any, labels: NDArray[np.int64]) -> tuple[Array, Array]
 
 
 def _per_class(margins: Array) -> Array:
-    """Margins of shape (n_samples, n_classes): the one margin of two classes is -m/2 and m/2."""
+    """Return margins of shape (n_samples, n_classes); two classes split their margin m in ±m/2."""
     return np.hstack([-margins / 2, margins / 2]) if margins.shape[1] == 1 else margins

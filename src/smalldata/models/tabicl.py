@@ -1,9 +1,9 @@
-"""TabICL: a transformer trained beforehand on synthetic tables, which reads the training rows.
+"""TabICL: a transformer pretrained on synthetic tables, which reads the training rows.
 
-Nothing is trained here: the training rows are the context in which it predicts the others (Qu,
-Holzmüller, Varoquaux & Le Morvan 2025; version 2: Qu, Holzmüller, Varoquaux & Le Morvan 2026). The
-weights are a local file that the user names; nothing is ever downloaded. The extra ``foundation``
-brings the library (tabicl on PyPI).
+Step in the line: yaml -> **learner** -> estimator. Nothing is trained here: the training rows are
+the context from which it predicts the others (Qu, Holzmüller, Varoquaux & Le Morvan 2025; version
+2: Qu, Holzmüller, Varoquaux & Le Morvan 2026). The weights are a local file that the user names;
+nothing is ever downloaded. The extra ``foundation`` installs the library (tabicl on PyPI).
 """
 
 from collections import OrderedDict
@@ -30,27 +30,28 @@ REPOSITORY = "https://huggingface.co/jingang/TabICL"
 CLASSES_FILE = "tabicl-classifier-v2-20260212.ckpt"
 VALUES_FILE = "tabicl-regressor-v2-20260212.ckpt"
 USUAL_COLUMNS = 100
-"""Columns of the widest tables that version 2 was trained on, by its documentation."""
+"""Columns of the widest tables version 2 was trained on, according to its documentation."""
 
 CHUNK_VALUES = 250_000
-"""Members x rows x columns of one product at prediction; each becomes some hundred numbers."""
+"""Members x rows x columns predicted at once; each becomes a few hundred numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TabICL:
-    """Learner of TabICL; what is no field here is as the library has it.
+    """Learner that builds TabICL; other settings keep the library's defaults.
 
     Attributes
     ----------
     checkpoint : str or None
-        Local file of the weights. Those of version 2 tell classes or predict values, not both.
+        Local file of the weights. Those of version 2 either classify or predict values.
     n_members : int
-        Views of the table whose outputs are averaged: columns and classes in another order, columns
-        as they are or made normal. Fewer where the table has too few columns for so many orders.
+        Views of the table whose outputs are averaged. Each has its own order of columns and
+        classes, with columns as they are or made normal. There are fewer views if the table has too
+        few columns for this many orders.
     """
 
-    # The library imputes itself, but takes a column without any value among the rows to predict as
-    # masked: what is predicted for a row would hang on the rows beside it.
+    # The library imputes too, but masks a column that has no value among the rows to predict: the
+    # prediction for a row would depend on the other rows.
     traits: ClassVar[Traits] = Traits(
         needs_complete=True,
         categories="integer",
@@ -67,12 +68,12 @@ class TabICL:
         check_fields(self)
 
     def refusal(self, info: TaskInfo) -> str:
-        """Say what is missing for a task of this kind, "" if nothing is.
+        """Say what is missing for a task of this kind; "" if nothing is.
 
         Raises
         ------
         ConfigError
-            If the file is no checkpoint of TabICL.
+            If the file is not a checkpoint of TabICL.
         """
         return _lack(self.checkpoint, classify=info.kind.is_classification)
 
@@ -83,16 +84,16 @@ class TabICL:
         return ContextClassifier(learner=self, n_classes=info.n_classes, seed=seed, device=device)
 
     def scale(self, kind: TaskKind) -> str:
-        """Log-odds, or value."""
+        """Return log-odds for classes, value for a regression."""
         return "log-odds" if kind.is_classification else "value"
 
     def margin_form(self, fitted: Any) -> CallableForm:
-        """Return what is predicted as a function; log-odds of several classes are centred."""
+        """Return the prediction as a function; log-odds of several classes are centred."""
         return CallableForm(function=fitted.margins)
 
 
 class ContextClassifier(Classifier[TabICL]):
-    """The probabilities of classes in the context of the training rows."""
+    """Predicts class probabilities in the context of the training rows."""
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
         """Read the training rows of one fold."""
@@ -103,12 +104,12 @@ class ContextClassifier(Classifier[TabICL]):
         self.classes_ = np.arange(self.n_classes)
         n_known = int(config["max_classes"])
         self.notes_ = _width_notes(X)
-        # What the training rows come to is kept, which the library does up to so many classes.
+        # The library can cache its encoding of the training rows up to this many classes.
         is_kept = len(np.unique(y)) <= n_known
         if not is_kept:
             self.notes_ += (
-                f"the weights tell at most {n_known} classes apart at once; {self.n_classes} are "
-                "told apart in steps",
+                f"the weights separate at most {n_known} classes at once; the {self.n_classes} "
+                "classes are separated in steps",
             )
         self.model_ = _read_context(TabICLClassifier, self, X, y, kv_cache=is_kept)
         return self
@@ -120,21 +121,21 @@ class ContextClassifier(Classifier[TabICL]):
         return np.asarray(found / found.sum(axis=1, keepdims=True))
 
     def margins(self, X: Array) -> Array:
-        """Log-odds (n_samples, n_outputs): one of two classes, else one a class, centred."""
-        # The library's softmax is of single precision: what it rounds to 0 counts as its least.
+        """Return log-odds (n_samples, n_outputs): one for two classes, else one each, centred."""
+        # The library's softmax has single precision; a 0 counts as its smallest positive number.
         logs = np.log(np.maximum(self.predict_proba(X), np.finfo(np.float32).tiny))
         if self.n_classes == 2:
             return np.asarray(logs[:, 1:] - logs[:, :1])
         return np.asarray(logs - logs.mean(axis=1, keepdims=True))
 
     def decision_function(self, X: Array) -> Array:
-        """Log-odds: (n_samples,) for two classes, else (n_samples, n_classes)."""
+        """Return log-odds: (n_samples,) for two classes, else (n_samples, n_classes)."""
         margins = self.margins(X)
         return margins[:, 0] if self.n_classes == 2 else margins
 
 
 class ContextRegressor(Regressor[TabICL]):
-    """The mean of a value in the context of the training rows."""
+    """Predicts the mean of a value in the context of the training rows."""
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> Self:
         """Read the training rows of one fold."""
@@ -143,7 +144,7 @@ class ContextRegressor(Regressor[TabICL]):
 
         self.n_features_in_ = X.shape[1]
         self.notes_ = _width_notes(X)
-        # The library's targets are of single precision; a large mean would leave no digits.
+        # The library's targets have single precision; a large mean would use up the digits.
         self.centre_ = float(np.mean(y))
         self.model_ = _read_context(TabICLRegressor, self, X, y - self.centre_, kv_cache=True)
         return self
@@ -165,7 +166,7 @@ def _read_context(
     *,
     kv_cache: bool,
 ) -> Any:
-    """Fit the library's estimator from the file alone, in single precision on every device."""
+    """Fit the library's estimator from the file, in single precision on every device."""
     assert estimator.learner.checkpoint is not None
     model = library(
         n_estimators=estimator.learner.n_members,
@@ -179,8 +180,8 @@ def _read_context(
     )
     with one_torch_thread():
         model.fit(X, y)
-    # The views are grouped in the order of a set of words, which is another in every process, and
-    # so would be the order in which outputs are added up.
+    # The library groups views in the order of a set of words, which differs between processes, and
+    # so would the order in which outputs are summed.
     views = model.ensemble_generator_
     for name in ("ensemble_configs_", "feature_shuffles_", "class_shuffles_"):
         if hasattr(views, name):
@@ -191,7 +192,7 @@ def _read_context(
 def _by_chunks(
     predict: Callable[[Array], Any], estimator: ContextClassifier | ContextRegressor, X: Array
 ) -> Array:
-    """Predict some rows at a time: each cell of the table becomes a vector in every member."""
+    """Predict a few rows at a time: each value of the table becomes a vector in every member."""
     size = max(1, CHUNK_VALUES // (estimator.learner.n_members * max(X.shape[1], 1)))
     with one_torch_thread():
         chunks = map_rows(lambda start, stop: predict(X[start:stop]), n_rows=len(X), size=size)
@@ -211,7 +212,7 @@ def _width_notes(X: Array) -> tuple[str, ...]:
 
 
 def _lack(checkpoint: str | None, *, classify: bool) -> str:
-    """Say what to get before anything can be fitted; "" if all is there."""
+    """Say what is missing before anything can be fitted; "" if nothing is."""
     package = ""
     if find_spec("tabicl") is None:
         package = "needs the package tabicl (pip install 'smalldata[foundation]')"
@@ -229,19 +230,17 @@ def _lack(checkpoint: str | None, *, classify: bool) -> str:
         config = _config_of(checkpoint)
     except ImportError as error:
         return (
-            f"needs the package tabicl, which is installed and does not load ({first_line(error)});"
-            " install it anew (pip install --force-reinstall 'smalldata[foundation]')"
+            f"needs the package tabicl, which is installed but does not load ({first_line(error)});"
+            " reinstall it (pip install --force-reinstall 'smalldata[foundation]')"
         )
     if bool(config["max_classes"]) != classify:
-        can, cannot = (
-            ("predict values", "tell classes") if classify else ("tell classes", "predict values")
-        )
+        can, cannot = ("predict values", "classify") if classify else ("classify", "predict values")
         return f"the weights in {checkpoint} {can} and cannot {cannot}; {get}"
     return ""
 
 
 def _checked_config(checkpoint: str | None, *, classify: bool) -> dict[str, Any]:
-    """Return the shape of the network in a file, or say why there is none.
+    """Return the shape of the network in a file.
 
     Raises
     ------
@@ -262,12 +261,12 @@ def _config_of(checkpoint: str) -> dict[str, Any]:
 
 @lru_cache(maxsize=4)
 def _read_config(path: str, size: int, changed: int) -> dict[str, Any]:
-    """Read the shape of the network and check that the weights fill it, without reading them.
+    """Read the shape of the network and check that the weights fit it, without reading them.
 
     Raises
     ------
     ConfigError
-        If the file holds no weights, or not those of TabICL.
+        If the file does not hold weights of TabICL.
     """
     import torch
     from tabicl._model.tabicl import TabICL as Network
@@ -275,8 +274,8 @@ def _read_config(path: str, size: int, changed: int) -> dict[str, Any]:
     must = f"checkpoint must be a file of weights from {REPOSITORY}"
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except Exception:  # torch raises whatever the bytes lead it to
-        raise ConfigError(f"{must}; {path} is no file that torch can read as weights.") from None
+    except Exception:  # damaged bytes can raise anything in torch
+        raise ConfigError(f"{must}; {path} is not a file that torch can read as weights.") from None
     if not isinstance(content, dict) or not {"config", "state_dict"} <= set(content):
         raise ConfigError(f"{must}; {path} holds something else.")
     config, weights = content["config"], content["state_dict"]
@@ -290,7 +289,7 @@ def _read_config(path: str, size: int, changed: int) -> dict[str, Any]:
         from importlib.metadata import version
 
         raise ConfigError(
-            f"{must}; {path} holds weights of another network than tabicl {version('tabicl')} "
+            f"{must}; the weights in {path} do not fit the network that tabicl {version('tabicl')} "
             "builds. Get the file named there, or a newer tabicl."
         )
     return {"max_classes": 10, **config}

@@ -1,9 +1,9 @@
 """Legal values of a learner's fields: read from its annotations, checked in its ``__post_init__``.
 
-A field is a ``Literal`` (a word out of a few), a ``bool``, an ``int`` or ``float``, bounded by
-``Annotated[int, Range(low=1)]``, or the path of a file (``Annotated[str | None, LocalFile()]``).
-Every way to a learner (yaml, command line, tuning, plain Python) ends in the same check and the
-same sentence.
+Step in the line: yaml -> **checked values** -> learner. A field is a ``Literal`` (one of a few
+words), a ``bool``, an ``int`` or ``float``, bounded by ``Annotated[int, Range(low=1)]``, or the
+path of a file (``Annotated[str | None, LocalFile()]``). Every way to a learner (yaml, command line,
+tuning, plain Python) ends in this check, with the same message.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from smalldata.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class Range:
-    """Bounds of a number; ``above`` excludes the lower one, ``below`` the upper one."""
+    """Bounds of a number; ``above`` excludes the lower bound, ``below`` the upper one."""
 
     low: float = -math.inf
     high: float = math.inf
@@ -24,7 +24,7 @@ class Range:
     below: bool = False
 
     def contains(self, value: float) -> bool:
-        """Say whether a number lies within."""
+        """Return whether a number is finite and within the bounds."""
         low = value > self.low if self.above else value >= self.low
         high = value < self.high if self.below else value <= self.high
         return bool(low and high and math.isfinite(value))
@@ -44,7 +44,7 @@ def check_fields(learner: Any) -> None:
     Raises
     ------
     ConfigError
-        If a value has the wrong type or lies outside its range.
+        If a value has the wrong type or is out of range.
     """
     model = type(learner).__name__.lower()
     hints = get_type_hints(type(learner), include_extras=True)

@@ -1,4 +1,4 @@
-"""Class weights as row weights, the same for every learner that takes them."""
+"""Class weights as row weights, the same for every learner with a ``class_weight``."""
 
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ ClassWeight = Literal["none", "balanced"]
 def row_weights(
     y: NDArray[Any], class_weight: ClassWeight, *, classify: bool
 ) -> NDArray[np.float64]:
-    """Weight each row so that, if balanced, every class weighs the same and the mean weight is 1.
+    """Return row weights of mean 1; if balanced, every class has the same total weight.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ def row_weights(
         Class codes, or values.
     class_weight : {"none", "balanced"}
     classify : bool
-        False: a regression, in which all rows weigh 1.
+        False: a regression, in which every row has weight 1.
 
     Returns
     -------

@@ -1,4 +1,7 @@
-"""Gradient-boosted trees by XGBoost: few bins, one thread, missing values as they are."""
+"""Gradient-boosted trees by XGBoost: few bins, one thread, missing values passed as they are.
+
+Step in the line: yaml -> **learner** -> estimator. `boosting` grows the trees.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -23,23 +26,25 @@ from smalldata.task import TaskInfo, TaskKind
 
 @dataclass(frozen=True, kw_only=True)
 class XGBoost:
-    """Learner of boosted trees.
+    """Learner that builds boosted trees.
 
     Attributes
     ----------
     n_rounds : int
-        Trees (of several classes: trees per class).
-    learning_rate, max_depth, min_child_weight, subsample, reg_lambda
-        As XGBoost has them.
+        Number of trees, or trees per class if there are more than two classes.
+    learning_rate, min_child_weight, subsample, reg_lambda : float
+        XGBoost's parameters of these names.
+    max_depth : int
+        XGBoost's parameter of this name.
     colsample : float
         Share of the columns each tree may use.
     max_bin : int
-        Most bins per column; with a few hundred rows, more than 32 cost time and gain little.
-        Tables of more than 1,024 columns get fewer, down to 16, which halves the time and was no
-        worse on nci60 and on 200 x 5,000 (there is another column for every lost threshold).
+        Maximum number of bins per column. With a few hundred rows, more than 32 bins cost time and
+        gain little. Tables with more than 1,024 columns get fewer, down to 16. That halves the time
+        and was no worse on nci60 and on 200 x 5,000 (another column replaces every lost threshold).
     early_stopping : int
-        Rounds without a better loss on a fifth of the training rows, after which boosting stops;
-        0: never, and all training rows are used.
+        Boosting stops after this many rounds without a better loss on a held-out fifth of the
+        training rows. 0: it never stops early and uses all training rows.
     class_weight : {"none", "balanced"}
         No effect in a regression.
     """
@@ -79,7 +84,7 @@ class XGBoost:
         seed: int,
         device: str,
     ) -> "TreesWorkspace":
-        """Return what all trials on these rows share: the rows, binned."""
+        """Return the binned rows, which all trials on them share."""
         rows = TrainingRows(
             X=X_train,
             y=y_train,
@@ -90,11 +95,11 @@ class XGBoost:
         return TreesWorkspace(rows=rows, valid=unbinned(X_valid), device=device)
 
     def scale(self, kind: TaskKind) -> str:
-        """Log-odds, or value."""
+        """Return log-odds for classes, value for a regression."""
         return "log-odds" if kind.is_classification else "value"
 
     def margin_form(self, fitted: Any) -> TreesForm:
-        """Return the Booster; its raw outputs for several classes are not centred."""
+        """Return the Booster, whose raw outputs for several classes are not centred."""
         return TreesForm(model=fitted.booster_)
 
 
@@ -133,9 +138,9 @@ class TreesRegressor(Regressor[XGBoost]):
 
 @dataclass(kw_only=True, eq=False)
 class TreesWorkspace:
-    """Binned training rows for the fits of all trials, and the booster that was grown last.
+    """Binned training rows for the fits of all trials, and the booster grown last.
 
-    Results equal those of single fits to the last bit.
+    Results equal those of single fits bit for bit.
 
     Attributes
     ----------
@@ -143,7 +148,7 @@ class TreesWorkspace:
     valid : xgboost.DMatrix
     device : {"cpu", "cuda"}
     last : (XGBoost, Growth) or None
-        The growth that other numbers of rounds of the same learner go on with.
+        The growth that the same learner continues for another number of rounds.
     """
 
     rows: TrainingRows
@@ -152,11 +157,11 @@ class TreesWorkspace:
     last: tuple[XGBoost, Growth] | None = None
 
     def outputs(self, learner: XGBoost, *, needs: Need) -> Outputs:
-        """Grow the trees; all parts, whatever is needed."""
+        """Grow the trees and return every output, whatever is needed."""
         return self.path(learner, [learner.n_rounds], needs=needs)[0]
 
     def path(self, learner: XGBoost, values: Sequence[int], *, needs: Need) -> list[Outputs]:
-        """Grow to the last number of rounds and read off all of them."""
+        """Grow to the largest number of rounds and read off all of them."""
         key = replace(learner, n_rounds=1)
         if self.last is None or self.last[0] != key:
             self.last = key, Growth(learner, self.rows, device=self.device)

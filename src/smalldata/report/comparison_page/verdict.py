@@ -165,7 +165,7 @@ def _say_dummy(
 
 
 def _say_deep(summary: dict[str, Any], ranked: Sequence[dict[str, Any]]) -> list[str]:
-    """Set the best deep models against the simpler ones; dummy is none of them."""
+    """Compare the best deep models with the simpler ones, of which dummy is not one."""
     deep = [cell for cell in ranked if cell["deep"]]
     simpler = [cell for cell in ranked if not cell["deep"] and cell["model"] != "dummy"]
     if not deep:
@@ -173,23 +173,23 @@ def _say_deep(summary: dict[str, Any], ranked: Sequence[dict[str, Any]]) -> list
     if not simpler:
         labels = join_words([cell["label"] for cell in deep])
         return [
-            f"Deep learning ({labels}) has no simpler model to be set against: add model=linear "
-            "to ask whether it pays."
+            f"Deep learning ({labels}) has no simpler model to compare with: add model=linear to "
+            "see whether it pays."
         ]
     best = [cell for cell in deep if cell["rank"] == deep[0]["rank"]]
     name = join_words([cell["label"] for cell in best])
     if len(deep) > len(best):
         name += f", the best of {len(deep)} deep models"
     if best[0]["rank"] == 1:
-        said = "has the best mean here, but not clearly: see the simpler models."
+        said = "has the best mean here, but is not clearly ahead of every simpler model."
         if all(not cell["tied"] and _is_behind(cell) for cell in simpler):
             said = "pays here: it is clearly ahead of every simpler model."
         return [f"Deep learning ({name}) {said}"]
     subject = f"Deep learning ({name}, {format_number(_score(summary, best[0])['mean'])})"
     if best[0]["tied"]:
-        return [f"{subject} keeps up with the best but does not beat it."]
+        return [f"{subject} does as well as the best model, but no better."]
     clearly = "clearly " if _is_behind(best[0]) else ""
-    return [f"{subject} does not pay here: it is {clearly}behind the best."]
+    return [f"{subject} does not pay here: it is {clearly}behind the best model."]
 
 
 def _say_doubts(summary: dict[str, Any], ranked: Sequence[dict[str, Any]]) -> list[str]:
