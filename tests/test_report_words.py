@@ -10,8 +10,9 @@ from smalldata.models import load_learner
 from smalldata.report.comparison_page.overview import summarize_comparison
 from smalldata.report.comparison_page.verdict import say_comparison
 from smalldata.report.sections import scores_words, trust_doubts, trust_words
-from smalldata.report.sections.scores import summarize_cell
+from smalldata.report.sections.scores import describe_measure, summarize_cell
 from smalldata.runtime import catalogue
+from smalldata.task import Dataset, TaskKind, make_task
 
 NETWORKS = [name for name in catalogue.names("model") if load_learner(name).traits.deep]
 
