@@ -1,10 +1,10 @@
 """What one process remembers between commands."""
 
-from smalldata.cli import run as cli
+from smalldata.cli import screen
 from smalldata.run import cell as run_cell
 
 
 def forget() -> None:
     """Remember no more than a new process would."""
-    for remembered in (cli._reporter, run_cell._dataset, run_cell._task):
+    for remembered in (screen.reporter, run_cell._dataset, run_cell._task):
         remembered.cache_clear()

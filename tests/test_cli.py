@@ -15,7 +15,7 @@ import pytest
 
 from memory import forget
 from smalldata.__main__ import main
-from smalldata.cli import run as cli
+from smalldata.cli import screen
 from smalldata.config.hydra import quote_override
 from smalldata.explanation.options import ExplanationOptions
 from smalldata.run import cell as run_cell
@@ -446,7 +446,7 @@ def test_explanation_of_some_folds_is_not_reused_for_all_folds(folder):
     )
     stored.write_fold(failed, run_cell.open_cell(cell).task)
     stored.write_record(stored.read_record())
-    explain_cell(run_cell.open_cell(cell), ExplanationOptions(), cli._reporter())
+    explain_cell(run_cell.open_cell(cell), ExplanationOptions(), screen.reporter())
     (key,) = stored.explanation_keys()
     assert 0 < len(stored.read_explanation(key).row) < 40
     assert main(["model=linear", *SMALL]) == 0

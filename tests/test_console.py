@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 import smalldata
-from smalldata.cli.run import main
+from smalldata.cli.main import main
 from smalldata.comparison.comparison import compare
 from smalldata.evaluation.outer_loop import evaluate
 from smalldata.models.dummy import Dummy

@@ -270,7 +270,7 @@ import os, shutil, signal, sys
 from pathlib import Path
 from rich.console import Console
 import smalldata.runtime.files
-from smalldata.cli import run as cli
+from smalldata.cli import screen
 from smalldata.run.explain import explain_cell
 from smalldata.explanation.options import ExplanationOptions
 from smalldata.run.progress import Reporter
@@ -279,7 +279,7 @@ from toys import differences
 
 root = Path(sys.argv[1])
 os.chdir(root)
-assert cli.main(["dataset=nutrimouse", "model=svm", "cv=kfold", "cv.n_splits=2", "n_jobs=1",
+assert main(["dataset=nutrimouse", "model=svm", "cv=kfold", "cv.n_splits=2", "n_jobs=1",
                  "explain=none", "outputs=whole"]) == 0
 (cell,) = [path.parent for path in Path("whole").rglob("DONE")]
 options = ExplanationOptions(interactions=3, null=2, background=10, rows=8)
@@ -342,7 +342,7 @@ def test_explanation_killed_at_any_write_resumes_to_the_same_result(tmp_path):
 
 
 def test_command_resumes_from_stored_permutations(tmp_path, capsys):
-    from smalldata.cli.run import main
+    from smalldata.cli.main import main
 
     asked = ["dataset=nutrimouse", "model=linear", "cv=kfold", "cv.n_splits=2", "n_jobs=1"]
     where = f"outputs={tmp_path}"

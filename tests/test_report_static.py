@@ -11,7 +11,7 @@ import pytest
 
 from report_cells import HOSTILE, add_losses, make_explanation, make_record, make_toy_task
 from smalldata.__main__ import main
-from smalldata.cli import run as cli
+from smalldata.cli import screen
 from smalldata.comparison.comparison import compare
 from smalldata.errors import ConfigError
 from smalldata.report import draw_figures, index_page, report_page
@@ -271,7 +271,7 @@ def test_missing_figure_library_is_refused_with_its_command(monkeypatch):
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for remembered in (cli._reporter, run_cell._dataset, run_cell._task):
+    for remembered in (screen.reporter, run_cell._dataset, run_cell._task):
         remembered.cache_clear()
     return tmp_path
 

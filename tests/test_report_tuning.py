@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from report_cells import HOSTILE, make_record, make_toy_task
-from smalldata.cli.run import main
+from smalldata.cli.main import main
 from smalldata.comparison.comparison import compare
 from smalldata.comparison.tuning_summary import (
     CellTrials,

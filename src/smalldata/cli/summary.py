@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from smalldata.cli.screen import DONE, reporter
 from smalldata.config.build import build_config
 from smalldata.config.hydra import run_composed, split_flags
 from smalldata.errors import ConfigError
@@ -25,7 +26,6 @@ from smalldata.pipeline.preprocess import make_preprocessor
 from smalldata.pipeline.ranking import make_ranker
 from smalldata.run.cell import plan_cell
 from smalldata.run.plan import Plan
-from smalldata.run.progress import Reporter
 from smalldata.runtime.catalogue import names
 from smalldata.runtime.console import open_console
 from smalldata.runtime.files import scratch_folder
@@ -34,14 +34,18 @@ from smalldata.seeding import seed_for
 from smalldata.task import TaskKind
 
 
-def run_summary(arguments: Sequence[str], reporter: Reporter) -> None:
+def run_verb(arguments: Sequence[str]) -> int:
     """Compose what a run would, and print the model of each cell instead of running it.
 
     Parameters
     ----------
     arguments : sequence of str
         What ``run`` takes.
-    reporter : Reporter
+
+    Returns
+    -------
+    int
+        Exit status.
 
     Raises
     ------
@@ -52,16 +56,17 @@ def run_summary(arguments: Sequence[str], reporter: Reporter) -> None:
     if any(word.lstrip("+").startswith("hydra") for word in overrides):
         raise ConfigError("summary takes the cells of a grid; a search has none before it runs.")
     errors: list[Exception] = []
-    job = partial(_summarize, reporter=reporter, errors=errors)
+    job = partial(_summarize, errors=errors)
     with scratch_folder() as scratch:
         run_composed(job, overrides, multirun=multirun, scratch=scratch)
     if errors:
         raise errors[0]
+    return DONE
 
 
-def _summarize(composed: Any, *, reporter: Reporter, errors: list[Exception]) -> None:
+def _summarize(composed: Any, *, errors: list[Exception]) -> None:
     try:
-        _print_cell(composed, reporter)
+        _print_cell(composed)
     except Exception as error:  # raised, it would end the grid with words of Hydra's
         errors.append(
             error
@@ -73,13 +78,13 @@ def _summarize(composed: Any, *, reporter: Reporter, errors: list[Exception]) ->
         )
 
 
-def _print_cell(composed: Any, reporter: Reporter) -> None:
+def _print_cell(composed: Any) -> None:
     config = replace(build_config(composed), explanation=None)
-    plan = plan_cell(config, reporter)
+    plan = plan_cell(config, reporter())
     if plan.tuner is not None:
-        reporter.say("tuning chooses values inside each fold; shown are those it starts from")
+        reporter().say("tuning chooses values inside each fold; shown are those it starts from")
     if plan.selector is not None:
-        reporter.say("a signature chooses features inside each fold; shown are all of them")
+        reporter().say("a signature chooses features inside each fold; shown are all of them")
     print_summary(plan, console=open_console())
 
 

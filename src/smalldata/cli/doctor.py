@@ -12,7 +12,7 @@ HEALTHY, TO_MEND = 0, 1
 _ARGUMENTS = ("--json", "outputs=DIR")
 
 
-def run_doctor(arguments: Sequence[str]) -> int:
+def run_verb(arguments: Sequence[str]) -> int:
     """Look at this machine and print what was found and what to do.
 
     Parameters
