@@ -77,7 +77,7 @@ def test_an_unexpected_error_in_another_verb_is_one_sentence(monkeypatch, capsys
     def fail(*_arguments, **_options):
         raise MemoryError
 
-    monkeypatch.setattr("smalldata.comparison.comparison.compare", fail)
+    monkeypatch.setattr("smalldata.cli.compare.compare", fail)
     assert main(["model=dummy", *SMALL]) == 0
     capsys.readouterr()
     assert main(["compare", *map(str, Path("outputs").glob("*/*"))]) == 70
