@@ -36,7 +36,7 @@ KINDS = (  # the first that matches; True: a computation wrote it, no resumed ru
 )
 WORDS = {"reason", "note", "notes", "altered", "schedule", "words"}
 HEX = re.compile(r"[0-9a-f]{64}")
-PRINTED = re.compile(r"\d+\.\d+|\d{1,3}(?:,\d{3})+")
+PRINTED = re.compile(r"[-−]?\d+\.\d+|\d{1,3}(?:,\d{3})+")
 TIME = re.compile(r"[\d.,]+ (?:s|min|h)\b")
 ABSENT = "absent"
 
@@ -121,7 +121,7 @@ def read_printed(path: Path) -> Iterator[tuple[str, Any]]:
         for name in [*found["facts"], *(finding["topic"] for finding in found["findings"])]:
             yield f"/{name}", True
     else:
-        text = TIME.sub("", text)
+        text = re.sub(r"--+|  +", " ", TIME.sub("", text))  # a column is as wide as its times
         yield "/numbers", np.array(PRINTED.findall(text), dtype=np.str_)
         yield "/words", text
 
@@ -148,7 +148,7 @@ def is_ignored(key: str) -> bool:
     """Whether a key holds seconds, versions, commands or a checksum that covers them."""
     parts = key.split("/")[1:]
     if parts[0] == "environment" and len(parts) > 1:
-        return parts[1] not in ("sweep", "tune.storage") or parts[-1] in ("command", "instead")
+        return parts[1] != "sweep" or parts[-1] in ("command", "instead")
     return parts[-1] == "sha256" or any(re.fullmatch(r"(\w+_)?seconds", part) for part in parts)
 
 
@@ -178,7 +178,10 @@ def show(old: Any, new: Any) -> str:
         return f"[{i}] {pairs[i][0]!r} -> {pairs[i][1]!r} ({len(unequal)} of {len(pairs)})"
     if arrays:
         return f"{old.dtype}{list(old.shape)} -> {new.dtype}{list(new.shape)}"
-    return " -> ".join(repr(v) if len(repr(v)) < 200 else repr(v)[:200] + "…" for v in (old, new))
+    texts = repr(old), repr(new)
+    at = next((i for i, (a, b) in enumerate(zip(*texts, strict=False)) if a != b), 0)
+    start = max(0, at - 80) if max(map(len, texts)) > 200 else 0
+    return " -> ".join(f"{'…' if start else ''}{text[start : start + 200]}" for text in texts)
 
 
 def is_words(key: str, old: Any, new: Any) -> bool:
