@@ -237,8 +237,8 @@ def test_cells_with_other_features_are_left_out_of_the_agreement():
     explanations = {record.hash: make_explanation(task, record) for record in records}
     explanations[wider.hash] = make_explanation(other, wider)
     comparison = compare([*records, wider])
-    found = summarize_comparison(comparison, [*records, wider], task, explanations)["agreement"]
-    assert [label.split()[0] for label in sorted(found["labels"])] == ["knn", "linear"]
+    found = summarize_comparison(comparison, [*records, wider], task, explanations).agreement
+    assert [label.split()[0] for label in sorted(found.labels)] == ["knn", "linear"]
 
 
 # ---------------------------------------------------------------- numbers

@@ -1,15 +1,25 @@
 """The sentences of the reports: each rule on numbers just inside and just outside its threshold."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from report_cells import make_explanation, make_record, make_toy_task
+from report_cells import (
+    make_compared,
+    make_explanation,
+    make_record,
+    make_test,
+    make_toy_task,
+)
 from smalldata.comparison.comparison import compare
-from smalldata.report.comparison_page.overview import summarize_comparison
+from smalldata.report.comparison_page.overview import ComparisonSummary, summarize_comparison
+from smalldata.report.comparison_page.rows import ComparedCell
 from smalldata.report.comparison_page.verdict import say_comparison
+from smalldata.report.plain import Estimate
 from smalldata.report.sections import scores_words, trust_doubts, trust_words
-from smalldata.report.sections.scores import describe_measure, summarize_cell
+from smalldata.report.sections.scores import MeasureFacts, Rival, describe_measure, summarize_cell
 from smalldata.task import Dataset, TaskKind, make_task
 
 
@@ -32,14 +42,16 @@ def primary(mean: float, low: float | None, high: float | None, **changes) -> di
     }
 
 
-def versus(difference: float, low: float, high: float, p_holm: float = 0.001) -> dict:
-    return {
-        "mean": 0.5,
-        "difference": difference,
-        "low": low,
-        "high": high,
-        "p_holm": p_holm,
-    }
+def versus(difference: float, low: float, high: float, p_holm: float = 0.001) -> Rival:
+    return Rival(
+        model="other",
+        mean=0.5,
+        difference=difference,
+        low=low,
+        high=high,
+        p_holm=p_holm,
+        rope=0.01,
+    )
 
 
 @pytest.mark.parametrize(
@@ -277,7 +289,7 @@ def test_only_features_that_can_lead_are_asked_to_be_steady():
 )
 def test_explain_score_of_each_measure(measure, mean, said):
     kind = TaskKind.BINARY if measure == "roc_auc" else TaskKind.REGRESSION
-    score = {**describe_measure(measure, kind), "mean": mean}
+    score = {**vars(describe_measure(measure, kind)), "mean": mean}
     task = {"positive": "yes", "target": "y", "target_values": None}
     assert said in scores_words.explain_score(score, task)
 
@@ -332,23 +344,22 @@ def test_doubts_of_a_cell_collect_what_the_record_says():
 # ---------------------------------------------------------------- the comparison
 
 
-def cell(model: str, rank: int | None, mean: float, *, tied: bool = False, **changes) -> dict:
+MEASURE = MeasureFacts(name="roc_auc", title="ROC AUC", better="higher", guessing=0.5)
+
+
+def cell(
+    model: str, rank: int | None, mean: float, *, tied: bool = False, **changes
+) -> ComparedCell:
     gap = versus(mean - 0.9, mean - 1.0, 0.1 if tied else mean - 0.89, 0.2 if tied else 0.001)
-    return {
-        "model": model,
-        "label": model,
-        "rank": rank,
+    content = {
         "tied": tied,
-        "train_size": None,
-        "status": "ok" if rank else "failed",
-        "optimistic": False,
-        "scores": {"roc_auc": {"mean": mean, "low": mean - 0.05, "high": mean + 0.05}},
+        "scores": {"roc_auc": Estimate(mean=mean, low=mean - 0.05, high=mean + 0.05)},
         "versus_best": None if rank == 1 else gap,
-        **changes,
     }
+    return make_compared(model, rank, **{**content, **changes})
 
 
-def verdict(*cells: dict, **changes) -> dict[str, str]:
+def verdict(*cells: ComparedCell, **changes) -> dict[str, str]:
     task = {
         "kind": "binary",
         "target": "Class",
@@ -358,18 +369,29 @@ def verdict(*cells: dict, **changes) -> dict[str, str]:
         "warnings": [],
         **described(200, classes=(100, 100)),
     }
-    summary = {
-        "task": task,
-        "measure": {"name": "roc_auc", "title": "ROC AUC", "better": "higher"},
-        "cells": list(cells),
-        "sizes": sorted({c["train_size"] for c in cells if c["train_size"]}),
-        "best_corrected": None,
-        "agreement": {},
-        "tests": [],
-        "notes": [],
-        **changes,
-    }
-    return {key: " ".join(words) for key, words in say_comparison(summary).items()}
+    summary = ComparisonSummary(
+        task=task,
+        dataset="toy",
+        cv="kfold",
+        measure=MEASURE,
+        measures=[MEASURE],
+        n_folds=5,
+        n_models=len(cells),
+        cells=list(cells),
+        tests=[],
+        sizes=[],
+        best_corrected=None,
+        notes=(),
+        environment=[],
+        commands=[],
+        fold_scores=[],
+        curves=None,
+        agreement=None,
+        learning=None,
+        splits_key="",
+    )
+    words = say_comparison(replace(summary, **changes))
+    return {key: " ".join(said) for key, said in vars(words).items()}
 
 
 def test_a_clear_leader_and_a_tie_are_told_apart():
@@ -420,22 +442,16 @@ def test_a_gap_that_many_tests_make_unclear_is_not_called_clear():
     assert "but not clearly" in said
 
 
-def against_dummy(model: str, difference: float, p_holm: float = 0.001) -> dict:
-    ends = (difference - 0.05, difference + 0.05)
-    test = {**versus(difference, *ends, p_holm), "first": model, "second": "dummy"}
-    return {**test, "train_size": None}
-
-
 def test_a_model_behind_the_best_may_yet_be_clearly_better_than_dummy():
     cells = cell("mlp", 1, 0.75), cell("svm", 2, 0.7, tied=True), cell("dummy", 3, 0.5, tied=True)
-    tests = [against_dummy("mlp", 0.25, 0.2), against_dummy("svm", 0.2)]
+    tests = [make_test("mlp", "dummy", 0.25, 0.2), make_test("svm", "dummy", 0.2)]
     said = verdict(*cells, tests=tests)["baselines"]
     assert "Ignoring the features (dummy) gives 0.500; svm is clearly better." in said
-    tests = [against_dummy("mlp", 0.25), against_dummy("svm", 0.2)]
+    tests = [make_test("mlp", "dummy", 0.25), make_test("svm", "dummy", 0.2)]
     assert "every other model is clearly better" in verdict(*cells, tests=tests)["baselines"]
-    tests = [against_dummy("mlp", -0.25), against_dummy("svm", -0.2)]
+    tests = [make_test("mlp", "dummy", -0.25), make_test("svm", "dummy", -0.2)]
     assert "No model is clearly better" in verdict(*cells, tests=tests)["baselines"]
-    lower = {"name": "roc_auc", "title": "Log loss", "better": "lower"}
+    lower = replace(MEASURE, title="Log loss", better="lower")
     said = verdict(*cells, tests=tests, measure=lower)["baselines"]
     assert "every other model is clearly better" in said
 
@@ -484,11 +500,12 @@ def test_words_of_a_real_comparison_name_the_best_and_what_all_lean_on():
         comparison, records, task, {record.hash: explanation for record in records[:2]}
     )
     best = next(row for row in comparison.rows if row.rank == 1)
-    assert summary["words"]["leader"][0].startswith(f"{best.model} has the best ROC AUC")
-    (lean, overlap) = summary["words"]["features"]
+    words = say_comparison(summary)
+    assert words.leader[0].startswith(f"{best.model} has the best ROC AUC")
+    (lean, overlap) = words.features
     assert lean.startswith("Both good models lean on gene_0, ")
     assert overlap == "Their rankings overlap by 1.00 (1: the same)."
-    gaps = {c["model"]: c["versus_best"] for c in summary["cells"]}
+    gaps = {c.model: c.versus_best for c in summary.cells}
     assert gaps[best.model] is None
-    assert gaps["dummy"]["difference"] < 0
-    assert gaps["dummy"]["high"] < 0
+    assert gaps["dummy"].difference < 0
+    assert gaps["dummy"].high < 0

@@ -69,7 +69,7 @@ def comparison_table(comparison: Comparison, *, width: int | None = None) -> "Ta
     measures = {measure.name: measure for measure in measures_for(comparison.kind)}
     others = [measure for measure in measures.values() if measure.name != comparison.measure]
     if width is not None:
-        used = 46 + max(len(_label(row[comparison.measure])) for row in rows)
+        used = 46 + max(len(row[comparison.measure].full_label) for row in rows)
         others = others[: max(0, (width - used) // MEASURE_WIDTH)]
     title = (
         f"{comparison.dataset} · {comparison.cv} · {comparison.n_samples} × "
@@ -95,11 +95,11 @@ def comparison_table(comparison: Comparison, *, width: int | None = None) -> "Ta
         scores = [row[one.name].mean if one.name in row else None for one in others]
         texts = (
             _place(own),
-            _label(own),
+            own.full_label,
             format_number(own.mean),
             format_interval(own.ci_low, own.ci_high),
             *(format_number(score) for score in scores),
-            format_seconds(_seconds(own)),
+            format_seconds(sum(own.seconds.values()) if own.seconds else None),
         )
         style = "bold green" if own.rank == 1 else "dim" if own.rank is None else ""
         table.add_row(*(Text(printable(text)) for text in texts), style=style)
@@ -112,10 +112,10 @@ def remarks(rows: list[dict[str, ComparisonRow]]) -> list[str]:
     for row in rows:
         own = next(iter(row.values()))
         if own.status != "ok":
-            lines.append(f"{_label(own)} {own.status}: {own.reason or 'no reason is recorded'}")
+            lines.append(f"{own.full_label} {own.status}: {own.reason or 'no reason is recorded'}")
         if own.optimistic:
             lines.append(
-                f"{_label(own)}: optimistic, chosen by the folds that the score is measured on"
+                f"{own.full_label}: optimistic, chosen by the folds that the score is measured on"
             )
     return lines
 
@@ -133,11 +133,10 @@ def legend(comparison: Comparison) -> list[str]:
     if len({row.train_size for row in comparison.rows}) > 1:
         lines.append("Ranks and ties hold within one number of training samples.")
     best = comparison.best_corrected
-    if best and best.get("mean") is not None:
+    if best is not None:
         lines.append(
-            f"Picking the best of {int(best.get('n_models', 0))}, corrected for the choice: "
-            f"{format_number(best['mean'])} "
-            f"({format_interval(best.get('ci_low'), best.get('ci_high'))})."
+            f"Picking the best of {int(best['n_models'])}, corrected for the choice: "
+            f"{format_number(best['mean'])} ({format_interval(best['ci_low'], best['ci_high'])})."
         )
     if comparison.learning is not None:
         measure = find_measure(comparison.measure, comparison.kind)
@@ -162,17 +161,6 @@ def _place(row: ComparisonRow) -> str:
     if row.rank is None:
         return "–"
     return f"{row.rank}=" if row.tied_with_best and row.rank != 1 else f"{row.rank} "
-
-
-def _label(row: ComparisonRow) -> str:
-    label = f"{row.model} ({row.settings})" if row.settings else row.model
-    return label if row.train_size is None else f"{label}, {row.train_size} samples"
-
-
-def _seconds(row: ComparisonRow) -> float | None:
-    parts = [row.tune_seconds, row.fit_seconds, row.predict_seconds, row.explain_seconds]
-    known = [part for part in parts if part is not None]
-    return sum(known) if known else None
 
 
 def _heading(measure: Measure) -> str:

@@ -1,11 +1,11 @@
 """What learning curves say: from how many samples deep learning pays, what more data would bring.
 
-Step in the line: LearningCurves -> **sentences and plain dict** -> page, screen. Every sentence is
-a rule over the numbers; none names a number of samples or a predicted score without its interval.
+Step in the line: LearningCurves -> **LearningSummary**, sentences -> page, screen. Every sentence
+is a rule over the numbers; none names a number of samples or a predicted score without its
+interval.
 """
 
-import dataclasses
-from typing import Any
+from dataclasses import dataclass
 
 from smalldata.measures.registry import Measure
 from smalldata.report.plain import format_interval, format_number, join_words
@@ -24,20 +24,38 @@ PERFECT = 0.0005
 TIMES = {2: "twice", 3: "three times", 4: "four times"}
 
 
-def summarize_learning(curves: LearningCurves, measure: Measure) -> dict[str, Any]:
-    """Describe learning curves with plain values, and what is said of each."""
-    return {
-        "curves": [
-            dataclasses.asdict(curve) | {"text": " ".join(say_curve(curve, measure))}
-            for curve in curves.curves
-        ],
-        "pairs": [
-            dataclasses.asdict(contest) | {"text": say_contest(contest)} for contest in curves.pairs
-        ],
-        "most": max((point.size for curve in curves.curves for point in curve.points), default=0),
-        "times": TIMES[REACH],
-        "has_laws": any(curve.law is not None for curve in curves.curves),
-    }
+@dataclass(frozen=True, kw_only=True)
+class LearningSummary:
+    """Learning curves and what is said of them.
+
+    Attributes
+    ----------
+    curves : tuple of LearningCurve
+    pairs : list of (Contest, str)
+        Each with who leads where, in words.
+    has_laws : bool
+        Whether any curve has a fitted law.
+    times : str
+        How far the laws are read, in words: up to so many times the largest number measured.
+    words : list of str
+    """
+
+    curves: tuple[LearningCurve, ...]
+    pairs: list[tuple[Contest, str]]
+    has_laws: bool
+    times: str
+    words: list[str]
+
+
+def summarize_learning(curves: LearningCurves, measure: Measure) -> LearningSummary:
+    """Join learning curves with what is said of them."""
+    return LearningSummary(
+        curves=curves.curves,
+        pairs=[(contest, say_contest(contest)) for contest in curves.pairs],
+        has_laws=any(curve.law is not None for curve in curves.curves),
+        times=TIMES[REACH],
+        words=say_learning(curves, measure),
+    )
 
 
 def say_learning(curves: LearningCurves, measure: Measure) -> list[str]:

@@ -1,10 +1,9 @@
 """Figures of a comparison: which models agree, by their rankings and sample by sample.
 
-Step in the line: summary of a comparison -> **figures** -> HTML.
+Step in the line: AgreementSummary -> **figures** -> HTML.
 """
 
-from typing import Any
-
+from smalldata.report.comparison_page.consensus import AgreementSummary
 from smalldata.report.figures.grammar import (
     BLUE,
     LINE,
@@ -26,27 +25,27 @@ CELL = 22
 """Pixels that the number in a cell needs; in narrower cells the colour and the table tell it."""
 
 
-def draw_agreement(page: Figures, found: dict[str, Any], lines: list[list[str]]) -> None:
+def draw_agreement(page: Figures, found: AgreementSummary, lines: list[list[str]]) -> None:
     """Draw a triangle of pairs for the rankings, and one for the correlation per sample.
 
     Models are numbered, so that their names, in ``lines``, stand once.
     """
-    page["params"]["explained"] = found["labels"]
+    page["params"]["explained"] = found.labels
     page["params"]["numbered"] = [
         [f"{number} {first}", *others] for number, (first, *others) in enumerate(lines, start=1)
     ]
     row = max(ROW, LINE * max(len(entry) for entry in lines) + 5)
     rows = [
         {
-            "a": pair["first"],
-            "b": pair["second"],
-            **{
-                key: None if pair[key] is None else round(pair[key], 4)
-                for key in ("overlap", "correlation", "low", "high")
-            },
-            "n": pair["n_rows"],
+            "a": pair.first,
+            "b": pair.second,
+            "overlap": round(pair.overlap, 4),
+            "correlation": _rounded(pair.correlation),
+            "low": _rounded(pair.low),
+            "high": _rounded(pair.high),
+            "n": pair.n_rows,
         }
-        for pair in found["pairs"]
+        for pair in found.pairs
     ]
     page["datasets"]["agreement"] = dataset(
         rows,
@@ -94,6 +93,10 @@ def draw_agreement(page: Figures, found: dict[str, Any], lines: list[list[str]])
             "the same way. Scales differ between models and do not matter here. Orange: below 0.",
         ),
     ]
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 def _triangle(field: str, n: int, row: int, told: list[Spec]) -> Spec:
