@@ -146,15 +146,7 @@ def legend(comparison: Comparison) -> list[str]:
 
 def cells(comparison: Comparison) -> list[dict[str, ComparisonRow]]:
     """Rows by cell and measure, in the order of the table; cells without a rank last."""
-    by_cell: dict[str, dict[str, ComparisonRow]] = {}
-    for row in comparison.rows:
-        by_cell.setdefault(row.hash, {})[row.measure] = row
-    complete = []
-    for rows in by_cell.values():
-        if comparison.measure not in rows:
-            rows[comparison.measure] = next(iter(rows.values()))
-        complete.append(rows)
-    return sorted(complete, key=lambda rows: rows[comparison.measure].rank is None)
+    return sorted(comparison.by_cell(), key=lambda rows: rows[comparison.measure].rank is None)
 
 
 def _place(row: ComparisonRow) -> str:

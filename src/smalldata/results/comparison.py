@@ -111,3 +111,10 @@ class Comparison:
     learning: LearningCurves | None = None
     environment: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    def by_cell(self) -> list[dict[str, ComparisonRow]]:
+        """Return the rows of each cell by measure, in their order."""
+        cells: dict[str, dict[str, ComparisonRow]] = {}
+        for row in self.rows:
+            cells.setdefault(row.hash, {})[row.measure] = row
+        return list(cells.values())

@@ -135,7 +135,7 @@ def summarize_comparison(
     names.sort(key=lambda name: name != comparison.measure)
     measures = [describe_measure(name, kind) for name in names]
     by_hash = {record.hash: record for record in records}
-    cells = compared_cells(comparison, names, by_hash, trials or {})
+    cells = compared_cells(comparison, by_hash, trials or {})
     tests = pair_tests(comparison)
     shown = {
         key: value

@@ -3,7 +3,7 @@
 Step in the line: Comparison + RunRecords -> **ComparedCell, PairTest** -> words, figures, HTML.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +35,7 @@ class ComparedCell:
     seconds : dict of str to float
         By part: tune, fit, predict, explain.
     scores : dict of str to Estimate
-        By the name of the measure, the primary first.
+        By the name of the measure.
     versus_best : Difference or None
         To the best cell of the same train_size; None for the best and for cells without a rank.
     tuning : dict or None
@@ -85,27 +85,11 @@ class PairTest(Difference):
 
 def compared_cells(
     comparison: Comparison,
-    names: Sequence[str],
     records: Mapping[str, RunRecord],
     trials: Mapping[str, CellTrials],
 ) -> list[ComparedCell]:
-    """List the rows of the table, best first.
-
-    Parameters
-    ----------
-    comparison : Comparison
-    names : sequence of str
-        Of the measures, the primary first.
-    records, trials : mapping
-        By the hash of the cell.
-    """
-    by_cell: dict[str, dict[str, ComparisonRow]] = {}
-    for row in comparison.rows:
-        by_cell.setdefault(row.hash, {})[row.measure] = row
-    return [
-        _cell(comparison, {name: rows[name] for name in names if name in rows}, records, trials)
-        for rows in by_cell.values()
-    ]
+    """List the rows of the table, best first; records and trials are by the hash of the cell."""
+    return [_cell(comparison, rows, records, trials) for rows in comparison.by_cell()]
 
 
 def _cell(
@@ -114,7 +98,7 @@ def _cell(
     records: Mapping[str, RunRecord],
     trials: Mapping[str, CellTrials],
 ) -> ComparedCell:
-    own = next(iter(rows.values()))
+    own = rows[comparison.measure]
     record = records.get(own.hash)
     best = _best(comparison, own)
     tuning = None if record is None else outline_tuning(record, trials.get(own.hash))
