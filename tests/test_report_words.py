@@ -1,5 +1,6 @@
 """The sentences of the reports: each rule on numbers just inside and just outside its threshold."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from report_cells import (
 )
 from smalldata.comparison.comparison import compare
 from smalldata.report.comparison_page.overview import ComparisonSummary, summarize_comparison
-from smalldata.report.comparison_page.rows import ComparedCell
+from smalldata.report.comparison_page.rows import ComparedCell, pair_tests
 from smalldata.report.comparison_page.verdict import say_comparison
 from smalldata.report.plain import Estimate
 from smalldata.report.sections import scores_words, trust_doubts, trust_words
@@ -509,3 +510,23 @@ def test_words_of_a_real_comparison_name_the_best_and_what_all_lean_on():
     assert gaps[best.model] is None
     assert gaps["dummy"].difference < 0
     assert gaps["dummy"].high < 0
+
+
+def test_pair_tests_have_the_labels_of_the_table_and_holm_decides_which_are_real():
+    task = make_toy_task(n_samples=80)
+    records = [
+        make_record(task, model, train_size=30, identity={"model": model})
+        for model in ("linear", "knn", "dummy")
+    ]
+    comparison = compare(records)
+    found = pair_tests(comparison)
+    labels = [row.full_label for row in comparison.rows if row.measure == comparison.measure]
+    assert labels[0].endswith(", 30 samples")
+    assert [(one.first, one.second) for one in found] == list(itertools.combinations(labels, 2))
+    for one, test in zip(found, comparison.tests, strict=True):
+        assert (one.p_first, one.p_second) == (test.p_first_better, test.p_second_better)
+    tests = (replace(comparison.tests[0], p=0.01, p_holm=p_holm) for p_holm in (0.049, 0.051))
+    assert [one.real for one in pair_tests(replace(comparison, tests=tuple(tests)))] == [
+        True,
+        False,
+    ]
