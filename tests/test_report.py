@@ -192,7 +192,7 @@ def test_index_links_every_cell_that_has_a_report(cells):
     assert links == {f"{record.folder}/report.html" for record in records[:4]}
     assert "takes at most 5 features" in page.text
     assert "it did not converge <b>" in page.text
-    assert "linear" in page.text.split("What the simple models say")[0]
+    assert "linear" in page.text.split("How the simple models compare")[0]
 
 
 def test_report_of_one_fold_has_no_interval():

@@ -1,4 +1,4 @@
-"""What the page of a comparison says of the features that models lean on: the rule of who counts,
+"""What the page of a comparison says of the features that models use: the rule of who counts,
 the table, and every sentence."""
 
 from dataclasses import replace
@@ -139,20 +139,20 @@ def found(**changes) -> AgreementSummary:
 
 def test_consensus_sentence_names_features_of_all_good_models():
     said = say_agreement(found())
-    assert said[0] == "All 3 good models lean on tau and p_tau."
+    assert said[0] == "All 3 good models use tau and p_tau."
     many = say_agreement(found(consensus=list("abcdefgh")))[0]
-    assert many == "All 3 good models lean on a, b, c, d, e, f and 2 more."
+    assert many == "All 3 good models use a, b, c, d, e, f and 2 more."
     assert say_agreement(found(consensus=list("abcdefg")))[0].endswith("a, b, c, d, e, f and g.")
     two = found(n_good=2, good=[True, True, False], good_models=["linear", "svm"])
-    assert say_agreement(two)[0] == "Both good models lean on tau and p_tau."
+    assert say_agreement(two)[0] == "Both good models use tau and p_tau."
 
 
 def test_without_consensus_the_nearest_feature_is_named():
     said = say_agreement(found(consensus=[], nearest=NearestFeature(name="tau", n=2)))[0]
-    assert said == "No feature carries all 3 good models; tau comes nearest, in 2."
+    assert said == "No feature is used by all 3 good models; tau comes closest, used by 2."
     for nearest in (NearestFeature(name="tau", n=1), None):
         said = say_agreement(found(consensus=[], nearest=nearest))[0]
-        assert said == "The 3 good models share no leading feature: each goes its own way."
+        assert said == "The 3 good models share no leading feature."
 
 
 def test_features_of_one_model_alone_are_named():
@@ -161,21 +161,21 @@ def test_features_of_one_model_alone_are_named():
         OwnFeatures(model="svm", features=list("bcdef")),
     ]
     assert say_agreement(found(own=own))[1] == (
-        "Only knn leans on a; only svm on b, c, d and 2 more."
+        "Only knn uses a; only svm uses b, c, d and 2 more."
     )
     own = [OwnFeatures(model=name, features=["a"]) for name in ("knn", "svm", "mlp", "pls")]
     assert say_agreement(found(own=own))[1] == (
-        "knn, svm, mlp and pls each lean on features that no other good model uses: see the table."
+        "knn, svm, mlp and pls each use features that no other good model uses: see the table."
     )
 
 
 def test_most_and_least_alike_rankings_are_named():
     assert say_agreement(found())[-1] == (
-        "The rankings of linear and svm are most alike (overlap 0.80; 1: the same), those of svm "
-        "and knn least (0.31)."
+        "The rankings of linear and svm are the most alike (overlap 0.80; 1 means identical), "
+        "those of svm and knn the least (0.31)."
     )
     without = found(good=[True, False, True], n_good=2, good_models=["linear", "knn"])
-    assert say_agreement(without)[-1] == "Their rankings overlap by 0.50 (1: the same)."
+    assert say_agreement(without)[-1] == "Their rankings overlap by 0.50 (1 means identical)."
 
 
 def test_too_few_good_models_give_one_sentence():
@@ -245,8 +245,8 @@ def test_agreement_table_and_sentences_of_three_models():
     assert rows["gene_2"].places[knn] is None
     assert rows["gene_2"].n_good == 2
     assert say_comparison(summary).features[:2] == [
-        "All 3 good models lean on gene_0 and gene_1.",
-        "Only knn leans on gene_5.",
+        "All 3 good models use gene_0 and gene_1.",
+        "Only knn uses gene_5.",
     ]
 
 

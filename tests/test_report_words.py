@@ -416,14 +416,14 @@ def test_correction_for_choosing_the_best_is_reported():
     }
     said = verdict(cell("svm", 1, 0.9), cell("knn", 2, 0.8), best_corrected=corrected)["leader"]
     assert (
-        "Picking the best of 2 flatters it; corrected for that, expect 0.870 (0.800 to 0.920)."
+        "Picking the best of 2 flatters it. Corrected for that, expect 0.870 (0.800 to 0.920)."
     ) in said
     corrected["mean"] = 0.91
     said = verdict(cell("svm", 1, 0.9), cell("knn", 2, 0.8), best_corrected=corrected)["leader"]
     assert "flatters it" not in said
     assert (
-        "Picking the best of 2 flatters by nothing that these folds show; corrected for it, expect "
-        "0.910 (0.800 to 0.920)."
+        "These folds show no flattery from picking the best of 2. Corrected for it, expect 0.910 "
+        "(0.800 to 0.920)."
     ) in said
 
 
@@ -435,10 +435,10 @@ def test_models_of_equal_score_share_the_lead():
 def test_a_gap_that_many_tests_make_unclear_is_not_called_clear():
     unclear = {"versus_best": versus(-0.1, -0.2, -0.01, 0.1)}
     said = verdict(cell("svm", 1, 0.9), cell("mlp", 2, 0.8, **unclear))
-    assert "mlp is behind, though not clearly" in said["leader"]
+    assert "mlp is behind, but not clearly so" in said["leader"]
     assert "clearly behind" not in said["leader"] + said["baselines"]
     said = verdict(cell("svm", 1, 0.9), cell("linear", 2, 0.8, **unclear))["baselines"]
-    assert "linear model is behind the best, though not clearly" in said
+    assert "linear model is behind the best, but not clearly so" in said
     said = verdict(cell("mlp", 1, 0.9), cell("linear", 2, 0.8, **unclear))["baselines"]
     assert "but not clearly" in said
 
@@ -504,8 +504,8 @@ def test_words_of_a_real_comparison_name_the_best_and_what_all_lean_on():
     words = say_comparison(summary)
     assert words.leader[0].startswith(f"{best.model} has the best ROC AUC")
     (lean, overlap) = words.features
-    assert lean.startswith("Both good models lean on gene_0, ")
-    assert overlap == "Their rankings overlap by 1.00 (1: the same)."
+    assert lean.startswith("Both good models use gene_0, ")
+    assert overlap == "Their rankings overlap by 1.00 (1 means identical)."
     gaps = {c.model: c.versus_best for c in summary.cells}
     assert gaps[best.model] is None
     assert gaps["dummy"].difference < 0

@@ -1,4 +1,4 @@
-"""The comparison on the terminal: coloured where someone looks, plain text where it is piped.
+"""The comparison on the terminal: in colour, or as plain text if piped.
 
 Step in the line: Comparison -> **the table on stdout**.
 """
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 MEASURE_WIDTH = 14
-"""Columns of the terminal that one further measure needs; the files hold all measures."""
+"""Terminal columns that each further measure takes; the files hold all measures."""
 
 
 def print_comparison(comparison: Comparison, console: "Console | None" = None) -> None:
-    """Print the table, why a cell has no rank, and the legend.
+    """Print the table, why any cell has no rank, and the legend.
 
     Parameters
     ----------
     comparison : Comparison
     console : rich.console.Console, optional
-        Default: stdout. On a terminal colours, bold and as many measures as fit; elsewhere a
-        Markdown table of all.
+        Default: stdout. A terminal gets colours, bold and as many measures as fit; a file or pipe
+        gets a Markdown table of all.
     """
     from rich.text import Text
 
@@ -51,7 +51,7 @@ def print_comparison(comparison: Comparison, console: "Console | None" = None) -
 
 
 def comparison_table(comparison: Comparison, *, width: int | None = None) -> "Table":
-    """Lay out the cells: best in bold, ties marked with =, what has no rank below.
+    """Lay out the cells: the best in bold, ties marked with =, cells without a rank last.
 
     Parameters
     ----------
@@ -107,31 +107,32 @@ def comparison_table(comparison: Comparison, *, width: int | None = None) -> "Ta
 
 
 def remarks(rows: list[dict[str, ComparisonRow]]) -> list[str]:
-    """Say of each cell that failed, was skipped or is optimistic, in one line, why."""
+    """Say in one line each why a cell failed, was skipped or is optimistic."""
     lines = []
     for row in rows:
         own = next(iter(row.values()))
         if own.status != "ok":
-            lines.append(f"{own.full_label} {own.status}: {own.reason or 'no reason is recorded'}")
+            lines.append(f"{own.full_label} {own.status}: {own.reason or 'no reason recorded'}")
         if own.optimistic:
             lines.append(
-                f"{own.full_label}: optimistic, chosen by the folds that the score is measured on"
+                f"{own.full_label}: optimistic, because its settings were chosen on the folds that "
+                "give the score"
             )
     return lines
 
 
 def legend(comparison: Comparison) -> list[str]:
-    """Say what the marks of the table mean, what picking its best is worth, what more data give."""
+    """Explain the marks of the table, the score to expect of its best, and the learning curves."""
     several = comparison.n_folds > 1
     what = (
-        f"Mean over {comparison.n_folds} held-out folds; intervals corrected for folds that share "
+        f"Mean over {comparison.n_folds} held-out folds; intervals account for folds that share "
         "training samples."
         if several
-        else "On one held-out part."
+        else "Score on one held-out part."
     )
     lines = [f"{what} = : tied with the best (the interval of the difference contains 0)."]
     if len({row.train_size for row in comparison.rows}) > 1:
-        lines.append("Ranks and ties hold within one number of training samples.")
+        lines.append("Ranks and ties compare models with the same number of training samples.")
     best = comparison.best_corrected
     if best is not None:
         lines.append(
@@ -145,7 +146,7 @@ def legend(comparison: Comparison) -> list[str]:
 
 
 def cells(comparison: Comparison) -> list[dict[str, ComparisonRow]]:
-    """Rows by cell and measure, in the order of the table; cells without a rank last."""
+    """Return the rows of each cell by measure; cells without a rank last."""
     return sorted(comparison.by_cell(), key=lambda rows: rows[comparison.measure].rank is None)
 
 

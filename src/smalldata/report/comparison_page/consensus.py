@@ -1,4 +1,4 @@
-"""Whether the models of a comparison lean on the same features, in plain numbers and in words.
+"""Whether the models of a comparison use the same features: numbers and sentences.
 
 Step in the line: cells of a comparison + Explanations -> **AgreementSummary**, sentences. Which
 models are good enough for their features to count is decided here.
@@ -18,18 +18,18 @@ MOST_FEATURES = 60
 """Rows of the table of features."""
 
 FIRST_FEATURES = 15
-"""Rows that are shown whether a model uses the feature or not: what comes near is worth a look."""
+"""Rows shown even if no model uses the feature: near misses are worth a look."""
 
 MOST_NAMED = 6
-"""Features named in the sentence on what all good models use."""
+"""Most features named in the sentence on what all good models use."""
 
 MOST_OWN = 3
-"""Features named of those that one model alone uses; also most models this is said of."""
+"""Most features named that only one model uses, and most models named for that."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OwnFeatures:
-    """Features that one good model alone uses, those with the largest share first."""
+    """Features that only one good model uses, the largest share first."""
 
     model: str
     features: list[str]
@@ -50,16 +50,16 @@ class ComparedFeature:
     Attributes
     ----------
     share : float
-        Of the mean |phi|, mean over the good models, or over all where there are none.
+        Of the mean |phi|; mean over the good models, or over all models if none is good.
     places : list of int or None
-        Rank by mean |phi|; None where every Shapley value is 0.
+        Rank by mean |phi|; None if every Shapley value is 0.
     used : list of bool
     n_good : int
         Good models that use it.
     in_all : bool
         Whether all of them do.
     only : str or None
-        The good model that alone uses it.
+        The one good model that uses it.
     """
 
     name: str
@@ -73,7 +73,7 @@ class ComparedFeature:
 
 @dataclass(frozen=True, kw_only=True)
 class AgreementSummary:
-    """Which features all, some or single models use.
+    """Which features all models use, some, or only one.
 
     Attributes
     ----------
@@ -92,9 +92,9 @@ class AgreementSummary:
     own : list of OwnFeatures
     nearest : NearestFeature or None
     features : list of ComparedFeature
-        The table; ``n_left_out`` do not fit.
+        The table; ``n_left_out`` more are not in it.
     has_null : bool
-        Whether permuted labels had a say in who uses what.
+        Whether permuted labels were used to decide which model uses which feature.
     """
 
     top: int
@@ -112,7 +112,7 @@ class AgreementSummary:
 
 
 def clearly_better(tests: Sequence[PairTest], cell: ComparedCell, *, better: str) -> set[str]:
-    """Return the labels of the cells that are clearly better than one, all pairs counted."""
+    """Return the labels of the cells clearly better than one, corrected for all pairs."""
     sign = 1.0 if better == "higher" else -1.0
     winners = set()
     for test in tests:
@@ -129,14 +129,14 @@ def good_labels(
 ) -> set[str]:
     """Return the labels of the cells that predict well enough for their features to count.
 
-    A cell is good that is clearly better than dummy, or the best, or tied with the best. Where
-    dummy itself is the best or tied with it, a tie is worth nothing: what a model leans on that
-    tells no more than guessing is chance.
+    A cell is good if it is clearly better than dummy, or the best, or tied with the best. If dummy
+    itself is the best or tied with it, a tie does not count: the features of a model that predicts
+    no better than guessing are chance.
 
     Parameters
     ----------
     cells : sequence of ComparedCell
-        Of one train_size; those without a rank and dummy are never good.
+        Of one train_size; dummy and cells without a rank are never good.
     tests : sequence of PairTest
         All pairs of the comparison.
     better : str
@@ -166,12 +166,12 @@ def summarize_agreement(
     *,
     better: str,
 ) -> AgreementSummary | None:
-    """Say which features all, some or single models use; None where fewer than two can be asked.
+    """Find which features all, some or single models use; None for fewer than two models.
 
     Parameters
     ----------
     cells : sequence of ComparedCell
-        All of the comparison, best first; those of the largest train_size are set side by side.
+        All of the comparison, best first; those of the largest train_size are compared.
     tests : sequence of PairTest
     explanations, nulls : mapping
         By the hash of the cell.
@@ -183,7 +183,7 @@ def summarize_agreement(
     explained: list[ExplainedModel] = []
     for cell in group:
         explanation = explanations.get(cell.hash)
-        # Cells of other blocks of one data set may stand beside each other in a table.
+        # A table may hold cells of different blocks of one data set.
         if cell.rank is None or explanation is None or not explanation.values.any():
             continue
         usual = explained[0].explanation if explained else explanation
@@ -205,7 +205,7 @@ def summarize_agreement(
 
 
 def leading_group(cells: Sequence[ComparedCell]) -> list[ComparedCell]:
-    """Return the cells of all samples, or where none of them has a rank of the largest subset."""
+    """Return the cells on all samples, or of the largest subset if none of them has a rank."""
     full = [cell for cell in cells if cell.train_size is None]
     if any(cell.rank is not None for cell in full):
         return full
@@ -260,7 +260,7 @@ def _describe(agreement: Agreement, *, has_null: bool) -> AgreementSummary:
 
 
 def say_agreement(found: AgreementSummary | None) -> list[str]:
-    """Say what all good models lean on, what one alone does, and how alike the rankings are."""
+    """Say which features all good models use, which only one does, and how rankings compare."""
     if found is None:
         return []
     n_good = found.n_good
@@ -275,16 +275,14 @@ def say_agreement(found: AgreementSummary | None) -> list[str]:
     sentences = []
     if found.consensus:
         names = name_some(found.consensus, MOST_NAMED)
-        sentences.append(f"{all_models.capitalize()} good models lean on {names}.")
+        sentences.append(f"{all_models.capitalize()} good models use {names}.")
     elif found.nearest is not None and found.nearest.n > 1:
         sentences.append(
-            f"No feature carries {all_models} good models; {found.nearest.name} comes nearest, "
-            f"in {found.nearest.n}."
+            f"No feature is used by {all_models} good models; {found.nearest.name} comes closest, "
+            f"used by {found.nearest.n}."
         )
     else:
-        sentences.append(
-            f"The {n_good} good models share no leading feature: each goes its own way."
-        )
+        sentences.append(f"The {n_good} good models share no leading feature.")
     sentences += _say_own(found.own)
     return sentences + _say_overlap(found)
 
@@ -294,10 +292,10 @@ def _say_own(own: Sequence[OwnFeatures]) -> list[str]:
         return []
     if len(own) > MOST_OWN:
         models = join_words([entry.model for entry in own])
-        return [f"{models} each lean on features that no other good model uses: see the table."]
+        return [f"{models} each use features that no other good model uses: see the table."]
     used = [(entry.model, name_some(entry.features, MOST_OWN)) for entry in own]
-    others = [f"; only {model} on {features}" for model, features in used[1:]]
-    return [f"Only {used[0][0]} leans on {used[0][1]}{''.join(others)}."]
+    others = [f"; only {model} uses {features}" for model, features in used[1:]]
+    return [f"Only {used[0][0]} uses {used[0][1]}{''.join(others)}."]
 
 
 def _say_overlap(found: AgreementSummary) -> list[str]:
@@ -312,8 +310,8 @@ def _say_overlap(found: AgreementSummary) -> list[str]:
         return f"{found.labels[pair.first]} and {found.labels[pair.second]}"
 
     if len(pairs) == 1:
-        return [f"Their rankings overlap by {most.overlap:.2f} (1: the same)."]
+        return [f"Their rankings overlap by {most.overlap:.2f} (1 means identical)."]
     return [
-        f"The rankings of {named(most)} are most alike (overlap {most.overlap:.2f}; "
-        f"1: the same), those of {named(least)} least ({least.overlap:.2f})."
+        f"The rankings of {named(most)} are the most alike (overlap {most.overlap:.2f}; "
+        f"1 means identical), those of {named(least)} the least ({least.overlap:.2f})."
     ]

@@ -1,4 +1,4 @@
-"""A comparison in plain numbers: scores, tests, curves, and what every model leans on.
+"""A comparison in plain numbers: scores, tests, curves, and the features that each model uses.
 
 Step in the line: Comparison + RunRecords + Task (+ Explanations) -> **ComparisonSummary** -> words,
 figures -> HTML.
@@ -35,7 +35,7 @@ from smalldata.results.record import RunRecord
 from smalldata.task import Task
 
 N_DRAWN = 7
-"""Most models whose curves share a figure: the best ones."""
+"""Most models whose curves are drawn in one figure, the best first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,11 +70,11 @@ class ComparisonSummary:
     measure : MeasureFacts
         The primary one; the first of ``measures``.
     n_models : int
-        Models with their settings; each is a cell at every train_size.
+        Models with different settings counted separately, different train_sizes together.
     cells : list of ComparedCell
         Best first.
     sizes : list of int
-        Each train_size asked for.
+        Each train_size that was set.
     best_corrected : mapping or None
         As in the Comparison.
     environment : list of (name, text)
@@ -83,7 +83,7 @@ class ComparisonSummary:
     fold_scores : list of dict
         Rows of the figure: measure, cell, repeat, fold, value.
     curves, agreement, learning
-        None where there is nothing to show.
+        None if there is nothing to show.
     """
 
     task: dict[str, Any]

@@ -25,7 +25,7 @@ class ComparedCell:
     Attributes
     ----------
     label : str
-        Of the model, its settings and its train_size: unique.
+        The model, its settings and its train_size; unique.
     href : str
         Of the cell's own page.
     tied : bool
@@ -37,7 +37,7 @@ class ComparedCell:
     scores : dict of str to Estimate
         By the name of the measure.
     versus_best : Difference or None
-        To the best cell of the same train_size; None for the best and for cells without a rank.
+        From the best cell of the same train_size; None for the best and for cells without a rank.
     tuning : dict or None
         Trials and optimism of a tuned cell, and ``tuning_text`` in words.
     """
@@ -67,7 +67,7 @@ class ComparedCell:
 
 @dataclass(frozen=True, kw_only=True)
 class PairTest(Difference):
-    """A test of two cells of one train_size, named by their labels in the table."""
+    """A test of two cells of one train_size, by their labels in the table."""
 
     first: str
     second: str

@@ -55,7 +55,7 @@ def _score(summary: ComparisonSummary, cell: ComparedCell) -> Estimate:
 def _say_leader(summary: ComparisonSummary, ranked: Sequence[ComparedCell]) -> list[str]:
     title = summary.measure.title
     if not ranked:
-        return ["No model has finished all its folds: there is no ranking."]
+        return ["No model finished all its folds, so there is no ranking."]
     best = ranked[0]
     score = _score(summary, best)
     joint = [cell.label for cell in ranked if cell.rank == best.rank]
@@ -85,8 +85,8 @@ def _say_distance(others: Sequence[ComparedCell], *, subject: str) -> list[str]:
     sentences = []
     if others and len(clear) == len(others):
         sentences.append(
-            f"{subject} clearly ahead of every other model: no interval of a difference contains "
-            "0, and every p-value is below 0.05 with all pairs counted (Holm)."
+            f"{subject} clearly ahead of every other model: every interval of the difference "
+            "excludes 0, and every p-value is below 0.05 after correcting for all pairs (Holm)."
         )
         return sentences
     if tied:
@@ -96,8 +96,8 @@ def _say_distance(others: Sequence[ComparedCell], *, subject: str) -> list[str]:
         )
     if unclear:
         sentences.append(
-            f"{join_words(unclear)} {'is' if len(unclear) == 1 else 'are'} behind, though not "
-            "clearly once all pairs are counted (Holm)."
+            f"{join_words(unclear)} {'is' if len(unclear) == 1 else 'are'} behind, but not "
+            "clearly so after correcting for all pairs (Holm)."
         )
     if clear:
         sentences.append(
@@ -107,7 +107,7 @@ def _say_distance(others: Sequence[ComparedCell], *, subject: str) -> list[str]:
 
 
 def _say_choice(summary: ComparisonSummary) -> list[str]:
-    """Say what is left of the best score once the choice of the best is corrected for."""
+    """Say what score to expect of the best, corrected for having picked it."""
     corrected = summary.best_corrected
     if corrected is None:
         return []
@@ -118,16 +118,16 @@ def _say_choice(summary: ComparisonSummary) -> list[str]:
     worse = change < 0 if summary.measure.better == "higher" else change > 0
     if worse and format_number(best) != format_number(corrected["mean"]):
         return [
-            f"Picking the best of {n_models} flatters it; corrected for that, expect {expected}."
+            f"Picking the best of {n_models} flatters it. Corrected for that, expect {expected}."
         ]
     return [
-        f"Picking the best of {n_models} flatters by nothing that these folds show; corrected for "
-        f"it, expect {expected}."
+        f"These folds show no flattery from picking the best of {n_models}. Corrected for it, "
+        f"expect {expected}."
     ]
 
 
 def _say_baselines(summary: ComparisonSummary, ranked: Sequence[ComparedCell]) -> list[str]:
-    """Say what dummy, the linear model and the neural network tell."""
+    """Compare the models with dummy, the linear model and the neural network."""
     if not ranked:
         return []
     sentences = []
@@ -155,8 +155,8 @@ def _say_baselines(summary: ComparisonSummary, ranked: Sequence[ComparedCell]) -
             sentences.append(f"The linear model is clearly behind the best ({facts}).")
         else:
             sentences.append(
-                "The linear model is behind the best, though not clearly once all pairs are "
-                f"counted ({facts})."
+                "The linear model is behind the best, but not clearly so after correcting for all "
+                f"pairs ({facts})."
             )
     network = next((cell for cell in ranked if cell.model == "mlp"), None)
     others = [cell for cell in ranked if cell.model not in ("mlp", "dummy")]
@@ -215,8 +215,8 @@ def _say_doubts(summary: ComparisonSummary, ranked: Sequence[ComparedCell]) -> l
     optimistic = [cell.label for cell in ranked if cell.optimistic]
     if optimistic:
         doubts.append(
-            f"{join_words(optimistic)}: optimistic, the settings were chosen by the folds that the "
-            "score is measured on."
+            f"{join_words(optimistic)}: optimistic, because the settings were chosen on the same "
+            "folds that give the score."
         )
     n_pairs = len(summary.tests)
     if n_pairs > 1:

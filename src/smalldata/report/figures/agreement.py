@@ -19,16 +19,16 @@ from smalldata.report.figures.grammar import (
 )
 
 ROW = 36
-"""Least height of a row in pixels."""
+"""Smallest height of a row in pixels."""
 
 CELL = 22
-"""Pixels that the number in a cell needs; in narrower cells the colour and the table tell it."""
+"""Pixels that the number in a cell needs; narrower cells show only the colour."""
 
 
 def draw_agreement(page: Figures, found: AgreementSummary, lines: list[list[str]]) -> None:
     """Draw a triangle of pairs for the rankings, and one for the correlation per sample.
 
-    Models are numbered, so that their names, in ``lines``, stand once.
+    Models are numbered, so that each name, in ``lines``, appears once.
     """
     page["params"]["explained"] = found.labels
     page["params"]["numbered"] = [
@@ -69,8 +69,8 @@ def draw_agreement(page: Figures, found: AgreementSummary, lines: list[list[str]
             table="agreement",
             params=["explained", "numbered"],
             caption="Rank-biased overlap of the features each model uses, most important first: 1 "
-            "is the same ranking, 0 nothing in common. The first ten places carry 86\u202f% of the "
-            "weight.",
+            "means the same ranking, 0 nothing in common. The first ten places carry 86\u202f% of "
+            "the weight.",
         ),
         figure(
             "correlation",
@@ -88,9 +88,10 @@ def draw_agreement(page: Figures, found: AgreementSummary, lines: list[list[str]
             ),
             table="agreement",
             params=["explained", "numbered"],
-            caption="Correlation of the Shapley values that two models give the features of one "
-            "held-out sample, mean over the samples: 1 where each feature moves both predictions "
-            "the same way. Scales differ between models and do not matter here. Orange: below 0.",
+            caption="For each held-out sample, the correlation of the Shapley values that the two "
+            "models give its features; mean over the samples. 1: each feature moves both "
+            "predictions the same way. The models' scales differ, which does not matter here. "
+            "Orange: below 0.",
         ),
     ]
 
@@ -126,7 +127,7 @@ def _triangle(field: str, n: int, row: int, told: list[Spec]) -> Spec:
             "mark": {"type": "rect", "cornerRadius": 3},
             "encoding": {
                 "color": fill,
-                # Never so dense that the number in it cannot be read, on a light or a dark page.
+                # Light enough for the number to be readable on a light and on a dark page.
                 "fillOpacity": {
                     "field": "size",
                     "type": "quantitative",

@@ -68,7 +68,7 @@ def draw_learning_curves(page: Figures, learning: LearningSummary, title: str) -
         caption = (
             "The same test folds with more and more training samples. Dots: measured, with "
             "corrected 95 % intervals. Lines: fitted laws with their bands, dashed beyond what was "
-            f"measured, up to {learning.times} the largest number."
+            f"measured, up to {learning.times} the largest number measured."
         )
     page["figures"].append(
         figure(

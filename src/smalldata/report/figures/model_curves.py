@@ -21,13 +21,13 @@ from smalldata.report.figures.grammar import (
 )
 
 ALL_MODELS = -1
-"""Value of a signal at which no model is picked out."""
+"""Value of a signal when no model is selected."""
 
 ONE_CLASS = [{"filter": "datum.k == k"}, {"calculate": "drawn[datum.c]", "as": "model"}]
 
 
 def model_choice(names: Sequence[str]) -> dict[str, Any]:
-    """Offer all models together, and each of them."""
+    """Offer all models together, and each one alone."""
     return {
         "label": "Model",
         "options": [
@@ -38,13 +38,13 @@ def model_choice(names: Sequence[str]) -> dict[str, Any]:
 
 
 def fade_others(signal: str) -> Spec:
-    """Make faint all models but the one that a signal picks out."""
+    """Fade all models except the one that a signal selects."""
     test = f"{signal} < 0 || datum.c == {signal}"
     return {"condition": {"test": test, "value": 1}, "value": 0.12}
 
 
 def model_colours(names: Sequence[str], lookup: str) -> Spec:
-    """Colour by the model ``c``, whose names stand in a list of the page."""
+    """Colour by the model ``c``; the page holds the names in a list, ``lookup``."""
     return {
         "field": "c",
         "type": "ordinal",
@@ -69,7 +69,7 @@ def draw_model_curves(page: Figures, curves: ModelCurves) -> None:
             "options": [{"value": k, "text": name} for k, name in enumerate(curves.outputs)],
         }
     left_out = (
-        f" The best {len(curves.labels)}; {curves.n_left_out} more are in the table."
+        f" Only the best {len(curves.labels)} are drawn; the table has {curves.n_left_out} more."
         if curves.n_left_out
         else ""
     )
@@ -151,9 +151,8 @@ def _roc(page: Figures, colour: Spec, one: str, left_out: str) -> None:
             table="roc",
             params=["drawn"],
             controls={"k": 0, "c": ALL_MODELS},
-            caption=f"The share of {one} that is found (up) at the price of the share of the "
-            "others falsely called so (right): mean "
-            f"over the repeats, band: their range.{left_out}",
+            caption=f"Up: the share of {one} that is found. Right: the share of the others wrongly "
+            f"assigned to it. Line: mean over the repeats; band: their range.{left_out}",
         )
     )
 
@@ -193,8 +192,7 @@ def _calibration(page: Figures, colour: Spec, one: str, left_out: str) -> None:
             table="calibration",
             params=["drawn"],
             controls={"k": 0, "c": ALL_MODELS},
-            caption=f"Of the samples given such a probability of {one}, the share that was. On the "
-            "dashes the probabilities "
-            f"can be taken at their word.{left_out}",
+            caption=f"Of the samples given this probability of {one}, the share that belongs to "
+            f"it. On the dashed line the probabilities can be taken at face value.{left_out}",
         )
     )

@@ -98,7 +98,7 @@ def break_label(label: str) -> list[str]:
 
 
 def _row(page: Figures, step: int) -> int:
-    """Pixels of a row that also has room for the longest label."""
+    """Return the height of a row in pixels, enough for the longest label."""
     most = max((len(lines) for lines in page["params"]["model_lines"]), default=1)
     return max(step, LINE * most + 5)
 
@@ -183,9 +183,9 @@ def _scores(page: Figures, summary: ComparisonSummary) -> None:
             table="scores",
             params=["models", "model_lines", "measures"],
             controls={"m": 0},
-            caption="Dot: mean over the folds; bar: 95 % interval, corrected for folds that share "
-            "training samples. "
-            "Blue: the best of the primary measure and all that are tied with it.",
+            caption="Dot: mean over the folds; bar: 95 % interval, which accounts for folds that "
+            "share training samples. Blue: the best model by the primary measure and all tied with "
+            "it.",
         )
     )
 
@@ -259,8 +259,8 @@ def _differences(page: Figures, summary: ComparisonSummary) -> None:
             table="differences",
             params=["models", "model_lines"],
             caption="Each model minus the best, fold by fold, with the corrected 95 % interval. An "
-            "interval that reaches the "
-            "dashes is a tie. Orange: differences too small to matter.",
+            "interval that reaches the dashed line is a tie. Orange: differences too small to "
+            "matter.",
         )
     )
 
