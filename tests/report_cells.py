@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from smalldata.measures.registry import score_prediction
+from smalldata.report.comparison_page.rows import ComparedCell, PairTest
 from smalldata.results.evidence import Faithfulness, Interactions, NullImportances
 from smalldata.results.explanation import Explanation
 from smalldata.results.folds import FoldResult, Prediction
@@ -279,4 +280,44 @@ def make_null(explanation: Explanation, n: int = 19, *, share: float = 0.5) -> N
     values[0, 0] = 1.0
     return NullImportances(
         permutation=np.arange(n), values=share * observed.max() * values, observed=observed
+    )
+
+
+def make_compared(model: str, rank: int | None = 1, **changes: object) -> ComparedCell:
+    """A row of the table of a comparison."""
+    content = {
+        "hash": model,
+        "model": model.split()[0],
+        "label": model,
+        "deep": False,
+        "train_size": None,
+        "href": "",
+        "has_report": True,
+        "rank": rank,
+        "tied": False,
+        "status": "ok" if rank else "failed",
+        "reason": "",
+        "optimistic": False,
+        "seconds": {},
+        "scores": {},
+        "versus_best": None,
+    }
+    return ComparedCell(**{**content, **changes})
+
+
+def make_test(first: str, second: str, difference: float, p_holm: float = 0.001) -> PairTest:
+    """A test whose interval reaches 0.05 to both sides."""
+    return PairTest(
+        first=first,
+        second=second,
+        train_size=None,
+        difference=difference,
+        low=difference - 0.05,
+        high=difference + 0.05,
+        p=p_holm,
+        p_holm=p_holm,
+        p_first=0.5,
+        p_equal=0.0,
+        p_second=0.5,
+        rope=0.01,
     )

@@ -152,7 +152,7 @@ def test_error_measure_fits_a_falling_law():
     assert found.curves[0].law.a.value == pytest.approx(1.0, abs=0.05)
     assert found.curves[0].law.reach.mean == pytest.approx(rmse(600), rel=0.01)
     assert found.curves[0].gain.value < 0
-    assert "gets better" in say_curve(found.curves[0], RMSE)[0]
+    assert "svm improves from" in say_curve(found.curves[0], RMSE)[0]
     (pair,) = found.pairs  # 1 + 8/sqrt(n) = 2 + 4/sqrt(n) at n = 16
     assert [lead.leader for lead in pair.leads] == ["svm"]
 
@@ -185,8 +185,8 @@ def test_crossing_beyond_measured_sizes_is_reported_as_a_prediction():
     assert "Deep learning (mlp) would pay from about " in said
     assert "The largest number that both were measured with is 150." in said
     assert said.endswith(
-        "What is said beyond 150 training samples rests on the fitted curves: read it as a plan "
-        "for data to collect, not as a result."
+        "Statements beyond 150 training samples rest on the fitted curves: use them to plan how "
+        "much data to collect, not as results."
     )
 
 
@@ -212,9 +212,9 @@ def test_noisy_curves_cannot_tell_whether_a_network_pays():
     assert contest.crossing is None
     said = say_payoff(contest)
     assert said == (
-        "Whether deep learning (mlp) pays cannot be told at any number between 20 and 600 training "
-        "samples: by the fitted curves it is nowhere clearly ahead of svm nor behind it. 600 is "
-        "four times the largest number that both were measured with; beyond it nothing is said."
+        "Whether deep learning (mlp) pays is unclear at any number between 20 and 600 training "
+        "samples: by the fitted curves it is never clearly ahead of svm or behind it. 600 is four "
+        "times the largest number that both were measured with; nothing is claimed beyond it."
     )
 
 
@@ -280,7 +280,7 @@ def test_three_sizes_have_points_but_no_law():
         assert one.gain is not None
     assert found.networks == found.pairs == ()
     said = " ".join(say_learning(found, AUC))
-    assert "From how many samples deep learning (mlp) pays is not said" in said
+    assert "It is unknown from how many samples deep learning (mlp) pays: " in said
 
 
 def test_cell_on_all_rows_counts_at_its_training_size():
@@ -342,7 +342,7 @@ def test_lead_beyond_measured_sizes_is_marked_as_extrapolation():
     found = learning(records + curve("svm", quick, spread=0.004))
     said = say_learning(found, AUC)
     assert said[0].startswith("Deep learning (mlp) pays at any number between 20 and 600")
-    assert said[-1].startswith("What is said beyond 150 training samples rests on the fitted")
+    assert said[-1].startswith("Statements beyond 150 training samples rest on the fitted")
 
 
 def test_network_with_one_size_is_not_reported_as_missing():
@@ -350,7 +350,7 @@ def test_network_with_one_size_is_not_reported_as_missing():
     found = learning([*curve("svm", quick), one])
     assert found.single == ("mlp",)
     assert say_learning(found, AUC)[0].startswith(
-        "Deep learning (mlp) has scores at one number of training samples alone: run it with"
+        "Deep learning (mlp) has scores at only one number of training samples: run it with"
     )
     found = learning([*curve("svm", quick), failing(one, reason="no memory")])
     assert say_learning(found, AUC)[0].startswith("No network has a score here: add model=mlp")
@@ -412,7 +412,7 @@ def test_perfect_score_is_reported_and_not_extrapolated():
     (said,) = say_curve(one, AUC)
     assert said == (
         "svm reaches the best possible ROC AUC with 20 training samples (1.000 to 1.000): more "
-        "cannot raise it."
+        "cannot improve it."
     )
 
 
@@ -427,7 +427,7 @@ def test_falling_score_is_fitted_flat_and_reported():
     assert one.law.b.value == 0
     said = say_curve(one, AUC)
     assert "svm gets worse from 20 to 150 training samples (ROC AUC −0.130" in said[0]
-    assert "cannot turn back" in said[0]
+    assert "cannot get worse" in said[0]
 
 
 def test_doubled_samples_are_reported_with_intervals():
@@ -440,8 +440,8 @@ def test_doubled_samples_are_reported_with_intervals():
         one.law.doubled.high,
     )
     assert f"({low:.3f} to " in said
-    assert f" to {high:.3f}), if its curve goes on as fitted." in said
-    assert said.startswith("Twice the samples (300) would bring svm from 0.793 (")
+    assert f" to {high:.3f}), if its curve continues as fitted." in said
+    assert said.startswith("Twice the samples (300) would take svm from 0.793 (")
 
 
 # ---------------------------------------------------------------- sentences, rule by rule
@@ -467,10 +467,10 @@ def contest(*leads, crossing=None, rivals=("svm", "knn"), most=150):
     [
         (
             contest(),
-            "Whether deep learning (mlp) pays cannot be told at any number between 20 and 600 "
-            "training samples: by the fitted curves it is nowhere clearly ahead of every other "
-            "model, nor clearly behind one of them. 600 is four times the largest number that all "
-            "were measured with; beyond it nothing is said.",
+            "Whether deep learning (mlp) pays is unclear at any number between 20 and 600 training "
+            "samples: by the fitted curves it is never clearly ahead of every other model, or "
+            "clearly behind one of them. 600 is four times the largest number that all were "
+            "measured with; nothing is claimed beyond it.",
         ),
         (
             contest((True, 20, 600)),
@@ -485,7 +485,7 @@ def contest(*leads, crossing=None, rivals=("svm", "knn"), most=150):
         (
             contest((True, 120, 600), rivals=("svm",)),
             "Deep learning (mlp) pays with 120 training samples or more, up to 600: it is ahead "
-            "of svm. With fewer it cannot be told.",
+            "of svm. With fewer it is unclear.",
         ),
         (
             contest((True, 220, 600)),
@@ -495,7 +495,7 @@ def contest(*leads, crossing=None, rivals=("svm", "knn"), most=150):
         (
             contest((False, 20, 85)),
             "Deep learning (mlp) does not pay with up to 85 training samples: svm is ahead. "
-            "Whether it does with more, up to 600, cannot be told.",
+            "Whether it does with more, up to 600, is unclear.",
         ),
         (
             contest((True, 20, 85)),
@@ -505,7 +505,7 @@ def contest(*leads, crossing=None, rivals=("svm", "knn"), most=150):
         (
             contest((False, 30, 85)),
             "Deep learning (mlp) does not pay between 30 and 85 training samples: svm is ahead. "
-            "With fewer or more it cannot be told.",
+            "With fewer or more it is unclear.",
         ),
         (
             contest(
@@ -537,7 +537,7 @@ def contest(*leads, crossing=None, rivals=("svm", "knn"), most=150):
             contest((False, 20, 60), (True, 80, 140), (False, 300, 600)),
             "Deep learning (mlp) is behind svm between 20 and 60, ahead between 80 and 140 and "
             "behind svm between 300 and 600; elsewhere between 20 and 600 training samples it "
-            "cannot be told.",
+            "is unclear.",
         ),
     ],
 )
@@ -551,7 +551,7 @@ def test_would_pay_sentence_leaves_a_model_name_with_a_verb_unchanged():
 
 
 def test_contest_line_of_each_pattern_of_leads():
-    assert say_contest(contest()) == "cannot be told"
+    assert say_contest(contest()) == "unclear"
     assert say_contest(contest((False, 20, 60), (True, 140, 600))) == (
         "svm between 20 and 60; mlp between 140 and 600"
     )
@@ -588,6 +588,7 @@ def test_learning_section_has_sentences_before_figures():
     measured = [i for i, kind in enumerate(drawn["kind"]) if kind == 0]
     assert len(measured) == 12
     assert "3 models on" in page.text  # at four sizes each
+    assert "Twice the samples" in page.text.split("Effect of more samples")[1]
     (figure,) = [one for one in page.data["figures"] if one["name"] == "learning"]
     ticks = figure["spec"]["layer"][0]["encoding"]["x"]["axis"]["values"]
     assert ticks == [10, 20, 30, 44, 88, 176]  # measured, twice and four times the largest

@@ -192,7 +192,7 @@ def test_index_links_every_cell_that_has_a_report(cells):
     assert links == {f"{record.folder}/report.html" for record in records[:4]}
     assert "takes at most 5 features" in page.text
     assert "it did not converge <b>" in page.text
-    assert "linear" in page.text.split("What the simple models say")[0]
+    assert "linear" in page.text.split("How the simple models compare")[0]
 
 
 def test_report_of_one_fold_has_no_interval():
@@ -237,8 +237,8 @@ def test_cells_with_other_features_are_left_out_of_the_agreement():
     explanations = {record.hash: make_explanation(task, record) for record in records}
     explanations[wider.hash] = make_explanation(other, wider)
     comparison = compare([*records, wider])
-    found = summarize_comparison(comparison, [*records, wider], task, explanations)["agreement"]
-    assert [label.split()[0] for label in sorted(found["labels"])] == ["knn", "linear"]
+    found = summarize_comparison(comparison, [*records, wider], task, explanations).agreement
+    assert [label.split()[0] for label in sorted(found.labels)] == ["knn", "linear"]
 
 
 # ---------------------------------------------------------------- numbers

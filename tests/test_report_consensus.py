@@ -1,4 +1,4 @@
-"""What the page of a comparison says of the features that models lean on: the rule of who counts,
+"""What the page of a comparison says of the features that models use: the rule of who counts,
 the table, and every sentence."""
 
 from dataclasses import replace
@@ -6,40 +6,27 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from report_cells import make_explanation, make_record, make_toy_task
+from report_cells import (
+    make_compared,
+    make_explanation,
+    make_record,
+    make_test,
+    make_toy_task,
+)
 from smalldata.comparison.comparison import compare
+from smalldata.explanation.agreement import PairAgreement
 from smalldata.report.comparison_page.consensus import (
     MOST_FEATURES,
+    AgreementSummary,
+    NearestFeature,
+    OwnFeatures,
     good_labels,
     leading_group,
     say_agreement,
 )
 from smalldata.report.comparison_page.overview import summarize_comparison
+from smalldata.report.comparison_page.verdict import say_comparison
 from smalldata.results.evidence import NullImportances
-
-
-def cell(model: str, rank: int | None, *, tied: bool = False, **changes) -> dict:
-    return {
-        "hash": model,
-        "label": model,
-        "model": model.split()[0],
-        "rank": rank,
-        "tied": tied,
-        "train_size": None,
-        **changes,
-    }
-
-
-def versus(first: str, second: str, difference: float, *, p_holm: float = 0.001) -> dict:
-    return {
-        "first": first,
-        "second": second,
-        "train_size": None,
-        "difference": difference,
-        "low": difference - 0.05,
-        "high": difference + 0.05,
-        "p_holm": p_holm,
-    }
 
 
 @pytest.mark.parametrize(
@@ -47,34 +34,60 @@ def versus(first: str, second: str, difference: float, *, p_holm: float = 0.001)
     [
         # The best and what is tied with it; what is behind must be clearly better than dummy.
         (
-            [cell("svm", 1), cell("knn", 2, tied=True), cell("mlp", 3), cell("dummy", 4)],
+            [
+                make_compared("svm", 1),
+                make_compared("knn", 2, tied=True),
+                make_compared("mlp", 3),
+                make_compared("dummy", 4),
+            ],
             [],
             {"svm", "knn"},
         ),
         (
-            [cell("svm", 1), cell("knn", 2), cell("mlp", 3), cell("dummy", 4)],
             [
-                versus("knn", "dummy", 0.2),
-                versus("dummy", "mlp", -0.2, p_holm=0.2),
-                versus("svm", "knn", 0.2),
+                make_compared("svm", 1),
+                make_compared("knn", 2),
+                make_compared("mlp", 3),
+                make_compared("dummy", 4),
+            ],
+            [
+                make_test("knn", "dummy", 0.2),
+                make_test("dummy", "mlp", -0.2, p_holm=0.2),
+                make_test("svm", "knn", 0.2),
             ],
             {"svm", "knn"},
         ),
         # Where guessing is tied with the best, only what is clearly better than guessing counts.
-        ([cell("svm", 1), cell("knn", 2, tied=True), cell("dummy", 3, tied=True)], [], set()),
         (
-            [cell("mlp", 1), cell("svm", 2, tied=True), cell("dummy", 3, tied=True)],
-            [versus("dummy", "svm", -0.2), versus("mlp", "dummy", 0.3, p_holm=0.2)],
+            [
+                make_compared("svm", 1),
+                make_compared("knn", 2, tied=True),
+                make_compared("dummy", 3, tied=True),
+            ],
+            [],
+            set(),
+        ),
+        (
+            [
+                make_compared("mlp", 1),
+                make_compared("svm", 2, tied=True),
+                make_compared("dummy", 3, tied=True),
+            ],
+            [make_test("dummy", "svm", -0.2), make_test("mlp", "dummy", 0.3, p_holm=0.2)],
             {"svm"},
         ),
-        ([cell("dummy", 1), cell("svm", 2)], [], set()),
+        ([make_compared("dummy", 1), make_compared("svm", 2)], [], set()),
         # Without dummy, the best and what is tied with it.
-        ([cell("svm", 1), cell("knn", 2, tied=True), cell("mlp", 3)], [], {"svm", "knn"}),
-        ([cell("svm", 1), cell("knn", None, tied=True)], [], {"svm"}),
+        (
+            [make_compared("svm", 1), make_compared("knn", 2, tied=True), make_compared("mlp", 3)],
+            [],
+            {"svm", "knn"},
+        ),
+        ([make_compared("svm", 1), make_compared("knn", None, tied=True)], [], {"svm"}),
         # Worse than dummy is not better.
         (
-            [cell("svm", 1), cell("mlp", 3), cell("dummy", 2)],
-            [versus("dummy", "mlp", 0.2)],
+            [make_compared("svm", 1), make_compared("mlp", 3), make_compared("dummy", 2)],
+            [make_test("dummy", "mlp", 0.2)],
             {"svm"},
         ),
     ],
@@ -84,74 +97,85 @@ def test_good_models_are_clearly_better_than_dummy_and_not_clearly_worse_than_th
 ):
     assert good_labels(cells, tests, better="higher") == good
     turned = [
-        {**test, "difference": -test["difference"], "low": -test["high"], "high": -test["low"]}
-        for test in tests
+        replace(test, difference=-test.difference, low=-test.high, high=-test.low) for test in tests
     ]
     assert good_labels(cells, turned, better="lower") == good
 
 
 def test_leading_group_prefers_cells_on_all_samples_then_the_largest_size():
-    small, large = cell("a", 1, train_size=20), cell("b", 1, train_size=40)
-    assert leading_group([small, large, cell("c", 2)]) == [cell("c", 2)]
-    assert leading_group([small, large, cell("c", None)]) == [large]
+    small, large = make_compared("a", 1, train_size=20), make_compared("b", 1, train_size=40)
+    assert leading_group([small, large, make_compared("c", 2)]) == [make_compared("c", 2)]
+    assert leading_group([small, large, make_compared("c", None)]) == [large]
     assert leading_group([]) == []
 
 
 # ---------------------------------------------------------------- sentences
 
 
-def found(**changes) -> dict:
+def pair(first: int, second: int, overlap: float) -> PairAgreement:
+    return PairAgreement(
+        first=first, second=second, overlap=overlap, correlation=None, low=None, high=None, n_rows=0
+    )
+
+
+def found(**changes) -> AgreementSummary:
     models = ["linear", "svm", "knn"]
-    pairs = [(0, 1, 0.8), (0, 2, 0.5), (1, 2, 0.314)]
-    return {
-        "labels": models,
-        "good": [True, True, True],
-        "n_good": 3,
-        "good_models": models,
-        "pairs": [{"first": a, "second": b, "overlap": overlap} for a, b, overlap in pairs],
-        "consensus": ["tau", "p_tau"],
-        "own": [],
-        "nearest": {"name": "tau", "n": 3},
-        **changes,
-    }
+    agreement = AgreementSummary(
+        top=2,
+        labels=models,
+        good=[True, True, True],
+        good_models=models,
+        n_good=3,
+        pairs=[pair(0, 1, 0.8), pair(0, 2, 0.5), pair(1, 2, 0.314)],
+        consensus=["tau", "p_tau"],
+        own=[],
+        nearest=NearestFeature(name="tau", n=3),
+        features=[],
+        n_left_out=0,
+        has_null=False,
+    )
+    return replace(agreement, **changes)
 
 
 def test_consensus_sentence_names_features_of_all_good_models():
     said = say_agreement(found())
-    assert said[0] == "All 3 good models lean on tau and p_tau."
+    assert said[0] == "All 3 good models use tau and p_tau."
     many = say_agreement(found(consensus=list("abcdefgh")))[0]
-    assert many == "All 3 good models lean on a, b, c, d, e, f and 2 more."
+    assert many == "All 3 good models use a, b, c, d, e, f and 2 more."
     assert say_agreement(found(consensus=list("abcdefg")))[0].endswith("a, b, c, d, e, f and g.")
     two = found(n_good=2, good=[True, True, False], good_models=["linear", "svm"])
-    assert say_agreement(two)[0] == "Both good models lean on tau and p_tau."
+    assert say_agreement(two)[0] == "Both good models use tau and p_tau."
 
 
 def test_without_consensus_the_nearest_feature_is_named():
-    said = say_agreement(found(consensus=[], nearest={"name": "tau", "n": 2}))[0]
-    assert said == "No feature carries all 3 good models; tau comes nearest, in 2."
-    for nearest in ({"name": "tau", "n": 1}, None):
+    said = say_agreement(found(consensus=[], nearest=NearestFeature(name="tau", n=2)))[0]
+    assert said == "No feature is used by all 3 good models; tau comes closest, used by 2."
+    for nearest in (NearestFeature(name="tau", n=1), None):
         said = say_agreement(found(consensus=[], nearest=nearest))[0]
-        assert said == "The 3 good models share no leading feature: each goes its own way."
+        assert said == "The 3 good models share no leading feature."
 
 
 def test_features_of_one_model_alone_are_named():
-    own = [{"model": "knn", "features": ["a"]}, {"model": "svm", "features": list("bcdef")}]
+    own = [
+        OwnFeatures(model="knn", features=["a"]),
+        OwnFeatures(model="svm", features=list("bcdef")),
+    ]
     assert say_agreement(found(own=own))[1] == (
-        "Only knn leans on a; only svm on b, c, d and 2 more."
+        "Only knn uses a; only svm uses b, c, d and 2 more."
     )
-    own = [{"model": name, "features": ["a"]} for name in ("knn", "svm", "mlp", "pls")]
+    own = [OwnFeatures(model=name, features=["a"]) for name in ("knn", "svm", "mlp", "pls")]
     assert say_agreement(found(own=own))[1] == (
-        "knn, svm, mlp and pls each lean on features that no other good model uses: see the table."
+        "knn, svm, mlp and pls each use features that no other good model uses: see the table."
     )
 
 
 def test_most_and_least_alike_rankings_are_named():
     assert say_agreement(found())[-1] == (
-        "The rankings of linear and svm are most alike (overlap 0.80; 1: the same), those of svm "
-        "and knn least (0.31)."
+        "The rankings of linear and svm are the most alike (overlap 0.80; 1 means identical), "
+        "those of svm and knn the least (0.31)."
     )
     without = found(good=[True, False, True], n_good=2, good_models=["linear", "knn"])
-    assert say_agreement(without)[-1] == "Their rankings overlap by 0.50 (1: the same)."
+    assert say_agreement(without)[-1] == "Their rankings overlap by 0.50 (1 means identical)."
 
 
 def test_too_few_good_models_give_one_sentence():
@@ -163,7 +187,7 @@ def test_too_few_good_models_give_one_sentence():
     assert say_agreement(none) == [
         "No explained model predicts well enough for its features to count."
     ]
-    assert say_agreement({}) == []
+    assert say_agreement(None) == []
 
 
 # ---------------------------------------------------------------- of a real comparison
@@ -206,27 +230,24 @@ def test_agreement_table_and_sentences_of_three_models():
     summary = summary_of(
         {"linear": leading(0, 1, 2), "knn": leading(1, 0, 5), "svm": leading(0, 1, 2)}
     )
-    agreement = summary["agreement"]
-    assert sorted(agreement["labels"]) == ["knn", "linear", "svm"], "dummy uses nothing"
-    assert agreement["good"] == [True, True, True]
-    assert agreement["consensus"] == ["gene_0", "gene_1"]
-    assert agreement["own"] == [{"model": "knn", "features": ["gene_5"]}]
-    rows = {row["name"]: row for row in agreement["features"]}
+    agreement = summary.agreement
+    assert sorted(agreement.labels) == ["knn", "linear", "svm"], "dummy uses nothing"
+    assert agreement.good == [True, True, True]
+    assert agreement.consensus == ["gene_0", "gene_1"]
+    assert agreement.own == [OwnFeatures(model="knn", features=["gene_5"])]
+    rows = {row.name: row for row in agreement.features}
     assert list(rows) == ["gene_0", "gene_1", "gene_2", "gene_5"]
-    assert rows["gene_0"]["in_all"]
-    assert rows["gene_5"]["only"] == "knn"
-    assert rows["gene_0"]["share"] == pytest.approx((3 + 3 + 2) / 6 / 3)
-    knn = agreement["labels"].index("knn")
-    assert rows["gene_1"]["places"][knn] == 1
-    assert rows["gene_2"]["places"][knn] is None
-    assert rows["gene_2"]["n_good"] == 2
-    assert summary["words"]["features"][:2] == [
-        "All 3 good models lean on gene_0 and gene_1.",
-        "Only knn leans on gene_5.",
+    assert rows["gene_0"].in_all
+    assert rows["gene_5"].only == "knn"
+    assert rows["gene_0"].share == pytest.approx((3 + 3 + 2) / 6 / 3)
+    knn = agreement.labels.index("knn")
+    assert rows["gene_1"].places[knn] == 1
+    assert rows["gene_2"].places[knn] is None
+    assert rows["gene_2"].n_good == 2
+    assert say_comparison(summary).features[:2] == [
+        "All 3 good models use gene_0 and gene_1.",
+        "Only knn uses gene_5.",
     ]
-    # The positions of the pairs are those of the table's rows.
-    labels = [summary["cells"][c]["label"] for c in agreement["cells"]]
-    assert labels == agreement["labels"]
 
 
 def test_agreement_table_shows_null_importances():
@@ -237,19 +258,19 @@ def test_agreement_table_shows_null_importances():
     )
     weights = np.append(np.linspace(3, 2, 13), np.zeros(17))
     plain = summary_of({"linear": weights, "knn": weights})
-    row = next(r for r in plain["agreement"]["features"] if r["name"] == "gene_12")
-    assert (row["used"], row["only"]) == ([False, False], None)
-    assert not plain["agreement"]["has_null"]
+    row = next(r for r in plain.agreement.features if r.name == "gene_12")
+    assert (row.used, row.only) == ([False, False], None)
+    assert not plain.agreement.has_null
     with_null = summary_of({"linear": weights, "knn": weights}, nulls={"knn": null})
-    row = next(r for r in with_null["agreement"]["features"] if r["name"] == "gene_12")
-    assert row["only"] == "knn"
-    assert with_null["agreement"]["has_null"]
+    row = next(r for r in with_null.agreement.features if r.name == "gene_12")
+    assert row.only == "knn"
+    assert with_null.agreement.has_null
 
 
 def test_single_explained_model_has_no_agreement_section():
     summary = summary_of({"linear": leading(0, 1)})
-    assert summary["agreement"] == {}
-    assert summary["words"]["features"] == []
+    assert summary.agreement is None
+    assert say_comparison(summary).features == []
 
 
 def test_long_agreement_table_counts_what_it_leaves_out():
@@ -260,5 +281,5 @@ def test_long_agreement_table_counts_what_it_leaves_out():
     }
     weights = np.linspace(2, 1, 90)
     summary = summary_of({"linear": weights, "knn": weights}, nulls=nulls, n_features=90)
-    assert len(summary["agreement"]["features"]) == MOST_FEATURES
-    assert summary["agreement"]["n_left_out"] == 90 - MOST_FEATURES
+    assert len(summary.agreement.features) == MOST_FEATURES
+    assert summary.agreement.n_left_out == 90 - MOST_FEATURES

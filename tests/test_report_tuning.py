@@ -553,7 +553,7 @@ def test_only_a_tuned_cell_has_a_tuning_section(task, tuned):
     assert "is what reporting the tuning score would have flattered" in report.text
     assert "jumps about" in report.text
     assert "tuned, 12 trials; optimism 0.050" in index.text
-    assert "What the tuning scores would have flattered" in index.text
+    assert "How optimistic the tuning scores are" in index.text
     drawn = [entry["name"] for entry in report.data["figures"] if entry["name"][:5] == "tuned"]
     assert drawn == ["tuned_optimism", "tuned_values", "tuned_trials", "tuned_importance"]
 

@@ -1,16 +1,27 @@
 """The sentences of the reports: each rule on numbers just inside and just outside its threshold."""
 
+import itertools
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from report_cells import make_explanation, make_record, make_toy_task
+from report_cells import (
+    make_compared,
+    make_explanation,
+    make_record,
+    make_test,
+    make_toy_task,
+)
 from smalldata.comparison.comparison import compare
 from smalldata.models import load_learner
-from smalldata.report.comparison_page.overview import summarize_comparison
+from smalldata.report.comparison_page.overview import ComparisonSummary, summarize_comparison
+from smalldata.report.comparison_page.rows import ComparedCell, pair_tests
 from smalldata.report.comparison_page.verdict import say_comparison
+from smalldata.report.plain import Estimate
 from smalldata.report.sections import scores_words, trust_doubts, trust_words
-from smalldata.report.sections.scores import describe_measure, summarize_cell
+from smalldata.report.sections.scores import MeasureFacts, Rival, describe_measure, summarize_cell
 from smalldata.runtime import catalogue
 from smalldata.task import Dataset, TaskKind, make_task
 
@@ -36,14 +47,16 @@ def primary(mean: float, low: float | None, high: float | None, **changes) -> di
     }
 
 
-def versus(difference: float, low: float, high: float, p_holm: float = 0.001) -> dict:
-    return {
-        "mean": 0.5,
-        "difference": difference,
-        "low": low,
-        "high": high,
-        "p_holm": p_holm,
-    }
+def versus(difference: float, low: float, high: float, p_holm: float = 0.001) -> Rival:
+    return Rival(
+        model="other",
+        mean=0.5,
+        difference=difference,
+        low=low,
+        high=high,
+        p_holm=p_holm,
+        rope=0.01,
+    )
 
 
 @pytest.mark.parametrize(
@@ -281,7 +294,7 @@ def test_only_features_that_can_lead_are_asked_to_be_steady():
 )
 def test_explain_score_of_each_measure(measure, mean, said):
     kind = TaskKind.BINARY if measure == "roc_auc" else TaskKind.REGRESSION
-    score = {**describe_measure(measure, kind), "mean": mean}
+    score = {**vars(describe_measure(measure, kind)), "mean": mean}
     task = {"positive": "yes", "target": "y", "target_values": None}
     assert said in scores_words.explain_score(score, task)
 
@@ -336,24 +349,23 @@ def test_doubts_of_a_cell_collect_what_the_record_says():
 # ---------------------------------------------------------------- the comparison
 
 
-def cell(model: str, rank: int | None, mean: float, *, tied: bool = False, **changes) -> dict:
+MEASURE = MeasureFacts(name="roc_auc", title="ROC AUC", better="higher", guessing=0.5)
+
+
+def cell(
+    model: str, rank: int | None, mean: float, *, tied: bool = False, **changes
+) -> ComparedCell:
     gap = versus(mean - 0.9, mean - 1.0, 0.1 if tied else mean - 0.89, 0.2 if tied else 0.001)
-    return {
-        "model": model,
-        "label": model,
-        "rank": rank,
+    content = {
         "tied": tied,
-        "train_size": None,
-        "status": "ok" if rank else "failed",
-        "optimistic": False,
         "deep": model in NETWORKS,
-        "scores": {"roc_auc": {"mean": mean, "low": mean - 0.05, "high": mean + 0.05}},
+        "scores": {"roc_auc": Estimate(mean=mean, low=mean - 0.05, high=mean + 0.05)},
         "versus_best": None if rank == 1 else gap,
-        **changes,
     }
+    return make_compared(model, rank, **{**content, **changes})
 
 
-def verdict(*cells: dict, **changes) -> dict[str, str]:
+def verdict(*cells: ComparedCell, **changes) -> dict[str, str]:
     task = {
         "kind": "binary",
         "target": "Class",
@@ -363,18 +375,29 @@ def verdict(*cells: dict, **changes) -> dict[str, str]:
         "warnings": [],
         **described(200, classes=(100, 100)),
     }
-    summary = {
-        "task": task,
-        "measure": {"name": "roc_auc", "title": "ROC AUC", "better": "higher"},
-        "cells": list(cells),
-        "sizes": sorted({c["train_size"] for c in cells if c["train_size"]}),
-        "best_corrected": None,
-        "agreement": {},
-        "tests": [],
-        "notes": [],
-        **changes,
-    }
-    return {key: " ".join(words) for key, words in say_comparison(summary).items()}
+    summary = ComparisonSummary(
+        task=task,
+        dataset="toy",
+        cv="kfold",
+        measure=MEASURE,
+        measures=[MEASURE],
+        n_folds=5,
+        n_models=len(cells),
+        cells=list(cells),
+        tests=[],
+        sizes=[],
+        best_corrected=None,
+        notes=(),
+        environment=[],
+        commands=[],
+        fold_scores=[],
+        curves=None,
+        agreement=None,
+        learning=None,
+        splits_key="",
+    )
+    words = say_comparison(replace(summary, **changes))
+    return {key: " ".join(said) for key, said in vars(words).items()}
 
 
 def test_a_clear_leader_and_a_tie_are_told_apart():
@@ -398,14 +421,14 @@ def test_correction_for_choosing_the_best_is_reported():
     }
     said = verdict(cell("svm", 1, 0.9), cell("knn", 2, 0.8), best_corrected=corrected)["leader"]
     assert (
-        "Picking the best of 2 flatters it; corrected for that, expect 0.870 (0.800 to 0.920)."
+        "Picking the best of 2 flatters it. Corrected for that, expect 0.870 (0.800 to 0.920)."
     ) in said
     corrected["mean"] = 0.91
     said = verdict(cell("svm", 1, 0.9), cell("knn", 2, 0.8), best_corrected=corrected)["leader"]
     assert "flatters it" not in said
     assert (
-        "Picking the best of 2 flatters by nothing that these folds show; corrected for it, expect "
-        "0.910 (0.800 to 0.920)."
+        "These folds show no flattery from picking the best of 2. Corrected for it, expect 0.910 "
+        "(0.800 to 0.920)."
     ) in said
 
 
@@ -417,30 +440,24 @@ def test_models_of_equal_score_share_the_lead():
 def test_a_gap_that_many_tests_make_unclear_is_not_called_clear():
     unclear = {"versus_best": versus(-0.1, -0.2, -0.01, 0.1)}
     said = verdict(cell("svm", 1, 0.9), cell("mlp", 2, 0.8, **unclear))
-    assert "mlp is behind, though not clearly" in said["leader"]
+    assert "mlp is behind, but not clearly so" in said["leader"]
     assert "clearly behind" not in said["leader"] + said["baselines"]
     said = verdict(cell("svm", 1, 0.9), cell("linear", 2, 0.8, **unclear))["baselines"]
-    assert "linear model is behind the best, though not clearly" in said
+    assert "linear model is behind the best, but not clearly so" in said
     said = verdict(cell("mlp", 1, 0.9), cell("linear", 2, 0.8, **unclear))["baselines"]
     assert "but is not clearly ahead of every simpler model" in said
 
 
-def against_dummy(model: str, difference: float, p_holm: float = 0.001) -> dict:
-    ends = (difference - 0.05, difference + 0.05)
-    test = {**versus(difference, *ends, p_holm), "first": model, "second": "dummy"}
-    return {**test, "train_size": None}
-
-
 def test_a_model_behind_the_best_may_yet_be_clearly_better_than_dummy():
     cells = cell("mlp", 1, 0.75), cell("svm", 2, 0.7, tied=True), cell("dummy", 3, 0.5, tied=True)
-    tests = [against_dummy("mlp", 0.25, 0.2), against_dummy("svm", 0.2)]
+    tests = [make_test("mlp", "dummy", 0.25, 0.2), make_test("svm", "dummy", 0.2)]
     said = verdict(*cells, tests=tests)["baselines"]
     assert "Ignoring the features (dummy) gives 0.500; svm is clearly better." in said
-    tests = [against_dummy("mlp", 0.25), against_dummy("svm", 0.2)]
+    tests = [make_test("mlp", "dummy", 0.25), make_test("svm", "dummy", 0.2)]
     assert "every other model is clearly better" in verdict(*cells, tests=tests)["baselines"]
-    tests = [against_dummy("mlp", -0.25), against_dummy("svm", -0.2)]
+    tests = [make_test("mlp", "dummy", -0.25), make_test("svm", "dummy", -0.2)]
     assert "No model is clearly better" in verdict(*cells, tests=tests)["baselines"]
-    lower = {"name": "roc_auc", "title": "Log loss", "better": "lower"}
+    lower = replace(MEASURE, title="Log loss", better="lower")
     said = verdict(*cells, tests=tests, measure=lower)["baselines"]
     assert "every other model is clearly better" in said
 
@@ -507,11 +524,11 @@ def test_a_cell_is_deep_by_its_learner_and_not_by_its_name():
         for name, target in targets.items()
     ]
     summary = summarize_comparison(compare(records), records, task)
-    assert {cell["model"]: cell["deep"] for cell in summary["cells"]} == {
+    assert {cell.model: cell.deep for cell in summary.cells} == {
         "mine": True,
         "mlp": False,
     }
-    assert any("Deep learning (mine" in said for said in summary["words"]["baselines"])
+    assert any("Deep learning (mine" in said for said in say_comparison(summary).baselines)
 
 
 def test_without_a_deep_model_nothing_is_said_of_deep_learning():
@@ -557,11 +574,32 @@ def test_words_of_a_real_comparison_name_the_best_and_what_all_lean_on():
         comparison, records, task, {record.hash: explanation for record in records[:2]}
     )
     best = next(row for row in comparison.rows if row.rank == 1)
-    assert summary["words"]["leader"][0].startswith(f"{best.model} has the best ROC AUC")
-    (lean, overlap) = summary["words"]["features"]
-    assert lean.startswith("Both good models lean on gene_0, ")
-    assert overlap == "Their rankings overlap by 1.00 (1: the same)."
-    gaps = {c["model"]: c["versus_best"] for c in summary["cells"]}
+    words = say_comparison(summary)
+    assert words.leader[0].startswith(f"{best.model} has the best ROC AUC")
+    (lean, overlap) = words.features
+    assert lean.startswith("Both good models use gene_0, ")
+    assert overlap == "Their rankings overlap by 1.00 (1 means identical)."
+    gaps = {c.model: c.versus_best for c in summary.cells}
     assert gaps[best.model] is None
-    assert gaps["dummy"]["difference"] < 0
-    assert gaps["dummy"]["high"] < 0
+    assert gaps["dummy"].difference < 0
+    assert gaps["dummy"].high < 0
+
+
+def test_pair_tests_have_the_labels_of_the_table_and_holm_decides_which_are_real():
+    task = make_toy_task(n_samples=80)
+    records = [
+        make_record(task, model, train_size=30, identity={"model": model})
+        for model in ("linear", "knn", "dummy")
+    ]
+    comparison = compare(records)
+    found = pair_tests(comparison)
+    labels = [row.full_label for row in comparison.rows if row.measure == comparison.measure]
+    assert labels[0].endswith(", 30 samples")
+    assert [(one.first, one.second) for one in found] == list(itertools.combinations(labels, 2))
+    for one, test in zip(found, comparison.tests, strict=True):
+        assert (one.p_first, one.p_second) == (test.p_first_better, test.p_second_better)
+    tests = (replace(comparison.tests[0], p=0.01, p_holm=p_holm) for p_holm in (0.049, 0.051))
+    assert [one.real for one in pair_tests(replace(comparison, tests=tuple(tests)))] == [
+        True,
+        False,
+    ]

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,15 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(entry) for entry in value]
     return str(value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A mean with the ends of its interval; None where the folds give none."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
 
 
 def round_significant(value: float, digits: int = 4) -> float | None:

@@ -21,6 +21,7 @@ from markupsafe import Markup
 from smalldata.comparison.tuning_summary import CellTrials
 from smalldata.report import plain
 from smalldata.report.comparison_page.overview import summarize_comparison
+from smalldata.report.comparison_page.verdict import say_comparison
 from smalldata.report.figures import (
     cell_figures,
     comparison_figures,
@@ -30,6 +31,7 @@ from smalldata.report.figures import (
     tuning_figures,
 )
 from smalldata.report.figures.grammar import CONFIG, Figures
+from smalldata.report.plain import Estimate
 from smalldata.report.sections import scores_words, trust_words, tuning_words
 from smalldata.report.sections.panel import (
     outline_signature,
@@ -48,11 +50,12 @@ from smalldata.results.panel import Panel
 from smalldata.results.record import RunRecord
 from smalldata.task import Task
 
+PAGE_SCRIPT = "templates/report.js"
 SCRIPTS = (
-    "vendor/vega.min.js",
-    "vendor/vega-lite.min.js",
-    "vendor/vega-interpreter.js",
-    "report.js",
+    "templates/vendor/vega.min.js",
+    "templates/vendor/vega-lite.min.js",
+    "templates/vendor/vega-interpreter.js",
+    PAGE_SCRIPT,
 )
 
 
@@ -172,7 +175,7 @@ def report_page(
         "strips": {score["name"]: strip(score) for score in summary["scores"]},
         "has_index": comparison is not None,
     }
-    return Page(template="report.html", figures=page, context=context)
+    return Page(template="templates/report.html", figures=page, context=context)
 
 
 def _say_company(summary: Mapping[str, Any]) -> list[str]:
@@ -230,10 +233,13 @@ def index_page(
 ) -> Page:
     """Make the page of a comparison; parameters as in `index_html`."""
     summary = summarize_comparison(comparison, records, task, explanations, trials, nulls)
-    name = summary["measure"]["name"]
-    strips = shared_strips([cell["scores"].get(name) for cell in summary["cells"]])
-    context = {"summary": summary, "words": summary["words"], "strips": strips}
-    return Page(template="index.html", figures=comparison_figures(summary), context=context)
+    strips = shared_strips([cell.scores.get(summary.measure.name) for cell in summary.cells])
+    context = {"summary": summary, "words": say_comparison(summary), "strips": strips}
+    return Page(
+        template="comparison_page/index.html",
+        figures=comparison_figures(summary),
+        context=context,
+    )
 
 
 # ---------------------------------------------------------------- small drawings inside the tables
@@ -255,28 +261,25 @@ def strip(score: Mapping[str, Any]) -> dict[str, Any] | None:
     }
 
 
-def shared_strips(scores: Sequence[Mapping[str, Any] | None]) -> list[dict[str, Any] | None]:
+def shared_strips(scores: Sequence[Estimate | None]) -> list[dict[str, Any] | None]:
     """Positions of means and intervals of several models on one scale."""
     ends = [
-        score[key]
+        end
         for score in scores
         if score is not None
-        for key in ("mean", "low", "high")
-        if score[key] is not None
+        for end in (score.mean, score.low, score.high)
+        if end is not None
     ]
     if not ends:
         return [None] * len(scores)
     place = _scale(ends)
     return [
         None
-        if score is None or score["mean"] is None
+        if score is None or score.mean is None
         else {
             "dots": [],
             "guessing": None,
-            **{
-                key: None if score[key] is None else place(score[key])
-                for key in ("mean", "low", "high")
-            },
+            **{key: None if end is None else place(end) for key, end in vars(score).items()},
         }
         for score in scores
     ]
@@ -316,7 +319,7 @@ def _joined(*parts: Figures) -> Figures:
 
 def _render(template: str, page: Figures, **context: Any) -> str:
     environment = _environment()
-    scripts = [_own(name) for name in SCRIPTS] if page["figures"] else [_own("report.js")]
+    scripts = [_own(name) for name in SCRIPTS] if page["figures"] else [_own(PAGE_SCRIPT)]
     hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
     policy = (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
@@ -337,7 +340,7 @@ def _render(template: str, page: Figures, **context: Any) -> str:
         page_data=embed_json(plain.plain(data)),
         policy=policy,
         scripts=[Markup(script) for script in scripts],
-        style=Markup(_own("report.css")),
+        style=Markup(_own("templates/report.css")),
         **context,
     )
 
@@ -357,7 +360,7 @@ def breakable(label: str) -> Markup:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("smalldata.report", "templates"),
+        loader=PackageLoader("smalldata.report", ""),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

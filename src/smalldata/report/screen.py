@@ -1,4 +1,4 @@
-"""The comparison on the terminal: coloured where someone looks, plain text where it is piped.
+"""The comparison on the terminal: in colour, or as plain text if piped.
 
 Step in the line: Comparison -> **the table on stdout**.
 """
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 MEASURE_WIDTH = 14
-"""Columns of the terminal that one further measure needs; the files hold all measures."""
+"""Terminal columns that each further measure takes; the files hold all measures."""
 
 
 def print_comparison(comparison: Comparison, console: "Console | None" = None) -> None:
-    """Print the table, why a cell has no rank, and the legend.
+    """Print the table, why any cell has no rank, and the legend.
 
     Parameters
     ----------
     comparison : Comparison
     console : rich.console.Console, optional
-        Default: stdout. On a terminal colours, bold and as many measures as fit; elsewhere a
-        Markdown table of all.
+        Default: stdout. A terminal gets colours, bold and as many measures as fit; a file or pipe
+        gets a Markdown table of all.
     """
     from rich.text import Text
 
@@ -51,7 +51,7 @@ def print_comparison(comparison: Comparison, console: "Console | None" = None) -
 
 
 def comparison_table(comparison: Comparison, *, width: int | None = None) -> "Table":
-    """Lay out the cells: best in bold, ties marked with =, what has no rank below.
+    """Lay out the cells: the best in bold, ties marked with =, cells without a rank last.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def comparison_table(comparison: Comparison, *, width: int | None = None) -> "Ta
     measures = {measure.name: measure for measure in measures_for(comparison.kind)}
     others = [measure for measure in measures.values() if measure.name != comparison.measure]
     if width is not None:
-        used = 46 + max(len(_label(row[comparison.measure])) for row in rows)
+        used = 46 + max(len(row[comparison.measure].full_label) for row in rows)
         others = others[: max(0, (width - used) // MEASURE_WIDTH)]
     title = (
         f"{comparison.dataset} · {comparison.cv} · {comparison.n_samples} × "
@@ -95,11 +95,11 @@ def comparison_table(comparison: Comparison, *, width: int | None = None) -> "Ta
         scores = [row[one.name].mean if one.name in row else None for one in others]
         texts = (
             _place(own),
-            _label(own),
+            own.full_label,
             format_number(own.mean),
             format_interval(own.ci_low, own.ci_high),
             *(format_number(score) for score in scores),
-            format_seconds(_seconds(own)),
+            format_seconds(sum(own.seconds.values()) if own.seconds else None),
         )
         style = "bold green" if own.rank == 1 else "dim" if own.rank is None else ""
         table.add_row(*(Text(printable(text)) for text in texts), style=style)
@@ -107,37 +107,37 @@ def comparison_table(comparison: Comparison, *, width: int | None = None) -> "Ta
 
 
 def remarks(rows: list[dict[str, ComparisonRow]]) -> list[str]:
-    """Say of each cell that failed, was skipped or is optimistic, in one line, why."""
+    """Say in one line each why a cell failed, was skipped or is optimistic."""
     lines = []
     for row in rows:
         own = next(iter(row.values()))
         if own.status != "ok":
-            lines.append(f"{_label(own)} {own.status}: {own.reason or 'no reason is recorded'}")
+            lines.append(f"{own.full_label} {own.status}: {own.reason or 'no reason recorded'}")
         if own.optimistic:
             lines.append(
-                f"{_label(own)}: optimistic, chosen by the folds that the score is measured on"
+                f"{own.full_label}: optimistic, because its settings were chosen on the folds that "
+                "give the score"
             )
     return lines
 
 
 def legend(comparison: Comparison) -> list[str]:
-    """Say what the marks of the table mean, what picking its best is worth, what more data give."""
+    """Explain the marks of the table, the score to expect of its best, and the learning curves."""
     several = comparison.n_folds > 1
     what = (
-        f"Mean over {comparison.n_folds} held-out folds; intervals corrected for folds that share "
+        f"Mean over {comparison.n_folds} held-out folds; intervals account for folds that share "
         "training samples."
         if several
-        else "On one held-out part."
+        else "Score on one held-out part."
     )
     lines = [f"{what} = : tied with the best (the interval of the difference contains 0)."]
     if len({row.train_size for row in comparison.rows}) > 1:
-        lines.append("Ranks and ties hold within one number of training samples.")
+        lines.append("Ranks and ties compare models with the same number of training samples.")
     best = comparison.best_corrected
-    if best and best.get("mean") is not None:
+    if best is not None:
         lines.append(
-            f"Picking the best of {int(best.get('n_models', 0))}, corrected for the choice: "
-            f"{format_number(best['mean'])} "
-            f"({format_interval(best.get('ci_low'), best.get('ci_high'))})."
+            f"Picking the best of {int(best['n_models'])}, corrected for the choice: "
+            f"{format_number(best['mean'])} ({format_interval(best['ci_low'], best['ci_high'])})."
         )
     if comparison.learning is not None:
         measure = find_measure(comparison.measure, comparison.kind)
@@ -146,33 +146,14 @@ def legend(comparison: Comparison) -> list[str]:
 
 
 def cells(comparison: Comparison) -> list[dict[str, ComparisonRow]]:
-    """Rows by cell and measure, in the order of the table; cells without a rank last."""
-    by_cell: dict[str, dict[str, ComparisonRow]] = {}
-    for row in comparison.rows:
-        by_cell.setdefault(row.hash, {})[row.measure] = row
-    complete = []
-    for rows in by_cell.values():
-        if comparison.measure not in rows:
-            rows[comparison.measure] = next(iter(rows.values()))
-        complete.append(rows)
-    return sorted(complete, key=lambda rows: rows[comparison.measure].rank is None)
+    """Return the rows of each cell by measure; cells without a rank last."""
+    return sorted(comparison.by_cell(), key=lambda rows: rows[comparison.measure].rank is None)
 
 
 def _place(row: ComparisonRow) -> str:
     if row.rank is None:
         return "–"
     return f"{row.rank}=" if row.tied_with_best and row.rank != 1 else f"{row.rank} "
-
-
-def _label(row: ComparisonRow) -> str:
-    label = f"{row.model} ({row.settings})" if row.settings else row.model
-    return label if row.train_size is None else f"{label}, {row.train_size} samples"
-
-
-def _seconds(row: ComparisonRow) -> float | None:
-    parts = [row.tune_seconds, row.fit_seconds, row.predict_seconds, row.explain_seconds]
-    known = [part for part in parts if part is not None]
-    return sum(known) if known else None
 
 
 def _heading(measure: Measure) -> str:

@@ -42,6 +42,22 @@ class ComparisonRow:
         """Name of the cell in the table and in the tests; unique within a train_size."""
         return f"{self.model} ({self.settings})" if self.settings else self.model
 
+    @property
+    def full_label(self) -> str:
+        """The label with the train_size, where it has one."""
+        return self.label if self.train_size is None else f"{self.label}, {self.train_size} samples"
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Seconds of the parts that were timed."""
+        parts = {
+            "tune": self.tune_seconds,
+            "fit": self.fit_seconds,
+            "predict": self.predict_seconds,
+            "explain": self.explain_seconds,
+        }
+        return {part: seconds for part, seconds in parts.items() if seconds is not None}
+
 
 @dataclass(frozen=True, kw_only=True)
 class PairwiseTest:
@@ -95,3 +111,10 @@ class Comparison:
     learning: LearningCurves | None = None
     environment: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    def by_cell(self) -> list[dict[str, ComparisonRow]]:
+        """Return the rows of each cell by measure, in their order."""
+        cells: dict[str, dict[str, ComparisonRow]] = {}
+        for row in self.rows:
+            cells.setdefault(row.hash, {})[row.measure] = row
+        return list(cells.values())

@@ -1,11 +1,11 @@
 """What learning curves say: from how many samples deep learning pays, what more data would bring.
 
-Step in the line: LearningCurves -> **sentences and plain dict** -> page, screen. Every sentence is
-a rule over the numbers; none names a number of samples or a predicted score without its interval.
+Step in the line: LearningCurves -> **LearningSummary**, sentences -> page, screen. Every sentence
+is a rule over the numbers; none names a number of samples or a predicted score without its
+interval.
 """
 
-import dataclasses
-from typing import Any
+from dataclasses import dataclass
 
 from smalldata.measures.registry import Measure
 from smalldata.report.plain import format_interval, format_number, join_words
@@ -19,39 +19,57 @@ from smalldata.results.learning_curves import (
 from smalldata.statistics.power_law import REACH
 
 PERFECT = 0.0005
-"""Distance to the best possible score that is none in the table."""
+"""Distance to the best possible score that the table rounds away."""
 
 TIMES = {2: "twice", 3: "three times", 4: "four times"}
 
 
-def summarize_learning(curves: LearningCurves, measure: Measure) -> dict[str, Any]:
-    """Describe learning curves with plain values, and what is said of each."""
-    return {
-        "curves": [
-            dataclasses.asdict(curve) | {"text": " ".join(say_curve(curve, measure))}
-            for curve in curves.curves
-        ],
-        "pairs": [
-            dataclasses.asdict(contest) | {"text": say_contest(contest)} for contest in curves.pairs
-        ],
-        "most": max((point.size for curve in curves.curves for point in curve.points), default=0),
-        "times": TIMES[REACH],
-        "has_laws": any(curve.law is not None for curve in curves.curves),
-    }
+@dataclass(frozen=True, kw_only=True)
+class LearningSummary:
+    """Learning curves and what they say.
+
+    Attributes
+    ----------
+    curves : tuple of LearningCurve
+    pairs : list of (Contest, str)
+        Each with which model leads where, in words.
+    has_laws : bool
+        Whether any curve has a fitted law.
+    times : str
+        How far the laws are read, in words: up to this many times the largest number measured.
+    words : list of str
+    """
+
+    curves: tuple[LearningCurve, ...]
+    pairs: list[tuple[Contest, str]]
+    has_laws: bool
+    times: str
+    words: list[str]
+
+
+def summarize_learning(curves: LearningCurves, measure: Measure) -> LearningSummary:
+    """Put learning curves and what they say together."""
+    return LearningSummary(
+        curves=curves.curves,
+        pairs=[(contest, say_contest(contest)) for contest in curves.pairs],
+        has_laws=any(curve.law is not None for curve in curves.curves),
+        times=TIMES[REACH],
+        words=say_learning(curves, measure),
+    )
 
 
 def say_learning(curves: LearningCurves, measure: Measure) -> list[str]:
-    """Say whether deep learning pays and from which number of samples, then what more would bring.
+    """Say whether deep learning pays and from how many samples, then what more would bring.
 
     Parameters
     ----------
     curves : LearningCurves
     measure : Measure
-        The one the curves are of.
+        The measure of the curves.
     """
     measured = [curve for curve in curves.curves if curve.points]
     if not measured:
-        return ["No model has a score at any number of training samples: there is no curve."]
+        return ["No model has a score at any number of training samples, so there is no curve."]
     sentences = [*_say_networks(curves), *say_curve(measured[0], measure)]
     foretold = [
         contest.most
@@ -60,8 +78,8 @@ def say_learning(curves: LearningCurves, measure: Measure) -> list[str]:
     ]
     if foretold:
         sentences.append(
-            f"What is said beyond {_n(min(foretold))} training samples rests on the fitted curves: "
-            "read it as a plan for data to collect, not as a result."
+            f"Statements beyond {_n(min(foretold))} training samples rest on the fitted curves: "
+            "use them to plan how much data to collect, not as results."
         )
     return sentences
 
@@ -70,12 +88,12 @@ def _say_networks(curves: LearningCurves) -> list[str]:
     networks = [curve for curve in curves.curves if curve.is_network]
     if not networks and curves.single:
         return [
-            f"Deep learning ({join_words(list(curves.single))}) has scores at one number of "
-            "training samples alone: run it with those of the other models (cv.train_size=…) to "
-            "ask from how many it pays."
+            f"Deep learning ({join_words(list(curves.single))}) has scores at only one number "
+            "of training samples: run it with those of the other models (cv.train_size=…) to see "
+            "from how many it pays."
         ]
     if not networks:
-        return ["No network has a score here: add model=mlp to ask whether deep learning pays."]
+        return ["No network has a score here: add model=mlp to see whether deep learning pays."]
     said = [say_payoff(contest) for contest in curves.networks]
     heard = {contest.first for contest in curves.networks}
     for curve in networks:
@@ -83,13 +101,13 @@ def _say_networks(curves: LearningCurves) -> list[str]:
             continue
         if curve.law is None:
             said.append(
-                f"From how many samples deep learning ({curve.label}) pays is not said: "
+                f"It is unknown from how many samples deep learning ({curve.label}) pays: "
                 f"{curve.reason}."
             )
         else:
             said.append(
-                f"Deep learning ({curve.label}) has no other model with a fitted curve to be set "
-                "against."
+                f"There is no other model with a fitted curve to compare deep learning "
+                f"({curve.label}) with."
             )
     return said
 
@@ -98,20 +116,20 @@ def _say_networks(curves: LearningCurves) -> list[str]:
 
 
 def say_payoff(contest: Contest) -> str:
-    """Say from which number of training samples a network pays, if that can be told."""
+    """Say from how many training samples a network pays, if the curves show it."""
     name = f"Deep learning ({contest.first})"
     others = contest.rivals[0] if len(contest.rivals) == 1 else "every other model"
     span = f"between {_n(contest.fewest)} and {_n(contest.reach)} training samples"
     leads = contest.leads
     limit = (
         f"{_n(contest.reach)} is {TIMES[REACH]} the largest number that {_sides(contest)} were "
-        "measured with; beyond it nothing is said."
+        "measured with; nothing is claimed beyond it."
     )
     if not leads:
-        why = f"by the fitted curves it is nowhere clearly ahead of {others}"
-        why += " nor behind it" if len(contest.rivals) == 1 else ", nor clearly behind one of them"
+        why = f"by the fitted curves it is never clearly ahead of {others}"
+        why += " or behind it" if len(contest.rivals) == 1 else ", or clearly behind one of them"
         return (
-            f"Whether deep learning ({contest.first}) pays cannot be told at any number {span}: "
+            f"Whether deep learning ({contest.first}) pays is unclear at any number {span}: "
             f"{why}. {limit}"
         )
     sides = [lead.of_first for lead in leads]
@@ -122,7 +140,7 @@ def say_payoff(contest: Contest) -> str:
             f"{'ahead' if lead.of_first else f'behind {lead.leader}'} {_between(lead)}"
             for lead in leads
         ]
-        return f"{name} is {join_words(parts)}; elsewhere {span} it cannot be told."
+        return f"{name} is {join_words(parts)}; elsewhere {span} it is unclear."
     lead = leads[0]
     would = lead.start > contest.most
     if lead.of_first and would:
@@ -139,16 +157,16 @@ def say_payoff(contest: Contest) -> str:
     if to_end:
         return (
             f"{name} {verdict} with {_n(lead.start)} training samples or more, up to "
-            f"{_n(lead.stop)}: {why}. With fewer it cannot be told."
+            f"{_n(lead.stop)}: {why}. With fewer it is unclear."
         )
     if from_start:
         return (
             f"{name} {verdict} with up to {_n(lead.stop)} training samples: {why}. Whether it does "
-            f"with more, up to {_n(contest.reach)}, cannot be told. {limit}"
+            f"with more, up to {_n(contest.reach)}, is unclear. {limit}"
         )
     return (
-        f"{name} {verdict} {_between(lead)} training samples: {why}. With fewer or more it cannot "
-        "be told."
+        f"{name} {verdict} {_between(lead)} training samples: {why}. With fewer or more it is "
+        "unclear."
     )
 
 
@@ -184,9 +202,9 @@ def _between(lead: Lead) -> str:
 
 
 def say_contest(contest: Contest) -> str:
-    """Say in one line who of two models leads where."""
+    """Say in one line which of two models leads where."""
     if not contest.leads:
-        return "cannot be told"
+        return "unclear"
     parts = [f"{lead.leader} {_between(lead)}" for lead in contest.leads]
     return "; ".join(parts)
 
@@ -205,16 +223,16 @@ def say_curve(curve: LearningCurve, measure: Measure) -> list[str]:
         full = next(point for point in curve.points if abs(point.mean - best) < PERFECT)
         return [
             f"{curve.label} reaches the best possible {measure.title} with {_n(full.size)} "
-            f"training samples{_interval(full)}: more cannot raise it."
+            f"training samples{_interval(full)}: more cannot improve it."
         ]
     sentences = [_say_gain(curve, measure, between)] if curve.gain is not None else []
     if curve.law is None:
-        return [*sentences, f"{curve.label}: no curve is fitted, since {curve.reason}."]
+        return [*sentences, f"No curve was fitted for {curve.label}: {curve.reason}."]
     doubled = curve.law.doubled
     sentences.append(
-        f"Twice the samples ({_n(doubled.size)}) would bring {curve.label} from "
+        f"Twice the samples ({_n(doubled.size)}) would take {curve.label} from "
         f"{format_number(last.mean)}{_interval(last)} to {format_number(doubled.mean)}"
-        f"{_interval(doubled)}, if its curve goes on as fitted."
+        f"{_interval(doubled)}, if its curve continues as fitted."
     )
     return sentences
 
@@ -229,8 +247,12 @@ def _say_gain(curve: LearningCurve, measure: Measure, between: str) -> str:
     if gain.low <= 0 <= gain.high:
         return f"{curve.label} does not clearly change {between} ({facts})."
     if (gain.value > 0) == measure.higher_is_better:
-        return f"{curve.label} gets better {between} ({facts})."
-    flat = " Its fitted curve is flat: a law of this kind cannot turn back." if curve.law else ""
+        return f"{curve.label} improves {between} ({facts})."
+    flat = (
+        " Its fitted curve is flat, because a law of this kind cannot get worse."
+        if curve.law
+        else ""
+    )
     return f"{curve.label} gets worse {between} ({facts}).{flat}"
 
 

@@ -1,10 +1,9 @@
 """Figures of a comparison: which models agree, by their rankings and sample by sample.
 
-Step in the line: summary of a comparison -> **figures** -> HTML.
+Step in the line: AgreementSummary -> **figures** -> HTML.
 """
 
-from typing import Any
-
+from smalldata.report.comparison_page.consensus import AgreementSummary
 from smalldata.report.figures.grammar import (
     BLUE,
     LINE,
@@ -20,33 +19,33 @@ from smalldata.report.figures.grammar import (
 )
 
 ROW = 36
-"""Least height of a row in pixels."""
+"""Smallest height of a row in pixels."""
 
 CELL = 22
-"""Pixels that the number in a cell needs; in narrower cells the colour and the table tell it."""
+"""Pixels that the number in a cell needs; narrower cells show only the colour."""
 
 
-def draw_agreement(page: Figures, found: dict[str, Any], lines: list[list[str]]) -> None:
+def draw_agreement(page: Figures, found: AgreementSummary, lines: list[list[str]]) -> None:
     """Draw a triangle of pairs for the rankings, and one for the correlation per sample.
 
-    Models are numbered, so that their names, in ``lines``, stand once.
+    Models are numbered, so that each name, in ``lines``, appears once.
     """
-    page["params"]["explained"] = found["labels"]
+    page["params"]["explained"] = found.labels
     page["params"]["numbered"] = [
         [f"{number} {first}", *others] for number, (first, *others) in enumerate(lines, start=1)
     ]
     row = max(ROW, LINE * max(len(entry) for entry in lines) + 5)
     rows = [
         {
-            "a": pair["first"],
-            "b": pair["second"],
-            **{
-                key: None if pair[key] is None else round(pair[key], 4)
-                for key in ("overlap", "correlation", "low", "high")
-            },
-            "n": pair["n_rows"],
+            "a": pair.first,
+            "b": pair.second,
+            "overlap": round(pair.overlap, 4),
+            "correlation": _rounded(pair.correlation),
+            "low": _rounded(pair.low),
+            "high": _rounded(pair.high),
+            "n": pair.n_rows,
         }
-        for pair in found["pairs"]
+        for pair in found.pairs
     ]
     page["datasets"]["agreement"] = dataset(
         rows,
@@ -70,8 +69,8 @@ def draw_agreement(page: Figures, found: dict[str, Any], lines: list[list[str]])
             table="agreement",
             params=["explained", "numbered"],
             caption="Rank-biased overlap of the features each model uses, most important first: 1 "
-            "is the same ranking, 0 nothing in common. The first ten places carry 86\u202f% of the "
-            "weight.",
+            "means the same ranking, 0 nothing in common. The first ten places carry 86\u202f% of "
+            "the weight.",
         ),
         figure(
             "correlation",
@@ -89,11 +88,16 @@ def draw_agreement(page: Figures, found: dict[str, Any], lines: list[list[str]])
             ),
             table="agreement",
             params=["explained", "numbered"],
-            caption="Correlation of the Shapley values that two models give the features of one "
-            "held-out sample, mean over the samples: 1 where each feature moves both predictions "
-            "the same way. Scales differ between models and do not matter here. Orange: below 0.",
+            caption="For each held-out sample, the correlation of the Shapley values that the two "
+            "models give its features; mean over the samples. 1: each feature moves both "
+            "predictions the same way. The models' scales differ, which does not matter here. "
+            "Orange: below 0.",
         ),
     ]
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 def _triangle(field: str, n: int, row: int, told: list[Spec]) -> Spec:
@@ -123,7 +127,7 @@ def _triangle(field: str, n: int, row: int, told: list[Spec]) -> Spec:
             "mark": {"type": "rect", "cornerRadius": 3},
             "encoding": {
                 "color": fill,
-                # Never so dense that the number in it cannot be read, on a light or a dark page.
+                # Light enough for the number to be readable on a light and on a dark page.
                 "fillOpacity": {
                     "field": "size",
                     "type": "quantitative",

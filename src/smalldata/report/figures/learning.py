@@ -1,10 +1,12 @@
 """The learning curves: scores at numbers of training samples, and the laws fitted to them.
 
-Step in the line: summary of a comparison -> **figure** -> HTML.
+Step in the line: LearningSummary -> **figure** -> HTML.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
+from smalldata.report.comparison_page.learning_curves import LearningSummary
 from smalldata.report.figures.grammar import (
     CLASS_COLOURS,
     GRID_OPACITY,
@@ -14,18 +16,21 @@ from smalldata.report.figures.grammar import (
     data,
     dataset,
     figure,
-    legend_columns,
     quantitative,
     tooltip,
 )
-
-ALL_CURVES = -1
-"""Value of the signal ``f`` at which no curve is picked out."""
+from smalldata.report.figures.model_curves import (
+    ALL_MODELS,
+    fade_others,
+    model_choice,
+    model_colours,
+)
+from smalldata.results.learning_curves import LearningCurve
 
 MEASURED, FITTED, JOINED = 0, 1, 2
 """Kinds of rows: a score, a point of a law, a score of a curve without a law."""
 
-FADED = {"condition": {"test": "f < 0 || datum.c == f", "value": 1}, "value": 0.12}
+FADED = fade_others("f")
 BAND = {
     "condition": [
         {"test": "datum.c == f", "value": 0.22},
@@ -35,13 +40,12 @@ BAND = {
 }
 
 
-def draw_learning_curves(page: Figures, summary: dict[str, Any]) -> None:
-    """Draw the score against the number of training samples, with the fitted laws."""
-    learning = summary["learning"]
-    curves = [curve for curve in learning["curves"] if curve["points"]][: len(CLASS_COLOURS)]
+def draw_learning_curves(page: Figures, learning: LearningSummary, title: str) -> None:
+    """Draw the score, whose measure is the title, against the number of training samples."""
+    curves = [curve for curve in learning.curves if curve.points][: len(CLASS_COLOURS)]
     if not curves:
         return
-    names = [curve["label"] for curve in curves]
+    names = [curve.label for curve in curves]
     page["params"] |= {"families": names, "kinds": ["measured", "fitted"]}
     page["datasets"]["learning"] = dataset(
         _rows(curves),
@@ -58,51 +62,44 @@ def draw_learning_curves(page: Figures, summary: dict[str, Any]) -> None:
         lookups={"c": "families", "kind": "kinds"},
     )
     if len(names) > 1:
-        page["controls"]["f"] = {
-            "label": "Model",
-            "options": [
-                {"value": ALL_CURVES, "text": "all"},
-                *({"value": c, "text": name} for c, name in enumerate(names)),
-            ],
-        }
+        page["controls"]["f"] = model_choice(names)
     caption = "The same test folds with more and more training samples, and 95 % intervals."
-    if learning["has_laws"]:
+    if learning.has_laws:
         caption = (
             "The same test folds with more and more training samples. Dots: measured, with "
             "corrected 95 % intervals. Lines: fitted laws with their bands, dashed beyond what was "
-            f"measured, up to {learning['times']} the largest number."
+            f"measured, up to {learning.times} the largest number measured."
         )
     page["figures"].append(
         figure(
             "learning",
             "Score against training samples",
-            _spec(curves, names, summary["measure"]["title"]),
+            _spec(curves, names, title),
             table="learning",
             params=["families", "kinds"],
-            controls={"f": ALL_CURVES},
+            controls={"f": ALL_MODELS},
             caption=caption,
         )
     )
 
 
-def _rows(curves: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _rows(curves: Sequence[LearningCurve]) -> list[dict[str, Any]]:
     rows = []
     for c, curve in enumerate(curves):
-        law = curve["law"]
-        most = curve["points"][-1]["size"]
-        for kind, points in ((MEASURED, curve["points"]), (FITTED, law["line"] if law else [])):
+        law = curve.law
+        most = curve.points[-1].size
+        for kind, points in ((MEASURED, curve.points), (FITTED, law.line if law else ())):
             for point in points:
-                ends = {
-                    key: point["mean"] if point[key] is None else point[key]
-                    for key in ("low", "high")
-                }
+                low = point.mean if point.low is None else point.low
+                high = point.mean if point.high is None else point.high
                 rows.append(
                     {
                         "c": c,
                         "kind": kind,
-                        "size": point["size"],
-                        "mean": float(f"{point['mean']:.5g}"),
-                        **{key: float(f"{value:.5g}") for key, value in ends.items()},
+                        "size": point.size,
+                        "mean": float(f"{point.mean:.5g}"),
+                        "low": float(f"{low:.5g}"),
+                        "high": float(f"{high:.5g}"),
                         "most": most,
                         "joined": int(law is None),
                     }
@@ -110,10 +107,10 @@ def _rows(curves: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
-def _spec(curves: list[dict[str, Any]], names: list[str], title: str) -> Spec:
-    sizes = sorted({point["size"] for curve in curves for point in curve["points"]})
-    laws = [curve["law"] for curve in curves if curve["law"]]
-    ahead = sorted({law[place]["size"] for law in laws for place in ("doubled", "reach")})
+def _spec(curves: Sequence[LearningCurve], names: Sequence[str], title: str) -> Spec:
+    sizes = sorted({point.size for curve in curves for point in curve.points})
+    laws = [curve.law for curve in curves if curve.law is not None]
+    ahead = sorted({point.size for law in laws for point in (law.doubled, law.reach)})
     x = {
         "field": "size",
         "type": "quantitative",
@@ -124,18 +121,6 @@ def _spec(curves: list[dict[str, Any]], names: list[str], title: str) -> Spec:
             "labelOverlap": "greedy",
             "format": "d",
             "gridOpacity": GRID_OPACITY,
-        },
-    }
-    colour = {
-        "field": "c",
-        "type": "ordinal",
-        "scale": {"domain": list(range(len(names))), "range": CLASS_COLOURS[: len(names)]},
-        "legend": {
-            "title": None,
-            "labelExpr": "families[datum.value]",
-            "columns": legend_columns(names),
-            "symbolType": "stroke",
-            "symbolStrokeWidth": 4,
         },
     }
     line: Spec = {"type": "line", "strokeWidth": 2.2, "interpolate": "monotone"}
@@ -200,7 +185,7 @@ def _spec(curves: list[dict[str, Any]], names: list[str], title: str) -> Spec:
             {
                 "data": data("learning"),
                 "transform": [model],
-                "encoding": {"x": x, "color": colour},
+                "encoding": {"x": x, "color": model_colours(names, "families")},
                 "layer": layers[:5],
             },
             *layers[5:],

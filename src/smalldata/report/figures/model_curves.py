@@ -1,10 +1,12 @@
 """Curves of several models together: ROC, calibration.
 
-Step in the line: summary of a comparison -> **figures** -> HTML.
+Step in the line: ModelCurves -> **figures** -> HTML.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
+from smalldata.report.comparison_page.overview import ModelCurves
 from smalldata.report.figures.grammar import (
     CLASS_COLOURS,
     Figures,
@@ -19,20 +21,37 @@ from smalldata.report.figures.grammar import (
 )
 
 ALL_MODELS = -1
-"""Value of the signal ``c`` at which no model is picked out."""
+"""Value of a signal when no model is selected."""
 
-FADED = {"condition": {"test": "c < 0 || datum.c == c", "value": 1}, "value": 0.12}
 ONE_CLASS = [{"filter": "datum.k == k"}, {"calculate": "drawn[datum.c]", "as": "model"}]
 
 
-def _model_colour(names: list[str]) -> Spec:
+def model_choice(names: Sequence[str]) -> dict[str, Any]:
+    """Offer all models together, and each one alone."""
+    return {
+        "label": "Model",
+        "options": [
+            {"value": ALL_MODELS, "text": "all"},
+            *({"value": c, "text": name} for c, name in enumerate(names)),
+        ],
+    }
+
+
+def fade_others(signal: str) -> Spec:
+    """Fade all models except the one that a signal selects."""
+    test = f"{signal} < 0 || datum.c == {signal}"
+    return {"condition": {"test": test, "value": 1}, "value": 0.12}
+
+
+def model_colours(names: Sequence[str], lookup: str) -> Spec:
+    """Colour by the model ``c``; the page holds the names in a list, ``lookup``."""
     return {
         "field": "c",
         "type": "ordinal",
         "scale": {"domain": list(range(len(names))), "range": CLASS_COLOURS[: len(names)]},
         "legend": {
             "title": None,
-            "labelExpr": "drawn[datum.value]",
+            "labelExpr": f"{lookup}[datum.value]",
             "columns": legend_columns(names),
             "symbolType": "stroke",
             "symbolStrokeWidth": 4,
@@ -40,23 +59,23 @@ def _model_colour(names: list[str]) -> Spec:
     }
 
 
-def draw_model_curves(page: Figures, curves: dict[str, Any]) -> None:
+def draw_model_curves(page: Figures, curves: ModelCurves) -> None:
     """Draw the ROC and calibration curves of the best models together."""
-    page["params"] |= {"drawn": curves["labels"], "outputs": curves["outputs"]}
+    page["params"] |= {"drawn": curves.labels, "outputs": curves.outputs}
     lookups = {"c": "drawn", "k": "outputs"}
-    if len(curves["outputs"]) > 1:
+    if len(curves.outputs) > 1:
         page["controls"]["k"] = {
             "label": "Class",
-            "options": [{"value": k, "text": name} for k, name in enumerate(curves["outputs"])],
+            "options": [{"value": k, "text": name} for k, name in enumerate(curves.outputs)],
         }
     left_out = (
-        f" The best {len(curves['labels'])}; {curves['n_left_out']} more are in the table."
-        if curves["n_left_out"]
+        f" Only the best {len(curves.labels)} are drawn; the table has {curves.n_left_out} more."
+        if curves.n_left_out
         else ""
     )
-    one = f"“{curves['outputs'][0]}”" if len(curves["outputs"]) == 1 else "the chosen class"
+    one = f"“{curves.outputs[0]}”" if len(curves.outputs) == 1 else "the chosen class"
     page["datasets"]["roc"] = dataset(
-        curves["roc"],
+        curves.roc,
         {
             "c": "Model",
             "k": "Class",
@@ -68,7 +87,7 @@ def draw_model_curves(page: Figures, curves: dict[str, Any]) -> None:
         lookups=lookups,
     )
     page["datasets"]["calibration"] = dataset(
-        curves["calibration"],
+        curves.calibration,
         {
             "c": "Model",
             "k": "Class",
@@ -78,15 +97,9 @@ def draw_model_curves(page: Figures, curves: dict[str, Any]) -> None:
         },
         lookups=lookups,
     )
-    if len(curves["labels"]) > 1:
-        page["controls"]["c"] = {
-            "label": "Model",
-            "options": [
-                {"value": ALL_MODELS, "text": "all"},
-                *({"value": c, "text": name} for c, name in enumerate(curves["labels"])),
-            ],
-        }
-    colour = _model_colour(curves["labels"])
+    if len(curves.labels) > 1:
+        page["controls"]["c"] = model_choice(curves.labels)
+    colour = model_colours(curves.labels, "drawn")
     _roc(page, colour, one, left_out)
     _calibration(page, colour, one, left_out)
 
@@ -124,7 +137,7 @@ def _roc(page: Figures, colour: Spec, one: str, left_out: str) -> None:
                             "x": x,
                             "y": y,
                             "color": colour,
-                            "opacity": FADED,
+                            "opacity": fade_others("c"),
                             "order": {"field": "x", "type": "quantitative"},
                             "tooltip": tooltip(
                                 ("model", "Model", "text"),
@@ -138,9 +151,8 @@ def _roc(page: Figures, colour: Spec, one: str, left_out: str) -> None:
             table="roc",
             params=["drawn"],
             controls={"k": 0, "c": ALL_MODELS},
-            caption=f"The share of {one} that is found (up) at the price of the share of the "
-            "others falsely called so (right): mean "
-            f"over the repeats, band: their range.{left_out}",
+            caption=f"Up: the share of {one} that is found. Right: the share of the others wrongly "
+            f"assigned to it. Line: mean over the repeats; band: their range.{left_out}",
         )
     )
 
@@ -166,7 +178,7 @@ def _calibration(page: Figures, colour: Spec, one: str, left_out: str) -> None:
                             "x": square_axis("predicted", "Predicted probability"),
                             "y": square_axis("observed", "Observed share"),
                             "color": colour,
-                            "opacity": FADED,
+                            "opacity": fade_others("c"),
                             "tooltip": tooltip(
                                 ("model", "Model", "text"),
                                 ("predicted", "Predicted", ".3f"),
@@ -180,8 +192,7 @@ def _calibration(page: Figures, colour: Spec, one: str, left_out: str) -> None:
             table="calibration",
             params=["drawn"],
             controls={"k": 0, "c": ALL_MODELS},
-            caption=f"Of the samples given such a probability of {one}, the share that was. On the "
-            "dashes the probabilities "
-            f"can be taken at their word.{left_out}",
+            caption=f"Of the samples given this probability of {one}, the share that belongs to "
+            f"it. On the dashed line the probabilities can be taken at face value.{left_out}",
         )
     )

@@ -1,10 +1,9 @@
 """Figures of a comparison: scores, differences, folds, seconds.
 
-Step in the line: summary of a comparison -> **figures** -> HTML.
+Step in the line: ComparisonSummary -> **figures** -> HTML.
 """
 
-from typing import Any
-
+from smalldata.report.comparison_page.overview import ComparisonSummary
 from smalldata.report.figures.agreement import draw_agreement
 from smalldata.report.figures.grammar import (
     BLUE,
@@ -29,40 +28,43 @@ from smalldata.report.figures.model_curves import draw_model_curves
 from smalldata.report.plain import short_label
 
 
-def comparison_figures(summary: dict[str, Any]) -> Figures:
+def comparison_figures(summary: ComparisonSummary) -> Figures:
     """Draw scores, differences, folds, agreement, curves, learning curve and seconds."""
     page: Figures = {"datasets": {}, "params": {}, "figures": [], "controls": {}}
-    page["params"]["models"] = [cell["label"] for cell in summary["cells"]]
-    page["params"]["model_lines"] = [break_label(cell["label"]) for cell in summary["cells"]]
-    page["params"]["measures"] = [measure["title"] for measure in summary["measures"]]
+    page["params"]["models"] = [cell.label for cell in summary.cells]
+    page["params"]["model_lines"] = [break_label(cell.label) for cell in summary.cells]
+    page["params"]["measures"] = [measure.title for measure in summary.measures]
     page["controls"]["m"] = {
         "label": "Measure",
         "options": [
             {
                 "value": m,
-                "text": f"{measure['title']} ({measure['better']} is better)",
-                "short": measure["title"],
+                "text": f"{measure.title} ({measure.better} is better)",
+                "short": measure.title,
             }
-            for m, measure in enumerate(summary["measures"])
+            for m, measure in enumerate(summary.measures)
         ],
     }
     _scores(page, summary)
     _differences(page, summary)
-    if summary["fold_scores"]:
+    if summary.fold_scores:
         _folds(page, summary)
-    if summary["agreement"]:
-        lines = [break_label(label) for label in summary["agreement"]["labels"]]
-        draw_agreement(page, summary["agreement"], lines)
-    if summary["curves"].get("labels"):
-        draw_model_curves(page, summary["curves"])
-    if summary["learning"]:
-        draw_learning_curves(page, summary)
+    if summary.agreement is not None:
+        lines = [break_label(label) for label in summary.agreement.labels]
+        draw_agreement(page, summary.agreement, lines)
+    if summary.curves is not None:
+        draw_model_curves(page, summary.curves)
+    if summary.learning is not None:
+        draw_learning_curves(page, summary.learning, summary.measure.title)
     _seconds(page, summary)
     return page
 
 
 EDGE: Spec = {"padding": 8}
 """Pixels between a dot at the end of the scale and the labels."""
+
+BAR: Spec = {"type": "rule", "strokeWidth": 3, "opacity": 0.55}
+DOT: Spec = {"type": "circle", "size": 120, "opacity": 1}
 
 MOST_IN_LINE = 22
 """Characters of a line of a label."""
@@ -96,7 +98,7 @@ def break_label(label: str) -> list[str]:
 
 
 def _row(page: Figures, step: int) -> int:
-    """Pixels of a row that also has room for the longest label."""
+    """Return the height of a row in pixels, enough for the longest label."""
     most = max((len(lines) for lines in page["params"]["model_lines"]), default=1)
     return max(step, LINE * most + 5)
 
@@ -111,23 +113,20 @@ def _model_axis(n: int) -> Spec:
     }
 
 
-def _scores(page: Figures, summary: dict[str, Any]) -> None:
+def _scores(page: Figures, summary: ComparisonSummary) -> None:
     rows = []
-    for m, measure in enumerate(summary["measures"]):
-        for c, cell in enumerate(summary["cells"]):
-            score = cell["scores"].get(measure["name"])
-            if score is not None and score["mean"] is not None:
-                ends = {
-                    key: score["mean"] if score[key] is None else score[key]
-                    for key in ("low", "high")
-                }
+    for m, measure in enumerate(summary.measures):
+        for c, cell in enumerate(summary.cells):
+            score = cell.scores.get(measure.name)
+            if score is not None and score.mean is not None:
                 rows.append(
                     {
                         "m": m,
                         "c": c,
-                        "mean": score["mean"],
-                        **ends,
-                        "tied": int(cell["tied"] or cell["rank"] == 1),
+                        "mean": score.mean,
+                        "low": score.mean if score.low is None else score.low,
+                        "high": score.mean if score.high is None else score.high,
+                        "tied": int(cell.tied or cell.rank == 1),
                     }
                 )
     page["datasets"]["scores"] = dataset(
@@ -142,7 +141,7 @@ def _scores(page: Figures, summary: dict[str, Any]) -> None:
         },
         lookups={"m": "measures", "c": "models"},
     )
-    n = len(summary["cells"])
+    n = len(summary.cells)
     colour = {
         "condition": {"test": "datum.tied == 1", "value": BLUE},
         "value": GREY,
@@ -161,14 +160,14 @@ def _scores(page: Figures, summary: dict[str, Any]) -> None:
                 "encoding": {"y": _model_axis(n), "color": colour},
                 "layer": [
                     {
-                        "mark": {"type": "rule", "strokeWidth": 3, "opacity": 0.55},
+                        "mark": BAR,
                         "encoding": {
                             "x": quantitative("low", scale=EDGE),
                             "x2": {"field": "high"},
                         },
                     },
                     {
-                        "mark": {"type": "circle", "size": 120, "opacity": 1},
+                        "mark": DOT,
                         "encoding": {
                             "x": quantitative("mean", scale=EDGE),
                             "tooltip": tooltip(
@@ -184,24 +183,18 @@ def _scores(page: Figures, summary: dict[str, Any]) -> None:
             table="scores",
             params=["models", "model_lines", "measures"],
             controls={"m": 0},
-            caption="Dot: mean over the folds; bar: 95 % interval, corrected for folds that share "
-            "training samples. "
-            "Blue: the best of the primary measure and all that are tied with it.",
+            caption="Dot: mean over the folds; bar: 95 % interval, which accounts for folds that "
+            "share training samples. Blue: the best model by the primary measure and all tied with "
+            "it.",
         )
     )
 
 
-def _differences(page: Figures, summary: dict[str, Any]) -> None:
+def _differences(page: Figures, summary: ComparisonSummary) -> None:
     rows = [
-        {
-            "c": c,
-            **{
-                key: cell["versus_best"][key]
-                for key in ("difference", "low", "high", "p_holm", "rope")
-            },
-        }
-        for c, cell in enumerate(summary["cells"])
-        if cell["versus_best"] is not None
+        {"c": c, **vars(cell.versus_best)}
+        for c, cell in enumerate(summary.cells)
+        if cell.versus_best is not None
     ]
     if not rows:
         return
@@ -218,7 +211,7 @@ def _differences(page: Figures, summary: dict[str, Any]) -> None:
         lookups={"c": "models"},
     )
     rope = rows[0]["rope"]
-    title = f"Difference in {summary['measure']['title']} to the best"
+    title = f"Difference in {summary.measure.title} to the best"
     page["figures"].append(
         figure(
             "differences",
@@ -238,9 +231,9 @@ def _differences(page: Figures, summary: dict[str, Any]) -> None:
                     },
                     {
                         "data": data("differences"),
-                        "mark": {"type": "rule", "strokeWidth": 3, "opacity": 0.55, "color": BLUE},
+                        "mark": {**BAR, "color": BLUE},
                         "encoding": {
-                            "y": _model_axis(len(summary["cells"])),
+                            "y": _model_axis(len(summary.cells)),
                             "x": quantitative("low", title),
                             "x2": {"field": "high"},
                         },
@@ -248,9 +241,9 @@ def _differences(page: Figures, summary: dict[str, Any]) -> None:
                     {
                         "data": data("differences"),
                         "transform": [{"calculate": "models[datum.c]", "as": "model"}],
-                        "mark": {"type": "circle", "size": 120, "opacity": 1, "color": BLUE},
+                        "mark": {**DOT, "color": BLUE},
                         "encoding": {
-                            "y": _model_axis(len(summary["cells"])),
+                            "y": _model_axis(len(summary.cells)),
                             "x": quantitative("difference", title),
                             "tooltip": tooltip(
                                 ("model", "Model", "text"),
@@ -266,19 +259,19 @@ def _differences(page: Figures, summary: dict[str, Any]) -> None:
             table="differences",
             params=["models", "model_lines"],
             caption="Each model minus the best, fold by fold, with the corrected 95 % interval. An "
-            "interval that reaches the "
-            "dashes is a tie. Orange: differences too small to matter.",
+            "interval that reaches the dashed line is a tie. Orange: differences too small to "
+            "matter.",
         )
     )
 
 
-def _folds(page: Figures, summary: dict[str, Any]) -> None:
+def _folds(page: Figures, summary: ComparisonSummary) -> None:
     page["datasets"]["folds"] = dataset(
-        summary["fold_scores"],
+        summary.fold_scores,
         {"m": "Measure", "c": "Model", "repeat": "Repeat", "fold": "Fold", "value": "Score"},
         lookups={"m": "measures", "c": "models"},
     )
-    n = len(summary["cells"])
+    n = len(summary.cells)
     page["figures"].append(
         figure(
             "folds",
@@ -336,13 +329,13 @@ def _folds(page: Figures, summary: dict[str, Any]) -> None:
     )
 
 
-def _seconds(page: Figures, summary: dict[str, Any]) -> None:
+def _seconds(page: Figures, summary: ComparisonSummary) -> None:
     parts = ("tune", "fit", "predict", "explain")
     rows = [
-        {"c": c, "part": i, "seconds": float(f"{cell['seconds'][part]:.4g}")}
-        for c, cell in enumerate(summary["cells"])
+        {"c": c, "part": i, "seconds": float(f"{cell.seconds[part]:.4g}")}
+        for c, cell in enumerate(summary.cells)
         for i, part in enumerate(parts)
-        if cell["seconds"][part]
+        if cell.seconds.get(part)
     ]
     if not rows:
         return
@@ -357,7 +350,7 @@ def _seconds(page: Figures, summary: dict[str, Any]) -> None:
             "seconds",
             "Time",
             {
-                "height": rows_height(len(summary["cells"]), _row(page, 28), extra=80),
+                "height": rows_height(len(summary.cells), _row(page, 28), extra=80),
                 "data": data("seconds"),
                 "transform": [
                     {"calculate": "models[datum.c]", "as": "model"},
@@ -365,7 +358,7 @@ def _seconds(page: Figures, summary: dict[str, Any]) -> None:
                 ],
                 "mark": {"type": "bar", "height": {"band": 0.7}},
                 "encoding": {
-                    "y": _model_axis(len(summary["cells"])),
+                    "y": _model_axis(len(summary.cells)),
                     "x": quantitative("seconds", "Seconds, all folds together", zero=True),
                     "color": {
                         "field": "part",

@@ -4,11 +4,12 @@ Step in the line: RunRecord + Task (+ Explanation, Comparison) -> **plain dict**
 """
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from smalldata.measures.registry import Measure, find_measure, measures_for
+from smalldata.measures.registry import find_measure, measures_for
 from smalldata.report.plain import flatten, plain
 from smalldata.report.sections.explanation import summarize_explanation
 from smalldata.report.sections.outcomes import summarize_outcomes
@@ -18,6 +19,51 @@ from smalldata.results.explanation import Explanation
 from smalldata.results.record import RunRecord
 from smalldata.statistics.significance import corrected_interval
 from smalldata.task import Task, TaskKind
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasureFacts:
+    """Title and direction of a measure.
+
+    Attributes
+    ----------
+    better : str
+        "higher", "lower" or "close to 1".
+    guessing : float or None
+        What a model that ignores the features scores, where that does not depend on the data.
+    says, says_below_chance, in_target_unit
+        As in `smalldata.measures.registry.Measure`.
+    """
+
+    name: str
+    title: str
+    better: str
+    guessing: float | None = None
+    says: str = ""
+    says_below_chance: str = ""
+    in_target_unit: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """First minus second cell, with its corrected interval and p-value after Holm's correction.
+
+    Differences below ``rope`` count as none.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p_holm: float
+    rope: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rival(Difference):
+    """Another cell and its mean; the difference is this cell minus that one."""
+
+    model: str
+    mean: float | None
 
 
 def summarize_cell(
@@ -112,23 +158,22 @@ def summarize_task(task: Task) -> dict[str, Any]:
     }
 
 
-def describe_measure(name: str, kind: TaskKind) -> dict[str, Any]:
+def describe_measure(name: str, kind: TaskKind) -> MeasureFacts:
     """Title, direction and chance level of a measure."""
-    measure: Measure = find_measure(name, kind)
-    return {
-        "name": measure.name,
-        "title": measure.title,
-        "better": "close to 1"
+    measure = find_measure(name, kind)
+    return MeasureFacts(
+        name=measure.name,
+        title=measure.title,
+        better="close to 1"
         if measure.target is not None
         else "higher"
         if measure.higher_is_better
         else "lower",
-        "ranked": measure.ranked,
-        "guessing": measure.chance,
-        "says": measure.says,
-        "says_below_chance": measure.says_below_chance,
-        "in_target_unit": measure.in_target_unit,
-    }
+        guessing=measure.chance,
+        says=measure.says,
+        says_below_chance=measure.says_below_chance,
+        in_target_unit=measure.in_target_unit,
+    )
 
 
 def rows_of(comparison: Comparison | None, cell_hash: str) -> dict[str, ComparisonRow]:
@@ -140,39 +185,32 @@ def rows_of(comparison: Comparison | None, cell_hash: str) -> dict[str, Comparis
 
 def names_of(row: ComparisonRow) -> set[str]:
     """All names a pairwise test may call a cell by."""
-    label = f"{row.model} ({row.settings})" if row.settings else row.model
-    return {row.hash, label, f"{row.model}-{row.hash}"}
+    return {row.hash, row.label, f"{row.model}-{row.hash}"}
 
 
 def find_test(
     comparison: Comparison, first: ComparisonRow, second: ComparisonRow
-) -> dict[str, Any] | None:
+) -> Difference | None:
     """Pairwise test of two cells, turned so that ``difference`` is first minus second."""
     for test in comparison.tests:
         if test.train_size != first.train_size:
             continue
         if test.first in names_of(first) and test.second in names_of(second):
-            return _test(test)
+            return _difference(test, sign=1.0)
         if test.first in names_of(second) and test.second in names_of(first):
-            return _test(test, turned=True)
+            return _difference(test, sign=-1.0)
     return None
 
 
-def _test(test: PairwiseTest, *, turned: bool = False) -> dict[str, Any]:
-    sign = -1.0 if turned else 1.0
+def _difference(test: PairwiseTest, *, sign: float) -> Difference:
     ends = (sign * test.ci_low, sign * test.ci_high)
-    better, worse = test.p_first_better, test.p_second_better
-    return {
-        "difference": sign * test.difference,
-        "low": min(ends),
-        "high": max(ends),
-        "p": test.p,
-        "p_holm": test.p_holm,
-        "p_better": worse if turned else better,
-        "p_equal": test.p_equal,
-        "p_worse": better if turned else worse,
-        "rope": test.rope,
-    }
+    return Difference(
+        difference=sign * test.difference,
+        low=min(ends),
+        high=max(ends),
+        p_holm=test.p_holm,
+        rope=test.rope,
+    )
 
 
 # ---------------------------------------------------------------- the parts of a cell
@@ -240,7 +278,7 @@ def _scores(task: Task, record: RunRecord, comparison: Comparison | None) -> lis
         reasons = Counter(fold["reason"] for fold in folds if fold["value"] is None)
         scores.append(
             {
-                **describe_measure(name, task.kind),
+                **vars(describe_measure(name, task.kind)),
                 "mean": mean,
                 "low": low,
                 "high": high,
@@ -287,19 +325,13 @@ def _against(record: RunRecord, comparison: Comparison | None) -> dict[str, Any]
     ]
     best = min(peers, key=lambda row: row.rank or 0, default=None)
 
-    def against(model: str) -> dict[str, Any] | None:
-        others = [row for row in peers if row.model == model and row.hash != own.hash]
+    def against(*others: ComparisonRow) -> Rival | None:
         for other in others:
-            test = find_test(comparison, own, other)
+            test = None if other.hash == own.hash else find_test(comparison, own, other)
             if test is not None:
-                return {"model": other.model, "mean": other.mean, **test}
+                return Rival(**vars(test), model=other.model, mean=other.mean)
         return None
 
-    versus_best = None
-    if best is not None and best.hash != own.hash:
-        test = find_test(comparison, own, best)
-        if test is not None:
-            versus_best = {"model": best.model, "mean": best.mean, **test}
     return {
         "rank": own.rank,
         "n_ranked": len(peers),
@@ -307,9 +339,9 @@ def _against(record: RunRecord, comparison: Comparison | None) -> dict[str, Any]
         "n_tied": sum(row.tied_with_best for row in peers),
         "best": None if best is None else best.model,
         "optimistic": own.optimistic,
-        "dummy": against("dummy"),
-        "linear": against("linear"),
-        "versus_best": versus_best,
+        "dummy": against(*(row for row in peers if row.model == "dummy")),
+        "linear": against(*(row for row in peers if row.model == "linear")),
+        "versus_best": None if best is None else against(best),
     }
 
 

@@ -16,6 +16,7 @@ from smalldata.report.plain import (
     join_words,
     name_some,
 )
+from smalldata.report.sections.scores import Difference
 
 MOST_CONSTANT = 3
 """Most constant features that are named."""
@@ -24,9 +25,9 @@ SIGNIFICANT = 0.05
 """Largest p-value, after Holm's correction, at which a difference is called clear."""
 
 
-def is_clear(test: dict[str, Any]) -> bool:
+def is_clear(test: Difference) -> bool:
     """Whether a difference is one: its interval leaves out 0, also after Holm's correction."""
-    return not test["low"] <= 0 <= test["high"] and bool(test["p_holm"] < SIGNIFICANT)
+    return not test.low <= 0 <= test.high and bool(test.p_holm < SIGNIFICANT)
 
 
 # ---------------------------------------------------------------- the question
@@ -172,11 +173,11 @@ def say_against_dummy(primary: dict[str, Any], against: dict[str, Any] | None) -
     """Compare with a model that ignores the features, or with the score of guessing."""
     dummy = against["dummy"] if against else None
     if dummy is not None:
-        better = dummy["difference"] if primary["better"] == "higher" else -dummy["difference"]
+        better = dummy.difference if primary["better"] == "higher" else -dummy.difference
         facts = (
-            f"{primary['title']} {format_number(dummy['mean'])}; difference "
-            f"{format_number(dummy['difference'])}, "
-            f"interval {format_interval(dummy['low'], dummy['high'])}, {format_p(dummy['p_holm'])}"
+            f"{primary['title']} {format_number(dummy.mean)}; difference "
+            f"{format_number(dummy.difference)}, "
+            f"interval {format_interval(dummy.low, dummy.high)}, {format_p(dummy.p_holm)}"
         )
         if not is_clear(dummy):
             return [f"That is not clearly better than ignoring the features ({facts})."]
@@ -210,7 +211,7 @@ def _say_rank(against: dict[str, Any]) -> list[str]:
     if versus is not None and not is_clear(versus):
         return [
             f"{place}, behind the first, {against['best']}, though not clearly once all pairs are "
-            f"counted ({format_p(versus['p_holm'])})."
+            f"counted ({format_p(versus.p_holm)})."
         ]
     return [f"{place}, clearly behind the first, {against['best']}."]
 

@@ -14,6 +14,7 @@ from smalldata.report.plain import (
     name_some,
     sentence,
 )
+from smalldata.report.sections.scores import Rival
 from smalldata.report.sections.scores_words import MOST_CONSTANT, is_clear
 from smalldata.report.sections.trust_words import MOSTLY, NAMED, NO_PAIRS, POOR, say_twins
 from smalldata.report.sections.tuning_words import doubt_tuning
@@ -157,15 +158,15 @@ def doubt_calibration(slope: dict[str, Any]) -> list[str]:
     return []
 
 
-def doubt_beyond_linear(linear: dict[str, Any], *, better: str) -> list[str]:
+def doubt_beyond_linear(linear: Rival, *, better: str) -> list[str]:
     """Point at a linear model that does as well, or better."""
     facts = (
-        f"(difference {format_number(linear['difference'])}, interval "
-        f"{format_interval(linear['low'], linear['high'])})."
+        f"(difference {format_number(linear.difference)}, interval "
+        f"{format_interval(linear.low, linear.high)})."
     )
-    if linear["low"] <= 0 <= linear["high"]:
+    if linear.low <= 0 <= linear.high:
         return [f"A linear model does as well, as far as these folds can tell {facts}"]
-    ahead = linear["difference"] > 0 if better == "higher" else linear["difference"] < 0
+    ahead = linear.difference > 0 if better == "higher" else linear.difference < 0
     if ahead:
         return []
     return [f"A linear model does {'clearly ' if is_clear(linear) else ''}better {facts}"]
