@@ -48,11 +48,12 @@ from smalldata.results.panel import Panel
 from smalldata.results.record import RunRecord
 from smalldata.task import Task
 
+PAGE_SCRIPT = "templates/report.js"
 SCRIPTS = (
-    "vendor/vega.min.js",
-    "vendor/vega-lite.min.js",
-    "vendor/vega-interpreter.js",
-    "report.js",
+    "templates/vendor/vega.min.js",
+    "templates/vendor/vega-lite.min.js",
+    "templates/vendor/vega-interpreter.js",
+    PAGE_SCRIPT,
 )
 
 
@@ -172,7 +173,7 @@ def report_page(
         "strips": {score["name"]: strip(score) for score in summary["scores"]},
         "has_index": comparison is not None,
     }
-    return Page(template="report.html", figures=page, context=context)
+    return Page(template="templates/report.html", figures=page, context=context)
 
 
 def _say_company(summary: Mapping[str, Any]) -> list[str]:
@@ -233,7 +234,9 @@ def index_page(
     name = summary["measure"]["name"]
     strips = shared_strips([cell["scores"].get(name) for cell in summary["cells"]])
     context = {"summary": summary, "words": summary["words"], "strips": strips}
-    return Page(template="index.html", figures=comparison_figures(summary), context=context)
+    return Page(
+        template="templates/index.html", figures=comparison_figures(summary), context=context
+    )
 
 
 # ---------------------------------------------------------------- small drawings inside the tables
@@ -316,7 +319,7 @@ def _joined(*parts: Figures) -> Figures:
 
 def _render(template: str, page: Figures, **context: Any) -> str:
     environment = _environment()
-    scripts = [_own(name) for name in SCRIPTS] if page["figures"] else [_own("report.js")]
+    scripts = [_own(name) for name in SCRIPTS] if page["figures"] else [_own(PAGE_SCRIPT)]
     hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
     policy = (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
@@ -337,7 +340,7 @@ def _render(template: str, page: Figures, **context: Any) -> str:
         page_data=embed_json(plain.plain(data)),
         policy=policy,
         scripts=[Markup(script) for script in scripts],
-        style=Markup(_own("report.css")),
+        style=Markup(_own("templates/report.css")),
         **context,
     )
 
@@ -357,7 +360,7 @@ def breakable(label: str) -> Markup:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("smalldata.report", "templates"),
+        loader=PackageLoader("smalldata.report", ""),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
