@@ -66,26 +66,26 @@ def test_training_summary_equals_fold_losses(task):
     record = add_losses(make_record(task, n_splits=4, n_repeats=1, fail=1))
     found = summarize_training(record)
     told = [fold.losses for fold in record.folds if fold.losses is not None]
-    assert len(told) == found["n_folds"] == found["n_finished"] == found["n_held"] == 3
-    assert [fold["name"] for fold in found["folds"]] == ["r00f01", "r00f02", "r00f03"]
-    assert found["ran"] == [31, 33]
-    for fold, own in zip(found["folds"], told, strict=True):
-        assert tuple(fold["train"]) == own.train
-        assert tuple(fold["held_out"]) == own.held_out
-        assert (fold["first"], fold["last"], fold["epoch"]) == (13, 16, 14.5)
-        assert (fold["loss"], fold["end"]) == (own.best_loss, own.train[-1])
-        assert (fold["n_epochs"], fold["n_planned"]) == (len(own.train), 60)
+    assert len(told) == found.n_folds == found.n_finished == found.n_held == 3
+    assert [fold.name for fold in found.folds] == ["r00f01", "r00f02", "r00f03"]
+    assert found.ran == (31, 33)
+    for fold, own in zip(found.folds, told, strict=True):
+        assert tuple(fold.train) == own.train
+        assert tuple(fold.held_out) == own.held_out
+        assert (fold.first, fold.last, fold.epoch) == (13, 16, 14.5)
+        assert (fold.loss, fold.end) == (own.best_loss, own.train[-1])
+        assert (fold.n_epochs, fold.n_planned) == (len(own.train), 60)
     for part, curves in (
         ("train", [own.train for own in told]),
         ("held_out", [own.held_out for own in told]),
     ):
-        assert len(found["mean"][part]) == 31, "as far as all of them go"
+        assert len(getattr(found.mean, part)) == 31, "as far as all of them go"
         wanted = np.mean([curve[:31] for curve in curves], axis=0)
-        np.testing.assert_allclose(found["mean"][part], wanted, rtol=1e-12)
-    assert found["guessing"] == 0.6931472
-    assert found["kept"]["mean"] == 14.5
-    assert (found["kept"]["n_members"], found["kept"]["n_stopped"]) == (6, 6)
-    assert found["schedule"] == ["the learning rate falls to nearly 0"]
+        np.testing.assert_allclose(getattr(found.mean, part), wanted, rtol=1e-12)
+    assert found.guessing == 0.6931472
+    assert found.kept.mean == 14.5
+    assert (found.kept.n_members, found.kept.n_stopped) == (6, 6)
+    assert found.schedule == ["the learning rate falls to nearly 0"]
 
 
 def test_a_cell_without_losses_has_no_section(task):
@@ -176,8 +176,8 @@ def test_folds_of_different_losses_are_not_averaged(task):
     tuned = [losses(LEVEL, altered=(f"label smoothing {share}",)) for share in (0.1, 0.2)]
     record = cell(task, losses(LEVEL), *tuned, losses(LEVEL))
     found = summarize_training(record)
-    assert found["mean"] is None
-    assert found["guessing"] is None
+    assert found.mean is None
+    assert found.guessing is None
     (said,) = say_training(found)["loss"]
     assert "different losses (cross-entropy in nats (2 folds); " in said
     assert "cannot be compared, and no mean is drawn" in said

@@ -1,10 +1,9 @@
 """The figure of the training: losses over the epochs, fold by fold, and the epoch that was kept.
 
-Step in the line: summary of a training -> **figures** -> HTML.
+Step in the line: TrainingSummary -> **figures** -> HTML.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from smalldata.report.figures.grammar import (
     BLUE,
@@ -19,6 +18,7 @@ from smalldata.report.figures.grammar import (
     tooltip,
 )
 from smalldata.report.plain import round_significant
+from smalldata.report.sections.training import TrainingSummary
 
 MOST_FOLDS = 50
 """Thin lines that are drawn; of more folds the first ones."""
@@ -30,20 +30,20 @@ SAMPLES = {"train": "samples learned from", "held": "samples held out"}
 """Of the two losses, as legend and tooltip call them."""
 
 
-def training_figures(training: dict[str, Any] | None) -> Figures:
+def training_figures(training: TrainingSummary | None) -> Figures:
     """Draw how the fits of a cell were trained; nothing where no losses are known."""
     page: Figures = {"datasets": {}, "params": {}, "figures": [], "controls": {}}
     if training is None:
         return page
-    folds = training["folds"][:MOST_FOLDS]
-    held = bool(training["n_held"])
+    folds = training.folds[:MOST_FOLDS]
+    held = bool(training.n_held)
     labels = {"train": "Training loss", "held": "Held-out loss" if held else ""}
-    page["params"]["loss_names"] = [fold["name"] for fold in folds]
+    page["params"]["loss_names"] = [fold.name for fold in folds]
     page["datasets"]["losses"] = dataset(
         [
             {"o": o, **point}
             for o, fold in enumerate(folds)
-            for point in _points(fold["train"], fold["held_out"])
+            for point in _points(fold.train, fold.held_out)
         ],
         {"o": "Fold", "epoch": "Epoch", **labels},
         lookups={"o": "loss_names"},
@@ -52,34 +52,34 @@ def training_figures(training: dict[str, Any] | None) -> Figures:
         [
             {
                 "o": o,
-                "epoch": round(fold["epoch"], 2),
-                "loss": round_significant(fold["loss"]),
-                "which": "held" if fold["held"] else "train",
+                "epoch": round(fold.epoch, 2),
+                "loss": round_significant(fold.loss),
+                "which": "held" if fold.held else "train",
             }
             for o, fold in enumerate(folds)
         ],
         {"o": "Fold", "epoch": "Epoch kept", "loss": "Its loss", "which": ""},
         lookups={"o": "loss_names"},
     )
-    mean = training["mean"] if training["n_folds"] > 1 else None
+    mean = training.mean if training.n_folds > 1 else None
     faint = mean is not None
-    lines = [_lines(width=1.0 if faint else 2.5 if training["n_folds"] == 1 else 1.5, faint=faint)]
+    lines = [_lines(width=1.0 if faint else 2.5 if training.n_folds == 1 else 1.5, faint=faint)]
     names = ["losses_kept"]
-    if training["guessing"] is not None:
+    if training.guessing is not None:
         page["datasets"]["losses_guess"] = dataset(
-            [{"loss": round_significant(training["guessing"])}], {"loss": "Loss of guessing"}
+            [{"loss": round_significant(training.guessing)}], {"loss": "Loss of guessing"}
         )
         lines.insert(0, _rule("losses_guess", "y", "loss"))
         names.append("losses_guess")
-    if training["n_held"] > 1:
+    if training.kept is not None and training.n_held > 1:
         page["datasets"]["losses_stop"] = dataset(
-            [{"epoch": round(training["kept"]["mean"], 2)}], {"epoch": "Epoch kept, mean of folds"}
+            [{"epoch": round(training.kept.mean, 2)}], {"epoch": "Epoch kept, mean of folds"}
         )
         lines.insert(0, _rule("losses_stop", "x", "epoch"))
         names.append("losses_stop")
     if mean is not None:
         page["datasets"]["losses_mean"] = dataset(
-            _points(mean["train"], mean["held_out"] or None), {"epoch": "Epoch", **labels}
+            _points(mean.train, mean.held_out or None), {"epoch": "Epoch", **labels}
         )
         lines.append(_means())
         names.append("losses_mean")
@@ -194,9 +194,9 @@ def _rule(name: str, axis: str, field: str) -> Spec:
     }
 
 
-def _placed(layer: Spec, training: dict[str, Any]) -> Spec:
+def _placed(layer: Spec, training: TrainingSummary) -> Spec:
     """Give a layer the axes that all share."""
-    most = max(fold["n_epochs"] for fold in training["folds"])
+    most = max(fold.n_epochs for fold in training.folds)
     x = quantitative(
         "epoch",
         "Epoch",
@@ -207,15 +207,15 @@ def _placed(layer: Spec, training: dict[str, Any]) -> Spec:
     own = layer["encoding"]
     if layer["mark"]["type"] == "rule":
         return layer | {"encoding": {"x": x} if "x" in own else {"y": y}}
-    shared = {"x": x, "y": y, "color": _colour(held=bool(training["n_held"]))}
+    shared = {"x": x, "y": y, "color": _colour(held=bool(training.n_held))}
     return layer | {"encoding": shared | own}
 
 
 # ---------------------------------------------------------------- words
 
 
-def _caption(training: dict[str, Any], *, n_drawn: int, has_mean: bool) -> str:
-    n_folds, n_held = training["n_folds"], training["n_held"]
+def _caption(training: TrainingSummary, *, n_drawn: int, has_mean: bool) -> str:
+    n_folds, n_held = training.n_folds, training.n_held
     said = [
         "Blue: loss of the samples learned from, the mean over the steps of an epoch, with what "
         "noise training adds (dropout)."
@@ -229,7 +229,7 @@ def _caption(training: dict[str, Any], *, n_drawn: int, has_mean: bool) -> str:
         which = (
             "one per fold" if n_drawn == n_folds else f"one for each of the first {n_drawn} folds"
         )
-        far = "" if training["ran"][0] == training["ran"][1] else " as far as all of them go"
+        far = "" if training.ran[0] == training.ran[1] else " as far as all of them go"
         said.append(
             f"Thin lines: {which}; thick: the mean of the folds{far}."
             if has_mean
@@ -244,6 +244,6 @@ def _caption(training: dict[str, Any], *, n_drawn: int, has_mean: bool) -> str:
             "Dots: the epoch whose weights were kept, and its loss: means over the members of a "
             f"fold, each of which keeps its own best, hence below the lines{rest}{upright}."
         )
-    if training["guessing"] is not None:
-        said.append(f"Level dashes: {training['guess']}.")
+    if training.guessing is not None:
+        said.append(f"Level dashes: {training.guess}.")
     return " ".join(said)
