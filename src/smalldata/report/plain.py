@@ -3,9 +3,19 @@
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A mean with the ends of its interval; None where the folds give none."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
 
 
 def plain(value: Any) -> Any:

@@ -165,7 +165,7 @@ def _cell(
 
 def _tuning(record: RunRecord | None, trials: CellTrials | None) -> dict[str, Any] | None:
     found = None if record is None else outline_tuning(record, trials)
-    return found and found | {"text": outline_text(found)}
+    return None if found is None else vars(found) | {"text": outline_text(found)}
 
 
 def _best(comparison: Comparison, own: ComparisonRow) -> ComparisonRow | None:

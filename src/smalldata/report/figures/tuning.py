@@ -1,6 +1,6 @@
 """Figures of the tuning: values per fold, trials side by side, importances, inner against outer.
 
-Step in the line: summary of a tuned cell -> **figures** -> HTML. Hyperparameters stand in rows and
+Step in the line: TuningSummary -> **figures** -> HTML. Hyperparameters stand in rows and
 their values run from left to right (or from the bottom of the row up), each on its own searched
 range, so that all of them fit a narrow page.
 """
@@ -22,48 +22,50 @@ from smalldata.report.figures.grammar import (
     tooltip,
 )
 from smalldata.report.figures.trials import ROW, ROW_LABELS, draw_trials
+from smalldata.report.plain import round_significant
+from smalldata.report.sections.tuning import TuningSummary
 
 MOST_FOLDS = 50
 """Rows of the figure that sets inner against outer scores."""
 
 
-def tuning_figures(tuning: dict[str, Any] | None) -> Figures:
+def tuning_figures(tuning: TuningSummary | None) -> Figures:
     """Draw what the tuning of a cell came to; nothing for an untuned one."""
     page: Figures = {"datasets": {}, "params": {}, "figures": [], "controls": {}}
-    if tuning is None or not tuning["trials"]["rows"]:
+    if tuning is None or not tuning.trials:
         return page
-    parameters = tuning["parameters"]
-    page["params"]["tuned"] = [one["name"] for one in parameters]
-    page["params"]["tuned_folds"] = [fold["name"] for fold in tuning["folds"]]
-    if tuning["optimism"]["n"]:
+    parameters = tuning.parameters
+    page["params"]["tuned"] = [one.name for one in parameters]
+    page["params"]["tuned_folds"] = [fold.name for fold in tuning.folds]
+    if tuning.optimism.n:
         _optimism(page, tuning)
-    if tuning["n_folds"] - tuning["n_untuned"] > 1:
+    if tuning.n_tuned > 1:
         _values(page, tuning)
     draw_trials(page, tuning)
-    if tuning["importance"]["n_known"]:
+    if tuning.importance.n_known:
         _importances(page, tuning)
     return page
 
 
-def _values(page: Figures, tuning: dict[str, Any]) -> None:
+def _values(page: Figures, tuning: TuningSummary) -> None:
     """Draw the chosen values fold after fold: one that jumps about is a zigzag."""
-    parameters, folds = tuning["parameters"], tuning["folds"]
+    parameters, folds = tuning.parameters, tuning.folds
     kinds = ["steady", "moves", "jumps"]
-    page["params"]["tuned_rows"] = [[one["name"], one["range"]] for one in parameters]
+    page["params"]["tuned_rows"] = [[one.name, one.range] for one in parameters]
     rows = [
         {
             "p": p,
             "o": o,
-            "at": None if value["at"] is None else round(value["at"], 4),
-            "value": value["text"],
-            "trial": fold["trial"],
-            "default": round(one["default"]["at"], 4) if one["default"]["at"] is not None else None,
-            "untuned": one["default"]["text"],
-            "kind": kinds.index(one["agreement"]),
+            "at": _rounded(value.at),
+            "value": value.text,
+            "trial": fold.trial,
+            "default": _rounded(one.default.at),
+            "untuned": one.default.text,
+            "kind": kinds.index(one.agreement),
         }
         for p, one in enumerate(parameters)
         for o, fold in enumerate(folds)
-        for value in [fold["values"][p]]
+        for value in [fold.choice[p]]
     ]
     page["datasets"]["tuned_values"] = dataset(
         rows,
@@ -181,21 +183,21 @@ def _values(page: Figures, tuning: dict[str, Any]) -> None:
     )
 
 
-def _importances(page: Figures, tuning: dict[str, Any]) -> None:
-    known = sorted(
-        (
-            (p, one["importance"])
-            for p, one in enumerate(tuning["parameters"])
-            if one["importance"] is not None
-        ),
-        key=lambda pair: -pair[1]["mean"],
-    )
+def _rounded(place: float | None) -> float | None:
+    return None if place is None else round(place, 4)
+
+
+def _importances(page: Figures, tuning: TuningSummary) -> None:
+    known = [(p, one.importance) for p, one in enumerate(tuning.parameters) if one.importance]
+    known.sort(key=lambda pair: -pair[1].mean)
     page["datasets"]["tuned_importance"] = dataset(
         [
             {
                 "place": place,
                 "p": p,
-                **{key: round(found[key], 4) for key in ("mean", "low", "high")},
+                "mean": round(found.mean, 4),
+                "low": round(found.low, 4),
+                "high": round(found.high, 4),
             }
             for place, (p, found) in enumerate(known)
         ],
@@ -211,7 +213,7 @@ def _importances(page: Figures, tuning: dict[str, Any]) -> None:
     page["params"]["tuned_order"] = [p for p, _ in known]
     title = "Share of importance"
     percent: dict[str, Any] = {"axis": {"format": ".0%"}, "zero": True}
-    n_known = tuning["importance"]["n_known"]
+    n_known = tuning.importance.n_known
     spread = f" Line: 10th to 90th percentile of {n_known} outer folds." if n_known > 1 else ""
     page["figures"].append(
         figure(
@@ -270,15 +272,17 @@ def _importances(page: Figures, tuning: dict[str, Any]) -> None:
     )
 
 
-def _optimism(page: Figures, tuning: dict[str, Any]) -> None:
+def _optimism(page: Figures, tuning: TuningSummary) -> None:
     """Draw inner against outer score, fold by fold."""
     rows = [
         {
             "o": o,
-            **{key: float(f"{fold[key]:.5g}") for key in ("inner", "outer", "optimism")},
+            "inner": round_significant(fold.inner, 5),
+            "outer": round_significant(fold.outer, 5),
+            "optimism": round_significant(fold.optimism, 5),
         }
-        for o, fold in enumerate(tuning["folds"])
-        if fold["optimism"] is not None
+        for o, fold in enumerate(tuning.folds)
+        if fold.inner is not None and fold.outer is not None and fold.optimism is not None
     ]
     page["datasets"]["tuned_optimism"] = dataset(
         rows[:MOST_FOLDS],
@@ -290,7 +294,7 @@ def _optimism(page: Figures, tuning: dict[str, Any]) -> None:
         },
         lookups={"o": "tuned_folds"},
     )
-    title = tuning["measure"]["title"]
+    title = tuning.measure.title
     n_drawn = min(len(rows), MOST_FOLDS)
     cut = f" The first {n_drawn} of {len(rows)} folds." if n_drawn < len(rows) else ""
     page["figures"].append(
