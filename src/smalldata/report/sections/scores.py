@@ -4,6 +4,7 @@ Step in the line: RunRecord + Task (+ Explanation, Comparison) -> **plain dict**
 """
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,20 @@ from smalldata.results.explanation import Explanation
 from smalldata.results.record import RunRecord
 from smalldata.statistics.significance import corrected_interval
 from smalldata.task import Task, TaskKind
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """First minus second cell, with its corrected interval and p-value after Holm's correction.
+
+    Differences below ``rope`` count as none.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p_holm: float
+    rope: float
 
 
 def summarize_cell(
