@@ -19,6 +19,7 @@ from smalldata.report.figures.grammar import (
     figure,
     quantitative,
     rows_height,
+    spread_rule,
     tooltip,
 )
 from smalldata.report.figures.trials import ROW, ROW_LABELS, draw_trials
@@ -249,19 +250,7 @@ def _importances(page: Figures, tuning: TuningSummary) -> None:
                             ),
                         },
                     },
-                    *(
-                        [
-                            {
-                                "mark": {"type": "rule", "strokeWidth": 1.5},
-                                "encoding": {
-                                    "x": quantitative("low", title, **percent),
-                                    "x2": {"field": "high"},
-                                },
-                            }
-                        ]
-                        if n_known > 1
-                        else []
-                    ),
+                    *([spread_rule(title, **percent)] if n_known > 1 else []),
                 ],
             },
             table="tuned_importance",
