@@ -137,7 +137,7 @@ def test_signature_is_compared_with_all_features(task):
     assert found.whole.mean == row.mean
     assert found.whole.test.difference == pytest.approx(0.0)
     said = " ".join(say_signature(found)["score"])
-    assert "With all features the same model scores" in said
+    assert "With all features, the same model scores" in said
     assert "no difference can be shown" in said
     lone = summarize_signature(task, record, None, compare([record, other]))
     assert lone.whole is None
@@ -154,12 +154,12 @@ def say(task, record, panel=None):
 def test_signature_sentences_tell_sizes_and_members(task):
     said = say(task, make_signature(task, ks=(3,)))
     assert "All 8 folds chose 3 features." in said["size"]
-    assert "not worse than the best by more than one standard error" in said["size"]
-    assert "gene_0 in every one" in said["stability"]
-    assert "the same command does it" in said["panel"]
+    assert "within one standard error of the best" in said["size"]
+    assert "gene_0 by every one" in said["stability"]
+    assert "run the same command to choose it" in said["panel"]
     said = say(task, make_signature(task, ks=(1, 3, 10)))
     assert "chose 1 to 10 features, most often 1 (3 of 8)" in said["size"]
-    assert "No size has half of the folds" in said["size"]
+    assert "No size was chosen by half of the folds" in said["size"]
     assert "No size" not in say(task, make_signature(task, ks=(3, 3, 10)))["size"]
 
 
@@ -176,13 +176,13 @@ def test_panel_sentences_name_members_and_substitutes(task):
     record = make_signature(task, ks=(1,))
     said = say(task, record, make_panel(substitutes=[TWIN, WORSE]))["panel"]
     assert "keeps 3 features: gene_0, gene_1 and gene_2." in said
-    assert "Most folds were content with one: the first of these." in said
+    assert "Most folds chose only one: the first of these." in said
     assert "Fewer than half of the folds chose gene_1 and gene_2." in said
-    assert "Could stand in without loss: gene_11 for gene_0." in said
+    assert "Substitutes without loss: gene_11 for gene_0." in said
     assert "gene_10" not in said
     alone = say(task, record, make_panel(1))["panel"]
     assert "keeps 1 feature: gene_0." in alone
-    assert "stand in" not in alone
+    assert "Substitutes" not in alone
     assert "Most folds" not in alone
 
 
@@ -192,14 +192,14 @@ def test_panel_outline_is_one_sentence(task):
     (said,) = outline_signature(found)
     assert "A panel of 10 features (gene_0, gene_1, gene_2, gene_3, gene_4 and 5 more)" in said
     (said,) = outline_signature(summarize_signature(task, record, make_panel(1)))
-    assert "A panel of 1 feature (gene_0) is all" in said
+    assert "A panel of 1 feature (gene_0) was kept" in said
     assert outline_signature(summarize_signature(task, record)) == []
     assert outline_signature(None) == []
     assert said in Page(report_html(task, record, panel=make_panel(1))).text
 
 
 def test_choosing_the_largest_size_suggests_larger_sizes(task):
-    asks = "10 is the largest size that was tried"
+    asks = "10 is the largest size tried"
     assert asks in say(task, make_signature(task, ks=(10,)))["size"]
     assert asks in say(task, make_signature(task, ks=(10, 1)))["size"]
     assert asks not in say(task, make_signature(task, ks=(10, 1, 1)))["size"]
@@ -241,7 +241,7 @@ def test_signature_section_escapes_names_and_lists_the_panel():
     assert "<img src=x" not in html
     assert HOSTILE[0] in page.text
     section = html[html.index('id="signature"') : html.index('id="settings"')]
-    assert re.search(r"Expected of it on new samples: .*?0\.\d+", section)
+    assert re.search(r"Expected on new samples: .*?0\.\d+", section)
     assert section.count("loses</span>") == 1
     assert 'href="#signature"' in html
 

@@ -245,22 +245,23 @@ def test_failed_folds_and_folds_without_a_trial_have_no_optimism(task, tmp_path)
     assert [fold.name for fold in found.folds] == ["r00f01", "r00f02", "r00f03"]
     assert found.folds[2].optimism is None
     assert found.folds[2].trial is None
+    assert {value.at for value in found.folds[2].choice} == {None}, "an untuned fold chose nothing"
     assert (found.n_folds, found.n_untuned, found.optimism.n) == (3, 1, 2)
-    assert "1 fold of 3 had no trial" in " ".join(say_effort(found))
+    assert "1 of 3 folds had no trial" in " ".join(say_effort(found))
 
 
 def test_optimism_sentences_for_each_sign_and_interval():
     told = Optimism(mean=0.0412, low=0.01, high=0.07, inner=0.9131, outer=0.8719, n=25)
     assert say_optimism(told, "ROC AUC") == [
-        "The best trial scored 0.913 on the inner folds, 0.872 on rows never seen (ROC AUC, mean "
-        "over 25 folds): 0.041 (95 % interval 0.010 to 0.070) is what reporting the tuning score "
-        "would have flattered."
+        "The best trial scored 0.913 on the inner folds, 0.872 on unseen rows (ROC AUC, mean over "
+        "25 folds). Reporting the tuning score would have overstated the result by 0.041 (95 % "
+        "interval 0.010 to 0.070)."
     ]
     unsure = say_optimism(replace(told, low=-0.01), "ROC AUC")
     assert "contains 0" in unsure[1]
     assert len(say_optimism(replace(told, low=None, high=None, n=1), "ROC AUC")) == 1
     below = say_optimism(replace(told, mean=-0.004), "ROC AUC")
-    assert "did not flatter; its optimism is −0.004" in below[0]
+    assert "did not overstate the result here: its optimism is −0.004" in below[0]
     assert "no fold has ROC AUC" in say_optimism(replace(told, mean=None), "ROC AUC")[0]
     assert format_gap(0.00442, "0.897") == "0.004"
     assert format_gap(-0.00001, "0.897") == "0"
@@ -393,23 +394,23 @@ def tell_jumps(tuned, *weights: float | None) -> list[str]:
 
 def test_a_jump_is_weighed_by_its_importance(tuned):
     matters, hardly, doubt = tell_jumps(tuned, 0.9, 0.1)
-    assert matters.startswith("Jumps about, though the inner score depends on it")
+    assert matters.startswith("Jumps about although the inner score depends on it")
     assert "p0 (1 of 5 agree)" in matters
-    assert hardly.startswith("Jumps about, but hardly matters")
+    assert hardly.startswith("Jumps about but hardly matters")
     assert "The tuned p0 jumps about" in doubt
     several = tell_jumps(tuned, 0.45, 0.45, 0.05, 0.05)
-    assert several[0].startswith("Jump about, though the inner score depends on them")
-    assert several[1].startswith("Jump about, but hardly matter to")
+    assert several[0].startswith("Jump about although the inner score depends on them")
+    assert several[1].startswith("Jump about but hardly matter to")
     assert tell_jumps(tuned, None) == ["Jumps about: p0 (1 of 5 agree)."]
     assert say_choices(replace(summarize_tuning(*tuned), n_folds=1)) == [
-        "One tuned fold does not show whether the choice is steady."
+        "One tuned fold cannot show whether the choice is steady."
     ]
 
 
 def test_importance_sentences_name_the_leading_hyperparameters(tuned, ragged, task, tmp_path):
     text = " ".join(say_importance(summarize_tuning(*tuned)))
     assert re.search(r"depends most on C \(\d\d", text)
-    assert "by chance alone each would have 25" in text
+    assert "an even split would give each 25" in text
     record, trials = ragged
     text = " ".join(say_importance(summarize_tuning(record, trials)))
     assert "n_rounds has none: no trial chose it" in text
@@ -422,7 +423,7 @@ def test_importance_sentences_name_the_leading_hyperparameters(tuned, ragged, ta
     stored = dict(trials.importances)
     part = {**stored, "shares": dict([*stored["shares"].items()][:1]), "n_asked": 1}
     text = " ".join(say_importance(summarize_tuning(record, replace(trials, importances=part))))
-    assert "Importances are of 1 of 3 folds; of 2 they were not computed, to save time." in text
+    assert "Importances are from 1 of 3 folds; for 2 they were not computed, to save time." in text
 
 
 def test_trials_are_counted_by_how_they_ended(ragged, tuned):
@@ -430,13 +431,15 @@ def test_trials_are_counted_by_how_they_ended(ragged, tuned):
     assert found.counts == {"ok": 33, "pruned": 27, "failed": 30}
     assert found.seconds == pytest.approx(45)
     text = " ".join(say_effort(found))
-    assert "There were 30 trials in each of 3 outer folds (sampler tpe" in text
-    assert "Of 90 trials 33 were scored, 27 pruned and 30 failed; they took 45 s." in text
-    assert f"The commonest failure (30 trials): {HOSTILE[1]}." in text
+    assert "Each of 3 outer folds ran 30 trials (sampler tpe" in text
+    assert "Of 90 trials, 33 were scored, 27 pruned and 30 failed; together they took 45 s." in text
+    assert f"Most common failure (30 trials): {HOSTILE[1]}." in text
     assert "All 48 trials were scored" in " ".join(say_effort(summarize_tuning(*tuned)))
     spared = replace(found, fits={"fits": 60, "spared": 40})
-    assert "Pruning spared 40 of 100 fits" in " ".join(say_effort(spared))
-    assert "(optimistic); the score is of rows that the tuning never saw" in say_tuned(found)[0]
+    assert "Pruning saved 40 of 100 fits" in " ".join(say_effort(spared))
+    assert (
+        "(optimistic); the score comes from rows that the tuning never saw" in say_tuned(found)[0]
+    )
 
 
 def test_the_inner_folds_told_are_those_that_were_scored(tuned):
@@ -447,9 +450,11 @@ def test_the_inner_folds_told_are_those_that_were_scored(tuned):
     wide = replace(found, settings=replace(found.settings, inner_folds=5))
     assert "scored on 2 inner folds (asked for: 5) of its" in say_effort(wide)[0]
     twice = replace(wide, n_inner=[6, 7], settings=replace(wide.settings, inner_repeats=2))
-    assert "scored on 6 to 7 inner folds (asked for: 5 times 2) of" in say_effort(twice)[0]
+    assert (
+        "scored on 6 to 7 inner folds (asked for: 5, repeated 2 times) of" in say_effort(twice)[0]
+    )
     whole = replace(twice, n_inner=[10])
-    assert "scored on 5 inner folds, 2 times over of" in say_effort(whole)[0]
+    assert "scored on 5 inner folds, repeated 2 times, of" in say_effort(whole)[0]
     inner = np.where(trials.columns["fold"] == 0, np.nan, trials.columns["inner_1"])
     fewer = replace(trials, columns={**trials.columns, "inner_1": inner})
     assert summarize_tuning(record, fewer).n_inner == [1, 2]
@@ -460,7 +465,7 @@ def test_path_only_tuning_names_no_sampler(ragged):
     assert "(sampler tpe; the first" in say_effort(found)[0]
     path = [one for one in found.parameters if one.is_path]
     text = say_effort(replace(found, parameters=path))[0]
-    assert "then n_rounds read off each fit), scored on" in text
+    assert "with n_rounds read off each fit), scored on" in text
     assert "sampler" not in text
 
 
@@ -509,7 +514,7 @@ def test_single_tuned_fold_makes_no_claim_about_steadiness(task, tmp_path):
     assert names == ["tuned_optimism", "tuned_trials"]
     assert summary.optimism.low is None
     page = Page(report_html(task, record, trials=trials))
-    assert "does not show whether the choice is steady" in page.text
+    assert "cannot show whether the choice is steady" in page.text
 
 
 # ---------------------------------------------------------------- the pages
@@ -541,7 +546,7 @@ def test_the_inner_score_is_marked_as_optimistic_wherever_it_appears(task, tuned
             for text in (*labels, *headings, *titles):
                 if "nner score" in text or text.startswith("Inner"):
                     marked = "optimistic" in text or text in (
-                        "Inner score and score on rows never seen",  # its legend says it
+                        "Inner score and score on unseen rows",  # its legend says it
                         "Inner score, within its fold",  # a rank; its axis says it
                     )
                     assert marked, text
@@ -551,7 +556,7 @@ def test_only_a_tuned_cell_has_a_tuning_section(task, tuned):
     record, trials = tuned
     report, index = pages_of(task, record, trials)
     assert ("section", "tuning") in [(tag, attrs.get("id")) for tag, attrs in report.tags]
-    assert "is what reporting the tuning score would have flattered" in report.text
+    assert "Reporting the tuning score would have overstated the result" in report.text
     assert "jumps about" in report.text
     assert "tuned, 12 trials; optimism 0.050" in index.text
     assert "What the tuning scores would have flattered" in index.text
@@ -612,7 +617,7 @@ def test_run_writes_the_tuning_section(tmp_path, capsys):
     for shares in stored["shares"].values():
         assert set(shares) == {"n_neighbors", "weights", "metric"}
     report = Page((path / "report.html").read_text("utf-8"))
-    assert "12 trials in each of 3 outer folds" in report.text
+    assert "Each of 3 outer folds ran 12 trials" in report.text
     assert "tuned, 12 trials" in Page((path.parent / "index.html").read_text("utf-8")).text
     capsys.readouterr()
     (path / "trials.parquet").write_bytes(b"torn")

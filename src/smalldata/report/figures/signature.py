@@ -1,4 +1,4 @@
-"""Figures of the signature: score against size, sizes chosen, features chosen.
+"""Figures of the signature: score by size, sizes chosen, features chosen.
 
 Step in the line: SignatureSummary -> **figures** -> HTML.
 """
@@ -21,7 +21,7 @@ from smalldata.report.sections.panel import SignatureSummary
 
 
 def signature_figures(signature: SignatureSummary | None) -> Figures:
-    """Draw the signature of a cell; nothing where it has none."""
+    """Draw the signature of a cell; nothing if it has none."""
     page: Figures = {"datasets": {}, "params": {}, "figures": [], "controls": {}}
     if signature is None:
         return page
@@ -32,7 +32,7 @@ def signature_figures(signature: SignatureSummary | None) -> Figures:
 
 
 def _curve(page: Figures, signature: SignatureSummary) -> None:
-    """Draw the score on held-out rows against the size, and that of the whole procedure."""
+    """Draw the score on held-out rows by size, and that of the whole procedure."""
     measure, sizes = signature.measure.title, signature.sizes
     page["datasets"]["signature_curve"] = dataset(
         [vars(entry) for entry in sizes],
@@ -119,7 +119,7 @@ def _curve(page: Figures, signature: SignatureSummary) -> None:
     page["figures"].append(
         figure(
             "signature_curve",
-            "Score against the number of features",
+            "Score by number of features",
             {
                 "height": 300,
                 "data": data("signature_curve"),
@@ -128,10 +128,10 @@ def _curve(page: Figures, signature: SignatureSummary) -> None:
             table="signature_curve",
             datasets=["signature_lines"],
             params=["signature_lines"],
-            caption="Blue: every size scored on samples that had no part in its ranking"
+            caption="Blue: each size, scored on samples that had no part in its ranking"
             f"{', with its corrected 95 % interval' if has_band else ''}. Grey dots: on the inner "
-            "folds, of fewer samples. To pick the best blue point would flatter; the orange line "
-            "is the score of the procedure that chooses the size inside each fold.",
+            "folds, which have fewer samples. Picking the best blue point would flatter; the "
+            "orange line is the score of the procedure that chooses the size inside each fold.",
         )
     )
 
@@ -168,7 +168,7 @@ def _sizes(page: Figures, signature: SignatureSummary) -> None:
             table="signature_sizes",
             params=["signature_sizes"],
             caption=f"Chosen on the training samples of each of the {signature.n_folds} folds. "
-            "A wide spread says that the samples do not tell how many features are needed.",
+            "A wide spread means that the samples do not show how many features are needed.",
         )
     )
 
@@ -241,7 +241,7 @@ def _members(page: Figures, signature: SignatureSummary) -> None:
             },
             table="signature_members",
             params=["signature_members"],
-            caption="In how many folds a feature was among those chosen: one that comes again is "
-            f"worth measuring.{cut}",
+            caption="In how many folds each feature was chosen: one that recurs is worth "
+            f"measuring.{cut}",
         )
     )

@@ -1,4 +1,4 @@
-"""The figure of the training: losses over the epochs, fold by fold, and the epoch that was kept.
+"""The figure of the training: losses by epoch, fold by fold, and the epoch that was kept.
 
 Step in the line: TrainingSummary -> **figures** -> HTML.
 """
@@ -21,17 +21,17 @@ from smalldata.report.plain import round_significant
 from smalldata.report.sections.training import TrainingSummary
 
 MOST_FOLDS = 50
-"""Thin lines that are drawn; of more folds the first ones."""
+"""Most thin lines drawn; if there are more folds, the first ones."""
 
 MOST_EPOCHS = 150
-"""Points of a line; of more epochs every second one, every third one …, and the last."""
+"""Most points of a line; if there are more epochs, every second, third … one, and the last."""
 
-SAMPLES = {"train": "samples learned from", "held": "samples held out"}
-"""Of the two losses, as legend and tooltip call them."""
+SAMPLES = {"train": "samples trained on", "held": "samples held out"}
+"""What the two losses are measured on, in legend and tooltip."""
 
 
 def training_figures(training: TrainingSummary | None) -> Figures:
-    """Draw how the fits of a cell were trained; nothing where no losses are known."""
+    """Draw how the fits of a cell were trained; nothing if no losses are known."""
     page: Figures = {"datasets": {}, "params": {}, "figures": [], "controls": {}}
     if training is None:
         return page
@@ -101,7 +101,7 @@ def training_figures(training: TrainingSummary | None) -> Figures:
 def _points(
     train: Sequence[float], held_out: Sequence[float] | None
 ) -> list[dict[str, float | None]]:
-    """List the losses of a line, epochs counted from 1, thinned where there are many."""
+    """List the losses of a line, with epochs counted from 1; long lines are thinned."""
     step = -(-len(train) // MOST_EPOCHS)
     shown = [*range(0, len(train) - 1, step), len(train) - 1]
     return [
@@ -195,7 +195,7 @@ def _rule(name: str, axis: str, field: str) -> Spec:
 
 
 def _placed(layer: Spec, training: TrainingSummary) -> Spec:
-    """Give a layer the axes that all share."""
+    """Give a layer the axes that all layers share."""
     most = max(fold.n_epochs for fold in training.folds)
     x = quantitative(
         "epoch",
@@ -217,33 +217,34 @@ def _placed(layer: Spec, training: TrainingSummary) -> Spec:
 def _caption(training: TrainingSummary, *, n_drawn: int, has_mean: bool) -> str:
     n_folds, n_held = training.n_folds, training.n_held
     said = [
-        "Blue: loss of the samples learned from, the mean over the steps of an epoch, with what "
-        "noise training adds (dropout)."
+        "Blue: loss of the samples trained on, averaged over the steps of an epoch, including the "
+        "noise that training adds (dropout)."
     ]
     if n_held:
         said.append(
-            "Orange: loss of training samples held out, at the end of an epoch and without noise: "
-            "the heights of the two are not to be compared, only their course."
+            "Orange: loss of training samples held out, at the end of an epoch and without noise. "
+            "Compare the course of the two, not their heights."
         )
     if n_folds > 1:
         which = (
             "one per fold" if n_drawn == n_folds else f"one for each of the first {n_drawn} folds"
         )
-        far = "" if training.ran[0] == training.ran[1] else " as far as all of them go"
+        far = "" if training.ran[0] == training.ran[1] else ", as far as all of them go"
         said.append(
             f"Thin lines: {which}; thick: the mean of the folds{far}."
             if has_mean
             else f"Lines: {which}."
         )
     if not n_held:
-        said.append("Dots: what was kept, the weights of the last epoch.")
+        said.append("Dots: the weights of the last epoch, which were kept.")
     else:
-        rest = "" if n_held == n_folds else "; without held-out samples the last epoch"
-        upright = "; upright dashes: their mean over the folds" if n_held > 1 else ""
+        rest = "" if n_held == n_folds else " Without held-out samples it is the last epoch."
+        upright = " Vertical dashes: the mean of these epochs over the folds." if n_held > 1 else ""
         said.append(
-            "Dots: the epoch whose weights were kept, and its loss: means over the members of a "
-            f"fold, each of which keeps its own best, hence below the lines{rest}{upright}."
+            "Dots: the epoch whose weights were kept, and its loss, averaged over the members of a "
+            "fold. Each member keeps its own best epoch, so the dots lie below the lines."
+            f"{rest}{upright}"
         )
     if training.guessing is not None:
-        said.append(f"Level dashes: {training.guess}.")
+        said.append(f"Horizontal dashes: {training.guess}.")
     return " ".join(said)

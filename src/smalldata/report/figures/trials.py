@@ -1,4 +1,4 @@
-"""The trials of a tuned cell side by side: parallel coordinates whose axes lie across the page.
+"""The trials of a tuned cell side by side: parallel coordinates with horizontal axes.
 
 Step in the line: TuningSummary -> **figure** -> HTML. Axes in rows leave each its label,
 and the figure fits a narrow page.
@@ -137,7 +137,7 @@ def draw_trials(page: Figures, tuning: TuningSummary) -> None:
 
 
 def _levels(listed: Sequence[ListedTrial], *, higher_is_better: bool) -> list[float | None]:
-    """Rank of each scored trial within its outer fold: 0 the worst, 1 the best."""
+    """Rank each scored trial within its outer fold: 0 is the worst, 1 the best."""
     sign = 1.0 if higher_is_better else -1.0
     levels: list[float | None] = [None] * len(listed)
     for fold in {trial.fold for trial in listed}:
@@ -285,9 +285,9 @@ def _lines(
 def _trials_caption(tuning: TuningSummary, n_drawn: int) -> str:
     counts = tuning.counts
     text = (
-        "A line is a trial; it crosses each row at the value it tried, low values on the left, "
+        "Each line is a trial. It crosses each row at the value it tried, low values on the left, "
         "and ends at its inner score, better to the right. That score is optimistic: "
-        "the best of many on the same inner folds. Thick: the trial chosen in its fold."
+        "the best of many on the same inner folds. Thick: the trial that its fold chose."
     )
     ends = []
     if counts["pruned"]:
@@ -295,7 +295,7 @@ def _trials_caption(tuning: TuningSummary, n_drawn: int) -> str:
     if counts["failed"]:
         ends.append("dotted, failed")
     if ends:
-        text += f" Lines that end above it have no score: {'; '.join(ends)}."
+        text += f" Lines that end before it have no score: {'; '.join(ends)}."
     if n_drawn < tuning.n_folds:
-        text += f" Of the first {n_drawn} of {tuning.n_folds} outer folds."
+        text += f" Shown are the first {n_drawn} of {tuning.n_folds} outer folds."
     return text

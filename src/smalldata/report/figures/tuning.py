@@ -1,8 +1,8 @@
 """Figures of the tuning: values per fold, trials side by side, importances, inner against outer.
 
-Step in the line: TuningSummary -> **figures** -> HTML. Hyperparameters stand in rows and
-their values run from left to right (or from the bottom of the row up), each on its own searched
-range, so that all of them fit a narrow page.
+Step in the line: TuningSummary -> **figures** -> HTML. Each hyperparameter is a row, and
+its values run from left to right (or from the bottom of the row up) over its own searched range, so
+that all of them fit a narrow page.
 """
 
 from typing import Any
@@ -27,11 +27,11 @@ from smalldata.report.plain import round_significant
 from smalldata.report.sections.tuning import TuningSummary
 
 MOST_FOLDS = 50
-"""Rows of the figure that sets inner against outer scores."""
+"""Rows of the figure that compares inner with outer scores."""
 
 
 def tuning_figures(tuning: TuningSummary | None) -> Figures:
-    """Draw what the tuning of a cell came to; nothing for an untuned one."""
+    """Draw the tuning of a cell; nothing for an untuned one."""
     page: Figures = {"datasets": {}, "params": {}, "figures": [], "controls": {}}
     if tuning is None or not tuning.trials:
         return page
@@ -49,7 +49,7 @@ def tuning_figures(tuning: TuningSummary | None) -> Figures:
 
 
 def _values(page: Figures, tuning: TuningSummary) -> None:
-    """Draw the chosen values fold after fold: one that jumps about is a zigzag."""
+    """Draw the chosen values fold by fold: one that jumps about is a zigzag."""
     parameters, folds = tuning.parameters, tuning.folds
     kinds = ["steady", "moves", "jumps"]
     page["params"]["tuned_rows"] = [[one.name, one.range] for one in parameters]
@@ -113,7 +113,7 @@ def _values(page: Figures, tuning: TuningSummary) -> None:
         "scale": {"domain": [0, 1, 2], "range": [BLUE, ORANGE, VERMILION]},
         "legend": {
             "title": None,
-            "labelExpr": "['steady', 'mostly alike', 'jumps about'][datum.value]",
+            "labelExpr": "['steady', 'mostly steady', 'jumps about'][datum.value]",
             "columns": 2,
         },
     }
@@ -176,10 +176,10 @@ def _values(page: Figures, tuning: TuningSummary) -> None:
             spec,
             table="tuned_values",
             params=["tuned", "tuned_rows", "tuned_folds"],
-            caption="One row per hyperparameter, from the low end of what was searched (bottom of "
-            "the row; first choice) to the high end (top); on a log scale where the space has one. "
-            "A flat line is a steady choice, a zigzag one that jumps about. Dashes: the untuned "
-            "default.",
+            caption="One row per hyperparameter, from the low end of the searched range (bottom of "
+            "the row; first choice) to the high end (top), on a log scale if it was searched on "
+            "one. A flat line is a steady choice, a zigzag one that jumps about. Dashes: the "
+            "untuned default.",
         )
     )
 
@@ -255,14 +255,15 @@ def _importances(page: Figures, tuning: TuningSummary) -> None:
             },
             table="tuned_importance",
             params=["tuned", "tuned_order"],
-            caption="Optuna's fANOVA of the scored trials of an outer fold: the share that each "
-            f"hyperparameter has by itself in what the score varies by. Mean of the folds.{spread}",
+            caption="Optuna's fANOVA of the scored trials of an outer fold: the share of the "
+            "score's variance that each hyperparameter explains alone. Mean over the folds."
+            f"{spread}",
         )
     )
 
 
 def _optimism(page: Figures, tuning: TuningSummary) -> None:
-    """Draw inner against outer score, fold by fold."""
+    """Draw the inner and the outer score, fold by fold."""
     rows = [
         {
             "o": o,
@@ -278,7 +279,7 @@ def _optimism(page: Figures, tuning: TuningSummary) -> None:
         {
             "o": "Outer fold",
             "inner": "Inner score (optimistic)",
-            "outer": "Score on rows never seen",
+            "outer": "Score on unseen rows",
             "optimism": "Optimism",
         },
         lookups={"o": "tuned_folds"},
@@ -289,7 +290,7 @@ def _optimism(page: Figures, tuning: TuningSummary) -> None:
     page["figures"].append(
         figure(
             "tuned_optimism",
-            "Inner score and score on rows never seen",
+            "Inner score and score on unseen rows",
             {
                 "height": rows_height(n_drawn, 18 if n_drawn > 12 else 24, extra=80),
                 "data": data("tuned_optimism"),
@@ -321,7 +322,7 @@ def _optimism(page: Figures, tuning: TuningSummary) -> None:
                             "tooltip": tooltip(
                                 ("fold", "Outer fold", "text"),
                                 ("inner", "Inner (optimistic)", ".3f"),
-                                ("outer", "On rows never seen", ".3f"),
+                                ("outer", "On unseen rows", ".3f"),
                                 ("optimism", "Optimism", ".3f"),
                             ),
                         },
@@ -330,9 +331,9 @@ def _optimism(page: Figures, tuning: TuningSummary) -> None:
             },
             table="tuned_optimism",
             params=["tuned_folds"],
-            caption="Of each outer fold, the score of the chosen trial on the inner folds "
-            "(optimistic: the best of many) and that of its model on the held-out rows. What lies "
-            f"between is the optimism that nesting removed.{cut}",
+            caption="For each outer fold, the score of the chosen trial on the inner folds "
+            "(optimistic: the best of many) and the score of its model on the held-out rows. The "
+            f"difference is the optimism that nesting removed.{cut}",
         )
     )
 
@@ -345,6 +346,6 @@ def _which(key: str, values: list[str]) -> Spec:
         "scale": {"domain": ["inner", "outer"], key: values},
         "legend": {
             "title": None,
-            "labelExpr": "datum.value == 'inner' ? 'inner folds (optimistic)' : 'rows never seen'",
+            "labelExpr": "datum.value == 'inner' ? 'inner folds (optimistic)' : 'unseen rows'",
         },
     }

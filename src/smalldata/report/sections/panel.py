@@ -1,7 +1,7 @@
-"""The signature of one cell in plain numbers: sizes, members, stability, the panel.
+"""The numbers of one cell's signature: sizes, members, stability, the panel.
 
 Step in the line: RunRecord + Panel -> **SignatureSummary** -> figures -> HTML. A cell whose folds
-chose no panel has none of it.
+chose no panel has no signature.
 """
 
 from collections import Counter
@@ -22,7 +22,7 @@ from smalldata.statistics.rank_stability import nogueira
 from smalldata.task import Task
 
 MOST_MEMBERS = 30
-"""Features drawn and listed by how many folds choose them; the panel's own are always listed."""
+"""Most features drawn and listed, those chosen most often; the panel's are always listed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +78,7 @@ class AllFeatures(Estimate):
 
 @dataclass(frozen=True, kw_only=True)
 class StandIn:
-    """A feature that could stand in for a member, and the score of the panel with it."""
+    """A feature that could replace a member, and the score of the panel with it."""
 
     name: str
     correlation: float
@@ -98,7 +98,7 @@ class Member:
 
 @dataclass(frozen=True, kw_only=True)
 class FinalPanel:
-    """The panel of all rows; ``score`` and ``error`` are cross-validated on these very rows."""
+    """The panel of all rows; ``score`` and ``error`` are cross-validated on the same rows."""
 
     k: int
     score: float
@@ -160,7 +160,7 @@ def summarize_signature(
     panel: Panel | None = None,
     comparison: Comparison | None = None,
 ) -> SignatureSummary | None:
-    """Describe the signature of a cell; None where its folds chose none.
+    """Describe the signature of a cell, or return None if its folds chose none.
 
     Parameters
     ----------
@@ -255,7 +255,7 @@ def _fold(fold: FoldResult, measure: Measure, names: Sequence[str]) -> FoldPanel
 def _members(
     counts: np.ndarray[Any, Any], panel: Panel | None, names: Sequence[str]
 ) -> list[Chosen]:
-    """List features by the number of folds that choose them, the panel's own first of equals."""
+    """List features by the number of folds that chose them; of equals, the panel's come first."""
     own = () if panel is None else panel.selection.members
     place = {feature: rank for rank, feature in enumerate(own)}
     shown = [j for j in np.flatnonzero(counts > 0).tolist() if j not in place] + list(own)
@@ -265,7 +265,7 @@ def _members(
 
 
 def _stability(marked: np.ndarray[Any, Any]) -> Stability | None:
-    """Nogueira's index of the chosen sets; None where it is undefined."""
+    """Return Nogueira's index of the chosen sets, or None if it is undefined."""
     try:
         index, low, high = nogueira(marked)
     except ValueError:  # one fold, or sets of all features

@@ -1,7 +1,7 @@
-"""How the fits of one cell were trained, in plain numbers.
+"""The numbers of one cell's training.
 
-Step in the line: RunRecord -> **TrainingSummary** -> figures -> HTML. A cell whose model tells no
-losses has none of it. What a single curve is judged by is named here.
+Step in the line: RunRecord -> **TrainingSummary** -> figures -> HTML. A cell whose model reports
+no losses has none. The thresholds for judging a curve are here.
 """
 
 from collections import Counter
@@ -16,16 +16,16 @@ from smalldata.results.loss_curves import LossCurves
 from smalldata.results.record import RunRecord
 
 TAIL = 0.1
-"""Share of the epochs that is looked at where the end of a curve is judged, at least one."""
+"""Share of the epochs that counts as the end of a curve; at least one epoch."""
 
 FEWEST_EPOCHS = 4
-"""Shorter stretches of a curve are not judged."""
+"""Shorter parts of a curve are not judged."""
 
 FALLING = 0.02
-"""Share of its whole fall by which the training loss must fall in its tail to be still falling."""
+"""A training loss is still falling if it falls by this share of its whole fall in its tail."""
 
 CHANGED = 0.05
-"""Share of its whole fall by which a held-out loss must rise, or fall again, to be said to."""
+"""A held-out loss rises, or falls again, if it does so by this share of its whole fall."""
 
 
 Ends = tuple[int, int]
@@ -186,7 +186,7 @@ class TrainingSummary:
 
 
 def summarize_training(record: RunRecord) -> TrainingSummary | None:
-    """Describe the losses of a cell's fits; None where no fold has any."""
+    """Describe the losses of a cell's fits, or return None if no fold has any."""
     finished = [fold for fold in record.folds if fold.status == "ok"]
     told = [(fold, fold.losses) for fold in finished if fold.losses is not None]
     if not told:
@@ -278,9 +278,10 @@ def _kept(held: Sequence[LossCurves]) -> KeptEpochs:
 
 
 def _fell_on(losses: LossCurves) -> tuple[float, float, bool]:
-    """Held-out loss, mean of all members, around the epoch kept and at the end; if it fell between.
+    """Return the held-out loss around the kept epoch and at the end, and whether it fell between.
 
-    The loss of the weights kept is no measure of that: each member's is the lowest of its own.
+    It is the mean of all members. The loss of the kept weights cannot be used: each member kept
+    its own lowest one.
     """
     curve = losses.held_out
     assert curve is not None
@@ -297,7 +298,7 @@ def _tail(n_epochs: int) -> int:
 
 
 def _mean(curves: Sequence[Sequence[float]]) -> list[float]:
-    """Mean over the folds, as far as all of them go."""
+    """Average over the folds, as far as all of them go."""
     if not curves:
         return []
     shortest = min(map(len, curves))
@@ -319,7 +320,7 @@ class _End:
 def _trend(
     curves: Sequence[LossCurves], judge: Callable[[LossCurves], _End | None]
 ) -> Trend | None:
-    """Judge the end of each fold's curve; None where none is long enough."""
+    """Judge the end of each fold's curve, or return None if none is long enough."""
     found = [judged for losses in curves if (judged := judge(losses)) is not None]
     if not found:
         return None
@@ -335,7 +336,7 @@ def _trend(
 
 
 def _fall(losses: LossCurves) -> _End | None:
-    """Set the tail of a training loss beside the stretch of equal length before it."""
+    """Compare the tail of a training loss with the part of equal length before it."""
     curve, n_tail = losses.train, _tail(len(losses.train))
     if len(curve) < max(FEWEST_EPOCHS, 2 * n_tail + 1):
         return None
@@ -347,9 +348,9 @@ def _fall(losses: LossCurves) -> _End | None:
 
 
 def _rise(losses: LossCurves) -> _End | None:
-    """Set the last third of a held-out loss after its lowest point beside the first third.
+    """Compare the last with the first third of a held-out loss after its lowest point.
 
-    Not beside the lowest point itself, above which all others lie by chance alone.
+    Not with the lowest point itself: all others lie above it by chance alone.
     """
     assert losses.held_out is not None
     lowest = int(np.argmin(losses.held_out))

@@ -1,7 +1,7 @@
-"""The tuning of one cell in plain numbers: values chosen, trials, importances, optimism.
+"""The numbers of one cell's tuning: values chosen, trials, importances, optimism.
 
 Step in the line: RunRecord + CellTrials -> **TuningSummary** -> figures -> HTML. An untuned cell
-has none of it.
+has none.
 """
 
 from collections import Counter
@@ -30,7 +30,7 @@ from smalldata.report.sections.tuning_parameters import (
 from smalldata.results.record import RunRecord
 
 MOST_TRIALS = 2500
-"""Trials that are drawn and listed; of more, those of the first outer folds."""
+"""Most trials drawn and listed; if there are more, those of the first outer folds."""
 
 
 STATES = ("ok", "pruned", "failed")
@@ -111,7 +111,7 @@ class ListedTrial:
 
 @dataclass(frozen=True, kw_only=True)
 class Weighed:
-    """How many folds have importances, of how many they were asked, and why one has none."""
+    """How many folds have importances, how many were asked for, and why some have none."""
 
     n_known: int
     n_asked: int
@@ -145,7 +145,7 @@ class TuningSummary:
     per_fold : list of int
         Trials of a tuned fold, from the fewest to the most.
     failures : list of (str, int)
-        The commonest reasons, and the trials that gave them.
+        The most common reasons, with their numbers of trials.
     fits : mapping
         Fits on inner folds: done, and spared by pruning.
     seconds : float
@@ -182,7 +182,7 @@ class TuningSummary:
 
 
 def summarize_tuning(record: RunRecord, trials: CellTrials | None) -> TuningSummary | None:
-    """Describe the tuning of a cell; None where it was not tuned or its trials are not known."""
+    """Describe the tuning of a cell, or return None if it was not tuned or has no trials stored."""
     space = dimensions(record)
     if trials is None or not space:
         return None
@@ -221,7 +221,7 @@ def summarize_tuning(record: RunRecord, trials: CellTrials | None) -> TuningSumm
 
 
 def _inner_folds(trials: CellTrials) -> list[int]:
-    """List how many inner folds, those of all repeats together, have scores: over outer folds."""
+    """List how many inner folds have scores, over all repeats: each number once."""
     names = [name for name in trials.columns if name.startswith("inner_")]
     met: dict[tuple[int, int], set[str]] = {}
     for row in trials.rows():
@@ -231,7 +231,7 @@ def _inner_folds(trials: CellTrials) -> list[int]:
 
 
 def summarize_optimism(record: RunRecord, folds: Sequence[TunedFold]) -> Optimism:
-    """Mean inner and outer score of the folds that have both, and the optimism between them."""
+    """Average the inner and outer scores of the folds that have both, and their difference."""
     both = [fold for fold in folds if fold.optimism is not None]
     values = [fold.optimism for fold in both if fold.optimism is not None]
     mean, low, high = mean_interval(values, record.test_train_ratio)
@@ -310,14 +310,14 @@ def _trials(
 
 
 def _stored_value(dimension: Dimension, value: Any) -> Any:
-    """Round a number; a column with gaps holds whole numbers as floats."""
+    """Round a number; a column with gaps stores integers as floats."""
     if not isinstance(value, float):
         return value
     return int(value) if dimension.kind == "int" else round_significant(value, 4)
 
 
 def _weighed(stored: Mapping[str, Any]) -> Weighed:
-    """Count the folds with importances, and give the commonest reason where one has none."""
+    """Count the folds with importances, and give the most common reason for having none."""
     common = Counter(stored.get("reasons", {}).values()).most_common(1)
     return Weighed(
         n_known=len(stored.get("shares", {})),
