@@ -11,12 +11,8 @@ from report_cells import HOSTILE, make_record, make_toy_task
 from smalldata.comparison.comparison import compare
 from smalldata.report import report_html
 from smalldata.report.figures import signature_figures
-from smalldata.report.sections.panel import (
-    MOST_MEMBERS,
-    outline_signature,
-    say_signature,
-    summarize_signature,
-)
+from smalldata.report.sections.panel import MOST_MEMBERS, Stability, summarize_signature
+from smalldata.report.sections.panel_words import outline_signature, say_signature
 from smalldata.results.panel import Panel, Selection, Substitute
 from smalldata.statistics.rank_stability import nogueira
 from smalldata.statistics.significance import corrected_interval
@@ -73,31 +69,31 @@ def test_signature_summary_equals_fold_numbers(task):
     found = summarize_signature(task, record, make_panel())
     values = [fold.scores["roc_auc"].value for fold in record.folds]
     interval = corrected_interval(values, ratio=record.test_train_ratio)
-    assert found["expected"]["mean"] == pytest.approx(interval.mean)
-    assert found["expected"]["low"] == pytest.approx(interval.low)
-    for place, entry in enumerate(found["sizes"]):
+    assert found.expected.mean == pytest.approx(interval.mean)
+    assert found.expected.low == pytest.approx(interval.low)
+    for place, entry in enumerate(found.sizes):
         outer = [fold.selection.outer[place] for fold in record.folds]
         outer = [value for value in outer if value is not None]
         interval = corrected_interval(outer, ratio=record.test_train_ratio)
-        assert entry["size"] == SIZES[place]
-        assert entry["n"] == len(outer) == (7 if place == 0 else 8)
-        assert (entry["mean"], entry["high"]) == pytest.approx((interval.mean, interval.high))
+        assert entry.size == SIZES[place]
+        assert entry.n == len(outer) == (7 if place == 0 else 8)
+        assert (entry.mean, entry.high) == pytest.approx((interval.mean, interval.high))
         inner = np.mean([np.mean(fold.selection.inner[place]) for fold in record.folds])
-        assert entry["inner"] == pytest.approx(inner)
-    assert [entry["n"] for entry in found["chosen"]] == [3, 5, 0]
+        assert entry.inner == pytest.approx(inner)
+    assert [n for _, n in found.chosen] == [3, 5, 0]
     sets = np.zeros((8, 60), dtype=bool)
     for row, fold in enumerate(record.folds):
         sets[row, list(fold.selection.leading[: fold.selection.k])] = True
-    assert found["stability"]["index"] == pytest.approx(nogueira(sets)[0])
+    assert found.stability.index == pytest.approx(nogueira(sets)[0])
     names = task.dataset.feature_names
     counts = Counter(names[j] for fold in record.folds for j in fold.selection.members)
-    shown = {entry["name"]: entry["n"] for entry in found["members"]}
+    shown = {entry.name: entry.n for entry in found.members}
     assert {name: n for name, n in shown.items() if n} == dict(counts)
-    assert [entry["n"] for entry in found["members"]] == sorted(shown.values(), reverse=True)
-    assert [entry["name"] for entry in found["members"] if entry["in_panel"]] == sorted(
+    assert [entry.n for entry in found.members] == sorted(shown.values(), reverse=True)
+    assert [entry.name for entry in found.members if entry.in_panel] == sorted(
         names[:3], key=lambda name: (-counts[name], names.index(name))
     )
-    assert found["folds"][1]["members"] == [names[j] for j in record.folds[1].selection.members]
+    assert found.folds[1].members == [names[j] for j in record.folds[1].selection.members]
 
 
 def test_no_interval_leaves_the_range_of_its_measure(task):
@@ -110,16 +106,16 @@ def test_no_interval_leaves_the_range_of_its_measure(task):
         folds.append(replace(fold, selection=selection, scores={record.measure: score}))
     assert corrected_interval([1.0, 0.1] * 4, ratio=record.test_train_ratio).high > 1
     found = summarize_signature(task, replace(record, folds=tuple(folds)))
-    for entry in (found["expected"], *found["sizes"]):
-        assert (entry["low"], entry["high"]) == (0.0, 1.0)
+    for entry in (found.expected, *found.sizes):
+        assert (entry.low, entry.high) == (0.0, 1.0)
 
 
 def test_long_member_table_is_cut_but_keeps_the_panel(task):
     record = make_signature(task, ks=(10,))
     found = summarize_signature(task, record, make_panel(10))
-    assert found["n_ever"] > MOST_MEMBERS
-    assert sum(entry["in_panel"] for entry in found["members"]) == 10
-    assert len(found["members"]) <= MOST_MEMBERS + 10
+    assert found.n_ever > MOST_MEMBERS
+    assert sum(entry.in_panel for entry in found.members) == 10
+    assert len(found.members) <= MOST_MEMBERS + 10
     assert "The first" in str(signature_figures(found)["figures"][-1]["caption"])
 
 
@@ -138,13 +134,13 @@ def test_signature_is_compared_with_all_features(task):
     row = next(
         row for row in comparison.rows if row.hash == whole.hash and row.measure == "roc_auc"
     )
-    assert found["whole"]["mean"] == row.mean
-    assert found["whole"]["test"]["difference"] == pytest.approx(0.0)
+    assert found.whole.mean == row.mean
+    assert found.whole.test.difference == pytest.approx(0.0)
     said = " ".join(say_signature(found)["score"])
-    assert "With all features the same model scores" in said
+    assert "With all features, the same model scores" in said
     assert "no difference can be shown" in said
     lone = summarize_signature(task, record, None, compare([record, other]))
-    assert lone["whole"] is None
+    assert lone.whole is None
 
 
 # ---------------------------------------------------------------- words
@@ -158,19 +154,19 @@ def say(task, record, panel=None):
 def test_signature_sentences_tell_sizes_and_members(task):
     said = say(task, make_signature(task, ks=(3,)))
     assert "All 8 folds chose 3 features." in said["size"]
-    assert "not worse than the best by more than one standard error" in said["size"]
-    assert "gene_0 in every one" in said["stability"]
-    assert "the same command does it" in said["panel"]
+    assert "within one standard error of the best" in said["size"]
+    assert "gene_0 by every one" in said["stability"]
+    assert "run the same command to choose it" in said["panel"]
     said = say(task, make_signature(task, ks=(1, 3, 10)))
     assert "chose 1 to 10 features, most often 1 (3 of 8)" in said["size"]
-    assert "No size has half of the folds" in said["size"]
+    assert "No size was chosen by half of the folds" in said["size"]
     assert "No size" not in say(task, make_signature(task, ks=(3, 3, 10)))["size"]
 
 
 @pytest.mark.parametrize(("index", "word"), [(0.39, "poor"), (0.5, "fair"), (0.8, "good")])
 def test_stability_sentence_at_each_threshold(task, index, word):
     found = summarize_signature(task, make_signature(task))
-    found["stability"] = {"index": index, "low": index - 0.1, "high": index + 0.1}
+    found = replace(found, stability=Stability(index=index, low=index - 0.1, high=index + 0.1))
     said = " ".join(say_signature(found)["stability"])
     assert f"That is {word}:" in said
     assert "other samples would" not in said, "folds share most of theirs"
@@ -180,13 +176,13 @@ def test_panel_sentences_name_members_and_substitutes(task):
     record = make_signature(task, ks=(1,))
     said = say(task, record, make_panel(substitutes=[TWIN, WORSE]))["panel"]
     assert "keeps 3 features: gene_0, gene_1 and gene_2." in said
-    assert "Most folds were content with one: the first of these." in said
+    assert "Most folds chose only one: the first of these." in said
     assert "Fewer than half of the folds chose gene_1 and gene_2." in said
-    assert "Could stand in without loss: gene_11 for gene_0." in said
+    assert "Substitutes without loss: gene_11 for gene_0." in said
     assert "gene_10" not in said
     alone = say(task, record, make_panel(1))["panel"]
     assert "keeps 1 feature: gene_0." in alone
-    assert "stand in" not in alone
+    assert "Substitutes" not in alone
     assert "Most folds" not in alone
 
 
@@ -196,14 +192,14 @@ def test_panel_outline_is_one_sentence(task):
     (said,) = outline_signature(found)
     assert "A panel of 10 features (gene_0, gene_1, gene_2, gene_3, gene_4 and 5 more)" in said
     (said,) = outline_signature(summarize_signature(task, record, make_panel(1)))
-    assert "A panel of 1 feature (gene_0) is all" in said
+    assert "A panel of 1 feature (gene_0) was kept" in said
     assert outline_signature(summarize_signature(task, record)) == []
     assert outline_signature(None) == []
     assert said in Page(report_html(task, record, panel=make_panel(1))).text
 
 
 def test_choosing_the_largest_size_suggests_larger_sizes(task):
-    asks = "10 is the largest size that was tried"
+    asks = "10 is the largest size tried"
     assert asks in say(task, make_signature(task, ks=(10,)))["size"]
     assert asks in say(task, make_signature(task, ks=(10, 1)))["size"]
     assert asks not in say(task, make_signature(task, ks=(10, 1, 1)))["size"]
@@ -225,8 +221,8 @@ def test_one_fold_has_no_interval_and_no_stability(task):
     record = make_signature(task, n_splits=2, n_repeats=1)
     record = replace(record, folds=record.folds[:1], n_planned=1)
     found = summarize_signature(task, record, make_panel())
-    assert found["stability"] is None
-    assert found["expected"]["low"] is None
+    assert found.stability is None
+    assert found.expected.low is None
     said = say(task, record, make_panel())
     assert "interval" not in said["score"]
     drawn = signature_figures(found)["figures"][0]
@@ -245,7 +241,7 @@ def test_signature_section_escapes_names_and_lists_the_panel():
     assert "<img src=x" not in html
     assert HOSTILE[0] in page.text
     section = html[html.index('id="signature"') : html.index('id="settings"')]
-    assert re.search(r"Expected of it on new samples: .*?0\.\d+", section)
+    assert re.search(r"Expected on new samples: .*?0\.\d+", section)
     assert section.count("loses</span>") == 1
     assert 'href="#signature"' in html
 

@@ -66,26 +66,26 @@ def test_training_summary_equals_fold_losses(task):
     record = add_losses(make_record(task, n_splits=4, n_repeats=1, fail=1))
     found = summarize_training(record)
     told = [fold.losses for fold in record.folds if fold.losses is not None]
-    assert len(told) == found["n_folds"] == found["n_finished"] == found["n_held"] == 3
-    assert [fold["name"] for fold in found["folds"]] == ["r00f01", "r00f02", "r00f03"]
-    assert found["ran"] == [31, 33]
-    for fold, own in zip(found["folds"], told, strict=True):
-        assert tuple(fold["train"]) == own.train
-        assert tuple(fold["held_out"]) == own.held_out
-        assert (fold["first"], fold["last"], fold["epoch"]) == (13, 16, 14.5)
-        assert (fold["loss"], fold["end"]) == (own.best_loss, own.train[-1])
-        assert (fold["n_epochs"], fold["n_planned"]) == (len(own.train), 60)
+    assert len(told) == found.n_folds == found.n_finished == found.n_held == 3
+    assert [fold.name for fold in found.folds] == ["r00f01", "r00f02", "r00f03"]
+    assert found.ran == (31, 33)
+    for fold, own in zip(found.folds, told, strict=True):
+        assert tuple(fold.train) == own.train
+        assert tuple(fold.held_out) == own.held_out
+        assert (fold.first, fold.last, fold.epoch) == (13, 16, 14.5)
+        assert (fold.loss, fold.end) == (own.best_loss, own.train[-1])
+        assert (fold.n_epochs, fold.n_planned) == (len(own.train), 60)
     for part, curves in (
         ("train", [own.train for own in told]),
         ("held_out", [own.held_out for own in told]),
     ):
-        assert len(found["mean"][part]) == 31, "as far as all of them go"
+        assert len(getattr(found.mean, part)) == 31, "as far as all of them go"
         wanted = np.mean([curve[:31] for curve in curves], axis=0)
-        np.testing.assert_allclose(found["mean"][part], wanted, rtol=1e-12)
-    assert found["guessing"] == 0.6931472
-    assert found["kept"]["mean"] == 14.5
-    assert (found["kept"]["n_members"], found["kept"]["n_stopped"]) == (6, 6)
-    assert found["schedule"] == ["the learning rate falls to nearly 0"]
+        np.testing.assert_allclose(getattr(found.mean, part), wanted, rtol=1e-12)
+    assert found.guessing == 0.6931472
+    assert found.kept.mean == 14.5
+    assert (found.kept.n_members, found.kept.n_stopped) == (6, 6)
+    assert found.schedule == ["the learning rate falls to nearly 0"]
 
 
 def test_a_cell_without_losses_has_no_section(task):
@@ -103,10 +103,10 @@ def test_a_cell_without_losses_has_no_section(task):
 def test_without_held_out_samples_the_last_epoch_of_a_fixed_schedule_is_kept(task):
     said = say(task, *[losses(LEVEL, best=(29, 29))] * 3)["kept"]
     assert said == (
-        "The 2 members of each fit ran all 30 epochs of a fixed schedule and kept the weights of "
-        "the last: no samples were held out to stop earlier."
+        "In each fit the 2 members ran all 30 epochs of a fixed schedule and kept the weights of "
+        "the last one: no samples were held out for early stopping."
     )
-    assert say(task, losses(LEVEL))["kept"].startswith("The network of each fit ran all 30 epochs")
+    assert say(task, losses(LEVEL))["kept"].startswith("In each fit the network ran all 30 epochs")
     said = say(task, losses(LEVEL), losses(LEVEL[:12]))["kept"]
     assert "ran 12 to 30 epochs of" in said
 
@@ -116,13 +116,13 @@ def test_held_out_samples_chose_the_kept_epoch_is_reported(task):
     said = say(task, held, replace(held, best_epoch=(9, 21)))["kept"]
     assert "kept the weights of the epoch with the lowest loss on them" in said
     assert "epoch 14.2 on average over 2 folds (single members 5 to 22), of 40 planned" in said
-    assert "All 4 members stopped before the end, after 8 epochs without a lower one." in said
+    assert "All 4 members stopped before the end, after 8 epochs without a lower loss." in said
     assert "chose the epoch, so their lowest loss flatters" in said
     said = say(task, replace(held, best_epoch=(4, 29), n_planned=30))["kept"]
     assert "epoch 17.5 on average (single members 5 to 30), of 30 planned" in said
     assert "1 of 2 members stopped before the end" in said
     said = say(task, replace(held, best_epoch=(29,), n_planned=30))["kept"]
-    assert "The network of each fit held out" in said
+    assert "In each fit the network held out" in said
     assert "on them: epoch 30, of 30 planned" in said
     assert "stopped" not in said
 
@@ -130,16 +130,18 @@ def test_held_out_samples_chose_the_kept_epoch_is_reported(task):
 def test_folds_that_differ_in_holding_out_are_counted(task):
     held = losses(LEVEL, LEVEL, best=(4,), patience=8, n_planned=40)
     said = say(task, held, losses(LEVEL), losses(LEVEL))
-    assert "The network of 2 of 3 fits ran all 30 epochs" in said["kept"]
-    assert "The network of 1 of 3 fits held out some" in said["kept"]
-    assert "Where none were held out the training loss no longer fell clearly" in said["trend"]
+    assert "In 2 of 3 fits the network ran all 30 epochs" in said["kept"]
+    assert "In 1 of 3 fits the network held out some" in said["kept"]
+    assert (
+        "Where none were held out, the training loss was no longer clearly falling" in said["trend"]
+    )
 
 
 def test_training_cut_short_is_reported(task):
     cut = losses(LEVEL[:12], n_planned=30)
     said = say(task, losses(LEVEL), cut)["kept"]
-    assert "The network of each fit ran 12 to 30 epochs of 30 planned and kept" in said
-    assert "Training was cut short in 1 of 2 folds: the notes of the folds say why." in said
+    assert "In each fit the network ran 12 to 30 of 30 planned epochs and kept" in said
+    assert "Training was cut short in 1 of 2 folds; the notes of the folds say why." in said
     held = losses(LEVEL, LEVEL, best=(29,), patience=8, n_planned=40)
     said = say(task, held)["kept"]
     assert "Training was cut short in the one fold" in said
@@ -151,7 +153,7 @@ def test_folds_stored_without_losses_are_counted(task):
     record = cell(task, losses(LEVEL), losses(LEVEL))
     folds = (record.folds[0], replace(record.folds[1], losses=None))
     words = say_training(summarize_training(replace(record, folds=folds)))
-    assert words["kept"][0].startswith("Losses are known of 1 of 2 folds")
+    assert words["kept"][0].startswith("Losses are known for 1 of 2 folds")
     assert "Losses are known" not in say(task, losses(LEVEL))["kept"]
 
 
@@ -176,11 +178,11 @@ def test_folds_of_different_losses_are_not_averaged(task):
     tuned = [losses(LEVEL, altered=(f"label smoothing {share}",)) for share in (0.1, 0.2)]
     record = cell(task, losses(LEVEL), *tuned, losses(LEVEL))
     found = summarize_training(record)
-    assert found["mean"] is None
-    assert found["guessing"] is None
+    assert found.mean is None
+    assert found.guessing is None
     (said,) = say_training(found)["loss"]
     assert "different losses (cross-entropy in nats (2 folds); " in said
-    assert "cannot be compared, and no mean is drawn" in said
+    assert "cannot be compared and no mean is drawn" in said
     (drawn,) = training_figures(found)["figures"]
     assert "losses_mean" not in drawn["datasets"]
     assert "the mean of the folds" not in drawn["caption"]
@@ -201,17 +203,17 @@ def tail(share):
         ([0.021] * 5, "The training loss was still falling when the epochs ended (by 0.009 over "),
         (
             [0.019] * 5,
-            "The training loss no longer fell clearly when the epochs ended, which says ",
+            "The training loss was no longer clearly falling when the epochs ended, which says ",
         ),
         ([0.021] * 4 + [0.019], "The training loss was still falling"),
         ([0.021] * 3 + [0.019] * 2, "In 3 of 5 folds the training loss was still falling"),
-        ([0.021] + [0.019] * 4, "The training loss no longer fell clearly"),
+        ([0.021] + [0.019] * 4, "The training loss was no longer clearly falling"),
     ],
 )
 def test_final_trend_of_the_training_loss_is_reported(task, shares, said):
     found = say(task, *[losses(tail(share)) for share in shares])["trend"]
     assert found.startswith(said.removesuffix("(by 0.009 over "))
-    assert "says nothing of samples not seen" in found
+    assert "says nothing about unseen samples" in found
     assert "overfit" not in found
 
 
@@ -250,7 +252,7 @@ def test_rising_held_out_loss_is_reported_as_overfitting(task, n_rising, n_level
     if rises:
         share = "all 5 folds" if n_rising == 5 else "4 of 5 folds"
         assert f"the held-out loss rose in {share} (on average by" in found
-    assert ("did not rise clearly" in found) == (n_rising == 1)
+    assert ("did not clearly rise" in found) == (n_rising == 1)
 
 
 def test_a_rise_must_be_a_share_of_the_fall_and_the_training_loss_must_fall_too(task):
@@ -265,7 +267,7 @@ def test_a_rise_must_be_a_share_of_the_fall_and_the_training_loss_must_fall_too(
     assert "overfit" not in found
     # The lowest of noisy losses lies below all others by itself.
     noisy = losses(falling, np.where(np.arange(30) == 10, 0.4, 0.45), **about)
-    assert "did not rise clearly" in say(task, noisy)["trend"]
+    assert "did not clearly rise" in say(task, noisy)["trend"]
     short = losses(falling, held_after(0.1, lowest=26), best=(26,), patience=12, n_planned=60)
     found = say(task, short)["trend"]
     assert "rose" not in found
@@ -277,10 +279,10 @@ def test_lowest_loss_at_the_end_suggests_more_epochs(task, best, helps):
     held = losses(LEVEL, LEVEL, best=best, patience=4)
     found = say(task, held)["trend"]
     assert ("more epochs (n_epochs) could help" in found) == helps
-    assert ("did not rise clearly" in found) != helps
+    assert ("did not clearly rise" in found) != helps
     if helps:
         share = "both members" if best[0] == 28 else "1 of 2 members"
-        assert f"lowest within the last 3 epochs planned in {share}:" in found
+        assert f"lowest within the last 3 planned epochs in {share}," in found
 
 
 def test_loss_falling_after_early_stop_suggests_more_patience(task):
@@ -289,8 +291,8 @@ def test_loss_falling_after_early_stop_suggests_more_patience(task):
     )
     held = losses(LEVEL, hump, best=(11, 13), patience=5)
     found = say(task, *[held] * 3)["trend"]
-    assert "In all 3 folds the held-out loss, mean of the members, was lower at the end" in found
-    assert "(on average 0.368 after 0.450): most members had stopped before that" in found
+    assert "In all 3 folds the held-out loss (mean of the members) was lower at the end" in found
+    assert "on average 0.368 compared with 0.450. Most members had stopped before that" in found
     assert "did not rise" not in found
     late = losses(LEVEL, hump, best=(11, 29), patience=5)  # one of two stopped
     assert "More patience" not in say(task, late)["trend"]
@@ -306,9 +308,9 @@ def test_loss_falling_after_early_stop_suggests_more_patience(task):
 def test_schedule_changes_towards_the_end_are_reported(task):
     both = ("the learning rate falls to nearly 0", "dropout fades to nothing")
     found = say(task, losses(LEVEL, schedule=both))["trend"]
-    assert "nearly 0 and dropout fades to nothing, which by themselves shape the end" in found
+    assert "nearly 0 and dropout fades to nothing, which alone shapes the end" in found
     found = say(task, losses(LEVEL, schedule=both), losses(LEVEL, schedule=both[:1]))["trend"]
-    assert "nearly 0, which by itself shapes the end" in found
+    assert "nearly 0, which alone shapes the end" in found
     assert "Towards" not in say(task, losses(LEVEL))["trend"]
 
 
@@ -338,7 +340,7 @@ def test_training_figure_holds_folds_mean_and_kept_epoch(task):
     assert columns(drawn, "losses_guess") == {"loss": [0.6931]}
     assert set(figure["datasets"]) == set(drawn["datasets"])
     assert "as far as all of them go" in figure["caption"]
-    assert "the heights of the two are not to be compared" in figure["caption"]
+    assert "Compare the course of the two, not their heights" in figure["caption"]
 
 
 def test_without_held_out_samples_only_the_training_loss_is_drawn(task):
@@ -415,7 +417,7 @@ def test_training_figure_is_drawn_fits_and_downloads(
     lines = page.locator("#figure-losses .canvas .mark-line.role-mark path")
     assert lines.count() == (3 + 1) * (2 if held_out else 1), "of each fold and their mean"
     legend = page.locator("#figure-losses .canvas .role-legend-label text").all_text_contents()
-    both = ["samples learned from", "samples held out"]
+    both = ["samples trained on", "samples held out"]
     assert legend == (both if held_out else both[:1])
     page.locator("#figure-losses .canvas .mark-symbol.role-mark path").last.hover(force=True)
     page.wait_for_selector("#tooltip:not([hidden])")

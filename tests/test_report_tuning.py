@@ -27,7 +27,8 @@ from smalldata.learner import SearchSpace
 from smalldata.report import index_html, report_html
 from smalldata.report.figures import tuning_figures
 from smalldata.report.figures.models import break_label
-from smalldata.report.sections.tuning import outline_tuning, summarize_tuning
+from smalldata.report.sections.tuning import Optimism, outline_tuning, summarize_tuning
+from smalldata.report.sections.tuning_parameters import Weight
 from smalldata.report.sections.tuning_words import (
     doubt_tuning,
     format_gap,
@@ -217,9 +218,9 @@ def test_optimism_is_positive_where_the_inner_score_flatters(task, tmp_path, mea
     assert [fold.outer for fold in folds] == [f.scores[measure].value for f in record.folds]
     assert [fold.optimism for fold in folds] == pytest.approx([flatter] * 5)
     found = outline_tuning(record, trials)
-    assert found["mean"] == pytest.approx(flatter)
+    assert found.mean == pytest.approx(flatter)
     sign = -1 if measure == "log_loss" else 1
-    assert sign * (found["inner"] - found["outer"]) == pytest.approx(flatter)
+    assert sign * (found.inner - found.outer) == pytest.approx(flatter)
 
 
 def test_the_interval_of_the_optimism_is_the_corrected_one(task, tmp_path):
@@ -227,13 +228,13 @@ def test_the_interval_of_the_optimism_is_the_corrected_one(task, tmp_path):
     score = trials.columns["score"].copy()
     score[trials.columns["chosen"]] += [0.0, 0.1, -0.03, 0.02]
     trials = replace(trials, columns={**trials.columns, "score": score})
-    found = summarize_tuning(record, trials)["optimism"]
+    found = summarize_tuning(record, trials).optimism
     gaps = [0.05, 0.15, 0.02, 0.07]
     expected = corrected_interval(gaps, ratio=record.test_train_ratio)
-    assert (found["mean"], found["low"], found["high"]) == pytest.approx(
+    assert (found.mean, found.low, found.high) == pytest.approx(
         (expected.mean, expected.low, expected.high)
     )
-    assert found["n"] == 4
+    assert found.n == 4
 
 
 def test_failed_folds_and_folds_without_a_trial_have_no_optimism(task, tmp_path):
@@ -241,27 +242,27 @@ def test_failed_folds_and_folds_without_a_trial_have_no_optimism(task, tmp_path)
     keep = trials.columns["fold"] != 3
     trials = replace(trials, columns={k: column[keep] for k, column in trials.columns.items()})
     found = summarize_tuning(record, trials)
-    assert [fold["name"] for fold in found["folds"]] == ["r00f01", "r00f02", "r00f03"]
-    assert found["folds"][2]["optimism"] is None
-    assert found["folds"][2]["trial"] is None
-    assert (found["n_folds"], found["n_untuned"], found["optimism"]["n"]) == (3, 1, 2)
-    assert "1 fold of 3 had no trial" in " ".join(say_effort(found))
+    assert [fold.name for fold in found.folds] == ["r00f01", "r00f02", "r00f03"]
+    assert found.folds[2].optimism is None
+    assert found.folds[2].trial is None
+    assert {value.at for value in found.folds[2].choice} == {None}, "an untuned fold chose nothing"
+    assert (found.n_folds, found.n_untuned, found.optimism.n) == (3, 1, 2)
+    assert "1 of 3 folds had no trial" in " ".join(say_effort(found))
 
 
 def test_optimism_sentences_for_each_sign_and_interval():
-    auc = {"title": "ROC AUC"}
-    told = {"mean": 0.0412, "low": 0.01, "high": 0.07, "inner": 0.9131, "outer": 0.8719, "n": 25}
-    assert say_optimism(told, auc) == [
-        "The best trial scored 0.913 on the inner folds, 0.872 on rows never seen (ROC AUC, mean "
-        "over 25 folds): 0.041 (95 % interval 0.010 to 0.070) is what reporting the tuning score "
-        "would have flattered."
+    told = Optimism(mean=0.0412, low=0.01, high=0.07, inner=0.9131, outer=0.8719, n=25)
+    assert say_optimism(told, "ROC AUC") == [
+        "The best trial scored 0.913 on the inner folds, 0.872 on unseen rows (ROC AUC, mean over "
+        "25 folds). Reporting the tuning score would have overstated the result by 0.041 (95 % "
+        "interval 0.010 to 0.070)."
     ]
-    unsure = say_optimism({**told, "low": -0.01}, auc)
+    unsure = say_optimism(replace(told, low=-0.01), "ROC AUC")
     assert "contains 0" in unsure[1]
-    assert len(say_optimism({**told, "low": None, "high": None, "n": 1}, auc)) == 1
-    below = say_optimism({**told, "mean": -0.004}, auc)
-    assert "did not flatter; its optimism is −0.004" in below[0]
-    assert "no fold has ROC AUC" in say_optimism({**told, "mean": None}, auc)[0]
+    assert len(say_optimism(replace(told, low=None, high=None, n=1), "ROC AUC")) == 1
+    below = say_optimism(replace(told, mean=-0.004), "ROC AUC")
+    assert "did not overstate the result here: its optimism is −0.004" in below[0]
+    assert "no fold has ROC AUC" in say_optimism(replace(told, mean=None), "ROC AUC")[0]
     assert format_gap(0.00442, "0.897") == "0.004"
     assert format_gap(-0.00001, "0.897") == "0"
 
@@ -364,51 +365,52 @@ def test_expensive_importances_use_fewer_folds(monkeypatch):
 
 def test_jumping_choices_are_reported_apart_from_steady_ones(tuned):
     found = summarize_tuning(*tuned)
-    by_name = {one["name"]: one for one in found["parameters"]}
-    assert by_name["C"]["agreement"] == "steady"
-    assert by_name["C"]["chosen"] == "1.5 to 1.8, median 1.65"
-    assert by_name["C"]["searched"] == "0.01 to 100, log scale"
-    assert by_name["depth"]["agreement"] == "jumps"
-    assert by_name["depth"]["n_agreeing"] == 2  # depths 1, 4, 7, 1
+    by_name = {one.name: one for one in found.parameters}
+    assert by_name["C"].agreement == "steady"
+    assert by_name["C"].chosen == "1.5 to 1.8, median 1.65"
+    assert by_name["C"].searched == "0.01 to 100, log scale"
+    assert by_name["depth"].agreement == "jumps"
+    assert by_name["depth"].n_agreeing == 2  # depths 1, 4, 7, 1
     words = " ".join(say_choices(found))
     assert "C (4 of 4 agree)" in words.partition("ump about")[0]
     assert re.search(r"[Jj]umps? about[^.]*depth \(2 of 4 agree\)", words)
 
 
-def tell_jumps(*weights: float | None) -> list[str]:
+def tell_jumps(tuned, *weights: float | None) -> list[str]:
+    found = summarize_tuning(*tuned)
     parameters = [
-        {
-            "name": f"p{i}",
-            "agreement": "jumps",
-            "n_agreeing": 1,
-            "is_path": False,
-            "importance": None if weight is None else {"mean": weight},
-        }
+        replace(
+            found.parameters[0],
+            name=f"p{i}",
+            agreement="jumps",
+            n_agreeing=1,
+            importance=None if weight is None else Weight(mean=weight, low=0.0, high=1.0),
+        )
         for i, weight in enumerate(weights)
     ]
-    summary = {"n_folds": 5, "n_untuned": 0, "parameters": parameters}
+    summary = replace(found, n_folds=5, parameters=parameters)
     return [*say_choices(summary), *doubt_tuning(summary)]
 
 
-def test_a_jump_is_weighed_by_its_importance():
-    matters, hardly, doubt = tell_jumps(0.9, 0.1)
-    assert matters.startswith("Jumps about, though the inner score depends on it")
+def test_a_jump_is_weighed_by_its_importance(tuned):
+    matters, hardly, doubt = tell_jumps(tuned, 0.9, 0.1)
+    assert matters.startswith("Jumps about although the inner score depends on it")
     assert "p0 (1 of 5 agree)" in matters
-    assert hardly.startswith("Jumps about, but hardly matters")
+    assert hardly.startswith("Jumps about but hardly matters")
     assert "The tuned p0 jumps about" in doubt
-    several = tell_jumps(0.45, 0.45, 0.05, 0.05)
-    assert several[0].startswith("Jump about, though the inner score depends on them")
-    assert several[1].startswith("Jump about, but hardly matter to")
-    assert tell_jumps(None) == ["Jumps about: p0 (1 of 5 agree)."]
-    assert say_choices({"n_folds": 1, "n_untuned": 0, "parameters": []}) == [
-        "One tuned fold does not show whether the choice is steady."
+    several = tell_jumps(tuned, 0.45, 0.45, 0.05, 0.05)
+    assert several[0].startswith("Jump about although the inner score depends on them")
+    assert several[1].startswith("Jump about but hardly matter to")
+    assert tell_jumps(tuned, None) == ["Jumps about: p0 (1 of 5 agree)."]
+    assert say_choices(replace(summarize_tuning(*tuned), n_folds=1)) == [
+        "One tuned fold cannot show whether the choice is steady."
     ]
 
 
 def test_importance_sentences_name_the_leading_hyperparameters(tuned, ragged, task, tmp_path):
     text = " ".join(say_importance(summarize_tuning(*tuned)))
     assert re.search(r"depends most on C \(\d\d", text)
-    assert "by chance alone each would have 25" in text
+    assert "an even split would give each 25" in text
     record, trials = ragged
     text = " ".join(say_importance(summarize_tuning(record, trials)))
     assert "n_rounds has none: no trial chose it" in text
@@ -421,45 +423,49 @@ def test_importance_sentences_name_the_leading_hyperparameters(tuned, ragged, ta
     stored = dict(trials.importances)
     part = {**stored, "shares": dict([*stored["shares"].items()][:1]), "n_asked": 1}
     text = " ".join(say_importance(summarize_tuning(record, replace(trials, importances=part))))
-    assert "Importances are of 1 of 3 folds; of 2 they were not computed, to save time." in text
+    assert "Importances are from 1 of 3 folds; for 2 they were not computed, to save time." in text
 
 
 def test_trials_are_counted_by_how_they_ended(ragged, tuned):
     found = summarize_tuning(*ragged)
-    assert found["counts"] == {"ok": 33, "pruned": 27, "failed": 30}
-    assert found["seconds"] == pytest.approx(45)
+    assert found.counts == {"ok": 33, "pruned": 27, "failed": 30}
+    assert found.seconds == pytest.approx(45)
     text = " ".join(say_effort(found))
-    assert "There were 30 trials in each of 3 outer folds (sampler tpe" in text
-    assert "Of 90 trials 33 were scored, 27 pruned and 30 failed; they took 45 s." in text
-    assert f"The commonest failure (30 trials): {HOSTILE[1]}." in text
+    assert "Each of 3 outer folds ran 30 trials (sampler tpe" in text
+    assert "Of 90 trials, 33 were scored, 27 pruned and 30 failed; together they took 45 s." in text
+    assert f"Most common failure (30 trials): {HOSTILE[1]}." in text
     assert "All 48 trials were scored" in " ".join(say_effort(summarize_tuning(*tuned)))
-    spared = {**found, "fits": {"fits": 60, "spared": 40}}
-    assert "Pruning spared 40 of 100 fits" in " ".join(say_effort(spared))
-    assert "(optimistic); the score is of rows that the tuning never saw" in say_tuned(found)[0]
+    spared = replace(found, fits={"fits": 60, "spared": 40})
+    assert "Pruning saved 40 of 100 fits" in " ".join(say_effort(spared))
+    assert (
+        "(optimistic); the score comes from rows that the tuning never saw" in say_tuned(found)[0]
+    )
 
 
 def test_the_inner_folds_told_are_those_that_were_scored(tuned):
     record, trials = tuned
     found = summarize_tuning(record, trials)
-    assert found["n_inner"] == [2]
+    assert found.n_inner == [2]
     assert "scored on 2 inner folds of its" in say_effort(found)[0]
-    wide = {**found, "settings": {**found["settings"], "inner_folds": 5}}
+    wide = replace(found, settings=replace(found.settings, inner_folds=5))
     assert "scored on 2 inner folds (asked for: 5) of its" in say_effort(wide)[0]
-    twice = {**wide, "n_inner": [6, 7], "settings": {**wide["settings"], "inner_repeats": 2}}
-    assert "scored on 6 to 7 inner folds (asked for: 5 times 2) of" in say_effort(twice)[0]
-    whole = {**twice, "n_inner": [10]}
-    assert "scored on 5 inner folds, 2 times over of" in say_effort(whole)[0]
+    twice = replace(wide, n_inner=[6, 7], settings=replace(wide.settings, inner_repeats=2))
+    assert (
+        "scored on 6 to 7 inner folds (asked for: 5, repeated 2 times) of" in say_effort(twice)[0]
+    )
+    whole = replace(twice, n_inner=[10])
+    assert "scored on 5 inner folds, repeated 2 times, of" in say_effort(whole)[0]
     inner = np.where(trials.columns["fold"] == 0, np.nan, trials.columns["inner_1"])
     fewer = replace(trials, columns={**trials.columns, "inner_1": inner})
-    assert summarize_tuning(record, fewer)["n_inner"] == [1, 2]
+    assert summarize_tuning(record, fewer).n_inner == [1, 2]
 
 
 def test_path_only_tuning_names_no_sampler(ragged):
     found = summarize_tuning(*ragged)
     assert "(sampler tpe; the first" in say_effort(found)[0]
-    path = [one for one in found["parameters"] if one["is_path"]]
-    text = say_effort({**found, "parameters": path})[0]
-    assert "then n_rounds read off each fit), scored on" in text
+    path = [one for one in found.parameters if one.is_path]
+    text = say_effort(replace(found, parameters=path))[0]
+    assert "with n_rounds read off each fit), scored on" in text
     assert "sampler" not in text
 
 
@@ -506,9 +512,9 @@ def test_single_tuned_fold_makes_no_claim_about_steadiness(task, tmp_path):
     summary = summarize_tuning(record, trials)
     names = [entry["name"] for entry in tuning_figures(summary)["figures"]]
     assert names == ["tuned_optimism", "tuned_trials"]
-    assert summary["optimism"]["low"] is None
+    assert summary.optimism.low is None
     page = Page(report_html(task, record, trials=trials))
-    assert "does not show whether the choice is steady" in page.text
+    assert "cannot show whether the choice is steady" in page.text
 
 
 # ---------------------------------------------------------------- the pages
@@ -540,7 +546,7 @@ def test_the_inner_score_is_marked_as_optimistic_wherever_it_appears(task, tuned
             for text in (*labels, *headings, *titles):
                 if "nner score" in text or text.startswith("Inner"):
                     marked = "optimistic" in text or text in (
-                        "Inner score and score on rows never seen",  # its legend says it
+                        "Inner score and score on unseen rows",  # its legend says it
                         "Inner score, within its fold",  # a rank; its axis says it
                     )
                     assert marked, text
@@ -550,7 +556,7 @@ def test_only_a_tuned_cell_has_a_tuning_section(task, tuned):
     record, trials = tuned
     report, index = pages_of(task, record, trials)
     assert ("section", "tuning") in [(tag, attrs.get("id")) for tag, attrs in report.tags]
-    assert "is what reporting the tuning score would have flattered" in report.text
+    assert "Reporting the tuning score would have overstated the result" in report.text
     assert "jumps about" in report.text
     assert "tuned, 12 trials; optimism 0.050" in index.text
     assert "How optimistic the tuning scores are" in index.text
@@ -611,7 +617,7 @@ def test_run_writes_the_tuning_section(tmp_path, capsys):
     for shares in stored["shares"].values():
         assert set(shares) == {"n_neighbors", "weights", "metric"}
     report = Page((path / "report.html").read_text("utf-8"))
-    assert "12 trials in each of 3 outer folds" in report.text
+    assert "Each of 3 outer folds ran 12 trials" in report.text
     assert "tuned, 12 trials" in Page((path.parent / "index.html").read_text("utf-8")).text
     capsys.readouterr()
     (path / "trials.parquet").write_bytes(b"torn")

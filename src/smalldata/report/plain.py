@@ -9,6 +9,15 @@ from typing import Any
 import numpy as np
 
 
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A mean with the ends of its interval; None where the folds give none."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
+
+
 def plain(value: Any) -> Any:
     """Turn any value into JSON-ready scalars, lists and dicts; what is not finite into None.
 
@@ -32,15 +41,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(entry) for entry in value]
     return str(value)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """A mean with the ends of its interval; None where the folds give none."""
-
-    mean: float | None
-    low: float | None
-    high: float | None
 
 
 def round_significant(value: float, digits: int = 4) -> float | None:

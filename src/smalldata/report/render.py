@@ -33,11 +33,8 @@ from smalldata.report.figures import (
 from smalldata.report.figures.grammar import CONFIG, Figures
 from smalldata.report.plain import Estimate
 from smalldata.report.sections import scores_words, trust_words, tuning_words
-from smalldata.report.sections.panel import (
-    outline_signature,
-    say_signature,
-    summarize_signature,
-)
+from smalldata.report.sections.panel import summarize_signature
+from smalldata.report.sections.panel_words import outline_signature, say_signature
 from smalldata.report.sections.scores import summarize_cell
 from smalldata.report.sections.training import summarize_training
 from smalldata.report.sections.training_words import say_training

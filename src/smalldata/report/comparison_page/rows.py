@@ -5,14 +5,13 @@ Step in the line: Comparison + RunRecords -> **ComparedCell, PairTest** -> words
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from smalldata.comparison.tuning_summary import CellTrials
 from smalldata.models import is_deep
 from smalldata.report.plain import Estimate
 from smalldata.report.sections.scores import Difference, find_test, names_of
 from smalldata.report.sections.scores_words import SIGNIFICANT
-from smalldata.report.sections.tuning import outline_tuning
+from smalldata.report.sections.tuning import TuningOutline, outline_tuning
 from smalldata.report.sections.tuning_words import outline_text
 from smalldata.results.comparison import Comparison, ComparisonRow
 from smalldata.results.folds import Status
@@ -41,7 +40,7 @@ class ComparedCell:
         By the name of the measure.
     versus_best : Difference or None
         From the best cell of the same train_size; None for the best and for cells without a rank.
-    tuning : dict or None
+    tuning : TuningOutline or None
         Trials and optimism of a tuned cell, and ``tuning_text`` in words.
     """
 
@@ -60,7 +59,7 @@ class ComparedCell:
     seconds: dict[str, float]
     scores: dict[str, Estimate]
     versus_best: Difference | None
-    tuning: dict[str, Any] | None = None
+    tuning: TuningOutline | None = None
     tuning_text: str = ""
 
     @property

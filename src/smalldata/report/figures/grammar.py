@@ -281,6 +281,14 @@ def curve_layers(
     ]
 
 
+def spread_rule(title: str, **options: Any) -> Spec:
+    """Line over a bar, from ``low`` to ``high``: how far the folds spread."""
+    return {
+        "mark": {"type": "rule", "strokeWidth": 1.5},
+        "encoding": {"x": quantitative("low", title, **options), "x2": {"field": "high"}},
+    }
+
+
 def mark_chosen(field: str) -> Spec:
     """Ring the dot of the sample that the signal ``s`` names."""
     test = f"datum.{field} == s"

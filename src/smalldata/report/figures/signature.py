@@ -1,9 +1,7 @@
-"""Figures of the signature: score against size, sizes chosen, features chosen.
+"""Figures of the signature: score by size, sizes chosen, features chosen.
 
-Step in the line: summary of a signature -> **figures** -> HTML.
+Step in the line: SignatureSummary -> **figures** -> HTML.
 """
-
-from typing import Any
 
 from smalldata.report.figures.grammar import (
     BLUE,
@@ -19,10 +17,11 @@ from smalldata.report.figures.grammar import (
     rows_height,
     tooltip,
 )
+from smalldata.report.sections.panel import SignatureSummary
 
 
-def signature_figures(signature: dict[str, Any] | None) -> Figures:
-    """Draw the signature of a cell; nothing where it has none."""
+def signature_figures(signature: SignatureSummary | None) -> Figures:
+    """Draw the signature of a cell; nothing if it has none."""
     page: Figures = {"datasets": {}, "params": {}, "figures": [], "controls": {}}
     if signature is None:
         return page
@@ -32,11 +31,11 @@ def signature_figures(signature: dict[str, Any] | None) -> Figures:
     return page
 
 
-def _curve(page: Figures, signature: dict[str, Any]) -> None:
-    """Draw the score on held-out rows against the size, and that of the whole procedure."""
-    measure, sizes = signature["measure"]["title"], signature["sizes"]
+def _curve(page: Figures, signature: SignatureSummary) -> None:
+    """Draw the score on held-out rows by size, and that of the whole procedure."""
+    measure, sizes = signature.measure.title, signature.sizes
     page["datasets"]["signature_curve"] = dataset(
-        sizes,
+        [vars(entry) for entry in sizes],
         {
             "size": "Features",
             "mean": f"{measure} on held-out samples",
@@ -47,14 +46,14 @@ def _curve(page: Figures, signature: dict[str, Any]) -> None:
     )
     page["params"]["signature_lines"] = ["the whole procedure", "all features"]
     lines = [
-        {"line": line, "mean": entry["mean"]}
-        for line, entry in enumerate((signature["expected"], signature["whole"]))
-        if entry is not None and entry["mean"] is not None
+        {"line": line, "mean": entry.mean}
+        for line, entry in enumerate((signature.expected, signature.whole))
+        if entry is not None and entry.mean is not None
     ]
     page["datasets"]["signature_lines"] = dataset(
         lines, {"line": "", "mean": measure}, lookups={"line": "signature_lines"}
     )
-    ticks = [entry["size"] for entry in sizes]
+    ticks = [entry.size for entry in sizes]
     x: Spec = {
         "field": "size",
         "type": "quantitative",
@@ -116,11 +115,11 @@ def _curve(page: Figures, signature: dict[str, Any]) -> None:
             },
         },
     ]
-    has_band = any(entry["low"] is not None for entry in sizes)
+    has_band = any(entry.low is not None for entry in sizes)
     page["figures"].append(
         figure(
             "signature_curve",
-            "Score against the number of features",
+            "Score by number of features",
             {
                 "height": 300,
                 "data": data("signature_curve"),
@@ -129,19 +128,19 @@ def _curve(page: Figures, signature: dict[str, Any]) -> None:
             table="signature_curve",
             datasets=["signature_lines"],
             params=["signature_lines"],
-            caption="Blue: every size scored on samples that had no part in its ranking"
+            caption="Blue: each size, scored on samples that had no part in its ranking"
             f"{', with its corrected 95 % interval' if has_band else ''}. Grey dots: on the inner "
-            "folds, of fewer samples. To pick the best blue point would flatter; the orange line "
-            "is the score of the procedure that chooses the size inside each fold.",
+            "folds, which have fewer samples. Picking the best blue point would flatter; the "
+            "orange line is the score of the procedure that chooses the size inside each fold.",
         )
     )
 
 
-def _sizes(page: Figures, signature: dict[str, Any]) -> None:
+def _sizes(page: Figures, signature: SignatureSummary) -> None:
     """Draw how many folds chose each size."""
-    page["params"]["signature_sizes"] = [str(entry["size"]) for entry in signature["chosen"]]
+    page["params"]["signature_sizes"] = [str(size) for size, _ in signature.chosen]
     page["datasets"]["signature_sizes"] = dataset(
-        [{"s": place, "n": entry["n"]} for place, entry in enumerate(signature["chosen"])],
+        [{"s": place, "n": n} for place, (_, n) in enumerate(signature.chosen)],
         {"s": "Features", "n": "Folds"},
         lookups={"s": "signature_sizes"},
     )
@@ -150,7 +149,7 @@ def _sizes(page: Figures, signature: dict[str, Any]) -> None:
             "signature_sizes",
             "Size chosen by each fold",
             {
-                "height": rows_height(len(signature["chosen"]), 26, extra=60),
+                "height": rows_height(len(signature.chosen), 26, extra=60),
                 "data": data("signature_sizes"),
                 "transform": [{"calculate": "signature_sizes[datum.s]", "as": "size"}],
                 "mark": {"type": "bar", "color": BLUE, "opacity": 0.85, "cornerRadiusEnd": 2},
@@ -168,24 +167,24 @@ def _sizes(page: Figures, signature: dict[str, Any]) -> None:
             },
             table="signature_sizes",
             params=["signature_sizes"],
-            caption=f"Chosen on the training samples of each of the {signature['n_folds']} folds. "
-            "A wide spread says that the samples do not tell how many features are needed.",
+            caption=f"Chosen on the training samples of each of the {signature.n_folds} folds. "
+            "A wide spread means that the samples do not show how many features are needed.",
         )
     )
 
 
-def _members(page: Figures, signature: dict[str, Any]) -> None:
+def _members(page: Figures, signature: SignatureSummary) -> None:
     """Draw in how many folds each feature was chosen."""
-    members = signature["members"]
-    page["params"]["signature_members"] = [entry["name"] for entry in members]
-    has_panel = signature["panel"] is not None
+    members = signature.members
+    page["params"]["signature_members"] = [entry.name for entry in members]
+    has_panel = signature.panel is not None
     page["datasets"]["signature_members"] = dataset(
         [
             {
                 "f": place,
-                "n": entry["n"],
-                "own": int(entry["in_panel"]),
-                "panel": "yes" if entry["in_panel"] else "no",
+                "n": entry.n,
+                "own": int(entry.in_panel),
+                "panel": "yes" if entry.in_panel else "no",
             }
             for place, entry in enumerate(members)
         ],
@@ -198,8 +197,8 @@ def _members(page: Figures, signature: dict[str, Any]) -> None:
         lookups={"f": "signature_members"},
     )
     cut = (
-        f" The first {len(members)} of {signature['n_ever']}."
-        if len(members) < signature["n_ever"]
+        f" The first {len(members)} of {signature.n_ever}."
+        if len(members) < signature.n_ever
         else ""
     )
     colour: Spec = {
@@ -229,7 +228,7 @@ def _members(page: Figures, signature: dict[str, Any]) -> None:
                     "x": quantitative(
                         "n",
                         "Folds",
-                        scale={"domain": [0, signature["n_folds"]], "nice": False},
+                        scale={"domain": [0, signature.n_folds], "nice": False},
                         axis={"tickMinStep": 1},
                     ),
                     "color": colour if has_panel else {"value": BLUE},
@@ -242,7 +241,7 @@ def _members(page: Figures, signature: dict[str, Any]) -> None:
             },
             table="signature_members",
             params=["signature_members"],
-            caption="In how many folds a feature was among those chosen: one that comes again is "
-            f"worth measuring.{cut}",
+            caption="In how many folds each feature was chosen: one that recurs is worth "
+            f"measuring.{cut}",
         )
     )

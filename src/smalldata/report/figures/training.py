@@ -1,10 +1,9 @@
-"""The figure of the training: losses over the epochs, fold by fold, and the epoch that was kept.
+"""The figure of the training: losses by epoch, fold by fold, and the epoch that was kept.
 
-Step in the line: summary of a training -> **figures** -> HTML.
+Step in the line: TrainingSummary -> **figures** -> HTML.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from smalldata.report.figures.grammar import (
     BLUE,
@@ -19,31 +18,32 @@ from smalldata.report.figures.grammar import (
     tooltip,
 )
 from smalldata.report.plain import round_significant
+from smalldata.report.sections.training import TrainingSummary
 
 MOST_FOLDS = 50
-"""Thin lines that are drawn; of more folds the first ones."""
+"""Most thin lines drawn; if there are more folds, the first ones."""
 
 MOST_EPOCHS = 150
-"""Points of a line; of more epochs every second one, every third one …, and the last."""
+"""Most points of a line; if there are more epochs, every second, third … one, and the last."""
 
-SAMPLES = {"train": "samples learned from", "held": "samples held out"}
-"""Of the two losses, as legend and tooltip call them."""
+SAMPLES = {"train": "samples trained on", "held": "samples held out"}
+"""What the two losses are measured on, in legend and tooltip."""
 
 
-def training_figures(training: dict[str, Any] | None) -> Figures:
-    """Draw how the fits of a cell were trained; nothing where no losses are known."""
+def training_figures(training: TrainingSummary | None) -> Figures:
+    """Draw how the fits of a cell were trained; nothing if no losses are known."""
     page: Figures = {"datasets": {}, "params": {}, "figures": [], "controls": {}}
     if training is None:
         return page
-    folds = training["folds"][:MOST_FOLDS]
-    held = bool(training["n_held"])
+    folds = training.folds[:MOST_FOLDS]
+    held = bool(training.n_held)
     labels = {"train": "Training loss", "held": "Held-out loss" if held else ""}
-    page["params"]["loss_names"] = [fold["name"] for fold in folds]
+    page["params"]["loss_names"] = [fold.name for fold in folds]
     page["datasets"]["losses"] = dataset(
         [
             {"o": o, **point}
             for o, fold in enumerate(folds)
-            for point in _points(fold["train"], fold["held_out"])
+            for point in _points(fold.train, fold.held_out)
         ],
         {"o": "Fold", "epoch": "Epoch", **labels},
         lookups={"o": "loss_names"},
@@ -52,34 +52,34 @@ def training_figures(training: dict[str, Any] | None) -> Figures:
         [
             {
                 "o": o,
-                "epoch": round(fold["epoch"], 2),
-                "loss": round_significant(fold["loss"]),
-                "which": "held" if fold["held"] else "train",
+                "epoch": round(fold.epoch, 2),
+                "loss": round_significant(fold.loss),
+                "which": "held" if fold.held else "train",
             }
             for o, fold in enumerate(folds)
         ],
         {"o": "Fold", "epoch": "Epoch kept", "loss": "Its loss", "which": ""},
         lookups={"o": "loss_names"},
     )
-    mean = training["mean"] if training["n_folds"] > 1 else None
+    mean = training.mean if training.n_folds > 1 else None
     faint = mean is not None
-    lines = [_lines(width=1.0 if faint else 2.5 if training["n_folds"] == 1 else 1.5, faint=faint)]
+    lines = [_lines(width=1.0 if faint else 2.5 if training.n_folds == 1 else 1.5, faint=faint)]
     names = ["losses_kept"]
-    if training["guessing"] is not None:
+    if training.guessing is not None:
         page["datasets"]["losses_guess"] = dataset(
-            [{"loss": round_significant(training["guessing"])}], {"loss": "Loss of guessing"}
+            [{"loss": round_significant(training.guessing)}], {"loss": "Loss of guessing"}
         )
         lines.insert(0, _rule("losses_guess", "y", "loss"))
         names.append("losses_guess")
-    if training["n_held"] > 1:
+    if training.kept is not None and training.n_held > 1:
         page["datasets"]["losses_stop"] = dataset(
-            [{"epoch": round(training["kept"]["mean"], 2)}], {"epoch": "Epoch kept, mean of folds"}
+            [{"epoch": round(training.kept.mean, 2)}], {"epoch": "Epoch kept, mean of folds"}
         )
         lines.insert(0, _rule("losses_stop", "x", "epoch"))
         names.append("losses_stop")
     if mean is not None:
         page["datasets"]["losses_mean"] = dataset(
-            _points(mean["train"], mean["held_out"] or None), {"epoch": "Epoch", **labels}
+            _points(mean.train, mean.held_out or None), {"epoch": "Epoch", **labels}
         )
         lines.append(_means())
         names.append("losses_mean")
@@ -101,7 +101,7 @@ def training_figures(training: dict[str, Any] | None) -> Figures:
 def _points(
     train: Sequence[float], held_out: Sequence[float] | None
 ) -> list[dict[str, float | None]]:
-    """List the losses of a line, epochs counted from 1, thinned where there are many."""
+    """List the losses of a line, with epochs counted from 1; long lines are thinned."""
     step = -(-len(train) // MOST_EPOCHS)
     shown = [*range(0, len(train) - 1, step), len(train) - 1]
     return [
@@ -194,9 +194,9 @@ def _rule(name: str, axis: str, field: str) -> Spec:
     }
 
 
-def _placed(layer: Spec, training: dict[str, Any]) -> Spec:
-    """Give a layer the axes that all share."""
-    most = max(fold["n_epochs"] for fold in training["folds"])
+def _placed(layer: Spec, training: TrainingSummary) -> Spec:
+    """Give a layer the axes that all layers share."""
+    most = max(fold.n_epochs for fold in training.folds)
     x = quantitative(
         "epoch",
         "Epoch",
@@ -207,43 +207,44 @@ def _placed(layer: Spec, training: dict[str, Any]) -> Spec:
     own = layer["encoding"]
     if layer["mark"]["type"] == "rule":
         return layer | {"encoding": {"x": x} if "x" in own else {"y": y}}
-    shared = {"x": x, "y": y, "color": _colour(held=bool(training["n_held"]))}
+    shared = {"x": x, "y": y, "color": _colour(held=bool(training.n_held))}
     return layer | {"encoding": shared | own}
 
 
 # ---------------------------------------------------------------- words
 
 
-def _caption(training: dict[str, Any], *, n_drawn: int, has_mean: bool) -> str:
-    n_folds, n_held = training["n_folds"], training["n_held"]
+def _caption(training: TrainingSummary, *, n_drawn: int, has_mean: bool) -> str:
+    n_folds, n_held = training.n_folds, training.n_held
     said = [
-        "Blue: loss of the samples learned from, the mean over the steps of an epoch, with what "
-        "noise training adds (dropout)."
+        "Blue: loss of the samples trained on, averaged over the steps of an epoch, including the "
+        "noise that training adds (dropout)."
     ]
     if n_held:
         said.append(
-            "Orange: loss of training samples held out, at the end of an epoch and without noise: "
-            "the heights of the two are not to be compared, only their course."
+            "Orange: loss of training samples held out, at the end of an epoch and without noise. "
+            "Compare the course of the two, not their heights."
         )
     if n_folds > 1:
         which = (
             "one per fold" if n_drawn == n_folds else f"one for each of the first {n_drawn} folds"
         )
-        far = "" if training["ran"][0] == training["ran"][1] else " as far as all of them go"
+        far = "" if training.ran[0] == training.ran[1] else ", as far as all of them go"
         said.append(
             f"Thin lines: {which}; thick: the mean of the folds{far}."
             if has_mean
             else f"Lines: {which}."
         )
     if not n_held:
-        said.append("Dots: what was kept, the weights of the last epoch.")
+        said.append("Dots: the weights of the last epoch, which were kept.")
     else:
-        rest = "" if n_held == n_folds else "; without held-out samples the last epoch"
-        upright = "; upright dashes: their mean over the folds" if n_held > 1 else ""
+        rest = "" if n_held == n_folds else " Without held-out samples it is the last epoch."
+        upright = " Vertical dashes: the mean of these epochs over the folds." if n_held > 1 else ""
         said.append(
-            "Dots: the epoch whose weights were kept, and its loss: means over the members of a "
-            f"fold, each of which keeps its own best, hence below the lines{rest}{upright}."
+            "Dots: the epoch whose weights were kept, and its loss, averaged over the members of a "
+            "fold. Each member keeps its own best epoch, so the dots lie below the lines."
+            f"{rest}{upright}"
         )
-    if training["guessing"] is not None:
-        said.append(f"Level dashes: {training['guess']}.")
+    if training.guessing is not None:
+        said.append(f"Horizontal dashes: {training.guess}.")
     return " ".join(said)

@@ -1,9 +1,10 @@
-"""The trials of a tuned cell side by side: parallel coordinates whose axes lie across the page.
+"""The trials of a tuned cell side by side: parallel coordinates with horizontal axes.
 
-Step in the line: summary of a tuned cell -> **figure** -> HTML. Axes in rows leave each its label,
+Step in the line: TuningSummary -> **figure** -> HTML. Axes in rows leave each its label,
 and the figure fits a narrow page.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scipy.stats import rankdata
@@ -21,6 +22,7 @@ from smalldata.report.figures.grammar import (
     rows_height,
     tooltip,
 )
+from smalldata.report.sections.tuning import ListedTrial, TuningSummary
 
 ROW = 54
 """Pixels of a row whose values are drawn inside it."""
@@ -42,37 +44,37 @@ ROW_LABELS = {
 """Axis that names rows, in one line or two."""
 
 
-def draw_trials(page: Figures, tuning: dict[str, Any]) -> None:
+def draw_trials(page: Figures, tuning: TuningSummary) -> None:
     """Draw all trials as lines through the hyperparameters down to their inner score."""
-    parameters, listed = tuning["parameters"], tuning["trials"]["rows"]
-    scored = [trial["score"] for trial in listed if trial["score"] is not None]
+    parameters, listed = tuning.parameters, tuning.trials
+    scored = [trial.score for trial in listed if trial.score is not None]
     if not scored:
         return
     n = len(parameters)
     low, high = min(scored), max(scored)
-    worst, best = (low, high) if tuning["measure"]["better"] == "higher" else (high, low)
+    worst, best = (low, high) if tuning.measure.higher_is_better else (high, low)
     page["params"]["tuned_axis"] = [
-        *([one["name"], "log scale"] if one["log"] else [one["name"]] for one in parameters),
+        *([one.name, "log scale"] if one.log else [one.name] for one in parameters),
         ["inner score", "(optimistic)"],
     ]
     page["params"]["tuned_jitter"] = [
-        0.05 if one["kind"] == "categorical" else 0.0 for one in parameters
+        0.05 if one.kind == "categorical" else 0.0 for one in parameters
     ] + [0.0]
-    levels = _levels(listed, better=tuning["measure"]["better"])
+    levels = _levels(listed, higher_is_better=tuning.measure.higher_is_better)
     rows = [
         {
-            "o": trial["fold"],
-            "trial": trial["trial"],
-            "state": trial["state"],
-            "chosen": "chosen" if trial["chosen"] else "",
-            "score": trial["score"],
+            "o": trial.fold,
+            "trial": trial.trial,
+            "state": trial.state,
+            "chosen": "chosen" if trial.chosen else "",
+            "score": trial.score,
             "level": level,
-            **{f"v{p}": value for p, value in enumerate(trial["values"])},
+            **{f"v{p}": value for p, value in enumerate(trial.values)},
             "at": [
-                *(None if at is None else round(at, 3) for at in trial["at"]),
+                *(None if at is None else round(at, 3) for at in trial.at),
                 None
-                if trial["score"] is None
-                else round((trial["score"] - worst) / (best - worst or 1.0), 3),
+                if trial.score is None
+                else round((trial.score - worst) / (best - worst or 1.0), 3),
             ],
         }
         for trial, level in zip(listed, levels, strict=True)
@@ -86,21 +88,21 @@ def draw_trials(page: Figures, tuning: dict[str, Any]) -> None:
             "trial": "Trial",
             "state": "State",
             "chosen": "Chosen",
-            "score": f"Inner {tuning['measure']['title']} (optimistic)",
-            **{f"v{p}": one["name"] for p, one in enumerate(parameters)},
+            "score": f"Inner {tuning.measure.title} (optimistic)",
+            **{f"v{p}": one.name for p, one in enumerate(parameters)},
             "level": "",
             "at": "",
         },
         lookups={"o": "tuned_folds"},
     )
     ticks = [
-        {"p": p, "x": tick["at"], "text": tick["text"]}
+        {"p": p, "x": tick.at, "text": tick.text}
         for p, one in enumerate(parameters)
-        for tick in one["ticks"]
+        for tick in one.ticks
     ]
     ticks += [{"p": n, "x": 0.0, "text": f"{worst:.3g}"}, {"p": n, "x": 1.0, "text": f"{best:.3g}"}]
     page["datasets"]["tuned_ticks"] = dataset(ticks, {"p": "", "x": "", "text": ""})
-    names = page["params"]["tuned_folds"][: tuning["trials"]["n_folds"]]
+    names = page["params"]["tuned_folds"][: tuning.n_listed]
     controls: dict[str, Any] = {}
     keep: list[Spec] = []
     if len(names) > 1:
@@ -115,7 +117,7 @@ def draw_trials(page: Figures, tuning: dict[str, Any]) -> None:
     spec: Spec = {
         "height": rows_height(n + 1, ROW, extra=60),
         "layer": [
-            *(_lines(n, keep, across, **kind) for kind in _line_kinds(tuning["counts"])),
+            *(_lines(n, keep, across, **kind) for kind in _line_kinds(tuning.counts)),
             *_axes(n, across),
         ],
         "resolve": {"scale": {"color": "independent"}},
@@ -134,18 +136,17 @@ def draw_trials(page: Figures, tuning: dict[str, Any]) -> None:
     )
 
 
-def _levels(listed: list[dict[str, Any]], *, better: str) -> list[float | None]:
-    """Rank of each scored trial within its outer fold: 0 the worst, 1 the best."""
-    sign = 1.0 if better == "higher" else -1.0
+def _levels(listed: Sequence[ListedTrial], *, higher_is_better: bool) -> list[float | None]:
+    """Rank each scored trial within its outer fold: 0 is the worst, 1 the best."""
+    sign = 1.0 if higher_is_better else -1.0
     levels: list[float | None] = [None] * len(listed)
-    for fold in {trial["fold"] for trial in listed}:
-        own = [
-            i
+    for fold in {trial.fold for trial in listed}:
+        own = {
+            i: sign * trial.score
             for i, trial in enumerate(listed)
-            if trial["fold"] == fold and trial["score"] is not None
-        ]
-        ranks = rankdata([sign * listed[i]["score"] for i in own])
-        for i, rank in zip(own, ranks.tolist(), strict=True):
+            if trial.fold == fold and trial.score is not None
+        }
+        for i, rank in zip(own, rankdata([*own.values()]).tolist(), strict=True):
             levels[i] = round((rank - 1) / (len(own) - 1), 3) if len(own) > 1 else 1.0
     return levels
 
@@ -206,7 +207,7 @@ def _row_axis(n: int) -> Spec:
     }
 
 
-def _line_kinds(counts: dict[str, int]) -> list[dict[str, Any]]:
+def _line_kinds(counts: Mapping[str, int]) -> list[dict[str, Any]]:
     """How lines are drawn, the most important ones last."""
     kinds: list[dict[str, Any]] = [
         {
@@ -281,12 +282,12 @@ def _lines(
     }
 
 
-def _trials_caption(tuning: dict[str, Any], n_drawn: int) -> str:
-    counts = tuning["counts"]
+def _trials_caption(tuning: TuningSummary, n_drawn: int) -> str:
+    counts = tuning.counts
     text = (
-        "A line is a trial; it crosses each row at the value it tried, low values on the left, "
+        "Each line is a trial. It crosses each row at the value it tried, low values on the left, "
         "and ends at its inner score, better to the right. That score is optimistic: "
-        "the best of many on the same inner folds. Thick: the trial chosen in its fold."
+        "the best of many on the same inner folds. Thick: the trial that its fold chose."
     )
     ends = []
     if counts["pruned"]:
@@ -294,7 +295,7 @@ def _trials_caption(tuning: dict[str, Any], n_drawn: int) -> str:
     if counts["failed"]:
         ends.append("dotted, failed")
     if ends:
-        text += f" Lines that end above it have no score: {'; '.join(ends)}."
-    if n_drawn < tuning["n_folds"]:
-        text += f" Of the first {n_drawn} of {tuning['n_folds']} outer folds."
+        text += f" Lines that end before it have no score: {'; '.join(ends)}."
+    if n_drawn < tuning.n_folds:
+        text += f" Shown are the first {n_drawn} of {tuning.n_folds} outer folds."
     return text

@@ -1,8 +1,8 @@
 """Figures of the tuning: values per fold, trials side by side, importances, inner against outer.
 
-Step in the line: summary of a tuned cell -> **figures** -> HTML. Hyperparameters stand in rows and
-their values run from left to right (or from the bottom of the row up), each on its own searched
-range, so that all of them fit a narrow page.
+Step in the line: TuningSummary -> **figures** -> HTML. Each hyperparameter is a row, and
+its values run from left to right (or from the bottom of the row up) over its own searched range, so
+that all of them fit a narrow page.
 """
 
 from typing import Any
@@ -19,51 +19,54 @@ from smalldata.report.figures.grammar import (
     figure,
     quantitative,
     rows_height,
+    spread_rule,
     tooltip,
 )
 from smalldata.report.figures.trials import ROW, ROW_LABELS, draw_trials
+from smalldata.report.plain import round_significant
+from smalldata.report.sections.tuning import TuningSummary
 
 MOST_FOLDS = 50
-"""Rows of the figure that sets inner against outer scores."""
+"""Rows of the figure that compares inner with outer scores."""
 
 
-def tuning_figures(tuning: dict[str, Any] | None) -> Figures:
-    """Draw what the tuning of a cell came to; nothing for an untuned one."""
+def tuning_figures(tuning: TuningSummary | None) -> Figures:
+    """Draw the tuning of a cell; nothing for an untuned one."""
     page: Figures = {"datasets": {}, "params": {}, "figures": [], "controls": {}}
-    if tuning is None or not tuning["trials"]["rows"]:
+    if tuning is None or not tuning.trials:
         return page
-    parameters = tuning["parameters"]
-    page["params"]["tuned"] = [one["name"] for one in parameters]
-    page["params"]["tuned_folds"] = [fold["name"] for fold in tuning["folds"]]
-    if tuning["optimism"]["n"]:
+    parameters = tuning.parameters
+    page["params"]["tuned"] = [one.name for one in parameters]
+    page["params"]["tuned_folds"] = [fold.name for fold in tuning.folds]
+    if tuning.optimism.n:
         _optimism(page, tuning)
-    if tuning["n_folds"] - tuning["n_untuned"] > 1:
+    if tuning.n_tuned > 1:
         _values(page, tuning)
     draw_trials(page, tuning)
-    if tuning["importance"]["n_known"]:
+    if tuning.importance.n_known:
         _importances(page, tuning)
     return page
 
 
-def _values(page: Figures, tuning: dict[str, Any]) -> None:
-    """Draw the chosen values fold after fold: one that jumps about is a zigzag."""
-    parameters, folds = tuning["parameters"], tuning["folds"]
+def _values(page: Figures, tuning: TuningSummary) -> None:
+    """Draw the chosen values fold by fold: one that jumps about is a zigzag."""
+    parameters, folds = tuning.parameters, tuning.folds
     kinds = ["steady", "moves", "jumps"]
-    page["params"]["tuned_rows"] = [[one["name"], one["range"]] for one in parameters]
+    page["params"]["tuned_rows"] = [[one.name, one.range] for one in parameters]
     rows = [
         {
             "p": p,
             "o": o,
-            "at": None if value["at"] is None else round(value["at"], 4),
-            "value": value["text"],
-            "trial": fold["trial"],
-            "default": round(one["default"]["at"], 4) if one["default"]["at"] is not None else None,
-            "untuned": one["default"]["text"],
-            "kind": kinds.index(one["agreement"]),
+            "at": _rounded(value.at),
+            "value": value.text,
+            "trial": fold.trial,
+            "default": _rounded(one.default.at),
+            "untuned": one.default.text,
+            "kind": kinds.index(one.agreement),
         }
         for p, one in enumerate(parameters)
         for o, fold in enumerate(folds)
-        for value in [fold["values"][p]]
+        for value in [fold.choice[p]]
     ]
     page["datasets"]["tuned_values"] = dataset(
         rows,
@@ -110,7 +113,7 @@ def _values(page: Figures, tuning: dict[str, Any]) -> None:
         "scale": {"domain": [0, 1, 2], "range": [BLUE, ORANGE, VERMILION]},
         "legend": {
             "title": None,
-            "labelExpr": "['steady', 'mostly alike', 'jumps about'][datum.value]",
+            "labelExpr": "['steady', 'mostly steady', 'jumps about'][datum.value]",
             "columns": 2,
         },
     }
@@ -173,29 +176,29 @@ def _values(page: Figures, tuning: dict[str, Any]) -> None:
             spec,
             table="tuned_values",
             params=["tuned", "tuned_rows", "tuned_folds"],
-            caption="One row per hyperparameter, from the low end of what was searched (bottom of "
-            "the row; first choice) to the high end (top); on a log scale where the space has one. "
-            "A flat line is a steady choice, a zigzag one that jumps about. Dashes: the untuned "
-            "default.",
+            caption="One row per hyperparameter, from the low end of the searched range (bottom of "
+            "the row; first choice) to the high end (top), on a log scale if it was searched on "
+            "one. A flat line is a steady choice, a zigzag one that jumps about. Dashes: the "
+            "untuned default.",
         )
     )
 
 
-def _importances(page: Figures, tuning: dict[str, Any]) -> None:
-    known = sorted(
-        (
-            (p, one["importance"])
-            for p, one in enumerate(tuning["parameters"])
-            if one["importance"] is not None
-        ),
-        key=lambda pair: -pair[1]["mean"],
-    )
+def _rounded(place: float | None) -> float | None:
+    return None if place is None else round(place, 4)
+
+
+def _importances(page: Figures, tuning: TuningSummary) -> None:
+    known = [(p, one.importance) for p, one in enumerate(tuning.parameters) if one.importance]
+    known.sort(key=lambda pair: -pair[1].mean)
     page["datasets"]["tuned_importance"] = dataset(
         [
             {
                 "place": place,
                 "p": p,
-                **{key: round(found[key], 4) for key in ("mean", "low", "high")},
+                "mean": round(found.mean, 4),
+                "low": round(found.low, 4),
+                "high": round(found.high, 4),
             }
             for place, (p, found) in enumerate(known)
         ],
@@ -211,7 +214,7 @@ def _importances(page: Figures, tuning: dict[str, Any]) -> None:
     page["params"]["tuned_order"] = [p for p, _ in known]
     title = "Share of importance"
     percent: dict[str, Any] = {"axis": {"format": ".0%"}, "zero": True}
-    n_known = tuning["importance"]["n_known"]
+    n_known = tuning.importance.n_known
     spread = f" Line: 10th to 90th percentile of {n_known} outer folds." if n_known > 1 else ""
     page["figures"].append(
         figure(
@@ -247,56 +250,47 @@ def _importances(page: Figures, tuning: dict[str, Any]) -> None:
                             ),
                         },
                     },
-                    *(
-                        [
-                            {
-                                "mark": {"type": "rule", "strokeWidth": 1.5},
-                                "encoding": {
-                                    "x": quantitative("low", title, **percent),
-                                    "x2": {"field": "high"},
-                                },
-                            }
-                        ]
-                        if n_known > 1
-                        else []
-                    ),
+                    *([spread_rule(title, **percent)] if n_known > 1 else []),
                 ],
             },
             table="tuned_importance",
             params=["tuned", "tuned_order"],
-            caption="Optuna's fANOVA of the scored trials of an outer fold: the share that each "
-            f"hyperparameter has by itself in what the score varies by. Mean of the folds.{spread}",
+            caption="Optuna's fANOVA of the scored trials of an outer fold: the share of the "
+            "score's variance that each hyperparameter explains alone. Mean over the folds."
+            f"{spread}",
         )
     )
 
 
-def _optimism(page: Figures, tuning: dict[str, Any]) -> None:
-    """Draw inner against outer score, fold by fold."""
+def _optimism(page: Figures, tuning: TuningSummary) -> None:
+    """Draw the inner and the outer score, fold by fold."""
     rows = [
         {
             "o": o,
-            **{key: float(f"{fold[key]:.5g}") for key in ("inner", "outer", "optimism")},
+            "inner": round_significant(fold.inner, 5),
+            "outer": round_significant(fold.outer, 5),
+            "optimism": round_significant(fold.optimism, 5),
         }
-        for o, fold in enumerate(tuning["folds"])
-        if fold["optimism"] is not None
+        for o, fold in enumerate(tuning.folds)
+        if fold.inner is not None and fold.outer is not None and fold.optimism is not None
     ]
     page["datasets"]["tuned_optimism"] = dataset(
         rows[:MOST_FOLDS],
         {
             "o": "Outer fold",
             "inner": "Inner score (optimistic)",
-            "outer": "Score on rows never seen",
+            "outer": "Score on unseen rows",
             "optimism": "Optimism",
         },
         lookups={"o": "tuned_folds"},
     )
-    title = tuning["measure"]["title"]
+    title = tuning.measure.title
     n_drawn = min(len(rows), MOST_FOLDS)
     cut = f" The first {n_drawn} of {len(rows)} folds." if n_drawn < len(rows) else ""
     page["figures"].append(
         figure(
             "tuned_optimism",
-            "Inner score and score on rows never seen",
+            "Inner score and score on unseen rows",
             {
                 "height": rows_height(n_drawn, 18 if n_drawn > 12 else 24, extra=80),
                 "data": data("tuned_optimism"),
@@ -328,7 +322,7 @@ def _optimism(page: Figures, tuning: dict[str, Any]) -> None:
                             "tooltip": tooltip(
                                 ("fold", "Outer fold", "text"),
                                 ("inner", "Inner (optimistic)", ".3f"),
-                                ("outer", "On rows never seen", ".3f"),
+                                ("outer", "On unseen rows", ".3f"),
                                 ("optimism", "Optimism", ".3f"),
                             ),
                         },
@@ -337,9 +331,9 @@ def _optimism(page: Figures, tuning: dict[str, Any]) -> None:
             },
             table="tuned_optimism",
             params=["tuned_folds"],
-            caption="Of each outer fold, the score of the chosen trial on the inner folds "
-            "(optimistic: the best of many) and that of its model on the held-out rows. What lies "
-            f"between is the optimism that nesting removed.{cut}",
+            caption="For each outer fold, the score of the chosen trial on the inner folds "
+            "(optimistic: the best of many) and the score of its model on the held-out rows. The "
+            f"difference is the optimism that nesting removed.{cut}",
         )
     )
 
@@ -352,6 +346,6 @@ def _which(key: str, values: list[str]) -> Spec:
         "scale": {"domain": ["inner", "outer"], key: values},
         "legend": {
             "title": None,
-            "labelExpr": "datum.value == 'inner' ? 'inner folds (optimistic)' : 'rows never seen'",
+            "labelExpr": "datum.value == 'inner' ? 'inner folds (optimistic)' : 'unseen rows'",
         },
     }

@@ -17,6 +17,7 @@ from smalldata.report.plain import (
 from smalldata.report.sections.scores import Rival
 from smalldata.report.sections.scores_words import MOST_CONSTANT, is_clear
 from smalldata.report.sections.trust_words import MOSTLY, NAMED, NO_PAIRS, POOR, say_twins
+from smalldata.report.sections.tuning import TuningSummary
 from smalldata.report.sections.tuning_words import doubt_tuning
 
 FEW_SAMPLES = 100
@@ -38,7 +39,7 @@ ONE_STUDY = (
 def say_doubts(
     summary: dict[str, Any],
     primary: dict[str, Any] | None,
-    tuning: dict[str, Any] | None = None,
+    tuning: TuningSummary | None = None,
 ) -> list[str]:
     """List what weakens the result, gravest first; one sentence each."""
     task, cell, against = summary["task"], summary["cell"], summary["against"]
