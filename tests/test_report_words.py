@@ -1,45 +1,83 @@
 """The sentences of the reports: each rule on numbers just inside and just outside its threshold."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from report_cells import make_explanation, make_record, make_toy_task
+from report_cells import (
+    inputs_of,
+    make_explanation,
+    make_facts,
+    make_ranked,
+    make_record,
+    make_summary,
+    make_toy_task,
+)
 from smalldata.comparison.comparison import compare
 from smalldata.report.comparison_page.overview import summarize_comparison
 from smalldata.report.comparison_page.verdict import say_comparison
+from smalldata.report.plain import Estimate
 from smalldata.report.sections import scores_words, trust_doubts, trust_words
-from smalldata.report.sections.scores import describe_measure, summarize_cell
+from smalldata.report.sections.cell import summarize_cell
+from smalldata.report.sections.explanation import BlockShare
+from smalldata.report.sections.scores import MeasureFacts, Rival, Score, Standing, describe_measure
+from smalldata.report.sections.task import ClassSize, TargetValues, TaskFacts
 from smalldata.task import Dataset, TaskKind, make_task
 
-
-def primary(mean: float, low: float | None, high: float | None, **changes) -> dict:
-    return {
-        "name": "roc_auc",
-        "title": "ROC AUC",
-        "better": "higher",
-        "guessing": 0.5,
-        "says": "",
-        "says_below_chance": "",
-        "in_target_unit": False,
-        "mean": mean,
-        "low": low,
-        "high": high,
-        "min": low,
-        "max": high,
-        "n": 25,
-        **changes,
-    }
+MEASURE = MeasureFacts(
+    name="roc_auc",
+    title="ROC AUC",
+    better="higher",
+    guessing=0.5,
+    says="",
+    says_below_chance="",
+    in_target_unit=False,
+)
+TOY = make_toy_task(n_samples=40)
 
 
-def versus(difference: float, low: float, high: float, p_holm: float = 0.001) -> dict:
-    return {
-        "mean": 0.5,
-        "difference": difference,
-        "low": low,
-        "high": high,
-        "p_holm": p_holm,
-    }
+def primary(mean: float, low: float | None, high: float | None, **changes) -> Score:
+    score = Score(
+        **vars(MEASURE),
+        mean=mean,
+        low=low,
+        high=high,
+        min=low,
+        max=high,
+        n=25,
+        folds=[],
+        undefined=[],
+    )
+    return replace(score, **changes)
+
+
+def versus(difference: float, low: float, high: float, p_holm: float = 0.001) -> Rival:
+    return Rival(
+        model="other",
+        mean=0.5,
+        difference=difference,
+        low=low,
+        high=high,
+        p_holm=p_holm,
+        rope=0.01,
+    )
+
+
+def standing(**changes) -> Standing:
+    place = Standing(
+        rank=None,
+        n_ranked=0,
+        tied_with_best=False,
+        n_tied=0,
+        best=None,
+        optimistic=False,
+        dummy=None,
+        linear=None,
+        versus_best=None,
+    )
+    return replace(place, **changes)
 
 
 @pytest.mark.parametrize(
@@ -57,27 +95,13 @@ def versus(difference: float, low: float, high: float, p_holm: float = 0.001) ->
     ],
 )
 def test_against_guessing_sentence_of_each_outcome(score, dummy, said):
-    (sentence,) = scores_words.say_against_dummy(score, {"dummy": dummy} if dummy else None)
+    (sentence,) = scores_words.say_against_dummy(score, standing(dummy=dummy) if dummy else None)
     assert said in sentence
 
 
 def test_measures_without_a_chance_level_say_nothing_without_dummy():
     assert scores_words.say_against_dummy(primary(1.0, 0.9, 1.1, guessing=None), None) == []
     assert scores_words.say_against_dummy(primary(0.9, None, None), None) == []
-
-
-PLAIN = {
-    "n_samples": 60,
-    "standard_error": None,
-    "relative_error": None,
-    "notes": [],
-    **dict.fromkeys(("steady", "null", "removals", "pairs", "twins")),
-}
-"""An exact explanation of which nothing else is known."""
-
-
-def feature(name: str, frequency: float, share: float = 0.1, direction: str = "up") -> dict:
-    return {"name": name, "frequency": frequency, "share": share, "direction": direction}
 
 
 @pytest.mark.parametrize(
@@ -96,45 +120,37 @@ def feature(name: str, frequency: float, share: float = 0.1, direction: str = "u
     ],
 )
 def test_steadiness_sentence_at_each_threshold(frequencies, said):
-    leading = [feature(name, f) for name, f in zip(("tau", "p_tau"), frequencies, strict=True)]
+    leading = [
+        make_ranked(name, frequency=f)
+        for name, f in zip(("tau", "p_tau"), frequencies, strict=True)
+    ]
     assert said in trust_words.say_steadiness(leading, 10, 25)
 
 
 def test_features_name_their_direction_and_what_is_unused():
-    task = {"kind": "binary", "positive": "Impaired", "target": "Class"}
-    explanation = {
-        "features": [feature("tau", 1), feature("Ab_42", 1, direction="down")],
-        "n_features": 130,
-        "n_folds": 5,
-        "top_k": 10,
-        "blocks": [],
-    }
+    task = make_facts(positive="Impaired")
+    features = [make_ranked("tau"), make_ranked("Ab_42", direction="down")]
+    explanation = make_summary(features=features)
     said = scores_words.say_features(task, explanation)
     assert "Higher tau: towards Impaired." in said
     assert "Lower Ab_42: towards Impaired." in said
     assert said[0].endswith("together they carry 20\u202f% of all Shapley value.")
-    blocks = [{"name": "mirna", "share": 0.48, "low": 0.46, "high": 0.51, "n_features": 61}]
-    assert scores_words.say_features(task, {**explanation, "blocks": blocks})[-1] == (
+    blocks = [BlockShare(name="mirna", share=0.48, low=0.46, high=0.51, n_features=61)]
+    assert scores_words.say_features(task, replace(explanation, blocks=blocks))[-1] == (
         "The block mirna carries 48\u202f% (46\u202f% to 51\u202f% over the folds) with 47\u202f% "
         "of the features."
     )
-    unused = {**explanation, "features": [feature("tau", 0, share=0.0)]}
+    unused = replace(explanation, features=[make_ranked("tau", share=0.0)])
     assert scores_words.say_features(task, unused) == [
         "The model uses no feature: every Shapley value is zero."
     ]
 
 
-def described(n: int, *, classes=(50, 50), n_features: int = 10, missing: float = 0.0) -> dict:
-    total = sum(classes) or 1
-    return {
-        "n_samples": n,
-        "n_features": n_features,
-        "missing": missing,
-        "constant": [],
-        "classes": [
-            {"name": f"c{i}", "n": size, "share": size / total} for i, size in enumerate(classes)
-        ],
-    }
+def described(n: int, *, classes=(50, 50), **changes) -> TaskFacts:
+    sizes = [
+        ClassSize(name=f"c{i}", n=size, share=size / sum(classes)) for i, size in enumerate(classes)
+    ]
+    return make_facts(n_samples=n, classes=sizes, **changes)
 
 
 @pytest.mark.parametrize(
@@ -190,12 +206,12 @@ def test_constant_features_are_named_in_the_question_and_the_doubts(names, told,
         positive="yes",
     )
     task = make_task(dataset)
-    summary = summarize_cell(task, make_record(task, "linear"))
-    question = scores_words.say_question(summary["task"], summary["cell"])
+    summary = summarize_cell(inputs_of(task, make_record(task, "linear")))
+    question = scores_words.say_question(summary.task, summary.cell)
     assert [text for text in question if "same value" in text] == ([told] if told else [])
-    found = trust_doubts.say_doubts(summary, summary["scores"][0])
+    found = trust_doubts.say_doubts(summary, summary.scores[0])
     assert [text for text in found if "constant" in text] == ([doubted] if doubted else [])
-    found = verdict(cell("svm", 1, 0.9), task=summary["task"])["doubts"]
+    found = verdict(cell("svm", 1, 0.9), task=summary.task)["doubts"]
     assert ("constant" in found, doubted in found) == (bool(doubted), True)
 
 
@@ -210,7 +226,8 @@ def test_constant_features_are_named_in_the_question_and_the_doubts(names, told,
     ],
 )
 def test_wide_or_missing_interval_raises_a_doubt(score, sd, said):
-    found = trust_doubts.doubt_interval(score, {"target_values": {"sd": sd} if sd else {}})
+    values = TargetValues(mean=0.0, sd=sd, low=-sd, high=sd) if sd else None
+    found = trust_doubts.doubt_interval(score, make_facts(target_values=values))
     assert bool(found) == bool(said)
     assert said in "".join(found)
 
@@ -230,7 +247,7 @@ def test_wide_or_missing_interval_raises_a_doubt(score, sd, said):
 )
 def test_doubts_of_calibration_need_an_interval_off_one(slope, said):
     mean, low, high = slope
-    found = "".join(trust_doubts.doubt_calibration({"mean": mean, "low": low, "high": high}))
+    found = "".join(trust_doubts.doubt_calibration(Estimate(mean=mean, low=low, high=high)))
     assert bool(found) == bool(said)
     assert said in found
 
@@ -254,14 +271,8 @@ def test_a_linear_model_that_does_as_well_or_better_is_a_doubt(linear, better, s
 
 def test_only_features_that_can_lead_are_asked_to_be_steady():
     """With six features the first two lead: the third can't be called unsteady for not leading."""
-    features = [feature(name, float(place < 2)) for place, name in enumerate("abcdef")]
-    explanation = {
-        "features": features,
-        "n_features": 6,
-        "n_folds": 5,
-        "top_k": 2,
-        **PLAIN,
-    }
+    features = [make_ranked(name, frequency=float(i < 2)) for i, name in enumerate("abcdef")]
+    explanation = make_summary(features=features, n_features=6, top_k=2)
     assert "is steady: a and b are" in trust_words.say_sureness(explanation)[0]
     assert trust_doubts.doubt_explanation(explanation, 60) == []
 
@@ -277,9 +288,8 @@ def test_only_features_that_can_lead_are_asked_to_be_steady():
 )
 def test_explain_score_of_each_measure(measure, mean, said):
     kind = TaskKind.BINARY if measure == "roc_auc" else TaskKind.REGRESSION
-    score = {**describe_measure(measure, kind), "mean": mean}
-    task = {"positive": "yes", "target": "y", "target_values": None}
-    assert said in scores_words.explain_score(score, task)
+    score = primary(mean, None, None, **vars(describe_measure(measure, kind)))
+    assert said in scores_words.explain_score(score, make_facts(positive="yes"))
 
 
 @pytest.mark.parametrize(
@@ -291,23 +301,22 @@ def test_explain_score_of_each_measure(measure, mean, said):
     ],
 )
 def test_rank_sentence_follows_its_test(versus_best, tied, said):
-    task = {"positive": "yes"}
-    run = {"status": "ok", "reason": "", "model": "svm", "label": "svm"}
-    against = {
-        "rank": 2,
-        "n_ranked": 3,
-        "tied_with_best": tied,
-        "n_tied": 1 + tied,
-        "best": "mlp",
-        "dummy": None,
-        "versus_best": versus_best,
-    }
-    assert said in scores_words.say_performance(task, run, primary(0.8, 0.7, 0.9), against)[-1]
+    run = summarize_cell(inputs_of(TOY, make_record(TOY, "svm"))).cell
+    against = standing(
+        rank=2,
+        n_ranked=3,
+        tied_with_best=tied,
+        n_tied=1 + tied,
+        best="mlp",
+        versus_best=versus_best,
+    )
+    score = primary(0.8, 0.7, 0.9)
+    assert said in scores_words.say_performance(make_facts(), run, score, against)[-1]
 
 
 def test_dummy_is_called_the_floor_and_not_praised():
-    run = {"status": "ok", "reason": "", "model": "dummy", "label": "dummy"}
-    said = scores_words.say_performance({"positive": "yes"}, run, primary(0.5, 0.5, 0.5), None)
+    run = summarize_cell(inputs_of(TOY, make_record(TOY, "dummy"))).cell
+    said = scores_words.say_performance(make_facts(), run, primary(0.5, 0.5, 0.5), None)
     assert said[1:] == ["It ignores the features: the floor that every other model must pass."]
 
 
@@ -317,16 +326,18 @@ def test_doubts_of_a_cell_collect_what_the_record_says():
     failed = make_record(task, "knn", fail=2)
     comparison = compare([*records, failed])
     explanation = make_explanation(task, records[1], sampled=True, notes=("rows were left out",))
-    summary = summarize_cell(task, records[1], explanation, comparison)
-    said = " ".join(trust_doubts.say_doubts(summary, summary["scores"][0]))
+    summary = summarize_cell(
+        inputs_of(task, records[1], explanation=explanation, comparison=comparison)
+    )
+    said = " ".join(trust_doubts.say_doubts(summary, summary.scores[0]))
     assert "60 samples are few" in said
     assert "A linear model does as well" in said
     assert "sampled and noisy" in said
     assert "Rows were left out." in said
     assert "Early stopping was not possible (1 fold)." in said
     assert said.endswith(trust_doubts.ONE_STUDY)
-    summary = summarize_cell(task, failed, None, comparison)
-    assert "2 of 8 folds failed" in trust_doubts.say_doubts(summary, summary["scores"][0])[0]
+    summary = summarize_cell(inputs_of(task, failed, comparison=comparison))
+    assert "2 of 8 folds failed" in trust_doubts.say_doubts(summary, summary.scores[0])[0]
 
 
 # ---------------------------------------------------------------- the comparison
@@ -349,18 +360,9 @@ def cell(model: str, rank: int | None, mean: float, *, tied: bool = False, **cha
 
 
 def verdict(*cells: dict, **changes) -> dict[str, str]:
-    task = {
-        "kind": "binary",
-        "target": "Class",
-        "positive": "c1",
-        "n_groups": None,
-        "blocks": [{"name": "rna", "n": 10}],
-        "warnings": [],
-        **described(200, classes=(100, 100)),
-    }
     summary = {
-        "task": task,
-        "measure": {"name": "roc_auc", "title": "ROC AUC", "better": "higher"},
+        "task": make_facts(),
+        "measure": MEASURE,
         "cells": list(cells),
         "sizes": sorted({c["train_size"] for c in cells if c["train_size"]}),
         "best_corrected": None,
@@ -422,7 +424,7 @@ def test_a_gap_that_many_tests_make_unclear_is_not_called_clear():
 
 def against_dummy(model: str, difference: float, p_holm: float = 0.001) -> dict:
     ends = (difference - 0.05, difference + 0.05)
-    test = {**versus(difference, *ends, p_holm), "first": model, "second": "dummy"}
+    test = {**vars(versus(difference, *ends, p_holm)), "first": model, "second": "dummy"}
     return {**test, "train_size": None}
 
 
@@ -435,7 +437,7 @@ def test_a_model_behind_the_best_may_yet_be_clearly_better_than_dummy():
     assert "every other model is clearly better" in verdict(*cells, tests=tests)["baselines"]
     tests = [against_dummy("mlp", -0.25), against_dummy("svm", -0.2)]
     assert "No model is clearly better" in verdict(*cells, tests=tests)["baselines"]
-    lower = {"name": "roc_auc", "title": "Log loss", "better": "lower"}
+    lower = replace(MEASURE, title="Log loss", better="lower")
     said = verdict(*cells, tests=tests, measure=lower)["baselines"]
     assert "every other model is clearly better" in said
 
@@ -490,5 +492,5 @@ def test_words_of_a_real_comparison_name_the_best_and_what_all_lean_on():
     assert overlap == "Their rankings overlap by 1.00 (1: the same)."
     gaps = {c["model"]: c["versus_best"] for c in summary["cells"]}
     assert gaps[best.model] is None
-    assert gaps["dummy"]["difference"] < 0
-    assert gaps["dummy"]["high"] < 0
+    assert gaps["dummy"].difference < 0
+    assert gaps["dummy"].high < 0

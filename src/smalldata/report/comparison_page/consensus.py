@@ -9,6 +9,7 @@ from typing import Any
 
 from smalldata.explanation.agreement import Agreement, ExplainedModel, agree
 from smalldata.report.plain import join_words, name_some
+from smalldata.report.sections.scores import Difference
 from smalldata.report.sections.scores_words import is_clear
 from smalldata.results.evidence import NullImportances
 from smalldata.results.explanation import Explanation
@@ -33,7 +34,10 @@ def clearly_better(
     sign = 1.0 if better == "higher" else -1.0
     winners = set()
     for test in tests:
-        if test["train_size"] == cell["train_size"] and is_clear(test):
+        found = Difference(
+            **{key: test[key] for key in ("difference", "low", "high", "p_holm", "rope")}
+        )
+        if test["train_size"] == cell["train_size"] and is_clear(found):
             ahead = sign * test["difference"] > 0
             winner, loser = ("first", "second") if ahead else ("second", "first")
             if test[loser] == cell["label"]:

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from smalldata.comparison.table import plain
 from smalldata.comparison.tuning_summary import CellTrials
 from smalldata.measures.registry import find_measure, measures_for
 from smalldata.report.comparison_page.consensus import summarize_agreement
 from smalldata.report.comparison_page.learning_curves import say_learning, summarize_learning
 from smalldata.report.comparison_page.verdict import say_comparison
-from smalldata.report.plain import flatten, plain
+from smalldata.report.plain import flatten
 from smalldata.report.sections.outcomes import (
     calibration,
     can_rank,
@@ -23,8 +24,9 @@ from smalldata.report.sections.outcomes import (
     pool_repeats,
     roc_curves,
 )
-from smalldata.report.sections.scores import describe_measure, find_test, names_of, summarize_task
+from smalldata.report.sections.scores import describe_measure, find_test, names_of
 from smalldata.report.sections.scores_words import SIGNIFICANT
+from smalldata.report.sections.task import summarize_task
 from smalldata.report.sections.tuning import outline_tuning
 from smalldata.report.sections.tuning_words import outline_text
 from smalldata.results.comparison import Comparison, ComparisonRow
@@ -103,7 +105,7 @@ def summarize_comparison(
         "fold_scores": _fold_scores(cells, by_hash, names),
         "curves": _curves(task, ranked, by_hash),
         "agreement": summarize_agreement(
-            cells, tests, explanations or {}, nulls, better=measure["better"]
+            cells, tests, explanations or {}, nulls, better=measure.better
         ),
         "learning": None,
         "splits_key": comparison.splits_key,
@@ -245,13 +247,13 @@ def _curves(
             {"c": c, "k": k, **point}
             for c, (_, repeats) in enumerate(drawn[:N_DRAWN])
             for k, code in enumerate(outputs)
-            for point in roc_curves(repeats, code)["mean"]
+            for point in roc_curves(repeats, code).mean
         ],
         "calibration": [
             {"c": c, "k": k, **point}
             for c, (_, repeats) in enumerate(drawn[:N_DRAWN])
             for k, code in enumerate(outputs)
             if has_probabilities(repeats)
-            for point in calibration(repeats, code)["pooled"]
+            for point in calibration(repeats, code).pooled
         ],
     }

@@ -35,12 +35,12 @@ def say_comparison(summary: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def _score(summary: dict[str, Any], cell: dict[str, Any]) -> dict[str, Any]:
-    score: dict[str, Any] = cell["scores"][summary["measure"]["name"]]
+    score: dict[str, Any] = cell["scores"][summary["measure"].name]
     return score
 
 
 def _say_leader(summary: dict[str, Any], ranked: Sequence[dict[str, Any]]) -> list[str]:
-    title = summary["measure"]["title"]
+    title = summary["measure"].title
     if not ranked:
         return ["No model has finished all its folds: there is no ranking."]
     best = ranked[0]
@@ -103,7 +103,7 @@ def _say_choice(summary: dict[str, Any], n_ranked: int) -> list[str]:
     expected = f"{format_number(corrected['mean'])} ({interval})"
     best = corrected.get("uncorrected", corrected["mean"])
     change = corrected["mean"] - best
-    worse = change < 0 if summary["measure"]["better"] == "higher" else change > 0
+    worse = change < 0 if summary["measure"].better == "higher" else change > 0
     if worse and format_number(best) != format_number(corrected["mean"]):
         return [
             f"Picking the best of {n_models} flatters it; corrected for that, expect {expected}."
@@ -133,7 +133,7 @@ def _say_baselines(summary: dict[str, Any], ranked: Sequence[dict[str, Any]]) ->
         sentences.append("The linear model leads: nothing here calls for a more complex one.")
     elif linear is not None and linear["versus_best"] is not None:
         gap = linear["versus_best"]
-        facts = f"difference {format_number(abs(gap['difference']))}, {format_p(gap['p_holm'])}"
+        facts = f"difference {format_number(abs(gap.difference))}, {format_p(gap.p_holm)}"
         if linear["tied"]:
             sentences.append(
                 "The linear model does as well as the best, as far as these folds can tell "
@@ -158,7 +158,7 @@ def _say_dummy(
 ) -> str:
     """Name the models clearly better than dummy, each by its own test against it."""
     score = format_number(_score(summary, dummy)["mean"])
-    beaten_by = clearly_better(summary["tests"], dummy, better=summary["measure"]["better"])
+    beaten_by = clearly_better(summary["tests"], dummy, better=summary["measure"].better)
     others = [cell["label"] for cell in ranked if cell["model"] != "dummy"]
     better = [label for label in others if label in beaten_by]
     if not better:
@@ -213,5 +213,5 @@ def _say_doubts(summary: dict[str, Any], ranked: Sequence[dict[str, Any]]) -> li
             "(Holm)."
         )
     doubts += [*doubt_size(summary["task"]), *doubt_constants(summary["task"])]
-    doubts += [sentence(text) for text in (*summary["task"]["warnings"], *summary["notes"])]
+    doubts += [sentence(text) for text in (*summary["task"].warnings, *summary["notes"])]
     return [*doubts, ONE_STUDY]

@@ -12,9 +12,16 @@ from itertools import product
 from math import prod
 from typing import Any
 
+from smalldata.comparison.table import plain
 from smalldata.errors import ConfigError
-from smalldata.report.figures.grammar import CONFIG, INK, PAGE_SIGNALS, Figures, Spec
-from smalldata.report.plain import plain
+from smalldata.report.figures.grammar import (
+    CONFIG,
+    INK,
+    PAGE_SIGNALS,
+    Figure,
+    Figures,
+    Spec,
+)
 from smalldata.runtime.files import safe_name
 
 FORMATS = ("png", "svg", "pdf")
@@ -109,7 +116,7 @@ def standalone_specs(page: Figures) -> Iterator[tuple[str, Spec]]:
             yield name, _standalone(figure, page, choice)
 
 
-def _choices(figure: dict[str, Any], page: Figures) -> Iterator[dict[str, dict[str, Any]]]:
+def _choices(figure: Figure, page: Figures) -> Iterator[dict[str, dict[str, Any]]]:
     """Yield the options to draw a figure with, by control; at most `MOST_DRAWINGS`.
 
     Options of which the figure's table has no row are left out: a score that no model has.
@@ -143,11 +150,11 @@ def _file_part(text: str) -> str:
     return safe_name(part or text, n_characters=40)
 
 
-def _standalone(figure: dict[str, Any], page: Figures, choice: Mapping[str, Any]) -> Spec:
+def _standalone(figure: Figure, page: Figures, choice: Mapping[str, dict[str, Any]]) -> Spec:
     spec: Spec = _painted(deepcopy(figure["spec"]))
     values = PAGE_SIGNALS | figure["controls"]
     values |= {name: option["value"] for name, option in choice.items()}
-    values |= dict.fromkeys(figure.get("marked", ()))  # on paper no sample is picked out
+    values |= dict.fromkeys(figure["marked"])  # on paper no sample is picked out
     spec["params"] = [
         *({"name": name, "value": value} for name, value in values.items()),
         *({"name": name, "value": plain(page["params"][name])} for name in figure["params"]),

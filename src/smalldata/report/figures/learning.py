@@ -76,7 +76,7 @@ def draw_learning_curves(page: Figures, summary: dict[str, Any]) -> None:
         figure(
             "learning",
             "Score against training samples",
-            _spec(curves, names, summary["measure"]["title"]),
+            _spec(curves, names, summary["measure"].title),
             table="learning",
             params=["families", "kinds"],
             controls={"f": ALL_CURVES},

@@ -34,14 +34,14 @@ def comparison_figures(summary: dict[str, Any]) -> Figures:
     page: Figures = {"datasets": {}, "params": {}, "figures": [], "controls": {}}
     page["params"]["models"] = [cell["label"] for cell in summary["cells"]]
     page["params"]["model_lines"] = [break_label(cell["label"]) for cell in summary["cells"]]
-    page["params"]["measures"] = [measure["title"] for measure in summary["measures"]]
+    page["params"]["measures"] = [measure.title for measure in summary["measures"]]
     page["controls"]["m"] = {
         "label": "Measure",
         "options": [
             {
                 "value": m,
-                "text": f"{measure['title']} ({measure['better']} is better)",
-                "short": measure["title"],
+                "text": f"{measure.title} ({measure.better} is better)",
+                "short": measure.title,
             }
             for m, measure in enumerate(summary["measures"])
         ],
@@ -115,7 +115,7 @@ def _scores(page: Figures, summary: dict[str, Any]) -> None:
     rows = []
     for m, measure in enumerate(summary["measures"]):
         for c, cell in enumerate(summary["cells"]):
-            score = cell["scores"].get(measure["name"])
+            score = cell["scores"].get(measure.name)
             if score is not None and score["mean"] is not None:
                 ends = {
                     key: score["mean"] if score[key] is None else score[key]
@@ -196,7 +196,7 @@ def _differences(page: Figures, summary: dict[str, Any]) -> None:
         {
             "c": c,
             **{
-                key: cell["versus_best"][key]
+                key: getattr(cell["versus_best"], key)
                 for key in ("difference", "low", "high", "p_holm", "rope")
             },
         }
@@ -218,7 +218,7 @@ def _differences(page: Figures, summary: dict[str, Any]) -> None:
         lookups={"c": "models"},
     )
     rope = rows[0]["rope"]
-    title = f"Difference in {summary['measure']['title']} to the best"
+    title = f"Difference in {summary['measure'].title} to the best"
     page["figures"].append(
         figure(
             "differences",

@@ -6,10 +6,12 @@ no panel has none of it.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
+from smalldata.comparison.table import plain
 from smalldata.measures.registry import find_measure
 from smalldata.report.plain import (
     count,
@@ -17,7 +19,6 @@ from smalldata.report.plain import (
     format_number,
     join_words,
     name_some,
-    plain,
 )
 from smalldata.report.sections.scores import (
     describe_measure,
@@ -90,7 +91,7 @@ def summarize_signature(
     chosen = Counter(selection.k for selection in selections)
     measure = str(asked["measure"])
     summary = {
-        "measure": describe_measure(measure, record.kind),
+        "measure": asdict(describe_measure(measure, record.kind)),
         "ranking": str(asked["ranking"]),
         "rule": str(asked["rule"]),
         "inner_folds": len(selections[0].inner[0]),
@@ -216,11 +217,12 @@ def _whole(record: RunRecord, comparison: Comparison | None, measure: str) -> di
     for row in comparison.rows:
         alike = (row.model, row.settings, row.train_size) == (own.model, "", own.train_size)
         if alike and row.measure == measure and row.mean is not None:
+            test = find_test(comparison, own, row) if measure == comparison.measure else None
             return {
                 "mean": row.mean,
                 "low": row.ci_low,
                 "high": row.ci_high,
-                "test": find_test(comparison, own, row) if measure == comparison.measure else None,
+                "test": test and asdict(test),
             }
     return None
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from smalldata.report.plain import join_words, plain
+from smalldata.comparison.table import plain
+from smalldata.report.plain import join_words
 from smalldata.results.folds import FoldResult
 from smalldata.results.loss_curves import LossCurves
 from smalldata.results.record import RunRecord

@@ -6,6 +6,7 @@ none of it.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ def summarize_tuning(record: RunRecord, trials: CellTrials | None) -> dict[str, 
     used = [fold for fold in folds if fold.chosen is not None]
     failures = Counter(row["reason"] for row in rows if row["state"] == "failed")
     return {
-        "measure": describe_measure(trials.measure, record.kind),
+        "measure": asdict(describe_measure(trials.measure, record.kind)),
         "settings": {
             key: tuning.get(key)
             for key in ("trials", "inner_folds", "inner_repeats", "sampler", "timeout")
@@ -111,7 +112,7 @@ def outline_tuning(record: RunRecord, trials: CellTrials | None) -> dict[str, An
     return {
         "fewest": min(used),
         "most": max(used),
-        "measure": describe_measure(trials.measure, record.kind)["title"],
+        "measure": describe_measure(trials.measure, record.kind).title,
         **summarize_optimism(record, folds),
     }
 
