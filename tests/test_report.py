@@ -122,7 +122,7 @@ def test_report_has_words_and_numbers_before_figures(cells):
     for heading in (
         "What was asked",
         "How well it went",
-        "Which features carry it",
+        "Which features it uses",
         "What to doubt",
     ):
         assert heading in page.text

@@ -423,7 +423,7 @@ def test_a_click_on_a_bar_shows_its_feature(tab, pages):
 def test_tables_of_explanation_figures_hold_the_drawn_numbers(tab, pages):
     tab.open(pages["hostile report"])
     for name, head in (
-        ("steadiness", ["Feature", "Fold", "Place in the fold"]),
+        ("steadiness", ["Feature", "Fold", "Rank in the fold"]),
         ("pairs", ["Class", "Feature", "With", "Mean |interaction|"]),
         ("twins", ["Feature", "Rank", "Mean |Shapley value|", "Most like"]),
         ("removals", ["Replaced", "How many"]),

@@ -330,4 +330,4 @@ def test_missing_values_and_categories_are_drawn_differently():
         inputs_of(measured, record, explanation=make_explanation(measured, record))
     ).figures
     (figure,) = (entry for entry in page["figures"] if entry["name"] == "beeswarm")
-    assert figure["caption"].endswith("low or high in that sample.")
+    assert figure["caption"].endswith("value of the feature in that sample.")

@@ -89,7 +89,7 @@ def test_an_unused_feature_has_no_place_and_a_single_fold_no_steadiness():
     summary = summarize_explanation(task, alone)
     assert summary.steady is None
     assert trust_words.say_stability(summary) == [
-        "One fold was explained: whether another would rank alike is not known."
+        "Only one fold was explained: another may rank the features differently."
     ]
     assert "steadiness" not in {f["name"] for f in drawn(summary, task)["figures"]}
 
@@ -117,11 +117,11 @@ def steadiness(stability: float | None, low: float = 0.1) -> Steadiness:
     ("stability", "low", "said"),
     [
         (0.76, 0.6, "agree closely"),
-        (0.75, 0.6, "agree in part"),
-        (0.40, 0.2, "agree in part"),
+        (0.75, 0.6, "partly agree"),
+        (0.40, 0.2, "partly agree"),
         (0.39, 0.2, "hardly agree"),
-        (0.39, 0.0, "do not clearly agree more than chance"),
-        (0.76, -0.1, "do not clearly agree more than chance"),
+        (0.39, 0.0, "do not clearly agree more than by chance"),
+        (0.76, -0.1, "do not clearly agree more than by chance"),
     ],
 )
 def test_stability_sentence_at_each_threshold(stability, low, said):
@@ -156,7 +156,7 @@ def test_features_above_what_permuted_labels_reach_are_marked(cell):
         assert ('"chance"' in spec) == (figure["name"] == name)
         if figure["name"] == name:
             assert json.dumps(null.threshold) in spec
-            assert "grey bars do not pass it" in figure["caption"]
+            assert "grey bars do not exceed it" in figure["caption"]
 
 
 def test_too_few_permutations_mark_nothing(cell):
@@ -164,7 +164,8 @@ def test_too_few_permutations_mark_nothing(cell):
     summary = summarize_explanation(task, explanation, null=make_null(explanation, 18))
     assert all(entry.above is None for entry in summary.features)
     assert trust_words.say_null(summary) == [
-        "18 permutations of the labels are too few to tell features from chance (19 are needed)."
+        "18 permutations of the labels are too few to separate features from chance (19 are "
+        "needed)."
     ]
     figures = drawn(summary, task)["figures"]
     assert any("too few to mark features by" in figure["caption"] for figure in figures)
@@ -177,9 +178,9 @@ def permuted(above: list[str], *, enough: bool = True) -> NullSummary:
 @pytest.mark.parametrize(
     ("above", "said", "missing"),
     [
-        ([], "No feature is more important than what one of 19 permutations", ""),
-        (["a"], "1 feature of 130 is more important", "b and c"),
-        (["a", "b", "c", "x"], "4 features of 130 are more important", ""),
+        ([], "No feature is more important than the most important one over 19 permutations", ""),
+        (["a"], "1 of 130 features is more important", "b and c"),
+        (["a", "b", "c", "x"], "4 of 130 features are more important", ""),
     ],
 )
 def test_permuted_label_sentences_at_each_count(above, said, missing):
@@ -253,11 +254,11 @@ def scored(scores: dict[int, tuple[float, float]]) -> list[RemovalPoint]:
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        (removals(0.1, 0.01, 0.2), "bear it out: replacing the leading features costs more"),
-        (removals(0.1, 0.0, 0.2), "do not bear it out"),
-        (removals(-0.1, -0.2, 0.1), "do not bear it out"),
-        (removals(-0.1, -0.2, -0.01), "speak against it"),
-        (removals(0.1, None, None), "In the one fold, replacing the leading features costs more"),
+        (removals(0.1, 0.01, 0.2), "support this: replacing the leading features costs more"),
+        (removals(0.1, 0.0, 0.2), "do not support this"),
+        (removals(-0.1, -0.2, 0.1), "do not support this"),
+        (removals(-0.1, -0.2, -0.01), "contradict this"),
+        (removals(0.1, None, None), "In the only fold, replacing the leading features costs more"),
         (removals(-0.1, None, None), "costs no more"),
         (removals(2.0, 1.0, 3.0, better="lower", title="RMSE"), "RMSE higher by 2.00 on average"),
     ],
@@ -269,21 +270,21 @@ def test_removal_sentence_for_each_sign_of_the_gap(found, said):
 def test_removal_sentence_gives_scores_after_replacing_the_first_features():
     said = trust_words.say_removals(removals(0.1, 0.01, 0.2))
     assert said[1] == (
-        "ROC AUC is 0.900 with none replaced, 0.800 once the first 2 are replaced, 0.880 once 2 "
-        "drawn at random are."
+        "ROC AUC is 0.900 with no feature replaced, 0.800 with the first 2 replaced and 0.880 with "
+        "2 at random."
     )
     # A panel of ten is gone with ten of its features: the size that tells most is told.
     found = removals(0.1, 0.01, 0.2)
     scores = {0: (0.9, 0.9), 1: (0.87, 0.89), 5: (0.7, 0.8), 10: (0.52, 0.53), 20: (0.5, 0.5)}
     found = replace(found, points=scored(scores))
-    assert "0.700 once the first 5 are replaced, 0.800 once" in trust_words.say_removals(found)[1]
+    assert "0.700 with the first 5 replaced and 0.800 with" in trust_words.say_removals(found)[1]
     swapped = {n: (random, leading) for n, (leading, random) in scores.items()}
     errors = replace(found, better="lower", points=scored(swapped))
-    assert "0.800 once the first 5 are replaced, 0.700 once" in trust_words.say_removals(errors)[1]
+    assert "0.800 with the first 5 replaced and 0.700 with" in trust_words.say_removals(errors)[1]
     # Of thousands of features ten are nothing.
     scores = {0: (0.968, 0.968), 10: (0.9681, 0.9682), 2000: (0.91, 0.96), 6830: (0.5, 0.5)}
     found = replace(found, points=scored(scores))
-    assert "0.910 once the first 2000 are replaced" in trust_words.say_removals(found)[1]
+    assert "0.910 with the first 2000 replaced" in trust_words.say_removals(found)[1]
     two = removals(0.1, 0.01, 0.2)
     two = replace(two, points=two.points[:2])
     assert len(trust_words.say_removals(two)) == 1, "the last size is all features"
@@ -330,7 +331,7 @@ def test_groups_of_twins_share_their_credit():
     assert said[1].startswith("So do ")
     assert f"(|r| = {r:.2f}" in " ".join(said)
     short = trust_words.say_twins(summary.twins, most=1)
-    assert short == [said[0], "1 more group like that: see the tree."]
+    assert short == [said[0], "The tree shows 1 more such group."]
     assert trust_words.say_twins(summary.twins, leading=0) == []
 
 
@@ -410,10 +411,10 @@ def pair(first: str, second: str, mean: float, share: float | None) -> Pair:
 @pytest.mark.parametrize(
     ("strongest", "said"),
     [
-        ([pair("a", "b", 0.05, 0.10), pair("a", "c", 0.01, 0.1)], "interaction is that of a and b"),
-        ([pair("a", "b", 0.05, 0.09)], "nearly each on its own"),
+        ([pair("a", "b", 0.05, 0.10), pair("a", "c", 0.01, 0.1)], "interaction is between a and b"),
+        ([pair("a", "b", 0.05, 0.09)], "almost independently"),
         ([pair("a", "b", 0.0, 0.0)], "every interaction is zero"),
-        ([pair("a", "b", 0.05, None)], "that of a and b: 0.050 on average."),
+        ([pair("a", "b", 0.05, None)], "between a and b: 0.050 on average."),
     ],
 )
 def test_pair_sentences_name_the_strongest_interactions(strongest, said):
@@ -466,7 +467,7 @@ def doubted(**changes) -> str:
         ({"steady": steadiness(0.39)}, "depends on the fold"),
         ({"steady": steadiness(0.4)}, ""),
         ({"steady": steadiness(None)}, ""),
-        ({"null": permuted([])}, "No feature is more important than chance"),
+        ({"null": permuted([])}, "No feature is more important than what chance"),
         ({"null": permuted([], enough=False)}, ""),
         ({"null": permuted(["a"])}, ""),
         ({"removals": removals(0.1, 0.0, 0.2)}, "not shown to carry the score"),

@@ -107,15 +107,15 @@ def test_measures_without_a_chance_level_say_nothing_without_dummy():
 @pytest.mark.parametrize(
     ("frequencies", "said"),
     [
-        ((1.0, 0.9), "steady: tau and p_tau are"),
+        ((1.0, 0.9), "stable: tau and p_tau are"),
         (
             (1.0, 0.88),
-            "mostly steady: of the 25 folds, tau is among the first 10 in 25 and p_tau in 22.",
+            "mostly stable: tau is in the top 10 in 25 of 25 folds and p_tau in 22.",
         ),
-        ((1.0, 0.6), "mostly steady"),
+        ((1.0, 0.6), "mostly stable"),
         (
             (1.0, 0.56),
-            "not steady: of the 25 folds, tau is among the first 10 in 25 and p_tau in 14.",
+            "not stable: tau is in the top 10 in 25 of 25 folds and p_tau in 14.",
         ),
     ],
 )
@@ -132,9 +132,9 @@ def test_features_name_their_direction_and_what_is_unused():
     features = [make_ranked("tau"), make_ranked("Ab_42", direction="down")]
     explanation = make_summary(features=features)
     said = scores_words.say_features(task, explanation)
-    assert "Higher tau: towards Impaired." in said
-    assert "Lower Ab_42: towards Impaired." in said
-    assert said[0].endswith("together they carry 20\u202f% of all Shapley value.")
+    assert "Higher tau points towards Impaired." in said
+    assert "Lower Ab_42 points towards Impaired." in said
+    assert said[0].endswith("together they carry 20\u202f% of the total Shapley value.")
     blocks = [BlockShare(name="mirna", share=0.48, low=0.46, high=0.51, n_features=61)]
     assert scores_words.say_features(task, replace(explanation, blocks=blocks))[-1] == (
         "The block mirna carries 48\u202f% (46\u202f% to 51\u202f% over the folds) with 47\u202f% "
@@ -142,7 +142,7 @@ def test_features_name_their_direction_and_what_is_unused():
     )
     unused = replace(explanation, features=[make_ranked("tau", share=0.0)])
     assert scores_words.say_features(task, unused) == [
-        "The model uses no feature: every Shapley value is zero."
+        "The model uses none of the features: every Shapley value is zero."
     ]
 
 
@@ -157,9 +157,9 @@ def described(n: int, *, classes=(50, 50), **changes) -> TaskFacts:
     ("task", "said"),
     [
         (described(99), "99 samples are few"),
-        (described(200, classes=(181, 19)), "The smallest class, c1, has 19 samples only"),
-        (described(38, classes=(19, 19)), "Each class has 19 samples only"),
-        (described(200, classes=(161, 39)), "unequal: c1 is 20"),
+        (described(200, classes=(181, 19)), "The smallest class, c1, has only 19 samples"),
+        (described(38, classes=(19, 19)), "Each class has only 19 samples"),
+        (described(200, classes=(161, 39)), "unequal: c1 makes up 20"),
         (described(200, n_features=201), "1.0 times as many features"),
         (described(200, missing=0.06), "6\u202f% of the values are missing"),
     ],
@@ -273,7 +273,7 @@ def test_only_features_that_can_lead_are_asked_to_be_steady():
     """With six features the first two lead: the third can't be called unsteady for not leading."""
     features = [make_ranked(name, frequency=float(i < 2)) for i, name in enumerate("abcdef")]
     explanation = make_summary(features=features, n_features=6, top_k=2)
-    assert "is steady: a and b are" in trust_words.say_sureness(explanation)[0]
+    assert "is stable: a and b are" in trust_words.say_sureness(explanation)[0]
     assert trust_doubts.doubt_explanation(explanation, 60) == []
 
 
@@ -295,9 +295,9 @@ def test_explain_score_of_each_measure(measure, mean, said):
 @pytest.mark.parametrize(
     ("versus_best", "tied", "said"),
     [
-        (versus(-0.1, -0.2, -0.05), False, "clearly behind the first"),
-        (versus(-0.1, -0.2, -0.05, 0.3), False, "though not clearly"),
-        (versus(-0.1, -0.2, 0.05, 0.3), True, "tied with the first"),
+        (versus(-0.1, -0.2, -0.05), False, "clearly behind mlp in first place"),
+        (versus(-0.1, -0.2, -0.05, 0.3), False, "but not clearly"),
+        (versus(-0.1, -0.2, 0.05, 0.3), True, "tied with mlp in first place"),
     ],
 )
 def test_rank_sentence_follows_its_test(versus_best, tied, said):
@@ -317,7 +317,7 @@ def test_rank_sentence_follows_its_test(versus_best, tied, said):
 def test_dummy_is_called_the_floor_and_not_praised():
     run = summarize_cell(inputs_of(TOY, make_record(TOY, "dummy"))).cell
     said = scores_words.say_performance(make_facts(), run, primary(0.5, 0.5, 0.5), None)
-    assert said[1:] == ["It ignores the features: the floor that every other model must pass."]
+    assert said[1:] == ["It ignores the features: every other model has to beat it."]
 
 
 def test_doubts_of_a_cell_collect_what_the_record_says():

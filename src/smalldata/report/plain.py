@@ -1,4 +1,4 @@
-"""Plain values: what may stand in a summary, and how numbers are written for people."""
+"""Estimates, and how numbers, names and counts are written for people."""
 
 import math
 import re
@@ -17,7 +17,7 @@ class Estimate:
 
 
 def round_significant(value: float, digits: int = 4) -> float | None:
-    """Round to so many significant digits; None where the value is not finite.
+    """Round to significant digits; None if the value is not finite.
 
     Example
     -------
@@ -104,7 +104,7 @@ def format_p(value: float, *, bare: bool = False) -> str:
 
 
 def format_percent(share: float) -> str:
-    """Write a share: "27 %", never a "0 %" that is not nothing nor a "100 %" that is not all.
+    """Write a share: "27 %"; "0 %" only for none and "100 %" only for all.
 
     Example
     -------
@@ -163,7 +163,7 @@ def name_some(names: list[str], most: int) -> str:
 
 
 def short_label(label: str) -> str:
-    """Leave of each key in a label its last part, which tells enough.
+    """Keep only the last part of each key in a label.
 
     Example
     -------

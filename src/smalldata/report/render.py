@@ -1,6 +1,6 @@
-"""The two pages, each one self-contained HTML text.
+"""The two pages, each a self-contained HTML text.
 
-Step in the line: summary + figures -> **HTML**. The only files read are the package's own
+Step in the line: summary + figures -> **HTML**. It reads only the package's own
 templates. Every value passes jinja's autoescape; the figures' data are JSON in which no character
 can end a script element. The page's own content security policy forbids every request, and every
 script but the four whose hashes it names.
@@ -215,7 +215,7 @@ def _render(template: str, page: Figures, **context: Any) -> str:
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
         "base-uri 'none'; form-action 'none'"
     )
-    said = ("title", "caption", "alt")  # beside the drawing, by the template
+    said = ("title", "caption", "alt")  # the template writes these next to the drawing
     data = {
         "datasets": page["datasets"],
         "params": page["params"],

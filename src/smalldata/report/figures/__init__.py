@@ -1,4 +1,4 @@
-"""The figures of the reports: plain dicts in, datasets and Vega-Lite specs out (see grammar).
+"""The figures of the reports: summaries in, datasets and Vega-Lite specs out (see grammar).
 
 Step in the line: summary -> **figures** -> HTML.
 """

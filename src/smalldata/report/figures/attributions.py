@@ -139,8 +139,8 @@ def draw_beeswarm(page: Figures, explanation: ExplanationSummary, towards: str) 
             datasets=["x"],
             params=["features", "order", "levels", "rows"],
             controls={"k": 0},
-            caption=f"A dot is a sample. Right: this feature moved its prediction {towards}. "
-            f"Colour: whether the feature's value was low or high in that sample{others}.",
+            caption=f"Each dot is a sample. Right: the feature moved its prediction {towards}. "
+            f"Colour: low or high value of the feature in that sample{others}.",
         )
     )
 
@@ -205,16 +205,17 @@ def draw_dependence(
     page["figures"].append(
         figure(
             "dependence",
-            "What the model made of one feature",
+            "Effect of one feature",
             spec,
             table="phi",
             datasets=["x"],
             params=["features", "levels", "rows", "classes", "codes"],
             controls={"k": 0, "f": 0, "s": first},
             marked=["s"],
-            caption="Each dot is a sample: the feature's value (right) and how far it moved the "
-            f"prediction (up: {upwards})."
+            caption="Each dot is a sample: the feature's value (horizontal) and how far it moved "
+            f"the prediction (up: {upwards})."
             + told
-            + " Ringed: the sample of “One sample”. Samples whose value is missing are not drawn.",
+            + " Ringed: the sample shown in “One sample”. Samples with a missing value are not "
+            "drawn.",
         )
     )

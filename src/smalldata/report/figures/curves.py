@@ -33,9 +33,8 @@ def draw_curves(page: Figures, outcomes: ClassOutcomes) -> None:
             "ROC curve",
             "False positive rate",
             "True positive rate",
-            f"The share of {one} that is found (up) at the price of the share of the others "
-            "falsely called so (right). "
-            f"{spread}Dashes: guessing.",
+            f"Share of {one} that is found (vertical) against the share of the others that is "
+            f"wrongly called so (horizontal). {spread}Dashes: guessing.",
         ),
         (
             "precision_recall",
@@ -43,9 +42,9 @@ def draw_curves(page: Figures, outcomes: ClassOutcomes) -> None:
             "Precision and recall",
             "Recall",
             "Precision",
-            f"Of the samples called {one}, the share that is (up), when this share of {one} is to "
-            f"be found (right). {spread}"
-            "Dashes: calling every sample.",
+            f"Of the samples called {one}, the share that is called so rightly (vertical), against "
+            f"the share of {one} that is found (horizontal). {spread}Dashes: calling every sample "
+            "so.",
         ),
     ):
         mean = [{"k": k, **point} for k, curve in enumerate(curves) for point in curve.mean]
@@ -165,9 +164,8 @@ def _calibration(page: Figures, outcomes: ClassOutcomes, one: str, lookups: dict
             table="calibration",
             datasets=["calibration_lines"] if outcomes.n_repeats > 1 else [],
             controls={"k": 0},
-            caption=f"Of the samples given such a probability of {one}, the share that was. On the "
-            "dashes the "
-            "probabilities can be taken at their word. Each point holds about the same number of "
-            "predictions.",
+            caption=f"Observed share of {one} among samples with this predicted probability. On "
+            "the dashed line, the probabilities are accurate. Each point holds about the same "
+            "number of predictions.",
         )
     )

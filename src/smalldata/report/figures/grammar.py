@@ -1,10 +1,10 @@
 """The grammar all figures share: colours, datasets, and what a figure is made of.
 
 A figure is a plain dict: a Vega-Lite ``spec`` whose data are *names* of datasets, the ``params``
-(arrays of names) and the ``controls`` (signals a select box sets) it reads, and the words beside
-it. Field names and literals in a spec are ours; what a user named (features, classes, samples,
-models) travels only as data: in datasets and in arrays of names, which axes look up by position. A
-name can therefore never be read as a field, an expression or markup.
+(arrays of names) and the ``controls`` (signals a select box sets) that it reads, and its words.
+Field names and literals in a spec are ours; what a user named (features, classes, samples, models)
+travels only as data: in datasets and in arrays of names, which axes look up by position. A name can
+therefore never be read as a field, an expression or markup.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,8 +19,8 @@ BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, GREY = (
     "#56B4E9",
     "#8A8A8A",
 )
-"""Colours that people with any colour vision can tell apart (Okabe & Ito 2008), and a grey; the
-blue is a little lighter than theirs, so that it reads on a dark page too."""
+"""Colours that people with any colour vision can tell apart (Okabe & Ito 2008), and a grey. The
+blue is a little lighter than theirs, to be readable on a dark page too."""
 
 CLASS_COLOURS = [BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, GREY]
 LOW_TO_HIGH = [BLUE, "#9AA3A8", VERMILION]
@@ -31,7 +31,7 @@ drawing."""
 GRID_OPACITY = 0.12
 
 PAGE_SIGNALS = {"narrow": False}
-"""What the page tells every figure: whether there is little room, as on a phone."""
+"""Signals the page sets in every figure: whether there is little room, as on a phone."""
 
 Spec = dict[str, Any]
 
@@ -54,7 +54,7 @@ class Control(TypedDict):
 
 
 class Figure(TypedDict):
-    """A spec and what stands around it; see `figure`."""
+    """A spec with its title, caption, data and controls; see `figure`."""
 
     name: str
     spec: Spec
@@ -171,7 +171,7 @@ def figure(
     marked: Sequence[str] = (),
     alt: str = "",
 ) -> Figure:
-    """Join a spec with what stands around it.
+    """Join a spec with its title, caption, data and controls.
 
     ``controls`` are signals and their values; the ``marked`` ones only mark something in the
     drawing, the others also choose the rows of the data table.
@@ -252,7 +252,7 @@ def tooltip(*pairs: tuple[str, str, str]) -> list[Spec]:
 
 
 def rows_height(n: int, step: int = 22, *, extra: int = 45) -> int:
-    """Height in pixels of so many rows and what is around them (axis 45, legend 35)."""
+    """Height in pixels of ``n`` rows and what is around them (axis 45, legend 35)."""
     return n * step + extra
 
 

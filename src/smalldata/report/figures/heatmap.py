@@ -142,8 +142,8 @@ def draw_heatmap(
             controls={"k": 0, "o": 0, "s": samples.explained[0]},
             marked=["s"],
             caption="Each column is a sample, each row a feature: orange raised its prediction, "
-            "blue lowered it. Columns that look alike were predicted for the same reasons. A click "
-            f"on a sample shows it below as “One sample”; the triangle points at it.{cut}",
+            "blue lowered it. Columns that look alike were predicted for the same reasons. Click a "
+            f"sample to show it below as “One sample”; the triangle marks it.{cut}",
         )
     )
 
@@ -151,7 +151,7 @@ def draw_heatmap(
 def _observed(
     x: Spec, y: Spec, edge: Spec, classes: list[str], values: TargetValues | None
 ) -> Spec:
-    """Strip that tells the class or the value of each sample."""
+    """Strip that shows the class or the value of each sample."""
     colour: Spec
     if values is not None:
         colour = {

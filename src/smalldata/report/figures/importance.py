@@ -137,7 +137,7 @@ def draw_importance(page: Figures, explanation: ExplanationSummary) -> None:
                 params=["features", "order"],
                 controls={"k": 0} if control else {},
                 caption="How far a feature moves the prediction on average. Line: from the 10th to "
-                f"the 90th percentile of the {explanation.n_folds} folds. A click shows the "
+                f"the 90th percentile of the {explanation.n_folds} folds. Click a bar to see the "
                 f"feature sample by sample.{cut}{_say_rule(bounded)}",
             )
         )
@@ -162,15 +162,15 @@ def _null_rule(threshold: float, x_title: str) -> list[Spec]:
 
 
 def _say_rule(null: NullSummary | None) -> str:
-    """Tell what the dashed line is; nothing where there is none."""
+    """Say what the dashed line is; nothing if there is none."""
     if null is None:
         return ""
     line = (
-        " Dashes: the largest importance that any feature reached on "
+        " Dashes: the largest importance that any feature reached in "
         f"{count(null.n, 'permutation')} of the labels"
     )
     if null.enough:
-        return f"{line}; grey bars do not pass it."
+        return f"{line}; grey bars do not exceed it."
     return f"{line}: too few to mark features by ({null.needed} are needed)."
 
 

@@ -1,4 +1,4 @@
-"""Figures of what a model said of held-out samples: confusion, every sample, errors.
+"""Figures of held-out predictions: confusion, every sample, errors.
 
 Step in the line: Outcomes -> **figures** -> HTML.
 """
@@ -127,9 +127,8 @@ def _confusion(page: Figures, confusion: Confusion, classes: list[str]) -> None:
             spec,
             table="confusion",
             params=["classes"],
-            caption="Rows: what the samples are; columns: what the model called them; samples per "
-            "repeat. "
-            "The darker, the larger the share of the row.",
+            caption="Rows: observed class; columns: predicted class; numbers: samples per repeat. "
+            "Darker cells hold a larger share of their row.",
         )
     )
 
@@ -198,7 +197,7 @@ def _probabilities(
                 "scale": {"domain": [0, 1], "range": [BLUE, VERMILION]},
                 "legend": {
                     "title": None,
-                    "labelExpr": "datum.value == 0 ? 'called right' : 'called wrong'",
+                    "labelExpr": "datum.value == 0 ? 'predicted correctly' : 'predicted wrongly'",
                 },
             },
             **(mark_chosen("row") if ring else {}),
@@ -212,7 +211,7 @@ def _probabilities(
             ),
         },
     }
-    click = "; a click shows that sample's explanation" if chosen is not None else ""
+    click = "; click it for its explanation" if chosen is not None else ""
     of_class = f"“{names[0]}”" if len(names) == 1 else "the chosen class"
     page["figures"].append(
         figure(
@@ -223,8 +222,8 @@ def _probabilities(
             params=["samples", "classes"],
             controls={"k": 0, **ring},
             marked=list(ring),
-            caption=f"Probability of {of_class} that models gave which had not seen the sample "
-            f"(mean over repeats). Point at a dot for its sample{click}.",
+            caption=f"Probability of {of_class} from models that had not seen the sample (mean "
+            f"over repeats). Point at a dot to see its sample{click}.",
         )
     )
 
@@ -307,8 +306,8 @@ def _observed_predicted(
             controls=ring,
             marked=list(ring),
             caption=f"{task.target}: each dot is a sample, predicted by models that had not "
-            "seen it (mean over repeats). On the dashes the prediction is right."
-            + (" A click shows that sample's explanation." if chosen is not None else ""),
+            "seen it (mean over repeats). On the dashed line, the prediction is right."
+            + (" Click a dot for its explanation." if chosen is not None else ""),
         )
     )
     page["figures"].append(
@@ -340,6 +339,6 @@ def _observed_predicted(
             params=["samples"],
             controls=ring,
             marked=list(ring),
-            caption="A slope or a curve here is structure that the model has missed.",
+            caption="A slope or a curve here is structure that the model missed.",
         )
     )

@@ -1,4 +1,4 @@
-"""How far a ranking can be trusted: its places in every fold, and what its features are worth.
+"""How far a ranking can be trusted: its ranks in every fold, and what its features are worth.
 
 Step in the line: Steadiness, Removals -> **figures** -> HTML.
 """
@@ -30,7 +30,7 @@ FADED = 30
 
 
 def draw_steadiness(page: Figures, steady: Steadiness) -> None:
-    """Draw the place of each leading feature in every fold."""
+    """Draw the rank of each leading feature in every fold."""
     page["params"]["followed"] = steady.names
     page["params"]["fold_names"] = steady.folds
     n_folds, n_rows = len(steady.folds), len(steady.names)
@@ -49,8 +49,8 @@ def draw_steadiness(page: Figures, steady: Steadiness) -> None:
         {
             "g": "Feature",
             "fold": "Fold",
-            "place": "Place in the fold",
-            "share": f"Share of folds among the first {steady.top_k}",
+            "place": "Rank in the fold",
+            "share": f"Share of folds in the top {steady.top_k}",
         },
         lookups={"g": "followed", "fold": "fold_names"},
     )
@@ -99,8 +99,8 @@ def draw_steadiness(page: Figures, steady: Steadiness) -> None:
             "tooltip": tooltip(
                 ("feature", "Feature", "text"),
                 ("name", "Fold", "text"),
-                ("shown", "Place", "text"),
-                ("share", f"Folds among the first {top_k}", ".0%"),
+                ("shown", "Rank", "text"),
+                ("share", f"Folds in the top {top_k}", ".0%"),
             ),
         },
         "layer": [
@@ -129,12 +129,12 @@ def draw_steadiness(page: Figures, steady: Steadiness) -> None:
     page["figures"].append(
         figure(
             "steadiness",
-            "Place of each feature, fold by fold",
+            "Rank of each feature, fold by fold",
             spec,
             table="steadiness",
             params=["followed", "fold_names"],
-            caption=f"Each column is a fold; the number is the feature's place there. Blue: among "
-            f"the first {top_k}. A row that is blue throughout can be relied on.",
+            caption=f"Each column is a fold; the number is the feature's rank there. Blue: in the "
+            f"top {top_k}. A row that is blue throughout can be relied on.",
         )
     )
 
@@ -198,7 +198,7 @@ def draw_removals(page: Figures, removals: Removals, *, height: int) -> None:
     page["figures"].append(
         figure(
             "removals",
-            "What the score loses without them",
+            "The score without them",
             {
                 "height": height,
                 "data": data("removals"),
@@ -239,10 +239,9 @@ def draw_removals(page: Figures, removals: Removals, *, height: int) -> None:
             },
             table="removals",
             params=["removal"],
-            caption="Values of the leading features of held-out samples were replaced by those of "
-            "training samples, and the samples scored again; dashes: as many features drawn at "
-            f"random. Band: 95 % interval. The sooner the line {way}, the "
-            "more the ranking says of the model.",
+            caption="The leading features of held-out samples got the values of training samples, "
+            "and the samples were scored again; dashes: the same number of random features. Band: "
+            f"95 % interval. The sooner the line {way}, the more the ranking says about the model.",
         )
     )
 

@@ -1,4 +1,4 @@
-"""Features in company: pairs that act together, features that rise and fall together.
+"""Features that act together, and features that rise and fall together.
 
 Step in the line: PairsSummary, Twins -> **figures** -> HTML.
 """
@@ -92,8 +92,8 @@ def draw_pairs(page: Figures, pairs: PairsSummary, *, several: bool) -> None:
             params=["paired"],
             controls={"k": 0},
             caption="How far two features move the prediction together, beyond what each does "
-            "alone: mean |Shapley interaction|. The fuller the colour, the stronger, up to the "
-            "strongest pair.",
+            "alone: mean |Shapley interaction|. The stronger the colour, the stronger the "
+            "interaction, up to the strongest pair.",
         )
     )
 
@@ -230,8 +230,8 @@ def draw_twins(page: Figures, twins: Twins) -> None:
             datasets=["branches"],
             params=["leaves", "likeness"],
             caption="Branches meet at the mean |rank correlation| of their features; those that "
-            f"meet left of the dashes ({ALIKE} or more, orange) share the credit, and the model "
-            "may lean on either. Full dots: leading features; hollow: others that are the like of "
-            "one.",
+            f"meet left of the dashes ({ALIKE} or more, orange) share the credit: the model may "
+            "use any of them. Filled dots: leading features; hollow: features most like one of "
+            "them.",
         )
     )

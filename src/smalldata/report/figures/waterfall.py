@@ -155,7 +155,8 @@ def draw_waterfall(
             caption="From the mean prediction (top) feature by feature to this sample's own "
             "(bottom)."
             + (
-                f" The {N_WATERFALL} strongest features; the other {n_others} are one bar."
+                f" The {N_WATERFALL} strongest features are shown; the other {n_others} are one "
+                "bar."
                 if n_others > 0
                 else ""
             ),
@@ -177,5 +178,5 @@ def _sample_texts(outcomes: Outcomes | None, classes: list[str]) -> dict[int, st
 
 def _class_text(sample: ClassSample, classes: list[str]) -> str:
     sure = format_percent(max(sample.probabilities))
-    observed, called = classes[sample.observed], classes[sample.predicted]
-    return f"{sample.id} · {observed}, called {called} ({sure})"
+    observed, predicted = classes[sample.observed], classes[sample.predicted]
+    return f"{sample.id} · {observed}, predicted {predicted} ({sure})"

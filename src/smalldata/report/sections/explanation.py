@@ -1,4 +1,4 @@
-"""An Explanation in plain numbers: how much each feature counts and how sure that is.
+"""An Explanation in plain numbers: how much each feature counts and how reliable that is.
 
 Step in the line: Explanation + Task -> **ExplanationSummary** -> figures. Every row was explained
 by a model that never saw it. `steady`, `null`, `removals`, `pairs` and `twins` say how far that can
@@ -229,11 +229,11 @@ def summarize_explanation(
 
 
 def _explain_scale(scale: str, *, n_outputs: int) -> str:
-    """Say in everyday words what a step on the explained scale is; "" where its name says it."""
+    """Say in everyday words what a step on the explained scale is; "" if its name says it."""
     if scale == "log-odds":
         return "0.69 more doubles the odds" if n_outputs == 1 else "against the mean of the classes"
     return {
-        "margin": "the model's own score, before it is made a probability; it has no unit",
+        "margin": "the model's own score, before conversion to a probability; it has no unit",
         "probability": "0.1 is ten percentage points",
     }.get(scale, "")
 

@@ -1,4 +1,4 @@
-"""What permuted labels say of the importances of a cell, in plain numbers.
+"""What permuted labels say about the importances of a cell, in plain numbers.
 
 Step in the line: NullImportances -> **NullSummary** -> figures and words.
 """

@@ -74,7 +74,7 @@ class Confusion:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassSample:
-    """What was said of one held-out sample, over the repeats.
+    """What was predicted for one held-out sample, over the repeats.
 
     Attributes
     ----------
@@ -110,7 +110,7 @@ class ValueSample:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassOutcomes:
-    """What a classifier said of the held-out samples.
+    """What a classifier predicted for the held-out samples.
 
     Attributes
     ----------
@@ -135,7 +135,7 @@ class ClassOutcomes:
 
 @dataclass(frozen=True, kw_only=True)
 class ValueOutcomes:
-    """What a regression said of the held-out samples."""
+    """What a regression predicted for the held-out samples."""
 
     samples: list[ValueSample]
 
@@ -189,7 +189,7 @@ def pool_repeats(folds: Sequence[FoldResult]) -> list[Repeat]:
 
 
 def summarize_outcomes(task: Task, record: RunRecord) -> Outcomes | None:
-    """Describe what a model said of the held-out samples; None if no fold holds a prediction."""
+    """Describe the held-out predictions of a model; None if no fold holds any."""
     repeats = pool_repeats(record.folds)
     if not repeats:
         return None

@@ -1,4 +1,4 @@
-"""What the first screen of a report says: every sentence is a rule over the numbers of a summary.
+"""What the first screen of a report says: each sentence follows a rule on the numbers.
 
 Step in the line: CellSummary -> **sentences** (plain text; the templates escape it). The thresholds
 are named here.
@@ -21,14 +21,14 @@ from smalldata.report.sections.scores import Difference, Score, Standing
 from smalldata.report.sections.task import TaskFacts
 
 MOST_CONSTANT = 3
-"""Most constant features that are named."""
+"""Most constant features that a sentence names."""
 
 SIGNIFICANT = 0.05
 """Largest p-value, after Holm's correction, at which a difference is called clear."""
 
 
 def is_clear(test: Difference) -> bool:
-    """Whether a difference is one: its interval leaves out 0, also after Holm's correction."""
+    """Whether a difference is clear: its interval excludes 0, and so does Holm's correction."""
     return not test.low <= 0 <= test.high and bool(test.p_holm < SIGNIFICANT)
 
 
@@ -39,13 +39,13 @@ def say_question(task: TaskFacts, cell: CellFacts) -> list[str]:
     """Say what was predicted, from what, and how it was tested."""
     sentences = say_task(task)
     if cell.n_folds:
-        times = f", {cell.n_repeats} times over" if cell.n_repeats > 1 else ""
+        times = f", {cell.n_repeats} repeats" if cell.n_repeats > 1 else ""
         sentences.append(
-            "Every score is of samples that the model had not seen: "
+            "Every score is for samples that the model had not seen: "
             f"{count(cell.n_folds, 'fold')}{times} ({cell.cv})."
         )
     if cell.train_size is not None:
-        sentences.append(f"Each model was trained on {cell.train_size} samples only.")
+        sentences.append(f"Each model was trained on only {cell.train_size} samples.")
     return sentences
 
 
@@ -57,7 +57,7 @@ def say_task(task: TaskFacts) -> list[str]:
         asked = (
             f"Predict {task.target} ({format_number(values.low)} to "
             f"{format_number(values.high)}, "
-            f"standard deviation {format_number(values.sd)}) of {samples}"
+            f"standard deviation {format_number(values.sd)}) for {samples}"
         )
     elif task.kind == "binary":
         positive = next(entry for entry in task.classes if entry.name == task.positive)
@@ -78,7 +78,7 @@ def say_task(task: TaskFacts) -> list[str]:
     if len(blocks) > 1:
         sizes = join_words([f"{block.name} {block.n}" for block in blocks])
         features += f" in {len(blocks)} blocks ({sizes})"
-    sentences = [f"{asked}.", f"Each is described by {features}."]
+    sentences = [f"{asked}.", f"Each sample has {features}."]
     if task.constant:
         sentences.append(_say_constant(task.constant))
     if task.n_groups is not None:
@@ -112,7 +112,7 @@ def say_performance(
     primary: Score | None,
     against: Standing | None,
 ) -> list[str]:
-    """Say how well it went, with the interval, and against a model that ignores the features."""
+    """Say how well it went, with the interval, compared with a model that ignores the features."""
     if cell.status == "skipped":
         return [f"{cell.label} was not run: {cell.reason}."]
     if primary is None or primary.mean is None:
@@ -120,7 +120,7 @@ def say_performance(
         return [f"There is no score: {reason.rstrip('.')}."]
     sentences = [_score_sentence(primary)]
     if cell.model == "dummy":
-        sentences.append("It ignores the features: the floor that every other model must pass.")
+        sentences.append("It ignores the features: every other model has to beat it.")
         return sentences + ([] if against is None else _say_rank(against))
     meaning = explain_score(primary, task)
     if meaning:
@@ -206,34 +206,36 @@ def _say_rank(against: Standing) -> list[str]:
         tied = f", tied with {count(others, 'other')}" if others > 0 else ", ahead of all others"
         return [f"{place}{tied}."]
     if against.tied_with_best:
-        return [f"{place}, tied with the first, {against.best}."]
+        return [f"{place}, tied with {against.best} in first place."]
     versus = against.versus_best
     if versus is not None and not is_clear(versus):
         return [
-            f"{place}, behind the first, {against.best}, though not clearly once all pairs are "
-            f"counted ({format_p(versus.p_holm)})."
+            f"{place}, behind {against.best} in first place, but not clearly after correction for "
+            f"all pairs ({format_p(versus.p_holm)})."
         ]
-    return [f"{place}, clearly behind the first, {against.best}."]
+    return [f"{place}, clearly behind {against.best} in first place."]
 
 
 # ---------------------------------------------------------------- which features
 
 
 def say_features(task: TaskFacts, explanation: ExplanationSummary | None) -> list[str]:
-    """Name the features the model leans on, and their direction."""
+    """Name the most important features and their direction."""
     if explanation is None:
         return ["This model was not explained (explain=none)."]
     features = [entry for entry in explanation.features if entry.share > 0]
     if not features:
-        return ["The model uses no feature: every Shapley value is zero."]
+        return ["The model uses none of the features: every Shapley value is zero."]
     leading = features[:5]
     share = sum(entry.share for entry in leading)
     of_all = (
         ""
         if len(leading) == explanation.n_features
-        else f"; together they carry {format_percent(share)} of all Shapley value"
+        else f"; together they carry {format_percent(share)} of the total Shapley value"
     )
-    sentences = [f"It leans most on {join_words([entry.name for entry in leading])}{of_all}."]
+    subject = "feature is" if len(leading) == 1 else "features are"
+    names = join_words([entry.name for entry in leading])
+    sentences = [f"The most important {subject} {names}{of_all}."]
     sentences += _say_direction(task, leading)
     if explanation.blocks:
         first = explanation.blocks[0]
@@ -252,5 +254,6 @@ def _say_direction(task: TaskFacts, leading: Sequence[RankedFeature]) -> list[st
     for direction, word in (("up", "Higher"), ("down", "Lower")):
         names = [entry.name for entry in leading if entry.direction == direction]
         if names:
-            sentences.append(f"{word} {join_words(names)}: towards {towards}.")
+            verb = "points" if len(names) == 1 else "point"
+            sentences.append(f"{word} {join_words(names)} {verb} towards {towards}.")
     return sentences

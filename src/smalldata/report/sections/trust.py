@@ -1,4 +1,4 @@
-"""How steady the ranking of the features is over the folds, in plain numbers.
+"""How stable the ranking of the features is over the folds, in plain numbers.
 
 Step in the line: Explanation -> **Steadiness** -> figures and words.
 """

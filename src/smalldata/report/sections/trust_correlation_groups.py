@@ -1,7 +1,7 @@
-"""Features that rise and fall together, and so share the credit a model gives.
+"""Features that rise and fall together, and so share the credit.
 
-Step in the line: Task + Explanation -> **Twins** -> figures and words. Looked at are the
-leading features and, outside of them, the twin of each.
+Step in the line: Task + Explanation -> **Twins** -> figures and words. It covers the
+leading features and the twin of each.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What to doubt of one cell: each doubt is a rule over the numbers of a summary.
+"""What to doubt about one cell: each doubt follows a rule on the numbers.
 
 Step in the line: CellSummary -> **sentences** (plain text; the templates escape it). The thresholds
 are named here.
@@ -31,9 +31,9 @@ WIDE_INTERVAL = 0.15
 NOISY_VALUES = 0.1
 """Standard error over mean |phi| above which sampled Shapley values are called noisy."""
 SLOPE = (0.7, 1.4)
-"""Calibration slopes outside of which probabilities are called too extreme or too timid."""
+"""Calibration slopes outside this range mean too extreme or too timid probabilities."""
 TWINS_DOUBTED = 2
-"""Most groups of features that share credit which are named among the doubts."""
+"""Most groups of features that share credit to name among the doubts."""
 ONE_STUDY = (
     "All numbers come from one data set; only samples from elsewhere show whether they hold there."
 )
@@ -48,22 +48,22 @@ def say_doubts(
     task, cell, against = summary.task, summary.cell, summary.against
     doubts = []
     if cell.failed:
-        rest = "the scores are of the rest and " if cell.n_ok else ""
+        rest = "the scores cover only the others, and " if cell.n_ok else ""
         doubts.append(
             f"{len(cell.failed)} of {cell.n_planned} folds failed; {rest}the cell is not "
             f"ranked. First reason: {cell.failed[0].reason.rstrip('.')}."
         )
     elif cell.status == "failed" and cell.n_ok < cell.n_planned:
-        doubts.append(f"Only {cell.n_ok} of {cell.n_planned} folds are finished.")
+        doubts.append(f"Only {cell.n_ok} of {cell.n_planned} folds finished.")
     if cell.optimistic or (against is not None and against.optimistic):
-        instead = f"; the same search inside the folds: {cell.instead}" if cell.instead else ""
+        instead = f"; to search inside the folds, run {cell.instead}" if cell.instead else ""
         doubts.append(
-            "This score is optimistic: the settings were chosen by the same folds that it is "
+            "This score is optimistic: the settings were chosen on the same folds that it is "
             f"measured on{instead}."
         )
     if cell.train_size is not None:
         doubts.append(
-            f"Trained on {cell.train_size} samples only; more data may change the picture."
+            f"Trained on only {cell.train_size} samples; more data may change the result."
         )
     doubts += [*doubt_size(task), *doubt_constants(task)]
     if primary is not None:
@@ -87,7 +87,7 @@ def doubt_size(task: TaskFacts) -> list[str]:
     """Few samples, a small or rare class, more features than samples."""
     doubts = []
     if task.n_samples < FEW_SAMPLES:
-        doubts.append(f"{task.n_samples} samples are few: expect other numbers on new data.")
+        doubts.append(f"{task.n_samples} samples are few: expect different numbers on new data.")
     if task.classes:
         smallest = min(task.classes, key=lambda entry: entry.n)
         if smallest.n < FEW_IN_CLASS:
@@ -96,12 +96,12 @@ def doubt_size(task: TaskFacts) -> list[str]:
                 if all(entry.n == smallest.n for entry in task.classes)
                 else f"The smallest class, {smallest.name},"
             )
-            doubts.append(f"{which} has {count(smallest.n, 'sample')} only.")
+            doubts.append(f"{which} has only {count(smallest.n, 'sample')}.")
         elif len(task.classes) == 2 and smallest.share < RARE_CLASS:
             doubts.append(
-                f"The classes are unequal: {smallest.name} is "
+                f"The classes are unequal: {smallest.name} makes up "
                 f"{format_percent(smallest.share)} of the samples. "
-                "Look at average precision and the confusion matrix too."
+                "Check average precision and the confusion matrix too."
             )
     if task.n_features > task.n_samples:
         ratio = task.n_features / task.n_samples
@@ -131,12 +131,12 @@ def doubt_interval(primary: Score, task: TaskFacts) -> list[str]:
     if primary.mean is None:
         return []
     if low is None or high is None:
-        return ["One fold gives no interval: nothing is known of the spread."]
+        return ["One fold gives no interval: the spread is unknown."]
     sd = task.target_values.sd if task.target_values else None
     wide = WIDE_INTERVAL * sd if sd and primary.in_target_unit else WIDE_INTERVAL
     if high - low > wide:
         reach = (
-            f"; single folds reach from {format_number(primary.min)} to "
+            f"; single folds range from {format_number(primary.min)} to "
             f"{format_number(primary.max)}"
             if primary.n > 1
             else ""
@@ -146,14 +146,14 @@ def doubt_interval(primary: Score, task: TaskFacts) -> list[str]:
 
 
 def doubt_calibration(slope: Estimate | Score) -> list[str]:
-    """Probabilities that are too extreme or too timid: the slope is off 1, and so its interval."""
+    """Probabilities that are too extreme or too timid: the slope and its interval are off 1."""
     mean, low, high = slope.mean, slope.low, slope.high
     if mean is None or low is None or high is None or low <= 1 <= high:
         return []
     facts = f"calibration slope {format_number(mean)}, interval {format_interval(low, high)}"
     if mean < SLOPE[0]:
         return [
-            f"The probabilities are too extreme ({facts}): read them as an order, not as risks."
+            f"The probabilities are too extreme ({facts}): use them to rank samples, not as risks."
         ]
     if mean > SLOPE[1]:
         return [
@@ -177,7 +177,7 @@ def doubt_beyond_linear(linear: Difference, *, better: str) -> list[str]:
 
 
 def doubt_explanation(explanation: ExplanationSummary | None, n_samples: int) -> list[str]:
-    """Point at rows left out, noise, a ranking that is not steady or not borne out, twins."""
+    """Point at rows left out, noise, a ranking that is not stable or not supported, twins."""
     if explanation is None:
         return []
     doubts = []
@@ -197,16 +197,16 @@ def doubt_explanation(explanation: ExplanationSummary | None, n_samples: int) ->
         poor = stability is not None and stability.index < POOR
         if 2 * len(loose) > len(leading) or poor:
             doubts.append(
-                "Which features lead depends on the fold: do not build on one of them alone."
+                "Which features lead depends on the fold, so do not rely on any single one."
             )
     null = explanation.null
     if leading and null is not None and null.enough and not null.above:
-        doubts.append("No feature is more important than chance alone makes some feature.")
+        doubts.append("No feature is more important than what chance alone can produce.")
     removals = explanation.removals
     if leading and removals is not None and not _carries(removals.gap):
         doubts.append(
             "The leading features are not shown to carry the score: replacing random ones may cost "
-            "as much."
+            "just as much."
         )
     twins = say_twins(explanation.twins, leading=NAMED, most=TWINS_DOUBTED)
     if twins:

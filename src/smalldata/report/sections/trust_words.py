@@ -1,4 +1,4 @@
-"""How sure it is that the features named carry the model: rules over the numbers of a summary.
+"""How reliable the ranking of the features is: each sentence follows a rule on the numbers.
 
 Step in the line: ExplanationSummary -> **sentences** (plain text; the templates escape it). The
 thresholds are named here.
@@ -35,14 +35,14 @@ WEAK_PAIR = 0.1
 own."""
 
 NO_PAIRS = (ADDITIVE, SAMPLED)
-"""Notes of an explanation that tell why it has no interactions."""
+"""Notes of an explanation that say why it has no interactions."""
 
 FIRST = 10
-"""Features that may be replaced for an example of what the scores lose."""
+"""Most features replaced in the example of what the scores lose."""
 
 
 def say_sureness(explanation: ExplanationSummary | None) -> list[str]:
-    """Say how sure the ranking is: over folds, against chance, in the scores, in the sampling."""
+    """Say how reliable the ranking is: over folds, against chance, by the scores, by sampling."""
     if explanation is None or not any(entry.share > 0 for entry in explanation.features):
         return []
     return [
@@ -59,7 +59,7 @@ def say_sureness(explanation: ExplanationSummary | None) -> list[str]:
 def say_stability(explanation: ExplanationSummary) -> list[str]:
     """Say in how many folds the leading features lead, and how much the sets agree."""
     if explanation.n_folds < 2:
-        return ["One fold was explained: whether another would rank alike is not known."]
+        return ["Only one fold was explained: another may rank the features differently."]
     leading = [entry for entry in explanation.features[:NAMED] if entry.share > 0]
     top_k = explanation.top_k
     sentences = [say_steadiness(leading[:top_k], top_k, explanation.n_folds)]
@@ -67,65 +67,62 @@ def say_stability(explanation: ExplanationSummary) -> list[str]:
     if found is not None:
         facts = (
             f"stability {format_number(found.index)}, interval "
-            f"{format_interval(found.low, found.high)}; 1 is always the same set, 0 chance"
+            f"{format_interval(found.low, found.high)}; 1: always the same set, 0: chance"
         )
-        sets = f"The sets of the first {top_k}" if top_k > 1 else "The first features"
+        sets = f"The top {top_k} features" if top_k > 1 else "The top features"
         sentences.append(f"{sets} of the folds {_agreement(found)} ({facts}).")
     return sentences
 
 
 def _agreement(found: Stability) -> str:
     if found.low <= 0:
-        return "do not clearly agree more than chance would have them"
+        return "do not clearly agree more than by chance"
     if found.index < POOR:
         return "hardly agree"
-    return "agree closely" if found.index > EXCELLENT else "agree in part"
+    return "agree closely" if found.index > EXCELLENT else "partly agree"
 
 
 def say_steadiness(leading: Sequence[RankedFeature], top_k: int, n_folds: int) -> str:
     """Say in how many folds the leading features lead."""
     steady = [entry.name for entry in leading if entry.frequency >= STEADY]
     loose = any(entry.frequency < MOSTLY for entry in leading)
-    place = f"among the first {top_k}" if top_k > 1 else "the first"
+    place = f"in the top {top_k}" if top_k > 1 else "first"
     if len(steady) == len(leading):
         verb = "is" if len(steady) == 1 else "are"
         return (
-            f"The ranking is steady: {join_words(steady)} {verb} {place} "
+            f"The ranking is stable: {join_words(steady)} {verb} {place} "
             f"in at least {format_percent(STEADY)} of the {n_folds} folds."
         )
-    counts = [f"{entry.name} in {entry.frequency * n_folds:.0f}" for entry in leading[1:]]
-    first = f"{leading[0].name} is {place} in "
-    counts.insert(0, f"{first}{leading[0].frequency * n_folds:.0f}")
-    return (
-        f"The ranking is {'not' if loose else 'mostly'} steady: of the {n_folds} folds, "
-        f"{join_words(counts)}."
-    )
+    first, *others = [(entry.name, f"{entry.frequency * n_folds:.0f}") for entry in leading]
+    counts = [f"{first[0]} is {place} in {first[1]} of {n_folds} folds"]
+    counts += [f"{name} in {n}" for name, n in others]
+    return f"The ranking is {'not' if loose else 'mostly'} stable: {join_words(counts)}."
 
 
 # ---------------------------------------------------------------- against chance
 
 
 def say_null(explanation: ExplanationSummary) -> list[str]:
-    """Say how many features pass what permuted labels reach, and which leading ones do not."""
+    """Say how many features exceed what permuted labels reach, and which leading ones do not."""
     null = explanation.null
     if null is None:
         return []
     n = count(null.n, "permutation")
     if not null.enough:
         return [
-            f"{n} of the labels are too few to tell features from chance "
+            f"{n} of the labels are too few to separate features from chance "
             f"({null.needed} are needed)."
         ]
     n_above = len(null.above)
     if not n_above:
         return [
-            f"No feature is more important than what one of {n} of the labels reached: by size "
-            "alone none can be told from chance."
+            f"No feature is more important than the most important one over {n} of the labels: by "
+            "size alone, none stands out from chance."
         ]
     verb = "is" if n_above == 1 else "are"
     sentences = [
-        f"{count(n_above, 'feature')} of {explanation.n_features} {verb} more important than "
-        f"any feature was on {n} of the labels."
+        f"{n_above} of {count(explanation.n_features, 'feature')} {verb} more important than any "
+        f"feature was in {n} of the labels."
     ]
     below = [
         entry.name for entry in explanation.features[:NAMED] if entry.share > 0 and not entry.above
@@ -149,33 +146,32 @@ def say_removals(removals: Removals | None) -> list[str]:
     size = f"{removals.title} {worse} by {format_number(abs(gap.mean))} on average"
     if gap.low is None or gap.high is None:
         return [
-            f"In the one fold, replacing the leading features costs "
+            f"In the only fold, replacing the leading features costs "
             f"{'more' if gap.mean > 0 else 'no more'} than replacing random ones."
         ]
-    facts = f"(interval {format_interval(gap.low, gap.high)})"
+    interval = f"interval {format_interval(gap.low, gap.high)}"
+    difference = f"(difference {format_number(gap.mean)}, {interval})"
     if gap.low > 0:
         sentences = [
-            f"The scores bear it out: replacing the leading features costs more than replacing as "
-            f"many random ones, {size} {facts}."
+            "The scores support this: replacing the leading features costs more than replacing the "
+            f"same number of random ones ({size}, {interval})."
         ]
         return sentences + _say_example(removals)
     if gap.high < 0:
         return [
-            "The scores speak against it: replacing the leading features costs less than replacing "
-            f"random ones (difference {format_number(gap.mean)}, interval "
-            f"{format_interval(gap.low, gap.high)})."
+            "The scores contradict this: replacing the leading features costs less than replacing "
+            f"random ones {difference}."
         ]
     return [
-        "The scores do not bear it out: replacing the leading features does not clearly cost more "
-        f"than replacing random ones (difference {format_number(gap.mean)}, interval "
-        f"{format_interval(gap.low, gap.high)})."
+        "The scores do not support this: replacing the leading features does not clearly cost more "
+        f"than replacing random ones {difference}."
     ]
 
 
 def _say_example(removals: Removals) -> list[str]:
-    """Tell the scores at the size where leading and random features are furthest apart.
+    """Give the scores at the size where leading and random features are furthest apart.
 
-    Of at most `FIRST` features, unless nothing is to be seen there.
+    Of at most `FIRST` features, unless they make no difference.
     """
     scores = {
         point.n: (point.leading.mean, point.random.mean)
@@ -195,11 +191,10 @@ def _say_example(removals: Removals) -> list[str]:
         n = furthest(sizes)
     whole, (leading, random) = scores[0][0], scores[n]
     first = "the first feature" if n == 1 else f"the first {n}"
-    drawn = "one drawn at random" if n == 1 else f"{n} drawn at random"
     return [
-        f"{removals.title} is {format_number(whole)} with none replaced, "
-        f"{format_number(leading)} once {first} {'is' if n == 1 else 'are'} replaced, "
-        f"{format_number(random)} once {drawn} {'is' if n == 1 else 'are'}."
+        f"{removals.title} is {format_number(whole)} with no feature replaced, "
+        f"{format_number(leading)} with {first} replaced and {format_number(random)} with "
+        f"{n} at random."
     ]
 
 
@@ -207,9 +202,9 @@ def _say_example(removals: Removals) -> list[str]:
 
 
 def say_sampling(explanation: ExplanationSummary) -> list[str]:
-    """Say how exact the values themselves are."""
+    """Say how exact the values are."""
     if explanation.standard_error is None:
-        return ["The Shapley values themselves are exact."]
+        return ["The Shapley values are exact."]
     quick = any(note.startswith(QUICK_LOOK) for note in explanation.notes)
     values = "values, a quick look by expected gradients," if quick else "Shapley values"
     if explanation.relative_error is None:
@@ -232,7 +227,7 @@ def say_company(explanation: ExplanationSummary | None) -> list[str]:
 
 
 def say_twins(twins: Twins | None, *, leading: int = N_LEADING, most: int = NAMED) -> list[str]:
-    """Name the groups that rise and fall together and hold one of so many leading features."""
+    """Name the groups that rise and fall together and hold one of the ``leading`` features."""
     if twins is None:
         return []
     ranks = {leaf.name: leaf.rank for leaf in twins.leaves if leaf.rank <= leading}
@@ -255,7 +250,7 @@ def say_twins(twins: Twins | None, *, leading: int = N_LEADING, most: int = NAME
         )
     n_more = len(groups) - most
     if n_more > 0:
-        sentences.append(f"{count(n_more, 'more group')} like that: see the tree.")
+        sentences.append(f"The tree shows {count(n_more, 'more such group')}.")
     return sentences
 
 
@@ -265,22 +260,22 @@ def say_pairs(explanation: ExplanationSummary) -> list[str]:
     if pairs is None:
         told = [sentence(text) for text in explanation.notes if text in NO_PAIRS]
         return told or [
-            "How features act together was not looked at (explain.interactions=20 asks for it)."
+            "Interactions of features were not computed (explain.interactions=20 computes them)."
         ]
     strongest = [pair for pair in pairs.strongest[-1] if pair.mean > 0]
     if not strongest:
-        return ["No two of the features looked at act together: every interaction is zero."]
+        return ["None of the features looked at interact: every interaction is zero."]
     first = strongest[0]
     names = f"{first.first} and {first.second}"
     moves = format_number(first.mean)
     if first.share is None:
-        return [f"The strongest interaction is that of {names}: {moves} on average."]
-    share = f"{format_percent(first.share)} of what the weaker of the two does"
+        return [f"The strongest interaction is between {names}: {moves} on average."]
+    share = f"{format_percent(first.share)} of what the weaker of the two does alone"
     if first.share < WEAK_PAIR:
         return [
-            f"The features act nearly each on its own: even the strongest interaction, of {names}, "
-            f"is {moves} on average, {share}."
+            f"The features act almost independently: even the strongest interaction, between "
+            f"{names}, is {moves} on average, {share}."
         ]
     next_ones = [f"{pair.first} and {pair.second}" for pair in strongest[1:3]]
     then = f" Next: {', '.join(next_ones)}." if next_ones else ""
-    return [f"The strongest interaction is that of {names}: {moves} on average, {share}.{then}"]
+    return [f"The strongest interaction is between {names}: {moves} on average, {share}.{then}"]
