@@ -1,13 +1,19 @@
 """Small real cells for the report tests: scikit-learn models, cross-validated and explained
 exactly."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
+from smalldata.comparison.tuning_summary import CellTrials
 from smalldata.measures.registry import score_prediction
+from smalldata.report import ReportInputs
 from smalldata.report.comparison_page.rows import ComparedCell, PairTest
+from smalldata.report.sections.explanation import ExplanationSummary, RankedFeature
+from smalldata.report.sections.explanation_samples import Heat, SampleValues
+from smalldata.report.sections.task import BlockSize, ClassSize, TaskFacts
 from smalldata.results.evidence import Faithfulness, Interactions, NullImportances
 from smalldata.results.explanation import Explanation
 from smalldata.results.folds import FoldResult, Prediction
@@ -321,3 +327,111 @@ def make_test(first: str, second: str, difference: float, p_holm: float = 0.001)
         p_second=0.5,
         rope=0.01,
     )
+
+
+def inputs_of(task: Task, record: RunRecord, **known) -> ReportInputs:
+    """What the page of one cell is made of."""
+    return ReportInputs(task=task, record=record, **known)
+
+
+def all_inputs(
+    task: Task,
+    records: Sequence[RunRecord],
+    *,
+    explanations: Mapping[str, Explanation] | None = None,
+    trials: Mapping[str, CellTrials] | None = None,
+    nulls: Mapping[str, NullImportances] | None = None,
+) -> list[ReportInputs]:
+    """What the page of a comparison is made of; evidence by the hash of the cell."""
+    return [
+        inputs_of(
+            task,
+            record,
+            explanation=(explanations or {}).get(record.hash),
+            trials=(trials or {}).get(record.hash),
+            null=(nulls or {}).get(record.hash),
+        )
+        for record in records
+    ]
+
+
+def make_facts(**changes) -> TaskFacts:
+    """A binary task of 200 samples in which nothing is odd."""
+    facts = TaskFacts(
+        kind="binary",
+        target="Class",
+        target_values=None,
+        classes=[ClassSize(name=name, n=100, share=0.5) for name in ("c0", "c1")],
+        positive="c1",
+        n_samples=200,
+        n_features=10,
+        blocks=[BlockSize(name="rna", n=10)],
+        missing=0.0,
+        constant=[],
+        n_groups=None,
+        messages=[],
+        warnings=[],
+        provenance=[],
+    )
+    return replace(facts, **changes)
+
+
+def make_ranked(name: str, *, share: float = 0.1, **changes) -> RankedFeature:
+    """A row of the feature table."""
+    row = RankedFeature(
+        rank=1,
+        name=name,
+        block="rna",
+        mean=share,
+        sd=0.0,
+        low=share,
+        high=share,
+        share=share,
+        frequency=1.0,
+        direction="up",
+        n_missing=0,
+        above=None,
+    )
+    return replace(row, **changes)
+
+
+def make_summary(**changes) -> ExplanationSummary:
+    """An exact explanation of five folds of which nothing else is known."""
+    nothing = SampleValues(
+        kept=[],
+        kept_index=[],
+        n_rest=0,
+        phi=[],
+        rest=[],
+        base=[],
+        final=[],
+        order=[],
+        columns=[],
+        explained=[],
+        heat=Heat(places=[], limits=[], n_features=0),
+    )
+    summary = ExplanationSummary(
+        scale="log-odds",
+        scale_means="",
+        outputs=["c1"],
+        n_features=130,
+        n_samples=60,
+        n_repeats=1,
+        n_folds=5,
+        top_k=10,
+        features=[make_ranked("a", share=0.5)],
+        n_unused=0,
+        additivity_error=0.0,
+        standard_error=None,
+        relative_error=None,
+        notes=[],
+        blocks=[],
+        importance=[],
+        steady=None,
+        null=None,
+        pairs=None,
+        removals=None,
+        twins=None,
+        samples=nothing,
+    )
+    return replace(summary, **changes)

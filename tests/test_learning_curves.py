@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from report_cells import HOSTILE, make_record, make_toy_task
+from report_cells import (
+    HOSTILE,
+    all_inputs,
+    make_record,
+    make_toy_task,
+)
 from smalldata.comparison.comparison import compare
 from smalldata.comparison.table import to_plain
 from smalldata.measures.registry import find_measure
@@ -578,7 +583,7 @@ def test_learning_section_has_sentences_before_figures():
         for size in (10, 20, 30, 44)
     ]
     comparison = compare(records)
-    page = Page(index_html(comparison, records, task=task))
+    page = Page(index_html(comparison, all_inputs(task, records), task=task))
     sentences = say_learning(comparison.learning, AUC)
     short = page.text.split("What was asked")[0]
     assert "How much data deep learning needs" in short
@@ -602,7 +607,7 @@ def test_learning_section_has_sentences_before_figures():
 def test_page_without_several_sizes_has_no_learning_section():
     task = make_toy_task()
     records = [make_record(task, model) for model in ("linear", "knn")]
-    page = Page(index_html(compare(records), records, task=task))
+    page = Page(index_html(compare(records), all_inputs(task, records), task=task))
     assert "Learning curves" not in page.text
     assert "learning" not in page.data["datasets"]
 
@@ -620,7 +625,7 @@ def test_learning_section_escapes_hostile_names():
         for name in HOSTILE[:3]
         for size in (10, 20, 30, 44)
     ]
-    html = index_html(compare(records), records, task=task)
+    html = index_html(compare(records), all_inputs(task, records), task=task)
     for name in HOSTILE[:2]:
         assert name not in html
 

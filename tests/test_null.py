@@ -26,7 +26,7 @@ from smalldata.explanation.permuted_labels import (
 )
 from smalldata.models import load_learner, load_space
 from smalldata.pipeline.preprocess import Preprocessing
-from smalldata.report.sections.scores import summarize_cell
+from smalldata.report.sections.explanation import summarize_explanation
 from smalldata.resampling.strategies import make_splits
 from smalldata.results.evidence import NullImportances
 from smalldata.store.cell_folder import CellFolder
@@ -383,16 +383,12 @@ def test_null_summary_lists_features_above_the_permutations():
         values=np.linspace(0, 1, 57).reshape(19, 3),
         observed=np.array([0.5, 3.0, 2.0]),
     )
-    asked = _asked(binary_toy())
-    task, found = asked[0].task, _observe(*asked)
-    record = evaluate(task, load_learner("linear"), asked[0].splits, n_jobs=1)
-    told = summarize_cell(task, record, found, null=null)["explanation"]["null"]
-    assert (told["n"], told["enough"], told["threshold"]) == (19, True, 1.0)
-    assert told["above"] == ["x1", "x2"]
-    assert [entry["name"] for entry in told["features"]] == ["x1", "x2", "x0"]
-    assert told["features"][2]["highest"] == null.values[18, 0]
-    assert told["maxima"] == null.values[:, 2].tolist()
-    assert summarize_cell(task, record, found)["explanation"]["null"] is None
+    task = binary_toy()
+    found = _observe(*_asked(task))
+    told = summarize_explanation(task, found, null=null).null
+    assert (told.n, told.enough, told.threshold) == (19, True, 1.0)
+    assert told.above == ["x1", "x2"]
+    assert summarize_explanation(task, found).null is None
     few = dataclasses.replace(null, permutation=np.arange(2), values=null.values[:2])
-    told = summarize_cell(task, record, found, null=few)["explanation"]["null"]
-    assert (told["n"], told["needed"], told["above"]) == (2, 19, [])
+    told = summarize_explanation(task, found, null=few).null
+    assert (told.n, told.needed, told.above) == (2, 19, [])

@@ -54,7 +54,10 @@ def test_report_is_written_from_python(tmp_path):
     explanation = smalldata.explain(task, record, learner, splits, n_jobs=1)
     comparison = smalldata.compare([record])
     path = Path(tmp_path) / "new" / "report.html"
-    smalldata.write_report(path, task, record, explanation=explanation, comparison=comparison)
+    inputs = smalldata.ReportInputs(
+        task=task, record=record, explanation=explanation, comparison=comparison
+    )
+    smalldata.write_report(path, inputs)
     assert "nutrimouse" in path.read_text(encoding="utf-8")
 
 

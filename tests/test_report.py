@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -16,20 +16,22 @@ from rich.console import Console
 from report_cells import (
     HOSTILE,
     add_evidence,
+    all_inputs,
+    inputs_of,
     make_explanation,
     make_null,
     make_record,
     make_toy_task,
 )
 from smalldata.comparison.comparison import compare
+from smalldata.comparison.table import plain
 from smalldata.report import index_html, print_comparison, report_html
 from smalldata.report.comparison_page.overview import summarize_comparison
-from smalldata.report.plain import plain
 from smalldata.report.render import embed_json
+from smalldata.report.sections.cell import summarize_cell
 from smalldata.report.sections.explanation import N_TABLE, summarize_explanation
 from smalldata.report.sections.explanation_samples import N_PLOTTED
 from smalldata.report.sections.outcomes import pool_repeats, summarize_outcomes
-from smalldata.report.sections.scores import summarize_cell
 from smalldata.results.explanation import Explanation
 
 KINDS = ("binary", "multiclass", "regression")
@@ -88,11 +90,13 @@ def report_of(cells, *, explained: bool = True) -> Page:
     task, records, explanation = cells
     return Page(
         report_html(
-            task,
-            records[0],
-            explanation=explanation if explained else None,
-            comparison=compare(records),
-            null=make_null(explanation) if explained else None,
+            inputs_of(
+                task,
+                records[0],
+                explanation=explanation if explained else None,
+                comparison=compare(records),
+                null=make_null(explanation) if explained else None,
+            )
         )
     )
 
@@ -100,7 +104,11 @@ def report_of(cells, *, explained: bool = True) -> Page:
 def index_of(cells) -> Page:
     task, records, explanation = cells
     explanations = {record.hash: explanation for record in records[:2]}
-    return Page(index_html(compare(records), records, task=task, explanations=explanations))
+    return Page(
+        index_html(
+            compare(records), all_inputs(task, records, explanations=explanations), task=task
+        )
+    )
 
 
 # ---------------------------------------------------------------- structure
@@ -114,7 +122,7 @@ def test_report_has_words_and_numbers_before_figures(cells):
     for heading in (
         "What was asked",
         "How well it went",
-        "Which features carry it",
+        "Which features it uses",
         "What to doubt",
     ):
         assert heading in page.text
@@ -165,7 +173,7 @@ def test_report_without_explanation_says_it_was_not_explained(cells):
 
 def test_report_without_comparison_keeps_its_interval(cells):
     task, records, _ = cells
-    with_table, without = report_of(cells), Page(report_html(task, records[0]))
+    with_table, without = report_of(cells), Page(report_html(inputs_of(task, records[0])))
     interval = re.search(r"95 % interval \S+ to \S+", with_table.text).group()
     assert interval in without.text
     assert "../index.html" not in [a.get("href") for _, a in without.tags]
@@ -174,15 +182,15 @@ def test_report_without_comparison_keeps_its_interval(cells):
 def test_report_of_failed_or_skipped_cell_gives_the_reason(cells):
     task, records, _ = cells
     comparison = compare(records)
-    failed = Page(report_html(task, records[3], comparison=comparison))
+    failed = Page(report_html(inputs_of(task, records[3], comparison=comparison)))
     assert "3 of 8 folds failed" in failed.text
     assert "it did not converge <b>" in failed.text
-    skipped = Page(report_html(task, records[4], comparison=comparison))
+    skipped = Page(report_html(inputs_of(task, records[4], comparison=comparison)))
     assert "takes at most 5 features" in skipped.text
     assert "no score" in skipped.text
     assert skipped.data["figures"] == []
     nothing = replace(records[0], folds=())
-    assert "There is no score" in Page(report_html(task, nothing)).text
+    assert "There is no score" in Page(report_html(inputs_of(task, nothing))).text
 
 
 def test_index_links_every_cell_that_has_a_report(cells):
@@ -199,7 +207,7 @@ def test_report_of_one_fold_has_no_interval():
     task = make_toy_task()
     record = make_record(task, n_repeats=1)
     single = replace(record, folds=record.folds[:1], n_planned=1)
-    page = Page(report_html(task, single))
+    page = Page(report_html(inputs_of(task, single)))
     assert "One fold gives no interval" in page.text
     assert "95 % interval –" not in page.text
 
@@ -212,7 +220,7 @@ def test_learning_curve_appears_with_several_train_sizes():
         for model in ("linear", "dummy")
         for size in sizes
     ]
-    page = Page(index_html(compare(records), records, task=task))
+    page = Page(index_html(compare(records), all_inputs(task, records), task=task))
     learning = page.data["datasets"]["learning"]["data"]
     assert sorted(set(learning["size"])) == list(sizes)
     assert len(learning["mean"]) == 4
@@ -226,7 +234,9 @@ def test_cell_on_all_samples_is_drawn_at_its_training_size():
         make_record(task, "linear", train_size=size, identity={"size": size}, n_repeats=3)
         for size in (20, None)
     ]
-    learning = Page(index_html(compare(records), records, task=task)).data["datasets"]["learning"]
+    learning = Page(index_html(compare(records), all_inputs(task, records), task=task)).data[
+        "datasets"
+    ]["learning"]
     assert sorted(learning["data"]["size"]) == [20, 45]
 
 
@@ -250,21 +260,21 @@ def test_drawn_curves_equal_mean_scikit_learn_curves_of_the_folds():
     task = make_toy_task(n_samples=80)
     record = make_record(task)
     summary = summarize_outcomes(task, record)
-    grid = [point["x"] for point in summary["roc"][0]["mean"]]
+    grid = [point["x"] for point in summary.roc[0].mean]
     for drawn, precision in zip(
-        summary["roc"][0]["repeats"], summary["precision_recall"][0]["repeats"], strict=True
+        summary.roc[0].repeats, summary.precision_recall[0].repeats, strict=True
     ):
         curves, precisions = [], []
         for fold in record.folds:
-            if fold.repeat == drawn["repeat"]:
+            if fold.repeat == drawn.repeat:
                 y, p = fold.prediction.y, fold.prediction.probabilities[:, 1]
                 curves.append(np.interp(grid, *roc_curve(y, p, drop_intermediate=False)[:2]))
                 found, recall, _ = precision_recall_curve(y, p)
                 reached = [found[np.flatnonzero(recall >= max(r - 1e-12, 1e-12))[-1]] for r in grid]
                 precisions.append(reached)
-        np.testing.assert_allclose(drawn["y"], np.mean(curves, axis=0), atol=1e-4)
-        np.testing.assert_allclose(precision["y"], np.mean(precisions, axis=0), atol=1e-4)
-    counts = np.array(summary["confusion"]["counts"])
+        np.testing.assert_allclose(drawn.y, np.mean(curves, axis=0), atol=1e-4)
+        np.testing.assert_allclose(precision.y, np.mean(precisions, axis=0), atol=1e-4)
+    counts = np.array(summary.confusion.counts)
     assert counts.sum() == pytest.approx(task.n_samples)
     assert counts.sum(axis=1) == pytest.approx(np.bincount(task.y))
 
@@ -272,8 +282,8 @@ def test_drawn_curves_equal_mean_scikit_learn_curves_of_the_folds():
 def test_area_under_the_drawn_curve_equals_the_tabulated_score():
     task = make_toy_task("multiclass", n_samples=150)
     record = make_record(task)
-    curves = summarize_outcomes(task, record)["roc"]
-    areas = [np.trapezoid([p["y"] for p in c["mean"]], [p["x"] for p in c["mean"]]) for c in curves]
+    curves = summarize_outcomes(task, record).roc
+    areas = [np.trapezoid([p["y"] for p in c.mean], [p["x"] for p in c.mean]) for c in curves]
     mean = np.mean([fold.scores["roc_auc_ovr"].value for fold in record.folds])
     assert np.mean(areas) == pytest.approx(mean, abs=0.02)
 
@@ -296,24 +306,24 @@ def test_curves_use_margins_when_there_are_no_probabilities():
         ),
     )
     usual, found = summarize_outcomes(task, record), summarize_outcomes(task, swapped)
-    assert found["roc"] == usual["roc"]
-    assert "calibration" not in found
+    assert found.roc == usual.roc
+    assert found.calibration == []
     assert "precision_recall" in {
-        f["name"] for f in Page(report_html(task, swapped)).data["figures"]
+        f["name"] for f in Page(report_html(inputs_of(task, swapped))).data["figures"]
     }
 
 
 def test_leave_one_out_pools_its_probabilities():
     task = make_toy_task(n_samples=30)
     record = make_record(task, n_repeats=1, n_splits=30)
-    curve = summarize_outcomes(task, record)["roc"][0]
-    assert len(curve["repeats"]) == 1
+    curve = summarize_outcomes(task, record).roc[0]
+    assert len(curve.repeats) == 1
     (repeat,) = pool_repeats(record.folds)
     from sklearn.metrics import roc_curve
 
     x, y, _ = roc_curve(repeat.y, repeat.probabilities[:, 1], drop_intermediate=False)
-    grid = [point["x"] for point in curve["mean"]]
-    np.testing.assert_allclose(curve["repeats"][0]["y"], np.interp(grid, x, y), atol=1e-4)
+    grid = [point["x"] for point in curve.mean]
+    np.testing.assert_allclose(curve.repeats[0].y, np.interp(grid, x, y), atol=1e-4)
 
 
 def test_explanation_summary_equals_plain_loops():
@@ -322,23 +332,25 @@ def test_explanation_summary_equals_plain_loops():
     explanation = make_explanation(task, record)
     summary = summarize_explanation(task, explanation)
     size = np.abs(explanation.values)
-    first = summary["features"][0]
-    j = task.dataset.feature_names.index(first["name"])
-    assert first["mean"] == pytest.approx(size[:, j].mean(), rel=1e-5)
-    assert first["mean"] == max(entry["mean"] for entry in summary["features"])
+    first = summary.features[0]
+    j = task.dataset.feature_names.index(first.name)
+    assert first.mean == pytest.approx(size[:, j].mean(), rel=1e-5)
+    assert first.mean == max(entry.mean for entry in summary.features)
     folds = [size[explanation.fold == fold].mean(axis=(0, 2)) for fold in range(4)]
-    top = sum(j in np.argsort(-fold)[: summary["top_k"]] for fold in folds) / 4
-    assert first["frequency"] == pytest.approx(top)
-    assert first["sd"] == pytest.approx(np.std([fold[j] for fold in folds], ddof=1), rel=1e-4)
-    assert sum(entry["share"] for entry in summary["features"]) == pytest.approx(1)
-    assert sum(block["share"] for block in summary["blocks"]) == pytest.approx(1)
+    top = sum(j in np.argsort(-fold)[: summary.top_k] for fold in folds) / 4
+    assert first.frequency == pytest.approx(top)
+    assert first.sd == pytest.approx(np.std([fold[j] for fold in folds], ddof=1), rel=1e-4)
+    assert sum(entry.share for entry in summary.features) == pytest.approx(1)
+    assert sum(block.share for block in summary.blocks) == pytest.approx(1)
     i = 17
     row = explanation.row[i]
-    shown = [summary["phi"][1][f][row] for f in range(len(summary["kept"]))]
-    assert sum(shown) + summary["base"][1][row] == pytest.approx(
+    shown = [summary.samples.phi[1][f][row] for f in range(len(summary.samples.kept))]
+    assert sum(shown) + summary.samples.base[1][row] == pytest.approx(
         float(explanation.values[i, :, 1].sum() + explanation.base_values[i, 1]), abs=1e-2
     )
-    assert summary["final"][1][row] == pytest.approx(sum(shown) + summary["base"][1][row], abs=1e-2)
+    assert summary.samples.final[1][row] == pytest.approx(
+        sum(shown) + summary.samples.base[1][row], abs=1e-2
+    )
 
 
 def test_repeats_are_averaged_and_unexplained_rows_are_empty():
@@ -354,22 +366,26 @@ def test_repeats_are_averaged_and_unexplained_rows_are_empty():
     part["values"] = part["values"] * np.repeat([1.0, 3.0], n)[:, None, None].astype(np.float32)
     summary = summarize_explanation(task, replace(explanation, **part))
     row = int(part["row"][0])
-    j = summary["kept_index"][0]
-    assert summary["phi"][0][0][row] == pytest.approx(2 * float(part["values"][0, j, 0]), rel=1e-3)
-    assert summary["phi"][0][0][39] is None
-    assert summary["explained"] == sorted(set(part["row"].tolist()))
-    assert summary["n_repeats"] == 2
+    j = summary.samples.kept_index[0]
+    assert summary.samples.phi[0][0][row] == pytest.approx(
+        2 * float(part["values"][0, j, 0]), rel=1e-3
+    )
+    assert summary.samples.phi[0][0][39] is None
+    assert summary.samples.explained == sorted(set(part["row"].tolist()))
+    assert summary.n_repeats == 2
 
 
 def test_missing_and_not_finite_numbers_never_reach_the_page():
     task = make_toy_task(missing=True, categorical=True)
     record = make_record(task)
-    html = report_html(task, record, explanation=make_explanation(task, record, sampled=True))
+    html = report_html(
+        inputs_of(task, record, explanation=make_explanation(task, record, sampled=True))
+    )
     assert "NaN" not in Page(html).scripts[0]
     assert "nan" not in Page(html).text.split()
     assert plain({"a": [np.nan, np.inf, np.float32(1)]}) == {"a": [None, None, 1.0]}
-    summary = summarize_cell(task, record, make_explanation(task, record))
-    json.dumps(summary, allow_nan=False)
+    summary = summarize_cell(inputs_of(task, record, explanation=make_explanation(task, record)))
+    json.dumps(asdict(summary), allow_nan=False)
 
 
 # ---------------------------------------------------------------- nothing out, nothing in
@@ -388,12 +404,15 @@ def test_report_escapes_hostile_names(kind):
     null = make_null(explanation)
     comparison = compare([*records, bad])
     pages = [
-        report_html(task, records[0], explanation=explanation, comparison=comparison, null=null),
+        report_html(
+            inputs_of(task, records[0], explanation=explanation, comparison=comparison, null=null)
+        ),
         index_html(
             comparison,
-            [*records, bad],
+            all_inputs(
+                task, [*records, bad], explanations={record.hash: explanation for record in records}
+            ),
             task=task,
-            explanations={record.hash: explanation for record in records},
         ),
     ]
     harmless = make_toy_task(kind, categorical=True, blocks=2)
@@ -411,8 +430,12 @@ def test_report_escapes_hostile_names(kind):
     # A name is never part of a specification: whatever the names, the specs are the same.
     usual = make_record(harmless, "linear")
     other = add_evidence(harmless, usual, make_explanation(harmless, usual))
-    plain_page = Page(report_html(harmless, usual, explanation=other, null=make_null(other)))
-    hostile_page = Page(report_html(task, records[0], explanation=explanation, null=null))
+    plain_page = Page(
+        report_html(inputs_of(harmless, usual, explanation=other, null=make_null(other)))
+    )
+    hostile_page = Page(
+        report_html(inputs_of(task, records[0], explanation=explanation, null=null))
+    )
     for figure in (*plain_page.data["figures"], *hostile_page.data["figures"]):
         assert not any(name in json.dumps(figure["spec"]) for name in ("gene_", "alert", "onerror"))
 
@@ -429,7 +452,7 @@ def test_page_loads_nothing_from_outside_and_forbids_it(cells):
         assert "unsafe-eval" not in policy
         assert "'unsafe-inline'" not in policy.split("style-src")[0]
         assert policy.count("sha256-") == 4
-    html = report_html(*cells[:1], cells[1][0])
+    html = report_html(inputs_of(*cells[:1], cells[1][0]))
     assert "@import" not in html
     styles = re.search(r"<style>(.*?)</style>", html, re.DOTALL).group(1)
     assert "url(" not in styles
@@ -481,14 +504,18 @@ def test_report_pages_stay_below_the_size_limit():
     record = make_record(task, n_repeats=5, n_splits=5)
     explanation = wide_explanation(333, 130, 1, task.dataset.feature_names)
     explanation = add_evidence(task, record, explanation, 20)
-    html = report_html(task, record, explanation=explanation, null=make_null(explanation, 99))
+    html = report_html(
+        inputs_of(task, record, explanation=explanation, null=make_null(explanation, 99))
+    )
     assert len(html.encode()) < 2_000_000
 
     wide = make_toy_task("multiclass", n_samples=57, n_features=6830, n_classes=8)
     record = make_record(wide, "dummy", n_repeats=5, n_splits=5)
     explanation = wide_explanation(57, 6830, 8, wide.dataset.feature_names)
     explanation = add_evidence(wide, record, explanation, 20)
-    html = report_html(wide, record, explanation=explanation, null=make_null(explanation, 99))
+    html = report_html(
+        inputs_of(wide, record, explanation=explanation, null=make_null(explanation, 99))
+    )
     assert len(html.encode()) < 5_000_000
     text = Page(html).text
     assert f"The first {N_TABLE} of 6830 features" in text
@@ -500,10 +527,10 @@ def test_waterfall_sums_the_features_not_drawn():
     task = make_toy_task(n_samples=40, n_features=6000)
     explanation = wide_explanation(40, 6000, 1, names)
     summary = summarize_explanation(task, explanation)
-    assert len(summary["kept"]) == N_PLOTTED
+    assert len(summary.samples.kept) == N_PLOTTED
     total = float(explanation.values[7].sum())
-    shown = sum(values[7] for values in summary["phi"][0])
-    assert summary["rest"][0][7] == pytest.approx(total - shown, abs=1e-2)
+    shown = sum(values[7] for values in summary.samples.phi[0])
+    assert summary.samples.rest[0][7] == pytest.approx(total - shown, abs=1e-2)
 
 
 def test_importing_report_loads_nothing_heavy():

@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from report_cells import add_losses, make_explanation, make_record, make_toy_task
+from report_cells import (
+    add_losses,
+    all_inputs,
+    inputs_of,
+    make_explanation,
+    make_record,
+    make_toy_task,
+)
 from smalldata.comparison.comparison import compare
 from smalldata.report import index_html, report_html
 from test_report_browser import ARGUMENTS, CHROMIUM, Tab
@@ -55,11 +62,15 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     tuned, trials = make_tuned(binary, folder)
     tuned = add_losses(tuned)
     texts = {
-        "report": report_html(task, records[0], explanation=explanation, comparison=comparison),
-        "index": index_html(
-            comparison, records, task=task, explanations={r.hash: explanation for r in records[:2]}
+        "report": report_html(
+            inputs_of(task, records[0], explanation=explanation, comparison=comparison)
         ),
-        "tuned": report_html(binary, tuned, trials=trials),
+        "index": index_html(
+            comparison,
+            all_inputs(task, records, explanations={r.hash: explanation for r in records[:2]}),
+            task=task,
+        ),
+        "tuned": report_html(inputs_of(binary, tuned, trials=trials)),
     }
     settings = (
         {"preprocess.select": "univariate", "preprocess.k": 20},
@@ -73,7 +84,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     ]
     explained = make_explanation(binary, many[0])
     texts["wide"] = index_html(
-        compare(many), many, task=binary, explanations={r.hash: explained for r in many}
+        compare(many),
+        all_inputs(binary, many, explanations={r.hash: explained for r in many}),
+        task=binary,
     )
     for name, text in texts.items():
         (folder / f"{name}.html").write_text(text, encoding="utf-8")

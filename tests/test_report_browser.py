@@ -15,6 +15,8 @@ import pytest
 from report_cells import (
     HOSTILE,
     add_evidence,
+    all_inputs,
+    inputs_of,
     make_explanation,
     make_null,
     make_record,
@@ -110,10 +112,12 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         explanation = add_evidence(task, records[0], make_explanation(task, records[0]))
         null = make_null(explanation)
         report = report_html(
-            task, records[0], explanation=explanation, comparison=comparison, null=null
+            inputs_of(task, records[0], explanation=explanation, comparison=comparison, null=null)
         )
         index = index_html(
-            comparison, records, task=task, explanations={r.hash: explanation for r in records[:2]}
+            comparison,
+            all_inputs(task, records, explanations={r.hash: explanation for r in records[:2]}),
+            task=task,
         )
         place = folder / name / records[0].folder / "report.html"
         place.parent.mkdir(parents=True)
@@ -419,7 +423,7 @@ def test_a_click_on_a_bar_shows_its_feature(tab, pages):
 def test_tables_of_explanation_figures_hold_the_drawn_numbers(tab, pages):
     tab.open(pages["hostile report"])
     for name, head in (
-        ("steadiness", ["Feature", "Fold", "Place in the fold"]),
+        ("steadiness", ["Feature", "Fold", "Rank in the fold"]),
         ("pairs", ["Class", "Feature", "With", "Mean |interaction|"]),
         ("twins", ["Feature", "Rank", "Mean |Shapley value|", "Most like"]),
         ("removals", ["Replaced", "How many"]),

@@ -7,7 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from report_cells import HOSTILE, make_record, make_toy_task
+from report_cells import (
+    HOSTILE,
+    inputs_of,
+    make_record,
+    make_toy_task,
+)
 from smalldata.comparison.comparison import compare
 from smalldata.report import report_html
 from smalldata.report.figures import signature_figures
@@ -123,7 +128,7 @@ def test_cell_without_a_signature_has_no_signature_section(task):
     record = make_record(task)
     assert summarize_signature(task, record) is None
     assert signature_figures(None)["figures"] == []
-    assert 'id="signature"' not in report_html(task, record)
+    assert 'id="signature"' not in report_html(inputs_of(task, record))
 
 
 def test_signature_is_compared_with_all_features(task):
@@ -195,7 +200,7 @@ def test_panel_outline_is_one_sentence(task):
     assert "A panel of 1 feature (gene_0) was kept" in said
     assert outline_signature(summarize_signature(task, record)) == []
     assert outline_signature(None) == []
-    assert said in Page(report_html(task, record, panel=make_panel(1))).text
+    assert said in Page(report_html(inputs_of(task, record, panel=make_panel(1)))).text
 
 
 def test_choosing_the_largest_size_suggests_larger_sizes(task):
@@ -214,7 +219,7 @@ def test_a_long_list_of_names_is_cut_in_a_sentence_not_in_the_table(task):
     said = say(task, record, panel)["panel"]
     assert "gene_18, gene_19 and 10 more." in said
     assert "gene_29" not in said
-    assert "gene_29" in Page(report_html(task, record, panel=panel)).text
+    assert "gene_29" in Page(report_html(inputs_of(task, record, panel=panel))).text
 
 
 def test_one_fold_has_no_interval_and_no_stability(task):
@@ -227,7 +232,7 @@ def test_one_fold_has_no_interval_and_no_stability(task):
     assert "interval" not in said["score"]
     drawn = signature_figures(found)["figures"][0]
     assert "interval" not in drawn["caption"]
-    assert 'id="signature"' in report_html(task, record, panel=make_panel())
+    assert 'id="signature"' in report_html(inputs_of(task, record, panel=make_panel()))
 
 
 # ---------------------------------------------------------------- the page
@@ -236,7 +241,7 @@ def test_one_fold_has_no_interval_and_no_stability(task):
 def test_signature_section_escapes_names_and_lists_the_panel():
     task = make_toy_task("multiclass", hostile=True)
     panel = make_panel(6, substitutes=[TWIN, WORSE])
-    html = report_html(task, make_signature(task, ks=(3, 10)), panel=panel)
+    html = report_html(inputs_of(task, make_signature(task, ks=(3, 10)), panel=panel))
     page = Page(html)
     assert "<img src=x" not in html
     assert HOSTILE[0] in page.text
@@ -269,7 +274,9 @@ def test_every_signature_figure_is_drawn_and_fits(browser, tmp_path, width):
     path = tmp_path / "report.html"
     comparison = compare([record, make_record(task)])
     panel = make_panel(6, substitutes=[TWIN, WORSE])
-    path.write_text(report_html(task, record, panel=panel, comparison=comparison), "utf-8")
+    path.write_text(
+        report_html(inputs_of(task, record, panel=panel, comparison=comparison)), "utf-8"
+    )
     context = browser.new_context(viewport={"width": width, "height": 900}, offline=True)
     tab = Tab(context.new_page())
     page = tab.open(path)

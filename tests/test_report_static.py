@@ -9,7 +9,15 @@ import zlib
 import numpy as np
 import pytest
 
-from report_cells import HOSTILE, add_losses, make_explanation, make_record, make_toy_task
+from report_cells import (
+    HOSTILE,
+    add_losses,
+    all_inputs,
+    inputs_of,
+    make_explanation,
+    make_record,
+    make_toy_task,
+)
 from smalldata.__main__ import main
 from smalldata.cli import screen
 from smalldata.comparison.comparison import compare
@@ -47,18 +55,18 @@ def pages(tmp_path_factory):
         comparison = compare(records)
         explanation = make_explanation(task, records[0])
         found[f"{name} report"] = report_page(
-            task, records[0], explanation=explanation, comparison=comparison
+            inputs_of(task, records[0], explanation=explanation, comparison=comparison)
         ).figures
         explanations = {record.hash: explanation for record in records[:2]}
         found[f"{name} index"] = index_page(
-            comparison, records, task=task, explanations=explanations
+            comparison, all_inputs(task, records, explanations=explanations), task=task
         ).figures
     task = make_toy_task("binary", n_samples=60)
     record, trials = make_tuned(task, tmp_path_factory.mktemp("tuned"))
-    found["tuned report"] = report_page(task, record, trials=trials).figures
-    found["trained report"] = report_page(task, add_losses(make_record(task))).figures
+    found["tuned report"] = report_page(inputs_of(task, record, trials=trials)).figures
+    found["trained report"] = report_page(inputs_of(task, add_losses(make_record(task)))).figures
     sizes = [make_record(task, "linear", train_size=n, identity={"n": n}) for n in (20, 40)]
-    found["learning index"] = index_page(compare(sizes), sizes, task=task).figures
+    found["learning index"] = index_page(compare(sizes), all_inputs(task, sizes), task=task).figures
     return found
 
 
@@ -162,7 +170,7 @@ def test_the_sample_and_the_class_of_a_waterfall_are_named(pages):
 def test_the_other_features_of_a_waterfall_are_0_where_they_do_nothing():
     task = make_toy_task("binary", n_features=15)
     record = make_record(task, "linear")
-    page = report_page(task, record, explanation=make_explanation(task, record)).figures
+    page = report_page(inputs_of(task, record, explanation=make_explanation(task, record))).figures
     (figure,) = (entry for entry in page["figures"] if entry["name"] == "waterfall")
     values = page["datasets"]["phi"]["data"]["phi"]
     values[12:] = [[0.0] * task.n_samples for _ in values[12:]]
@@ -212,6 +220,7 @@ def page_of(controls: dict[str, list[str]], **columns: list[int]) -> dict:
                 "controls": dict.fromkeys(controls, 0),
                 "params": [],
                 "datasets": [],
+                "marked": [],
                 "table": "roc",
             }
         ],
@@ -304,7 +313,7 @@ def test_a_finished_cell_gets_its_figures_by_the_same_command(folder, capsys):
 def test_missing_values_and_categories_are_drawn_differently():
     task = make_toy_task("binary", n_samples=60, missing=True, categorical=True)
     record = make_record(task, "linear")
-    page = report_page(task, record, explanation=make_explanation(task, record)).figures
+    page = report_page(inputs_of(task, record, explanation=make_explanation(task, record))).figures
     (figure,) = (entry for entry in page["figures"] if entry["name"] == "beeswarm")
     assert figure["caption"].endswith("; pink: a category; hollow: missing.")
     drawn = dict(draw_figures({**page, "figures": [figure]}, ["svg"]))
@@ -317,6 +326,8 @@ def test_missing_values_and_categories_are_drawn_differently():
     assert full.count(PURPLE) == n_known
     measured = make_toy_task("binary", n_samples=60)
     record = make_record(measured, "linear")
-    page = report_page(measured, record, explanation=make_explanation(measured, record)).figures
+    page = report_page(
+        inputs_of(measured, record, explanation=make_explanation(measured, record))
+    ).figures
     (figure,) = (entry for entry in page["figures"] if entry["name"] == "beeswarm")
-    assert figure["caption"].endswith("low or high in that sample.")
+    assert figure["caption"].endswith("value of the feature in that sample.")

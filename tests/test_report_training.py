@@ -8,7 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from report_cells import add_losses, make_record, make_toy_task
+from report_cells import (
+    add_losses,
+    inputs_of,
+    make_record,
+    make_toy_task,
+)
 from smalldata.report import report_html
 from smalldata.report.figures import training_figures
 from smalldata.report.figures.training import MOST_FOLDS
@@ -92,7 +97,7 @@ def test_a_cell_without_losses_has_no_section(task):
     record = make_record(task)
     assert summarize_training(record) is None
     assert training_figures(None)["figures"] == []
-    html = report_html(task, record)
+    html = report_html(inputs_of(task, record))
     assert 'id="training"' not in html
     assert 'href="#training"' not in html
 
@@ -384,7 +389,7 @@ def test_many_epochs_and_many_folds_are_thinned_and_keep_their_end(task):
 
 def test_training_section_is_in_the_page_with_its_table(task):
     record = add_losses(make_record(task, n_splits=3, n_repeats=1))
-    html = report_html(task, record)
+    html = report_html(inputs_of(task, record))
     page = Page(html)
     assert 'href="#training"' in html
     section = html[html.index('id="training"') : html.index('id="settings"')]
@@ -405,7 +410,7 @@ def test_training_figure_is_drawn_fits_and_downloads(
 ):
     record = add_losses(make_record(task, n_splits=3, n_repeats=1), held_out=held_out)
     path = tmp_path / "report.html"
-    path.write_text(report_html(task, record), "utf-8")
+    path.write_text(report_html(inputs_of(task, record)), "utf-8")
     context = browser.new_context(
         viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True
     )

@@ -12,7 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from report_cells import HOSTILE, make_record, make_toy_task
+from report_cells import (
+    HOSTILE,
+    all_inputs,
+    inputs_of,
+    make_record,
+    make_toy_task,
+)
 from smalldata.cli.main import main
 from smalldata.comparison.comparison import compare
 from smalldata.comparison.tuning_summary import (
@@ -513,7 +519,7 @@ def test_single_tuned_fold_makes_no_claim_about_steadiness(task, tmp_path):
     names = [entry["name"] for entry in tuning_figures(summary)["figures"]]
     assert names == ["tuned_optimism", "tuned_trials"]
     assert summary.optimism.low is None
-    page = Page(report_html(task, record, trials=trials))
+    page = Page(report_html(inputs_of(task, record, trials=trials)))
     assert "cannot show whether the choice is steady" in page.text
 
 
@@ -527,8 +533,10 @@ def pages_of(task, record, trials) -> tuple[Page, Page]:
         make_record(task, "dummy", n_repeats=1),
     ]
     comparison = compare(records)
-    report = report_html(task, record, comparison=comparison, trials=trials)
-    index = index_html(comparison, records, task=task, trials={record.hash: trials})
+    report = report_html(inputs_of(task, record, comparison=comparison, trials=trials))
+    index = index_html(
+        comparison, all_inputs(task, records, trials={record.hash: trials}), task=task
+    )
     return Page(report), Page(index)
 
 
@@ -565,8 +573,8 @@ def test_only_a_tuned_cell_has_a_tuning_section(task, tuned):
 
     plain = make_record(task, "linear", n_repeats=1)
     comparison = compare([plain])
-    bare = Page(report_html(task, plain, comparison=comparison))
-    table = Page(index_html(comparison, [plain], task=task))
+    bare = Page(report_html(inputs_of(task, plain, comparison=comparison)))
+    table = Page(index_html(comparison, all_inputs(task, [plain]), task=task))
     for page in (bare, table):
         assert "optimis" not in page.text
         assert not re.search("tuned|inner", page.text.lower())
@@ -576,13 +584,13 @@ def test_only_a_tuned_cell_has_a_tuning_section(task, tuned):
     assert dimensions(plain) == []
     # A tuned cell whose trials are not at hand says what an untuned one says.
     assert ("section", "tuning") not in [
-        (tag, attrs.get("id")) for tag, attrs in Page(report_html(task, record)).tags
+        (tag, attrs.get("id")) for tag, attrs in Page(report_html(inputs_of(task, record))).tags
     ]
 
 
 def test_tables_without_a_script_hold_every_fold(task, ragged):
     record, trials = ragged
-    html = report_html(task, record, trials=trials)
+    html = report_html(inputs_of(task, record, trials=trials))
     part = html[html.index('id="tuning"') : html.index('id="settings"')]
     rows = re.findall(r'<tr><th scope="row">(r\d\df\d\d)</th>(.*?)</tr>', part)
     assert [name for name, _ in rows] == ["r00f01", "r00f02", "r00f03"]
@@ -595,7 +603,7 @@ def test_tables_without_a_script_hold_every_fold(task, ragged):
 
 def test_tuning_section_escapes_names_and_reasons(task, ragged):
     record, trials = ragged
-    html = report_html(task, record, trials=trials)
+    html = report_html(inputs_of(task, record, trials=trials))
     assert HOSTILE[0] not in html
     assert HOSTILE[1] not in html
     assert not [tag for tag, _ in Page(html).tags if tag == "img"]
@@ -661,7 +669,7 @@ def browser() -> Iterator[Any]:
 def test_tuning_figures_are_drawn_and_fit(browser, task, ragged, tmp_path, width, scheme):
     record, trials = ragged
     file = tmp_path / "report.html"
-    file.write_text(report_html(task, record, trials=trials), encoding="utf-8")
+    file.write_text(report_html(inputs_of(task, record, trials=trials)), encoding="utf-8")
     context = browser.new_context(
         viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True
     )

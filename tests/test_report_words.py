@@ -8,9 +8,13 @@ import pandas as pd
 import pytest
 
 from report_cells import (
+    inputs_of,
     make_compared,
     make_explanation,
+    make_facts,
+    make_ranked,
     make_record,
+    make_summary,
     make_test,
     make_toy_task,
 )
@@ -21,30 +25,39 @@ from smalldata.report.comparison_page.rows import ComparedCell, pair_tests
 from smalldata.report.comparison_page.verdict import say_comparison
 from smalldata.report.plain import Estimate
 from smalldata.report.sections import scores_words, trust_doubts, trust_words
-from smalldata.report.sections.scores import MeasureFacts, Rival, describe_measure, summarize_cell
+from smalldata.report.sections.cell import summarize_cell
+from smalldata.report.sections.explanation import BlockShare
+from smalldata.report.sections.scores import MeasureFacts, Rival, Score, Standing, describe_measure
+from smalldata.report.sections.task import ClassSize, TargetValues, TaskFacts
 from smalldata.runtime import catalogue
 from smalldata.task import Dataset, TaskKind, make_task
 
 NETWORKS = [name for name in catalogue.names("model") if load_learner(name).traits.deep]
+MEASURE = MeasureFacts(
+    name="roc_auc",
+    title="ROC AUC",
+    better="higher",
+    guessing=0.5,
+    says="",
+    says_below_chance="",
+    in_target_unit=False,
+)
+TOY = make_toy_task(n_samples=40)
 
 
-def primary(mean: float, low: float | None, high: float | None, **changes) -> dict:
-    return {
-        "name": "roc_auc",
-        "title": "ROC AUC",
-        "better": "higher",
-        "guessing": 0.5,
-        "says": "",
-        "says_below_chance": "",
-        "in_target_unit": False,
-        "mean": mean,
-        "low": low,
-        "high": high,
-        "min": low,
-        "max": high,
-        "n": 25,
-        **changes,
-    }
+def primary(mean: float, low: float | None, high: float | None, **changes) -> Score:
+    score = Score(
+        **vars(MEASURE),
+        mean=mean,
+        low=low,
+        high=high,
+        min=low,
+        max=high,
+        n=25,
+        folds=[],
+        undefined=[],
+    )
+    return replace(score, **changes)
 
 
 def versus(difference: float, low: float, high: float, p_holm: float = 0.001) -> Rival:
@@ -57,6 +70,21 @@ def versus(difference: float, low: float, high: float, p_holm: float = 0.001) ->
         p_holm=p_holm,
         rope=0.01,
     )
+
+
+def standing(**changes) -> Standing:
+    place = Standing(
+        rank=None,
+        n_ranked=0,
+        tied_with_best=False,
+        n_tied=0,
+        best=None,
+        optimistic=False,
+        dummy=None,
+        linear=None,
+        versus_best=None,
+    )
+    return replace(place, **changes)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +102,7 @@ def versus(difference: float, low: float, high: float, p_holm: float = 0.001) ->
     ],
 )
 def test_against_guessing_sentence_of_each_outcome(score, dummy, said):
-    (sentence,) = scores_words.say_against_dummy(score, {"dummy": dummy} if dummy else None)
+    (sentence,) = scores_words.say_against_dummy(score, standing(dummy=dummy) if dummy else None)
     assert said in sentence
 
 
@@ -83,84 +111,62 @@ def test_measures_without_a_chance_level_say_nothing_without_dummy():
     assert scores_words.say_against_dummy(primary(0.9, None, None), None) == []
 
 
-PLAIN = {
-    "n_samples": 60,
-    "standard_error": None,
-    "relative_error": None,
-    "notes": [],
-    **dict.fromkeys(("steady", "null", "removals", "pairs", "twins")),
-}
-"""An exact explanation of which nothing else is known."""
-
-
-def feature(name: str, frequency: float, share: float = 0.1, direction: str = "up") -> dict:
-    return {"name": name, "frequency": frequency, "share": share, "direction": direction}
-
-
 @pytest.mark.parametrize(
     ("frequencies", "said"),
     [
-        ((1.0, 0.9), "steady: tau and p_tau are"),
+        ((1.0, 0.9), "stable: tau and p_tau are"),
         (
             (1.0, 0.88),
-            "mostly steady: of the 25 folds, tau is among the first 10 in 25 and p_tau in 22.",
+            "mostly stable: tau is in the top 10 in 25 of 25 folds and p_tau in 22.",
         ),
-        ((1.0, 0.6), "mostly steady"),
+        ((1.0, 0.6), "mostly stable"),
         (
             (1.0, 0.56),
-            "not steady: of the 25 folds, tau is among the first 10 in 25 and p_tau in 14.",
+            "not stable: tau is in the top 10 in 25 of 25 folds and p_tau in 14.",
         ),
     ],
 )
 def test_steadiness_sentence_at_each_threshold(frequencies, said):
-    leading = [feature(name, f) for name, f in zip(("tau", "p_tau"), frequencies, strict=True)]
+    leading = [
+        make_ranked(name, frequency=f)
+        for name, f in zip(("tau", "p_tau"), frequencies, strict=True)
+    ]
     assert said in trust_words.say_steadiness(leading, 10, 25)
 
 
 def test_features_name_their_direction_and_what_is_unused():
-    task = {"kind": "binary", "positive": "Impaired", "target": "Class"}
-    explanation = {
-        "features": [feature("tau", 1), feature("Ab_42", 1, direction="down")],
-        "n_features": 130,
-        "n_folds": 5,
-        "top_k": 10,
-        "blocks": [],
-    }
+    task = make_facts(positive="Impaired")
+    features = [make_ranked("tau"), make_ranked("Ab_42", direction="down")]
+    explanation = make_summary(features=features)
     said = scores_words.say_features(task, explanation)
-    assert "Higher tau: towards Impaired." in said
-    assert "Lower Ab_42: towards Impaired." in said
-    assert said[0].endswith("together they carry 20\u202f% of all Shapley value.")
-    blocks = [{"name": "mirna", "share": 0.48, "low": 0.46, "high": 0.51, "n_features": 61}]
-    assert scores_words.say_features(task, {**explanation, "blocks": blocks})[-1] == (
+    assert "Higher tau points towards Impaired." in said
+    assert "Lower Ab_42 points towards Impaired." in said
+    assert said[0].endswith("together they carry 20\u202f% of the total Shapley value.")
+    blocks = [BlockShare(name="mirna", share=0.48, low=0.46, high=0.51, n_features=61)]
+    assert scores_words.say_features(task, replace(explanation, blocks=blocks))[-1] == (
         "The block mirna carries 48\u202f% (46\u202f% to 51\u202f% over the folds) with 47\u202f% "
         "of the features."
     )
-    unused = {**explanation, "features": [feature("tau", 0, share=0.0)]}
+    unused = replace(explanation, features=[make_ranked("tau", share=0.0)])
     assert scores_words.say_features(task, unused) == [
-        "The model uses no feature: every Shapley value is zero."
+        "The model uses none of the features: every Shapley value is zero."
     ]
 
 
-def described(n: int, *, classes=(50, 50), n_features: int = 10, missing: float = 0.0) -> dict:
-    total = sum(classes) or 1
-    return {
-        "n_samples": n,
-        "n_features": n_features,
-        "missing": missing,
-        "constant": [],
-        "classes": [
-            {"name": f"c{i}", "n": size, "share": size / total} for i, size in enumerate(classes)
-        ],
-    }
+def described(n: int, *, classes=(50, 50), **changes) -> TaskFacts:
+    sizes = [
+        ClassSize(name=f"c{i}", n=size, share=size / sum(classes)) for i, size in enumerate(classes)
+    ]
+    return make_facts(n_samples=n, classes=sizes, **changes)
 
 
 @pytest.mark.parametrize(
     ("task", "said"),
     [
         (described(99), "99 samples are few"),
-        (described(200, classes=(181, 19)), "The smallest class, c1, has 19 samples only"),
-        (described(38, classes=(19, 19)), "Each class has 19 samples only"),
-        (described(200, classes=(161, 39)), "unequal: c1 is 20"),
+        (described(200, classes=(181, 19)), "The smallest class, c1, has only 19 samples"),
+        (described(38, classes=(19, 19)), "Each class has only 19 samples"),
+        (described(200, classes=(161, 39)), "unequal: c1 makes up 20"),
         (described(200, n_features=201), "1.0 times as many features"),
         (described(200, missing=0.06), "6\u202f% of the values are missing"),
     ],
@@ -207,12 +213,12 @@ def test_constant_features_are_named_in_the_question_and_the_doubts(names, told,
         positive="yes",
     )
     task = make_task(dataset)
-    summary = summarize_cell(task, make_record(task, "linear"))
-    question = scores_words.say_question(summary["task"], summary["cell"])
+    summary = summarize_cell(inputs_of(task, make_record(task, "linear")))
+    question = scores_words.say_question(summary.task, summary.cell)
     assert [text for text in question if "same value" in text] == ([told] if told else [])
-    found = trust_doubts.say_doubts(summary, summary["scores"][0])
+    found = trust_doubts.say_doubts(summary, summary.scores[0])
     assert [text for text in found if "constant" in text] == ([doubted] if doubted else [])
-    found = verdict(cell("svm", 1, 0.9), task=summary["task"])["doubts"]
+    found = verdict(cell("svm", 1, 0.9), task=summary.task)["doubts"]
     assert ("constant" in found, doubted in found) == (bool(doubted), True)
 
 
@@ -227,7 +233,8 @@ def test_constant_features_are_named_in_the_question_and_the_doubts(names, told,
     ],
 )
 def test_wide_or_missing_interval_raises_a_doubt(score, sd, said):
-    found = trust_doubts.doubt_interval(score, {"target_values": {"sd": sd} if sd else {}})
+    values = TargetValues(mean=0.0, sd=sd, low=-sd, high=sd) if sd else None
+    found = trust_doubts.doubt_interval(score, make_facts(target_values=values))
     assert bool(found) == bool(said)
     assert said in "".join(found)
 
@@ -247,7 +254,7 @@ def test_wide_or_missing_interval_raises_a_doubt(score, sd, said):
 )
 def test_doubts_of_calibration_need_an_interval_off_one(slope, said):
     mean, low, high = slope
-    found = "".join(trust_doubts.doubt_calibration({"mean": mean, "low": low, "high": high}))
+    found = "".join(trust_doubts.doubt_calibration(Estimate(mean=mean, low=low, high=high)))
     assert bool(found) == bool(said)
     assert said in found
 
@@ -271,15 +278,9 @@ def test_a_linear_model_that_does_as_well_or_better_is_a_doubt(linear, better, s
 
 def test_only_features_that_can_lead_are_asked_to_be_steady():
     """With six features the first two lead: the third can't be called unsteady for not leading."""
-    features = [feature(name, float(place < 2)) for place, name in enumerate("abcdef")]
-    explanation = {
-        "features": features,
-        "n_features": 6,
-        "n_folds": 5,
-        "top_k": 2,
-        **PLAIN,
-    }
-    assert "is steady: a and b are" in trust_words.say_sureness(explanation)[0]
+    features = [make_ranked(name, frequency=float(i < 2)) for i, name in enumerate("abcdef")]
+    explanation = make_summary(features=features, n_features=6, top_k=2)
+    assert "is stable: a and b are" in trust_words.say_sureness(explanation)[0]
     assert trust_doubts.doubt_explanation(explanation, 60) == []
 
 
@@ -294,38 +295,40 @@ def test_only_features_that_can_lead_are_asked_to_be_steady():
 )
 def test_explain_score_of_each_measure(measure, mean, said):
     kind = TaskKind.BINARY if measure == "roc_auc" else TaskKind.REGRESSION
-    score = {**vars(describe_measure(measure, kind)), "mean": mean}
-    task = {"positive": "yes", "target": "y", "target_values": None}
-    assert said in scores_words.explain_score(score, task)
+    score = primary(mean, None, None, **vars(describe_measure(measure, kind)))
+    assert said in scores_words.explain_score(score, make_facts(positive="yes"))
 
 
 @pytest.mark.parametrize(
     ("versus_best", "tied", "said"),
     [
-        (versus(-0.1, -0.2, -0.05), False, "clearly behind the first"),
-        (versus(-0.1, -0.2, -0.05, 0.3), False, "though not clearly"),
-        (versus(-0.1, -0.2, 0.05, 0.3), True, "tied with the first"),
+        (versus(-0.1, -0.2, -0.05), False, "clearly behind mlp in first place"),
+        (
+            versus(-0.1, -0.2, -0.05, 0.3),
+            False,
+            "but not clearly so after correcting for all pairs",
+        ),
+        (versus(-0.1, -0.2, 0.05, 0.3), True, "tied with mlp in first place"),
     ],
 )
 def test_rank_sentence_follows_its_test(versus_best, tied, said):
-    task = {"positive": "yes"}
-    run = {"status": "ok", "reason": "", "model": "svm", "label": "svm"}
-    against = {
-        "rank": 2,
-        "n_ranked": 3,
-        "tied_with_best": tied,
-        "n_tied": 1 + tied,
-        "best": "mlp",
-        "dummy": None,
-        "versus_best": versus_best,
-    }
-    assert said in scores_words.say_performance(task, run, primary(0.8, 0.7, 0.9), against)[-1]
+    run = summarize_cell(inputs_of(TOY, make_record(TOY, "svm"))).cell
+    against = standing(
+        rank=2,
+        n_ranked=3,
+        tied_with_best=tied,
+        n_tied=1 + tied,
+        best="mlp",
+        versus_best=versus_best,
+    )
+    score = primary(0.8, 0.7, 0.9)
+    assert said in scores_words.say_performance(make_facts(), run, score, against)[-1]
 
 
 def test_dummy_is_called_the_floor_and_not_praised():
-    run = {"status": "ok", "reason": "", "model": "dummy", "label": "dummy"}
-    said = scores_words.say_performance({"positive": "yes"}, run, primary(0.5, 0.5, 0.5), None)
-    assert said[1:] == ["It ignores the features: the floor that every other model must pass."]
+    run = summarize_cell(inputs_of(TOY, make_record(TOY, "dummy"))).cell
+    said = scores_words.say_performance(make_facts(), run, primary(0.5, 0.5, 0.5), None)
+    assert said[1:] == ["It ignores the features: every other model has to beat it."]
 
 
 def test_doubts_of_a_cell_collect_what_the_record_says():
@@ -334,22 +337,21 @@ def test_doubts_of_a_cell_collect_what_the_record_says():
     failed = make_record(task, "knn", fail=2)
     comparison = compare([*records, failed])
     explanation = make_explanation(task, records[1], sampled=True, notes=("rows were left out",))
-    summary = summarize_cell(task, records[1], explanation, comparison)
-    said = " ".join(trust_doubts.say_doubts(summary, summary["scores"][0]))
+    summary = summarize_cell(
+        inputs_of(task, records[1], explanation=explanation, comparison=comparison)
+    )
+    said = " ".join(trust_doubts.say_doubts(summary, summary.scores[0]))
     assert "60 samples are few" in said
     assert "A linear model does as well" in said
     assert "sampled and noisy" in said
     assert "Rows were left out." in said
     assert "Early stopping was not possible (1 fold)." in said
     assert said.endswith(trust_doubts.ONE_STUDY)
-    summary = summarize_cell(task, failed, None, comparison)
-    assert "2 of 8 folds failed" in trust_doubts.say_doubts(summary, summary["scores"][0])[0]
+    summary = summarize_cell(inputs_of(task, failed, comparison=comparison))
+    assert "2 of 8 folds failed" in trust_doubts.say_doubts(summary, summary.scores[0])[0]
 
 
 # ---------------------------------------------------------------- the comparison
-
-
-MEASURE = MeasureFacts(name="roc_auc", title="ROC AUC", better="higher", guessing=0.5)
 
 
 def cell(
@@ -366,17 +368,8 @@ def cell(
 
 
 def verdict(*cells: ComparedCell, **changes) -> dict[str, str]:
-    task = {
-        "kind": "binary",
-        "target": "Class",
-        "positive": "c1",
-        "n_groups": None,
-        "blocks": [{"name": "rna", "n": 10}],
-        "warnings": [],
-        **described(200, classes=(100, 100)),
-    }
     summary = ComparisonSummary(
-        task=task,
+        task=make_facts(),
         dataset="toy",
         cv="kfold",
         measure=MEASURE,

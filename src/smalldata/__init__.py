@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from smalldata.explanation.explanation import explain
     from smalldata.explanation.options import ExplanationOptions
     from smalldata.models import load_learner, load_space
+    from smalldata.report.inputs import ReportInputs
     from smalldata.resampling.strategies import make_splits
     from smalldata.run.publishing import write_report
     from smalldata.task import make_task
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ExplanationOptions",
+    "ReportInputs",
     "SmalldataError",
     "TuningOptions",
     "compare",
@@ -45,6 +47,7 @@ __all__ = [
 
 _HOMES = {
     "ExplanationOptions": "explanation.options",
+    "ReportInputs": "report.inputs",
     "SmalldataError": "errors",
     "TuningOptions": "tuning.options",
     "compare": "comparison.comparison",

@@ -75,18 +75,25 @@ def to_plain(comparison: Comparison) -> dict[str, Any]:
     }
     content["rows"] = [dataclasses.asdict(row) | {"label": row.label} for row in comparison.rows]
     content["tests"] = [dataclasses.asdict(test) for test in comparison.tests]
-    return {"schema_version": SCHEMA_VERSION} | {k: _plain(v) for k, v in content.items()}
+    return {"schema_version": SCHEMA_VERSION} | {k: plain(v) for k, v in content.items()}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Turn any value into JSON's own types; what is not finite into None.
+
+    Example
+    -------
+    >>> plain({"a": np.float32(0.5), 2: (np.int64(1), float("nan"))})
+    {'a': 0.5, '2': [1, None]}
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return _plain(dataclasses.asdict(value))
+        return plain(dataclasses.asdict(value))
     if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
+        return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple | set | frozenset | np.ndarray):
-        return [_plain(entry) for entry in value]
+        return [plain(entry) for entry in value]
     if isinstance(value, np.generic):
-        return _plain(value.item())
+        return plain(value.item())
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, TaskKind):

@@ -1,12 +1,10 @@
-"""Plain values: what may stand in a summary, and how numbers are written for people."""
+"""Estimates, and how numbers, names and counts are written for people."""
 
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,33 +16,8 @@ class Estimate:
     high: float | None
 
 
-def plain(value: Any) -> Any:
-    """Turn any value into JSON-ready scalars, lists and dicts; what is not finite into None.
-
-    Example
-    -------
-    >>> plain({"a": np.float32(0.5), 2: (np.int64(1), float("nan"))})
-    {'a': 0.5, '2': [1, None]}
-    """
-    if value is None or isinstance(value, bool | np.bool_):
-        return None if value is None else bool(value)
-    if isinstance(value, int | np.integer):
-        return int(value)
-    if isinstance(value, float | np.floating):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, np.ndarray):
-        return plain(value.tolist())
-    if isinstance(value, Mapping):
-        return {str(key): plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(entry) for entry in value]
-    return str(value)
-
-
 def round_significant(value: float, digits: int = 4) -> float | None:
-    """Round to so many significant digits; None where the value is not finite.
+    """Round to significant digits; None if the value is not finite.
 
     Example
     -------
@@ -131,7 +104,7 @@ def format_p(value: float, *, bare: bool = False) -> str:
 
 
 def format_percent(share: float) -> str:
-    """Write a share: "27 %", never a "0 %" that is not nothing nor a "100 %" that is not all.
+    """Write a share: "27 %"; "0 %" only for none and "100 %" only for all.
 
     Example
     -------
@@ -190,7 +163,7 @@ def name_some(names: list[str], most: int) -> str:
 
 
 def short_label(label: str) -> str:
-    """Leave of each key in a label its last part, which tells enough.
+    """Keep only the last part of each key in a label.
 
     Example
     -------

@@ -1,6 +1,6 @@
-"""The two pages, each one self-contained HTML text.
+"""The two pages, each a self-contained HTML text.
 
-Step in the line: summary + figures -> **HTML**. The only files read are the package's own
+Step in the line: summary + figures -> **HTML**. It reads only the package's own
 templates. Every value passes jinja's autoescape; the figures' data are JSON in which no character
 can end a script element. The page's own content security policy forbids every request, and every
 script but the four whose hashes it names.
@@ -18,33 +18,30 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from smalldata.comparison.tuning_summary import CellTrials
+from smalldata.comparison.table import plain as as_plain
 from smalldata.report import plain
 from smalldata.report.comparison_page.overview import summarize_comparison
 from smalldata.report.comparison_page.verdict import say_comparison
 from smalldata.report.figures import (
-    cell_figures,
     comparison_figures,
     explanation_figures,
+    outcome_figures,
     signature_figures,
     training_figures,
     tuning_figures,
 )
-from smalldata.report.figures.grammar import CONFIG, Figures
-from smalldata.report.plain import Estimate
+from smalldata.report.figures.grammar import CONFIG, Figures, no_figures
+from smalldata.report.inputs import ReportInputs
 from smalldata.report.sections import scores_words, trust_words, tuning_words
+from smalldata.report.sections.cell import summarize_cell
 from smalldata.report.sections.panel import summarize_signature
 from smalldata.report.sections.panel_words import outline_signature, say_signature
-from smalldata.report.sections.scores import summarize_cell
 from smalldata.report.sections.training import summarize_training
 from smalldata.report.sections.training_words import say_training
 from smalldata.report.sections.trust_doubts import say_doubts
 from smalldata.report.sections.tuning import summarize_tuning
+from smalldata.report.strips import fold_strip, shared_strips
 from smalldata.results.comparison import Comparison
-from smalldata.results.evidence import NullImportances
-from smalldata.results.explanation import Explanation
-from smalldata.results.panel import Panel
-from smalldata.results.record import RunRecord
 from smalldata.task import Task
 
 PAGE_SCRIPT = "templates/report.js"
@@ -77,68 +74,33 @@ class Page:
         return _render(self.template, self.figures, **self.context)
 
 
-def report_html(
-    task: Task,
-    record: RunRecord,
-    *,
-    explanation: Explanation | None = None,
-    comparison: Comparison | None = None,
-    trials: CellTrials | None = None,
-    panel: Panel | None = None,
-    null: NullImportances | None = None,
-) -> str:
+def report_html(inputs: ReportInputs) -> str:
     """Write the report of one cell.
 
     Parameters
     ----------
-    task : Task
-    record : RunRecord
-        Finished, failed or skipped.
-    explanation : Explanation, optional
-    comparison : Comparison, optional
-        The table the cell belongs to; gives the rank, the test against dummy and the link to
-        ``../index.html``.
-    trials : CellTrials, optional
-        Of a tuned cell: what its tuning came to.
-    panel : Panel, optional
-        Of a cell that seeks a signature: the panel of all rows.
-    null : NullImportances, optional
-        What permuted labels gave, explained as the explanation.
+    inputs : ReportInputs
 
     Returns
     -------
     str
         One HTML page that loads nothing.
     """
-    return report_page(
-        task,
-        record,
-        explanation=explanation,
-        comparison=comparison,
-        trials=trials,
-        panel=panel,
-        null=null,
-    ).html()
+    return report_page(inputs).html()
 
 
-def report_page(
-    task: Task,
-    record: RunRecord,
-    *,
-    explanation: Explanation | None = None,
-    comparison: Comparison | None = None,
-    trials: CellTrials | None = None,
-    panel: Panel | None = None,
-    null: NullImportances | None = None,
-) -> Page:
-    """Make the report of one cell; parameters as in `report_html`."""
-    summary = summarize_cell(task, record, explanation, comparison, null)
-    tuning = summarize_tuning(record, trials)
-    signature = summarize_signature(task, record, panel, comparison)
+def report_page(inputs: ReportInputs) -> Page:
+    """Make the report of one cell, whose figures can be drawn as files too."""
+    task, record = inputs.task, inputs.record
+    summary = summarize_cell(inputs)
+    explanation = summary.explanation
+    tuning = summarize_tuning(record, inputs.trials)
+    signature = summarize_signature(task, record, inputs.panel, inputs.comparison)
     training = summarize_training(record)
+    chosen = None if explanation is None else explanation.samples.explained[0]
     page = _joined(
-        cell_figures(summary),
-        explanation_figures(summary),
+        outcome_figures(summary.outcomes, summary.task, chosen=chosen),
+        explanation_figures(explanation, summary.task, summary.outcomes),
         signature_figures(signature),
         tuning_figures(tuning),
         training_figures(training),
@@ -146,17 +108,17 @@ def report_page(
     page["params"]["rows"] = [str(name) for name in task.dataset.sample_ids]
     page["params"]["codes"] = [int(code) for code in task.y] if task.kind.is_classification else []
     page["params"].setdefault("classes", list(task.classes))
-    primary = summary["scores"][0] if summary["scores"] else None
+    primary = summary.scores[0] if summary.scores else None
     words = {
-        "question": scores_words.say_question(summary["task"], summary["cell"]),
+        "question": scores_words.say_question(summary.task, summary.cell),
         "performance": scores_words.say_performance(
-            summary["task"], summary["cell"], primary, summary["against"]
+            summary.task, summary.cell, primary, summary.against
         )
         + tuning_words.say_tuned(tuning),
-        "features": scores_words.say_features(summary["task"], summary["explanation"])
+        "features": scores_words.say_features(summary.task, explanation)
         + outline_signature(signature),
-        "sureness": trust_words.say_sureness(summary["explanation"]),
-        "company": _say_company(summary),
+        "sureness": trust_words.say_sureness(explanation),
+        "company": trust_words.say_company(explanation),
         "doubts": say_doubts(summary, primary, tuning),
         "signature": None if signature is None else say_signature(signature),
         "tuning": None if tuning is None else tuning_words.say_tuning(tuning),
@@ -169,67 +131,41 @@ def report_page(
         "training": training,
         "words": words,
         "primary": primary,
-        "strips": {score["name"]: strip(score) for score in summary["scores"]},
-        "has_index": comparison is not None,
+        "strips": {score.name: fold_strip(score) for score in summary.scores},
+        "has_index": inputs.comparison is not None,
     }
     return Page(template="templates/report.html", figures=page, context=context)
 
 
-def _say_company(summary: Mapping[str, Any]) -> list[str]:
-    explanation = summary["explanation"]
-    if explanation is None:
-        return []
-    return [
-        *trust_words.say_twins(explanation["twins"]),
-        *trust_words.say_pairs(explanation),
-    ]
-
-
-def index_html(
-    comparison: Comparison,
-    records: Sequence[RunRecord],
-    *,
-    task: Task,
-    explanations: Mapping[str, Explanation] | None = None,
-    trials: Mapping[str, CellTrials] | None = None,
-    nulls: Mapping[str, NullImportances] | None = None,
-) -> str:
+def index_html(comparison: Comparison, cells: Sequence[ReportInputs], *, task: Task) -> str:
     """Write the page of a comparison.
 
     Parameters
     ----------
     comparison : Comparison
-    records : sequence of RunRecord
-        Cells of the comparison; fold scores and curves are drawn of these.
+    cells : sequence of ReportInputs
+        Of the comparison: fold scores, curves, the trials and the optimism of tuned models, and
+        the features that several models use are drawn of these.
     task : Task
-    explanations : mapping of str to Explanation, optional
-        By the hash of the cell; for the features that several models use.
-    trials : mapping of str to CellTrials, optional
-        By the hash of the cell; for the trials and the optimism of tuned models.
-    nulls : mapping of str to NullImportances, optional
-        By the hash of the cell; what they are is said in `smalldata.results.evidence`.
 
     Returns
     -------
     str
         One HTML page that loads nothing and links to ``<model>-<hash>/report.html``.
     """
-    return index_page(
-        comparison, records, task=task, explanations=explanations, trials=trials, nulls=nulls
-    ).html()
+    return index_page(comparison, cells, task=task).html()
 
 
-def index_page(
-    comparison: Comparison,
-    records: Sequence[RunRecord],
-    *,
-    task: Task,
-    explanations: Mapping[str, Explanation] | None = None,
-    trials: Mapping[str, CellTrials] | None = None,
-    nulls: Mapping[str, NullImportances] | None = None,
-) -> Page:
-    """Make the page of a comparison; parameters as in `index_html`."""
-    summary = summarize_comparison(comparison, records, task, explanations, trials, nulls)
+def index_page(comparison: Comparison, cells: Sequence[ReportInputs], *, task: Task) -> Page:
+    """Make the page of a comparison, whose figures can be drawn as files too."""
+    summary = summarize_comparison(
+        comparison,
+        [cell.record for cell in cells],
+        task,
+        {cell.record.hash: cell.explanation for cell in cells if cell.explanation is not None},
+        {cell.record.hash: cell.trials for cell in cells if cell.trials is not None},
+        {cell.record.hash: cell.null for cell in cells if cell.null is not None},
+    )
     strips = shared_strips([cell.scores.get(summary.measure.name) for cell in summary.cells])
     context = {"summary": summary, "words": say_comparison(summary), "strips": strips}
     return Page(
@@ -237,55 +173,6 @@ def index_page(
         figures=comparison_figures(summary),
         context=context,
     )
-
-
-# ---------------------------------------------------------------- small drawings inside the tables
-
-
-def strip(score: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Positions, in per cent of the width, of folds, mean, interval and guessing."""
-    values = [fold["value"] for fold in score["folds"] if fold["value"] is not None]
-    marks = [score[key] for key in ("mean", "low", "high", "guessing") if score[key] is not None]
-    if not values or score["mean"] is None:
-        return None
-    place = _scale([*values, *marks])
-    return {
-        "dots": [place(value) for value in values],
-        **{
-            key: None if score[key] is None else place(score[key])
-            for key in ("mean", "low", "high", "guessing")
-        },
-    }
-
-
-def shared_strips(scores: Sequence[Estimate | None]) -> list[dict[str, Any] | None]:
-    """Positions of means and intervals of several models on one scale."""
-    ends = [
-        end
-        for score in scores
-        if score is not None
-        for end in (score.mean, score.low, score.high)
-        if end is not None
-    ]
-    if not ends:
-        return [None] * len(scores)
-    place = _scale(ends)
-    return [
-        None
-        if score is None or score.mean is None
-        else {
-            "dots": [],
-            "guessing": None,
-            **{key: None if end is None else place(end) for key, end in vars(score).items()},
-        }
-        for score in scores
-    ]
-
-
-def _scale(values: Sequence[float]) -> Any:
-    low, high = min(values), max(values)
-    width = high - low or 1.0
-    return lambda value: round(4 + 92 * (value - low) / width, 2)
 
 
 # ---------------------------------------------------------------- the page
@@ -306,10 +193,11 @@ def embed_json(value: Any) -> Markup:
 
 
 def _joined(*parts: Figures) -> Figures:
-    page: Figures = {"datasets": {}, "params": {}, "figures": [], "controls": {}}
+    page = no_figures()
     for part in parts:
-        for key in ("datasets", "params", "controls"):
-            page[key] |= part[key]
+        page["datasets"] |= part["datasets"]
+        page["params"] |= part["params"]
+        page["controls"] |= part["controls"]
         page["figures"] += part["figures"]
     return page
 
@@ -322,19 +210,20 @@ def _render(template: str, page: Figures, **context: Any) -> str:
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
         "base-uri 'none'; form-action 'none'"
     )
-    data = {key: page[key] for key in ("datasets", "params")}
-    data["config"] = CONFIG
-    data["figures"] = [
-        {
-            key: entry[key]
-            for key in ("name", "spec", "table", "datasets", "params", "controls", "marked")
-        }
-        for entry in page["figures"]
-    ]
+    said = ("title", "caption", "alt")  # the template writes these next to the drawing
+    data = {
+        "datasets": page["datasets"],
+        "params": page["params"],
+        "config": CONFIG,
+        "figures": [
+            {key: value for key, value in entry.items() if key not in said}
+            for entry in page["figures"]
+        ],
+    }
     return environment.get_template(template).render(
         page=page,
         figures={entry["name"]: entry for entry in page["figures"]},
-        page_data=embed_json(plain.plain(data)),
+        page_data=embed_json(as_plain(data)),
         policy=policy,
         scripts=[Markup(script) for script in scripts],
         style=Markup(_own("templates/report.css")),

@@ -7,6 +7,7 @@ of each run, so that a single run and a grid work the same way.
 import json
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from smalldata.errors import RecordError
 from smalldata.measures.registry import find_measure
 from smalldata.report import (
     Page,
+    ReportInputs,
     draw_figures,
     index_page,
     report_html,
@@ -70,47 +72,32 @@ def publish(
         records = without_answered(read_records(folder, on_problem=reporter.warn))
         _seal_old_files(folder, records, reporter)
         comparison = compare(records, measure=task.measure)
-        shown = {row.hash for row in comparison.rows}  # for a sweep, its best trial
-        records = [record for record in records if record.hash in shown]
+        listed = {row.hash for row in comparison.rows}  # for a sweep, its best trial
+        records = [record for record in records if record.hash in listed]
         write_table(folder, comparison, records, task)
-        told = {
-            record.hash: _explanations(folder, record, asked.get(record.folder, ""), reporter)
-            for record in records
-        }
-        explanations = {key: whole for key, (_, whole) in told.items() if whole is not None}
-        nulls = {
-            record.hash: null
-            for record in records
-            if (null := _null(folder, record, explanations.get(record.hash), reporter)) is not None
-        }
-        trials = {
-            record.hash: found
-            for record in records
-            if (found := _trials(folder, record, reporter)) is not None
-        }
+        shown: dict[str, Explanation | None] = {}
+        cells = []
         for record in records:
-            if record.folder in asked or not (folder / record.folder / "report.html").is_file():
-                explanation, whole = told[record.hash]
-                null = (
-                    nulls.get(record.hash)
-                    if explanation is whole
-                    else _null(folder, record, explanation, reporter)
-                )
-                page = report_page(
-                    task,
-                    record,
-                    explanation=explanation,
+            key = asked.get(record.folder, "")
+            shown[record.folder], whole = _explanations(folder, record, key, reporter)
+            cells.append(
+                ReportInputs(
+                    task=task,
+                    record=record,
+                    explanation=whole,
                     comparison=comparison,
-                    trials=trials.get(record.hash),
-                    panel=_panel(folder, record, reporter),
-                    null=null,
+                    trials=_trials(folder, record, reporter),
+                    null=_null(folder, record, whole, reporter),
                 )
-                CellFolder(folder / record.folder).write_text("report.html", page.html())
-                if record.folder in asked:
-                    write_figures(folder / record.folder, page, formats)
-        page = index_page(
-            comparison, records, task=task, explanations=explanations, trials=trials, nulls=nulls
-        )
+            )
+        for cell in cells:
+            name = cell.record.folder
+            if name in asked or not (folder / name / "report.html").is_file():
+                page = report_page(_show(folder, cell, shown[name], reporter))
+                CellFolder(folder / name).write_text("report.html", page.html())
+                if name in asked:
+                    write_figures(folder / name, page, formats)
+        page = index_page(comparison, cells, task=task)
         write_text(folder / "index.html", page.html())
         write_figures(folder, page, formats)
     return comparison
@@ -143,51 +130,22 @@ def _without(record: RunRecord, names: Collection[str]) -> dict[str, Any]:
     return {**record.identity, "learner": kept}
 
 
-def write_report(
-    path: Path | str,
-    task: Task,
-    record: RunRecord,
-    *,
-    explanation: Explanation | None = None,
-    comparison: Comparison | None = None,
-    trials: CellTrials | None = None,
-    panel: Panel | None = None,
-    null: NullImportances | None = None,
-) -> None:
+def write_report(path: Path | str, inputs: ReportInputs) -> None:
     """Write the report of one cell as a single HTML file.
 
     Parameters
     ----------
     path : path
         Of the file, usually ``report.html``; its folder is created.
-    task : Task
-    record : RunRecord
-        As `evaluate` returned it.
-    explanation : Explanation, optional
-    comparison : Comparison, optional
-        The table the record belongs to.
-    trials : CellTrials, optional
-        Of a tuned cell.
-    panel : Panel, optional
-        Of a signature.
-    null : NullImportances, optional
-        Importances on permuted labels, made with the options of the explanation.
+    inputs : ReportInputs
+        The task and the record, and what else is known of the cell.
 
     Raises
     ------
     RecordError
         If the file cannot be written.
     """
-    page = report_html(
-        task,
-        record,
-        explanation=explanation,
-        comparison=comparison,
-        trials=trials,
-        panel=panel,
-        null=null,
-    )
-    write_text(Path(path), page)
+    write_text(Path(path), report_html(inputs))
 
 
 def write_figures(folder: Path, page: Page, formats: Sequence[str]) -> None:
@@ -256,6 +214,17 @@ def _explanations(
         if fullest is None or len(explanation.row) > len(fullest.row):
             fullest = explanation
     return (fullest if shown is None else shown), fullest
+
+
+def _show(
+    folder: Path, cell: ReportInputs, explanation: Explanation | None, reporter: Reporter
+) -> ReportInputs:
+    """Return what a cell's own page shows: the explanation asked for, and the panel."""
+    panel = _panel(folder, cell.record, reporter)
+    if explanation is cell.explanation:
+        return replace(cell, panel=panel)
+    null = _null(folder, cell.record, explanation, reporter)
+    return replace(cell, panel=panel, explanation=explanation, null=null)
 
 
 def _null(

@@ -27,7 +27,8 @@ from smalldata.report.sections.outcomes import (
     pool_repeats,
     roc_curves,
 )
-from smalldata.report.sections.scores import MeasureFacts, describe_measure, summarize_task
+from smalldata.report.sections.scores import MeasureFacts, describe_measure
+from smalldata.report.sections.task import TaskFacts, summarize_task
 from smalldata.results.comparison import Comparison
 from smalldata.results.evidence import NullImportances
 from smalldata.results.explanation import Explanation
@@ -65,8 +66,7 @@ class ComparisonSummary:
 
     Attributes
     ----------
-    task : dict
-        See `summarize_task`.
+    task : TaskFacts
     measure : MeasureFacts
         The primary one; the first of ``measures``.
     n_models : int
@@ -86,7 +86,7 @@ class ComparisonSummary:
         None if there is nothing to show.
     """
 
-    task: dict[str, Any]
+    task: TaskFacts
     dataset: str
     cv: str
     measure: MeasureFacts
@@ -215,13 +215,13 @@ def _curves(
             {"c": c, "k": k, **point}
             for c, (_, repeats) in enumerate(drawn[:N_DRAWN])
             for k, code in enumerate(outputs)
-            for point in roc_curves(repeats, code)["mean"]
+            for point in roc_curves(repeats, code).mean
         ],
         calibration=[
             {"c": c, "k": k, **point}
             for c, (_, repeats) in enumerate(drawn[:N_DRAWN])
             for k, code in enumerate(outputs)
             if has_probabilities(repeats)
-            for point in calibration(repeats, code)["pooled"]
+            for point in calibration(repeats, code).pooled
         ],
     )

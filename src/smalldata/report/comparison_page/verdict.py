@@ -232,5 +232,5 @@ def _say_doubts(summary: ComparisonSummary, ranked: Sequence[ComparedCell]) -> l
             "(Holm)."
         )
     doubts += [*doubt_size(summary.task), *doubt_constants(summary.task)]
-    doubts += [sentence(text) for text in (*summary.task["warnings"], *summary.notes)]
+    doubts += [sentence(text) for text in (*summary.task.warnings, *summary.notes)]
     return [*doubts, ONE_STUDY]

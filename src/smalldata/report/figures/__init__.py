@@ -1,19 +1,19 @@
-"""The figures of the reports: plain dicts in, datasets and Vega-Lite specs out (see grammar).
+"""The figures of the reports: summaries in, datasets and Vega-Lite specs out (see grammar).
 
 Step in the line: summary -> **figures** -> HTML.
 """
 
 from smalldata.report.figures.explanation import explanation_figures
 from smalldata.report.figures.models import comparison_figures
-from smalldata.report.figures.outcomes import cell_figures
+from smalldata.report.figures.outcomes import outcome_figures
 from smalldata.report.figures.signature import signature_figures
 from smalldata.report.figures.training import training_figures
 from smalldata.report.figures.tuning import tuning_figures
 
 __all__ = [
-    "cell_figures",
     "comparison_figures",
     "explanation_figures",
+    "outcome_figures",
     "signature_figures",
     "training_figures",
     "tuning_figures",

@@ -1,10 +1,8 @@
 """Shapley values sample by sample: beeswarm and dependence.
 
-Step in the line: summary of an explanation -> **figures** -> HTML. The values travel once, as one
+Step in the line: ExplanationSummary -> **figures** -> HTML. The values travel once, as one
 row per output and feature with one entry per sample; each figure unfolds what it needs.
 """
-
-from typing import Any
 
 from smalldata.report.figures.grammar import (
     BLUE,
@@ -13,12 +11,12 @@ from smalldata.report.figures.grammar import (
     GRID_OPACITY,
     LOW_TO_HIGH,
     PURPLE,
-    VERMILION,
     Figures,
     Spec,
+    choices,
+    class_colours,
     data,
     figure,
-    legend_columns,
     mark_chosen,
     quantitative,
     rows_height,
@@ -26,6 +24,8 @@ from smalldata.report.figures.grammar import (
     tooltip,
 )
 from smalldata.report.figures.importance import NAMES
+from smalldata.report.sections.explanation import ExplanationSummary
+from smalldata.report.sections.task import TaskFacts
 
 N_OFFERED = 50
 """Leading features that can be chosen."""
@@ -53,14 +53,15 @@ def join_x() -> list[Spec]:
     return [{"lookup": "f", "from": {"data": data("x"), "key": "f", "fields": fields}}]
 
 
-def draw_beeswarm(page: Figures, explanation: dict[str, Any], towards: str) -> None:
+def draw_beeswarm(page: Figures, explanation: ExplanationSummary, towards: str) -> None:
     """Draw every sample in every leading feature, coloured by the feature's value."""
-    n_rows = len(explanation["order"][0])
-    drawn = {f for order in explanation["order"] for f in order}
+    samples = explanation.samples
+    n_rows = len(samples.order[0])
+    drawn = [samples.columns[f] for f in {f for order in samples.order for f in order}]
     others = ""
-    if any(explanation["levels"][f] is not None for f in drawn):
+    if any(column.levels is not None for column in drawn):
         others += "; pink: a category"
-    if any(None in explanation["x"][f] for f in drawn):
+    if any(None in column.x for column in drawn):
         others += "; hollow: missing"
     spec: Spec = {
         "height": rows_height(n_rows, 25, extra=110),
@@ -91,7 +92,7 @@ def draw_beeswarm(page: Figures, explanation: dict[str, Any], towards: str) -> N
             "cursor": "pointer",
         },
         "encoding": {
-            "x": quantitative("shap", f"Shapley value ({explanation['scale']})", axis=ZERO_LINE),
+            "x": quantitative("shap", f"Shapley value ({explanation.scale})", axis=ZERO_LINE),
             "y": {
                 "field": "place",
                 "type": "ordinal",
@@ -138,40 +139,26 @@ def draw_beeswarm(page: Figures, explanation: dict[str, Any], towards: str) -> N
             datasets=["x"],
             params=["features", "order", "levels", "rows"],
             controls={"k": 0},
-            caption=f"A dot is a sample. Right: this feature moved its prediction {towards}. "
-            f"Colour: whether the feature's value was low or high in that sample{others}.",
+            caption=f"Each dot is a sample. Right: the feature moved its prediction {towards}. "
+            f"Colour: low or high value of the feature in that sample{others}.",
         )
     )
 
 
 def draw_dependence(
-    page: Figures, explanation: dict[str, Any], task: dict[str, Any], towards: str
+    page: Figures, explanation: ExplanationSummary, task: TaskFacts, towards: str
 ) -> None:
     """Draw Shapley value against feature value, for the feature chosen."""
-    upwards = "a higher prediction" if task["kind"] == "regression" else towards
-    n_offered = min(N_OFFERED, len(explanation["kept"]))
-    first = explanation["explained"][0] if explanation["explained"] else 0
-    page["controls"]["f"] = {
-        "label": "Feature",
-        "options": [{"value": f, "text": explanation["kept"][f]} for f in range(n_offered)],
-    }
-    classes = [entry["name"] for entry in task["classes"]]
-    colour: Spec = {"value": BLUE}
+    upwards = "a higher prediction" if task.kind == "regression" else towards
+    samples = explanation.samples
+    first = samples.explained[0] if samples.explained else 0
+    page["controls"]["f"] = choices("Feature", samples.kept[:N_OFFERED])
+    classes = [entry.name for entry in task.classes]
+    colour = class_colours(classes) if classes else {"value": BLUE}
     told = ""
     if len(classes) > len(CLASS_COLOURS):
-        colour = {"condition": {"test": "datum.code == k", "value": VERMILION}, "value": GREY}
         told = " Orange: samples of the chosen class."
     elif classes:
-        colour = {
-            "field": "code",
-            "type": "ordinal",
-            "scale": {"domain": list(range(len(classes))), "range": CLASS_COLOURS[: len(classes)]},
-            "legend": {
-                "title": None,
-                "labelExpr": "classes[datum.value]",
-                "columns": legend_columns(classes),
-            },
-        }
         told = " Colour: the observed class."
     text = (
         "isArray(levels[f]) ? (isValid(levels[f][datum.value]) ? levels[f][datum.value] : '') "
@@ -205,7 +192,7 @@ def draw_dependence(
         "mark": {"type": "circle", "size": 40, "opacity": 0.75, "cursor": "pointer"},
         "encoding": {
             "x": quantitative("place", None, axis={"labelExpr": text, "labelFlush": False}),
-            "y": quantitative("shap", f"Shapley value ({explanation['scale']})", axis=ZERO_LINE),
+            "y": quantitative("shap", f"Shapley value ({explanation.scale})", axis=ZERO_LINE),
             "color": colour,
             **mark_chosen("s"),
             "tooltip": tooltip(
@@ -218,16 +205,17 @@ def draw_dependence(
     page["figures"].append(
         figure(
             "dependence",
-            "What the model made of one feature",
+            "Effect of one feature",
             spec,
             table="phi",
             datasets=["x"],
             params=["features", "levels", "rows", "classes", "codes"],
             controls={"k": 0, "f": 0, "s": first},
             marked=["s"],
-            caption="Each dot is a sample: the feature's value (right) and how far it moved the "
-            f"prediction (up: {upwards})."
+            caption="Each dot is a sample: the feature's value (horizontal) and how far it moved "
+            f"the prediction (up: {upwards})."
             + told
-            + " Ringed: the sample of “One sample”. Samples whose value is missing are not drawn.",
+            + " Ringed: the sample shown in “One sample”. Samples with a missing value are not "
+            "drawn.",
         )
     )

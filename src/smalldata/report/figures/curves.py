@@ -1,9 +1,7 @@
 """Curves of one model: ROC, precision-recall, calibration, per repeat and their mean.
 
-Step in the line: summary of a cell -> **figures** -> HTML.
+Step in the line: ClassOutcomes -> **figures** -> HTML.
 """
-
-from typing import Any
 
 from smalldata.report.figures.grammar import (
     BLUE,
@@ -17,43 +15,44 @@ from smalldata.report.figures.grammar import (
     square_axis,
     tooltip,
 )
+from smalldata.report.sections.outcomes import ClassOutcomes
 
 
-def draw_curves(page: Figures, outcomes: dict[str, Any], task: dict[str, Any]) -> None:
+def draw_curves(page: Figures, outcomes: ClassOutcomes) -> None:
     """Draw ROC, precision-recall and calibration."""
     lookups = {"k": "outputs"}
-    many = outcomes["n_repeats"] > 1
+    many = outcomes.n_repeats > 1
     spread = (
         "Thin lines: one per repeat; band: their range; thick line: their mean. " if many else ""
     )
-    one = f"“{outcomes['outputs'][0]}”" if len(outcomes["outputs"]) == 1 else "the chosen class"
-    for name, title, x_title, y_title, caption in (
+    one = f"“{outcomes.outputs[0]}”" if len(outcomes.outputs) == 1 else "the chosen class"
+    for name, curves, title, x_title, y_title, caption in (
         (
             "roc",
+            outcomes.roc,
             "ROC curve",
             "False positive rate",
             "True positive rate",
-            f"The share of {one} that is found (up) at the price of the share of the others "
-            "falsely called so (right). "
-            f"{spread}Dashes: guessing.",
+            f"Share of {one} that is found (vertical) against the share of the others that is "
+            f"wrongly called so (horizontal). {spread}Dashes: guessing.",
         ),
         (
             "precision_recall",
+            outcomes.precision_recall,
             "Precision and recall",
             "Recall",
             "Precision",
-            f"Of the samples called {one}, the share that is (up), when this share of {one} is to "
-            f"be found (right). {spread}"
-            "Dashes: calling every sample.",
+            f"Of the samples called {one}, the share that is called so rightly (vertical), against "
+            f"the share of {one} that is found (horizontal). {spread}Dashes: calling every sample "
+            "so.",
         ),
     ):
-        curves = outcomes[name]
-        mean = [{"k": k, **point} for k, curve in enumerate(curves) for point in curve["mean"]]
+        mean = [{"k": k, **point} for k, curve in enumerate(curves) for point in curve.mean]
         lines = [
-            {"k": k, "repeat": line["repeat"], "x": point["x"], "y": y}
+            {"k": k, "repeat": line.repeat, "x": point["x"], "y": y}
             for k, curve in enumerate(curves)
-            for line in curve["repeats"]
-            for point, y in zip(curve["mean"], line["y"], strict=True)
+            for line in curve.repeats
+            for point, y in zip(curve.mean, line.y, strict=True)
         ]
         page["datasets"][f"{name}_mean"] = dataset(
             mean,
@@ -75,7 +74,7 @@ def draw_curves(page: Figures, outcomes: dict[str, Any], task: dict[str, Any]) -
             reference: list[Spec] = [diagonal()]
         else:
             page["datasets"]["prevalence"] = dataset(
-                [{"k": k, "y": curve["prevalence"]} for k, curve in enumerate(curves)],
+                [{"k": k, "y": curve.prevalence} for k, curve in enumerate(curves)],
                 {"k": "Class", "y": "Share of the samples"},
                 lookups=lookups,
             )
@@ -107,23 +106,14 @@ def draw_curves(page: Figures, outcomes: dict[str, Any], task: dict[str, Any]) -
                 caption=caption,
             )
         )
-    if "calibration" in outcomes:
+    if outcomes.calibration:
         _calibration(page, outcomes, one, lookups)
 
 
-def _calibration(
-    page: Figures, outcomes: dict[str, Any], one: str, lookups: dict[str, str]
-) -> None:
-    pooled = [
-        {"k": k, **point}
-        for k, curve in enumerate(outcomes["calibration"])
-        for point in curve["pooled"]
-    ]
-    lines = [
-        {"k": k, **point}
-        for k, curve in enumerate(outcomes["calibration"])
-        for point in curve["lines"]
-    ]
+def _calibration(page: Figures, outcomes: ClassOutcomes, one: str, lookups: dict[str, str]) -> None:
+    numbered = list(enumerate(outcomes.calibration))
+    pooled = [{"k": k, **point} for k, curve in numbered for point in curve.pooled]
+    lines = [{"k": k, **point} for k, curve in numbered for point in curve.lines]
     labels = {"k": "Class", "predicted": "Predicted probability", "observed": "Observed share"}
     page["datasets"]["calibration"] = dataset(
         pooled,
@@ -144,7 +134,7 @@ def _calibration(
     }
     layers = [
         diagonal(),
-        *([thin] if outcomes["n_repeats"] > 1 else []),
+        *([thin] if outcomes.n_repeats > 1 else []),
         {
             "data": data("calibration"),
             "transform": keep,
@@ -172,11 +162,10 @@ def _calibration(
             "Calibration",
             {"height": 300, "layer": layers},
             table="calibration",
-            datasets=["calibration_lines"] if outcomes["n_repeats"] > 1 else [],
+            datasets=["calibration_lines"] if outcomes.n_repeats > 1 else [],
             controls={"k": 0},
-            caption=f"Of the samples given such a probability of {one}, the share that was. On the "
-            "dashes the "
-            "probabilities can be taken at their word. Each point holds about the same number of "
-            "predictions.",
+            caption=f"Observed share of {one} among samples with this predicted probability. On "
+            "the dashed line, the probabilities are accurate. Each point holds about the same "
+            "number of predictions.",
         )
     )

@@ -12,9 +12,16 @@ from itertools import product
 from math import prod
 from typing import Any
 
+from smalldata.comparison.table import plain
 from smalldata.errors import ConfigError
-from smalldata.report.figures.grammar import CONFIG, INK, PAGE_SIGNALS, Figures, Spec
-from smalldata.report.plain import plain
+from smalldata.report.figures.grammar import (
+    CONFIG,
+    INK,
+    PAGE_SIGNALS,
+    Figure,
+    Figures,
+    Spec,
+)
 from smalldata.runtime.files import safe_name
 
 FORMATS = ("png", "svg", "pdf")
@@ -27,17 +34,17 @@ SCALE = 3
 
 VARIED = ("m", "k", "f")
 """Controls (measure, class, feature) of which every option is drawn. A sample, an outer fold and
-the model picked out stay as the page shows them first."""
+the selected model stay as the page first shows them."""
 
 MOST_DRAWINGS = 24
-"""Of one figure; beyond it options of its last control are left out."""
+"""Most drawings of one figure; further options of its last control are left out."""
 
 PAPER: Spec = {
     "font": "Arial, Helvetica, 'Liberation Sans', sans-serif",
     "axis": {"labelLimit": 240},
     "legend": {"labelLimit": 300},
 }
-"""What differs from the page: there is room for longer names, and no text colour to take over."""
+"""What differs from the page: there is room for longer names, and no text colour to inherit."""
 
 
 def check_formats(formats: Any) -> tuple[str, ...]:
@@ -60,7 +67,7 @@ def check_formats(formats: Any) -> tuple[str, ...]:
 
 
 def require_drawing(formats: Sequence[str]) -> None:
-    """Refuse before anything runs what could not be drawn at its end.
+    """Check before the run that its figures can be drawn at the end.
 
     Raises
     ------
@@ -103,13 +110,13 @@ def standalone_specs(page: Figures) -> Iterator[tuple[str, Spec]]:
         for choice in _choices(figure, page):
             words = [_short(option) for option in choice.values()]
             name = "-".join([figure["name"], *(_file_part(word) for word in words)])
-            while name.casefold() in used:  # as on a disk that tells no case apart
+            while name.casefold() in used:  # some disks ignore case
                 name += "-2"
             used.add(name.casefold())
             yield name, _standalone(figure, page, choice)
 
 
-def _choices(figure: dict[str, Any], page: Figures) -> Iterator[dict[str, dict[str, Any]]]:
+def _choices(figure: Figure, page: Figures) -> Iterator[dict[str, dict[str, Any]]]:
     """Yield the options to draw a figure with, by control; at most `MOST_DRAWINGS`.
 
     Options of which the figure's table has no row are left out: a score that no model has.
@@ -138,16 +145,16 @@ def _short(option: Mapping[str, Any]) -> str:
 
 
 def _file_part(text: str) -> str:
-    """Write a name as part of a file's: two texts may share one, which is told apart later."""
+    """Write a text as part of a file name; two texts may give the same part."""
     part = re.sub(r"[^\w.+-]+", "-", text).strip("-.")
     return safe_name(part or text, n_characters=40)
 
 
-def _standalone(figure: dict[str, Any], page: Figures, choice: Mapping[str, Any]) -> Spec:
+def _standalone(figure: Figure, page: Figures, choice: Mapping[str, dict[str, Any]]) -> Spec:
     spec: Spec = _painted(deepcopy(figure["spec"]))
     values = PAGE_SIGNALS | figure["controls"]
     values |= {name: option["value"] for name, option in choice.items()}
-    values |= dict.fromkeys(figure.get("marked", ()))  # on paper no sample is picked out
+    values |= dict.fromkeys(figure["marked"])  # a file marks no sample
     spec["params"] = [
         *({"name": name, "value": value} for name, value in values.items()),
         *({"name": name, "value": plain(page["params"][name])} for name in figure["params"]),
@@ -159,7 +166,7 @@ def _standalone(figure: dict[str, Any], page: Figures, choice: Mapping[str, Any]
     told = ", ".join(
         f"{page['controls'][name]['label']}: {_short(option)}" for name, option in choice.items()
     )
-    if told and "title" not in spec:  # in a paper no select box tells which it is
+    if told and "title" not in spec:  # a file has no select box to show the choice
         spec["title"] = {"text": told, "fontSize": 12, "offset": 10}
     return spec
 
@@ -172,7 +179,7 @@ def _paper_config() -> Spec:
 
 
 def _painted(value: Any) -> Any:
-    """Replace the colour of the page's text, which a file of its own does not have."""
+    """Replace the colour of the page's text, which a separate file does not have."""
     if isinstance(value, dict):
         return {key: _painted(entry) for key, entry in value.items()}
     if isinstance(value, list):

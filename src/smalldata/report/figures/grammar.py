@@ -1,14 +1,14 @@
 """The grammar all figures share: colours, datasets, and what a figure is made of.
 
 A figure is a plain dict: a Vega-Lite ``spec`` whose data are *names* of datasets, the ``params``
-(arrays of names) and the ``controls`` (signals a select box sets) it reads, and the words beside
-it. Field names and literals in a spec are ours; what a user named (features, classes, samples,
-models) travels only as data: in datasets and in arrays of names, which axes look up by position. A
-name can therefore never be read as a field, an expression or markup.
+(arrays of names) and the ``controls`` (signals a select box sets) that it reads, and its words.
+Field names and literals in a spec are ours; what a user named (features, classes, samples, models)
+travels only as data: in datasets and in arrays of names, which axes look up by position. A name can
+therefore never be read as a field, an expression or markup.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, GREY = (
     "#1A82C4",
@@ -19,8 +19,8 @@ BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, GREY = (
     "#56B4E9",
     "#8A8A8A",
 )
-"""Colours that people with any colour vision can tell apart (Okabe & Ito 2008), and a grey; the
-blue is a little lighter than theirs, so that it reads on a dark page too."""
+"""Colours that people with any colour vision can tell apart (Okabe & Ito 2008), and a grey. The
+blue is a little lighter than theirs, to be readable on a dark page too."""
 
 CLASS_COLOURS = [BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, GREY]
 LOW_TO_HIGH = [BLUE, "#9AA3A8", VERMILION]
@@ -31,12 +31,61 @@ drawing."""
 GRID_OPACITY = 0.12
 
 PAGE_SIGNALS = {"narrow": False}
-"""What the page tells every figure: whether there is little room, as on a phone."""
+"""Signals the page sets in every figure: whether there is little room, as on a phone."""
 
 Spec = dict[str, Any]
-Figures = dict[str, Any]
-"""``datasets`` and ``params`` by name, ``figures`` in reading order, ``controls`` (signal -> select
-box)."""
+
+
+class Dataset(TypedDict):
+    """Rows, column by column; ``columns`` are those of the data table (key, label, lookup)."""
+
+    columns: list[dict[str, str]]
+    data: dict[str, list[Any]]
+
+
+class Control(TypedDict):
+    """A select box, which sets a signal.
+
+    An option is a ``value`` and its ``text``, and ``short`` where there is no room for the text.
+    """
+
+    label: str
+    options: list[dict[str, Any]]
+
+
+class Figure(TypedDict):
+    """A spec with its title, caption, data and controls; see `figure`."""
+
+    name: str
+    spec: Spec
+    title: str
+    caption: str
+    alt: str
+    table: str
+    datasets: list[str]
+    params: list[str]
+    controls: dict[str, Any]
+    marked: list[str]
+
+
+class Figures(TypedDict):
+    """``datasets`` and ``params`` by name, figures in reading order, controls by signal."""
+
+    datasets: dict[str, Dataset]
+    params: dict[str, list[Any]]
+    figures: list[Figure]
+    controls: dict[str, Control]
+
+
+def no_figures() -> Figures:
+    """Start a page that figures are added to."""
+    return {"datasets": {}, "params": {}, "figures": [], "controls": {}}
+
+
+def choices(label: str, names: Sequence[str]) -> Control:
+    """Offer names by their position."""
+    return {"label": label, "options": [{"value": i, "text": n} for i, n in enumerate(names)]}
+
 
 CONFIG: Spec = {
     "background": None,
@@ -88,7 +137,7 @@ def dataset(
     columns: Mapping[str, str],
     *,
     lookups: Mapping[str, str] | None = None,
-) -> dict[str, Any]:
+) -> Dataset:
     """Store rows column by column.
 
     Parameters
@@ -121,8 +170,8 @@ def figure(
     controls: Mapping[str, Any] | None = None,
     marked: Sequence[str] = (),
     alt: str = "",
-) -> dict[str, Any]:
-    """Join a spec with what stands around it.
+) -> Figure:
+    """Join a spec with its title, caption, data and controls.
 
     ``controls`` are signals and their values; the ``marked`` ones only mark something in the
     drawing, the others also choose the rows of the data table.
@@ -131,6 +180,12 @@ def figure(
     signals = [{"name": key, "value": value} for key, value in (PAGE_SIGNALS | controls).items()]
     return {
         "name": name,
+        "spec": {
+            "width": "container",
+            "autosize": {"type": "fit", "contains": "padding", "resize": True},
+            "params": signals,
+            **spec,
+        },
         "title": title,
         "caption": caption,
         "alt": alt or f"{title}. {caption}",
@@ -139,12 +194,6 @@ def figure(
         "params": list(params),
         "controls": controls,
         "marked": list(marked),
-        "spec": {
-            "width": "container",
-            "autosize": {"type": "fit", "contains": "padding", "resize": True},
-            "params": signals,
-            **spec,
-        },
     }
 
 
@@ -203,7 +252,7 @@ def tooltip(*pairs: tuple[str, str, str]) -> list[Spec]:
 
 
 def rows_height(n: int, step: int = 22, *, extra: int = 45) -> int:
-    """Height in pixels of so many rows and what is around them (axis 45, legend 35)."""
+    """Height in pixels of ``n`` rows and what is around them (axis 45, legend 35)."""
     return n * step + extra
 
 
@@ -289,6 +338,26 @@ def spread_rule(title: str, **options: Any) -> Spec:
     }
 
 
+def class_colours(classes: Sequence[str], **legend: Any) -> Spec:
+    """Colour by the class ``code``; of more classes than colours only the chosen one stands out."""
+    if len(classes) > len(CLASS_COLOURS):
+        return {
+            "condition": {"test": "datum.code == k", "value": VERMILION},
+            "value": GREY,
+        }
+    return {
+        "field": "code",
+        "type": "ordinal",
+        "scale": {"domain": list(range(len(classes))), "range": CLASS_COLOURS[: len(classes)]},
+        "legend": {
+            "title": None,
+            **legend,
+            "labelExpr": "classes[datum.value]",
+            "columns": legend_columns(classes),
+        },
+    }
+
+
 def mark_chosen(field: str) -> Spec:
     """Ring the dot of the sample that the signal ``s`` names."""
     test = f"datum.{field} == s"
@@ -298,10 +367,10 @@ def mark_chosen(field: str) -> Spec:
     }
 
 
-def diagonal(*, y_start: float = 0.0, y_end: float = 1.0) -> Spec:
+def diagonal() -> Spec:
     """Dashed line across the unit square: what guessing, or perfect calibration, would give."""
     return {
-        "data": {"values": [{"x": 0, "y": y_start}, {"x": 1, "y": y_end}]},
+        "data": {"values": [{"x": 0, "y": 0.0}, {"x": 1, "y": 1.0}]},
         "mark": {
             "type": "line",
             "strokeDash": [4, 4],

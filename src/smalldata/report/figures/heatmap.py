@@ -1,24 +1,24 @@
 """The map of all samples: what each leading feature did to the prediction of each.
 
-Step in the line: summary of an explanation -> **figures** -> HTML.
+Step in the line: ExplanationSummary -> **figures** -> HTML.
 """
-
-from typing import Any
 
 from smalldata.report.figures.attributions import VALUE_TEXT, join_x
 from smalldata.report.figures.grammar import (
-    CLASS_COLOURS,
-    GREY,
     LOW_TO_HIGH,
     Figures,
     Spec,
+    choices,
+    class_colours,
     data,
     figure,
-    legend_columns,
     rows_height,
     tooltip,
 )
 from smalldata.report.figures.importance import NAMES
+from smalldata.report.sections.explanation import ExplanationSummary
+from smalldata.report.sections.outcomes import Outcomes, ValueOutcomes
+from smalldata.report.sections.task import TargetValues, TaskFacts
 
 SIGNED = ["rgba(26,130,196,1)", "rgba(138,138,138,0.06)", "rgba(213,94,0,1)"]
 """Blue, nothing, vermilion: what has no effect shows the page, light or dark."""
@@ -27,33 +27,29 @@ N_STRIP = 2
 """Rows above the map: what the samples are, and a gap."""
 
 
-def draw_heatmap(page: Figures, summary: dict[str, Any]) -> None:
+def draw_heatmap(
+    page: Figures, explanation: ExplanationSummary, task: TaskFacts, outcomes: Outcomes | None
+) -> None:
     """Draw samples side by side, leading features below each other."""
-    explanation, task = summary["explanation"], summary["task"]
-    heat = explanation["heat"]
-    page["params"]["places"] = heat["places"]
-    page["params"]["limits"] = heat["limits"]
-    options = ["prediction", "similar explanation"][: len(heat["places"])]
-    page["controls"]["o"] = {
-        "label": "Samples by",
-        "options": [{"value": i, "text": text} for i, text in enumerate(options)],
-    }
+    samples, heat = explanation.samples, explanation.samples.heat
+    page["params"]["places"] = heat.places
+    page["params"]["limits"] = heat.limits
+    orders = ["prediction", "similar explanation"][: len(heat.places)]
+    page["controls"]["o"] = choices("Samples by", orders)
     measured: list[float | None] = []
-    if task["kind"] == "regression":
-        known = {
-            entry["row"]: entry["observed"] for entry in summary["outcomes"].get("samples", [])
-        }
-        measured = [known.get(row) for row in range(len(heat["places"][0][0]))]
+    if isinstance(outcomes, ValueOutcomes):
+        known = {sample.row: sample.observed for sample in outcomes.samples}
+        measured = [known.get(row) for row in range(len(heat.places[0][0]))]
     page["params"]["measured"] = measured
-    n_rows = min(heat["n_features"], len(explanation["order"][0]))
-    classes = [entry["name"] for entry in task["classes"]]
+    n_rows = min(heat.n_features, len(samples.order[0]))
+    classes = [entry.name for entry in task.classes]
     places = list(range(-N_STRIP, n_rows))
     x = {
         "field": "at",
         "type": "quantitative",
         "scale": {"nice": False, "zero": False, "padding": 0},
         "axis": {
-            "title": f"{len(explanation['explained'])} samples",
+            "title": f"{len(samples.explained)} samples",
             "labels": False,
             "ticks": False,
             "grid": False,
@@ -100,7 +96,7 @@ def draw_heatmap(page: Figures, summary: dict[str, Any]) -> None:
                 "type": "quantitative",
                 "scale": {"domain": [-1, 0, 1], "range": SIGNED, "interpolate": "rgb"},
                 "legend": {
-                    "title": f"Shapley value ({explanation['scale']})",
+                    "title": f"Shapley value ({explanation.scale})",
                     "titleLimit": 300,
                     "values": [-1, 0, 1],
                     "labelExpr": "(datum.value == 0 ? '' : datum.value < 0 ? 'to ' : 'from ') + "
@@ -118,8 +114,8 @@ def draw_heatmap(page: Figures, summary: dict[str, Any]) -> None:
         },
     }
     layers = [map_layer, _chosen(x, y)]
-    layers.insert(1, _observed(x, y, edge, classes, task["target_values"]))
-    n_all = explanation["n_features"]
+    layers.insert(1, _observed(x, y, edge, classes, task.target_values))
+    n_all = explanation.n_features
     cut = f" The first {n_rows} of {n_all} features." if n_rows < n_all else ""
     page["figures"].append(
         figure(
@@ -143,46 +139,33 @@ def draw_heatmap(page: Figures, summary: dict[str, Any]) -> None:
                 "limits",
                 "measured",
             ],
-            controls={"k": 0, "o": 0, "s": explanation["explained"][0]},
+            controls={"k": 0, "o": 0, "s": samples.explained[0]},
             marked=["s"],
             caption="Each column is a sample, each row a feature: orange raised its prediction, "
-            "blue lowered it. Columns that look alike were predicted for the same reasons. A click "
-            f"on a sample shows it below as “One sample”; the triangle points at it.{cut}",
+            "blue lowered it. Columns that look alike were predicted for the same reasons. Click a "
+            f"sample to show it below as “One sample”; the triangle marks it.{cut}",
         )
     )
 
 
-def _observed(x: Spec, y: Spec, edge: Spec, classes: list[str], values: dict[str, float]) -> Spec:
-    """Strip that tells the class or the value of each sample."""
+def _observed(
+    x: Spec, y: Spec, edge: Spec, classes: list[str], values: TargetValues | None
+) -> Spec:
+    """Strip that shows the class or the value of each sample."""
     colour: Spec
-    if not classes:
+    if values is not None:
         colour = {
             "field": "was",
             "type": "quantitative",
             "scale": {
-                "domain": [values["low"], values["mean"], values["high"]],
+                "domain": [values.low, values.mean, values.high],
                 "range": LOW_TO_HIGH,
                 "interpolate": "rgb",
             },
             "legend": None,
         }
-    elif len(classes) <= len(CLASS_COLOURS):
-        colour = {
-            "field": "code",
-            "type": "ordinal",
-            "scale": {"domain": list(range(len(classes))), "range": CLASS_COLOURS[: len(classes)]},
-            "legend": {
-                "title": None,
-                "orient": "bottom",
-                "labelExpr": "classes[datum.value]",
-                "columns": legend_columns(classes),
-            },
-        }
     else:
-        colour = {
-            "condition": {"test": "datum.code == k", "value": CLASS_COLOURS[1]},
-            "value": GREY,
-        }
+        colour = class_colours(classes, orient="bottom")
     return {
         "data": {"sequence": {"start": 0, "stop": 1, "as": "one"}},
         "transform": [

@@ -1,8 +1,9 @@
 """Which features and blocks count: bars with their spread over folds.
 
-Step in the line: summary of an explanation -> **figures** -> HTML.
+Step in the line: ExplanationSummary -> **figures** -> HTML.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from smalldata.report.figures.grammar import (
@@ -16,9 +17,12 @@ from smalldata.report.figures.grammar import (
     figure,
     quantitative,
     rows_height,
+    spread_rule,
     tooltip,
 )
 from smalldata.report.plain import count
+from smalldata.report.sections.explanation import BlockShare, ExplanationSummary
+from smalldata.report.sections.explanation_permuted_labels import NullSummary
 
 NAMES = {
     "labelOverlap": False,
@@ -31,36 +35,37 @@ NAMES = {
 """Axis that names rows, at more length where there is room."""
 
 
-def draw_importance(page: Figures, explanation: dict[str, Any], several: bool) -> None:
+def draw_importance(page: Figures, explanation: ExplanationSummary) -> None:
     """Draw the leading features; with several classes also over all of them."""
-    position = {j: f for f, j in enumerate(explanation["kept_index"])}
-    null = explanation["null"]
-    names = dict(zip(explanation["kept_index"], explanation["kept"], strict=True))
-    above = set(null["above"]) if null is not None else set()
+    samples, null = explanation.samples, explanation.null
+    position = {j: f for f, j in enumerate(samples.kept_index)}
+    names = dict(zip(samples.kept_index, samples.kept, strict=True))
+    above = set(null.above) if null is not None else set()
+    several = len(explanation.outputs) > 1
     for code, (name, title, control) in enumerate(
         (("importance", "Importance", "k"), ("importance_all", "Importance over all classes", ""))
     ):
         if code and not several:
             continue
-        n_outputs = len(explanation["outputs"])
-        lists = (
-            explanation["importance"][:n_outputs] if not code else explanation["importance"][-1:]
-        )
+        n_outputs = len(explanation.outputs)
+        lists = explanation.importance[-1:] if code else explanation.importance[:n_outputs]
         # Permuted labels bound the importance over all classes, not that for one of them.
-        bounded = null is not None and (not several or bool(code))
-        told = bounded and null["enough"]
+        bounded = null if not several or code else None
+        told = bounded is not None and bounded.enough
         rows = [
             {
                 "k": k,
                 "place": place,
-                "f": position[entry["feature"]],
-                "above": int(names[entry["feature"]] in above) if told else 1,
-                "null": ("yes" if names[entry["feature"]] in above else "no") if told else "",
-                **{key: entry[key] for key in ("mean", "low", "high")},
+                "f": position[bar.feature],
+                "above": int(names[bar.feature] in above) if told else 1,
+                "null": ("yes" if names[bar.feature] in above else "no") if told else "",
+                "mean": bar.mean,
+                "low": bar.low,
+                "high": bar.high,
             }
-            for k, entries in enumerate(lists)
-            for place, entry in enumerate(entries)
-            if entry["feature"] in position
+            for k, bars in enumerate(lists)
+            for place, bar in enumerate(bars)
+            if bar.feature in position
         ]
         page["datasets"][name] = dataset(
             rows,
@@ -84,7 +89,7 @@ def draw_importance(page: Figures, explanation: dict[str, Any], several: bool) -
             "axis": {**NAMES, "labelExpr": labels},
             "scale": {"paddingInner": 0.25},
         }
-        x_title = f"Mean |Shapley value| ({explanation['scale']})"
+        x_title = f"Mean |Shapley value| ({explanation.scale})"
         spec: Spec = {
             "height": rows_height(n_rows, 25, extra=60),
             "data": data(name),
@@ -116,18 +121,12 @@ def draw_importance(page: Figures, explanation: dict[str, Any], several: bool) -
                         ),
                     },
                 },
-                {
-                    "mark": {"type": "rule", "strokeWidth": 1.5},
-                    "encoding": {
-                        "x": quantitative("low", x_title, zero=True),
-                        "x2": {"field": "high"},
-                    },
-                },
+                spread_rule(x_title, zero=True),
             ],
         }
-        if bounded:
-            spec["layer"] += _null_rule(null["threshold"], x_title)
-        n_all = explanation["n_features"]
+        if bounded is not None:
+            spec["layer"] += _null_rule(bounded.threshold, x_title)
+        n_all = explanation.n_features
         cut = f" The first {n_rows} of {n_all} features." if n_all > n_rows else ""
         page["figures"].append(
             figure(
@@ -138,8 +137,8 @@ def draw_importance(page: Figures, explanation: dict[str, Any], several: bool) -
                 params=["features", "order"],
                 controls={"k": 0} if control else {},
                 caption="How far a feature moves the prediction on average. Line: from the 10th to "
-                f"the 90th percentile of the {explanation['n_folds']} folds. A click shows the "
-                f"feature sample by sample.{cut}{_say_rule(null) if bounded else ''}",
+                f"the 90th percentile of the {explanation.n_folds} folds. Click a bar to see the "
+                f"feature sample by sample.{cut}{_say_rule(bounded)}",
             )
         )
 
@@ -162,28 +161,31 @@ def _null_rule(threshold: float, x_title: str) -> list[Spec]:
     ]
 
 
-def _say_rule(null: dict[str, Any]) -> str:
-    """Tell what the dashed line is."""
-    n = null["n"]
+def _say_rule(null: NullSummary | None) -> str:
+    """Say what the dashed line is; nothing if there is none."""
+    if null is None:
+        return ""
     line = (
-        f" Dashes: the largest importance that any feature reached on {count(n, 'permutation')} of "
-        "the labels"
+        " Dashes: the largest importance that any feature reached in "
+        f"{count(null.n, 'permutation')} of the labels"
     )
-    if null["enough"]:
-        return f"{line}; grey bars do not pass it."
-    return f"{line}: too few to mark features by ({null['needed']} are needed)."
+    if null.enough:
+        return f"{line}; grey bars do not exceed it."
+    return f"{line}: too few to mark features by ({null.needed} are needed)."
 
 
-def draw_blocks(page: Figures, explanation: dict[str, Any]) -> None:
+def draw_blocks(page: Figures, blocks: Sequence[BlockShare]) -> None:
     """Draw the share of each block of features."""
-    page["params"]["blocks"] = [entry["name"] for entry in explanation["blocks"]]
+    page["params"]["blocks"] = [block.name for block in blocks]
     rows = [
         {
             "b": b,
-            **{key: round(entry[key], 4) for key in ("share", "low", "high")},
-            "n": entry["n_features"],
+            "share": round(block.share, 4),
+            "low": round(block.low, 4),
+            "high": round(block.high, 4),
+            "n": block.n_features,
         }
-        for b, entry in enumerate(explanation["blocks"])
+        for b, block in enumerate(blocks)
     ]
     page["datasets"]["blocks"] = dataset(
         rows,
@@ -225,13 +227,7 @@ def draw_blocks(page: Figures, explanation: dict[str, Any]) -> None:
                             "tooltip": tooltip(("share", "Share", ".1%"), ("n", "Features", "d")),
                         },
                     },
-                    {
-                        "mark": {"type": "rule", "strokeWidth": 1.5},
-                        "encoding": {
-                            "x": quantitative("low", x_title, **percent),
-                            "x2": {"field": "high"},
-                        },
-                    },
+                    spread_rule(x_title, **percent),
                 ],
             },
             table="blocks",

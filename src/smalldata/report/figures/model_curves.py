@@ -4,11 +4,11 @@ Step in the line: ModelCurves -> **figures** -> HTML.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from smalldata.report.comparison_page.overview import ModelCurves
 from smalldata.report.figures.grammar import (
     CLASS_COLOURS,
+    Control,
     Figures,
     Spec,
     data,
@@ -26,7 +26,7 @@ ALL_MODELS = -1
 ONE_CLASS = [{"filter": "datum.k == k"}, {"calculate": "drawn[datum.c]", "as": "model"}]
 
 
-def model_choice(names: Sequence[str]) -> dict[str, Any]:
+def model_choice(names: Sequence[str]) -> Control:
     """Offer all models together, and each one alone."""
     return {
         "label": "Model",

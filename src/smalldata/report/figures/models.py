@@ -19,6 +19,7 @@ from smalldata.report.figures.grammar import (
     data,
     dataset,
     figure,
+    no_figures,
     quantitative,
     rows_height,
     tooltip,
@@ -30,7 +31,7 @@ from smalldata.report.plain import short_label
 
 def comparison_figures(summary: ComparisonSummary) -> Figures:
     """Draw scores, differences, folds, agreement, curves, learning curve and seconds."""
-    page: Figures = {"datasets": {}, "params": {}, "figures": [], "controls": {}}
+    page = no_figures()
     page["params"]["models"] = [cell.label for cell in summary.cells]
     page["params"]["model_lines"] = [break_label(cell.label) for cell in summary.cells]
     page["params"]["measures"] = [measure.title for measure in summary.measures]

@@ -1,9 +1,7 @@
-"""Figures of what a model said of held-out samples: confusion, every sample, errors.
+"""Figures of held-out predictions: confusion, every sample, errors.
 
-Step in the line: summary of a cell -> **figures** -> HTML.
+Step in the line: Outcomes -> **figures** -> HTML.
 """
-
-from typing import Any
 
 from smalldata.report.figures.curves import draw_curves
 from smalldata.report.figures.grammar import (
@@ -13,55 +11,55 @@ from smalldata.report.figures.grammar import (
     Figures,
     Spec,
     axis_names,
+    choices,
     data,
     dataset,
     figure,
     mark_chosen,
+    no_figures,
     quantitative,
     swarm,
     tooltip,
 )
+from smalldata.report.sections.outcomes import ClassOutcomes, Confusion, Outcomes, ValueOutcomes
+from smalldata.report.sections.task import TaskFacts
 
 
-def cell_figures(summary: dict[str, Any]) -> Figures:
+def outcome_figures(
+    outcomes: Outcomes | None, task: TaskFacts, *, chosen: int | None = None
+) -> Figures:
     """Draw the curves, the confusion matrix and every sample.
 
-    Returns
-    -------
-    dict
-        ``datasets`` (by name), ``params`` (arrays of names), ``figures`` (in reading order),
-        ``controls`` (signal -> select box).
+    Parameters
+    ----------
+    outcomes : ClassOutcomes, ValueOutcomes or None
+    task : TaskFacts
+    chosen : int, optional
+        Row of the sample whose explanation the page shows; without one no sample can be chosen.
     """
-    outcomes, task = summary["outcomes"], summary["task"]
-    explanation = summary["explanation"]
-    chosen = None if explanation is None else explanation["explained"][0]
-    page: Figures = {"datasets": {}, "params": {}, "figures": [], "controls": {}}
-    if not outcomes:
+    page = no_figures()
+    if outcomes is None:
         return page
-    page["params"]["samples"] = [entry["id"] for entry in outcomes["samples"]]
-    if task["kind"] == "regression":
+    page["params"]["samples"] = [sample.id for sample in outcomes.samples]
+    if isinstance(outcomes, ValueOutcomes):
         _observed_predicted(page, outcomes, task, chosen=chosen)
         return page
-    classes = [entry["name"] for entry in task["classes"]]
+    classes = [entry.name for entry in task.classes]
     page["params"]["classes"] = classes
-    if task["kind"] == "multiclass":
-        page["controls"]["k"] = {
-            "label": "Class",
-            "options": [{"value": i, "text": name} for i, name in enumerate(classes)],
-        }
-    page["params"]["outputs"] = outcomes["outputs"]
-    if "roc" in outcomes:
-        draw_curves(page, outcomes, task)
-    _confusion(page, outcomes, classes)
+    if task.kind == "multiclass":
+        page["controls"]["k"] = choices("Class", classes)
+    page["params"]["outputs"] = outcomes.outputs
+    if outcomes.roc:
+        draw_curves(page, outcomes)
+    _confusion(page, outcomes.confusion, classes)
     _probabilities(page, outcomes, task, chosen=chosen)
     return page
 
 
-def _confusion(page: Figures, outcomes: dict[str, Any], classes: list[str]) -> None:
+def _confusion(page: Figures, confusion: Confusion, classes: list[str]) -> None:
     """Rows observed, columns predicted: samples per repeat, and the share of the row."""
-    confusion = outcomes["confusion"]
     rows = [
-        {"i": i, "j": j, "n": confusion["counts"][i][j], "share": confusion["shares"][i][j]}
+        {"i": i, "j": j, "n": confusion.counts[i][j], "share": confusion.shares[i][j]}
         for i in range(len(classes))
         for j in range(len(classes))
     ]
@@ -129,30 +127,29 @@ def _confusion(page: Figures, outcomes: dict[str, Any], classes: list[str]) -> N
             spec,
             table="confusion",
             params=["classes"],
-            caption="Rows: what the samples are; columns: what the model called them; samples per "
-            "repeat. "
-            "The darker, the larger the share of the row.",
+            caption="Rows: observed class; columns: predicted class; numbers: samples per repeat. "
+            "Darker cells hold a larger share of their row.",
         )
     )
 
 
 def _probabilities(
-    page: Figures, outcomes: dict[str, Any], task: dict[str, Any], *, chosen: int | None
+    page: Figures, outcomes: ClassOutcomes, task: TaskFacts, *, chosen: int | None
 ) -> None:
-    codes = [1] if task["kind"] == "binary" else range(len(task["classes"]))
+    codes = [1] if task.kind == "binary" else range(len(task.classes))
     rows = [
         {
             "s": s,
-            "row": entry["row"],
-            "observed": entry["observed"],
-            "predicted": entry["predicted"],
-            "n_wrong": entry["n_wrong"],
-            "n_seen": entry["n_seen"],
-            **{f"p{k}": entry["probabilities"][code] for k, code in enumerate(codes)},
+            "row": sample.row,
+            "observed": sample.observed,
+            "predicted": sample.predicted,
+            "n_wrong": sample.n_wrong,
+            "n_seen": sample.n_seen,
+            **{f"p{k}": sample.probabilities[code] for k, code in enumerate(codes)},
         }
-        for s, entry in enumerate(outcomes["samples"])
+        for s, sample in enumerate(outcomes.samples)
     ]
-    names = outcomes["outputs"]
+    names = outcomes.outputs
     page["datasets"]["samples"] = dataset(
         rows,
         {
@@ -167,8 +164,8 @@ def _probabilities(
         lookups={"s": "samples", "observed": "classes", "predicted": "classes"},
     )
     ring = {} if chosen is None else {"s": chosen}
-    n_classes = len(task["classes"])
-    crowd = max(entry["n"] for entry in task["classes"])
+    n_classes = len(task.classes)
+    crowd = max(entry.n for entry in task.classes)
     spec: Spec = {
         "height": n_classes * (110 if crowd > 60 else 64) if n_classes <= 4 else n_classes * 46,
         "data": data("samples"),
@@ -200,7 +197,7 @@ def _probabilities(
                 "scale": {"domain": [0, 1], "range": [BLUE, VERMILION]},
                 "legend": {
                     "title": None,
-                    "labelExpr": "datum.value == 0 ? 'called right' : 'called wrong'",
+                    "labelExpr": "datum.value == 0 ? 'predicted correctly' : 'predicted wrongly'",
                 },
             },
             **(mark_chosen("row") if ring else {}),
@@ -214,7 +211,7 @@ def _probabilities(
             ),
         },
     }
-    click = "; a click shows that sample's explanation" if chosen is not None else ""
+    click = "; click it for its explanation" if chosen is not None else ""
     of_class = f"“{names[0]}”" if len(names) == 1 else "the chosen class"
     page["figures"].append(
         figure(
@@ -225,25 +222,25 @@ def _probabilities(
             params=["samples", "classes"],
             controls={"k": 0, **ring},
             marked=list(ring),
-            caption=f"Probability of {of_class} that models gave which had not seen the sample "
-            f"(mean over repeats). Point at a dot for its sample{click}.",
+            caption=f"Probability of {of_class} from models that had not seen the sample (mean "
+            f"over repeats). Point at a dot to see its sample{click}.",
         )
     )
 
 
 def _observed_predicted(
-    page: Figures, outcomes: dict[str, Any], task: dict[str, Any], *, chosen: int | None
+    page: Figures, outcomes: ValueOutcomes, task: TaskFacts, *, chosen: int | None
 ) -> None:
     rows = [
         {
             "s": s,
-            "row": entry["row"],
-            "observed": entry["observed"],
-            "predicted": entry["predicted"],
-            "sd": entry["sd"],
-            "residual": float(f"{entry['predicted'] - entry['observed']:.5g}"),
+            "row": sample.row,
+            "observed": sample.observed,
+            "predicted": sample.predicted,
+            "sd": sample.sd,
+            "residual": float(f"{sample.predicted - sample.observed:.5g}"),
         }
-        for s, entry in enumerate(outcomes["samples"])
+        for s, sample in enumerate(outcomes.samples)
     ]
     page["datasets"]["samples"] = dataset(
         rows,
@@ -308,9 +305,9 @@ def _observed_predicted(
             params=["samples"],
             controls=ring,
             marked=list(ring),
-            caption=f"{task['target']}: each dot is a sample, predicted by models that had not "
-            "seen it (mean over repeats). On the dashes the prediction is right."
-            + (" A click shows that sample's explanation." if chosen is not None else ""),
+            caption=f"{task.target}: each dot is a sample, predicted by models that had not "
+            "seen it (mean over repeats). On the dashed line, the prediction is right."
+            + (" Click a dot for its explanation." if chosen is not None else ""),
         )
     )
     page["figures"].append(
@@ -342,6 +339,6 @@ def _observed_predicted(
             params=["samples"],
             controls=ring,
             marked=list(ring),
-            caption="A slope or a curve here is structure that the model has missed.",
+            caption="A slope or a curve here is structure that the model missed.",
         )
     )

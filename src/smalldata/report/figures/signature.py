@@ -13,6 +13,7 @@ from smalldata.report.figures.grammar import (
     data,
     dataset,
     figure,
+    no_figures,
     quantitative,
     rows_height,
     tooltip,
@@ -22,7 +23,7 @@ from smalldata.report.sections.panel import SignatureSummary
 
 def signature_figures(signature: SignatureSummary | None) -> Figures:
     """Draw the signature of a cell; nothing if it has none."""
-    page: Figures = {"datasets": {}, "params": {}, "figures": [], "controls": {}}
+    page = no_figures()
     if signature is None:
         return page
     _curve(page, signature)

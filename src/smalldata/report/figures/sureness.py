@@ -1,10 +1,9 @@
-"""How far a ranking can be trusted: its places in every fold, and what its features are worth.
+"""How far a ranking can be trusted: its ranks in every fold, and what its features are worth.
 
-Step in the line: summary of an explanation -> **figures** -> HTML.
+Step in the line: Steadiness, Removals -> **figures** -> HTML.
 """
 
 from math import log1p
-from typing import Any
 
 from smalldata.report.figures.grammar import (
     BLUE,
@@ -19,6 +18,9 @@ from smalldata.report.figures.grammar import (
     tooltip,
 )
 from smalldata.report.figures.importance import NAMES
+from smalldata.report.plain import round_significant
+from smalldata.report.sections.explanation_removals import Removals
+from smalldata.report.sections.trust import Steadiness
 
 NARROW_FOLDS, WIDE_FOLDS = 10, 25
 """Most folds whose places are written out, on a phone and elsewhere."""
@@ -27,22 +29,19 @@ FADED = 30
 """Place from which on a feature is drawn as faintly as any later one."""
 
 
-def draw_steadiness(page: Figures, explanation: dict[str, Any]) -> None:
-    """Draw the place of each leading feature in every fold."""
-    steady = explanation["steady"]
-    if steady is None:
-        return
-    page["params"]["followed"] = steady["names"]
-    page["params"]["fold_names"] = steady["folds"]
-    n_folds, n_rows = len(steady["folds"]), len(steady["names"])
+def draw_steadiness(page: Figures, steady: Steadiness) -> None:
+    """Draw the rank of each leading feature in every fold."""
+    page["params"]["followed"] = steady.names
+    page["params"]["fold_names"] = steady.folds
+    n_folds, n_rows = len(steady.folds), len(steady.names)
     rows = [
         {
             "g": f,
             "fold": fold,
             "place": place,
-            "share": round(steady["frequency"][f], 4),
+            "share": round(steady.frequency[f], 4),
         }
-        for f, places in enumerate(steady["places"])
+        for f, places in enumerate(steady.places)
         for fold, place in enumerate(places)
     ]
     page["datasets"]["steadiness"] = dataset(
@@ -50,12 +49,12 @@ def draw_steadiness(page: Figures, explanation: dict[str, Any]) -> None:
         {
             "g": "Feature",
             "fold": "Fold",
-            "place": "Place in the fold",
-            "share": f"Share of folds among the first {steady['top_k']}",
+            "place": "Rank in the fold",
+            "share": f"Share of folds in the top {steady.top_k}",
         },
         lookups={"g": "followed", "fold": "fold_names"},
     )
-    top_k = steady["top_k"]
+    top_k = steady.top_k
     band = {"type": "ordinal", "scale": {"paddingInner": 0.06, "paddingOuter": 0}}
     text_size = 11 if n_folds <= 10 else 9
     spec: Spec = {
@@ -100,8 +99,8 @@ def draw_steadiness(page: Figures, explanation: dict[str, Any]) -> None:
             "tooltip": tooltip(
                 ("feature", "Feature", "text"),
                 ("name", "Fold", "text"),
-                ("shown", "Place", "text"),
-                ("share", f"Folds among the first {top_k}", ".0%"),
+                ("shown", "Rank", "text"),
+                ("share", f"Folds in the top {top_k}", ".0%"),
             ),
         },
         "layer": [
@@ -130,33 +129,33 @@ def draw_steadiness(page: Figures, explanation: dict[str, Any]) -> None:
     page["figures"].append(
         figure(
             "steadiness",
-            "Place of each feature, fold by fold",
+            "Rank of each feature, fold by fold",
             spec,
             table="steadiness",
             params=["followed", "fold_names"],
-            caption=f"Each column is a fold; the number is the feature's place there. Blue: among "
-            f"the first {top_k}. A row that is blue throughout can be relied on.",
+            caption=f"Each column is a fold; the number is the feature's rank there. Blue: in the "
+            f"top {top_k}. A row that is blue throughout can be relied on.",
         )
     )
 
 
-def draw_removals(page: Figures, explanation: dict[str, Any]) -> None:
+def draw_removals(page: Figures, removals: Removals, *, height: int) -> None:
     """Draw the score without the leading features against that without random ones."""
-    removals = explanation["removals"]
-    if removals is None:
-        return
+    curves = (
+        [(point.n, point.leading) for point in removals.points],
+        [(point.n, point.random) for point in removals.points],
+    )
     rows = [
         {
-            "at": round(log1p(point["n"]), 4),
-            "n": point["n"],
+            "at": round(log1p(n), 4),
+            "n": n,
             "kind": kind,
-            **{
-                key: None if point[name][key] is None else float(f"{point[name][key]:.5g}")
-                for key in ("mean", "low", "high")
-            },
+            "mean": _rounded(score.mean),
+            "low": _rounded(score.low),
+            "high": _rounded(score.high),
         }
-        for kind, name in enumerate(("leading", "random"))
-        for point in removals["points"]
+        for kind, curve in enumerate(curves)
+        for n, score in curve
     ]
     page["params"]["removal"] = ["the leading features", "features drawn at random"]
     page["datasets"]["removals"] = dataset(
@@ -165,7 +164,7 @@ def draw_removals(page: Figures, explanation: dict[str, Any]) -> None:
             "kind": "Replaced",
             "at": "",
             "n": "How many",
-            "mean": removals["title"],
+            "mean": removals.title,
             "low": "95 % interval from",
             "high": "95 % interval to",
         },
@@ -177,7 +176,7 @@ def draw_removals(page: Figures, explanation: dict[str, Any]) -> None:
         "scale": {"zero": False, "nice": False, "padding": 8},
         "axis": {
             "title": "Features replaced",
-            "values": sorted({row["at"] for row in rows}),
+            "values": sorted({round(log1p(point.n), 4) for point in removals.points}),
             "labelExpr": "'' + round(exp(datum.value) - 1)",
             "labelSeparation": 6,
             "labelOverlap": True,
@@ -194,14 +193,14 @@ def draw_removals(page: Figures, explanation: dict[str, Any]) -> None:
             "columns": {"expr": "narrow ? 1 : 2"},
         },
     }
-    y_title = f"{removals['title']} of held-out samples"
-    way = "falls" if removals["better"] == "higher" else "rises"
+    y_title = f"{removals.title} of held-out samples"
+    way = "falls" if removals.better == "higher" else "rises"
     page["figures"].append(
         figure(
             "removals",
-            "What the score loses without them",
+            "The score without them",
             {
-                "height": 320 if explanation["pairs"] is None else 480,
+                "height": height,
                 "data": data("removals"),
                 "transform": [{"calculate": "removal[datum.kind]", "as": "what"}],
                 "encoding": {"x": x, "color": colour},
@@ -230,7 +229,7 @@ def draw_removals(page: Figures, explanation: dict[str, Any]) -> None:
                             "tooltip": tooltip(
                                 ("what", "Replaced", "text"),
                                 ("n", "How many", "d"),
-                                ("mean", removals["title"], ".3f"),
+                                ("mean", removals.title, ".3f"),
                                 ("low", "95 % from", ".3f"),
                                 ("high", "95 % to", ".3f"),
                             ),
@@ -240,9 +239,12 @@ def draw_removals(page: Figures, explanation: dict[str, Any]) -> None:
             },
             table="removals",
             params=["removal"],
-            caption="Values of the leading features of held-out samples were replaced by those of "
-            "training samples, and the samples scored again; dashes: as many features drawn at "
-            f"random. Band: 95 % interval. The sooner the line {way}, the "
-            "more the ranking says of the model.",
+            caption="The leading features of held-out samples got the values of training samples, "
+            "and the samples were scored again; dashes: the same number of random features. Band: "
+            f"95 % interval. The sooner the line {way}, the more the ranking says about the model.",
         )
     )
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round_significant(value, 5)

@@ -1,9 +1,7 @@
-"""Features in company: pairs that act together, features that rise and fall together.
+"""Features that act together, and features that rise and fall together.
 
-Step in the line: summary of an explanation -> **figures** -> HTML.
+Step in the line: PairsSummary, Twins -> **figures** -> HTML.
 """
-
-from typing import Any
 
 from smalldata.report.figures.grammar import (
     BLUE,
@@ -18,7 +16,8 @@ from smalldata.report.figures.grammar import (
     tooltip,
 )
 from smalldata.report.figures.importance import NAMES
-from smalldata.report.sections.trust_correlation_groups import ALIKE
+from smalldata.report.sections.explanation_pairs import PairsSummary
+from smalldata.report.sections.trust_correlation_groups import ALIKE, Twins
 
 SHORTENED = (
     "length(paired[datum.value]) > 14 ? slice(paired[datum.value], 0, 6) + '…' + "
@@ -27,15 +26,11 @@ SHORTENED = (
 """Expression that cuts a name in the middle: names of a block begin alike."""
 
 
-def draw_pairs(page: Figures, explanation: dict[str, Any]) -> None:
+def draw_pairs(page: Figures, pairs: PairsSummary, *, several: bool) -> None:
     """Draw the size of the interaction of every pair of the features looked at."""
-    pairs = explanation["pairs"]
-    if pairs is None:
-        return
-    several = len(explanation["outputs"]) > 1
-    page["params"]["paired"] = pairs["names"]
+    page["params"]["paired"] = pairs.names
     page["datasets"]["pairs"] = dataset(
-        pairs["cells"],
+        pairs.cells,
         {
             "k": "Class" if several else "",
             "i": "Feature",
@@ -46,7 +41,7 @@ def draw_pairs(page: Figures, explanation: dict[str, Any]) -> None:
         },
         lookups={"i": "paired", "j": "paired", "k": "outputs"},
     )
-    n = len(pairs["names"])
+    n = len(pairs.names)
     places = list(range(n))
     band = {"type": "ordinal", "scale": {"paddingInner": 0.06, "paddingOuter": 0, "domain": places}}
     axis = {**NAMES, "labelExpr": "paired[datum.value]"}
@@ -97,32 +92,29 @@ def draw_pairs(page: Figures, explanation: dict[str, Any]) -> None:
             params=["paired"],
             controls={"k": 0},
             caption="How far two features move the prediction together, beyond what each does "
-            "alone: mean |Shapley interaction|. The fuller the colour, the stronger, up to the "
-            "strongest pair.",
+            "alone: mean |Shapley interaction|. The stronger the colour, the stronger the "
+            "interaction, up to the strongest pair.",
         )
     )
 
 
-def draw_twins(page: Figures, explanation: dict[str, Any]) -> None:
+def draw_twins(page: Figures, twins: Twins) -> None:
     """Draw the tree of correlations of the leading features and their twins."""
-    twins = explanation["twins"]
-    if twins is None:
-        return
-    leaves = twins["leaves"]
-    names = [leaf["name"] for leaf in leaves]
+    leaves = twins.leaves
+    names = [leaf.name for leaf in leaves]
     page["params"]["leaves"] = names
-    page["params"]["likeness"] = [leaf["twin"] or "none" for leaf in leaves]
-    page["params"]["groups"] = [f"group {g + 1}" for g in range(len(twins["groups"]))]
+    page["params"]["likeness"] = [leaf.twin or "none" for leaf in leaves]
+    page["params"]["groups"] = [f"group {g + 1}" for g in range(len(twins.groups))]
     page["datasets"]["twins"] = dataset(
         [
             {
                 "y": y,
-                "rank": leaf["rank"],
-                "mean": leaf["mean"],
-                "leads": int(leaf["leads"]),
+                "rank": leaf.rank,
+                "mean": leaf.mean,
+                "leads": int(leaf.leads),
                 "twin": y,
-                "r": leaf["r"],
-                "group": leaf["group"],
+                "r": leaf.r,
+                "group": leaf.group,
             }
             for y, leaf in enumerate(leaves)
         ],
@@ -139,8 +131,8 @@ def draw_twins(page: Figures, explanation: dict[str, Any]) -> None:
     )
     page["datasets"]["branches"] = dataset(
         [
-            {"b": b, "order": order, "y": point["y"], "r": point["r"]}
-            for b, branch in enumerate(twins["branches"])
+            {"b": b, "order": order, "y": point.y, "r": point.r}
+            for b, branch in enumerate(twins.branches)
             for order, point in enumerate(branch)
         ],
         {"b": "", "order": "", "y": "", "r": ""},
@@ -238,8 +230,8 @@ def draw_twins(page: Figures, explanation: dict[str, Any]) -> None:
             datasets=["branches"],
             params=["leaves", "likeness"],
             caption="Branches meet at the mean |rank correlation| of their features; those that "
-            f"meet left of the dashes ({ALIKE} or more, orange) share the credit, and the model "
-            "may lean on either. Full dots: leading features; hollow: others that are the like of "
-            "one.",
+            f"meet left of the dashes ({ALIKE} or more, orange) share the credit: the model may "
+            "use any of them. Filled dots: leading features; hollow: features most like one of "
+            "them.",
         )
     )

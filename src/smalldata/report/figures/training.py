@@ -14,6 +14,7 @@ from smalldata.report.figures.grammar import (
     dataset,
     figure,
     legend_columns,
+    no_figures,
     quantitative,
     tooltip,
 )
@@ -32,7 +33,7 @@ SAMPLES = {"train": "samples trained on", "held": "samples held out"}
 
 def training_figures(training: TrainingSummary | None) -> Figures:
     """Draw how the fits of a cell were trained; nothing if no losses are known."""
-    page: Figures = {"datasets": {}, "params": {}, "figures": [], "controls": {}}
+    page = no_figures()
     if training is None:
         return page
     folds = training.folds[:MOST_FOLDS]

@@ -17,6 +17,7 @@ from smalldata.report.figures.grammar import (
     data,
     dataset,
     figure,
+    no_figures,
     quantitative,
     rows_height,
     spread_rule,
@@ -32,7 +33,7 @@ MOST_FOLDS = 50
 
 def tuning_figures(tuning: TuningSummary | None) -> Figures:
     """Draw the tuning of a cell; nothing for an untuned one."""
-    page: Figures = {"datasets": {}, "params": {}, "figures": [], "controls": {}}
+    page = no_figures()
     if tuning is None or not tuning.trials:
         return page
     parameters = tuning.parameters

@@ -1,9 +1,7 @@
 """The waterfall: from the mean prediction, feature by feature, to one sample's own.
 
-Step in the line: summary of an explanation -> **figures** -> HTML.
+Step in the line: ExplanationSummary -> **figures** -> HTML.
 """
-
-from typing import Any
 
 from smalldata.report.figures.attributions import VALUE_TEXT, join_x
 from smalldata.report.figures.grammar import (
@@ -19,24 +17,23 @@ from smalldata.report.figures.grammar import (
 )
 from smalldata.report.figures.importance import NAMES
 from smalldata.report.plain import format_percent
+from smalldata.report.sections.explanation import ExplanationSummary
+from smalldata.report.sections.outcomes import ClassSample, Outcomes, ValueOutcomes
+from smalldata.report.sections.task import TaskFacts
 
 N_WATERFALL = 12
 """Features named in a waterfall; the others are one bar."""
 
 
-def draw_waterfall(page: Figures, summary: dict[str, Any]) -> None:
+def draw_waterfall(
+    page: Figures, explanation: ExplanationSummary, task: TaskFacts, outcomes: Outcomes | None
+) -> None:
     """Draw the sample chosen: its strongest features, and the others as one bar."""
-    explanation, outcomes = summary["explanation"], summary["outcomes"]
-    explained = explanation["explained"]
-    known = {entry["row"]: entry for entry in outcomes.get("samples", [])}
-    classes = [entry["name"] for entry in summary["task"]["classes"]]
+    explained = explanation.samples.explained
+    known = _sample_texts(outcomes, [entry.name for entry in task.classes])
     page["controls"]["s"] = {
         "label": "Sample",
-        "options": [
-            {"value": row, "text": _sample_text(known[row], classes)}
-            for row in explained
-            if row in known
-        ],
+        "options": [{"value": row, "text": known[row]} for row in explained if row in known],
     }
     bar = {"height": {"band": 0.7}}
     others = "'all other features'"
@@ -47,7 +44,7 @@ def draw_waterfall(page: Figures, summary: dict[str, Any]) -> None:
     )
     whole = f"datum.g > {N_WATERFALL} ? {others} : features[datum.f]"
     shown = f"datum.g > {N_WATERFALL} ? '' : {VALUE_TEXT}"
-    of_class = " + ' · ' + truncate(outputs[k], 40)" if len(explanation["outputs"]) > 1 else ""
+    of_class = " + ' · ' + truncate(outputs[k], 40)" if len(explanation.outputs) > 1 else ""
     # Sums that should be 0 are off by rounding, and a small number in full is long.
     nothing = "abs(datum.shap) < 1e-9 * max(abs(base[k][s]), abs(final[k][s]))"
     size = "replace(format(abs(datum.shap), abs(datum.shap) < 0.001 ? '.2~e' : '.3~r'), '-', '−')"
@@ -114,7 +111,7 @@ def draw_waterfall(page: Figures, summary: dict[str, Any]) -> None:
                 "mark": {"type": "bar", "cornerRadius": 2, **bar},
                 "encoding": {
                     "x": quantitative(
-                        "start", f"Prediction ({explanation['scale']})", scale={"padding": 48}
+                        "start", f"Prediction ({explanation.scale})", scale={"padding": 48}
                     ),
                     "x2": {"field": "end"},
                     "color": {
@@ -145,7 +142,7 @@ def draw_waterfall(page: Figures, summary: dict[str, Any]) -> None:
             },
         ],
     }
-    n_others = explanation["n_features"] - N_WATERFALL
+    n_others = explanation.n_features - N_WATERFALL
     page["figures"].append(
         figure(
             "waterfall",
@@ -158,7 +155,8 @@ def draw_waterfall(page: Figures, summary: dict[str, Any]) -> None:
             caption="From the mean prediction (top) feature by feature to this sample's own "
             "(bottom)."
             + (
-                f" The {N_WATERFALL} strongest features; the other {n_others} are one bar."
+                f" The {N_WATERFALL} strongest features are shown; the other {n_others} are one "
+                "bar."
                 if n_others > 0
                 else ""
             ),
@@ -166,11 +164,19 @@ def draw_waterfall(page: Figures, summary: dict[str, Any]) -> None:
     )
 
 
-def _sample_text(entry: dict[str, Any], classes: list[str]) -> str:
-    if not classes:
-        return f"{entry['id']} · observed {entry['observed']:g}, predicted {entry['predicted']:g}"
-    sure = format_percent(max(entry["probabilities"]))
-    return (
-        f"{entry['id']} · {classes[entry['observed']]}, called {classes[entry['predicted']]} "
-        f"({sure})"
-    )
+def _sample_texts(outcomes: Outcomes | None, classes: list[str]) -> dict[int, str]:
+    """Write what was observed and predicted of each held-out sample, by its row."""
+    if outcomes is None:
+        return {}
+    if isinstance(outcomes, ValueOutcomes):
+        return {
+            one.row: f"{one.id} · observed {one.observed:g}, predicted {one.predicted:g}"
+            for one in outcomes.samples
+        }
+    return {sample.row: _class_text(sample, classes) for sample in outcomes.samples}
+
+
+def _class_text(sample: ClassSample, classes: list[str]) -> str:
+    sure = format_percent(max(sample.probabilities))
+    observed, predicted = classes[sample.observed], classes[sample.predicted]
+    return f"{sample.id} · {observed}, predicted {predicted} ({sure})"

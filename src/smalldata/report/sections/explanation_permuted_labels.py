@@ -1,21 +1,40 @@
-"""What permuted labels say of the importances of a cell, in plain numbers.
+"""What permuted labels say about the importances of a cell, in plain numbers.
 
-Step in the line: NullImportances -> **plain dict** -> figures and words.
+Step in the line: NullImportances -> **NullSummary** -> figures and words.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from smalldata.results.evidence import FEWEST_PERMUTATIONS, NullImportances
 
-N_SHOWN = 50
-"""Leading features told one by one; all that are marked are named."""
+
+@dataclass(frozen=True, kw_only=True)
+class NullSummary:
+    """Which features exceed all permutations of the labels.
+
+    Attributes
+    ----------
+    n, needed : int
+        Permutations, and how many it takes to mark features.
+    enough : bool
+    threshold : float
+        The largest importance of any feature in any permutation.
+    above : list of str
+        Features that are marked, most important first.
+    """
+
+    n: int
+    enough: bool
+    needed: int
+    threshold: float
+    above: list[str]
 
 
-def summarize_null(null: NullImportances, names: Sequence[str]) -> dict[str, Any]:
-    """Say which features exceed all permutations of the labels, as Python scalars and lists.
+def summarize_null(null: NullImportances, names: Sequence[str]) -> NullSummary:
+    """Say which features exceed all permutations of the labels.
 
     Parameters
     ----------
@@ -24,29 +43,14 @@ def summarize_null(null: NullImportances, names: Sequence[str]) -> dict[str, Any
 
     Returns
     -------
-    dict
-        ``n`` permutations, whether they are ``enough`` (``needed``), the ``threshold``, ``maxima``
-        (the largest importance of each permutation), ``above`` (names of the features that are
-        marked, most important first) and ``features`` (the leading ones: ``name``, ``observed``,
-        ``highest`` on permuted labels, ``above``).
+    NullSummary
     """
     order = np.argsort(-null.observed, kind="stable")
-    highest = null.values.max(axis=0)
     above = null.above
-    return {
-        "n": len(null.permutation),
-        "enough": null.enough,
-        "needed": FEWEST_PERMUTATIONS,
-        "threshold": null.threshold,
-        "maxima": [float(value) for value in null.values.max(axis=1)],
-        "above": [str(names[j]) for j in order if above[j]],
-        "features": [
-            {
-                "name": str(names[j]),
-                "observed": float(null.observed[j]),
-                "highest": float(highest[j]),
-                "above": bool(above[j]),
-            }
-            for j in order[:N_SHOWN]
-        ],
-    }
+    return NullSummary(
+        n=len(null.permutation),
+        enough=null.enough,
+        needed=FEWEST_PERMUTATIONS,
+        threshold=null.threshold,
+        above=[str(names[j]) for j in order if above[j]],
+    )

@@ -1,14 +1,16 @@
 """What the scores lose when the leading features are replaced, in plain numbers.
 
-Step in the line: Explanation.faithfulness -> **plain dict** -> figures and words.
+Step in the line: Explanation.faithfulness -> **Removals** -> figures and words.
 """
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from smalldata.comparison.table import plain
 from smalldata.measures.registry import Measure, find_measure
-from smalldata.report.plain import plain
+from smalldata.report.plain import Estimate
 from smalldata.results.explanation import Explanation
 from smalldata.task import TaskKind
 
@@ -16,9 +18,37 @@ if TYPE_CHECKING:
     from smalldata.explanation.faithfulness import Curve
 
 
+@dataclass(frozen=True, kw_only=True)
+class RemovalPoint:
+    """Scores with ``n`` features replaced: the leading ones, and as many random ones."""
+
+    n: int
+    leading: Estimate
+    random: Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Removals:
+    """Scores against the number of replaced features.
+
+    Attributes
+    ----------
+    title, better : str
+        Of the measure; "higher" or "lower".
+    points : list of RemovalPoint
+    gap : Estimate
+        How much more the leading features cost, in the unit of the measure.
+    """
+
+    title: str
+    better: str
+    points: list[RemovalPoint]
+    gap: Estimate
+
+
 def summarize_removals(
     explanation: Explanation, *, kind: TaskKind, test_train_ratio: float
-) -> dict[str, Any] | None:
+) -> Removals | None:
     """Read off the curves of the leading and of random features, and the area between them.
 
     Parameters
@@ -30,10 +60,8 @@ def summarize_removals(
 
     Returns
     -------
-    dict or None
-        ``points`` (per number of replaced features mean, low and high of the scores, for the
-        ``leading`` and for ``random`` ones), and ``gap``: how much more the leading features cost,
-        in the unit of the measure, with its interval; None where no fold has scores.
+    Removals or None
+        None where no fold has scores.
     """
     # It scores too, so it knows scikit-learn, whose import takes longer than a whole page.
     from smalldata.explanation.faithfulness import removal_area, removal_curves
@@ -46,27 +74,26 @@ def summarize_removals(
     if area is None:
         return None
     leading, random = removal_curves(found, ratio=test_train_ratio)
-    return {
-        "measure": measure.name,
-        "title": measure.title,
-        "better": "higher" if measure.higher_is_better else "lower",
-        "n_folds": len(found.fold),
-        "n_draws": found.random.shape[1],
-        "points": [
-            {
-                "n": int(n),
-                "leading": _point(leading, i, measure),
-                "random": _point(random, i, measure),
-            }
+    mean, low, high = area
+    return Removals(
+        title=measure.title,
+        better="higher" if measure.higher_is_better else "lower",
+        points=[
+            RemovalPoint(
+                n=int(n),
+                leading=_point(leading, i, measure),
+                random=_point(random, i, measure),
+            )
             for i, n in enumerate(found.n_removed)
         ],
-        "gap": dict(zip(("mean", "low", "high"), area, strict=True)),
-    }
+        gap=Estimate(mean=mean, low=low, high=high),
+    )
 
 
-def _point(curve: "Curve", i: int, measure: Measure) -> dict[str, float | None]:
+def _point(curve: "Curve", i: int, measure: Measure) -> Estimate:
     """Mean and interval at one size, the interval within the range of the measure."""
-    values = {name: getattr(curve, name)[i] for name in ("mean", "low", "high")}
-    return {
-        name: plain(np.clip(value, measure.low, measure.high)) for name, value in values.items()
-    }
+    mean, low, high = (
+        plain(np.clip(values[i], measure.low, measure.high))
+        for values in (curve.mean, curve.low, curve.high)
+    )
+    return Estimate(mean=mean, low=low, high=high)

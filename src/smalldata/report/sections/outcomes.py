@@ -1,26 +1,146 @@
 """Out-of-fold predictions of one cell in plain numbers: curves, confusion, every sample.
 
-Step in the line: RunRecord + Task -> **plain dict** -> figures. The curve of a repeat is the mean
+Step in the line: RunRecord + Task -> **Outcomes** -> figures. The curve of a repeat is the mean
 of its folds' curves, never one of their pooled predictions: scores of different models have no
 common order, and the area under the mean is the mean of the areas in the table. Only where no fold
 holds both classes (leave-one-out) are the probabilities pooled. Calibration pools, as it must.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.measures.curves import calibration_points, precision_recall_points, roc_points
-from smalldata.report.plain import round_significant
 from smalldata.results.folds import Array, FoldResult
 from smalldata.results.record import RunRecord
 from smalldata.task import Task, TaskKind
 
 GRID = np.linspace(0.0, 1.0, 101)
 """Where curves of folds and repeats are averaged."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepeatCurve:
+    """The curve of one repeat, at the points of `GRID`."""
+
+    repeat: int
+    y: list[float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curves:
+    """A curve of one class against the rest.
+
+    Attributes
+    ----------
+    repeats : list of RepeatCurve
+    mean : list of dict
+        Points: ``x``, mean ``y`` over the repeats, and their range ``low`` and ``high``; empty
+        where no fold has a curve.
+    prevalence : float or None
+        Of a precision-recall curve: share of the class.
+    """
+
+    repeats: list[RepeatCurve]
+    mean: list[dict[str, float]]
+    prevalence: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """Observed share of a class against its predicted probability, in quantile bins.
+
+    Attributes
+    ----------
+    pooled, lines : list of dict
+        Points ``predicted``, ``observed``, ``n``: of all repeats together, and of each ``repeat``
+        by itself.
+    """
+
+    pooled: list[dict[str, float]]
+    lines: list[dict[str, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confusion:
+    """Rows observed, columns predicted: samples per repeat, and the share of the row."""
+
+    counts: list[list[float]]
+    shares: list[list[float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassSample:
+    """What was predicted for one held-out sample, over the repeats.
+
+    Attributes
+    ----------
+    row : int
+    id : str
+    observed, predicted : int
+        Codes of classes.
+    probabilities : list of float
+        Mean per class; of a model without probabilities the share of the repeats.
+    n_wrong, n_seen : int
+        Repeats that called it wrong; that held it out.
+    """
+
+    row: int
+    id: str
+    observed: int
+    predicted: int
+    probabilities: list[float]
+    n_wrong: int
+    n_seen: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValueSample:
+    """Observed value of one held-out sample, mean and spread of its predictions."""
+
+    row: int
+    id: str
+    observed: float
+    predicted: float
+    sd: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassOutcomes:
+    """What a classifier predicted for the held-out samples.
+
+    Attributes
+    ----------
+    outputs : list of str
+        Classes the curves speak for.
+    confusion : Confusion
+    samples : list of ClassSample
+    roc, precision_recall : list of Curves
+        Per output; empty where some sample was given neither a margin nor a probability.
+    calibration : list of Calibration
+        Per output; empty where some sample was given no probabilities.
+    """
+
+    n_repeats: int
+    outputs: list[str]
+    confusion: Confusion
+    samples: list[ClassSample]
+    roc: list[Curves]
+    precision_recall: list[Curves]
+    calibration: list[Calibration]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValueOutcomes:
+    """What a regression predicted for the held-out samples."""
+
+    samples: list[ValueSample]
+
+
+Outcomes = ClassOutcomes | ValueOutcomes
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,34 +188,25 @@ def pool_repeats(folds: Sequence[FoldResult]) -> list[Repeat]:
     return repeats
 
 
-def summarize_outcomes(task: Task, record: RunRecord) -> dict[str, Any]:
-    """Describe what a model said of the held-out samples.
-
-    Returns
-    -------
-    dict
-        Classification: ``outputs`` (names of the classes the curves speak for), ``roc``,
-        ``precision_recall``, ``calibration`` (per output), ``confusion`` and ``samples``.
-        Regression: ``samples`` alone. Empty if no fold holds a prediction.
-    """
+def summarize_outcomes(task: Task, record: RunRecord) -> Outcomes | None:
+    """Describe the held-out predictions of a model; None if no fold holds any."""
     repeats = pool_repeats(record.folds)
     if not repeats:
-        return {}
+        return None
     if task.kind is TaskKind.REGRESSION:
-        return {"n_repeats": len(repeats), "samples": _value_samples(task, repeats)}
+        return ValueOutcomes(samples=_value_samples(task, repeats))
     outputs = curve_outputs(task)
-    summary: dict[str, Any] = {
-        "n_repeats": len(repeats),
-        "outputs": [task.classes[code] for code in outputs],
-        "confusion": _confusion(task, repeats),
-        "samples": _class_samples(task, repeats),
-    }
-    if can_rank(repeats):
-        summary["roc"] = [roc_curves(repeats, code) for code in outputs]
-        summary["precision_recall"] = [precision_recall_curves(repeats, code) for code in outputs]
-    if has_probabilities(repeats):
-        summary["calibration"] = [calibration(repeats, code) for code in outputs]
-    return summary
+    ranked = outputs if can_rank(repeats) else []
+    sure = outputs if has_probabilities(repeats) else []
+    return ClassOutcomes(
+        n_repeats=len(repeats),
+        outputs=[task.classes[code] for code in outputs],
+        confusion=_confusion(task, repeats),
+        samples=_class_samples(task, repeats),
+        roc=[roc_curves(repeats, code) for code in ranked],
+        precision_recall=[precision_recall_curves(repeats, code) for code in ranked],
+        calibration=[calibration(repeats, code) for code in sure],
+    )
 
 
 def has_probabilities(repeats: Sequence[Repeat]) -> bool:
@@ -118,19 +229,19 @@ def curve_outputs(task: Task) -> list[int]:
 # ---------------------------------------------------------------- curves
 
 
-def roc_curves(repeats: Sequence[Repeat], code: int) -> dict[str, Any]:
+def roc_curves(repeats: Sequence[Repeat], code: int) -> Curves:
     """ROC curve of a class against the rest, per repeat, with mean and range over the repeats."""
     return _averaged(repeats, code, lambda truth, score: _roc_on_grid(*roc_points(truth, score)))
 
 
-def precision_recall_curves(repeats: Sequence[Repeat], code: int) -> dict[str, Any]:
+def precision_recall_curves(repeats: Sequence[Repeat], code: int) -> Curves:
     """Precision against recall of a class, per repeat, with mean and range; the prevalence."""
-    summary = _averaged(
+    curves = _averaged(
         repeats,
         code,
         lambda truth, score: _precision_on_grid(*precision_recall_points(truth, score)),
     )
-    return summary | {"prevalence": float(np.mean(repeats[0].y == code))}
+    return replace(curves, prevalence=float(np.mean(repeats[0].y == code)))
 
 
 def _roc_on_grid(false_rate: Array, true_rate: Array) -> Array | None:
@@ -150,7 +261,7 @@ def _averaged(
     repeats: Sequence[Repeat],
     code: int,
     on_grid: Callable[[NDArray[np.bool_], Array], Array | None],
-) -> dict[str, Any]:
+) -> Curves:
     """Mean over the folds of each repeat, then mean and range over the repeats."""
     curves = []
     for repeat in repeats:
@@ -165,7 +276,7 @@ def _averaged(
         if defined:
             curves.append((repeat.repeat, np.mean(np.stack(defined), axis=0)))
     if not curves:
-        return {"repeats": [], "mean": []}
+        return Curves(repeats=[], mean=[])
     stacked = np.stack([curve for _, curve in curves])
     columns = {
         "x": GRID,
@@ -174,33 +285,30 @@ def _averaged(
         "high": stacked.max(axis=0),
     }
     listed = {key: _rounded(values) for key, values in columns.items()}
-    return {
-        "repeats": [{"repeat": number, "y": _rounded(curve)} for number, curve in curves],
-        "mean": [
+    return Curves(
+        repeats=[RepeatCurve(repeat=number, y=_rounded(curve)) for number, curve in curves],
+        mean=[
             dict(zip(listed, values, strict=True)) for values in zip(*listed.values(), strict=True)
         ],
-    }
+    )
 
 
-def calibration(repeats: Sequence[Repeat], code: int) -> dict[str, Any]:
-    """Observed share of a class against its predicted probability, in quantile bins.
-
-    ``pooled`` are the points of all repeats together, ``lines`` those of each repeat by itself.
-    """
+def calibration(repeats: Sequence[Repeat], code: int) -> Calibration:
+    """Observed share of a class against its predicted probability, in quantile bins."""
     n_bins = int(np.clip(len(repeats[0].row) // 20, 3, 10))
     truth = np.concatenate([_scored(repeat, code)[0] for repeat in repeats])
     score = np.concatenate([_scored(repeat, code)[1] for repeat in repeats])
-    return {
-        "pooled": _bins(truth, score, n_bins),
-        "lines": [
+    return Calibration(
+        pooled=_bins(truth, score, n_bins),
+        lines=[
             {"repeat": repeat.repeat, **point}
             for repeat in repeats
             for point in _bins(*_scored(repeat, code), n_bins)
         ],
-    }
+    )
 
 
-def _bins(truth: NDArray[np.bool_], score: Array, n_bins: int) -> list[dict[str, Any]]:
+def _bins(truth: NDArray[np.bool_], score: Array, n_bins: int) -> list[dict[str, float]]:
     points = calibration_points(truth, score, n_bins=n_bins)
     return [
         {"predicted": round(float(x), 4), "observed": round(float(y), 4), "n": int(n)}
@@ -228,8 +336,7 @@ def _rounded(values: Array) -> list[float]:
 # ---------------------------------------------------------------- tables of samples
 
 
-def _confusion(task: Task, repeats: Sequence[Repeat]) -> dict[str, Any]:
-    """Rows observed, columns predicted: samples per repeat, and the share of the row."""
+def _confusion(task: Task, repeats: Sequence[Repeat]) -> Confusion:
     n_classes = len(task.classes)
     counts = np.zeros((n_classes, n_classes))
     n_labelled = 0
@@ -240,14 +347,13 @@ def _confusion(task: Task, repeats: Sequence[Repeat]) -> dict[str, Any]:
     counts /= max(n_labelled, 1)
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
-    return {
-        "counts": [[round(value, 1) for value in row] for row in counts.tolist()],
-        "shares": [[round(value, 4) for value in row] for row in shares.tolist()],
-    }
+    return Confusion(
+        counts=[[round(value, 1) for value in row] for row in counts.tolist()],
+        shares=[[round(value, 4) for value in row] for row in shares.tolist()],
+    )
 
 
-def _class_samples(task: Task, repeats: Sequence[Repeat]) -> list[dict[str, Any]]:
-    """Per sample: observed and predicted class, mean probabilities, times wrong."""
+def _class_samples(task: Task, repeats: Sequence[Repeat]) -> list[ClassSample]:
     n_samples, n_classes = task.n_samples, len(task.classes)
     sums = np.zeros((n_samples, n_classes))
     seen = np.zeros(n_samples)
@@ -263,34 +369,32 @@ def _class_samples(task: Task, repeats: Sequence[Repeat]) -> list[dict[str, Any]
     means = sums / np.where(seen > 0, seen, 1.0)[:, None]
     predicted = means.argmax(axis=1)
     return [
-        {
-            "row": row,
-            "id": str(task.dataset.sample_ids[row]),
-            "observed": int(task.y[row]),
-            "predicted": int(predicted[row]),
-            "probabilities": [round(value, 4) for value in means[row].tolist()],
-            "n_wrong": int(wrong[row]),
-            "n_seen": int(seen[row]),
-        }
+        ClassSample(
+            row=row,
+            id=str(task.dataset.sample_ids[row]),
+            observed=int(task.y[row]),
+            predicted=int(predicted[row]),
+            probabilities=[round(value, 4) for value in means[row].tolist()],
+            n_wrong=int(wrong[row]),
+            n_seen=int(seen[row]),
+        )
         for row in np.flatnonzero(seen > 0).tolist()
     ]
 
 
-def _value_samples(task: Task, repeats: Sequence[Repeat]) -> list[dict[str, Any]]:
-    """Per sample: observed value, mean prediction and its standard deviation over repeats."""
+def _value_samples(task: Task, repeats: Sequence[Repeat]) -> list[ValueSample]:
     predictions: dict[int, list[float]] = {}
     for repeat in repeats:
         if repeat.value is not None:
             for row, value in zip(repeat.row.tolist(), repeat.value.tolist(), strict=True):
                 predictions.setdefault(row, []).append(value)
     return [
-        {
-            "row": row,
-            "id": str(task.dataset.sample_ids[row]),
-            "observed": round_significant(float(task.y[row]), 5),
-            "predicted": round_significant(float(np.mean(values)), 5),
-            "sd": round_significant(float(np.std(values)), 3),
-            "n_seen": len(values),
-        }
+        ValueSample(
+            row=row,
+            id=str(task.dataset.sample_ids[row]),
+            observed=float(f"{task.y[row]:.5g}"),
+            predicted=float(f"{np.mean(values):.5g}"),
+            sd=float(f"{np.std(values):.3g}"),
+        )
         for row, values in sorted(predictions.items())
     ]

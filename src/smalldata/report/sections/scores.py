@@ -1,21 +1,14 @@
-"""One cell in plain numbers: what was asked, how well it went, and against what.
+"""The scores of one cell in plain numbers, and its place among the others.
 
-Step in the line: RunRecord + Task (+ Explanation, Comparison) -> **plain dict** -> figures -> HTML.
+Step in the line: RunRecord + Comparison -> **Score, Standing** -> words -> HTML.
 """
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-
+from smalldata.comparison.table import plain
 from smalldata.measures.registry import find_measure, measures_for
-from smalldata.report.plain import flatten, plain
-from smalldata.report.sections.explanation import summarize_explanation
-from smalldata.report.sections.outcomes import summarize_outcomes
 from smalldata.results.comparison import Comparison, ComparisonRow, PairwiseTest
-from smalldata.results.evidence import NullImportances
-from smalldata.results.explanation import Explanation
 from smalldata.results.record import RunRecord
 from smalldata.statistics.significance import corrected_interval
 from smalldata.task import Task, TaskKind
@@ -31,17 +24,62 @@ class MeasureFacts:
         "higher", "lower" or "close to 1".
     guessing : float or None
         What a model that ignores the features scores, where that does not depend on the data.
-    says, says_below_chance, in_target_unit
-        As in `smalldata.measures.registry.Measure`.
+    says, says_below_chance : str
+        Templates of the sentences that put a score in everyday words, or "".
+    in_target_unit : bool
     """
 
     name: str
     title: str
     better: str
-    guessing: float | None = None
-    says: str = ""
-    says_below_chance: str = ""
-    in_target_unit: bool = False
+    guessing: float | None
+    says: str
+    says_below_chance: str
+    in_target_unit: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tally:
+    """A text and the number of folds that gave it."""
+
+    text: str
+    n: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoldScore:
+    """The score of one fold; ``reason`` says why ``value`` is None."""
+
+    fold: str
+    value: float | None
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score(MeasureFacts):
+    """One measure over the folds.
+
+    Attributes
+    ----------
+    mean, low, high : float or None
+        With the corrected 95 % interval.
+    min, max : float or None
+        Of single folds.
+    n : int
+        Folds with a value.
+    folds : list of FoldScore
+    undefined : list of Tally
+        Reasons of the folds without a value.
+    """
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    min: float | None
+    max: float | None
+    n: int
+    folds: list[FoldScore]
+    undefined: list[Tally]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,96 +104,29 @@ class Rival(Difference):
     mean: float | None
 
 
-def summarize_cell(
-    task: Task,
-    record: RunRecord,
-    explanation: Explanation | None = None,
-    comparison: Comparison | None = None,
-    null: NullImportances | None = None,
-) -> dict[str, Any]:
-    """Describe one cell with Python scalars, lists and dicts alone.
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """The place of a cell in its comparison.
 
-    Parameters
+    Attributes
     ----------
-    task : Task
-    record : RunRecord
-    explanation : Explanation, optional
-    comparison : Comparison, optional
-        The table the cell belongs to: gives the intervals, the rank and the test against ``dummy``.
-    null : NullImportances, optional
-        What permuted labels gave, explained as the explanation; ``null`` in it.
-
-    Returns
-    -------
-    dict
-        JSON-ready: ``task``, ``cell``, ``scores``, ``against``, ``outcomes``, ``explanation``,
-        ``provenance``, ``settings``.
+    rank : int or None
+    n_ranked, n_tied : int
+        Cells of the same train_size with a rank; those tied with the best.
+    best : str or None
+        Model of the best cell.
+    dummy, linear, versus_best : Rival or None
     """
-    return {
-        "task": summarize_task(task),
-        "cell": _cell(record),
-        "scores": _scores(task, record, comparison),
-        "against": _against(record, comparison),
-        "outcomes": summarize_outcomes(task, record),
-        "explanation": None
-        if explanation is None
-        else summarize_explanation(
-            task, explanation, null=null, test_train_ratio=record.test_train_ratio
-        ),
-        "settings": _settings(record),
-    }
 
-
-def summarize_task(task: Task) -> dict[str, Any]:
-    """Describe the data and the question put to it."""
-    dataset = task.dataset
-    classes = []
-    if task.kind.is_classification:
-        counts = np.bincount(task.y, minlength=len(task.classes))
-        classes = [
-            {"name": name, "n": int(n), "share": float(n / task.n_samples)}
-            for name, n in zip(task.classes, counts, strict=True)
-        ]
-    blocks = Counter(dataset.feature_blocks)
-    missing = float(task.X.isna().to_numpy().mean()) if task.n_features else 0.0
-    provenance = dataset.provenance
-    target: dict[str, float] = {}
-    if task.kind is TaskKind.REGRESSION:
-        target = {
-            "mean": float(np.mean(task.y)),
-            "sd": float(np.std(task.y, ddof=1)),
-            "low": float(np.min(task.y)),
-            "high": float(np.max(task.y)),
-        }
-    return {
-        "dataset": dataset.name,
-        "kind": str(task.kind),
-        "target": dataset.target,
-        "target_values": target,
-        "classes": classes,
-        "positive": task.positive,
-        "measure": task.measure,
-        "n_samples": task.n_samples,
-        "n_features": task.n_features,
-        "blocks": [{"name": str(name), "n": n} for name, n in blocks.items()],
-        "missing": missing,
-        "constant": list(dataset.constant_features),
-        "n_groups": None if task.groups is None else len(np.unique(task.groups.astype(str))),
-        "messages": [str(text) for text in dataset.messages],
-        "warnings": [str(text) for text in dataset.warnings],
-        "provenance": [
-            (label, text)
-            for label, text in (
-                ("Source", provenance.source),
-                ("Citation", provenance.citation),
-                ("Licence", provenance.licence),
-                ("SHA-256 of the file", provenance.sha256),
-                ("Fingerprint of the table", task.content_key),
-                ("Fingerprint of ids, target and groups", task.split_key),
-            )
-            if text
-        ],
-    }
+    rank: int | None
+    n_ranked: int
+    tied_with_best: bool
+    n_tied: int
+    best: str | None
+    optimistic: bool
+    dummy: Rival | None
+    linear: Rival | None
+    versus_best: Rival | None
 
 
 def describe_measure(name: str, kind: TaskKind) -> MeasureFacts:
@@ -216,44 +187,12 @@ def _difference(test: PairwiseTest, *, sign: float) -> Difference:
 # ---------------------------------------------------------------- the parts of a cell
 
 
-def _cell(record: RunRecord) -> dict[str, Any]:
-    notes = Counter(note for fold in record.folds for note in fold.notes)
-    n_ok = sum(fold.status == "ok" for fold in record.folds)
-    seconds = {
-        part: sum(fold.seconds.get(part, 0.0) for fold in record.folds)
-        for part in ("tune", "fit", "predict")
-    }
-    if record.explain_seconds is not None:
-        seconds["explain"] = record.explain_seconds
-    return {
-        "model": record.model,
-        "label": record.label,
-        "dataset": record.dataset,
-        "cv": record.cv,
-        "hash": record.hash,
-        "folder": record.folder,
-        "status": record.status,
-        "reason": record.reason,
-        "train_size": record.train_size,
-        "n_planned": record.n_planned,
-        "n_ok": n_ok,
-        "n_repeats": len({fold.repeat for fold in record.folds}),
-        "n_folds": len({fold.fold for fold in record.folds}),
-        "n_train": sorted({fold.n_train for fold in record.folds if fold.status == "ok"}),
-        "failed": [
-            {"fold": fold.name, "reason": fold.reason}
-            for fold in record.folds
-            if fold.status == "failed"
-        ],
-        "notes": [{"text": text, "n": n} for text, n in notes.most_common()],
-        "seconds": seconds,
-        "command": str(record.environment.get("command", "")),
-        "optimistic": bool(record.identity.get("optimistic", False)),
-        "instead": str(record.environment.get("sweep", {}).get("instead", "")),
-    }
+def tallies(counts: Counter[str]) -> list[Tally]:
+    """List counted texts, the most frequent first."""
+    return [Tally(text=text, n=n) for text, n in counts.most_common()]
 
 
-def _scores(task: Task, record: RunRecord, comparison: Comparison | None) -> list[dict[str, Any]]:
+def summarize_scores(task: Task, record: RunRecord, comparison: Comparison | None) -> list[Score]:
     """Per measure, the primary first: mean, corrected interval, and the score of every fold."""
     names = [measure.name for measure in measures_for(task.kind)]
     names.sort(key=lambda name: name != record.measure)
@@ -261,33 +200,31 @@ def _scores(task: Task, record: RunRecord, comparison: Comparison | None) -> lis
     scores = []
     for name in names:
         folds = [
-            {
-                "fold": fold.name,
-                "repeat": fold.repeat,
-                "value": plain(fold.scores[name].value),
-                "reason": fold.scores[name].reason or fold.scores[name].note,
-            }
+            FoldScore(
+                fold=fold.name,
+                value=plain(fold.scores[name].value),
+                reason=fold.scores[name].reason or fold.scores[name].note,
+            )
             for fold in record.folds
             if fold.status == "ok" and name in fold.scores
         ]
-        values = [fold["value"] for fold in folds if fold["value"] is not None]
+        values = [fold.value for fold in folds if fold.value is not None]
         row = rows.get(name)
         mean, low, high = mean_interval(values, record.test_train_ratio)
         if row is not None and row.mean is not None:
             mean, low, high = row.mean, row.ci_low, row.ci_high
-        reasons = Counter(fold["reason"] for fold in folds if fold["value"] is None)
         scores.append(
-            {
+            Score(
                 **vars(describe_measure(name, task.kind)),
-                "mean": mean,
-                "low": low,
-                "high": high,
-                "min": min(values, default=None),
-                "max": max(values, default=None),
-                "n": len(values),
-                "folds": folds,
-                "undefined": [{"reason": text, "n": n} for text, n in reasons.most_common()],
-            }
+                mean=mean,
+                low=low,
+                high=high,
+                min=min(values, default=None),
+                max=max(values, default=None),
+                n=len(values),
+                folds=folds,
+                undefined=tallies(Counter(fold.reason for fold in folds if fold.value is None)),
+            )
         )
     return scores
 
@@ -308,7 +245,7 @@ def mean_interval(
     return found.mean, found.low, found.high
 
 
-def _against(record: RunRecord, comparison: Comparison | None) -> dict[str, Any] | None:
+def summarize_standing(record: RunRecord, comparison: Comparison | None) -> Standing | None:
     """Place a cell in its comparison: rank, ties, tests against dummy, linear, the best."""
     if comparison is None:
         return None
@@ -332,44 +269,14 @@ def _against(record: RunRecord, comparison: Comparison | None) -> dict[str, Any]
                 return Rival(**vars(test), model=other.model, mean=other.mean)
         return None
 
-    return {
-        "rank": own.rank,
-        "n_ranked": len(peers),
-        "tied_with_best": own.tied_with_best,
-        "n_tied": sum(row.tied_with_best for row in peers),
-        "best": None if best is None else best.model,
-        "optimistic": own.optimistic,
-        "dummy": against(*(row for row in peers if row.model == "dummy")),
-        "linear": against(*(row for row in peers if row.model == "linear")),
-        "versus_best": None if best is None else against(best),
-    }
-
-
-def _settings(record: RunRecord) -> dict[str, Any]:
-    """List what the cell was run with; tuned values as their range or list."""
-    values: dict[str, list[Any]] = {}
-    for fold in record.folds:
-        for key, value in fold.values.items():
-            values.setdefault(key, []).append(value)
-    hyperparameters = []
-    for key, given in values.items():
-        distinct = list(dict.fromkeys(str(value) for value in given))
-        if len(distinct) == 1:
-            text = distinct[0]
-        elif all(isinstance(value, int | float) for value in given):
-            text = (
-                f"{min(given):g} to {max(given):g}, median {np.median(given):g} (chosen in "
-                "each "
-                "fold)"
-            )
-        else:
-            counts = Counter(str(value) for value in given)
-            text = ", ".join(f"{name} ({n} folds)" for name, n in counts.most_common())
-        hyperparameters.append((key, text))
-    return {
-        "hyperparameters": hyperparameters,
-        "changed": flatten(record.settings),
-        "identity": flatten(record.identity),
-        "environment": flatten(record.environment),
-        "splits_key": record.splits_key,
-    }
+    return Standing(
+        rank=own.rank,
+        n_ranked=len(peers),
+        tied_with_best=own.tied_with_best,
+        n_tied=sum(row.tied_with_best for row in peers),
+        best=None if best is None else best.model,
+        optimistic=own.optimistic,
+        dummy=against(*(row for row in peers if row.model == "dummy")),
+        linear=against(*(row for row in peers if row.model == "linear")),
+        versus_best=None if best is None else against(best),
+    )

@@ -1,11 +1,10 @@
-"""What the first screen of a report says: every sentence is a rule over the numbers of a summary.
+"""What the first screen of a report says: each sentence follows a rule on the numbers.
 
-Step in the line: plain dict -> **sentences** (plain text; the templates escape it). The thresholds
+Step in the line: CellSummary -> **sentences** (plain text; the templates escape it). The thresholds
 are named here.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from smalldata.report.plain import (
     count,
@@ -16,72 +15,75 @@ from smalldata.report.plain import (
     join_words,
     name_some,
 )
-from smalldata.report.sections.scores import Difference
+from smalldata.report.sections.cell import CellFacts
+from smalldata.report.sections.explanation import ExplanationSummary, RankedFeature
+from smalldata.report.sections.scores import Difference, Score, Standing
+from smalldata.report.sections.task import TaskFacts
 
 MOST_CONSTANT = 3
-"""Most constant features that are named."""
+"""Most constant features that a sentence names."""
 
 SIGNIFICANT = 0.05
 """Largest p-value, after Holm's correction, at which a difference is called clear."""
 
 
 def is_clear(test: Difference) -> bool:
-    """Whether a difference is one: its interval leaves out 0, also after Holm's correction."""
+    """Whether a difference is clear: its interval excludes 0, also after Holm's correction."""
     return not test.low <= 0 <= test.high and bool(test.p_holm < SIGNIFICANT)
 
 
 # ---------------------------------------------------------------- the question
 
 
-def say_question(task: dict[str, Any], cell: dict[str, Any]) -> list[str]:
+def say_question(task: TaskFacts, cell: CellFacts) -> list[str]:
     """Say what was predicted, from what, and how it was tested."""
     sentences = say_task(task)
-    if cell["n_folds"]:
-        times = f", {cell['n_repeats']} times over" if cell["n_repeats"] > 1 else ""
+    if cell.n_folds:
+        times = f", {cell.n_repeats} repeats" if cell.n_repeats > 1 else ""
         sentences.append(
-            "Every score is of samples that the model had not seen: "
-            f"{count(cell['n_folds'], 'fold')}{times} ({cell['cv']})."
+            "Every score is for samples that the model had not seen: "
+            f"{count(cell.n_folds, 'fold')}{times} ({cell.cv})."
         )
-    if cell["train_size"] is not None:
-        sentences.append(f"Each model was trained on {cell['train_size']} samples only.")
+    if cell.train_size is not None:
+        sentences.append(f"Each model was trained on only {cell.train_size} samples.")
     return sentences
 
 
-def say_task(task: dict[str, Any]) -> list[str]:
+def say_task(task: TaskFacts) -> list[str]:
     """Say what is to be predicted and from what."""
-    samples = count(task["n_samples"], "sample")
-    if task["kind"] == "regression":
-        values = task["target_values"]
+    samples = count(task.n_samples, "sample")
+    if task.target_values is not None:
+        values = task.target_values
         asked = (
-            f"Predict {task['target']} ({format_number(values['low'])} to "
-            f"{format_number(values['high'])}, "
-            f"standard deviation {format_number(values['sd'])}) of {samples}"
+            f"Predict {task.target} ({format_number(values.low)} to "
+            f"{format_number(values.high)}, "
+            f"standard deviation {format_number(values.sd)}) for {samples}"
         )
-    elif task["kind"] == "binary":
-        positive = next(entry for entry in task["classes"] if entry["name"] == task["positive"])
-        other = next(entry for entry in task["classes"] if entry["name"] != task["positive"])
+    elif task.kind == "binary":
+        positive = next(entry for entry in task.classes if entry.name == task.positive)
+        other = next(entry for entry in task.classes if entry.name != task.positive)
         asked = (
-            f"Tell {positive['name']} ({positive['n']}) from {other['name']} ({other['n']}) in "
+            f"Tell {positive.name} ({positive.n}) from {other.name} ({other.n}) in "
             f"{samples}; "
-            f"the target is {task['target']}"
+            f"the target is {task.target}"
         )
     else:
-        counts = [entry["n"] for entry in task["classes"]]
+        counts = [entry.n for entry in task.classes]
         asked = (
-            f"Tell the {len(counts)} classes of {task['target']} apart "
+            f"Tell the {len(counts)} classes of {task.target} apart "
             f"({_span(min(counts), max(counts))} samples each) in {samples}"
         )
-    blocks = task["blocks"]
-    features = count(task["n_features"], "feature")
+    blocks = task.blocks
+    features = count(task.n_features, "feature")
     if len(blocks) > 1:
-        sizes = join_words([f"{block['name']} {block['n']}" for block in blocks])
+        sizes = join_words([f"{block.name} {block.n}" for block in blocks])
         features += f" in {len(blocks)} blocks ({sizes})"
-    sentences = [f"{asked}.", f"Each is described by {features}."]
-    if task["constant"]:
-        sentences.append(_say_constant(task["constant"]))
-    if task["n_groups"] is not None:
+    sentences = [f"{asked}.", f"Each sample has {features}."]
+    if task.constant:
+        sentences.append(_say_constant(task.constant))
+    if task.n_groups is not None:
         sentences.append(
-            f"The samples come in {count(task['n_groups'], 'group')}; a group is never split "
+            f"The samples come in {count(task.n_groups, 'group')}; a group is never split "
             "between training and test."
         )
     return sentences
@@ -105,20 +107,20 @@ def _span(low: int, high: int) -> str:
 
 
 def say_performance(
-    task: dict[str, Any],
-    cell: dict[str, Any],
-    primary: dict[str, Any] | None,
-    against: dict[str, Any] | None,
+    task: TaskFacts,
+    cell: CellFacts,
+    primary: Score | None,
+    against: Standing | None,
 ) -> list[str]:
-    """Say how well it went, with the interval, and against a model that ignores the features."""
-    if cell["status"] == "skipped":
-        return [f"{cell['label']} was not run: {cell['reason']}."]
-    if primary is None or primary["mean"] is None:
-        reason = cell["reason"] or "no fold has a score"
+    """Say how well it went, with the interval, compared with a model that ignores the features."""
+    if cell.status == "skipped":
+        return [f"{cell.label} was not run: {cell.reason}."]
+    if primary is None or primary.mean is None:
+        reason = cell.reason or "no fold has a score"
         return [f"There is no score: {reason.rstrip('.')}."]
-    sentences = [_score_sentence(cell, primary)]
-    if cell["model"] == "dummy":
-        sentences.append("It ignores the features: the floor that every other model must pass.")
+    sentences = [_score_sentence(primary)]
+    if cell.model == "dummy":
+        sentences.append("It ignores the features: every other model has to beat it.")
         return sentences + ([] if against is None else _say_rank(against))
     meaning = explain_score(primary, task)
     if meaning:
@@ -129,37 +131,35 @@ def say_performance(
     return sentences
 
 
-def _score_sentence(cell: dict[str, Any], primary: dict[str, Any]) -> str:
-    over = f"mean over {count(primary['n'], 'fold')}" if primary["n"] != 1 else "on one fold"
+def _score_sentence(primary: Score) -> str:
+    over = f"mean over {count(primary.n, 'fold')}" if primary.n != 1 else "on one fold"
     interval = (
-        f", 95 % interval {format_interval(primary['low'], primary['high'])}"
-        if primary["low"] is not None
+        f", 95 % interval {format_interval(primary.low, primary.high)}"
+        if primary.low is not None
         else ""
     )
     return (
-        f"{primary['title']} {format_number(primary['mean'])}{interval} ({over}; "
-        f"{primary['better']} is better)."
+        f"{primary.title} {format_number(primary.mean)}{interval} ({over}; "
+        f"{primary.better} is better)."
     )
 
 
-def explain_score(score: dict[str, Any], task: dict[str, Any]) -> str:
+def explain_score(score: Score, task: TaskFacts) -> str:
     """Say a score in everyday words, where its measure has any."""
-    mean, says = score["mean"], score["says"]
-    if score["says_below_chance"] and mean < score["guessing"]:
-        says = score["says_below_chance"]
-    if not says:
+    mean, says = score.mean, score.says
+    if mean is None:
         return ""
-    sd = (task["target_values"] or {}).get("sd")
+    if score.says_below_chance and score.guessing is not None and mean < score.guessing:
+        says = score.says_below_chance
+    sd = task.target_values.sd if task.target_values is not None else 0.0
     if "{share_of_sd}" in says and not sd:
         return ""
-    return str(
-        says.format(
-            of_hundred=_of_hundred(mean),
-            percent=format_percent(mean),
-            share_of_sd=format_percent(mean / sd) if sd else "",
-            positive=task["positive"],
-            target=task["target"],
-        )
+    return says.format(
+        of_hundred=_of_hundred(mean),
+        percent=format_percent(mean),
+        share_of_sd=format_percent(mean / sd) if sd else "",
+        positive=task.positive,
+        target=task.target,
     )
 
 
@@ -169,13 +169,13 @@ def _of_hundred(share: float) -> str:
     return f"{100 * share:.0f} of 100"
 
 
-def say_against_dummy(primary: dict[str, Any], against: dict[str, Any] | None) -> list[str]:
+def say_against_dummy(primary: Score, against: Standing | None) -> list[str]:
     """Compare with a model that ignores the features, or with the score of guessing."""
-    dummy = against["dummy"] if against else None
+    dummy = against.dummy if against else None
     if dummy is not None:
-        better = dummy.difference if primary["better"] == "higher" else -dummy.difference
+        better = dummy.difference if primary.better == "higher" else -dummy.difference
         facts = (
-            f"{primary['title']} {format_number(dummy.mean)}; difference "
+            f"{primary.title} {format_number(dummy.mean)}; difference "
             f"{format_number(dummy.difference)}, "
             f"interval {format_interval(dummy.low, dummy.high)}, {format_p(dummy.p_holm)}"
         )
@@ -184,12 +184,12 @@ def say_against_dummy(primary: dict[str, Any], against: dict[str, Any] | None) -
         if better < 0:
             return [f"That is worse than ignoring the features ({facts})."]
         return [f"That is clearly better than ignoring the features ({facts})."]
-    guessing = primary["guessing"]
-    if guessing is None or primary["low"] is None:
+    guessing = primary.guessing
+    if guessing is None or primary.low is None or primary.high is None:
         return []
-    if primary["low"] > guessing:
+    if primary.low > guessing:
         return [f"The whole interval lies above {format_number(guessing)}, the score of guessing."]
-    if primary["high"] < guessing:
+    if primary.high < guessing:
         return [f"The whole interval lies below {format_number(guessing)}, the score of guessing."]
     return [
         f"The interval contains {format_number(guessing)}, the score of guessing: "
@@ -197,60 +197,63 @@ def say_against_dummy(primary: dict[str, Any], against: dict[str, Any] | None) -
     ]
 
 
-def _say_rank(against: dict[str, Any]) -> list[str]:
-    if against["rank"] is None or against["n_ranked"] < 2:
+def _say_rank(against: Standing) -> list[str]:
+    if against.rank is None or against.n_ranked < 2:
         return []
-    place = f"Rank {against['rank']} of {against['n_ranked']} when this page was written"
-    if against["rank"] == 1:
-        others = against["n_tied"] - 1
+    place = f"Rank {against.rank} of {against.n_ranked} when this page was written"
+    if against.rank == 1:
+        others = against.n_tied - 1
         tied = f", tied with {count(others, 'other')}" if others > 0 else ", ahead of all others"
         return [f"{place}{tied}."]
-    if against["tied_with_best"]:
-        return [f"{place}, tied with the first, {against['best']}."]
-    versus = against["versus_best"]
+    if against.tied_with_best:
+        return [f"{place}, tied with {against.best} in first place."]
+    versus = against.versus_best
     if versus is not None and not is_clear(versus):
         return [
-            f"{place}, behind the first, {against['best']}, though not clearly once all pairs are "
-            f"counted ({format_p(versus.p_holm)})."
+            f"{place}, behind {against.best} in first place, but not clearly so after correcting "
+            f"for all pairs ({format_p(versus.p_holm)})."
         ]
-    return [f"{place}, clearly behind the first, {against['best']}."]
+    return [f"{place}, clearly behind {against.best} in first place."]
 
 
 # ---------------------------------------------------------------- which features
 
 
-def say_features(task: dict[str, Any], explanation: dict[str, Any] | None) -> list[str]:
-    """Name the features the model leans on, and their direction."""
+def say_features(task: TaskFacts, explanation: ExplanationSummary | None) -> list[str]:
+    """Name the most important features and their direction."""
     if explanation is None:
         return ["This model was not explained (explain=none)."]
-    features = [entry for entry in explanation["features"] if entry["share"] > 0]
+    features = [entry for entry in explanation.features if entry.share > 0]
     if not features:
-        return ["The model uses no feature: every Shapley value is zero."]
+        return ["The model uses none of the features: every Shapley value is zero."]
     leading = features[:5]
-    share = sum(entry["share"] for entry in leading)
+    share = sum(entry.share for entry in leading)
     of_all = (
         ""
-        if len(leading) == explanation["n_features"]
-        else f"; together they carry {format_percent(share)} of all Shapley value"
+        if len(leading) == explanation.n_features
+        else f"; together they carry {format_percent(share)} of the total Shapley value"
     )
-    sentences = [f"It leans most on {join_words([entry['name'] for entry in leading])}{of_all}."]
+    subject = "feature is" if len(leading) == 1 else "features are"
+    names = join_words([entry.name for entry in leading])
+    sentences = [f"The most important {subject} {names}{of_all}."]
     sentences += _say_direction(task, leading)
-    if explanation["blocks"]:
-        first = explanation["blocks"][0]
+    if explanation.blocks:
+        first = explanation.blocks[0]
         sentences.append(
-            f"The block {first['name']} carries {format_percent(first['share'])} "
-            f"({format_percent(first['low'])} to {format_percent(first['high'])} over the folds) "
-            f"with {format_percent(first['n_features'] / explanation['n_features'])} of the "
+            f"The block {first.name} carries {format_percent(first.share)} "
+            f"({format_percent(first.low)} to {format_percent(first.high)} over the folds) "
+            f"with {format_percent(first.n_features / explanation.n_features)} of the "
             "features."
         )
     return sentences
 
 
-def _say_direction(task: dict[str, Any], leading: Sequence[dict[str, Any]]) -> list[str]:
-    towards = task["positive"] if task["kind"] == "binary" else f"a higher {task['target']}"
+def _say_direction(task: TaskFacts, leading: Sequence[RankedFeature]) -> list[str]:
+    towards = task.positive if task.kind == "binary" else f"a higher {task.target}"
     sentences = []
     for direction, word in (("up", "Higher"), ("down", "Lower")):
-        names = [entry["name"] for entry in leading if entry["direction"] == direction]
+        names = [entry.name for entry in leading if entry.direction == direction]
         if names:
-            sentences.append(f"{word} {join_words(names)}: towards {towards}.")
+            verb = "points" if len(names) == 1 else "point"
+            sentences.append(f"{word} {join_words(names)} {verb} towards {towards}.")
     return sentences

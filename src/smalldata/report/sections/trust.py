@@ -1,9 +1,9 @@
-"""How steady the ranking of the features is over the folds, in plain numbers.
+"""How stable the ranking of the features is over the folds, in plain numbers.
 
-Step in the line: Explanation -> **plain dict** -> figures and words.
+Step in the line: Explanation -> **Steadiness** -> figures and words.
 """
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +15,47 @@ N_FOLLOWED = 20
 """Features whose place is followed from fold to fold."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Stability:
+    """The index of Nogueira, Sechidis & Brown (2018), with its interval."""
+
+    index: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Steadiness:
+    """The leading features, followed from fold to fold.
+
+    Attributes
+    ----------
+    stability : Stability or None
+        Of the sets of the first ``top_k`` features; None where all features or none are chosen.
+    top_k : int
+    folds, names : list of str
+        Of the features followed.
+    places : list of lists of int or None
+        Per feature and fold; None where the fold does not use the feature.
+    frequency : list of float
+        Per feature, the share of folds in which it is among the first ``top_k``.
+    """
+
+    stability: Stability | None
+    top_k: int
+    folds: list[str]
+    names: list[str]
+    places: list[list[int | None]]
+    frequency: list[float]
+
+
 def summarize_steadiness(
     explanation: Explanation,
     fold_overall: NDArray[np.float64],
     ranking: NDArray[np.int64],
     *,
     top_k: int,
-) -> dict[str, Any] | None:
+) -> Steadiness | None:
     """Follow the leading features from fold to fold.
 
     Parameters
@@ -35,11 +69,8 @@ def summarize_steadiness(
 
     Returns
     -------
-    dict or None
-        ``stability`` with ``low`` and ``high`` (index of Nogueira, Sechidis & Brown 2018; None
-        where all features or none are chosen), ``folds`` (names), ``names`` of the features
-        followed, ``places`` (n_followed x n_folds; None where a fold does not use the feature) and
-        ``frequency``. None for a single fold.
+    Steadiness or None
+        None for a single fold.
     """
     n_folds, n_features = fold_overall.shape
     if n_folds < 2:
@@ -49,19 +80,18 @@ def summarize_steadiness(
     places = np.empty((n_folds, n_features), dtype=np.int64)
     for line, values in zip(places, fold_overall, strict=True):
         line[np.argsort(-values, kind="stable")] = np.arange(1, n_features + 1)
-    stability = low = high = None
+    stability = None
     if sets.any() and not sets.all():
-        stability, low, high = nogueira(sets)
-    return {
-        "stability": stability,
-        "low": low,
-        "high": high,
-        "top_k": top_k,
-        "folds": [f"r{repeat:02d}f{fold:02d}" for repeat, fold in explained_folds(explanation)],
-        "names": [str(explanation.feature_names[j]) for j in followed],
-        "places": [
+        index, low, high = nogueira(sets)
+        stability = Stability(index=index, low=low, high=high)
+    return Steadiness(
+        stability=stability,
+        top_k=top_k,
+        folds=[f"r{repeat:02d}f{fold:02d}" for repeat, fold in explained_folds(explanation)],
+        names=[str(explanation.feature_names[j]) for j in followed],
+        places=[
             [int(places[fold, j]) if fold_overall[fold, j] > 0 else None for fold in range(n_folds)]
             for j in followed
         ],
-        "frequency": [float(sets[:, j].mean()) for j in followed],
-    }
+        frequency=[float(sets[:, j].mean()) for j in followed],
+    )

@@ -1,10 +1,10 @@
-"""Features that rise and fall together, and so share the credit a model gives.
+"""Features that rise and fall together, and so share the credit.
 
-Step in the line: Task + Explanation -> **plain dict** -> figures and words. Looked at are the
-leading features and, outside of them, the twin of each.
+Step in the line: Task + Explanation -> **Twins** -> figures and words. It covers the
+leading features and the twin of each.
 """
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,79 @@ ALIKE = 0.8
 N_LEADING = 20
 
 
+@dataclass(frozen=True, kw_only=True)
+class Leaf:
+    """A feature of the tree.
+
+    Attributes
+    ----------
+    mean : float or None
+        Mean |phi|.
+    leads : bool
+        Whether it is a leading feature, or only the like of one.
+    group : int or None
+        Position in the groups.
+    twin : str or None
+        The feature most like it, and ``r``, their correlation.
+    """
+
+    name: str
+    rank: int
+    mean: float | None
+    leads: bool
+    group: int | None
+    twin: str | None
+    r: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwinGroup:
+    """At least two features that rise and fall together.
+
+    Attributes
+    ----------
+    members : list of str
+        Most important first.
+    r : float
+        Mean |r| at which the group joins.
+    joint : float
+        Joint importance: mean |sum of phi|.
+    """
+
+    members: list[str]
+    r: float
+    joint: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corner:
+    """A point of a bracket of the tree, at height ``y`` among the leaves."""
+
+    y: float
+    r: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Twins:
+    """The tree of the leading features and their twins.
+
+    Attributes
+    ----------
+    leaves : list of Leaf
+        Along the tree.
+    branches : list of lists of Corner
+        Brackets of the tree, four corners each, from |r| = 1 down.
+    groups : list of TwinGroup
+    """
+
+    leaves: list[Leaf]
+    branches: list[list[Corner]]
+    groups: list[TwinGroup]
+
+
 def summarize_twins(
     task: Task, explanation: Explanation, ranking: NDArray[np.int64], overall: NDArray[np.float64]
-) -> dict[str, Any] | None:
+) -> Twins | None:
     """Group the leading features and their twins by correlation.
 
     Parameters
@@ -36,12 +106,8 @@ def summarize_twins(
 
     Returns
     -------
-    dict or None
-        ``leaves`` (features along the tree: name, rank, mean, whether it leads, its twin and their
-        correlation, its group or None), ``branches`` (brackets of the tree, four points each, from
-        |r| = 1 down) and ``groups`` of at least two (members, most important first; ``r``, the mean
-        |r| at which the group joins; joint importance: mean |sum of phi|). None where fewer than
-        two features are used.
+    Twins or None
+        None where fewer than two features are used.
     """
     names = [str(name) for name in task.X.columns]
     place = {names[j]: position for position, j in enumerate(ranking)}
@@ -62,32 +128,32 @@ def summarize_twins(
     for leaf in order:
         name, twin, group = found.features[leaf], found.twins[leaf], found.group[leaf]
         leaves.append(
-            {
-                "name": name,
-                "rank": place[name] + 1,
-                "mean": round_significant(float(overall[ranking[place[name]]])),
-                "leads": name in leading,
-                "group": shared.index(group) if group in shared else None,
-                "twin": None if twin is None else twin.name,
-                "r": None if twin is None else round(twin.correlation, 3),
-            }
+            Leaf(
+                name=name,
+                rank=place[name] + 1,
+                mean=round_significant(float(overall[ranking[place[name]]])),
+                leads=name in leading,
+                group=shared.index(group) if group in shared else None,
+                twin=None if twin is None else twin.name,
+                r=None if twin is None else round(twin.correlation, 3),
+            )
         )
-    return {
-        "leaves": leaves,
-        "branches": branches,
-        "groups": [_group(found, g, explanation, ranking, place, overall) for g in shared],
-    }
+    return Twins(
+        leaves=leaves,
+        branches=branches,
+        groups=[_group(found, g, explanation, ranking, place) for g in shared],
+    )
 
 
-def _draw_tree(found: CorrelationGroups) -> tuple[list[int], list[list[dict[str, float]]]]:
+def _draw_tree(found: CorrelationGroups) -> tuple[list[int], list[list[Corner]]]:
     """Turn the brackets of a tree so that on each the more important feature stands first.
 
     Returns
     -------
     order : list of int
         Positions of the features along the tree.
-    branches : list of lists of dict
-        Four points of each bracket.
+    branches : list of lists of Corner
+        Four of each bracket.
     """
     nodes = {(float(i), 0.0): [leaf] for i, leaf in enumerate(found.order)}
     sides = []
@@ -106,7 +172,7 @@ def _draw_tree(found: CorrelationGroups) -> tuple[list[int], list[list[dict[str,
         ends = stands[tuple(first)], stands[tuple(second)]
         stands[(*first, *second)] = sum(ends) / 2
         points = ((ends[0], low), (ends[0], height), (ends[1], height), (ends[1], high))
-        branches.append([{"y": y, "r": round(1 - at, 4)} for y, at in points])
+        branches.append([Corner(y=y, r=round(1 - at, 4)) for y, at in points])
     return order, branches
 
 
@@ -116,17 +182,13 @@ def _group(
     explanation: Explanation,
     ranking: NDArray[np.int64],
     place: dict[str, int],
-    overall: NDArray[np.float64],
-) -> dict[str, Any]:
+) -> TwinGroup:
     members = [name for name, own in zip(found.features, found.group, strict=True) if own == group]
     members.sort(key=lambda name: place[name])
     features = ranking[[place[name] for name in members]]
     stands = [found.order.index(found.features.index(name)) for name in members]
     inside = [m for m in found.merges if min(stands) <= m.left and m.right <= max(stands)]
     joint = np.abs(explanation.values[:, features].sum(axis=1, dtype=np.float64)).mean()
-    return {
-        "members": members,
-        "means": [float(overall[j]) for j in features],
-        "r": 1 - max(merge.height for merge in inside),
-        "joint": float(joint),
-    }
+    return TwinGroup(
+        members=members, r=1 - max(merge.height for merge in inside), joint=float(joint)
+    )

@@ -1,11 +1,10 @@
-"""How sure it is that the features named carry the model: rules over the numbers of a summary.
+"""How reliable the ranking of the features is: each sentence follows a rule on the numbers.
 
-Step in the line: plain dict -> **sentences** (plain text; the templates escape it). The thresholds
-are named here.
+Step in the line: ExplanationSummary -> **sentences** (plain text; the templates escape it). The
+thresholds are named here.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from smalldata.report.plain import (
     count,
@@ -15,7 +14,10 @@ from smalldata.report.plain import (
     join_words,
     sentence,
 )
-from smalldata.report.sections.trust_correlation_groups import N_LEADING
+from smalldata.report.sections.explanation import ExplanationSummary, RankedFeature
+from smalldata.report.sections.explanation_removals import Removals
+from smalldata.report.sections.trust import Stability
+from smalldata.report.sections.trust_correlation_groups import N_LEADING, Twins
 from smalldata.shapley.dispatch import ADDITIVE, QUICK_LOOK, SAMPLED
 
 STEADY, MOSTLY = 0.9, 0.6
@@ -33,20 +35,20 @@ WEAK_PAIR = 0.1
 own."""
 
 NO_PAIRS = (ADDITIVE, SAMPLED)
-"""Notes of an explanation that tell why it has no interactions."""
+"""Notes of an explanation that say why it has no interactions."""
 
 FIRST = 10
-"""Features that may be replaced for an example of what the scores lose."""
+"""Most features replaced in the example of what the scores lose."""
 
 
-def say_sureness(explanation: dict[str, Any] | None) -> list[str]:
-    """Say how sure the ranking is: over folds, against chance, in the scores, in the sampling."""
-    if explanation is None or not any(entry["share"] > 0 for entry in explanation["features"]):
+def say_sureness(explanation: ExplanationSummary | None) -> list[str]:
+    """Say how reliable the ranking is: over folds, against chance, by the scores, by sampling."""
+    if explanation is None or not any(entry.share > 0 for entry in explanation.features):
         return []
     return [
         *say_stability(explanation),
         *say_null(explanation),
-        *say_removals(explanation["removals"]),
+        *say_removals(explanation.removals),
         *say_sampling(explanation),
     ]
 
@@ -54,87 +56,76 @@ def say_sureness(explanation: dict[str, Any] | None) -> list[str]:
 # ---------------------------------------------------------------- over the folds
 
 
-def say_stability(explanation: dict[str, Any]) -> list[str]:
+def say_stability(explanation: ExplanationSummary) -> list[str]:
     """Say in how many folds the leading features lead, and how much the sets agree."""
-    if explanation["n_folds"] < 2:
-        return ["One fold was explained: whether another would rank alike is not known."]
-    leading = [entry for entry in explanation["features"][:NAMED] if entry["share"] > 0]
-    top_k = explanation["top_k"]
-    sentences = [say_steadiness(leading[:top_k], top_k, explanation["n_folds"])]
-    steady = explanation["steady"]
-    if steady is not None and steady["stability"] is not None:
+    if explanation.n_folds < 2:
+        return ["Only one fold was explained: another may rank the features differently."]
+    leading = [entry for entry in explanation.features[:NAMED] if entry.share > 0]
+    top_k = explanation.top_k
+    sentences = [say_steadiness(leading[:top_k], top_k, explanation.n_folds)]
+    found = None if explanation.steady is None else explanation.steady.stability
+    if found is not None:
         facts = (
-            f"stability {format_number(steady['stability'])}, interval "
-            f"{format_interval(steady['low'], steady['high'])}; 1 is always the same set, 0 chance"
+            f"stability {format_number(found.index)}, interval "
+            f"{format_interval(found.low, found.high)}; 1: always the same set, 0: chance"
         )
-        sets = f"The sets of the first {top_k}" if top_k > 1 else "The first features"
-        sentences.append(f"{sets} of the folds {_agreement(steady)} ({facts}).")
+        sets = f"The top {top_k} features" if top_k > 1 else "The top features"
+        sentences.append(f"{sets} of the folds {_agreement(found)} ({facts}).")
     return sentences
 
 
-def _agreement(steady: dict[str, Any]) -> str:
-    if steady["low"] <= 0:
-        return "do not clearly agree more than chance would have them"
-    if steady["stability"] < POOR:
+def _agreement(found: Stability) -> str:
+    if found.low <= 0:
+        return "do not clearly agree more than by chance"
+    if found.index < POOR:
         return "hardly agree"
-    return "agree closely" if steady["stability"] > EXCELLENT else "agree in part"
+    return "agree closely" if found.index > EXCELLENT else "partly agree"
 
 
-def say_steadiness(leading: Sequence[dict[str, Any]], top_k: int, n_folds: int) -> str:
-    """Say in how many folds the leading features lead.
-
-    Example
-    -------
-    >>> say_steadiness([{"name": "tau", "frequency": 1.0}], 10, 5)
-    'The ranking is steady: tau is among the first 10 in at least 90\u202f% of the 5 folds.'
-    """
-    steady = [entry["name"] for entry in leading if entry["frequency"] >= STEADY]
-    loose = any(entry["frequency"] < MOSTLY for entry in leading)
-    place = f"among the first {top_k}" if top_k > 1 else "the first"
+def say_steadiness(leading: Sequence[RankedFeature], top_k: int, n_folds: int) -> str:
+    """Say in how many folds the leading features lead."""
+    steady = [entry.name for entry in leading if entry.frequency >= STEADY]
+    loose = any(entry.frequency < MOSTLY for entry in leading)
+    place = f"in the top {top_k}" if top_k > 1 else "first"
     if len(steady) == len(leading):
         verb = "is" if len(steady) == 1 else "are"
         return (
-            f"The ranking is steady: {join_words(steady)} {verb} {place} "
+            f"The ranking is stable: {join_words(steady)} {verb} {place} "
             f"in at least {format_percent(STEADY)} of the {n_folds} folds."
         )
-    counts = [f"{entry['name']} in {entry['frequency'] * n_folds:.0f}" for entry in leading[1:]]
-    first = f"{leading[0]['name']} is {place} in "
-    counts.insert(0, f"{first}{leading[0]['frequency'] * n_folds:.0f}")
-    return (
-        f"The ranking is {'not' if loose else 'mostly'} steady: of the {n_folds} folds, "
-        f"{join_words(counts)}."
-    )
+    first, *others = [(entry.name, f"{entry.frequency * n_folds:.0f}") for entry in leading]
+    counts = [f"{first[0]} is {place} in {first[1]} of {n_folds} folds"]
+    counts += [f"{name} in {n}" for name, n in others]
+    return f"The ranking is {'not' if loose else 'mostly'} stable: {join_words(counts)}."
 
 
 # ---------------------------------------------------------------- against chance
 
 
-def say_null(explanation: dict[str, Any]) -> list[str]:
-    """Say how many features pass what permuted labels reach, and which leading ones do not."""
-    null = explanation["null"]
+def say_null(explanation: ExplanationSummary) -> list[str]:
+    """Say how many features exceed what permuted labels reach, and which leading ones do not."""
+    null = explanation.null
     if null is None:
         return []
-    n = count(null["n"], "permutation")
-    if not null["enough"]:
+    n = count(null.n, "permutation")
+    if not null.enough:
         return [
-            f"{n} of the labels are too few to tell features from chance "
-            f"({null['needed']} are needed)."
+            f"{n} of the labels are too few to separate features from chance "
+            f"({null.needed} are needed)."
         ]
-    n_above = len(null["above"])
+    n_above = len(null.above)
     if not n_above:
         return [
-            f"No feature is more important than what one of {n} of the labels reached: by size "
-            "alone none can be told from chance."
+            f"No feature is more important than the most important one over {n} of the labels: by "
+            "size alone, none stands out from chance."
         ]
     verb = "is" if n_above == 1 else "are"
     sentences = [
-        f"{count(n_above, 'feature')} of {explanation['n_features']} {verb} more important than "
-        f"any feature was on {n} of the labels."
+        f"{n_above} of {count(explanation.n_features, 'feature')} {verb} more important than any "
+        f"feature was in {n} of the labels."
     ]
     below = [
-        entry["name"]
-        for entry in explanation["features"][:NAMED]
-        if entry["share"] > 0 and not entry["above"]
+        entry.name for entry in explanation.features[:NAMED] if entry.share > 0 and not entry.above
     ]
     if below:
         sentences.append(f"Not among them: {join_words(below)}.")
@@ -144,52 +135,53 @@ def say_null(explanation: dict[str, Any]) -> list[str]:
 # ---------------------------------------------------------------- in the scores
 
 
-def say_removals(removals: dict[str, Any] | None) -> list[str]:
+def say_removals(removals: Removals | None) -> list[str]:
     """Say whether the leading features cost the score more than random ones."""
     if removals is None:
         return []
-    gap = removals["gap"]
-    worse = "lower" if removals["better"] == "higher" else "higher"
-    size = f"{removals['title']} {worse} by {format_number(abs(gap['mean']))} on average"
-    if gap["low"] is None:
+    gap = removals.gap
+    if gap.mean is None:
+        return []
+    worse = "lower" if removals.better == "higher" else "higher"
+    size = f"{removals.title} {worse} by {format_number(abs(gap.mean))} on average"
+    if gap.low is None or gap.high is None:
         return [
-            f"In the one fold, replacing the leading features costs "
-            f"{'more' if gap['mean'] > 0 else 'no more'} than replacing random ones."
+            f"In the only fold, replacing the leading features costs "
+            f"{'more' if gap.mean > 0 else 'no more'} than replacing random ones."
         ]
-    facts = f"(interval {format_interval(gap['low'], gap['high'])})"
-    if gap["low"] > 0:
+    interval = f"interval {format_interval(gap.low, gap.high)}"
+    difference = f"(difference {format_number(gap.mean)}, {interval})"
+    if gap.low > 0:
         sentences = [
-            f"The scores bear it out: replacing the leading features costs more than replacing as "
-            f"many random ones, {size} {facts}."
+            "The scores support this: replacing the leading features costs more than replacing the "
+            f"same number of random ones ({size}, {interval})."
         ]
         return sentences + _say_example(removals)
-    if gap["high"] < 0:
+    if gap.high < 0:
         return [
-            "The scores speak against it: replacing the leading features costs less than replacing "
-            f"random ones (difference {format_number(gap['mean'])}, interval "
-            f"{format_interval(gap['low'], gap['high'])})."
+            "The scores contradict this: replacing the leading features costs less than replacing "
+            f"random ones {difference}."
         ]
     return [
-        "The scores do not bear it out: replacing the leading features does not clearly cost more "
-        f"than replacing random ones (difference {format_number(gap['mean'])}, interval "
-        f"{format_interval(gap['low'], gap['high'])})."
+        "The scores do not support this: replacing the leading features does not clearly cost more "
+        f"than replacing random ones {difference}."
     ]
 
 
-def _say_example(removals: dict[str, Any]) -> list[str]:
-    """Tell the scores at the size where leading and random features are furthest apart.
+def _say_example(removals: Removals) -> list[str]:
+    """Give the scores at the size where leading and random features are furthest apart.
 
-    Of at most `FIRST` features, unless nothing is to be seen there.
+    Of at most `FIRST` features, unless they make no difference.
     """
     scores = {
-        point["n"]: (point["leading"]["mean"], point["random"]["mean"])
-        for point in removals["points"]
-        if point["leading"]["mean"] is not None and point["random"]["mean"] is not None
+        point.n: (point.leading.mean, point.random.mean)
+        for point in removals.points
+        if point.leading.mean is not None and point.random.mean is not None
     }
     sizes = [n for n in scores if 0 < n < max(scores)]
     if not sizes or 0 not in scores:
         return []
-    sign = 1 if removals["better"] == "higher" else -1
+    sign = 1 if removals.better == "higher" else -1
 
     def furthest(among: list[int]) -> int:
         return max(among, key=lambda n: sign * (scores[n][1] - scores[n][0]))
@@ -199,28 +191,27 @@ def _say_example(removals: dict[str, Any]) -> list[str]:
         n = furthest(sizes)
     whole, (leading, random) = scores[0][0], scores[n]
     first = "the first feature" if n == 1 else f"the first {n}"
-    drawn = "one drawn at random" if n == 1 else f"{n} drawn at random"
     return [
-        f"{removals['title']} is {format_number(whole)} with none replaced, "
-        f"{format_number(leading)} once {first} {'is' if n == 1 else 'are'} replaced, "
-        f"{format_number(random)} once {drawn} {'is' if n == 1 else 'are'}."
+        f"{removals.title} is {format_number(whole)} with no feature replaced, "
+        f"{format_number(leading)} with {first} replaced and {format_number(random)} with "
+        f"{n} at random."
     ]
 
 
 # ---------------------------------------------------------------- in the sampling
 
 
-def say_sampling(explanation: dict[str, Any]) -> list[str]:
-    """Say how exact the values themselves are."""
-    if explanation["standard_error"] is None:
-        return ["The Shapley values themselves are exact."]
-    quick = any(note.startswith(QUICK_LOOK) for note in explanation["notes"])
+def say_sampling(explanation: ExplanationSummary) -> list[str]:
+    """Say how exact the values are."""
+    if explanation.standard_error is None:
+        return ["The Shapley values are exact."]
+    quick = any(note.startswith(QUICK_LOOK) for note in explanation.notes)
     values = "values, a quick look by expected gradients," if quick else "Shapley values"
-    if explanation["relative_error"] is None:
+    if explanation.relative_error is None:
         return [f"The {values} are sampled."]
     return [
         f"The {values} are sampled, with a standard error of "
-        f"{format_percent(explanation['relative_error'])} of a typical value of the leading "
+        f"{format_percent(explanation.relative_error)} of a typical value of the leading "
         "features."
     ]
 
@@ -228,23 +219,28 @@ def say_sampling(explanation: dict[str, Any]) -> list[str]:
 # ---------------------------------------------------------------- in company
 
 
-def say_twins(
-    twins: dict[str, Any] | None, *, leading: int = N_LEADING, most: int = NAMED
-) -> list[str]:
-    """Name the groups that rise and fall together and hold one of so many leading features."""
+def say_company(explanation: ExplanationSummary | None) -> list[str]:
+    """Say which features share their credit, and which act together."""
+    if explanation is None:
+        return []
+    return [*say_twins(explanation.twins), *say_pairs(explanation)]
+
+
+def say_twins(twins: Twins | None, *, leading: int = N_LEADING, most: int = NAMED) -> list[str]:
+    """Name the groups that rise and fall together and hold one of the ``leading`` features."""
     if twins is None:
         return []
-    ranks = {leaf["name"]: leaf["rank"] for leaf in twins["leaves"] if leaf["rank"] <= leading}
-    groups = [group for group in twins["groups"] if any(name in ranks for name in group["members"])]
-    groups.sort(key=lambda group: min(ranks.get(name, 10**9) for name in group["members"]))
+    ranks = {leaf.name: leaf.rank for leaf in twins.leaves if leaf.rank <= leading}
+    groups = [group for group in twins.groups if any(name in ranks for name in group.members)]
+    groups.sort(key=lambda group: min(ranks.get(name, 10**9) for name in group.members))
     sentences: list[str] = []
     for group in groups[:most]:
-        members = group["members"]
+        members = group.members
         others = len(members) - NAMED
         names = [*members[:NAMED], *([count(others, "other")] if others > 0 else [])]
-        alike = f"|r| {'=' if len(members) == 2 else 'around'} {group['r']:.2f}"
+        alike = f"|r| {'=' if len(members) == 2 else 'around'} {group.r:.2f}"
         either = "either" if len(members) == 2 else "any of them"
-        joint = format_number(group["joint"])
+        joint = format_number(group.joint)
         if sentences:
             sentences.append(f"So do {join_words(names)} ({alike}; together {joint}).")
             continue
@@ -254,32 +250,32 @@ def say_twins(
         )
     n_more = len(groups) - most
     if n_more > 0:
-        sentences.append(f"{count(n_more, 'more group')} like that: see the tree.")
+        sentences.append(f"The tree shows {count(n_more, 'more such group')}.")
     return sentences
 
 
-def say_pairs(explanation: dict[str, Any]) -> list[str]:
+def say_pairs(explanation: ExplanationSummary) -> list[str]:
     """Name the strongest interactions, or say why there are none."""
-    pairs = explanation["pairs"]
+    pairs = explanation.pairs
     if pairs is None:
-        told = [sentence(text) for text in explanation["notes"] if text in NO_PAIRS]
+        told = [sentence(text) for text in explanation.notes if text in NO_PAIRS]
         return told or [
-            "How features act together was not looked at (explain.interactions=20 asks for it)."
+            "Interactions of features were not computed (explain.interactions=20 computes them)."
         ]
-    strongest = [pair for pair in pairs["strongest"][-1] if pair["mean"] > 0]
+    strongest = [pair for pair in pairs.strongest[-1] if pair.mean > 0]
     if not strongest:
-        return ["No two of the features looked at act together: every interaction is zero."]
+        return ["None of the features looked at interact: every interaction is zero."]
     first = strongest[0]
-    names = f"{first['first']} and {first['second']}"
-    moves = format_number(first["mean"])
-    if first["share"] is None:
-        return [f"The strongest interaction is that of {names}: {moves} on average."]
-    share = f"{format_percent(first['share'])} of what the weaker of the two does"
-    if first["share"] < WEAK_PAIR:
+    names = f"{first.first} and {first.second}"
+    moves = format_number(first.mean)
+    if first.share is None:
+        return [f"The strongest interaction is between {names}: {moves} on average."]
+    share = f"{format_percent(first.share)} of what the weaker of the two does alone"
+    if first.share < WEAK_PAIR:
         return [
-            f"The features act nearly each on its own: even the strongest interaction, of {names}, "
-            f"is {moves} on average, {share}."
+            f"The features act almost independently: even the strongest interaction, between "
+            f"{names}, is {moves} on average, {share}."
         ]
-    next_ones = [f"{pair['first']} and {pair['second']}" for pair in strongest[1:3]]
+    next_ones = [f"{pair.first} and {pair.second}" for pair in strongest[1:3]]
     then = f" Next: {', '.join(next_ones)}." if next_ones else ""
-    return [f"The strongest interaction is that of {names}: {moves} on average, {share}.{then}"]
+    return [f"The strongest interaction is between {names}: {moves} on average, {share}.{then}"]
