@@ -177,6 +177,18 @@ def write_report(
     ------
     RecordError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from smalldata import evaluate, load_dataset, load_learner, make_splits, make_task
+    >>> task = make_task(load_dataset("nutrimouse"))
+    >>> splits = make_splits(task, "kfold", n_splits=2)
+    >>> record = evaluate(task, load_learner("linear"), splits, n_jobs=1)
+    >>> with TemporaryDirectory() as folder:
+    ...     write_report(Path(folder) / "report.html", task, record)
+    ...     (Path(folder) / "report.html").stat().st_size > 10_000
+    True
     """
     page = report_html(
         task,
