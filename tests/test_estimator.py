@@ -78,9 +78,15 @@ def expected_failures(learner, kind):
     return expected
 
 
-@pytest.mark.slow
+# One of each family is checked in seconds.
+FAST = {"dummy", "knn", "linear", "mlp", "svm", "xgboost"}
+
+
 @pytest.mark.parametrize("kind", TaskKind)
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name in FAST else pytest.mark.slow) for name in MODELS],
+)
 @pytest.mark.filterwarnings("ignore")  # the checks provoke what scikit-learn warns of
 def test_scikit_learn_accepts_every_model(name, kind):
     learner = quick(name, kind)
