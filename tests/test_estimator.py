@@ -2,6 +2,7 @@
 
 import dataclasses
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from smalldata.models.networks.recipe import Network
 from smalldata.pipeline.estimator import LearnerClassifier, LearnerRegressor, make_estimator
 from smalldata.pipeline.fitting import fit_rows, predict_rows
 from smalldata.pipeline.preprocess import Preprocessing
+from smalldata.pipeline.training import TrainingRows
 from smalldata.runtime import catalogue
 from smalldata.task import TaskKind, make_task
 from test_models_contract import CELLS, easy_task
@@ -118,17 +120,7 @@ def test_scikit_learn_accepts_every_model(name, kind):
 @pytest.mark.parametrize(("name", "kind"), CELLS)
 def test_predictions_are_those_of_a_fold(name, kind):
     task, learner = easy_task(kind), quick(name, kind)
-    pipeline = fit_rows(
-        learner,
-        task.X,
-        task.y,
-        None,
-        info=task.info,
-        rows=TRAIN,
-        preprocessing=Preprocessing(),
-        seed=11,
-        device="cpu",
-    )
+    pipeline = fit_rows(learner, TrainingRows.of(task, seed=11).take(TRAIN))
     wanted = predict_rows(pipeline, task.X, task.y, rows=TEST, n_classes=len(task.classes))
     estimator = make_estimator(learner, task=task, random_state=11)
     y = np.asarray(task.dataset.y)
@@ -153,9 +145,9 @@ def test_the_preprocessing_is_that_of_a_fold(select):
     task = easy_task(TaskKind.BINARY)
     learner = load_learner("svm")
     preprocessing = Preprocessing(select=select, k=3, transform="rank")
-    about = {"preprocessing": preprocessing, "seed": 0, "device": "cpu"}
     groups = np.repeat(np.arange(40), 3)
-    pipeline = fit_rows(learner, task.X, task.y, groups, info=task.info, rows=TRAIN, **about)
+    rows = replace(TrainingRows.of(task, preprocessing=preprocessing, seed=0), groups=groups)
+    pipeline = fit_rows(learner, rows.take(TRAIN))
     wanted = predict_rows(pipeline, task.X, task.y, rows=TEST, n_classes=2)
     estimator = make_estimator("svm", kind="binary", preprocessing=preprocessing)
     estimator.fit(task.X.iloc[TRAIN], task.dataset.y[TRAIN], groups=groups[TRAIN])
@@ -166,17 +158,7 @@ def test_the_preprocessing_is_that_of_a_fold(select):
 def test_a_positive_class_that_comes_first_keeps_the_numbers_and_the_order():
     dataset = easy_task(TaskKind.BINARY).dataset
     task = make_task(dataset, positive="healthy")
-    pipeline = fit_rows(
-        load_learner("svm"),
-        task.X,
-        task.y,
-        None,
-        info=task.info,
-        rows=TRAIN,
-        preprocessing=Preprocessing(),
-        seed=0,
-        device="cpu",
-    )
+    pipeline = fit_rows(load_learner("svm"), TrainingRows.of(task, seed=0).take(TRAIN))
     wanted = predict_rows(pipeline, task.X, task.y, rows=TEST, n_classes=2)
     X, y = task.X.iloc[TEST], np.asarray(dataset.y)
     found = make_estimator("svm", task=task).fit(task.X.iloc[TRAIN], y[TRAIN])

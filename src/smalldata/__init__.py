@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # the same names for those who read the code: editors, type c
     from smalldata.datasets.anndata import dataset_from_anndata as dataset_from_anndata
     from smalldata.datasets.frames import dataset_from_frame as dataset_from_frame
     from smalldata.errors import SmalldataError as SmalldataError
+    from smalldata.evaluation.cell import Cell as Cell
     from smalldata.evaluation.outer_loop import evaluate as evaluate
     from smalldata.explanation.explanation import explain as explain
     from smalldata.explanation.options import ExplanationOptions as ExplanationOptions
@@ -41,6 +42,7 @@ if TYPE_CHECKING:  # the same names for those who read the code: editors, type c
     from smalldata.tuning.tuner import make_tuner as make_tuner
 
 _HOMES = {
+    "Cell": "evaluation.cell",
     "Comparison": "results.comparison",
     "Dataset": "task",
     "Explanation": "results.explanation",

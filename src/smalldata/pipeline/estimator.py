@@ -33,6 +33,7 @@ from smalldata.learner import Array, Learner
 from smalldata.models import load_learner
 from smalldata.pipeline.fitting import fit_rows, predict_rows
 from smalldata.pipeline.preprocess import Preprocessing
+from smalldata.pipeline.training import TrainingRows
 from smalldata.results.folds import Prediction
 from smalldata.runtime.devices import resolve_device
 from smalldata.task import Task, TaskInfo, TaskKind, find_kind
@@ -188,18 +189,17 @@ class _LearnerEstimator(BaseEstimator):  # type: ignore[misc]
         )
         preprocessing = self.preprocessing or Preprocessing()
         self._check(learner, info, preprocessing)
+        rows = TrainingRows(
+            X=table,
+            y=codes,
+            groups=None if groups is None else np.asarray(groups),
+            info=info,
+            preprocessing=preprocessing,
+            seed=self.random_state,
+            device=resolve_device(self.device)[0] if learner.traits.uses_gpu else "cpu",
+        )
         with threadpool_limits(1):  # as in a fold: the order of a sum depends on the threads
-            self.pipeline_ = fit_rows(
-                learner,
-                table,
-                codes,
-                None if groups is None else np.asarray(groups),
-                info=info,
-                rows=np.arange(len(table)),
-                preprocessing=preprocessing,
-                seed=self.random_state,
-                device=resolve_device(self.device)[0] if learner.traits.uses_gpu else "cpu",
-            )
+            self.pipeline_ = fit_rows(learner, rows)
         self.notes_ = tuple(getattr(self.pipeline_[-1], "notes_", ()))
         return self
 
