@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from smalldata.models.networks.blocks import MemberNorm
 from smalldata.models.networks.layers import MemberDropout, MemberLinear
-from smalldata.models.networks.plan import Init
+from smalldata.models.networks.settings import Init
 
 
 class MemberAttention(nn.Module):

@@ -1,4 +1,4 @@
-"""What networks of several blocks are put together with: normalisation, shortcuts, tokens.
+"""The parts of networks above single layers: how columns enter, normalisation, shortcuts, tokens.
 
 Imports torch: load it inside functions. Step in the line: recipe -> **network** -> training.
 """
@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from smalldata.models.networks.embeddings import Periodic, PiecewiseLinear
 from smalldata.models.networks.layers import MemberDropout, draw_weights
-from smalldata.models.networks.plan import Init
+from smalldata.models.networks.settings import Init, Inputs, Settings
 
 
 class MemberNorm(nn.Module):
@@ -136,6 +136,48 @@ class Columns(nn.Module):
         embedded: Tensor = x.unsqueeze(-1) if self.embedding is None else self.embedding(x)
         kept: Tensor = self.drop(embedded)
         return kept
+
+
+def embed_columns(
+    recipe: Settings, inputs: Inputs, *, generators: Sequence[torch.Generator]
+) -> Columns:
+    """Build the first layer of a network that keeps columns apart.
+
+    Parameters
+    ----------
+    recipe : Settings
+    inputs : Inputs
+    generators : sequence of torch.Generator
+        One per member.
+    """
+    embedding: PiecewiseLinear | Periodic | None = None
+    if recipe.embedding == "piecewise_linear":
+        assert inputs.edges is not None
+        embedding = PiecewiseLinear(inputs.edges)
+    elif recipe.embedding == "periodic":
+        embedding = Periodic(
+            inputs.n_columns,
+            recipe.embedding_size,
+            spread=recipe.embedding_spread,
+            generators=generators,
+        )
+    return Columns(embedding, dropout=recipe.dropped_columns(inputs), n_members=len(generators))
+
+
+def enter(
+    recipe: Settings, inputs: Inputs, *, generators: Sequence[torch.Generator]
+) -> tuple[list[nn.Module], int]:
+    """Build the layers before the first linear layer, and count what that one gets.
+
+    Parameters
+    ----------
+    recipe, inputs, generators
+        See `embed_columns`.
+    """
+    if recipe.embedding == "none":  # the members share their rows when there is no noise
+        return [MemberDropout(recipe.dropped_columns(inputs))], inputs.n_columns
+    columns = embed_columns(recipe, inputs, generators=generators)
+    return [columns, nn.Flatten(-2)], inputs.n_columns * columns.n_channels
 
 
 class Pick(nn.Module):

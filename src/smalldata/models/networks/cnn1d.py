@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from smalldata.learner import Array
 from smalldata.models.networks.ordering import Order, order_columns
-from smalldata.models.networks.plan import Inputs
 from smalldata.models.networks.recipe import Network
+from smalldata.models.networks.settings import Inputs
 from smalldata.models.values import Range
 
 if TYPE_CHECKING:
@@ -69,10 +69,11 @@ class CNN1d(Network):
         """Build the members' network; every random number comes from their generators."""
         from torch import nn
 
+        from smalldata.models.networks.blocks import embed_columns
         from smalldata.models.networks.convolution import MemberConv, Pool
         from smalldata.models.networks.layers import MemberDropout, MemberLinear
 
-        columns = self.embed_columns(inputs, generators=generators)
+        columns = embed_columns(self, inputs, generators=generators)
         layers: list[nn.Module] = [columns]
         n_in, length = columns.n_channels, inputs.n_columns
         for block in range(self.n_blocks):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from smalldata.models.networks.layers import MemberLinear
-from smalldata.models.networks.plan import Init
+from smalldata.models.networks.settings import Init
 
 
 class MemberConv(nn.Module):

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from smalldata.models.networks.plan import Inputs
 from smalldata.models.networks.recipe import Network
+from smalldata.models.networks.settings import Inputs
 from smalldata.models.values import Range
 
 if TYPE_CHECKING:
@@ -42,8 +42,7 @@ class DenseNet(Network):
         """Build the members' network; every random number comes from their generators."""
         from torch import nn
 
-        from smalldata.models.networks.blocks import Dense
-        from smalldata.models.networks.entrance import enter
+        from smalldata.models.networks.blocks import Dense, enter
         from smalldata.models.networks.layers import MemberDropout, MemberLinear
 
         def linear(n_in: int, n_out: int, gain: float) -> nn.Module:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from smalldata.models.networks.plan import Init
+from smalldata.models.networks.settings import Init
 
 FEW_COLUMNS = 100
 

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from smalldata.models.networks.layers import MemberDropout
-from smalldata.models.networks.plan import Plan
 from smalldata.models.networks.train_together import Learnt, Lesson
 from smalldata.results.loss_curves import LossCurves
 
@@ -20,28 +19,28 @@ _OF_VALUES = {
 }
 
 
-def loss_curves(lesson: Lesson, learnt: Learnt, plan: Plan, *, classify: bool) -> LossCurves:
+def loss_curves(lesson: Lesson, learnt: Learnt, *, classify: bool) -> LossCurves:
     """Return the losses per epoch, with what must be known to read them.
 
     Parameters
     ----------
     lesson : Lesson
     learnt : Learnt
-    plan : Plan
     classify : bool
     """
+    recipe = lesson.recipe
     altered = []
-    if classify and plan.label_smoothing:
-        altered.append(f"label smoothing {plan.label_smoothing:.3g}")
-    if classify and plan.class_weight == "balanced":
+    if classify and recipe.label_smoothing:
+        altered.append(f"label smoothing {recipe.label_smoothing:.3g}")
+    if classify and recipe.class_weight == "balanced":
         altered.append("balanced class weights")
-    if plan.mixup:
-        altered.append(f"the samples learned from mixed in pairs (mixup {plan.mixup:.3g})")
+    if recipe.mixup:
+        altered.append(f"the samples learned from mixed in pairs (mixup {recipe.mixup:.3g})")
     schedule = []
-    if plan.scheduler != "none":
+    if recipe.scheduler != "none":
         schedule.append("the learning rate falls to nearly 0")
     drops = any(isinstance(one, MemberDropout) and one.share for one in learnt.network.modules())
-    if plan.noise_fades and drops:
+    if recipe.noise_fades == "always" and drops:
         schedule.append("dropout fades to nothing")
     # Where a time limit ends groups of members apart, all curves are as long as the shortest.
     best_epoch = np.minimum(learnt.curves.best_epoch, len(learnt.curves.train) - 1)
@@ -49,9 +48,9 @@ def loss_curves(lesson: Lesson, learnt: Learnt, plan: Plan, *, classify: bool) -
         learnt.curves.train,
         learnt.curves.held_out,
         best_epoch,
-        loss=_CROSS_ENTROPY if classify else _OF_VALUES[plan.loss],
-        n_planned=plan.n_epochs,
-        patience=0 if learnt.curves.held_out is None else plan.early_stopping,
+        loss=_CROSS_ENTROPY if classify else _OF_VALUES[recipe.loss],
+        n_planned=recipe.n_epochs,
+        patience=0 if learnt.curves.held_out is None else recipe.early_stopping,
         guessing=_guessing(lesson),
         altered=tuple(altered),
         schedule=tuple(schedule),

@@ -6,13 +6,12 @@ output. benchmarks/mlp_defaults/ and benchmarks/deep/ show what each default is 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
-from smalldata.models.networks.plan import Inputs
 from smalldata.models.networks.recipe import Network
+from smalldata.models.networks.settings import Inputs, When
 from smalldata.models.values import Range
-from smalldata.task import TaskInfo, TaskKind
 
 if TYPE_CHECKING:
     import torch
@@ -37,16 +36,7 @@ class MLP(Network):
     n_layers: Annotated[int, Range(low=1)]
     width: Annotated[int, Range(low=1)]
     scale_rate: Annotated[float, Range(low=0, above=True)]
-    linear_path: Literal["values", "always", "never"]
-
-    def build(self, info: TaskInfo, *, seed: int, device: str) -> Any:
-        """Build the estimator; its architecture knows whether there is a linear path."""
-        if self.linear_path == "values":
-            known = replace(
-                self, linear_path="always" if info.kind is TaskKind.REGRESSION else "never"
-            )
-            return known.build(info, seed=seed, device=device)
-        return super().build(info, seed=seed, device=device)
+    linear_path: When
 
     def network(
         self, inputs: Inputs, n_outputs: int, *, generators: "Sequence[torch.Generator]"
@@ -54,7 +44,7 @@ class MLP(Network):
         """Build the members' network; every random number comes from their generators."""
         from torch import nn
 
-        from smalldata.models.networks.entrance import enter
+        from smalldata.models.networks.blocks import enter
         from smalldata.models.networks.layers import Beside, MemberDropout, MemberLinear
 
         def linear(n_in: int, n_out: int, gain: float) -> nn.Module:
@@ -77,7 +67,7 @@ class MLP(Network):
                 MemberDropout(self.dropout),
             ]
         layers.append(linear(self.width, n_outputs, 1.0))
-        if self.linear_path != "always":  # ``build`` has settled what "values" means
+        if self.linear_path != "always":  # "values" is settled before a network is built
             return nn.Sequential(*columns, *layers)
         path = MemberLinear(n_in, n_outputs, generators=generators, scale_rate=self.scale_rate)
         nn.init.zeros_(path.weight)

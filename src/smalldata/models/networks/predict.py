@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from smalldata.learner import Array
-from smalldata.models.networks.plan import Inputs
+from smalldata.models.networks.settings import Inputs
 from smalldata.runtime.devices import one_torch_thread
 from smalldata.runtime.memory import map_rows
 

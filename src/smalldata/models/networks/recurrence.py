@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from smalldata.models.networks.layers import MemberLinear
-from smalldata.models.networks.plan import Init
+from smalldata.models.networks.settings import Init
 
 
 class MemberGRU(nn.Module):

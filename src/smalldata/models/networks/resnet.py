@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from smalldata.models.networks.plan import Inputs
 from smalldata.models.networks.recipe import Network
+from smalldata.models.networks.settings import Inputs
 from smalldata.models.values import Range
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ class ResNet(Network):
         """Build the members' network; every random number comes from their generators."""
         from torch import nn
 
-        from smalldata.models.networks.blocks import MemberNorm, Residual
-        from smalldata.models.networks.entrance import enter
+        from smalldata.models.networks.blocks import MemberNorm, Residual, enter
         from smalldata.models.networks.layers import MemberDropout, MemberLinear
 
         n_members, width = len(generators), self.width

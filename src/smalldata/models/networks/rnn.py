@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from smalldata.learner import Array
 from smalldata.models.networks.ordering import Order, order_columns
-from smalldata.models.networks.plan import Inputs
 from smalldata.models.networks.recipe import Network
+from smalldata.models.networks.settings import Inputs
 from smalldata.models.values import Range
 
 if TYPE_CHECKING:
@@ -49,11 +49,11 @@ class RNN(Network):
         """Build the members' network; every random number comes from their generators."""
         from torch import nn
 
-        from smalldata.models.networks.blocks import GroupTokens
+        from smalldata.models.networks.blocks import GroupTokens, embed_columns
         from smalldata.models.networks.layers import MemberDropout, MemberLinear
         from smalldata.models.networks.recurrence import MemberGRU
 
-        columns = self.embed_columns(inputs, generators=generators)
+        columns = embed_columns(self, inputs, generators=generators)
         tokens = GroupTokens(
             inputs.n_columns,
             columns.n_channels,

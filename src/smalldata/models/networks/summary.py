@@ -140,27 +140,27 @@ def outline_network(
     kept = _Kept()
     with saved_tensors_hooks(kept.pack, kept.unpack):
         estimator.fit(X, y, groups=groups)
-    network, plan = estimator.network_, estimator.plan
+    network = estimator.network_
     parameters = list(network.parameters())
     n_all = sum(parameter.numel() for parameter in parameters)
-    _, n_batch = estimator.prepare(X, y, groups).steps(plan)
-    x = torch.zeros(plan.n_members, n_batch, X.shape[1])
+    _, n_batch = estimator.prepare(X, y, groups).steps
+    x = torch.zeros(learner.n_members, n_batch, X.shape[1])
     layers = _layers(network, x)
     n_outputs = layers[0].output[-1]
     weights = sum(_storage(parameter).nbytes() for parameter in parameters)
     return Outline(
         layers=layers,
-        n_members=plan.n_members,
+        n_members=learner.n_members,
         n_rows=len(X),
         n_columns=X.shape[1],
         n_outputs=n_outputs,
         n_batch=n_batch,
-        n_parameters=n_all // plan.n_members,
+        n_parameters=n_all // learner.n_members,
         memory=Memory(
             weights=weights,
             gradients=weights,
             best_weights=weights,
-            optimizer=_optimizer_bytes(network, plan),
+            optimizer=_optimizer_bytes(network, learner),
             activations=kept.peak(without=parameters),
             data=len(X) * (X.shape[1] + n_outputs + 1) * FLOAT_BYTES,
         ),
@@ -198,13 +198,13 @@ def _own_parameters(layer: Any) -> int:
     return int(layer.num_params if layer.is_leaf_layer else layer.leftover_params())
 
 
-def _optimizer_bytes(network: "torch.nn.Module", plan: Any) -> int:
+def _optimizer_bytes(network: "torch.nn.Module", learner: Network) -> int:
     """Bytes an optimizer holds after its first step."""
     import torch
 
     from smalldata.models.networks.optimization import make_optimizer
 
-    optimizer = make_optimizer(network, plan)
+    optimizer = make_optimizer(network, learner)
     for parameter in network.parameters():
         parameter.grad = torch.zeros_like(parameter)
     optimizer.step()

@@ -20,7 +20,7 @@ from smalldata.errors import FitError
 from smalldata.models.networks.layers import set_noise
 from smalldata.models.networks.mixup import mix_rows
 from smalldata.models.networks.optimization import make_optimizer, make_scheduler
-from smalldata.models.networks.plan import Plan
+from smalldata.models.networks.settings import Settings
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(outputs, targets) of shape (n_members, n_rows, n_outputs) -> losses (n_members, n_rows)."""
@@ -54,7 +54,7 @@ def train(
     row_weights: Tensor,
     *,
     loss: Loss,
-    plan: Plan,
+    recipe: Settings,
     train_rows: Sequence[NDArray[np.int64]],
     held_out_rows: Sequence[NDArray[np.int64]] | None,
     generators: Sequence[torch.Generator],
@@ -75,7 +75,7 @@ def train(
     row_weights : Tensor of shape (n_rows,)
         Weight of each row in both losses.
     loss : Loss
-    plan : Plan
+    recipe : Settings
     train_rows : sequence of ndarray
         Row positions each member learns from.
     held_out_rows : sequence of ndarray, or None
@@ -101,35 +101,35 @@ def train(
     FitError
         If a loss stops being finite; the epoch is named.
     """
-    n_steps, n_batch = steps or count_steps(train_rows, plan.batch_size)
-    optimizer = make_optimizer(network, plan)
-    scheduler = make_scheduler(optimizer, plan, n_steps=plan.n_epochs * n_steps)
+    n_steps, n_batch = steps or count_steps(train_rows, recipe.batch_size)
+    optimizer = make_optimizer(network, recipe)
+    scheduler = make_scheduler(optimizer, recipe, n_steps=recipe.n_epochs * n_steps)
     parameters = list(network.parameters())
     held_out = None if held_out_rows is None else _Held(held_out_rows, device=x.device)
-    best = _Best(parameters, n_members=len(generators), patience=plan.early_stopping)
+    best = _Best(parameters, n_members=len(generators), patience=recipe.early_stopping)
     train_curve: list[NDArray[np.float64]] = []
     held_out_curve: list[NDArray[np.float64]] = []
-    ends = time.monotonic() + plan.time_limit if plan.time_limit else math.inf
+    ends = time.monotonic() + recipe.time_limit if recipe.time_limit else math.inf
     timed_out, waiting = False, True
     try:
-        for epoch in range(plan.n_epochs):
+        for epoch in range(recipe.n_epochs):
             network.train()
-            set_noise(network, generators, strength=_noise_strength(plan, epoch))
+            set_noise(network, generators, strength=_noise_strength(recipe, epoch))
             epoch_loss = torch.zeros(len(generators), device=x.device)
             for rows in _batches(train_rows, n_steps, n_batch, generators, x.device):
                 optimizer.zero_grad()
                 for part in rows.tensor_split(n_parts, dim=1):
                     columns, wanted, weights = mix_rows(
-                        part, x, targets, row_weights, alpha=plan.mixup, generators=generators
+                        part, x, targets, row_weights, alpha=recipe.mixup, generators=generators
                     )
-                    with _products(plan, x.device):
+                    with _products(recipe, x.device):
                         outputs = network(columns)
                     row_loss = loss(outputs.float(), wanted)
                     member_loss = (row_loss * weights).sum(dim=1) / n_batch
                     # Members share no weight: the gradient of the sum is each member's own.
                     torch.autograd.backward(member_loss.sum())
                     epoch_loss += member_loss.detach()
-                _clip(parameters, plan.clip_norm)
+                _clip(parameters, recipe.clip_norm)
                 optimizer.step()
                 scheduler.step()
             train_curve.append((epoch_loss / n_steps).double().cpu().numpy())
@@ -144,7 +144,7 @@ def train(
                 if not waiting and stops:
                     break
             if time.monotonic() > ends:
-                timed_out = waiting and epoch + 1 < plan.n_epochs
+                timed_out = waiting and epoch + 1 < recipe.n_epochs
                 break
     finally:
         set_noise(network, ())
@@ -197,12 +197,12 @@ class _Best:
                 parameter.copy_(kept)
 
 
-def _products(plan: Plan, device: torch.device) -> torch.autocast:
+def _products(recipe: Settings, device: torch.device) -> torch.autocast:
     """Return the context in which layers multiply: in bfloat16 on a card where that is asked for.
 
     bfloat16 has the range of float32, so that gradients need no scaling.
     """
-    mixed = plan.precision == "mixed" and device.type == "cuda"
+    mixed = recipe.precision == "mixed" and device.type == "cuda"
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=mixed)
 
 
@@ -218,8 +218,8 @@ def _check_finite(losses: NDArray[np.float64], epoch: int) -> None:
         raise FitError(_DIVERGED.format(value=wild[0], epoch=epoch + 1))
 
 
-def _noise_strength(plan: Plan, epoch: int) -> float:
-    return max(0.0, 1.0 - 1.2 * epoch / plan.n_epochs) if plan.noise_fades else 1.0
+def _noise_strength(recipe: Settings, epoch: int) -> float:
+    return max(0.0, 1.0 - 1.2 * epoch / recipe.n_epochs) if recipe.noise_fades == "always" else 1.0
 
 
 def _batches(

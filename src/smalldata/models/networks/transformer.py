@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from smalldata.errors import ConfigError
 from smalldata.learner import Array
 from smalldata.models.networks.ordering import Order, order_columns
-from smalldata.models.networks.plan import Inputs
 from smalldata.models.networks.recipe import Network
+from smalldata.models.networks.settings import Inputs
 from smalldata.models.values import Range
 
 if TYPE_CHECKING:
@@ -67,10 +67,10 @@ class Transformer(Network):
         from torch import nn
 
         from smalldata.models.networks.attention import ClassToken, transformer_block
-        from smalldata.models.networks.blocks import GroupTokens, MemberNorm, Pick
+        from smalldata.models.networks.blocks import GroupTokens, MemberNorm, Pick, embed_columns
         from smalldata.models.networks.layers import MemberLinear
 
-        columns = self.embed_columns(inputs, generators=generators)
+        columns = embed_columns(self, inputs, generators=generators)
         tokens = GroupTokens(
             inputs.n_columns,
             columns.n_channels,
