@@ -468,11 +468,11 @@ def test_fit_imports_nothing_large_after_the_recipe_is_loaded():
 @pytest.mark.parametrize(
     ("kind", "settings", "said"),
     [
-        (TaskKind.BINARY, {"loss": "huber"}, "loss=huber is of values"),
+        (TaskKind.BINARY, {"loss": "huber"}, "loss=huber applies to values"),
         (TaskKind.BINARY, {"label_smoothing": 0.1, "class_weight": "balanced"}, ""),
         (TaskKind.REGRESSION, {"loss": "huber"}, ""),
-        (TaskKind.REGRESSION, {"label_smoothing": 0.1}, "are of classes"),
-        (TaskKind.REGRESSION, {"class_weight": "balanced"}, "are of classes"),
+        (TaskKind.REGRESSION, {"label_smoothing": 0.1}, "apply to classes"),
+        (TaskKind.REGRESSION, {"class_weight": "balanced"}, "apply to classes"),
     ],
 )
 def test_setting_without_effect_on_the_kind_of_task_is_refused(kind, settings, said):

@@ -1,6 +1,6 @@
-"""The scikit-learn side of all networks: targets, weights, held-out rows, the members' mean.
+"""The scikit-learn estimators of all networks: targets, weights, held-out rows, the members' mean.
 
-An architecture says only how its network is built; torch is imported when something is fitted.
+An architecture only says how to build its network. torch is imported by the first fit.
 Step in the line: learner -> **estimator** -> fitted pipeline.
 """
 
@@ -197,7 +197,7 @@ class Ensemble:
         self.inputs_, self.network_ = inputs, network
         row = torch.zeros((1, inputs.n_columns), device=self.device)
         self.products_ = count_products(network, row)
-        # Every member gets the columns, and leaves a gradient of its own for each.
+        # Every member gets the columns and has its own gradient for each of them.
         own = self.learner.n_members * inputs.n_columns
         self.values_per_row_ = count_values(network, row) + own
 

@@ -1,4 +1,4 @@
-"""How a training went, as the record keeps it.
+"""The losses of a training as the record keeps them.
 
 Imports torch: load it inside functions. Step in the line: trained network -> **loss curves** ->
 fold result.
@@ -20,7 +20,7 @@ _OF_VALUES = {
 
 
 def loss_curves(lesson: Lesson, learnt: Learnt, *, classify: bool) -> LossCurves:
-    """Return the losses per epoch, with what must be known to read them.
+    """Return the losses per epoch, and what a reader must know to judge them.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def loss_curves(lesson: Lesson, learnt: Learnt, *, classify: bool) -> LossCurves
     drops = any(isinstance(one, MemberDropout) and one.share for one in learnt.network.modules())
     if recipe.noise_fades == "always" and drops:
         schedule.append("dropout fades to nothing")
-    # Where a time limit ends groups of members apart, all curves are as long as the shortest.
+    # If a time limit stops groups of members at different epochs, all curves end with the shortest.
     best_epoch = np.minimum(learnt.curves.best_epoch, len(learnt.curves.train) - 1)
     return LossCurves.of_members(
         learnt.curves.train,
@@ -58,7 +58,7 @@ def loss_curves(lesson: Lesson, learnt: Learnt, *, classify: bool) -> LossCurves
 
 
 def _guessing(lesson: Lesson) -> float:
-    """Loss of outputs of 0: equal odds, or the mean of a standardised value."""
+    """Return the loss if all outputs are 0: equal odds, or the mean of a standardised value."""
     with torch.no_grad():
         rows = lesson.loss(torch.zeros_like(lesson.targets)[None], lesson.targets[None])[0]
         return float((rows.double() * lesson.row_weights.double()).mean())

@@ -1,7 +1,7 @@
-"""Multilayer perceptron: a member-batched ensemble of small ones.
+"""Multilayer perceptron: an ensemble of small ones in one batched network.
 
 Learned column factors, input dropout, ``n_layers`` times (linear, rectifier, dropout), one linear
-output. benchmarks/mlp_defaults/ and benchmarks/deep/ show what each default is worth.
+output. benchmarks/mlp_defaults/ and benchmarks/deep/ show the effect of each default.
 """
 
 import math
@@ -24,13 +24,13 @@ class MLP(Network):
     Attributes
     ----------
     n_layers, width : int
-        Hidden layers of each and their units.
+        Hidden layers, and units per layer.
     scale_rate : float
-        How much faster a column's learned factor moves than a weight: high picks few columns.
+        How many times faster a column's learned factor moves than a weight; a high rate picks few
+        columns.
     linear_path : {"values", "always", "never"}
-        When a linear model of the columns, or of what they are embedded in, is learned beside the
-        hidden layers, 0 at the start: ``values`` in regressions only. Classes lose by it, some
-        regressions gain.
+        When a linear model of the (embedded) columns is added to the hidden layers; it starts at
+        0. ``values``: in regressions only. It harms classifications and helps some regressions.
     """
 
     n_layers: Annotated[int, Range(low=1)]
@@ -41,7 +41,7 @@ class MLP(Network):
     def network(
         self, inputs: Inputs, n_outputs: int, *, generators: "Sequence[torch.Generator]"
     ) -> "torch.nn.Module":
-        """Build the members' network; every random number comes from their generators."""
+        """Build the members' network; all random numbers come from the generators."""
         from torch import nn
 
         from smalldata.models.networks.blocks import enter

@@ -1,6 +1,6 @@
-"""Optimizers and schedules of the learning rate, by the names of the recipe.
+"""Optimizers and learning-rate schedules, by their names in the settings.
 
-All of them work number by number, so members batched in one tensor are optimised each for itself.
+All of them work elementwise, so members batched in one tensor are optimised independently.
 Imports torch: load it inside functions. Step in the line: recipe -> **optimizer, scheduler** ->
 training.
 """
@@ -15,7 +15,7 @@ from smalldata.models.networks.settings import Settings
 
 
 def make_optimizer(network: nn.Module, recipe: Settings) -> torch.optim.Optimizer:
-    """Make the optimizer of all parameters, of which biases do not decay."""
+    """Make the optimizer of all parameters; biases do not decay."""
     biases = [p for name, p in network.named_parameters() if name.endswith("bias")]
     weights = [p for name, p in network.named_parameters() if not name.endswith("bias")]
     groups: list[dict[str, Any]] = [
@@ -36,10 +36,10 @@ def make_optimizer(network: nn.Module, recipe: Settings) -> torch.optim.Optimize
 def make_scheduler(
     optimizer: torch.optim.Optimizer, recipe: Settings, *, n_steps: int
 ) -> lr_scheduler.LRScheduler:
-    """Make the schedule of so many steps; it is stepped after each."""
+    """Make the schedule of ``n_steps`` steps; call its ``step`` after each."""
     total = n_steps + 1
     if recipe.scheduler == "one_cycle":
-        # Of Adam's, which nobody sets; sgd keeps the momentum that it was asked for.
+        # Only for the Adam variants, whose momentum is not a setting; sgd keeps its own.
         cycles = recipe.optimizer in ("adam", "adamw")
         return lr_scheduler.OneCycleLR(
             optimizer, recipe.learning_rate, total_steps=total, cycle_momentum=cycles

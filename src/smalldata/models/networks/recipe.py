@@ -33,7 +33,7 @@ class Network(Settings):
         return NetworkClassifier(learner=self, n_classes=info.n_classes, seed=seed, device=device)
 
     def load(self) -> None:
-        """Import torch, what trains with it, and what an optimizer imports with its first step."""
+        """Import torch, the training modules, and what an optimizer imports at its first step."""
         from torch import optim, zeros
 
         from smalldata.models.networks import train_together  # noqa: F401
@@ -41,16 +41,16 @@ class Network(Settings):
         optim.SGD([zeros(1, requires_grad=True)]).step()
 
     def refusal(self, info: TaskInfo) -> str:
-        """Name the setting without effect on this task: its row would pass for another model."""
+        """Name a setting that has no effect on this task: its row would look like another model."""
         if info.kind is TaskKind.REGRESSION:
             if self.label_smoothing > 0 or self.class_weight != "none":
-                return "label_smoothing and class_weight are of classes; the target is a value"
+                return "label_smoothing and class_weight apply to classes; the target is a value"
         elif self.loss == "huber":
-            return "loss=huber is of values; the target is a class"
+            return "loss=huber applies to values; the target is a class"
         return ""
 
     def fit_many(self, jobs: Sequence[FitJob], *, device: str) -> list[Any]:
-        """Fit several training sets of one outer fold, those of one shape as one network."""
+        """Fit several training sets of one outer fold; those of one shape train as one network."""
         estimators = [self.build(job.info, seed=job.seed, device=device) for job in jobs]
         Ensemble.fit_together(estimators, jobs)
         return estimators

@@ -18,7 +18,7 @@ class MemberGRU(nn.Module):
     Parameters
     ----------
     n_in, width : int
-        Numbers of a token, and of a state.
+        Size of a token, and of a state.
     generators : sequence of torch.Generator
         One per member.
     init : {"kaiming", "xavier", "default"}

@@ -1,8 +1,8 @@
-"""Residual network: blocks that add to what they are given.
+"""Residual network: blocks that add to their input.
 
 The shape of Gorishniy et al. (2021), Revisiting deep learning models for tabular data, NeurIPS 34:
-x + dropout(linear(dropout(rectifier(linear(norm(x)))))), with layer normalisation, since a batch
-of some dozen rows says little of a mean; the columns enter as in the mlp.
+x + dropout(linear(dropout(rectifier(linear(norm(x)))))), with layer normalisation, because a batch
+of a few dozen rows says little about a mean; the columns enter as in the mlp.
 """
 
 import math
@@ -25,9 +25,9 @@ class ResNet(Network):
     Attributes
     ----------
     n_blocks, width : int
-        Residual blocks of each and their units.
+        Residual blocks, and units per block.
     scale_rate : float
-        How much faster a column's learned factor moves than a weight.
+        How many times faster a column's learned factor moves than a weight.
     """
 
     n_blocks: Annotated[int, Range(low=1)]
@@ -37,7 +37,7 @@ class ResNet(Network):
     def network(
         self, inputs: Inputs, n_outputs: int, *, generators: "Sequence[torch.Generator]"
     ) -> "torch.nn.Module":
-        """Build the members' network; every random number comes from their generators."""
+        """Build the members' network; all random numbers come from the generators."""
         from torch import nn
 
         from smalldata.models.networks.blocks import MemberNorm, Residual, enter

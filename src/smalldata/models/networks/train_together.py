@@ -1,7 +1,7 @@
-"""What one fit learns from, and the members of one or several fits trained side by side.
+"""What one fit learns from, and how the members of one or several fits are trained side by side.
 
-Members share no weight, so which of them are trained together changes a number by rounding alone:
-all members of all inner folds on a card, a few of one fit where memory is short.
+Members share no weights, so training them together changes numbers only by rounding: all members of
+all inner folds together on a GPU, a few members of one fit if memory is short.
 Imports torch: load it inside functions. Step in the line: recipe + rows -> **trained network**.
 """
 
@@ -36,7 +36,7 @@ class Lesson:
     row_weights : Tensor of shape (n_rows,)
     loss : Loss
     held_out : list of ndarray, or None
-        Rows that each member holds out.
+        Rows that each member holds out for early stopping.
     seed : int
     """
 
@@ -50,19 +50,19 @@ class Lesson:
     seed: int
 
     def train_rows(self, member: int) -> Rows:
-        """Rows that a member learns from."""
+        """Return the rows that a member learns from."""
         rows = np.arange(len(self.x))
         return rows if self.held_out is None else np.setdiff1d(rows, self.held_out[member])
 
     @property
     def steps(self) -> tuple[int, int]:
-        """Return the steps of an epoch and the rows of each, the same for all members."""
+        """Return the steps per epoch and the rows per step, the same for all members."""
         rows = [self.train_rows(member) for member in range(self.recipe.n_members)]
         return count_steps(rows, self.recipe.batch_size)
 
     @property
     def shape(self) -> tuple[Any, ...]:
-        """Return what must be equal for the members of two lessons to be trained side by side."""
+        """Return what must be equal for two lessons to be trained side by side."""
         return (
             self.steps,
             self.targets.shape[1],
@@ -72,20 +72,20 @@ class Lesson:
         )
 
     def generator(self, member: int) -> torch.Generator:
-        """Return what draws all random numbers of a member, from its first on."""
+        """Return the generator of a member at its first random number."""
         return torch.Generator().manual_seed(seed_for(self.seed, "member", member))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Learnt:
-    """What came of a lesson.
+    """The result of a lesson.
 
     Attributes
     ----------
     network : Module
     curves : Curves
     notes : tuple of str
-        What the record must say, if memory was too short for all at once.
+        What the record must say about memory or time that ran short.
     """
 
     network: nn.Module
@@ -104,14 +104,14 @@ def learn(lessons: Sequence[Lesson], *, device: str) -> list[Learnt]:
     Returns
     -------
     list of Learnt
-        One for each lesson: what it would come to alone, up to rounding.
+        One per lesson, equal to the result of training it alone up to rounding.
 
     Raises
     ------
     FitError
         If a loss stops being finite in any of them.
     MemoryError
-        If one row of one member is too much.
+        If not even one row of one member fits.
     """
     recipe = lessons[0].recipe
     units = [(i, member) for i in range(len(lessons)) for member in range(recipe.n_members)]
@@ -126,7 +126,7 @@ def learn(lessons: Sequence[Lesson], *, device: str) -> list[Learnt]:
                 group,
                 device=device,
                 n_parts=n_parts,
-                stops=len(groups) == 1,  # else the curves of the groups would end apart
+                stops=len(groups) == 1,  # else the curves of the groups would differ in length
             )
             for group in groups
         ]
@@ -160,7 +160,7 @@ def _train_units(
     n_parts: int,
     stops: bool,
 ) -> tuple[nn.Module, Curves]:
-    """Train some members of some lessons in one network, from their first random number on."""
+    """Train some members of some lessons in one network, starting at their first random numbers."""
     used = sorted({i for i, _ in units})
     ends = np.cumsum([len(lessons[i].x) for i in used])
     first_row = {i: int(end) - len(lessons[i].x) for i, end in zip(used, ends, strict=True)}
@@ -192,7 +192,7 @@ def _train_units(
 
 
 def _take_out(lesson: Lesson, joint: dict[str, Tensor], *, first: int) -> nn.Module:
-    """Return a network of the members of one lesson alone."""
+    """Return a network of only the members of one lesson."""
     n_members = lesson.recipe.n_members
     unused = [torch.Generator().manual_seed(0) for _ in range(n_members)]
     network = lesson.recipe.network(lesson.inputs, lesson.targets.shape[1], generators=unused)
@@ -204,12 +204,12 @@ def _take_out(lesson: Lesson, joint: dict[str, Tensor], *, first: int) -> nn.Mod
 
 
 def _join(parts: Sequence[Curves], chosen: Sequence[bool], recipe: Settings) -> Curves:
-    """Return the curves of one lesson, as long as it would have run alone."""
+    """Return the curves of one lesson, cut to the epochs it would have run alone."""
     best = np.concatenate([part.best_epoch for part in parts])[chosen]
-    n_run = min(len(part.train) for part in parts)  # a time limit ends groups apart
+    n_run = min(len(part.train) for part in parts)  # a time limit stops groups at different epochs
     held_out = [part.held_out[:n_run] for part in parts if part.held_out is not None]
     train = np.concatenate([part.train[:n_run] for part in parts], axis=1)
-    if held_out:  # the epoch in which nobody has patience left is the last one
+    if held_out:  # the first epoch in which no member has patience left is the last one
         n_run = min(n_run, int(best.max()) + recipe.early_stopping + 1)
     return Curves(
         train=train[:n_run, chosen],
@@ -223,5 +223,5 @@ def _timed_out(recipe: Settings, curves: Sequence[Curves]) -> str:
     n_run = min(len(part.train) for part in curves if part.timed_out)
     return (
         f"time_limit of {recipe.time_limit:g} s: trained {n_run} of {recipe.n_epochs} epochs; "
-        "other numbers than on a faster machine"
+        "a faster machine would give other numbers"
     )
