@@ -203,7 +203,7 @@ def test_embedding_edges_are_quantiles_of_network_inputs():
     fitted.fit(X, (signal > 0).astype(np.int64))
     order, edges = fitted.inputs_.order, fitted.inputs_.edges
     assert order is not None
-    clipped = X / np.sqrt(1 + (X / fitted.plan.clip) ** 2)
+    clipped = X / np.sqrt(1 + (X / fitted.learner.clip) ** 2)
     np.testing.assert_allclose(edges[0], clipped.min(axis=0)[order])
     np.testing.assert_allclose(edges[-1], clipped.max(axis=0)[order])
     np.testing.assert_allclose(edges[4], np.median(clipped, axis=0)[order], atol=1e-2)
@@ -239,7 +239,7 @@ def test_mixed_precision_stays_close_and_keeps_float32_weights(monkeypatch):
     asked = build("mlp", n_members=2, precision="mixed").fit(X, y)
     np.testing.assert_array_equal(asked.margins(X), plain.margins(X))
     monkeypatch.setattr(
-        training, "_products", lambda plan, device: torch.autocast("cpu", dtype=torch.bfloat16)
+        training, "_products", lambda recipe, device: torch.autocast("cpu", dtype=torch.bfloat16)
     )
     for name in NAMES:
         few = {"n_members": 2, "n_epochs": 5}
@@ -247,7 +247,9 @@ def test_mixed_precision_stays_close_and_keeps_float32_weights(monkeypatch):
         monkeypatch.undo()
         exact = build(name, **few).fit(X, y).margins(X)
         monkeypatch.setattr(
-            training, "_products", lambda plan, device: torch.autocast("cpu", dtype=torch.bfloat16)
+            training,
+            "_products",
+            lambda recipe, device: torch.autocast("cpu", dtype=torch.bfloat16),
         )
         assert 0 < np.abs(mixed - exact).max() < 0.3 * np.abs(exact).max(), name
 

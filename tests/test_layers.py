@@ -23,7 +23,7 @@ from smalldata.models.networks import (
     recurrence,
 )
 from smalldata.models.networks.layers import MemberLinear, count_products, count_values
-from smalldata.models.networks.plan import Inputs
+from smalldata.models.networks.settings import Inputs
 
 N_MEMBERS, N_ROWS, N_POSITIONS = 3, 5, 11
 

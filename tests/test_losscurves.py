@@ -176,7 +176,7 @@ def test_curves_of_time_limited_members_end_with_the_shortest():
     short = replace(fitted.curves_, train=fitted.curves_.train[:4], best_epoch=np.array([3, 9, 5]))
     learnt = Learnt(network=fitted.network_, curves=short)
     lesson = fitted.prepare(X, y, None)
-    found = loss_curves(lesson, learnt, fitted.plan, classify=True)
+    found = loss_curves(lesson, learnt, classify=True)
     assert found.best_epoch == (3, 3, 3)
     assert found.cut_short
 

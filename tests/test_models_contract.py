@@ -199,8 +199,6 @@ def test_every_default_is_a_point_of_the_space(name):
 @pytest.mark.parametrize(("name", "kind"), CELLS)
 def test_an_estimator_holds_its_learner(name, kind):
     learner = load_learner(name)
-    if isinstance(learner, Network):
-        pytest.skip("its estimator has a plan besides")
     task = easy_task(kind)
     estimator = learner.build(task.info, seed=5, device="cpu")
     n_classes = {"n_classes": len(task.classes)} if kind.is_classification else {}

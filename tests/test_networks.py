@@ -17,9 +17,8 @@ from smalldata.errors import ConfigError, FitError
 from smalldata.measures.formulas import area_under_roc
 from smalldata.models import load_learner
 from smalldata.models.networks import layers, losses, optimization, training
-from smalldata.models.networks.estimator import _held_out_rows
 from smalldata.models.networks.mlp import MLP
-from smalldata.models.networks.plan import Inputs
+from smalldata.models.networks.settings import Inputs
 from smalldata.runtime.catalogue import conf_dir, names, read_yaml
 from smalldata.runtime.devices import one_torch_thread, resolve_device
 from smalldata.seeding import seed_for
@@ -254,7 +253,7 @@ def test_early_stopping_is_separate_for_each_member():
     target = torch.tensor((noisy > 0)[:, None], dtype=torch.float32)
     x, weights = torch.tensor(X, dtype=torch.float32), torch.ones(90)
     learner = load_learner("mlp", width=8, n_epochs=40, early_stopping=2, dropout=0.0)
-    plan, rows = learner.plan(TaskKind.BINARY), np.arange(90)
+    rows = np.arange(90)
     held_out = [rows[:15], rows[15:30], rows[30:51]]
 
     def run(members):
@@ -266,7 +265,7 @@ def test_early_stopping_is_separate_for_each_member():
             target,
             weights,
             loss=losses.binary_cross_entropy,
-            plan=plan,
+            recipe=learner,
             train_rows=[np.setdiff1d(rows, held_out[m])[:69] for m in members],
             held_out_rows=[held_out[m] for m in members],
             generators=generators,
@@ -287,7 +286,7 @@ def test_early_stopping_is_separate_for_each_member():
         loss = np.mean(np.logaddexp(0, together[member][part]) - truth * together[member][part])
         assert loss == pytest.approx(curves.held_out[best, member], abs=1e-5)
         assert best == alone.held_out[:, 0].argmin()
-        assert len(alone.train) == best + 1 + plan.early_stopping
+        assert len(alone.train) == best + 1 + learner.early_stopping
 
 
 @pytest.mark.gpu
@@ -310,7 +309,7 @@ def test_held_out_rows_choose_the_epoch_and_are_not_trained_on():
     y = (signal > 0).astype(np.int64)
     changes = QUICK | {"n_members": 1, "early_stopping": 8}
     first = build(**changes).fit(X, y)
-    (part,), _ = _held_out_rows(first.plan, y, stratify=True, groups=None, seed=1)
+    (part,), _ = first.held_out_rows(y, None)
     other = X.copy()
     other[part] = np.random.default_rng(5).normal(size=(len(part), X.shape[1]))
     second = build(**changes).fit(other, y)
@@ -323,10 +322,11 @@ def test_groups_stay_together_and_every_row_is_learned_from(stratify):
     rng = np.random.default_rng(0)
     groups = rng.integers(0, 25, 120).astype(str)
     y = rng.integers(0, 3, 120) if stratify else rng.normal(size=120)
-    plan = load_learner("mlp", early_stopping=5).plan(TaskKind.MULTICLASS)
-    held_out, notes = _held_out_rows(plan, y, stratify=stratify, groups=groups, seed=3)
+    kind = TaskKind.MULTICLASS if stratify else TaskKind.REGRESSION
+    estimator = build(kind, n_classes=3, seed=3, early_stopping=5)
+    held_out, notes = estimator.held_out_rows(y, groups)
     assert notes == ()
-    assert len(held_out) == plan.n_members
+    assert len(held_out) == estimator.learner.n_members
     kept = [np.setdiff1d(np.arange(120), part) for part in held_out]
     for part, rest in zip(held_out, kept, strict=True):
         assert not set(groups[part]) & set(groups[rest])
@@ -399,7 +399,7 @@ def test_ensemble_averages_the_logits_of_its_members():
     y = (signal > 0).astype(np.int64)
     fitted = build(**QUICK).fit(X, y)
     x = torch.tensor(X, dtype=torch.float32)
-    x = (x / torch.sqrt(1 + (x / fitted.plan.clip) ** 2)).expand(
+    x = (x / torch.sqrt(1 + (x / fitted.learner.clip) ** 2)).expand(
         3, -1, -1
     )  # not the shared-rows product
     with torch.no_grad():
@@ -468,11 +468,11 @@ def test_fit_imports_nothing_large_after_the_recipe_is_loaded():
 @pytest.mark.parametrize(
     ("kind", "settings", "said"),
     [
-        (TaskKind.BINARY, {"loss": "huber"}, "loss=huber is of values"),
+        (TaskKind.BINARY, {"loss": "huber"}, "loss=huber applies to values"),
         (TaskKind.BINARY, {"label_smoothing": 0.1, "class_weight": "balanced"}, ""),
         (TaskKind.REGRESSION, {"loss": "huber"}, ""),
-        (TaskKind.REGRESSION, {"label_smoothing": 0.1}, "are of classes"),
-        (TaskKind.REGRESSION, {"class_weight": "balanced"}, "are of classes"),
+        (TaskKind.REGRESSION, {"label_smoothing": 0.1}, "apply to classes"),
+        (TaskKind.REGRESSION, {"class_weight": "balanced"}, "apply to classes"),
     ],
 )
 def test_setting_without_effect_on_the_kind_of_task_is_refused(kind, settings, said):
@@ -526,9 +526,9 @@ def test_every_setting_file_changes_the_fit():
     ],
 )
 def test_the_learning_rate_follows_its_schedule(name, rates):
-    plan = load_learner("mlp", scheduler=name, learning_rate=1.0).plan(TaskKind.BINARY)
-    optimizer = optimization.make_optimizer(torch.nn.Linear(2, 1), plan)
-    scheduler = optimization.make_scheduler(optimizer, plan, n_steps=4)
+    learner = load_learner("mlp", scheduler=name, learning_rate=1.0)
+    optimizer = optimization.make_optimizer(torch.nn.Linear(2, 1), learner)
+    scheduler = optimization.make_scheduler(optimizer, learner, n_steps=4)
     seen = []
     for _ in range(5):
         seen.append(optimizer.param_groups[0]["lr"])
@@ -540,9 +540,9 @@ def test_the_learning_rate_follows_its_schedule(name, rates):
 @pytest.mark.parametrize("scheduler", names("model/scheduler"))
 def test_sgd_keeps_the_momentum_it_is_given(scheduler):
     values = {"optimizer": "sgd", "momentum": 0.7, "scheduler": scheduler}
-    plan = load_learner("mlp", **values).plan(TaskKind.BINARY)
-    optimizer = optimization.make_optimizer(torch.nn.Linear(2, 1), plan)
-    schedule = optimization.make_scheduler(optimizer, plan, n_steps=4)
+    learner = load_learner("mlp", **values)
+    optimizer = optimization.make_optimizer(torch.nn.Linear(2, 1), learner)
+    schedule = optimization.make_scheduler(optimizer, learner, n_steps=4)
     for _ in range(5):
         assert [group["momentum"] for group in optimizer.param_groups] == [0.7, 0.7]
         optimizer.step()

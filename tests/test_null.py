@@ -270,7 +270,7 @@ import os, shutil, signal, sys
 from pathlib import Path
 from rich.console import Console
 import smalldata.runtime.files
-from smalldata.cli import screen
+from smalldata.cli.main import main
 from smalldata.run.explain import explain_cell
 from smalldata.explanation.options import ExplanationOptions
 from smalldata.run.progress import Reporter

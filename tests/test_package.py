@@ -1,6 +1,8 @@
 """The package as it is imported: what it names, and what it does not load."""
 
 import ast
+import doctest
+import inspect
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -27,8 +29,40 @@ def test_every_public_name_can_be_imported(name):
     assert getattr(smalldata, name).__doc__
 
 
-def test_all_is_sorted_and_unknown_names_raise():
-    assert smalldata.__all__ == sorted(smalldata.__all__)
+def test_the_table_the_imports_and_all_agree():
+    tree = ast.parse(Path(smalldata.__file__).read_text(encoding="utf-8"))
+    block = next(
+        node
+        for node in tree.body
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    )
+    imported = {
+        name.asname: f"{line.module}.{name.name}" for line in block.body for name in line.names
+    }
+    homes = smalldata._HOMES
+    assert imported == {name: f"smalldata.{home}.{name}" for name, home in homes.items()}
+    assert smalldata.__all__ == sorted(homes) == dir(smalldata)
+    for name, home in homes.items():  # where it is defined, not where it is passed on
+        assert getattr(smalldata, name).__module__ == f"smalldata.{home}"
+
+
+@pytest.mark.parametrize("name", smalldata.__all__)
+def test_the_examples_of_public_names_run(name):
+    thing = getattr(smalldata, name)
+    found = doctest.DocTestFinder().find(thing, name)
+    if inspect.isfunction(thing):
+        assert any(test.examples for test in found), f"{name} has no example"
+    runner = doctest.DocTestRunner()
+    for test in found:
+        runner.run(test)
+    assert runner.summarize(verbose=False).failed == 0
+
+
+def test_the_example_of_the_package_runs():
+    assert doctest.testmod(smalldata).failed == 0
+
+
+def test_unknown_names_are_refused():
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = smalldata.nonsense
 
@@ -43,6 +77,11 @@ def test_help_loads_nothing_heavy():
 
 def test_importing_evaluate_and_explain_loads_no_torch_or_xgboost():
     code = "import smalldata; smalldata.make_task, smalldata.evaluate, smalldata.explain"
+    assert _loaded_after(code) & {"torch", "xgboost", "shap", "hydra"} == set()
+
+
+def test_an_estimator_loads_what_its_model_needs_and_no_more():
+    code = "import smalldata; smalldata.make_estimator('svm', kind='binary').get_params()"
     assert _loaded_after(code) & {"torch", "xgboost", "shap", "hydra"} == set()
 
 

@@ -11,8 +11,8 @@ from smalldata.errors import FitError
 from smalldata.evaluation.outer_loop import evaluate
 from smalldata.learner import FitJob, SearchSpace
 from smalldata.models import load_learner, load_space
-from smalldata.models.networks import estimator as estimators
 from smalldata.models.networks import train_together, training
+from smalldata.models.networks.estimator import Ensemble
 from smalldata.models.networks.mlp import MLP
 from smalldata.resampling.strategies import make_splits
 from smalldata.results.folds import Trial
@@ -85,7 +85,7 @@ def test_only_fits_of_one_shape_are_trained_together(monkeypatch):
     together = []
     learn = train_together.learn
     monkeypatch.setattr(
-        train_together, "learn", lambda *a, **k: (together.append(len(a[2])), learn(*a, **k))[1]
+        train_together, "learn", lambda *a, **k: (together.append(len(a[0])), learn(*a, **k))[1]
     )
     learner = load_learner("mlp", **QUICK)
     kind = TaskKind.BINARY
@@ -108,7 +108,7 @@ def test_fits_with_and_without_column_order_are_not_trained_together(name, monke
     together = []
     learn = train_together.learn
     monkeypatch.setattr(
-        train_together, "learn", lambda *a, **k: (together.append(len(a[2])), learn(*a, **k))[1]
+        train_together, "learn", lambda *a, **k: (together.append(len(a[0])), learn(*a, **k))[1]
     )
     learner = load_learner(name, n_members=2, n_epochs=3)
     fitted = learner.fit_many(jobs, device="cpu")
@@ -215,9 +215,9 @@ def test_joint_fits_write_the_same_trial_log(cls, pruner, monkeypatch):
     )
     options = TuningOptions(trials=6, inner_folds=4, pruner=pruner, measure="log_loss")
     called = []
-    fit_together = estimators.fit_together
+    fit_together = Ensemble.fit_together
     monkeypatch.setattr(
-        estimators, "fit_together", lambda *a: (called.append(len(a[1])), fit_together(*a))
+        Ensemble, "fit_together", lambda *a: (called.append(len(a[1])), fit_together(*a))
     )
     plain_record, plain = trials_of(learner, space, together=False, options=options)
     assert called == []

@@ -65,6 +65,8 @@ class Provenance:
 class Dataset:
     """A table as it was read: nothing scaled, imputed, encoded or selected.
 
+    Made by `load_dataset`, `dataset_from_frame` or `dataset_from_anndata`.
+
     Attributes
     ----------
     name : str
@@ -260,6 +262,13 @@ def make_task(
         If there is no such kind.
     DataError
         If the target does not fit the kind.
+
+    Examples
+    --------
+    >>> from smalldata import load_dataset
+    >>> task = make_task(load_dataset("omics"), measure="average_precision")
+    >>> task.classes, task.n_samples, task.measure
+    (('Control', 'Impaired'), 333, 'average_precision')
     """
     task_kind = dataset.kind if kind is None else find_kind(kind)
     classes: tuple[str, ...] = ()

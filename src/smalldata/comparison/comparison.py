@@ -59,6 +59,17 @@ def compare(
         If the records do not share one set of splits.
     ConfigError
         If there is no record, or their task or primary measure differ.
+
+    Examples
+    --------
+    >>> from smalldata import evaluate, load_dataset, load_learner, make_splits, make_task
+    >>> task = make_task(load_dataset("nutrimouse"))
+    >>> splits = make_splits(task, "kfold", n_splits=2)
+    >>> learners = [load_learner(name) for name in ("dummy", "linear")]
+    >>> records = [evaluate(task, learner, splits, n_jobs=1) for learner in learners]
+    >>> table = compare(records)
+    >>> [row.model for row in table.rows if row.measure == table.measure]
+    ['linear', 'dummy']
     """
     found = list({record.hash: record for record in records}.values())
     if not found:

@@ -1,37 +1,24 @@
-"""Loads an AnnData file (.h5ad): the matrix X or a layer, with a column of obs as the target.
+"""Loads an AnnData file (.h5ad) with h5py alone, which the extra `h5ad` installs.
 
-Step in the line: **files -> Dataset** -> Task. Read with h5py alone, which the extra `h5ad`
-installs.
+Step in the line: **files -> Dataset** -> Task. The parts of the file are read here; `anndata` makes
+the dataset of them.
 """
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from smalldata.datasets.advice import advise
-from smalldata.datasets.assembling import (
-    assemble,
-    did_you_mean,
-    feature_table,
-    kept_columns,
-    listed,
-    name_with_fingerprint,
-    several,
-)
-from smalldata.datasets.columns import labels, text_markers, type_column
+from smalldata.datasets.anndata import Parts, check_layer, check_shape, make_dataset, no_column
+from smalldata.datasets.columns import labels
 from smalldata.datasets.damage import refusing
+from smalldata.datasets.frames import decoded
 from smalldata.datasets.reading import Cells
-from smalldata.datasets.target import check_complete, missing_rows, read_target
 from smalldata.errors import ConfigError, DataError
-from smalldata.task import Dataset, Provenance
-
-Features = dict[str, NDArray[np.float64] | pd.Categorical]
+from smalldata.task import Dataset
 
 
 def load(
@@ -102,9 +89,8 @@ def load(
     file = Path(path).expanduser()
     if not file.is_file():
         raise DataError(f"path must be a file; there is no {file}.")
-    drop_list = several(drop)
-    obs_list = several(obs)
     try:
+        sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
         handle = h5py.File(file, "r")
     except OSError:
         raise DataError(f"{file.name} must be an HDF5 file; it is not, or it is cut.") from None
@@ -113,106 +99,36 @@ def load(
         found="it is damaged or laid out otherwise",
         remedy="Copy it or write it again.",
     )
-    with handle, whole:
-        if "obs" not in handle or "var" not in handle:
-            raise DataError(f"{file.name} must be an AnnData file; it has no obs or no var.")
-        columns = _Frame(handle["obs"], f"obs of {file.name}")
-        outcome = columns.column(target, role="target")
-        absent = missing_rows(outcome)
-        note = check_complete(
-            outcome,
-            absent,
-            name=target,
-            where=lambda row: f"row {row + 1} of obs",
-            drop_missing_target=drop_missing_target,
-        )
-        rows = np.flatnonzero(~absent)
-        feature_names = labels(
-            _Frame(handle["var"], f"var of {file.name}").column(names, role="names")
-        )
-        repeated = pd.Index(feature_names)
-        repeated = repeated[repeated.duplicated()].unique()
-        if len(repeated):
-            raise DataError(
-                f"feature names must be unique in var; repeated: {listed(list(repeated))}. "
-                "Name another column of var with dataset.names, or make them unique in the file."
+    with handle:
+        with whole:
+            if "obs" not in handle or "var" not in handle:
+                raise DataError(f"{file.name} must be an AnnData file; it has no obs or no var.")
+            parts = Parts(
+                source=file.name,
+                obs=_Frame(handle["obs"], f"obs of {file.name}"),
+                var=_Frame(handle["var"], f"var of {file.name}"),
+                matrix=_Matrices(handle, file.name).read,
+                sha256=sha256,
             )
-        matrix = _matrix(handle, layer, file.name, shape=(len(outcome), len(feature_names)))
-        roles = {"groups": groups, "batch": batch, "folds": folds}
-        apart = {
-            role: _role_labels(columns.column(column, role=role), rows, role=role, name=column)
-            for role, column in roles.items()
-            if column
-        }
-        for column in obs_list:
-            if column in (target, groups, batch, folds):
-                raise ConfigError(f"obs must name features; {column!r} has another role.")
-            if column in feature_names:
-                raise DataError(
-                    f"feature names must be unique; {column!r} is in obs and in var. Rename it, or "
-                    "leave it out of dataset.obs."
-                )
-        ids = labels(columns.column(id, role="id"))
-        extra = {column: _taken(columns.column(column, role="obs"), rows) for column in obs_list}
-    y, task_kind, chosen = read_target(
-        _taken(outcome, rows), name=target, kind=kind, positive=positive
-    )
-    every = [*feature_names, *extra]
-    every_block = ["X"] * len(feature_names) + ["obs"] * len(extra)
-    kept = kept_columns(every, every_block, blocks=blocks, drop=drop_list)
-    values = matrix[rows]
-    features: Features = {}
-    for place in kept:
-        column = every[place]
-        features[column] = (
-            values[:, place]
-            if every_block[place] == "X"
-            else type_column(extra[column], name=column).values
+        return make_dataset(
+            parts,
+            target=target,
+            id=id,
+            groups=groups,
+            batch=batch,
+            folds=folds,
+            layer=layer,
+            names=names,
+            obs=obs,
+            blocks=blocks,
+            positive=positive,
+            kind=kind,
+            drop=drop,
+            drop_missing_target=drop_missing_target,
+            stem=name or file.stem,
+            licence=licence,
+            citation=citation,
         )
-    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
-    dataset = assemble(
-        feature_table(features),
-        y,
-        name=file.stem,
-        target=target,
-        kind=task_kind,
-        sample_ids=np.array([ids[row] for row in rows], dtype=object),
-        positive=chosen,
-        feature_blocks=[every_block[place] for place in kept],
-        groups=apart.get("groups"),
-        batch=apart.get("batch"),
-        folds=apart.get("folds"),
-        provenance=Provenance(source=file.name, citation=citation, licence=licence, sha256=sha256),
-        read=f"{file.name} ({f'layer {layer}' if layer else 'X'})",
-        notes=[
-            f"id: {id or 'index of obs'}",
-            *(f"{role}: {column}" for role, column in roles.items() if column),
-            *([note] if note else []),
-        ],
-        warnings=advise(features, y, target=target, kind=task_kind, has_groups=groups is not None),
-    )
-    subset = {
-        "blocks": None if blocks is None else several(blocks),
-        "drop": drop_list,
-        "obs": obs_list,
-    }
-    called = name_with_fingerprint(
-        dataset, name or file.stem, read=[sha256, layer, names], subset=subset
-    )
-    return replace(dataset, name=called)
-
-
-def _role_labels(cells: Cells, rows: NDArray[np.intp], *, role: str, name: str) -> list[str]:
-    """Entries of groups, batch or folds, all present: rows without a group are no group."""
-    entries = labels(_taken(cells, rows))
-    marks = text_markers(entries)
-    absent = [row for row, entry in zip(rows, entries, strict=True) if entry.lower() in marks]
-    if absent:
-        raise DataError(
-            f"{role} must be known for every row; {name!r} is missing in row {absent[0] + 1} of "
-            f"obs ({len(absent)} in all)."
-        )
-    return entries
 
 
 class _Frame:
@@ -230,10 +146,7 @@ class _Frame:
         """Cells of a column, or of the index for None."""
         key = self._index if name is None else name
         if key not in self._names:
-            raise ConfigError(
-                f"{role} must be a column of {self._source}; there is no column {key!r}"
-                f"{did_you_mean(key, self._names)}"
-            )
+            raise no_column(key, self._names, source=self._source, role=role)
         cells = self._read(key)
         n_rows = len(cells) if key == self._index else len(self.column(None, role="id"))
         if len(cells) != n_rows:
@@ -255,14 +168,14 @@ class _Frame:
             cells = _cells(stored[()])
             categories = self._group.get("__categories")
             if categories is not None and key in categories:
-                return _decoded(_cells(categories[key][()]), stored[()])
+                return decoded(labels(_cells(categories[key][()])), stored[()])
             return cells
 
 
 def _from_group(group: Any) -> Cells:
     """Read a categorical, or a nullable column with its mask."""
     if "codes" in group:
-        return _decoded(_cells(group["categories"][()]), group["codes"][()])
+        return decoded(labels(_cells(group["categories"][()])), group["codes"][()])
     values = _cells(group["values"][()])
     mask = group["mask"][()]
     if np.shape(mask) != (len(values),):
@@ -270,13 +183,6 @@ def _from_group(group: Any) -> Cells:
     if isinstance(values, list):
         return ["" if hidden else cell for cell, hidden in zip(values, mask, strict=True)]
     return np.where(mask, np.nan, values)
-
-
-def _decoded(categories: Cells, codes: NDArray[Any]) -> list[str]:
-    text = labels(categories)
-    if codes.dtype.kind not in "iu" or (len(codes) and codes.max() >= len(text)):
-        raise ValueError(f"its codes are not whole numbers below {len(text)}")
-    return ["" if code < 0 else text[code] for code in codes]
 
 
 def _cells(values: Any) -> Cells:
@@ -296,29 +202,25 @@ def _cells(values: Any) -> Cells:
     return [str(cell).strip() for cell in cells]
 
 
-def _taken(cells: Cells, rows: NDArray[np.intp]) -> Cells:
-    return [cells[row] for row in rows] if isinstance(cells, list) else cells[rows]
+class _Matrices:
+    """X and the layers of a file."""
 
+    def __init__(self, handle: Any, source: str) -> None:
+        found = handle.get("layers", {})
+        self._layers = list(found) if hasattr(found, "keys") else []
+        self._handle = handle
+        self._source = source
 
-def _matrix(
-    handle: Any, layer: str | None, source: str, *, shape: tuple[int, int]
-) -> NDArray[np.float64]:
-    """Read the matrix, dense, from a dense array or a compressed sparse one."""
-    found = handle.get("layers", {})
-    layers = list(found) if hasattr(found, "keys") else []
-    if layer is not None and layer not in layers:
-        raise ConfigError(
-            f"layer must be one of {', '.join(layers) or 'none'} in {source}; got {layer!r}."
-        )
-    if layer is None and "X" not in handle:
-        hint = f"name one of its layers: {listed(layers)}" if layers else "it has no layer either"
-        raise DataError(f"{source} must have a matrix X; {hint}.")
-    with refusing(
-        f"the matrix of {source} must be an array of numbers, dense, csr or csc",
-        found="it cannot be read",
-        remedy="Write the file again, or name another layer.",
-    ):
-        return _dense(found[layer] if layer is not None else handle["X"], source, shape=shape)
+    def read(self, layer: str | None, shape: tuple[int, int]) -> NDArray[np.float64]:
+        """Read one, dense, from a dense array or a compressed sparse one."""
+        check_layer(layer, self._layers, has_x="X" in self._handle, source=self._source)
+        with refusing(
+            f"the matrix of {self._source} must be an array of numbers, dense, csr or csc",
+            found="it cannot be read",
+            remedy="Write the file again, or name another layer.",
+        ):
+            stored = self._handle["X"] if layer is None else self._handle["layers"][layer]
+            return _dense(stored, self._source, shape=shape)
 
 
 def _dense(stored: Any, source: str, *, shape: tuple[int, int]) -> NDArray[np.float64]:
@@ -329,11 +231,7 @@ def _dense(stored: Any, source: str, *, shape: tuple[int, int]) -> NDArray[np.fl
     sizes = about.get("shape", about.get("h5sparse_shape")) if is_sparse else stored.shape
     if sizes is None:
         raise ValueError("its shape is missing")
-    if tuple(int(size) for size in sizes) != shape:
-        raise DataError(
-            f"the matrix of {source} must be obs x var ({shape[0]} x {shape[1]}); it is "
-            f"{' x '.join(map(str, sizes)) or 'a single number'}."
-        )
+    check_shape(sizes, shape, source=source)
     values = (stored["data"] if is_sparse else stored)[()]
     if values.dtype.kind not in "biuf":
         raise ValueError(f"its values are of type {values.dtype}")

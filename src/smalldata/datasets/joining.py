@@ -202,7 +202,9 @@ def join(
 def _id_name(table: RawTable, place: int | None) -> str:
     if place is None:
         return ""
-    return table.names[place] or ("first row" if "transposed" in table.notes else "first column")
+    unnamed = {"transposed": "first row", "DataFrame": "index"}
+    usual = next((unnamed[note] for note in table.notes if note in unnamed), "first column")
+    return table.names[place] or usual
 
 
 def _id_place(

@@ -10,8 +10,8 @@ import hashlib
 import io
 import re
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,9 @@ class RawTable:
         Of the file's bytes.
     warnings : tuple of str
         What the user should look at.
+    categories : mapping of str to tuple of str
+        Columns that came as categories, with the order of these, empty where they have none. A
+        file has no such columns.
     """
 
     source: str
@@ -62,6 +65,7 @@ class RawTable:
     notes: tuple[str, ...]
     sha256: str
     warnings: tuple[str, ...] = ()
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def n_rows(self) -> int:
@@ -219,7 +223,7 @@ def _read_parquet(content: bytes, source: str) -> tuple[list[str], list[Cells], 
         ):
             cells = _parquet_cells(column, name=name, source=source)
         is_index = re.fullmatch(r"__index_level_\d+__", name) is not None
-        names.insert(0, "") if is_index else names.append(_clean_name(name))
+        names.insert(0, "") if is_index else names.append(clean_name(name))
         columns.insert(0, cells) if is_index else columns.append(cells)
     if table.num_rows == 0:
         raise DataError(f"{source} must hold rows; it has {len(names)} columns and no row.")
@@ -296,7 +300,7 @@ def _columns(
     records: list[list[str]], lines: Sequence[int], source: str, *, place: str
 ) -> tuple[list[str], list[Cells], list[str]]:
     """Names, columns and the places of the rows."""
-    names = [_clean_name(name) for name in records[0]]
+    names = [clean_name(name) for name in records[0]]
     columns: list[Cells] = [list(column) for column in zip(*records[1:], strict=True)]
     if sum(not name for name in names) > len(names) / 2 and len(names) > 2:
         alone = ", ".join(name for name in names if name)
@@ -336,7 +340,7 @@ def _check_names(names: list[str], columns: list[Cells], source: str) -> None:
         )
 
 
-def _clean_name(name: str) -> str:
+def clean_name(name: str) -> str:
     """One spelling for names that look the same: composed unicode, no blanks around."""
     return unicodedata.normalize("NFC", str(name)).strip()
 

@@ -8,12 +8,12 @@ one line of `Dataset.messages`.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from smalldata.datasets.advice import advise
+from smalldata.datasets.advice import Values, advise
 from smalldata.datasets.assembling import (
     assemble,
     did_you_mean,
@@ -141,8 +141,7 @@ def load(
             raise ConfigError(
                 f"transpose must be true, false or blocks among {', '.join(files)}; got {block!r}."
             )
-    if decimal not in (None, ".", ","):
-        raise ConfigError(f"decimal must be '.' or ','; got {decimal!r}.")
+    check_decimal(decimal)
     tables = {
         block: read_table(
             file,
@@ -158,6 +157,66 @@ def load(
         raise DataError(
             f"{next(iter(files.values()))} must have the sha256 {sha256}; it has another."
         )
+    return make_dataset(
+        tables,
+        target=target,
+        id=id,
+        groups=groups,
+        batch=batch,
+        folds=folds,
+        blocks=blocks,
+        positive=positive,
+        kind=kind,
+        drop=drop,
+        categorical=categorical,
+        missing=missing,
+        decimal=decimal,
+        join_how=join_how,
+        drop_missing_target=drop_missing_target,
+        drop_empty=drop_empty,
+        stem=name or "+".join(_stem(file) for file in files.values()),
+        licence=licence,
+        citation=citation,
+        read=(separator, encoding, sheet, turned),
+    )
+
+
+def make_dataset(
+    tables: Mapping[str, RawTable],
+    *,
+    target: str | None,
+    id: str | None,
+    groups: str | None,
+    batch: str | None,
+    folds: str | None,
+    blocks: Sequence[str] | str | None,
+    positive: object,
+    kind: str | None,
+    drop: Sequence[str] | str,
+    categorical: Sequence[str] | str,
+    missing: Sequence[str] | str,
+    decimal: str | None,
+    join_how: str,
+    drop_missing_target: bool,
+    drop_empty: bool,
+    stem: str,
+    licence: str,
+    citation: str,
+    read: tuple[Any, Any, Any, list[str]] = (None, None, None, []),
+) -> Dataset:
+    """Join raw tables, give each column its role and its type, and check the whole.
+
+    Parameters
+    ----------
+    tables : mapping of str to RawTable
+        One per block.
+    stem : str
+        What the name of the dataset begins with.
+    read : tuple
+        Separator, encoding and sheet that were asked for, and the blocks that were transposed.
+
+    Other parameters as in `load`.
+    """
     named = {"target": target, "groups": groups, "batch": batch, "folds": folds}
     roles = {role: str(column) for role, column in named.items() if column not in (None, "")}
     decimals = {block: _decimal(table, decimal) for block, table in tables.items()}
@@ -180,14 +239,23 @@ def load(
     joined, role_columns, note = _with_target(
         joined, roles, tables, marks=marks, drop_missing_target=drop_missing_target
     )
-    typing = _Typing(joined=joined, missing=marks, categorical=several(categorical))
+    typing = _Typing(
+        joined=joined,
+        missing=marks,
+        categorical=several(categorical),
+        given={
+            column.name: tables[column.block].categories[column.own_name]
+            for column in joined.columns
+            if column.own_name in tables[column.block].categories
+        },
+    )
     y, task_kind, chosen = read_target(
         role_columns["target"].cells,
         name=target,
         kind=kind,
         positive=positive,
         decimal=role_columns["target"].decimal,
-        categorical=target in typing.categorical,
+        categorical=target in typing.categorical or role_columns["target"].name in typing.given,
         where=typing.where,
     )
     features, feature_blocks, left_out, n_percent = typing.features(
@@ -207,7 +275,6 @@ def load(
     notes += [f"{role}: {roles[role]}" for role in apart]
     notes += [note] if note else []
     notes += [f"percent signs taken off in {n_percent} columns"] if n_percent else []
-    stem = name or "+".join(_stem(file) for file in files.values())
     dataset = assemble(
         feature_table(features),
         y,
@@ -230,13 +297,14 @@ def load(
         notes=notes,
         warnings=warnings,
     )
-    read = [
+    separator, encoding, sheet, turned = read
+    how = [
         dataset.provenance.sha256,
         *(separator, encoding, sheet, join_how, drop_empty, turned, sorted(marks)),
         *(list(decimals.values()), sorted(typing.categorical)),
     ]
     subset = {"blocks": None if blocks is None else several(blocks), "drop": several(drop)}
-    return replace(dataset, name=name_with_fingerprint(dataset, stem, read=read, subset=subset))
+    return replace(dataset, name=name_with_fingerprint(dataset, stem, read=how, subset=subset))
 
 
 def _with_target(
@@ -274,6 +342,7 @@ class _Typing:
     joined: JoinedTable
     missing: frozenset[str]
     categorical: list[str]
+    given: Mapping[str, tuple[str, ...]]
 
     def where(self, row: int) -> str:
         return where(self.joined, row)
@@ -285,7 +354,7 @@ class _Typing:
         blocks: Sequence[str] | None,
         drop: Sequence[str],
         drop_empty: bool,
-    ) -> tuple[dict[str, NDArray[np.float64] | pd.Categorical], list[str], list[str], int]:
+    ) -> tuple[dict[str, Values], list[str], list[str], int]:
         """Type the features.
 
         Gives the columns, their blocks, what was left out (dates, empty columns), and in how many
@@ -309,7 +378,7 @@ class _Typing:
             blocks=blocks,
             drop=[entry for entry in drop if entry not in (*apart, self.joined.id_name)],
         )
-        features: dict[str, NDArray[np.float64] | pd.Categorical] = {}
+        features: dict[str, Values] = {}
         feature_blocks: list[str] = []
         n_percent = 0
         dates: list[str] = []
@@ -319,7 +388,7 @@ class _Typing:
                 column.cells,
                 decimal=column.decimal,
                 missing=self.missing,
-                categorical=column.name in self.categorical,
+                categorical=column.name in self.categorical or column.name in self.given,
                 where=self.where,
                 name=column.name,
             )
@@ -329,7 +398,7 @@ class _Typing:
             elif drop_empty and bool(pd.isna(typed.values).all()):
                 empty.append(column.name)
             else:
-                features[column.name] = typed.values
+                features[column.name] = self._in_order(column, typed.values)
                 feature_blocks.append(column.block)
         told = {"holds dates": dates, "holds no value": empty}
         left_out = [
@@ -339,6 +408,25 @@ class _Typing:
             if columns
         ]
         return features, feature_blocks, left_out, n_percent
+
+    def _in_order(self, column: Column, values: Values) -> Values:
+        order = self.given.get(column.name)
+        if not order or not isinstance(values, pd.Categorical):
+            return values
+        present = set(values.categories)  # a level that stands for a missing value is none
+        levels = [level for level in order if level in present]
+        return values.set_categories(levels, ordered=True)
+
+
+def check_decimal(decimal: str | None) -> None:
+    """Refuse a decimal sign that is none.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if decimal not in (None, ".", ","):
+        raise ConfigError(f"decimal must be '.' or ','; got {decimal!r}.")
 
 
 def _decimal(table: RawTable, decimal: str | None) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from smalldata.results.folds import Status
 from smalldata.results.learning_curves import LearningCurves
+from smalldata.results.notebook import html_table
 from smalldata.task import TaskKind
 
 # ---------------------------------------------------------------- the comparison of several records
@@ -118,3 +119,30 @@ class Comparison:
         for row in self.rows:
             cells.setdefault(row.hash, {})[row.measure] = row
         return list(cells.values())
+
+    def _repr_html_(self) -> str:
+        """Show the cells with their primary measure in a notebook, those without a rank last."""
+        cells: dict[str, ComparisonRow] = {}
+        for row in self.rows:
+            if row.measure == self.measure or row.hash not in cells:
+                cells[row.hash] = row
+        rows = [
+            [
+                "–"
+                if row.rank is None
+                else f"{row.rank}{'=' * (row.tied_with_best and row.rank > 1)}",
+                row.label if row.train_size is None else f"{row.label}, {row.train_size} samples",
+                *(
+                    "–" if value is None or row.measure != self.measure else value
+                    for value in (row.mean, row.ci_low, row.ci_high)
+                ),
+                row.status if not row.reason else f"{row.status}: {row.reason}",
+            ]
+            for row in sorted(cells.values(), key=lambda row: row.rank is None)
+        ]
+        caption = (
+            f"{self.dataset} · {self.cv} · {self.n_samples} × {self.n_features} · {self.target} "
+            "(= tied with the best)"
+        )
+        heads = ["rank", "model", self.measure, "95 % from", "95 % to", "status"]
+        return html_table(caption, heads, rows)

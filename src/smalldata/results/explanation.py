@@ -9,10 +9,14 @@ from numpy.typing import NDArray
 
 from smalldata.results.evidence import Faithfulness, Interactions
 from smalldata.results.folds import Array, Rows
+from smalldata.results.notebook import html_table
 from smalldata.results.record import cell_hash
 
 N_LEADING = 20
 """Features whose sampling error is told."""
+
+N_SHOWN = 10
+"""Features that a notebook shows."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -91,6 +95,27 @@ class Explanation:
         """Mean |value| over rows of the first explained repeat and outputs: (n_features,)."""
         values = np.abs(self.values[self.repeat == self.repeat.min()])
         return np.asarray(values.mean(axis=2, dtype=np.float64).mean(axis=0))
+
+    def _repr_html_(self) -> str:
+        """Show the leading features with their mean |Shapley value| in a notebook."""
+        means = np.abs(self.values).mean(axis=0, dtype=np.float64)
+        overall = means.mean(axis=1)
+        leading = np.argsort(-overall, kind="stable")[:N_SHOWN]
+        several = self.outputs if len(self.outputs) > 1 else ()
+        rows = [
+            [
+                str(place),
+                self.feature_names[feature],
+                float(overall[feature]),
+                *(means[feature].tolist() if several else ()),
+            ]
+            for place, feature in enumerate(leading, start=1)
+        ]
+        caption = (
+            f"mean |Shapley value| ({self.scale}) of {len(np.unique(self.row))} held-out samples; "
+            f"{len(leading)} of {len(overall)} features"
+        )
+        return html_table(caption, ["", "feature", "mean", *several], rows)
 
 
 _NOT_IN_NULL = ("repeats", "interactions", "measure")

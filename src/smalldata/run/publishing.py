@@ -144,6 +144,18 @@ def write_report(path: Path | str, inputs: ReportInputs) -> None:
     ------
     RecordError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from smalldata import evaluate, load_dataset, load_learner, make_splits, make_task
+    >>> task = make_task(load_dataset("nutrimouse"))
+    >>> splits = make_splits(task, "kfold", n_splits=2)
+    >>> record = evaluate(task, load_learner("linear"), splits, n_jobs=1)
+    >>> with TemporaryDirectory() as folder:
+    ...     write_report(Path(folder) / "report.html", ReportInputs(task=task, record=record))
+    ...     (Path(folder) / "report.html").stat().st_size > 10_000
+    True
     """
     write_text(Path(path), report_html(inputs))
 

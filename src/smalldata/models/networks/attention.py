@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from smalldata.models.networks.blocks import MemberNorm
 from smalldata.models.networks.layers import MemberDropout, MemberLinear
-from smalldata.models.networks.plan import Init
+from smalldata.models.networks.settings import Init
 
 
 class MemberAttention(nn.Module):
@@ -51,7 +51,7 @@ class MemberAttention(nn.Module):
 
 
 class Shortcut(nn.Module):
-    """Tokens and what a part of a block makes of them, normalised before or after.
+    """A part of a block with a shortcut around it, normalised before or after.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class Shortcut(nn.Module):
         Maps tokens to tokens.
     width : int
     norm : {"pre", "post"}
-        x + part(norm(x)) (Xiong et al. 2020), or norm(x + part(x)), as first published.
+        x + part(norm(x)) (Xiong et al. 2020), or norm(x + part(x)), the original form.
     n_members : int
     """
 
@@ -86,7 +86,7 @@ def transformer_block(
     generators: Sequence[torch.Generator],
     init: Init,
 ) -> nn.Sequential:
-    """Build attention between tokens, then two layers of units for each, both with a shortcut.
+    """Build attention between tokens, then two linear layers per token, both with a shortcut.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def transformer_block(
 
 
 class ClassToken(nn.Module):
-    """A token of its own before the others, which learns to collect what they hold."""
+    """An extra token before the others, which learns to collect their content."""
 
     def __init__(self, width: int, *, generators: Sequence[torch.Generator]) -> None:
         super().__init__()
@@ -123,5 +123,5 @@ class ClassToken(nn.Module):
         self.token = nn.Parameter(torch.stack(drawn))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (n_members, n_rows, n_tokens, width) to one token more."""
+        """Map (n_members, n_rows, n_tokens, width) to the same with one more token."""
         return torch.cat([self.token.expand(-1, x.shape[1], -1, -1), x], dim=2)

@@ -1,4 +1,4 @@
-"""What networks of several blocks are put together with: normalisation, shortcuts, tokens.
+"""Parts of networks larger than one layer: how columns enter, normalisation, shortcuts, tokens.
 
 Imports torch: load it inside functions. Step in the line: recipe -> **network** -> training.
 """
@@ -12,11 +12,11 @@ from torch.nn import functional
 
 from smalldata.models.networks.embeddings import Periodic, PiecewiseLinear
 from smalldata.models.networks.layers import MemberDropout, draw_weights
-from smalldata.models.networks.plan import Init
+from smalldata.models.networks.settings import Init, Inputs, Settings
 
 
 class MemberNorm(nn.Module):
-    """Layer normalisation (Ba, Kiros & Hinton 2016) of the last axis, each member its own gain."""
+    """Layer normalisation (Ba, Kiros & Hinton 2016) of the last axis, with one gain per member."""
 
     def __init__(self, width: int, *, n_members: int) -> None:
         super().__init__()
@@ -38,32 +38,32 @@ class Residual(nn.Module):
         self.inner = inner
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add what the inner network makes of x to x."""
+        """Return x plus the output of the inner network."""
         outputs: Tensor = x + self.inner(x)
         return outputs
 
 
 class Dense(nn.Module):
-    """x beside F(x): whatever comes later sees all that came before (Huang et al. 2017)."""
+    """x and F(x) concatenated: later layers see all earlier outputs (Huang et al. 2017)."""
 
     def __init__(self, inner: nn.Module) -> None:
         super().__init__()
         self.inner = inner
 
     def forward(self, x: Tensor) -> Tensor:
-        """Append what the inner network makes of x to x."""
+        """Return x with the output of the inner network appended."""
         return torch.cat([x, self.inner(x)], dim=-1)
 
 
 class GroupTokens(nn.Module):
-    """Neighbouring columns as tokens: each group of columns by a linear map of its own.
+    """Groups of neighbouring columns as tokens; each group has its own linear map.
 
     Parameters
     ----------
     n_columns, n_channels : int
-        Columns, and channels of each.
+        Columns, and channels per column.
     n_tokens : int
-        Most tokens; every column is one where there are no more.
+        Maximum number of tokens; with no more columns than that, every column is a token.
     width : int
     generators : sequence of torch.Generator
         One per member.
@@ -101,20 +101,21 @@ class GroupTokens(nn.Module):
         return tokens.transpose(1, 2)
 
     def products(self, outputs: Tensor) -> int:
-        """Count the multiplications behind these outputs."""
+        """Count the multiplications needed for these outputs."""
         return outputs.numel() * self.weight.shape[2]
 
 
 class Columns(nn.Module):
-    """The first layer of a network that keeps columns apart: rows of each member, with channels.
+    """The first layer of a network that keeps columns apart: each value becomes its channels.
 
-    Columns are dropped once they are embedded: what is kept is scaled up, and an embedding is not
-    linear in the scale of what it is given.
+    Columns are dropped after they are embedded: dropout scales up the columns that are kept, and an
+    embedding is not linear in the scale of its input.
 
     Parameters
     ----------
     embedding : PiecewiseLinear or Periodic, optional
-        Maps (…, n_columns) to (…, n_columns, n_channels); without one, the value is the channel.
+        Maps (…, n_columns) to (…, n_columns, n_channels); without one, the value is
+        the only channel.
     dropout : float
         Share of the columns dropped while training.
     n_members : int
@@ -138,8 +139,50 @@ class Columns(nn.Module):
         return kept
 
 
+def embed_columns(
+    recipe: Settings, inputs: Inputs, *, generators: Sequence[torch.Generator]
+) -> Columns:
+    """Build the first layer of a network that keeps columns apart.
+
+    Parameters
+    ----------
+    recipe : Settings
+    inputs : Inputs
+    generators : sequence of torch.Generator
+        One per member.
+    """
+    embedding: PiecewiseLinear | Periodic | None = None
+    if recipe.embedding == "piecewise_linear":
+        assert inputs.edges is not None
+        embedding = PiecewiseLinear(inputs.edges)
+    elif recipe.embedding == "periodic":
+        embedding = Periodic(
+            inputs.n_columns,
+            recipe.embedding_size,
+            spread=recipe.embedding_spread,
+            generators=generators,
+        )
+    return Columns(embedding, dropout=recipe.dropped_columns(inputs), n_members=len(generators))
+
+
+def enter(
+    recipe: Settings, inputs: Inputs, *, generators: Sequence[torch.Generator]
+) -> tuple[list[nn.Module], int]:
+    """Build the layers before the first linear layer; return them and the inputs it gets.
+
+    Parameters
+    ----------
+    recipe, inputs, generators
+        See `embed_columns`.
+    """
+    if recipe.embedding == "none":  # the members share their rows when there is no noise
+        return [MemberDropout(recipe.dropped_columns(inputs))], inputs.n_columns
+    columns = embed_columns(recipe, inputs, generators=generators)
+    return [columns, nn.Flatten(-2)], inputs.n_columns * columns.n_channels
+
+
 class Pick(nn.Module):
-    """One position of an axis."""
+    """Selects one position of an axis."""
 
     def __init__(self, axis: int, position: int) -> None:
         super().__init__()
@@ -147,5 +190,5 @@ class Pick(nn.Module):
         self.position = position
 
     def forward(self, x: Tensor) -> Tensor:
-        """Drop the axis."""
+        """Return x at this position, without the axis."""
         return x.select(self.axis, self.position)

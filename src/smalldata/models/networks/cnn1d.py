@@ -2,8 +2,8 @@
 
 As in LeNet (LeCun et al. 1998) and AlexNet (Krizhevsky, Sutskever & Hinton 2012), in one dimension:
 ``n_blocks`` times (convolution, rectifier, pooling), one hidden layer, one linear output. Sharing
-weights pays where neighbours mean something, as in a spectrum; other columns are put beside what
-they correlate with on the training rows.
+weights pays when neighbours are related, as in a spectrum; other columns are reordered so that
+those that correlate on the training rows are neighbours.
 """
 
 import math
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from smalldata.learner import Array
 from smalldata.models.networks.ordering import Order, order_columns
-from smalldata.models.networks.plan import Inputs
 from smalldata.models.networks.recipe import Network
+from smalldata.models.networks.settings import Inputs
 from smalldata.models.values import Range
 
 if TYPE_CHECKING:
@@ -31,14 +31,14 @@ class CNN1d(Network):
     Attributes
     ----------
     order : {"auto", "given", "correlation"}
-        Of the columns: as given, beside what they correlate with, or as given where that is about
-        as good (``auto``), as it is for spectra. Where they lie as given none is dropped
+        Order of the columns: as given, by correlation, or as given if that is about as good
+        (``auto``), which holds for spectra. If the order is as given, no column is dropped
         (``input_dropout``).
     n_blocks, n_channels, kernel_size : int
-        Convolutions, the channels of the first, doubled by each later one, and the columns that a
-        filter sees.
+        Convolutions, the channels of the first (each later one doubles them), and the columns that
+        a filter sees.
     n_positions : int
-        Most positions that are left after all pooling.
+        Maximum number of positions left after all pooling.
     pooling : {"max", "mean"}
     width : int
         Units of the hidden layer.
@@ -53,26 +53,27 @@ class CNN1d(Network):
     width: Annotated[int, Range(low=1)]
 
     def order_columns(self, X: Array) -> NDArray[np.int64] | None:
-        """Return the order of the columns; None: as they are."""
+        """Return the order of the columns; None: unchanged."""
         return order_columns(X, self.order)
 
     def dropped_columns(self, inputs: Inputs) -> float:
-        """Return the share of the columns dropped while training: of a spectrum none.
+        """Return the share of the columns dropped while training; 0 for a spectrum.
 
-        To a filter a column that is missing there is a peak.
+        To a filter, a missing column of a spectrum looks like a peak.
         """
         return 0.0 if inputs.order is None else super().dropped_columns(inputs)
 
     def network(
         self, inputs: Inputs, n_outputs: int, *, generators: "Sequence[torch.Generator]"
     ) -> "torch.nn.Module":
-        """Build the members' network; every random number comes from their generators."""
+        """Build the members' network; all random numbers come from the generators."""
         from torch import nn
 
+        from smalldata.models.networks.blocks import embed_columns
         from smalldata.models.networks.convolution import MemberConv, Pool
         from smalldata.models.networks.layers import MemberDropout, MemberLinear
 
-        columns = self.embed_columns(inputs, generators=generators)
+        columns = embed_columns(self, inputs, generators=generators)
         layers: list[nn.Module] = [columns]
         n_in, length = columns.n_channels, inputs.n_columns
         for block in range(self.n_blocks):

@@ -1,6 +1,6 @@
 """Convolution and pooling along the columns, for all members at once.
 
-Columns lie as tokens with channels: (n_members, n_rows, n_positions, n_channels). Imports torch:
+Columns are positions with channels: (n_members, n_rows, n_positions, n_channels). Imports torch:
 load it inside functions. Step in the line: part of a network.
 """
 
@@ -13,19 +13,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from smalldata.models.networks.layers import MemberLinear
-from smalldata.models.networks.plan import Init
+from smalldata.models.networks.settings import Init
 
 
 class MemberConv(nn.Module):
-    """One linear map of each window of neighbours, the same at every position.
+    """A linear map of each window of neighbours, the same at every position.
 
     Parameters
     ----------
     n_in, n_out : int
         Channels.
     kernel_size : int
-        Positions of a window; the ends are padded with 0, so that there are as many windows as
-        positions.
+        Positions in a window; the ends are padded with 0 to get one window per position.
     generators : sequence of torch.Generator
         One per member.
     init : {"kaiming", "xavier", "default"}
@@ -55,7 +54,7 @@ class MemberConv(nn.Module):
 
 
 class Pool(nn.Module):
-    """The largest, or the mean, of every so many neighbouring positions.
+    """The maximum or mean of every ``size`` neighbouring positions.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""Densely connected network: each block sees what all earlier ones have made.
+"""Densely connected network: each block sees the outputs of all earlier ones.
 
-The shortcut of Huang et al. (2017), Densely connected convolutional networks, CVPR, between layers
-of units; the columns enter as in the mlp.
+The shortcut of Huang et al. (2017), Densely connected convolutional networks, CVPR, between linear
+layers; the columns enter as in the mlp.
 """
 
 import math
@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from smalldata.models.networks.plan import Inputs
 from smalldata.models.networks.recipe import Network
+from smalldata.models.networks.settings import Inputs
 from smalldata.models.values import Range
 
 if TYPE_CHECKING:
@@ -24,11 +24,11 @@ class DenseNet(Network):
     Attributes
     ----------
     n_blocks, width : int
-        Blocks of each, and the units that the columns become first.
+        Blocks, and the units of the first layer.
     growth : int
         Units that a block adds.
     scale_rate : float
-        How much faster a column's learned factor moves than a weight.
+        How many times faster a column's learned factor moves than a weight.
     """
 
     n_blocks: Annotated[int, Range(low=1)]
@@ -39,11 +39,10 @@ class DenseNet(Network):
     def network(
         self, inputs: Inputs, n_outputs: int, *, generators: "Sequence[torch.Generator]"
     ) -> "torch.nn.Module":
-        """Build the members' network; every random number comes from their generators."""
+        """Build the members' network; all random numbers come from the generators."""
         from torch import nn
 
-        from smalldata.models.networks.blocks import Dense
-        from smalldata.models.networks.entrance import enter
+        from smalldata.models.networks.blocks import Dense, enter
         from smalldata.models.networks.layers import MemberDropout, MemberLinear
 
         def linear(n_in: int, n_out: int, gain: float) -> nn.Module:

@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 NARROWEST = 1e-4
-"""Bins narrower than this hold one value: nothing is linear in them."""
+"""Bins narrower than this hold a single value and get no slope."""
 
 
 class PiecewiseLinear(nn.Module):
-    """How far a value has come through each of some bins, 0 to 1; the outer ones go on linearly.
+    """How far a value is through each bin, 0 to 1; the outer bins continue linearly.
 
     Parameters
     ----------
     edges : ndarray of shape (n_channels + 1, n_columns)
-        Of the bins, ascending, in the units that the network gets.
+        Edges of the bins, ascending, on the scale that the network gets.
     """
 
     low: Tensor
@@ -51,15 +51,16 @@ class PiecewiseLinear(nn.Module):
 
 
 class Periodic(nn.Module):
-    """The value itself, and sines and cosines of it at learned frequencies.
+    """The value itself, and its sines and cosines at learned frequencies.
 
     Parameters
     ----------
     n_columns : int
     n_frequencies : int
-        Of each column; it becomes 1 + 2 n_frequencies channels.
+        Frequencies per column, which becomes 1 + 2 n_frequencies channels.
     spread : float
-        Standard deviation of the first frequencies, in periods a standard deviation of the column.
+        Standard deviation of the initial frequencies, in periods per standard deviation of the
+        column.
     generators : sequence of torch.Generator
         One per member.
     """

@@ -1,8 +1,8 @@
-"""Layers with a leading member axis: networks that differ in weights and noise run as one product.
+"""Layers with a leading member axis: networks with different weights and noise run as one product.
 
 Every parameter has the shape (n_members, …) and every layer maps (n_members, n_rows, …, n_in) to
-(n_members, n_rows, …, n_out). The first layer of a network also takes (n_rows, n_columns), rows
-that all members share. Members never mix, so each learns what it would learn alone.
+(n_members, n_rows, …, n_out). The first layer of a network also takes rows that all members
+share, (n_rows, n_columns). Members never mix, so each learns what it would learn alone.
 Imports torch: load it inside functions. Step in the line: recipe -> **network** -> training.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from smalldata.models.networks.plan import Init
+from smalldata.models.networks.settings import Init
 
 FEW_COLUMNS = 100
 
@@ -29,8 +29,8 @@ def draw_weights(
 ) -> Tensor:
     """Draw the weights of one member's layer; the last axis of the shape counts its outputs.
 
-    See `MemberLinear` for what the names mean. Weights that factors make smaller again by
-    sqrt(n_held / n_in) are drawn larger by as much.
+    `MemberLinear` explains the names. If factors shrink the weights by sqrt(n_held / n_in), they
+    are drawn larger to compensate.
     """
     n_held = n_held or n_in
     if init == "default":
@@ -57,11 +57,11 @@ class MemberLinear(nn.Module):
     gain : float
         Of ``kaiming``: sqrt(2) before a rectifier, 1 before an output.
     scale_rate : float, optional
-        Each input gets a learned factor, 1 at the start, that moves so many times faster than a
+        Each input gets a learned factor, 1 at the start, that moves this many times faster than a
         weight under Adam: a soft choice of columns (the scaling layer of Holzmüller, Grinsztajn &
-        Steinwart 2024). Beyond `FEW_COLUMNS` inputs the weights are also kept larger and the
-        factors smaller, so that a step of Adam moves the product less the more columns there are:
-        at one rate for all widths, thousands of columns would swamp what was there at the start.
+        Steinwart 2024). With more than `FEW_COLUMNS` inputs, the weights are also
+        larger and the factors smaller, so that a step of Adam moves the product less. At one rate
+        for all widths, the updates of thousands of columns would swamp the initial weights.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class MemberLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (n_members, n_rows, …, n_in), or shared (n_rows, n_in), to (…, n_rows, …, n_out)."""
-        if x.dim() > 3:  # every row and what lies along it is a row of the product
+        if x.dim() > 3:  # every position of every row is a row of the product
             return self.forward(x.flatten(1, -2)).reshape(*x.shape[:-1], -1)
         weight: Tensor = self.weight
         shared = x.dim() == 2
@@ -114,22 +114,22 @@ class MemberLinear(nn.Module):
         return torch.baddbmm(self.bias, x, weight)
 
     def products(self, outputs: Tensor) -> int:
-        """Count the multiplications behind these outputs."""
+        """Count the multiplications needed for these outputs."""
         return outputs.numel() * self.weight.shape[1]
 
 
 class MemberDropout(nn.Module):
-    """Dropout whose masks come from one generator per member, never from torch's global one.
+    """Dropout whose masks come from one generator per member, not from torch's global one.
 
-    The training loop lends the generators (`set_noise`). They live on the CPU, so that every
-    device meets the same masks.
+    The training loop lends the generators (`set_noise`). They are on the CPU, so that every
+    device gets the same masks.
 
     Parameters
     ----------
     share : float
-        Of the entries, dropped while training.
+        Share of the entries dropped while training.
     whole : bool
-        The entries of the last axis, the channels of a column, are dropped together.
+        Drop the entries of the last axis, the channels of a column, together.
     """
 
     def __init__(self, share: float, *, whole: bool = False) -> None:
@@ -140,7 +140,7 @@ class MemberDropout(nn.Module):
         self.generators: Sequence[torch.Generator] = ()
 
     def forward(self, x: Tensor) -> Tensor:
-        """While training drop a share of the entries and scale up the others; else return x."""
+        """Drop a share of the entries and scale up the others; return x if not training."""
         share = self.share * self.strength
         if not self.training or share == 0.0:
             return x
@@ -152,7 +152,7 @@ class MemberDropout(nn.Module):
 
 
 class Beside(nn.Module):
-    """The sum of two networks of the same inputs."""
+    """The sum of two networks with the same inputs."""
 
     def __init__(self, first: nn.Module, second: nn.Module) -> None:
         super().__init__()
@@ -160,7 +160,7 @@ class Beside(nn.Module):
         self.second = second
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map x by both and add."""
+        """Return the sum of both outputs."""
         outputs: Tensor = self.first(x) + self.second(x)
         return outputs
 
@@ -168,7 +168,7 @@ class Beside(nn.Module):
 def set_noise(
     network: nn.Module, generators: Sequence[torch.Generator], *, strength: float = 1.0
 ) -> None:
-    """Lend every dropout layer the members' generators and the share of its dropout in force."""
+    """Lend every dropout layer the members' generators and set how much of its dropout applies."""
     for layer in network.modules():
         if isinstance(layer, MemberDropout):
             layer.generators = generators
@@ -176,13 +176,13 @@ def set_noise(
 
 
 def count_products(network: nn.Module, x: Tensor) -> int:
-    """Count the multiplications that these rows take in the layers' products, of all members."""
+    """Count the multiplications in the layers' products for these rows, over all members."""
     layers = [layer for layer in network.modules() if hasattr(layer, "products")]
     return _count(network, x, layers, lambda layer, outputs: layer.products(outputs))
 
 
 def count_values(network: nn.Module, x: Tensor) -> int:
-    """Count the numbers that these rows fill on their way through the layers, of all members."""
+    """Count the numbers that the layers return for these rows, over all members."""
     layers = [layer for layer in network.modules() if next(layer.children(), None) is None]
     return _count(network, x, layers, lambda _, outputs: outputs.numel())
 
@@ -193,7 +193,7 @@ def _count(
     layers: Sequence[nn.Module],
     measure: Callable[[Any, Tensor], int],
 ) -> int:
-    """Add up what is measured of each call of the layers."""
+    """Sum a measurement over all calls of the layers."""
     counts: list[int] = []
     hooks = [
         layer.register_forward_hook(

@@ -19,9 +19,9 @@ def mix_rows(
     alpha: float,
     generators: Sequence[torch.Generator],
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the rows of a step, each mixed with another one of the same step and member.
+    """Return the rows of a step, each mixed with another row of the same step and member.
 
-    A target counts as much as its row weighs, so that the cross-entropy of a mixture is that of its
+    Row weights also weight the targets, so that the cross-entropy of a mixture is the sum over its
     two labels, each with its share and its weight.
 
     Parameters
@@ -33,8 +33,7 @@ def mix_rows(
     row_weights : Tensor of shape (n_rows,)
         Above 0.
     alpha : float
-        One share for each member is drawn from Beta(alpha, alpha); 0 draws nothing and mixes
-        nothing.
+        One share per member is drawn from Beta(alpha, alpha); 0 draws and mixes nothing.
     generators : sequence of torch.Generator
         One per member, on the CPU.
 

@@ -1,18 +1,17 @@
-"""Multilayer perceptron: a member-batched ensemble of small ones.
+"""Multilayer perceptron: an ensemble of small ones in one batched network.
 
 Learned column factors, input dropout, ``n_layers`` times (linear, rectifier, dropout), one linear
-output. benchmarks/mlp_defaults/ and benchmarks/deep/ show what each default is worth.
+output. benchmarks/mlp_defaults/ and benchmarks/deep/ show the effect of each default.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
-from smalldata.models.networks.plan import Inputs
 from smalldata.models.networks.recipe import Network
+from smalldata.models.networks.settings import Inputs, When
 from smalldata.models.values import Range
-from smalldata.task import TaskInfo, TaskKind
 
 if TYPE_CHECKING:
     import torch
@@ -25,36 +24,27 @@ class MLP(Network):
     Attributes
     ----------
     n_layers, width : int
-        Hidden layers of each and their units.
+        Hidden layers, and units per layer.
     scale_rate : float
-        How much faster a column's learned factor moves than a weight: high picks few columns.
+        How many times faster a column's learned factor moves than a weight; a high rate picks few
+        columns.
     linear_path : {"values", "always", "never"}
-        When a linear model of the columns, or of what they are embedded in, is learned beside the
-        hidden layers, 0 at the start: ``values`` in regressions only. Classes lose by it, some
-        regressions gain.
+        When a linear model of the (embedded) columns is added to the hidden layers; it starts at
+        0. ``values``: in regressions only. It harms classifications and helps some regressions.
     """
 
     n_layers: Annotated[int, Range(low=1)]
     width: Annotated[int, Range(low=1)]
     scale_rate: Annotated[float, Range(low=0, above=True)]
-    linear_path: Literal["values", "always", "never"]
-
-    def build(self, info: TaskInfo, *, seed: int, device: str) -> Any:
-        """Build the estimator; its architecture knows whether there is a linear path."""
-        if self.linear_path == "values":
-            known = replace(
-                self, linear_path="always" if info.kind is TaskKind.REGRESSION else "never"
-            )
-            return known.build(info, seed=seed, device=device)
-        return super().build(info, seed=seed, device=device)
+    linear_path: When
 
     def network(
         self, inputs: Inputs, n_outputs: int, *, generators: "Sequence[torch.Generator]"
     ) -> "torch.nn.Module":
-        """Build the members' network; every random number comes from their generators."""
+        """Build the members' network; all random numbers come from the generators."""
         from torch import nn
 
-        from smalldata.models.networks.entrance import enter
+        from smalldata.models.networks.blocks import enter
         from smalldata.models.networks.layers import Beside, MemberDropout, MemberLinear
 
         def linear(n_in: int, n_out: int, gain: float) -> nn.Module:
@@ -77,7 +67,7 @@ class MLP(Network):
                 MemberDropout(self.dropout),
             ]
         layers.append(linear(self.width, n_outputs, 1.0))
-        if self.linear_path != "always":  # ``build`` has settled what "values" means
+        if self.linear_path != "always":  # "values" is settled before a network is built
             return nn.Sequential(*columns, *layers)
         path = MemberLinear(n_in, n_outputs, generators=generators, scale_rate=self.scale_rate)
         nn.init.zeros_(path.weight)

@@ -1,7 +1,7 @@
-"""Optimizers and schedules of the learning rate, by the names of the plan.
+"""Optimizers and learning-rate schedules, by their names in the settings.
 
-All of them work number by number, so members batched in one tensor are optimised each for itself.
-Imports torch: load it inside functions. Step in the line: plan -> **optimizer, scheduler** ->
+All of them work elementwise, so members batched in one tensor are optimised independently.
+Imports torch: load it inside functions. Step in the line: recipe -> **optimizer, scheduler** ->
 training.
 """
 
@@ -11,41 +11,41 @@ import torch
 from torch import nn
 from torch.optim import lr_scheduler
 
-from smalldata.models.networks.plan import Plan
+from smalldata.models.networks.settings import Settings
 
 
-def make_optimizer(network: nn.Module, plan: Plan) -> torch.optim.Optimizer:
-    """Make the optimizer of all parameters, of which biases do not decay."""
+def make_optimizer(network: nn.Module, recipe: Settings) -> torch.optim.Optimizer:
+    """Make the optimizer of all parameters; biases do not decay."""
     biases = [p for name, p in network.named_parameters() if name.endswith("bias")]
     weights = [p for name, p in network.named_parameters() if not name.endswith("bias")]
     groups: list[dict[str, Any]] = [
-        {"params": weights, "weight_decay": plan.weight_decay},
+        {"params": weights, "weight_decay": recipe.weight_decay},
         {"params": biases, "weight_decay": 0.0},
     ]
-    if plan.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=plan.learning_rate, fused=True)
-    if plan.optimizer == "adam":
-        return torch.optim.Adam(groups, lr=plan.learning_rate, fused=True)
-    if plan.optimizer == "rmsprop":
-        return torch.optim.RMSprop(groups, lr=plan.learning_rate)
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
+    if recipe.optimizer == "adam":
+        return torch.optim.Adam(groups, lr=recipe.learning_rate, fused=True)
+    if recipe.optimizer == "rmsprop":
+        return torch.optim.RMSprop(groups, lr=recipe.learning_rate)
     return torch.optim.SGD(
-        groups, lr=plan.learning_rate, momentum=plan.momentum, nesterov=plan.momentum > 0
+        groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0
     )
 
 
 def make_scheduler(
-    optimizer: torch.optim.Optimizer, plan: Plan, *, n_steps: int
+    optimizer: torch.optim.Optimizer, recipe: Settings, *, n_steps: int
 ) -> lr_scheduler.LRScheduler:
-    """Make the schedule of so many steps; it is stepped after each."""
+    """Make the schedule of ``n_steps`` steps; call its ``step`` after each."""
     total = n_steps + 1
-    if plan.scheduler == "one_cycle":
-        # Of Adam's, which nobody sets; sgd keeps the momentum that it was asked for.
-        cycles = plan.optimizer in ("adam", "adamw")
+    if recipe.scheduler == "one_cycle":
+        # Only for the Adam variants, whose momentum is not a setting; sgd keeps its own.
+        cycles = recipe.optimizer in ("adam", "adamw")
         return lr_scheduler.OneCycleLR(
-            optimizer, plan.learning_rate, total_steps=total, cycle_momentum=cycles
+            optimizer, recipe.learning_rate, total_steps=total, cycle_momentum=cycles
         )
-    if plan.scheduler == "cosine":
+    if recipe.scheduler == "cosine":
         return lr_scheduler.CosineAnnealingLR(optimizer, T_max=total)
-    if plan.scheduler == "linear":
+    if recipe.scheduler == "linear":
         return lr_scheduler.LinearLR(optimizer, start_factor=1.0, end_factor=0.0, total_iters=total)
     return lr_scheduler.ConstantLR(optimizer, factor=1.0)

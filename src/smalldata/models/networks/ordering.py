@@ -1,7 +1,7 @@
 """The order in which a network that reads neighbours together gets its columns.
 
-Columns of a spectrum lie beside what they resemble; columns of most tables lie anywhere and are put
-beside what they correlate with, on the training rows of the fold. Step in the line: preprocessed
+Neighbouring columns of a spectrum are similar. The columns of most tables are in any order, so they
+are reordered by correlation on the training rows of the fold. Step in the line: preprocessed
 training rows -> **order** -> inputs of a network.
 """
 
@@ -20,24 +20,24 @@ MOST_CLUSTERED = 4_000
 """Columns clustered at once: the time and memory of clustering grow with their square."""
 
 LEAST_ALIKE = 0.5
-"""Mean |correlation| of neighbours below which a given order is no curve."""
+"""Mean |correlation| of neighbours below which the given order is not a curve."""
 
 LEAST_NEAR = 1.1
-"""The given order is kept where 1 - |correlation| of its neighbours is at most so many times that
-of clustered ones. Of the bundled tables the spectra have 0.05, these shuffled 24, the others 1.2 to
-1.9; columns that have nothing to do with each other 1.0 to 1.1."""
+"""The given order is kept if 1 - |correlation| of its neighbours is at most this many times that of
+clustered columns. This ratio is 0.05 for the bundled spectra, 24 for the same spectra shuffled, 1.2
+to 1.9 for the other bundled tables, and 1.0 to 1.1 for unrelated columns."""
 
 
 def order_columns(X: Array, order: Order) -> NDArray[np.int64] | None:
-    """Return the positions of the columns in the order a network gets them; None: as they are.
+    """Return the positions of the columns in the order a network gets them; None: unchanged.
 
     Parameters
     ----------
     X : ndarray of shape (n_rows, n_columns)
         Preprocessed training rows.
     order : {"auto", "given", "correlation"}
-        ``auto``: as given where neighbours are as alike as clustering would make them, as those of
-        a spectrum are; else by correlation.
+        ``auto``: as given if neighbours are as similar as clustering would make them, as in a
+        spectrum; otherwise by correlation.
 
     Examples
     --------
@@ -58,10 +58,10 @@ def order_columns(X: Array, order: Order) -> NDArray[np.int64] | None:
 
 
 def correlation_order(X: Array) -> NDArray[np.int64]:
-    """Return the leaves of a clustering of the columns by 1 - |correlation|, average linkage.
+    """Return the leaves of an average-linkage clustering of the columns by 1 - |correlation|.
 
-    More than `MOST_CLUSTERED` columns are first cut, in the order of their loadings on the first
-    principal component, into equal parts that are clustered one by one.
+    More than `MOST_CLUSTERED` columns are first sorted by their loadings on the first principal
+    component and cut into equal parts, which are clustered one by one.
     """
     units = _unit_columns(X)
     n_parts = -(-X.shape[1] // MOST_CLUSTERED)
@@ -88,7 +88,7 @@ def _leaves(units: Array) -> NDArray[np.int64]:
 
 
 def _unit_columns(X: Array) -> Array:
-    """Centre the columns and give them length 1; constant ones are 0."""
+    """Centre the columns and scale them to length 1; constant ones become 0."""
     centred = X - X.mean(axis=0)
     lengths = np.linalg.norm(centred, axis=0)
     constant = lengths <= 1e-12 * np.sqrt(len(X)) * np.maximum(1.0, np.abs(X).max(axis=0))

@@ -1,4 +1,4 @@
-"""Rows through fitted members, in parts that fit: the mean of their outputs, and its gradient.
+"""Predictions of fitted members, in chunks that fit in memory: their mean and its gradient.
 
 Imports torch when something is computed. Step in the line: fitted network -> **outputs** ->
 predictions, Shapley values.
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from smalldata.learner import Array
-from smalldata.models.networks.plan import Inputs
+from smalldata.models.networks.settings import Inputs
 from smalldata.runtime.devices import one_torch_thread
 from smalldata.runtime.memory import map_rows
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     import torch
 
 CHUNK_ROWS = 2048
-"""Most rows given to a network at once."""
+"""Maximum number of rows given to a network at once."""
 
 CHUNK_VALUES = 10_000_000
-"""Numbers that they fill on their way through it, in float32: more leave the cache, and beyond some
-ten MB each array is asked of the system anew.
+"""Maximum number of float32 numbers that these rows fill in all layers. More would not fit in the
+cache, and arrays above some 10 MB are allocated by the system again each time.
 """
 
 CARD_CHUNKS = 16
-"""So many times the rows on a graphics card, which has many more units to keep busy."""
+"""A GPU gets this many times the rows, because it has many more units to keep busy."""
 
 LARGEST = 1e15
-"""Columns are cut here before smooth clipping, so that their squares stay finite in float32."""
+"""Limit of columns before smooth clipping; keeps their squares finite in float32."""
 
 
 def give_columns(
@@ -46,7 +46,7 @@ def give_columns(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Passage:
-    """The way of rows through fitted members.
+    """Fitted members, ready to predict.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class Passage:
     inputs, clip, device
         As in `give_columns`.
     n_values : int
-        Numbers that one row fills on its way.
+        Numbers that one row fills in all layers.
     """
 
     network: "torch.nn.Module"
@@ -65,7 +65,7 @@ class Passage:
     n_values: int
 
     def mean_outputs(self, X: Array) -> Array:
-        """Return the mean of the members' outputs, (n_samples, n_outputs); float32 products."""
+        """Return the mean of the members' outputs, (n_samples, n_outputs), computed in float32."""
         import torch
 
         def compute(start: int, stop: int) -> Array:
@@ -78,7 +78,7 @@ class Passage:
             return np.concatenate(map_rows(compute, n_rows=len(X), size=size))
 
     def mean_gradients(self, X: Array) -> Array:
-        """Return the derivative of `mean_outputs` by each column, before it is clipped.
+        """Return the derivative of `mean_outputs` with respect to each column before clipping.
 
         Shape (n_samples, n_outputs, n_columns).
         """
@@ -108,7 +108,7 @@ class Passage:
 
 
 def chunk_rows(n_values: int) -> int:
-    """Return the rows given to a network at once, by the numbers that one fills.
+    """Return the number of rows given to a network at once, if one row fills ``n_values`` numbers.
 
     Examples
     --------

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from smalldata.models.networks.layers import MemberLinear
-from smalldata.models.networks.plan import Init
+from smalldata.models.networks.settings import Init
 
 
 class MemberGRU(nn.Module):
@@ -18,7 +18,7 @@ class MemberGRU(nn.Module):
     Parameters
     ----------
     n_in, width : int
-        Numbers of a token, and of a state.
+        Size of a token, and of a state.
     generators : sequence of torch.Generator
         One per member.
     init : {"kaiming", "xavier", "default"}

@@ -1,8 +1,8 @@
-"""Residual network: blocks that add to what they are given.
+"""Residual network: blocks that add to their input.
 
 The shape of Gorishniy et al. (2021), Revisiting deep learning models for tabular data, NeurIPS 34:
-x + dropout(linear(dropout(rectifier(linear(norm(x)))))), with layer normalisation, since a batch
-of some dozen rows says little of a mean; the columns enter as in the mlp.
+x + dropout(linear(dropout(rectifier(linear(norm(x)))))), with layer normalisation, because a batch
+of a few dozen rows says little about a mean; the columns enter as in the mlp.
 """
 
 import math
@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from smalldata.models.networks.plan import Inputs
 from smalldata.models.networks.recipe import Network
+from smalldata.models.networks.settings import Inputs
 from smalldata.models.values import Range
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ class ResNet(Network):
     Attributes
     ----------
     n_blocks, width : int
-        Residual blocks of each and their units.
+        Residual blocks, and units per block.
     scale_rate : float
-        How much faster a column's learned factor moves than a weight.
+        How many times faster a column's learned factor moves than a weight.
     """
 
     n_blocks: Annotated[int, Range(low=1)]
@@ -37,11 +37,10 @@ class ResNet(Network):
     def network(
         self, inputs: Inputs, n_outputs: int, *, generators: "Sequence[torch.Generator]"
     ) -> "torch.nn.Module":
-        """Build the members' network; every random number comes from their generators."""
+        """Build the members' network; all random numbers come from the generators."""
         from torch import nn
 
-        from smalldata.models.networks.blocks import MemberNorm, Residual
-        from smalldata.models.networks.entrance import enter
+        from smalldata.models.networks.blocks import MemberNorm, Residual, enter
         from smalldata.models.networks.layers import MemberDropout, MemberLinear
 
         n_members, width = len(generators), self.width

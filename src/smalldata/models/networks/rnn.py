@@ -1,7 +1,7 @@
-"""Recurrent network over groups of columns: a gated recurrent unit reads them one after the other.
+"""Recurrent network over groups of columns: a gated recurrent unit reads them in turn.
 
-What attention replaced (Cho et al. 2014). Columns are put beside what they correlate with on the
-training rows, or left as they lie where neighbours are alike, and cut into equal groups.
+The predecessor of attention (Cho et al. 2014). Columns are reordered by correlation on the training
+rows, or left in place if neighbours are similar, and cut into equal groups.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from smalldata.learner import Array
 from smalldata.models.networks.ordering import Order, order_columns
-from smalldata.models.networks.plan import Inputs
 from smalldata.models.networks.recipe import Network
+from smalldata.models.networks.settings import Inputs
 from smalldata.models.values import Range
 
 if TYPE_CHECKING:
@@ -28,11 +28,11 @@ class RNN(Network):
     Attributes
     ----------
     n_tokens : int
-        Most groups of columns: the length of the sequence.
+        Maximum number of groups of columns, the length of the sequence.
     order : {"auto", "given", "correlation"}
-        Of the columns, see `CNN1d`.
+        Order of the columns, see `CNN1d`.
     width : int
-        Numbers that a group becomes, and that the state holds.
+        Size of a token, and of the state.
     """
 
     n_tokens: Annotated[int, Range(low=1)]
@@ -40,20 +40,20 @@ class RNN(Network):
     width: Annotated[int, Range(low=1)]
 
     def order_columns(self, X: Array) -> NDArray[np.int64] | None:
-        """Return the order of the columns; None: as they are."""
+        """Return the order of the columns; None: unchanged."""
         return order_columns(X, self.order)
 
     def network(
         self, inputs: Inputs, n_outputs: int, *, generators: "Sequence[torch.Generator]"
     ) -> "torch.nn.Module":
-        """Build the members' network; every random number comes from their generators."""
+        """Build the members' network; all random numbers come from the generators."""
         from torch import nn
 
-        from smalldata.models.networks.blocks import GroupTokens
+        from smalldata.models.networks.blocks import GroupTokens, embed_columns
         from smalldata.models.networks.layers import MemberDropout, MemberLinear
         from smalldata.models.networks.recurrence import MemberGRU
 
-        columns = self.embed_columns(inputs, generators=generators)
+        columns = embed_columns(self, inputs, generators=generators)
         tokens = GroupTokens(
             inputs.n_columns,
             columns.n_channels,

@@ -1,7 +1,7 @@
-"""What a network is on a given training fold: its layers, its parameters, the memory it trains in.
+"""A network on one training fold: its layers, its parameters, the memory that training takes.
 
-Measured, not computed from formulas: the fold is trained for one epoch as it would be, and what
-autograd keeps and the optimizer holds is counted, so that every architecture is right by itself.
+Measured, not computed from formulas: the network is trained on the fold for one epoch, and the
+tensors that autograd and the optimizer keep are counted. This works for any architecture.
 Step in the line: learner + preprocessed rows -> **Outline**, for the verb ``summary``.
 """
 
@@ -31,15 +31,15 @@ class Layer:
     depth : int
         0: the network itself.
     name : str
-        Of its attribute in the layer that holds it.
+        Name of its attribute in the layer that contains it.
     kind : str
         Name of its class.
     output : tuple of int
-        Shape of what it returns for one batch of all members.
+        Shape of its output for one batch of all members.
     n_parameters : int
-        Of all members; those of the layers inside it are theirs.
+        Parameters of all members, without those of the layers inside it.
     n_calls : int
-        One after the other, as a recurrent layer is.
+        Consecutive calls, as in a recurrent layer.
     """
 
     depth: int
@@ -58,13 +58,13 @@ class Memory:
     ----------
     weights, gradients : int
     best_weights : int
-        Copy kept of the best epoch.
+        Copy of the weights of the best epoch.
     optimizer : int
-        What it holds after its first step.
+        State of the optimizer after its first step.
     activations : int
-        Most that autograd keeps at a time, of one step, for the gradients.
+        Peak of what autograd keeps for the gradients in one step.
     data : int
-        The preprocessed rows, targets and weights, which lie on the device whole.
+        The preprocessed rows, targets and weights, all on the device.
     """
 
     weights: int
@@ -76,7 +76,7 @@ class Memory:
 
     @property
     def total(self) -> int:
-        """Sum of all parts: the peak is near it, since all of them live through a step."""
+        """Return the sum of all parts, close to the peak because all exist during a step."""
         return sum(dataclasses.asdict(self).values())
 
 
@@ -87,13 +87,13 @@ class Outline:
     Attributes
     ----------
     layers : tuple of Layer
-        In the order in which they are called.
+        In the order of their calls.
     n_members, n_rows, n_columns, n_outputs : int
         Rows of the training fold, columns after its preprocessing.
     n_batch : int
-        Rows of a step.
+        Rows per step.
     n_parameters : int
-        Of one member.
+        Parameters of one member.
     memory : Memory
     """
 
@@ -140,27 +140,27 @@ def outline_network(
     kept = _Kept()
     with saved_tensors_hooks(kept.pack, kept.unpack):
         estimator.fit(X, y, groups=groups)
-    network, plan = estimator.network_, estimator.plan
+    network = estimator.network_
     parameters = list(network.parameters())
     n_all = sum(parameter.numel() for parameter in parameters)
-    _, n_batch = estimator.prepare(X, y, groups).steps(plan)
-    x = torch.zeros(plan.n_members, n_batch, X.shape[1])
+    _, n_batch = estimator.prepare(X, y, groups).steps
+    x = torch.zeros(learner.n_members, n_batch, X.shape[1])
     layers = _layers(network, x)
     n_outputs = layers[0].output[-1]
     weights = sum(_storage(parameter).nbytes() for parameter in parameters)
     return Outline(
         layers=layers,
-        n_members=plan.n_members,
+        n_members=learner.n_members,
         n_rows=len(X),
         n_columns=X.shape[1],
         n_outputs=n_outputs,
         n_batch=n_batch,
-        n_parameters=n_all // plan.n_members,
+        n_parameters=n_all // learner.n_members,
         memory=Memory(
             weights=weights,
             gradients=weights,
             best_weights=weights,
-            optimizer=_optimizer_bytes(network, plan),
+            optimizer=_optimizer_bytes(network, learner),
             activations=kept.peak(without=parameters),
             data=len(X) * (X.shape[1] + n_outputs + 1) * FLOAT_BYTES,
         ),
@@ -168,7 +168,7 @@ def outline_network(
 
 
 def _layers(network: "torch.nn.Module", x: "torch.Tensor") -> tuple[Layer, ...]:
-    """Call the network once, without training, and list its layers as they are called."""
+    """Call the network once, without training, and list its layers in the order of their calls."""
     import torchinfo
 
     called = torchinfo.summary(network, input_data=x, mode="eval", verbose=0)
@@ -192,19 +192,19 @@ def _layers(network: "torch.nn.Module", x: "torch.Tensor") -> tuple[Layer, ...]:
 
 
 def _own_parameters(layer: Any) -> int:
-    """Count the parameters of a line, without those of the lines below it or counted above."""
-    if layer.is_recursive:  # called a second time
+    """Count the parameters of a line without those inside it or already counted."""
+    if layer.is_recursive:  # called again
         return 0
     return int(layer.num_params if layer.is_leaf_layer else layer.leftover_params())
 
 
-def _optimizer_bytes(network: "torch.nn.Module", plan: Any) -> int:
-    """Bytes an optimizer holds after its first step."""
+def _optimizer_bytes(network: "torch.nn.Module", learner: Network) -> int:
+    """Return the bytes that an optimizer holds after its first step."""
     import torch
 
     from smalldata.models.networks.optimization import make_optimizer
 
-    optimizer = make_optimizer(network, plan)
+    optimizer = make_optimizer(network, learner)
     for parameter in network.parameters():
         parameter.grad = torch.zeros_like(parameter)
     optimizer.step()
@@ -219,8 +219,8 @@ def _storage(tensor: "torch.Tensor") -> "torch.UntypedStorage":
 class _Kept:
     """Follows the memory that autograd keeps from the forward to the backward pass.
 
-    Views of one storage are kept once. What is kept and let go is written down, because which
-    storages are parameters, whose memory is counted already, is known only when the fit has ended.
+    Views of one storage count once. Every tensor kept or released is logged, because which storages
+    are parameters, whose memory is already counted, is only known after the fit.
     """
 
     def __init__(self) -> None:
@@ -234,7 +234,7 @@ class _Kept:
         return held.tensor
 
     def peak(self, *, without: "list[torch.nn.Parameter]") -> int:
-        """Most bytes kept at a time, beside the parameters."""
+        """Return the most bytes kept at one time, parameters excluded."""
         known = {_storage(parameter).data_ptr() for parameter in without}
         n_holders: dict[int, int] = {}
         kept = most = 0
@@ -250,7 +250,7 @@ class _Kept:
 
 
 class _Held:
-    """A tensor that autograd keeps; says so when it comes and when it goes."""
+    """A tensor that autograd keeps; it notes when it is kept and when it is released."""
 
     def __init__(
         self,

@@ -1,8 +1,8 @@
 """The one training loop of all networks: members side by side, in one batched product.
 
 Each member has its own rows, noise, gradient clipping and best epoch. The tables are small enough
-to lie on the device whole, so a batch is an index into them: a DataLoader with workers would spend
-longer on passing rows about than a step takes. Imports torch: load it inside functions.
+to be on the device as a whole, so a batch is an index into them: a DataLoader with workers would
+spend more time passing rows around than a step takes. Imports torch: load it inside functions.
 Step in the line: network + rows of one training fold -> **trained network + loss curves**.
 """
 
@@ -20,7 +20,7 @@ from smalldata.errors import FitError
 from smalldata.models.networks.layers import set_noise
 from smalldata.models.networks.mixup import mix_rows
 from smalldata.models.networks.optimization import make_optimizer, make_scheduler
-from smalldata.models.networks.plan import Plan
+from smalldata.models.networks.settings import Settings
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(outputs, targets) of shape (n_members, n_rows, n_outputs) -> losses (n_members, n_rows)."""
@@ -38,7 +38,7 @@ class Curves:
     best_epoch : ndarray of shape (n_members,)
         Zero-based epoch whose weights were kept.
     timed_out : bool
-        Whether the time limit ended the training of a member that had patience left.
+        Whether the time limit stopped a member that had patience left.
     """
 
     train: NDArray[np.float64]
@@ -54,7 +54,7 @@ def train(
     row_weights: Tensor,
     *,
     loss: Loss,
-    plan: Plan,
+    recipe: Settings,
     train_rows: Sequence[NDArray[np.int64]],
     held_out_rows: Sequence[NDArray[np.int64]] | None,
     generators: Sequence[torch.Generator],
@@ -67,30 +67,30 @@ def train(
     Parameters
     ----------
     network : Module
-        Maps (n_members, n_rows, n_columns) to (n_members, n_rows, n_outputs); every parameter
-        leads with the members' axis.
+        Maps (n_members, n_rows, n_columns) to (n_members, n_rows, n_outputs); the first axis
+        of every parameter is the member.
     x : Tensor of shape (n_rows, n_columns)
         On the device of the network.
     targets : Tensor of shape (n_rows, n_outputs)
     row_weights : Tensor of shape (n_rows,)
         Weight of each row in both losses.
     loss : Loss
-    plan : Plan
+    recipe : Settings
     train_rows : sequence of ndarray
         Row positions each member learns from.
     held_out_rows : sequence of ndarray, or None
-        Row positions whose loss chooses each member's best epoch; None: all epochs are run and
-        the last weights kept.
+        Row positions whose loss selects each member's best epoch; None: all epochs are run and
+        the last weights are kept.
     generators : sequence of torch.Generator
-        One per member, on the CPU: order of the rows and dropout masks.
+        One per member, on the CPU; they draw the order of the rows and the dropout masks.
     steps : (n_steps, n_batch), optional
-        Steps of an epoch and rows of each; default: as `count_steps` says of these members.
+        Steps per epoch and rows per step; default: `count_steps` of these members.
     n_parts : int
-        Into so many parts the rows of a step are cut, whose gradients are added up: less memory,
-        other noise.
+        The rows of a step are cut into this many parts, whose gradients are summed: it takes less
+        memory and draws different noise.
     stops : bool
-        End when no member has patience left; else after all epochs. Which weights are kept is the
-        same.
+        Stop when no member has patience left; False: run all epochs. The weights that are kept are
+        the same.
 
     Returns
     -------
@@ -99,37 +99,37 @@ def train(
     Raises
     ------
     FitError
-        If a loss stops being finite; the epoch is named.
+        If a loss stops being finite; the message names the epoch.
     """
-    n_steps, n_batch = steps or count_steps(train_rows, plan.batch_size)
-    optimizer = make_optimizer(network, plan)
-    scheduler = make_scheduler(optimizer, plan, n_steps=plan.n_epochs * n_steps)
+    n_steps, n_batch = steps or count_steps(train_rows, recipe.batch_size)
+    optimizer = make_optimizer(network, recipe)
+    scheduler = make_scheduler(optimizer, recipe, n_steps=recipe.n_epochs * n_steps)
     parameters = list(network.parameters())
     held_out = None if held_out_rows is None else _Held(held_out_rows, device=x.device)
-    best = _Best(parameters, n_members=len(generators), patience=plan.early_stopping)
+    best = _Best(parameters, n_members=len(generators), patience=recipe.early_stopping)
     train_curve: list[NDArray[np.float64]] = []
     held_out_curve: list[NDArray[np.float64]] = []
-    ends = time.monotonic() + plan.time_limit if plan.time_limit else math.inf
+    ends = time.monotonic() + recipe.time_limit if recipe.time_limit else math.inf
     timed_out, waiting = False, True
     try:
-        for epoch in range(plan.n_epochs):
+        for epoch in range(recipe.n_epochs):
             network.train()
-            set_noise(network, generators, strength=_noise_strength(plan, epoch))
+            set_noise(network, generators, strength=_noise_strength(recipe, epoch))
             epoch_loss = torch.zeros(len(generators), device=x.device)
             for rows in _batches(train_rows, n_steps, n_batch, generators, x.device):
                 optimizer.zero_grad()
                 for part in rows.tensor_split(n_parts, dim=1):
                     columns, wanted, weights = mix_rows(
-                        part, x, targets, row_weights, alpha=plan.mixup, generators=generators
+                        part, x, targets, row_weights, alpha=recipe.mixup, generators=generators
                     )
-                    with _products(plan, x.device):
+                    with _products(recipe, x.device):
                         outputs = network(columns)
                     row_loss = loss(outputs.float(), wanted)
                     member_loss = (row_loss * weights).sum(dim=1) / n_batch
-                    # Members share no weight: the gradient of the sum is each member's own.
+                    # Members share no weights, so the gradient of the sum is each member's own.
                     torch.autograd.backward(member_loss.sum())
                     epoch_loss += member_loss.detach()
-                _clip(parameters, plan.clip_norm)
+                _clip(parameters, recipe.clip_norm)
                 optimizer.step()
                 scheduler.step()
             train_curve.append((epoch_loss / n_steps).double().cpu().numpy())
@@ -144,7 +144,7 @@ def train(
                 if not waiting and stops:
                     break
             if time.monotonic() > ends:
-                timed_out = waiting and epoch + 1 < plan.n_epochs
+                timed_out = waiting and epoch + 1 < recipe.n_epochs
                 break
     finally:
         set_noise(network, ())
@@ -164,7 +164,7 @@ def train(
 
 
 def count_steps(train_rows: Sequence[NDArray[np.int64]], batch_size: int) -> tuple[int, int]:
-    """Return the steps of an epoch and the rows of each, the same for all members."""
+    """Return the steps per epoch and the rows per step, the same for all members."""
     n_largest = max(len(rows) for rows in train_rows)
     n_steps = math.ceil(n_largest / batch_size)
     return n_steps, math.ceil(n_largest / n_steps)
@@ -181,7 +181,7 @@ class _Best:
         self.epoch = torch.zeros(n_members, dtype=torch.int64, device=device)
 
     def keep(self, epoch: int, losses: Tensor) -> bool:
-        """Keep the members that are better than ever; say whether any has patience left."""
+        """Keep the weights of members at a new best; return whether any has patience left."""
         waiting = epoch - self.epoch <= self.patience
         better = (losses < self.loss) & waiting
         self.loss = torch.where(better, losses, self.loss)
@@ -191,18 +191,18 @@ class _Best:
         return bool((epoch - self.epoch < self.patience).any())
 
     def restore(self) -> None:
-        """Give every member its best weights back."""
+        """Give every member its best weights."""
         with torch.no_grad():
             for kept, parameter in zip(self.kept, self.parameters, strict=True):
                 parameter.copy_(kept)
 
 
-def _products(plan: Plan, device: torch.device) -> torch.autocast:
-    """Return the context in which layers multiply: in bfloat16 on a card where that is asked for.
+def _products(recipe: Settings, device: torch.device) -> torch.autocast:
+    """Return the context in which layers multiply: bfloat16 on a GPU if the precision is mixed.
 
-    bfloat16 has the range of float32, so that gradients need no scaling.
+    bfloat16 has the range of float32, so gradients need no scaling.
     """
-    mixed = plan.precision == "mixed" and device.type == "cuda"
+    mixed = recipe.precision == "mixed" and device.type == "cuda"
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=mixed)
 
 
@@ -218,8 +218,8 @@ def _check_finite(losses: NDArray[np.float64], epoch: int) -> None:
         raise FitError(_DIVERGED.format(value=wild[0], epoch=epoch + 1))
 
 
-def _noise_strength(plan: Plan, epoch: int) -> float:
-    return max(0.0, 1.0 - 1.2 * epoch / plan.n_epochs) if plan.noise_fades else 1.0
+def _noise_strength(recipe: Settings, epoch: int) -> float:
+    return max(0.0, 1.0 - 1.2 * epoch / recipe.n_epochs) if recipe.noise_fades == "always" else 1.0
 
 
 def _batches(
@@ -229,9 +229,9 @@ def _batches(
     generators: Sequence[torch.Generator],
     device: torch.device,
 ) -> Iterator[Tensor]:
-    """Deal each member's rows in its own random order, n_steps tensors (n_members, n_batch).
+    """Yield each member's rows in its own random order: n_steps tensors (n_members, n_batch).
 
-    Every batch is full: a member with fewer rows than n_steps * n_batch begins its order again.
+    Every batch is full: a member with fewer rows than n_steps * n_batch repeats its order.
     """
     orders = []
     for rows, generator in zip(train_rows, generators, strict=True):
@@ -242,7 +242,7 @@ def _batches(
 
 
 class _Held:
-    """Each member's held-out rows, padded to one length; the padding weighs nothing."""
+    """Each member's held-out rows, padded to one length; the padding has weight 0."""
 
     def __init__(self, rows: Sequence[NDArray[np.int64]], *, device: torch.device) -> None:
         n_longest = max(len(some) for some in rows)
@@ -254,13 +254,13 @@ class _Held:
     def mean_loss(
         self, network: nn.Module, x: Tensor, targets: Tensor, row_weights: Tensor, loss: Loss
     ) -> Tensor:
-        """Mean loss of each member over its held-out rows, shape (n_members,)."""
+        """Return the mean loss of each member over its held-out rows, shape (n_members,)."""
         row_loss = loss(network(x[self.rows]), targets[self.rows]) * row_weights[self.rows]
         return (row_loss * self.share).sum(dim=1)
 
 
 def _clip(parameters: Sequence[nn.Parameter], largest: float) -> None:
-    """Shrink each member's gradient, over all its parameters, to at most the largest norm."""
+    """Scale each member's gradient, over all its parameters, to at most the largest norm."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     norms = torch.stack([torch.linalg.vector_norm(g.flatten(1), dim=1) for g in gradients])
     scale = (largest / torch.linalg.vector_norm(norms, dim=0)).clamp(max=1.0)

@@ -1,9 +1,9 @@
 """Transformer over columns: each column, or group of columns, is a token that attends to others.
 
 The FT-Transformer of Gorishniy et al. (2021), Revisiting deep learning models for tabular data,
-NeurIPS 34. Attention costs the square of the tokens; more columns than ``n_tokens`` are grouped by
-correlation on the training rows, each group becoming a token by a linear map of its own, so that
-the cost is linear in the columns.
+NeurIPS 34. The cost of attention grows with the square of the tokens. More columns than
+``n_tokens`` are grouped by correlation on the training rows, and each group becomes a token by its
+own linear map, so that the cost is linear in the columns.
 """
 
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from smalldata.errors import ConfigError
 from smalldata.learner import Array
 from smalldata.models.networks.ordering import Order, order_columns
-from smalldata.models.networks.plan import Inputs
 from smalldata.models.networks.recipe import Network
+from smalldata.models.networks.settings import Inputs
 from smalldata.models.values import Range
 
 if TYPE_CHECKING:
@@ -31,13 +31,13 @@ class Transformer(Network):
     Attributes
     ----------
     n_tokens : int
-        Most tokens; more columns are put into so many groups.
+        Maximum number of tokens; more columns are put into this many groups.
     order : {"auto", "given", "correlation"}
-        In which columns are grouped, see `CNN1d`; of no effect where every column is a token.
+        Order in which columns are grouped, see `CNN1d`; no effect if every column is a token.
     n_blocks, width, n_heads : int
-        Blocks, numbers that a token holds, and heads of the attention, which divide them.
+        Blocks, size of a token, and attention heads; ``n_heads`` divides ``width``.
     norm : {"pre", "post"}
-        Where tokens are normalised: before each part of a block, or after it.
+        Whether tokens are normalised before or after each part of a block.
     """
 
     n_tokens: Annotated[int, Range(low=1)]
@@ -57,20 +57,20 @@ class Transformer(Network):
             )
 
     def order_columns(self, X: Array) -> NDArray[np.int64] | None:
-        """Return the order of the columns; None: as they are."""
+        """Return the order of the columns; None: unchanged."""
         return None if X.shape[1] <= self.n_tokens else order_columns(X, self.order)
 
     def network(
         self, inputs: Inputs, n_outputs: int, *, generators: "Sequence[torch.Generator]"
     ) -> "torch.nn.Module":
-        """Build the members' network; every random number comes from their generators."""
+        """Build the members' network; all random numbers come from the generators."""
         from torch import nn
 
         from smalldata.models.networks.attention import ClassToken, transformer_block
-        from smalldata.models.networks.blocks import GroupTokens, MemberNorm, Pick
+        from smalldata.models.networks.blocks import GroupTokens, MemberNorm, Pick, embed_columns
         from smalldata.models.networks.layers import MemberLinear
 
-        columns = self.embed_columns(inputs, generators=generators)
+        columns = embed_columns(self, inputs, generators=generators)
         tokens = GroupTokens(
             inputs.n_columns,
             columns.n_channels,
