@@ -1,4 +1,4 @@
-"""The how-tos of docs/extend: what they say to write is written into a copy, what to run is run."""
+"""The how-tos of docs/extend: their files are written into a copy, their commands are run there."""
 
 import ast
 import os
@@ -13,7 +13,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted((ROOT / "docs" / "extend").glob("*.md"))
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PLACE = re.compile(r"(?:# |\{# )([\w/.]+)(?:, (at the end|in (\w+)|below the line of (\w+)))?( #\})?")
+PLACE = re.compile(
+    r"(?:# |\{# )([\w/.]+)(?:, (at the end|in (\w+)|below the line of (\w+)))?(?: #\})?"
+)
 
 
 @pytest.fixture
@@ -33,9 +35,10 @@ def inside(text, variable, addition):
         if any(isinstance(target, ast.Name) and target.id == variable for target in targets):
             lines = text.splitlines(keepends=True)
             row, column = node.value.end_lineno - 1, node.value.end_col_offset - 1
-            before = "".join(lines[:row]) + lines[row][:column]
-            comma = "" if before.rstrip().endswith(",") else ", "
-            return before + comma + addition.rstrip() + "".join([lines[row][column:], *lines[row + 1 :]])
+            before, after = lines[row][:column], lines[row][column:]
+            comma = "" if "".join([*lines[:row], before]).rstrip().endswith(",") else ", "
+            added = f"{before}{comma}{addition if not before else addition.rstrip()}{after}"
+            return "".join([*lines[:row], added, *lines[row + 1 :]])
     raise AssertionError(f"nothing is called {variable}")
 
 
@@ -51,7 +54,7 @@ def write(folder, block):
     first, _, rest = block.partition("\n")
     place = PLACE.fullmatch(first)
     assert place, f"the first line must name the file: {first}"
-    path, how, variable, word, _ = place.groups()
+    path, how, variable, word = place.groups()
     file = folder / path
     assert file.exists() == bool(how), f"{path} is to be {'changed' if how else 'made'}"
     if how is None:
@@ -91,6 +94,8 @@ def test_a_how_to_works_as_it_is_written(page, copy):
     n_runs = n_files = 0
     for language, block in BLOCK.findall(page.read_text(encoding="utf-8")):
         if language == "bash":
+            if not n_runs:
+                run(copy, "ruff check src tests && ruff format --check src tests")
             printed = run(copy, block)
             n_runs += 1
         elif language == "text":
