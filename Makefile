@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test gpu-test check format wheel clean
+.PHONY: demo quick test gpu-test check format wheel clean
 .DEFAULT_GOAL := demo
 
 .venv/.installed: pyproject.toml constraints.txt
@@ -13,8 +13,14 @@ BIN := .venv/bin
 demo: .venv/.installed  ## six models on the bundled Alzheimer's table, compared and explained
 	$(BIN)/python -m smalldata -m model=dummy,linear,knn,svm,xgboost,mlp dataset=omics
 
+# The tests of one file stay in one process and share what it has fitted.
+SPREAD := -n 2 --dist loadscope
+
+quick: .venv/.installed  ## the tests of daily work, under a minute on two cores
+	$(BIN)/python -m pytest $(SPREAD) --quick
+
 test: .venv/.installed  ## the whole suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SPREAD)
 
 gpu-test: .venv/.installed  ## the tests that need an NVIDIA card, and what the doctor says of it
 	$(BIN)/python -m smalldata doctor

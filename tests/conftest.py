@@ -1,9 +1,32 @@
-"""Fixtures that several files of tests share: a new process, databases of shared studies."""
+"""Fixtures that several files of tests share, and which tests ``--quick`` leaves out."""
+
+from pathlib import Path
 
 import pytest
 
 from memory import forget
 from servers import find_programs, postgres_server
+
+LONG = ("test_architectures.py",)
+"""Files that ``--quick`` does not read; in the others it leaves out the tests marked slow."""
+
+
+def pytest_addoption(parser):
+    parser.addoption("--quick", action="store_true", help="leave out the long and the slow tests")
+
+
+def pytest_configure(config):
+    folder = Path(__file__).parent
+    if absent := [name for name in LONG if not (folder / name).exists()]:
+        raise pytest.UsageError(f"LONG in conftest.py names {absent}, which do not exist")
+    if config.getoption("quick"):
+        config.option.markexpr = "not slow"
+
+
+def pytest_ignore_collect(collection_path, config):
+    if config.getoption("quick") and collection_path.name in LONG:
+        return True
+    return None
 
 
 @pytest.fixture(autouse=True)
