@@ -256,7 +256,8 @@ import smalldata.runtime.files
 from smalldata.evaluation.outer_loop import evaluate
 from smalldata.models import load_learner
 from smalldata.evaluation.cell import Cell
-from smalldata.store.cell_folder import CellFolder, read_splits, write_splits
+from smalldata.store.cell_folder import CellFolder
+from smalldata.store.splits_folder import read_splits, write_splits
 from smalldata.resampling.strategies import make_splits
 from toys import binary_toy, differences
 

@@ -25,8 +25,8 @@ from smalldata.results.folds import FoldResult, Prediction, Score
 from smalldata.results.record import RunRecord, cell_hash
 from smalldata.runtime.files import safe_name
 from smalldata.runtime.sealing import DamageError
-from smalldata.store.cell_folder import (
-    CellFolder,
+from smalldata.store.cell_folder import CellFolder
+from smalldata.store.splits_folder import (
     lock_comparison,
     read_records,
     read_splits,
@@ -521,7 +521,7 @@ def test_comparison_has_its_own_lock(tmp_path):
 FULL = """
 import resource, sys
 from pathlib import Path
-from smalldata.store.cell_folder import write_text
+from smalldata.store.splits_folder import write_text
 if sys.argv[2] == "limit":
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 path = Path(sys.argv[1]) / "index.html"
@@ -573,7 +573,8 @@ def test_full_disk_is_refused_with_one_sentence(tmp_path):
 REFUSED = """
 import os, sys
 from pathlib import Path
-from smalldata.store.cell_folder import CellFolder, write_text
+from smalldata.store.cell_folder import CellFolder
+from smalldata.store.splits_folder import write_text
 import filelock
 folder = Path(sys.argv[1])
 if os.getuid() == 0:

@@ -11,6 +11,8 @@ SmalldataError
 """
 
 import os
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 
 
 class SmalldataError(Exception):
@@ -43,6 +45,39 @@ class ExplanationError(SmalldataError):
 
 class InternalError(SmalldataError):
     """Something failed that no setting of the user explains."""
+
+
+def did_you_mean(
+    name: str,
+    known: Iterable[str],
+    otherwise: str = "",
+    *,
+    cutoff: float = 0.6,
+    show: Callable[[str], str] = str,
+) -> str:
+    """End a sentence: with the nearest of the known names, or with ``otherwise`` if none is near.
+
+    Case and outer spaces do not count, and a part of a name is near it.
+
+    Examples
+    --------
+    >>> did_you_mean("Xgbost", ["knn", "xgboost"])
+    'did you mean xgboost?'
+    >>> did_you_mean("zebra", ["knn", "xgboost"], "known: knn, xgboost.")
+    'known: knn, xgboost.'
+    """
+    lowered: dict[str, str] = {}
+    for entry in known:
+        lowered.setdefault(entry.lower().strip(), entry)
+    wanted = name.lower().strip()
+    near = get_close_matches(wanted, lowered, n=3, cutoff=cutoff)
+    if not near and len(wanted) > 2:
+        near = [entry for entry in lowered if wanted in entry][:3]
+    return (
+        f"did you mean {' or '.join(show(lowered[entry]) for entry in near)}?"
+        if near
+        else otherwise
+    )
 
 
 def describe_unexpected(error: BaseException) -> str:

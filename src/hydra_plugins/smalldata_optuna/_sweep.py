@@ -22,7 +22,7 @@ from smalldata.errors import ConfigError
 from smalldata.results.record import SCHEMA_VERSION
 from smalldata.run.progress import Reporter
 from smalldata.seeding import seed_for
-from smalldata.store.cell_folder import write_text
+from smalldata.store.splits_folder import write_text
 from smalldata.tuning.samplers import make_sampler
 from smalldata.tuning.shared.study import (
     Claim,

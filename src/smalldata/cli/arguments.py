@@ -2,11 +2,10 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from smalldata.errors import ConfigError, RecordError
+from smalldata.errors import ConfigError, RecordError, did_you_mean
 from smalldata.runtime.catalogue import parse_yaml
 
 
@@ -60,8 +59,9 @@ def known_values(values: dict[str, Any], keys: Sequence[str], *, prefix: str) ->
     """Return the values; refuse a key that the verb does not take."""
     for key in values:
         if key not in keys:
-            near = [f"{prefix}{name}" for name in get_close_matches(key, keys, n=3)]
-            hint = f"did you mean {' or '.join(near)}?" if near else "all else is the cell's own."
+            hint = did_you_mean(
+                key, keys, "all else is the cell's own.", show=lambda name: f"{prefix}{name}"
+            )
             known = ", ".join(f"{prefix}{name}" for name in keys)
             raise ConfigError(f"stored cells take {known}; there is no key {key!r}; {hint}")
     return values

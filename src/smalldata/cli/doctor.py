@@ -2,10 +2,9 @@
 
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
-from smalldata.errors import ConfigError
+from smalldata.errors import ConfigError, did_you_mean
 from smalldata.runtime.console import open_console
 
 HEALTHY, TO_MEND = 0, 1
@@ -54,8 +53,7 @@ def _read(arguments: Sequence[str]) -> tuple[bool, Path]:
         if key == "outputs" and value:
             outputs = value
         elif argument != "--json":
-            near = get_close_matches(argument, [*_ARGUMENTS, "outputs="], n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            raise ConfigError(f"doctor takes {' and '.join(_ARGUMENTS)}; got {argument!r}.{hint}")
+            hint = did_you_mean(argument, ("--json", "outputs="), "leave it out.")
+            raise ConfigError(f"doctor takes {' and '.join(_ARGUMENTS)}; got {argument!r}; {hint}")
     default = read_yaml(conf_dir() / "run.yaml")["outputs"]
     return "--json" in arguments, Path(outputs or default)

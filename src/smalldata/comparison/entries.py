@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from smalldata.comparison.scores import CellScores, cell_draws, cell_scores, tested_rows
 from smalldata.measures.registry import Measure
 from smalldata.results.folds import Array
-from smalldata.results.record import RunRecord
+from smalldata.results.record import RunRecord, cell_label
 from smalldata.seeding import seed_for
 from smalldata.statistics.significance import (
     Interval,
@@ -43,7 +43,7 @@ class Entry:
     @property
     def label(self) -> str:
         """Name of the entry in the table and in the tests."""
-        return f"{self.record.model} ({self.settings})" if self.settings else self.record.model
+        return cell_label(self.record.model, self.settings)
 
     @property
     def optimistic(self) -> bool:

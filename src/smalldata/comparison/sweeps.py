@@ -11,7 +11,7 @@ from typing import Any
 
 from smalldata.comparison.scores import cell_scores
 from smalldata.measures.registry import Measure
-from smalldata.results.record import RunRecord, settings_text
+from smalldata.results.record import RunRecord, cell_label, settings_text
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,7 +48,7 @@ class Trials:
         """Say what to run instead of trusting the row; "" where it can be trusted."""
         if self.n_trials is None:
             return ""
-        label = f"{self.best.model} ({settings_text(self.settings)})"
+        label = cell_label(self.best.model, settings_text(self.settings))
         if not self.instead:
             return (
                 f"{label}: its score is optimistic; as a grid (-m without hydra/sweeper) every "

@@ -7,12 +7,11 @@ logs on stdout) end in a temporary folder. First step of the line: command line 
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from smalldata.config.schema import describe_type
-from smalldata.errors import ConfigError
+from smalldata.errors import ConfigError, did_you_mean
 from smalldata.runtime.catalogue import conf_dir, names
 
 CONFIG_NAME = "run"
@@ -167,8 +166,9 @@ def _bare_word(word: str) -> str:
     verbs = ("run", "compare", "explain", "summary", "doctor", "datasets", "models")
     if word in verbs:
         return f"a verb must be the first word; got {word!r} after others. Move it to the front."
-    near = get_close_matches(word, verbs, n=1)
-    hint = f"did you mean the verb {near[0]!r}?" if near else f"verbs are {', '.join(verbs)}."
+    hint = did_you_mean(
+        word, verbs, f"verbs are {', '.join(verbs)}.", show=lambda verb: f"the verb {verb!r}"
+    )
     return f"a run takes key=value; got {word!r}; {hint}"
 
 
@@ -214,8 +214,7 @@ def _missing_file(missing: str) -> str:
             f"dataset must name a file of conf/dataset; for a table of your own say "
             f"dataset=table dataset.path={name} dataset.target=COLUMN."
         )
-    near = get_close_matches(name, known, n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}."
+    hint = did_you_mean(name, known, f"known: {', '.join(known) or 'none'}.")
     return f"{group} must name a file of conf/{group}; there is no {name!r}; {hint}"
 
 
@@ -339,10 +338,12 @@ def _group_keys(group: str, name: str) -> list[str]:
 
 def unknown_key(key: str, known: Sequence[str]) -> str:
     """Say that a key does not exist, with the nearest ones."""
-    near = get_close_matches(key, known, n=3, cutoff=0.6)
     last = key.rpartition(".")[2]
-    near = near or [name for name in known if name.rpartition(".")[2] == last][:3]
-    hint = f"did you mean {' or '.join(near)}?" if near else "see python -m smalldata --help."
+    hint = (
+        did_you_mean(key, known)
+        or did_you_mean(last, [name for name in known if name.rpartition(".")[2] == last])
+        or "see python -m smalldata --help."
+    )
     return f"there is no key {key!r} in this configuration; {hint}"
 
 

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from smalldata.datasets.advice import advise
 from smalldata.datasets.assembling import (
     assemble,
-    did_you_mean,
     feature_table,
     kept_columns,
     listed,
     name_with_fingerprint,
+    nearest,
     several,
 )
 from smalldata.datasets.columns import labels, text_markers, type_column
@@ -232,7 +232,7 @@ class _Frame:
         if key not in self._names:
             raise ConfigError(
                 f"{role} must be a column of {self._source}; there is no column {key!r}"
-                f"{did_you_mean(key, self._names)}"
+                f"{nearest(key, self._names)}"
             )
         cells = self._read(key)
         n_rows = len(cells) if key == self._index else len(self.column(None, role="id"))

@@ -8,13 +8,12 @@ was clipped) stands in its note.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from smalldata.errors import ConfigError
+from smalldata.errors import ConfigError, did_you_mean
 from smalldata.learner import Need
 from smalldata.measures import draws, formulas
 from smalldata.results.folds import Array, Prediction, Score, Splits
@@ -383,8 +382,7 @@ def find_measure(name: str, kind: TaskKind, *, key: str = "measure") -> Measure:
     known = {measure.name: measure for measure in measures_for(kind)}
     if name in known:
         return known[name]
-    near = get_close_matches(name, known, n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"choose {', '.join(known)}."
+    hint = did_you_mean(name, known, f"choose {', '.join(known)}.")
     raise ConfigError(f"{key} must name a measure of {kind} tasks; got {name!r}; {hint}")
 
 

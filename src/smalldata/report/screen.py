@@ -165,7 +165,7 @@ def _place(row: ComparisonRow) -> str:
 
 
 def _label(row: ComparisonRow) -> str:
-    label = f"{row.model} ({row.settings})" if row.settings else row.model
+    label = row.label
     return label if row.train_size is None else f"{label}, {row.train_size} samples"
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from smalldata.results.folds import Status
 from smalldata.results.learning_curves import LearningCurves
+from smalldata.results.record import cell_label
 from smalldata.task import TaskKind
 
 # ---------------------------------------------------------------- the comparison of several records
@@ -40,7 +41,7 @@ class ComparisonRow:
     @property
     def label(self) -> str:
         """Name of the cell in the table and in the tests; unique within a train_size."""
-        return f"{self.model} ({self.settings})" if self.settings else self.model
+        return cell_label(self.model, self.settings)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from smalldata.results.folds import Array, Rows
 from smalldata.results.record import cell_hash
 
 N_LEADING = 20
-"""Features whose sampling error is told."""
+"""How many features, by importance, count as leading."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

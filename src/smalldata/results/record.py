@@ -70,8 +70,7 @@ class RunRecord:
     @property
     def label(self) -> str:
         """Name of the row in the table: the model and what differs from the defaults."""
-        changed = settings_text(self.settings)
-        return f"{self.model} ({changed})" if changed else self.model
+        return cell_label(self.model, settings_text(self.settings))
 
     @property
     def status(self) -> Status:
@@ -95,6 +94,11 @@ class RunRecord:
         return next(
             (f"{fold.name}: {fold.reason}" for fold in self.folds if fold.status == "failed"), ""
         )
+
+
+def cell_label(model: str, settings: str) -> str:
+    """Name a cell in a table: its model, and in brackets what differs from the defaults."""
+    return f"{model} ({settings})" if settings else model
 
 
 def settings_text(settings: Mapping[str, Any]) -> str:

@@ -7,13 +7,12 @@ config cannot run code.
 
 import importlib
 import re
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from smalldata.errors import ConfigError
+from smalldata.errors import ConfigError, did_you_mean
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _TARGET = re.compile(r"smalldata\.(models|datasets)(\.[a-z_0-9]+)*\.[A-Za-z_0-9]+")
@@ -79,8 +78,7 @@ def read_entry(group: str, name: str) -> dict[str, Any]:
     """
     known = names(group)
     if name not in known:
-        near = get_close_matches(name, known, n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}."
+        hint = did_you_mean(name, known, f"known: {', '.join(known)}.")
         raise ConfigError(f"{group} must name a file of conf/{group}; there is no {name!r}; {hint}")
     return read_yaml(conf_dir() / group / f"{name}.yaml")
 

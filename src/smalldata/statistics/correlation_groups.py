@@ -14,6 +14,9 @@ from scipy.stats import rankdata
 
 from smalldata.results.folds import Array
 
+ALIKE = 0.8
+"""Smallest |Spearman correlation| of features that count as alike, and of a substitute to try."""
+
 FEWEST_ROWS = 10
 """Columns that share fewer rows (where the table has as many) count as uncorrelated."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from smalldata.results.folds import Trial
+from smalldata.results.folds import FoldResult, Trial
 from smalldata.runtime import files
 from smalldata.runtime.sealing import (
     DamageError,
@@ -25,6 +25,8 @@ from smalldata.runtime.sealing import (
     table_bytes,
     write_sealed,
 )
+
+_MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,25 @@ class TrialFolder:
         path = self._file(name)
         if path.is_file():
             files.sync_file(path)
+
+    def short_logs(self, folds: Sequence[FoldResult]) -> str:
+        """Say which logs hold fewer trials than their folds were tuned with; "" if none does."""
+        short = []
+        for fold in folds:
+            asked = fold.tuning.get("trials", 0) if fold.status == "ok" else 0
+            if asked and (found := len(self.start(fold.name))) < asked:
+                short.append((fold.name, f"{fold.name}.jsonl ({found} of {asked})"))
+        if not short:
+            return ""
+        shown = ", ".join(text for _, text in short[:_MOST_NAMED])
+        more = f" and {len(short) - _MOST_NAMED} more" if len(short) > _MOST_NAMED else ""
+        return (
+            f"{self.path} must hold all trials its folds were tuned with; some are lost in "
+            f"{shown}{more}. Put the logs back from a copy; or delete "
+            f"{self.path.parent / 'folds' / short[0][0]}.json"
+            f"{' and likewise for the others' if len(short) > 1 else ''}, and run the same command "
+            "again, which tunes the fold anew."
+        )
 
     def restart(self, name: str) -> None:
         """Remove the log of an outer fold."""

@@ -11,10 +11,9 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
-from difflib import get_close_matches
 from typing import Any, Protocol
 
-from smalldata.errors import ConfigError, FitError
+from smalldata.errors import ConfigError, FitError, did_you_mean
 from smalldata.learner import Learner, Parameter, SearchSpace
 from smalldata.measures.registry import Measure, find_measure, measures_for
 from smalldata.pipeline.choices import Tuned
@@ -282,8 +281,7 @@ def make_tuner(
     known = [field.name for field in dataclasses.fields(learner)]  # type: ignore[arg-type]
     for name in space.parameters:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(known) or 'none'}."
+            hint = did_you_mean(name, known, f"it has {', '.join(known) or 'none'}.")
             raise ConfigError(
                 f"space.{name} must be a hyperparameter of the model; it has no {name!r}; {hint}"
             )

@@ -133,7 +133,7 @@ def _cell(
     versus = None
     if best is not None and best.hash != own.hash and own.rank is not None:
         versus = find_test(comparison, own, best)
-    label = f"{own.model} ({own.settings})" if own.settings else own.model
+    label = own.label
     if own.train_size is not None:
         label = f"{label}, {own.train_size} samples"
     return {

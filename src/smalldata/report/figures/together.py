@@ -18,7 +18,7 @@ from smalldata.report.figures.grammar import (
     tooltip,
 )
 from smalldata.report.figures.importance import NAMES
-from smalldata.report.sections.trust_correlation_groups import ALIKE
+from smalldata.statistics.correlation_groups import ALIKE
 
 SHORTENED = (
     "length(paired[datum.value]) > 14 ? slice(paired[datum.value], 0, 6) + '…' + "

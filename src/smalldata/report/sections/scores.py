@@ -140,8 +140,7 @@ def rows_of(comparison: Comparison | None, cell_hash: str) -> dict[str, Comparis
 
 def names_of(row: ComparisonRow) -> set[str]:
     """All names a pairwise test may call a cell by."""
-    label = f"{row.model} ({row.settings})" if row.settings else row.model
-    return {row.hash, label, f"{row.model}-{row.hash}"}
+    return {row.hash, row.label, f"{row.model}-{row.hash}"}
 
 
 def find_test(

@@ -15,7 +15,7 @@ from smalldata.report.plain import (
     join_words,
     sentence,
 )
-from smalldata.report.sections.trust_correlation_groups import N_LEADING
+from smalldata.results.explanation import N_LEADING
 from smalldata.shapley.dispatch import ADDITIVE, QUICK_LOOK, SAMPLED
 
 STEADY, MOSTLY = 0.9, 0.6
