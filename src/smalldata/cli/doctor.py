@@ -7,7 +7,7 @@ from pathlib import Path
 from smalldata.errors import ConfigError, did_you_mean
 from smalldata.runtime.console import open_console
 
-HEALTHY, TO_MEND = 0, 1
+HEALTHY, TO_FIX = 0, 1
 _ARGUMENTS = ("--json", "outputs=DIR")
 
 
@@ -17,17 +17,17 @@ def run_verb(arguments: Sequence[str]) -> int:
     Parameters
     ----------
     arguments : sequence of str
-        ``--json`` for all of it as json; ``outputs=DIR`` for the folder results shall go to.
+        ``--json`` for json output; ``outputs=DIR`` for the folder that results should go to.
 
     Returns
     -------
     int
-        0 healthy, 1 something must be mended.
+        0 healthy, 1 something must be fixed.
 
     Raises
     ------
     ConfigError
-        If an argument is another.
+        If there is any other argument.
     """
     as_json, outputs = _read(arguments)
     from smalldata.doctor.diagnosis import diagnose, is_healthy
@@ -41,7 +41,7 @@ def run_verb(arguments: Sequence[str]) -> int:
         sys.stdout.write(findings_json(findings, facts) + "\n")
     else:
         show_findings(findings, console=open_console())
-    return HEALTHY if is_healthy(findings) else TO_MEND
+    return HEALTHY if is_healthy(findings) else TO_FIX
 
 
 def _read(arguments: Sequence[str]) -> tuple[bool, Path]:

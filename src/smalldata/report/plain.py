@@ -1,36 +1,9 @@
-"""Plain values: what may stand in a summary, and how numbers are written for people."""
+"""How a report writes numbers, names and sentences for people."""
 
 import math
 import re
 from collections.abc import Mapping
 from typing import Any
-
-import numpy as np
-
-
-def plain(value: Any) -> Any:
-    """Turn any value into JSON-ready scalars, lists and dicts; what is not finite into None.
-
-    Example
-    -------
-    >>> plain({"a": np.float32(0.5), 2: (np.int64(1), float("nan"))})
-    {'a': 0.5, '2': [1, None]}
-    """
-    if value is None or isinstance(value, bool | np.bool_):
-        return None if value is None else bool(value)
-    if isinstance(value, int | np.integer):
-        return int(value)
-    if isinstance(value, float | np.floating):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, np.ndarray):
-        return plain(value.tolist())
-    if isinstance(value, Mapping):
-        return {str(key): plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(entry) for entry in value]
-    return str(value)
 
 
 def round_significant(value: float, digits: int = 4) -> float | None:

@@ -46,6 +46,7 @@ from smalldata.results.evidence import NullImportances
 from smalldata.results.explanation import Explanation
 from smalldata.results.panel import Panel
 from smalldata.results.record import RunRecord
+from smalldata.runtime.sealing import strict_plain
 from smalldata.task import Task
 
 SCRIPTS = (
@@ -334,7 +335,7 @@ def _render(template: str, page: Figures, **context: Any) -> str:
     return environment.get_template(template).render(
         page=page,
         figures={entry["name"]: entry for entry in page["figures"]},
-        page_data=embed_json(plain.plain(data)),
+        page_data=embed_json(strict_plain(data)),
         policy=policy,
         scripts=[Markup(script) for script in scripts],
         style=Markup(_own("report.css")),

@@ -1,4 +1,4 @@
-"""The comparison of several records: rows, tests, the worth of the best. Frozen, no I/O."""
+"""The comparison of several records: rows, tests, the corrected best score. Frozen, no I/O."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from smalldata.task import TaskKind
 
 @dataclass(frozen=True, kw_only=True)
 class ComparisonRow:
-    """One cell and one measure of the table; the interval is by the corrected variance."""
+    """One cell and one measure of the table; the interval uses the corrected variance."""
 
     dataset: str
     cv: str
@@ -77,7 +77,7 @@ class Comparison:
     best_corrected : mapping or None
         Bias-corrected score of "take the best of these" (BBC-CV): mean, ci_low, ci_high, n_models.
     learning : LearningCurves or None
-        On the primary measure; None where some model was not trained at several sizes.
+        On the primary measure; None if no model was trained at several sizes.
     """
 
     dataset: str

@@ -61,7 +61,7 @@ _CELL_LITTER = (
 class CellFolder:
     """The folder ``<model>-<hash>`` of one cell.
 
-    Writing and `resume` belong under `lock`; reading needs none, since every file is whole.
+    Call writers and `resume` under `lock`; reading needs no lock, since every file is whole.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class CellFolder:
 
     @property
     def hash(self) -> str:
-        """The hash in the folder's name; each file in it must carry the same."""
+        """The hash in the folder's name, which each file in it must have."""
         return self.path.name.rpartition("-")[2]
 
     @property
@@ -82,7 +82,7 @@ class CellFolder:
         return all((self.path / name).is_file() for name in ("DONE", "record.json"))
 
     def lock(self, *, on_wait: Callable[[str], None] | None = None) -> AbstractContextManager[None]:
-        """Hold the cell for this process and remove what a killed one left half written."""
+        """Lock the cell for this process, and remove half-written files of a killed one."""
         return files.lock_folder(self.path, on_wait=on_wait, litter=_CELL_LITTER)
 
     @property
@@ -92,7 +92,7 @@ class CellFolder:
 
     @property
     def trials(self) -> TrialFolder:
-        """The logs of the tuning, ``tuning/``; handed to the processes that tune."""
+        """The tuning logs, ``tuning/``; passed to the processes that tune."""
         return TrialFolder(self.path / "tuning", self.hash)
 
     def write_text(self, name: str, text: str) -> None:
@@ -105,7 +105,7 @@ class CellFolder:
         Raises
         ------
         RecordError
-            If it is missing or no text.
+            If it is missing or not text.
         """
         path = self.path / name
         with damage_if_odd(path):
@@ -129,10 +129,10 @@ class CellFolder:
         return self.folds.read()
 
     def resume(self) -> tuple[tuple[FoldResult, ...], tuple[str, ...]]:
-        """Return the folds that need no new fit, and a sentence for each file that was set aside.
+        """Return the folds that need no new fit, and a sentence for each file set aside.
 
-        A file that is torn, foreign or edited is renamed to ``….damaged`` and the cell is no longer
-        done; a failed fold is left out, so that it is tried again.
+        A torn, foreign or edited file is renamed to ``….damaged`` and the cell is no longer done. A
+        failed fold is left out, so that it is tried again.
         """
         kept, sentences = [], []
         for path in self.folds.paths():
@@ -161,17 +161,17 @@ class CellFolder:
         measure: str,
         weigh: Weigh | None = None,
     ) -> None:
-        """Gather the logs of the outer folds into ``trials.parquet``.
+        """Collect the logs of the outer folds in ``trials.parquet``.
 
         Parameters
         ----------
         folds : sequence of FoldResult
         choose : callable
-            Trials of an outer fold -> the one it was fitted with.
+            Maps the trials of an outer fold to the one it was fitted with.
         measure : str
-            That of the scores.
+            The measure of the scores.
         weigh : callable, optional
-            Trials by the name of their outer fold -> importances of the hyperparameters.
+            Maps the trials, by name of outer fold, to the importances of the hyperparameters.
         """
         trials, chosen = {}, {}
         for fold in folds:
@@ -189,7 +189,7 @@ class CellFolder:
         )
 
     def read_trials(self) -> tuple[dict[str, Any], str] | None:
-        """Read ``trials.parquet``: its columns and the measure of the scores; None without it.
+        """Read the columns of ``trials.parquet`` and the measure of its scores; None if missing.
 
         Raises
         ------
@@ -200,7 +200,7 @@ class CellFolder:
         return read_trials(path) if path.is_file() else None
 
     def read_importances(self) -> dict[str, Any] | None:
-        """Read the importances in ``trials.parquet``; None without it, or without them.
+        """Read the importances in ``trials.parquet``; None if either is missing.
 
         Raises
         ------
@@ -211,7 +211,7 @@ class CellFolder:
         return read_importances(path) if path.is_file() else None
 
     def resume_trials(self) -> str:
-        """Say why ``trials.parquet`` must be made again; "" if it need not be."""
+        """Say why ``trials.parquet`` must be made again; "" if it is fine."""
         path = self.path / "trials.parquet"
         try:
             return f"{path} is missing." if self.read_trials() is None else ""
@@ -220,7 +220,7 @@ class CellFolder:
             return f"{error} It was set aside."
 
     def discard_trials(self) -> None:
-        """Set ``trials.parquet`` aside: it is not of the folds that are there now."""
+        """Set ``trials.parquet`` aside, since it does not belong to the present folds."""
         files.set_aside(self.path / "trials.parquet")
 
     # ------------------------------------------------------------ record.json and DONE
@@ -242,12 +242,12 @@ class CellFolder:
             files.write_file(self.path / "DONE", sealed({"cell": record.hash}))
 
     def read_record(self, *, folds: Sequence[FoldResult] | None = None) -> RunRecord:
-        """Read the whole record; ``folds`` spares reading them a second time.
+        """Read the whole record; give ``folds`` if they have been read already.
 
         Raises
         ------
         RecordError
-            If the folder is no finished cell, or a file is torn, foreign, edited or of another
+            If the folder is not a finished cell, or a file is torn, foreign, edited or of another
             schema version.
         """
         path = self.path / "record.json"
@@ -267,7 +267,7 @@ class CellFolder:
             found = tuple(self.read_folds() if folds is None else folds)
             record = RunRecord(**values, folds=found)
             if record.hash != self.hash:
-                raise ValueError("its identity does not give the hash in the folder's name")
+                raise ValueError("its identity does not match the hash in the folder's name")
         return record
 
     # ------------------------------------------------------------ explanation/<hash>.npz
@@ -291,7 +291,7 @@ class CellFolder:
         return read_explanation_bytes(path, read_sealed(path), cell=self.hash, key=key)
 
     def resume_explanation(self, key: str) -> tuple[Explanation | None, str]:
-        """Return the explanation, if it needs not be made, and a sentence if it was set aside."""
+        """Return the explanation, if stored and intact, and a sentence if it was set aside."""
         try:
             return self.read_explanation(key), ""
         except DamageError as error:
@@ -303,7 +303,7 @@ class CellFolder:
         return tuple(sorted(path.stem for path in (self.path / "explanation").glob("*.npz")))
 
     def permutations(self, explanation: Explanation) -> PermutationFolder:
-        """Return where permuted labels explained as this explanation are kept."""
+        """Return the folder of the permuted labels that go with this explanation."""
         key = explanation.null_hash
         return PermutationFolder(
             path=self.path / "explanation" / f"null-{key}",
@@ -313,7 +313,7 @@ class CellFolder:
         )
 
     def read_null(self, explanation: Explanation) -> NullImportances | None:
-        """Read what permuted labels gave, beside the importances of their explanation.
+        """Read the importances on permuted labels, next to those of their explanation.
 
         Raises
         ------
@@ -332,7 +332,7 @@ class CellFolder:
     # ------------------------------------------------------------ weights/
 
     def write_weights(self, fold: str, weights: Mapping[str, Any]) -> None:
-        """Write ``weights/<fold>.safetensors``: what the model of a fold learned, as arrays."""
+        """Write ``weights/<fold>.safetensors``: the arrays that the model of a fold learned."""
         content = weights_bytes(weights, cell=self.hash, fold=fold)
         write_sealed(self._weights_path(fold), content)
 
@@ -384,7 +384,7 @@ class CellFolder:
             )
 
     def resume_panel(self) -> tuple[Panel | None, str]:
-        """Return the panel, if it needs not be made, and a sentence if it was set aside."""
+        """Return the panel, if stored and intact, and a sentence if it was set aside."""
         try:
             return self.read_panel(), ""
         except DamageError as error:

@@ -1,4 +1,4 @@
-"""The seals of a cell: the checksums in each ``seals.json`` and the binary files they vouch for.
+"""The seals of a cell: each ``seals.json`` and the binary files whose checksums it has.
 
 Step in the line: fold results -> **files** -> records.
 """
@@ -10,27 +10,27 @@ from smalldata.runtime.sealing import SEALS, DamageError, lack_seals, read_seals
 
 
 def resume_seals(cell: Path) -> tuple[str, ...]:
-    """Set aside a `seals.json` that was edited, with all it vouched for; a sentence for each.
+    """Set aside each edited `seals.json` with its files, and return a sentence for each.
 
-    What is set aside is made again where it is asked for.
+    What is set aside is made again when requested.
     """
     sentences = []
     for folder, paths in _sealed_files(cell).items():
         try:
             read_seals(folder)
         except DamageError as error:
-            for path in (*paths, folder / SEALS):  # last, so that a kill changes nothing
+            for path in (*paths, folder / SEALS):  # seals last, so that a kill changes nothing
                 files.set_aside(path)
             n = len(paths)
             sentences.append(
-                f"{error} It was set aside with the {n} file{'s' if n != 1 else ''} it vouched "
-                "for; what is asked for is made again."
+                f"{error} It was set aside with the {n} file{'s' if n != 1 else ''} it "
+                "sealed; they are made again when requested."
             )
     return tuple(sentences)
 
 
 def lacks_seals(cell: Path) -> bool:
-    """Whether a file was written before there were seals.
+    """Return whether a file was written before there were seals.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def lacks_seals(cell: Path) -> bool:
 
 
 def seal_cell(cell: Path) -> None:
-    """Seal what was written before there were seals, as it is; belongs under `lock`.
+    """Seal files written before there were seals, as they are; call it under the cell's lock.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def seal_cell(cell: Path) -> None:
 
 
 def _sealed_files(cell: Path) -> dict[Path, list[Path]]:
-    """Files that a `seals.json` vouches for, by folder; also of folders that hold none."""
+    """Return the files to seal by folder, including folders without any."""
     table = cell / "trials.parquet"
     found = {cell: [table] if table.is_file() else []}
     patterns = {

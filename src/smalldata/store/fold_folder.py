@@ -31,14 +31,14 @@ class FoldFolder:
     ----------
     path : Path
     cell : str
-        Hash of the cell; files of another one are refused.
+        Hash of the cell; files of other cells are refused.
     """
 
     path: Path
     cell: str
 
     def write(self, result: FoldResult, task: Task) -> None:
-        """Write one fold: its predictions, then the json that vouches for them."""
+        """Write one fold: its predictions, then the json with their checksum."""
         path = self.path / result.name
         digest = None
         if result.prediction is not None:
@@ -80,8 +80,8 @@ class FoldFolder:
             If a file is torn, foreign, edited or of another schema version.
         """
         entry = read_json(self.cell, path)
-        entry.setdefault("tuning", {})  # files of before there was pruning
-        for name in _FOLD_PARTS:  # files of before there were such parts
+        entry.setdefault("tuning", {})  # files from before pruning existed
+        for name in _FOLD_PARTS:  # files from before these parts existed
             entry.setdefault(name, None)
         with damage_if_odd(path):
             values = {field.name: entry[field.name] for field in fields(FoldResult)}

@@ -39,17 +39,17 @@ def write_text(path: Path, text: str) -> None:
 def lock_comparison(
     folder: Path, *, on_wait: Callable[[str], None] | None = None
 ) -> AbstractContextManager[None]:
-    """Hold the folder of one set of splits while its table is derived and written."""
+    """Lock the folder of one set of splits while its table is made and written."""
     return files.lock_folder(folder, on_wait=on_wait, litter=_TABLE_LITTER)
 
 
 def write_splits(folder: Path, splits: Splits, task: Task) -> None:
-    """Write ``splits.parquet`` unless the same splits are there already.
+    """Write ``splits.parquet`` unless it already has the same splits.
 
     Raises
     ------
     RecordError
-        If the folder holds other splits: two sets of folds never share one folder.
+        If the folder has other splits: two sets of folds never share a folder.
     """
     path = folder / "splits.parquet"
     if path.is_file():
@@ -61,7 +61,7 @@ def write_splits(folder: Path, splits: Splits, task: Task) -> None:
             return
         if found is not None:
             raise RecordError(
-                f"{folder} must hold one set of folds; it holds {found.key[:6]} and this run makes "
+                f"{folder} must have one set of folds; it has {found.key[:6]} and this run makes "
                 f"{splits.key[:6]}, since the ids, target or groups of {task.dataset.name!r} have "
                 "changed. Move the folder away or set outputs=DIR."
             )
@@ -90,7 +90,7 @@ def read_records(
     folder : Path
         ``outputs/<dataset>/<cv>``.
     on_problem : callable, optional
-        Told one sentence for each cell that cannot be read, which is then left out.
+        Called with one sentence for each cell that cannot be read; these are left out.
 
     Raises
     ------
@@ -104,6 +104,6 @@ def read_records(
         except RecordError as error:
             if on_problem is None:
                 raise
-            mend = f" Run the command of {path.parent.name} again to mend it."
-            on_problem(f"{error}{mend if isinstance(error, DamageError) else ''}")
+            repair = f" Run the command of {path.parent.name} again to repair it."
+            on_problem(f"{error}{repair if isinstance(error, DamageError) else ''}")
     return records

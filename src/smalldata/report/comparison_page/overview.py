@@ -15,7 +15,7 @@ from smalldata.models import is_deep
 from smalldata.report.comparison_page.consensus import summarize_agreement
 from smalldata.report.comparison_page.learning_curves import say_learning, summarize_learning
 from smalldata.report.comparison_page.verdict import say_comparison
-from smalldata.report.plain import flatten, plain
+from smalldata.report.plain import flatten
 from smalldata.report.sections.outcomes import (
     calibration,
     can_rank,
@@ -32,6 +32,7 @@ from smalldata.results.comparison import Comparison, ComparisonRow
 from smalldata.results.evidence import NullImportances
 from smalldata.results.explanation import Explanation
 from smalldata.results.record import RunRecord
+from smalldata.runtime.sealing import strict_plain
 from smalldata.task import Task
 
 N_DRAWN = 7
@@ -83,7 +84,7 @@ def summarize_comparison(
         "n_folds": comparison.n_folds,
         "cells": cells,
         "tests": tests,
-        "best_corrected": plain(comparison.best_corrected),
+        "best_corrected": strict_plain(comparison.best_corrected),
         "sizes": sizes,
         "n_models": len({(cell["model"], cell["settings"]) for cell in cells}),
         "notes": [str(note) for note in comparison.notes],
@@ -112,7 +113,7 @@ def summarize_comparison(
     summary["words"] = say_comparison(summary) | {"learning": []}
     if comparison.learning is not None:
         found = find_measure(comparison.measure, comparison.kind)
-        summary["learning"] = plain(summarize_learning(comparison.learning, found))
+        summary["learning"] = strict_plain(summarize_learning(comparison.learning, found))
         summary["words"]["learning"] = say_learning(comparison.learning, found)
     return summary
 

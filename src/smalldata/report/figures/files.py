@@ -14,8 +14,8 @@ from typing import Any
 
 from smalldata.errors import ConfigError
 from smalldata.report.figures.grammar import CONFIG, INK, PAGE_SIGNALS, Figures, Spec
-from smalldata.report.plain import plain
 from smalldata.runtime.files import safe_name
+from smalldata.runtime.sealing import strict_plain
 
 FORMATS = ("png", "svg", "pdf")
 
@@ -150,10 +150,10 @@ def _standalone(figure: dict[str, Any], page: Figures, choice: Mapping[str, Any]
     values |= dict.fromkeys(figure.get("marked", ()))  # on paper no sample is picked out
     spec["params"] = [
         *({"name": name, "value": value} for name, value in values.items()),
-        *({"name": name, "value": plain(page["params"][name])} for name in figure["params"]),
+        *({"name": name, "value": strict_plain(page["params"][name])} for name in figure["params"]),
     ]
     spec["datasets"] = {
-        name: _rows(plain(page["datasets"][name]["data"])) for name in figure["datasets"]
+        name: _rows(strict_plain(page["datasets"][name]["data"])) for name in figure["datasets"]
     }
     spec |= {"width": WIDTH, "background": "#ffffff", "padding": 8, "config": _paper_config()}
     told = ", ".join(

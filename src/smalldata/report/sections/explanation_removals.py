@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from smalldata.measures.registry import Measure, find_measure
-from smalldata.report.plain import plain
 from smalldata.results.explanation import Explanation
+from smalldata.runtime.sealing import strict_plain
 from smalldata.task import TaskKind
 
 if TYPE_CHECKING:
@@ -68,5 +68,6 @@ def _point(curve: "Curve", i: int, measure: Measure) -> dict[str, float | None]:
     """Mean and interval at one size, the interval within the range of the measure."""
     values = {name: getattr(curve, name)[i] for name in ("mean", "low", "high")}
     return {
-        name: plain(np.clip(value, measure.low, measure.high)) for name, value in values.items()
+        name: strict_plain(np.clip(value, measure.low, measure.high))
+        for name, value in values.items()
     }

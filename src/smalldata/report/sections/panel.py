@@ -17,7 +17,6 @@ from smalldata.report.plain import (
     format_number,
     join_words,
     name_some,
-    plain,
 )
 from smalldata.report.sections.scores import (
     describe_measure,
@@ -30,6 +29,7 @@ from smalldata.results.comparison import Comparison
 from smalldata.results.folds import FoldResult
 from smalldata.results.panel import Panel
 from smalldata.results.record import RunRecord
+from smalldata.runtime.sealing import strict_plain
 from smalldata.statistics.rank_stability import nogueira
 from smalldata.task import Task
 
@@ -106,7 +106,7 @@ def summarize_signature(
         "whole": _whole(record, comparison, measure),
         "panel": None if panel is None else _panel(panel, counts, len(folds), names),
     }
-    described: dict[str, Any] = plain(summary)
+    described: dict[str, Any] = strict_plain(summary)
     return described
 
 

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from smalldata.measures.registry import Measure, find_measure, measures_for
-from smalldata.report.plain import flatten, plain
+from smalldata.report.plain import flatten
 from smalldata.report.sections.explanation import summarize_explanation
 from smalldata.report.sections.outcomes import summarize_outcomes
 from smalldata.results.comparison import Comparison, ComparisonRow, PairwiseTest
 from smalldata.results.evidence import NullImportances
 from smalldata.results.explanation import Explanation
 from smalldata.results.record import RunRecord
+from smalldata.runtime.sealing import strict_plain
 from smalldata.statistics.significance import corrected_interval
 from smalldata.task import Task, TaskKind
 
@@ -225,7 +226,7 @@ def _scores(task: Task, record: RunRecord, comparison: Comparison | None) -> lis
             {
                 "fold": fold.name,
                 "repeat": fold.repeat,
-                "value": plain(fold.scores[name].value),
+                "value": strict_plain(fold.scores[name].value),
                 "reason": fold.scores[name].reason or fold.scores[name].note,
             }
             for fold in record.folds

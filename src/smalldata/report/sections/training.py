@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from smalldata.report.plain import join_words, plain
+from smalldata.report.plain import join_words
 from smalldata.results.folds import FoldResult
 from smalldata.results.loss_curves import LossCurves
 from smalldata.results.record import RunRecord
+from smalldata.runtime.sealing import strict_plain
 
 TAIL = 0.1
 """Share of the epochs that is looked at where the end of a curve is judged, at least one."""
@@ -82,7 +83,7 @@ def summarize_training(record: RunRecord) -> dict[str, Any] | None:
         else None,
         "folds": [_fold(fold, losses) for fold, losses in told],
     }
-    described: dict[str, Any] = plain(summary)
+    described: dict[str, Any] = strict_plain(summary)
     return described
 
 
