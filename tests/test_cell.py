@@ -57,7 +57,7 @@ def test_splits_of_another_task_are_refused(cell):
 
 
 def test_a_train_size_that_no_fold_has_is_refused(cell):
-    with pytest.raises(ConfigError, match=r"cv\.train_size must lie between"):
+    with pytest.raises(ConfigError, match=r"cv\.train_size must be between"):
         replace(cell, train_size=21)
 
 

@@ -184,7 +184,7 @@ def test_compare_and_explain_take_stored_cells(folder, capsys):
     assert main(["compare", cells["linear"], cells["dummy"]]) == 0
     out = capsys.readouterr().out
     assert "knn" not in out
-    assert "1 more cell beside these is not in this table" in out
+    assert "1 more cell in the same folder is not in this table" in out
     assert main(["compare", cells["linear"], cells["dummy"], "measure=mcc"]) == 0
     assert "| MCC ↑ |" in capsys.readouterr().out.splitlines()[1].replace("  ", " ")
     assert main(["compare", cells["linear"], "mesure=mcc"]) == 2
@@ -200,7 +200,7 @@ def test_compare_and_explain_take_stored_cells(folder, capsys):
     ("word", "sentence"),
     [
         ("explain.evaluations=all", "explain.evaluations must be a whole number"),
-        ("n_jobs=0", "n_jobs must be a whole number from 1 on"),
+        ("n_jobs=0", "n_jobs must be a whole number of at least 1"),
     ],
 )
 def test_explain_refuses_malformed_number(word, sentence, folder, capsys):
@@ -271,7 +271,7 @@ def test_datasets_models_help_and_version_print(capsys):
         (["n_jobs=0"], "n_jobs must be at least 1"),
         (["cv=kfold", "cv.n_splits=41", "dataset=nutrimouse"], "n_splits must"),
         (["cv=kfold", "cv.n_splits=1", "dataset=nutrimouse"], "n_splits must"),
-        (["cv=rep5x5", "cv.train_size=1000"], "cv.train_size must lie between 2"),
+        (["cv=rep5x5", "cv.train_size=1000"], "cv.train_size must be between 2"),
         (["cv=groups"], "set dataset.groups=COLUMN"),
         (["cv=fixed"], "set dataset.folds=COLUMN"),
         (["cv=loo"], "measure=balanced_accuracy"),
@@ -279,7 +279,7 @@ def test_datasets_models_help_and_version_print(capsys):
         (["device=gpu"], "device must be auto, cpu or cuda; got 'gpu'"),
         (
             ["device=cuda:1"],
-            "CUDA_VISIBLE_DEVICES in the environment says which card",
+            "Set CUDA_VISIBLE_DEVICES in the environment to choose the card",
         ),
         (["cv.train_size=20,40"], "got '20,40'. Add -m for a grid of them.\n"),
         (["preprocess.select=univariate"], "needs preprocess.k"),
@@ -297,11 +297,11 @@ def test_datasets_models_help_and_version_print(capsys):
         (["-x"], "got '-x'"),
         (["knn"], "a run takes key=value"),
         (["compere", "outputs"], "did you mean the verb 'compare'?"),
-        (["seed=1", "explain"], "a verb must be the first word; got 'explain' after others."),
-        (["-m", "model=glob(zz*)"], "a grid must hold at least one cell"),
+        (["seed=1", "explain"], "a verb must be the first word; got 'explain' later on."),
+        (["-m", "model=glob(zz*)"], "a grid must have at least one cell"),
         (["compare"], "compare takes folders"),
-        (["compare", "nowhere"], "nowhere is no folder"),
-        (["explain", "."], "holds no finished cell"),
+        (["compare", "nowhere"], "nowhere is not a folder"),
+        (["explain", "."], "has no finished cell"),
         (["models", "knn"], "models takes no arguments"),
         (["model=3"], "model must name one file of conf/model: "),
         (["=3"], "an override must read key=value"),
@@ -332,7 +332,7 @@ def test_four_groups_make_four_folds_unless_five_are_asked_for(tmp_path, capsys)
     assert main([*command, "cv=groups", "cv.n_splits=5"]) == 2
     said = capsys.readouterr().err
     assert said.endswith(
-        "SplitError: cv.n_splits must lie between 2 and the number of groups (4); got 5. Leave it "
+        "SplitError: cv.n_splits must be between 2 and the number of groups (4); got 5. Leave it "
         "out to make each group a fold.\n"
     )
 
@@ -479,12 +479,12 @@ def test_parent_folder_of_cells_is_refused_with_the_folders_below(folder, capsys
         for verb in ("explain", "compare"):
             capsys.readouterr()
             assert main([verb, word]) == 2
-            assert f"{word} holds none itself. Name one below it: {below} (2 cells)." in (
+            assert f"{word} has none itself. Name one below it: {below} (2 cells)." in (
                 capsys.readouterr().err
             )
     (folder / "empty").mkdir()
     assert main(["explain", "empty"]) == 2
-    assert "holds no finished cell" in capsys.readouterr().err
+    assert "has no finished cell" in capsys.readouterr().err
 
 
 def test_table_prints_on_terminal_without_unicode(folder):
@@ -543,7 +543,7 @@ def test_terminated_run_exits_130_and_leaves_no_temporary_files(folder):
     run.terminate()
     _, err = run.communicate()
     assert run.returncode == 130
-    assert "the same command goes on from there" in err
+    assert "the same command continues from there" in err
     assert not list((folder / "tmp").glob("smalldata-*"))
 
 

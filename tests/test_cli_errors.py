@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from smalldata.__main__ import main
+from smalldata.errors import did_you_mean
 from smalldata.run import cell as run_cell
 
 SMALL = ("dataset=nutrimouse", "cv=kfold", "cv.n_splits=3", "n_jobs=1", "explain=none")
@@ -37,6 +38,19 @@ def broken(monkeypatch):
         return plan_cell(config, *arguments, **options)
 
     monkeypatch.setattr(run_cell, "plan_cell", fail)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("xgbost", "did you mean xgboost?"),
+        (" KNN", "did you mean knn?"),
+        ("boost", "did you mean xgboost?"),
+        ("zebra", "known: knn, xgboost."),
+    ],
+)
+def test_hint_names_near_misses_other_cases_and_parts(name, hint):
+    assert did_you_mean(name, ["knn", "xgboost"], "known: knn, xgboost.") == hint
 
 
 def test_an_unexpected_error_is_one_sentence_and_status_3(broken, capsys):

@@ -159,7 +159,7 @@ def test_explanation_of_one_sample_does_not_change_model_agreement():
         ("explain.quick=maybe", "explain.quick must be true, false or null; got 'maybe'"),
         ("explain.null=-1", "explain.null must be a whole number of at least 0"),
         ("explain.quik=true", "did you mean explain.quick?"),
-        ("seed=3", "there is no key 'seed'; all else is the cell's own."),
+        ("seed=3", "there is no key 'seed'; the rest is set by the cell."),
     ],
 )
 def test_invalid_explain_option_is_refused_with_one_sentence(word, sentence, capsys):
@@ -211,7 +211,7 @@ def test_truncated_cell_file_is_refused_with_the_remedy(name, capsys):
     (cell / name).write_bytes((cell / name).read_bytes()[:20])
     line = _refused(capsys, cell)
     assert line.startswith(f"RecordError: {cell / name} is torn")
-    assert line.endswith("Run the command of its cell again to mend it.")
+    assert line.endswith("Run the command of its cell again to repair it.")
     assert main([*LINEAR, *TABLE, "explain=none"]) == 0
     assert main(["explain", str(cell), "n_jobs=1"]) == 0
 
@@ -258,7 +258,7 @@ def test_a_cell_that_is_not_finished_is_not_explained(capsys):
 
 def test_path_without_a_cell_is_refused_by_name(folder, capsys):
     assert main(["explain", "nowhere"]) == 2
-    assert "nowhere is no folder" in capsys.readouterr().err
+    assert "nowhere is not a folder" in capsys.readouterr().err
     assert main(["explain"]) == 2
     assert "Name at least one cell" in capsys.readouterr().err
 

@@ -100,7 +100,7 @@ def test_train_size_takes_nested_rows_and_keeps_the_test_rows(task):
     assert [fold.prediction.row.tolist() for fold in small.folds] == [
         fold.test.tolist() for fold in splits.folds
     ]
-    with pytest.raises(ConfigError, match=r"cv\.train_size must lie between 2 .* and 20"):
+    with pytest.raises(ConfigError, match=r"cv\.train_size must be between 2 .* and 20"):
         evaluate(task, load_learner("dummy"), splits, train_size=21, n_jobs=1)
 
 
@@ -147,7 +147,7 @@ def test_order_of_folds_changes_no_result(task, splits):
 def test_invalid_n_jobs_is_refused():
     assert count_processes(None) == count_processes(-1) >= 1
     for wrong in (0, -2, 1.5, True, "2"):
-        with pytest.raises(ConfigError, match="n_jobs must be a whole number from 1 on"):
+        with pytest.raises(ConfigError, match="n_jobs must be a whole number of at least 1"):
             count_processes(wrong)
 
 
@@ -256,7 +256,8 @@ import smalldata.runtime.files
 from smalldata.evaluation.outer_loop import evaluate
 from smalldata.models import load_learner
 from smalldata.evaluation.cell import Cell
-from smalldata.store.cell_folder import CellFolder, read_splits, write_splits
+from smalldata.store.cell_folder import CellFolder
+from smalldata.store.splits_folder import read_splits, write_splits
 from smalldata.resampling.strategies import make_splits
 from toys import binary_toy, differences
 

@@ -116,7 +116,7 @@ def test_only_default_n_jobs_on_a_card_is_capped(monkeypatch):
     assert share_card(8, device="cuda", n_jobs=8, n_values=1000) == 8
     assert share_card(8, device="cpu", n_jobs=None, n_values=1000) == 8
     assert describe_sharing(8, n_values=1000) == (
-        "2 folds at a time on the card: 3.0 GB of it are free, about 1.0 GB for each "
+        "2 folds at a time on the card: 3.0 GB are free, about 1.0 GB for each "
         "(n_jobs=N for another number)"
     )
 

@@ -429,7 +429,7 @@ def test_devices_are_resolved_with_a_reason(monkeypatch):
         resolve_device("tpu")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert resolve_device("auto") == ("cpu", "CUDA_VISIBLE_DEVICES hides every card")
-    with pytest.raises(ConfigError, match="device=cuda needs a card that computes; CUDA_VIS"):
+    with pytest.raises(ConfigError, match="device=cuda needs a working card; CUDA_VIS"):
         resolve_device("cuda")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     device, reason = resolve_device("auto")

@@ -25,8 +25,8 @@ from smalldata.results.folds import FoldResult, Prediction, Score
 from smalldata.results.record import RunRecord, cell_hash
 from smalldata.runtime.files import safe_name
 from smalldata.runtime.sealing import DamageError
-from smalldata.store.cell_folder import (
-    CellFolder,
+from smalldata.store.cell_folder import CellFolder
+from smalldata.store.splits_folder import (
     lock_comparison,
     read_records,
     read_splits,
@@ -192,7 +192,7 @@ def test_damaged_splits_are_refused_and_written_again(tmp_path):
     rows = table.column("row").to_numpy().copy()
     rows[[0, 1]] = rows[[1, 0]]
     pq.write_table(table.set_column(2, "row", [rows]), path)
-    with pytest.raises(DamageError, match="not those it was written with"):
+    with pytest.raises(DamageError, match="have changed since it was written"):
         read_splits(tmp_path)
     write_splits(tmp_path, splits, task)
     assert path.read_bytes() == whole
@@ -400,7 +400,7 @@ def test_another_schema_version_is_refused_with_the_remedy(tmp_path, version, wo
     path = cell.path / "folds" / "r00f01.json"
     path.write_text(path.read_text().replace('"schema_version": 1', f'"schema_version": {version}'))
     for read in (cell.read_folds, cell.resume, cell.read_record):
-        with pytest.raises(RecordError, match=rf"schema version 1; it is of {version}\. {words}"):
+        with pytest.raises(RecordError, match=rf"schema version 1; it has {version}\. {words}"):
             read()
 
 
@@ -458,7 +458,7 @@ def test_second_process_waits_for_the_lock_with_a_message(tmp_path):
     cell = CellFolder(tmp_path / "knn-0123456789")
     with cell.lock():
         second = start_locker(cell.path)
-        assert "another process works on" in second.stdout.readline()
+        assert "another process is working on" in second.stdout.readline()
         # Room for a lock that does not hold: the second process must stay silent.
         assert not select.select([second.stdout], [], [], 0.3)[0]
         (cell.path / "first has finished").touch()
@@ -521,7 +521,7 @@ def test_comparison_has_its_own_lock(tmp_path):
 FULL = """
 import resource, sys
 from pathlib import Path
-from smalldata.store.cell_folder import write_text
+from smalldata.store.splits_folder import write_text
 if sys.argv[2] == "limit":
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 path = Path(sys.argv[1]) / "index.html"
@@ -573,7 +573,8 @@ def test_full_disk_is_refused_with_one_sentence(tmp_path):
 REFUSED = """
 import os, sys
 from pathlib import Path
-from smalldata.store.cell_folder import CellFolder, write_text
+from smalldata.store.cell_folder import CellFolder
+from smalldata.store.splits_folder import write_text
 import filelock
 folder = Path(sys.argv[1])
 if os.getuid() == 0:
@@ -607,7 +608,7 @@ def test_unwritable_folder_is_refused_with_one_sentence(tmp_path):
 
 def test_file_in_place_of_a_folder_is_refused(tmp_path):
     (tmp_path / "outputs").write_text("")
-    with pytest.raises(RecordError, match="must lie in a folder; a file is in the way"):
+    with pytest.raises(RecordError, match="must be in a folder; a file is in the way"):
         write_text(tmp_path / "outputs" / "omics" / "a.txt", "x")
     with (
         pytest.raises(RecordError, match="a file is in the way"),

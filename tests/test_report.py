@@ -24,7 +24,6 @@ from report_cells import (
     make_toy_task,
 )
 from smalldata.comparison.comparison import compare
-from smalldata.comparison.table import plain
 from smalldata.report import index_html, print_comparison, report_html
 from smalldata.report.comparison_page.overview import summarize_comparison
 from smalldata.report.render import embed_json
@@ -33,6 +32,7 @@ from smalldata.report.sections.explanation import N_TABLE, summarize_explanation
 from smalldata.report.sections.explanation_samples import N_PLOTTED
 from smalldata.report.sections.outcomes import pool_repeats, summarize_outcomes
 from smalldata.results.explanation import Explanation
+from smalldata.runtime.sealing import strict_plain
 
 KINDS = ("binary", "multiclass", "regression")
 
@@ -383,7 +383,7 @@ def test_missing_and_not_finite_numbers_never_reach_the_page():
     )
     assert "NaN" not in Page(html).scripts[0]
     assert "nan" not in Page(html).text.split()
-    assert plain({"a": [np.nan, np.inf, np.float32(1)]}) == {"a": [None, None, 1.0]}
+    assert strict_plain({"a": [np.nan, np.inf, np.float32(1)]}) == {"a": [None, None, 1.0]}
     summary = summarize_cell(inputs_of(task, record, explanation=make_explanation(task, record)))
     json.dumps(asdict(summary), allow_nan=False)
 

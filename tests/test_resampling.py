@@ -87,7 +87,7 @@ def test_fixed_tests_each_fold_of_its_column():
 @pytest.mark.parametrize("cv", ["rep5x5", "kfold", "loo"])
 def test_class_of_one_row_is_refused_by_name(cv):
     task = make_toy(["a", "b", "c", *(["a", "b"] * 10)], kind=TaskKind.MULTICLASS)
-    with pytest.raises(SplitError, match="class 'c' lies in a single row, so no n_splits works"):
+    with pytest.raises(SplitError, match="class 'c' is in a single row, so no n_splits works"):
         make_splits(task, cv)
 
 
@@ -100,7 +100,7 @@ def test_class_of_two_rows_works_with_every_n_splits():
 
 def test_class_in_one_group_is_refused_by_name():
     task = make_toy(["yes", "yes", *["no"] * 18], groups=[f"g{i // 2}" for i in range(20)])
-    with pytest.raises(SplitError, match="class 'yes' lies in a single group"):
+    with pytest.raises(SplitError, match="class 'yes' is in a single group"):
         make_splits(task)
 
 
@@ -114,7 +114,7 @@ def test_class_in_one_group_is_refused_by_name():
             "kfold",
             {"n_splits": 1},
             ConfigError,
-            r"cv\.n_splits must be a whole number from 2 on; got 1",
+            r"cv\.n_splits must be a whole number of at least 2; got 1",
         ),
         ("kfold", {"n_splits": True}, ConfigError, "got True"),
         ("kfold", {"n_repeats": 2.5}, ConfigError, r"got 2\.5"),
@@ -131,14 +131,14 @@ def test_invalid_cv_settings_are_refused(cv, values, error, words):
 
 
 def test_fixed_refuses_split_groups_missing_classes_and_single_fold():
-    with pytest.raises(SplitError, match="'g1' lies in the folds 'a' and 'b'"):
+    with pytest.raises(SplitError, match="'g1' is in the folds 'a' and 'b'"):
         make_splits(
             make_toy(["yes", "no"] * 4, groups=["g0", "g0", *["g1"] * 6], folds=[*"aaaabbbb"]),
             "fixed",
         )
-    with pytest.raises(SplitError, match="all rows of class 'yes' lie in fold 'b'"):
+    with pytest.raises(SplitError, match="all rows of class 'yes' are in fold 'b'"):
         make_splits(make_toy([*["no"] * 4, "yes", "no"], folds=[*"aaabbb"]), "fixed")
-    with pytest.raises(SplitError, match="at least 2 fold ids; it holds only 'a'"):
+    with pytest.raises(SplitError, match="at least 2 fold ids; it has only 'a'"):
         make_splits(make_toy(["yes", "no"] * 3, folds=["a"] * 6), "fixed")
 
 
@@ -200,7 +200,7 @@ def test_more_folds_asked_for_than_groups_are_refused(cv, n_splits):
 @pytest.mark.parametrize("cv", ["auto", "groups", "rep5x5", "kfold", "loo", "holdout"])
 def test_single_group_is_refused(cv):
     task = make_toy(np.arange(20.0), kind=TaskKind.REGRESSION, groups=["g0"] * 20)
-    with pytest.raises(SplitError, match=r"at least 2 groups, .* all rows are of the group 'g0'"):
+    with pytest.raises(SplitError, match=r"at least 2 groups, .* all rows are in group 'g0'"):
         make_splits(task, cv)
 
 

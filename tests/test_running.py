@@ -49,5 +49,5 @@ def test_records_with_another_positive_class_cannot_be_compared(record):
     task = make_task(make_toy(LABELS).dataset, positive="control")
     splits = make_splits(task, "kfold", n_splits=3)
     other = evaluate(task, load_learner("dummy"), splits, n_jobs=1)
-    with pytest.raises(ConfigError, match=r"must answer one question; knn is .* of control, case"):
+    with pytest.raises(ConfigError, match=r"must be of one task; knn is .* of control, case"):
         compare([record, other])

@@ -369,9 +369,9 @@ def test_long_list_of_differences_is_cut():
         ("", "must be a URL"),
         (
             "mysql://ann:hush@h/db",
-            "must be of SQLite or PostgreSQL; got mysql://ann:\\*\\*\\*@h/db",
+            "must be SQLite or PostgreSQL; got mysql://ann:\\*\\*\\*@h/db",
         ),
-        ("nonsense://h/db", "must be of SQLite or PostgreSQL"),
+        ("nonsense://h/db", "must be SQLite or PostgreSQL"),
         (
             "postgres://ann:hush@h/db",
             "begins with postgresql://; got postgres://ann:\\*\\*\\*@h/db",
@@ -380,7 +380,7 @@ def test_long_list_of_differences_is_cut():
         ("sqlite://", "names no file"),
         ("sqlite:///:memory:", "names no file"),
         ("sqlite:////no/such/folder/a.db", "there is no /no/such/folder"),
-        ("postgresql://ann:hush@127.0.0.1:1/db", "must be within reach; it answered: connection"),
+        ("postgresql://ann:hush@127.0.0.1:1/db", "must be reachable; it answered: connection"),
         ("postgresql://ann:hush@127.0.0.1:1/db", r"refused\. Check the address, and that"),
     ],
 )
@@ -402,7 +402,7 @@ def test_foreign_database_is_refused_and_not_changed(url):
     engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"), poolclass=NullPool)
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE patients (id INTEGER)"))
-    with pytest.raises(ConfigError, match="it holds the tables patients") as caught:
+    with pytest.raises(ConfigError, match="it has the tables patients") as caught:
         open_storage(url)
     assert "s3cr" not in str(caught.value)
     with engine.connect() as connection, pytest.raises(Exception, match="studies"):
@@ -423,11 +423,11 @@ def test_a_database_of_another_version_of_optuna_is_refused(url, version):
 def test_a_file_that_cannot_be_written_is_refused(tmp_path):
     place = tmp_path / "a.db"
     open_storage(f"sqlite:///{place}")
-    with pytest.raises(ConfigError, match="can be written; it answered: attempt to"):
+    with pytest.raises(ConfigError, match="must be writable; it answered: attempt to"):
         open_storage(f"sqlite:///file:{place}?mode=ro&uri=true")
     if os.geteuid() != 0:
         place.chmod(stat.S_IRUSR)
-        with pytest.raises(ConfigError, match="can be written"):
+        with pytest.raises(ConfigError, match="must be writable"):
             open_storage(f"sqlite:///{place}")
 
 
@@ -459,7 +459,7 @@ def test_server_refusal_is_shown_without_the_password(server):
     server.sql("REVOKE ALL ON SCHEMA public FROM PUBLIC", "guarded")
     guest = server.url("guarded").replace("postgres:s3cr%3At%40%2F%25", "guest:hush")
     assert guest != server.url("guarded")
-    with pytest.raises(ConfigError, match="can be written; it answered: ") as caught:
+    with pytest.raises(ConfigError, match="must be writable; it answered: ") as caught:
         open_storage(guest)
     assert "hush" not in str(caught.value)
 
@@ -474,7 +474,7 @@ def test_restarted_server_loses_nothing_and_a_stopped_one_is_reported(server, mo
     other = study.claim(2, ask)
     server.control("-m", "fast", "stop")
     try:
-        with pytest.raises(FitError, match="must stay within reach") as caught:
+        with pytest.raises(FitError, match="must stay reachable") as caught:
             other.finish([1.0])
     finally:
         server.control("-l", str(server.folder / "log"), "start")

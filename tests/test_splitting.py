@@ -97,7 +97,7 @@ def test_two_groups_of_a_rare_class_are_in_different_folds():
 def test_a_class_in_one_group_is_refused_whatever_n_splits():
     y = np.array([0, 0, 0, 0, 1, 1])
     groups = np.array(list("abcdee"))
-    with pytest.raises(SplitError, match="at least 2 groups, the smallest lies in 1"):
+    with pytest.raises(SplitError, match="at least 2 groups, the smallest is in 1"):
         make_folds(y, 2, stratify=True, groups=groups, seed=0)
 
 

@@ -198,13 +198,13 @@ def test_summary_of_mlp_on_omics_prints_layers_and_memory(folder, capsys):
     mlp = load_learner("mlp")
     n_one = 135 + (135 + 1) * mlp.width + (mlp.width + 1) * mlp.width * (mlp.n_layers - 1)
     n_one += mlp.width + 1
-    (total,) = [line for line in rest if line.startswith("in all")]
+    (total,) = [line for line in rest if line.startswith("total")]
     assert _numbers(total) == [n_one, mlp.n_members * n_one]
     last = next(line for line in reversed(rest) if "MemberLinear" in line).split()
     own = mlp.width + 1  # 266 rows are 9 equal steps of at most 32
     assert last[2:] == ["30", "×", "1", f"{own}", f"{own * mlp.n_members}"]
     (one,) = [line for line in rest if line.startswith("One member")]
-    assert one == f"One member: {n_one:,} parameters, {n_one / 266:.0f} a training row."
+    assert one == f"One member: {n_one:,} parameters, {n_one / 266:.0f} per training row."
     (ensemble,) = [line for line in rest if line.startswith("The ensemble")]
     assert f"{mlp.n_members} members side by side, {mlp.n_members * n_one:,} parameters" in ensemble
     assert "Memory of training all members, float32: about " in out
@@ -238,16 +238,16 @@ def test_summary_of_a_grid_prints_each_model(capsys):
 
 def test_summary_of_a_linear_model_counts_its_coefficients(capsys):
     assert main(["summary", "model=linear", "dataset=omics"]) == 0
-    assert "linear has no layers: 136 numbers" in capsys.readouterr().out
+    assert "linear has no layers but 136 numbers" in capsys.readouterr().out
     assert main(["summary", "model=linear", "dataset=nutrimouse"]) == 0
     out = capsys.readouterr().out
-    assert f"{5 * 142} numbers, a coefficient a column and an intercept for each of 5" in out
+    assert f"{5 * 142} numbers, a coefficient per column and an intercept for each of 5" in out
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["model=svm"], r"ConfigError: summary shows the layers of the networks and .*mlp"),
+        (["model=svm"], r"ConfigError: summary shows the layers of networks and .*mlp"),
         (["model=xgboost"], r"model=xgboost is none of them"),
         (["model=nlp"], r"there is no 'nlp'; did you mean mlp"),
         (["mlp"], r"key=value; got 'mlp'"),
@@ -273,7 +273,7 @@ def test_summary_of_a_network_beyond_memory_is_one_sentence(capsys):
     command = ["summary", "model=mlp", "dataset=nutrimouse", *one]
     assert main([*command, "model.learner.width=2000000"]) == 2
     err = capsys.readouterr().err
-    assert "takes more memory than there is; ask for fewer features, members" in err
+    assert "ran out of it; ask for fewer features, members" in err
     assert "Traceback" not in err
 
 
@@ -293,6 +293,6 @@ def test_every_network_has_a_summary(name, capsys):
     assert found.memory.activations > 0
     few = ["dataset=nutrimouse", "preprocess.select=variance", "preprocess.k=30"]
     assert main(["summary", f"model={name}", "model.learner.n_members=2", *few]) == 0
-    (total,) = [line for line in capsys.readouterr().out.splitlines() if "in all" in line]
+    (total,) = [line for line in capsys.readouterr().out.splitlines() if "total" in line]
     one, both = _numbers(total)
     assert both == 2 * one

@@ -159,7 +159,7 @@ def test_an_interval_is_searched_between_its_ends(sweep, low, high, whole, log):
         ("model.learner.C=interval(10,1)", "low must not exceed high"),
         ("model.learner.C=tag(log,interval(0,1))", "log scale needs low above 0"),
         ("model.learner.C=tag(log,range(0,9))", "log scale needs low above 0"),
-        ("model.learner.C=tag(log,range(1,9,2))", "whole numbers one apart"),
+        ("model.learner.C=tag(log,range(1,9,2))", "consecutive whole numbers"),
         ("model.learner.C=tag(log,choice(1,2))", "belongs to an interval"),
         ("model.learner.C=tag(lgo,interval(1,2))", "tags of a sweep are"),
         ("model.learner.C=tag(int,interval(0.5,2))", "bounds must be whole"),
@@ -167,8 +167,8 @@ def test_an_interval_is_searched_between_its_ends(sweep, low, high, whole, log):
         ("model.learner.C=range(5,5)", "at least one value"),
         ("model.learner.C=range(1,5,0)", "range with values"),
         ("model.learner.C='interval(a,b)'", "Hydra's grammar"),
-        ("seed=1,2", "part of the question"),
-        ("dataset=omics,liver", "part of the question"),
+        ("seed=1,2", "part of the task"),
+        ("dataset=omics,liver", "part of the task"),
         ("model.learner.C=1", "several values"),
     ],
 )
@@ -197,7 +197,7 @@ def test_only_hyperparameters_have_a_nested_search():
         (["model=svm,knn", C], "with model=knn"),
         ([C, "hydra.sweeper.sampler=foo"], "tpe, random, cmaes, grid"),
         ([C, "hydra.sweeper.sampler=grid"], "can be counted"),
-        ([C, "hydra.sweeper.n_trials=0"], "from 1 on"),
+        ([C, "hydra.sweeper.n_trials=0"], "of at least 1"),
         ([C, "hydra.sweeper.n_trials=few"], "n_trials must be a whole number; got 'few'"),
         ([C, "hydra.sweeper.direction=minimize"], "follows from the measure"),
         ([C, "hydra.sweeper.trials=5"], "hydra.sweeper.n_trials"),
@@ -224,7 +224,7 @@ def test_a_dry_run_writes_nothing(folder, capsys):
     assert _sweep(C, "hydra.sweeper.n_trials=7", "dry_run=true") == 0
     out, err = capsys.readouterr()
     assert "2 folds" in out
-    assert "7 such cells" in err
+    assert "7 cells like this" in err
     assert not list(folder.iterdir())
 
 

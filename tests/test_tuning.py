@@ -376,9 +376,9 @@ def test_a_model_without_a_space_runs_untuned_with_a_note():
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"trials": 0}, r"tune\.trials must be a whole number from 1 on; got 0\."),
+        ({"trials": 0}, r"tune\.trials must be a whole number of at least 1; got 0\."),
         ({"trials": 2.5}, r"tune\.trials must be a whole number"),
-        ({"inner_folds": 1}, r"tune\.inner_folds must be a whole number from 2 on; got 1\."),
+        ({"inner_folds": 1}, r"tune\.inner_folds must be a whole number of at least 2; got 1\."),
         ({"inner_repeats": 0}, r"tune\.inner_repeats must"),
         ({"timeout": 0}, r"tune\.timeout must be a number of seconds above 0"),
         ({"timeout": float("nan")}, r"tune\.timeout must"),
@@ -405,17 +405,17 @@ def test_cmaes_without_its_package_is_refused(monkeypatch):
         (
             {"n_neighbors": {"kind": "int", "low": 0, "high": 9}},
             {},
-            r"space\.n_neighbors must hold values that the model takes: knn\.n_neighbors must be",
+            r"space\.n_neighbors must have values that the model takes: knn\.n_neighbors must be",
         ),
         (
             {"n_neighbors": {"kind": "float", "low": 1, "high": 9}},
             {},
-            r"space\.n_neighbors must hold values that the model takes: .*an integer",
+            r"space\.n_neighbors must have values that the model takes: .*an integer",
         ),
         (
             {"metric": {"kind": "categorical", "choices": ["cosine", "cosin"]}},
             {},
-            r"space\.metric must hold values that the model takes: .*'cosin'",
+            r"space\.metric must have values that the model takes: .*'cosin'",
         ),
         ({}, {"measure": "calibration_slope"}, r"must rank the trials"),
         (
@@ -572,7 +572,7 @@ def test_log_reads_back_trials_and_skips_truncated_lines(tmp_path):
     (tmp_path / "tuning" / "r00f01.jsonl").write_bytes(whole)
     assert log.start("r00f01") == ()
     path.write_bytes(whole.replace(b'"schema_version": 1', b'"schema_version": 99'))
-    with pytest.raises(RecordError, match="schema version 1; it is of 99"):
+    with pytest.raises(RecordError, match="schema version 1; it has 99"):
         log.start("r00f00")
     log.restart("r00f00")
     assert log.start("r00f00") == ()
@@ -744,7 +744,10 @@ def test_model_without_a_space_gives_the_untuned_cell(tmp_path, capsys):
     ("arguments", "sentence"),
     [
         (["tune.trials=3"], "tune=optuna has it"),
-        (["tune=optuna", "tune.trials=0"], "tune.trials must be a whole number from 1 on; got 0."),
+        (
+            ["tune=optuna", "tune.trials=0"],
+            "tune.trials must be a whole number of at least 1; got 0.",
+        ),
         (["tune=optuna", "tune.measure=auc"], "tune.measure must name a measure of multiclass"),
         (["tune=optuna", "model.space.strength=5"], "space.strength must be a dimension"),
         (["tune=optuna", "tune.storage=sqlite:////no/such/folder/x.db"], "there is no /no/such"),

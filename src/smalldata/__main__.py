@@ -1,4 +1,4 @@
-"""``python -m smalldata``: help and version at once, all else through `smalldata.cli`."""
+"""``python -m smalldata``: prints help and version itself, passes the rest to `smalldata.cli`."""
 
 import os
 import sys
@@ -12,13 +12,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         return _dispatch(arguments)
-    except BrokenPipeError:  # `--help | head` has seen enough
+    except BrokenPipeError:  # `--help | head` reads only the first lines
         sys.stderr.close()
         return 0
-    except KeyboardInterrupt:  # while the rest was still being imported
+    except KeyboardInterrupt:  # during imports
         sys.stderr.write("interrupted\n")
         return 130
-    except Exception as error:  # all that comes from further down is caught in `cli`
+    except Exception as error:  # `cli` catches what happens further down
         return _complain(error)
 
 
@@ -40,7 +40,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
 
 
 def _complain(error: Exception) -> int:
-    """Say what kept the command line from starting, with nothing but the standard library."""
+    """Print why the command line could not start, using only the standard library."""
     from smalldata.errors import SmalldataError, describe_unexpected, wants_traceback
 
     if wants_traceback():
@@ -57,7 +57,7 @@ def _complain(error: Exception) -> int:
 def _open_closed_streams() -> None:
     """Give a program started with closed streams (``2>&-``) somewhere to write.
 
-    Else the next file it opens gets their number, and its worker processes die without theirs.
+    Otherwise the next file it opens gets their number, and worker processes die for lack of them.
     """
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         if getattr(sys, name) is None:

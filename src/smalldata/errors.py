@@ -1,4 +1,4 @@
-"""Errors a user can cause and mend; messages say what must hold, what came and what to do.
+"""Errors a user can cause and fix; messages say what must hold, what came instead and what to do.
 
 SmalldataError
 ├── ConfigError     a setting, a name on the command line, a yaml file      exit status 2
@@ -7,14 +7,16 @@ SmalldataError
 ├── RecordError     a file below outputs/ that is missing, foreign or torn  exit status 2
 ├── FitError        a model that cannot be fitted on one fold               recorded in the fold
 ├── ExplanationError  a model that cannot be rebuilt or explained exactly   exit status 2
-└── InternalError   a fault of the program, or a machine out of memory      exit status 70
+└── InternalError   a bug in the program, or a machine out of memory        exit status 70
 """
 
 import os
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 
 
 class SmalldataError(Exception):
-    """Base of every error whose message is meant for the user and is shown without a traceback."""
+    """Base of every error whose message is for the user and is shown without a traceback."""
 
 
 class ConfigError(SmalldataError):
@@ -45,8 +47,41 @@ class InternalError(SmalldataError):
     """Something failed that no setting of the user explains."""
 
 
+def did_you_mean(
+    name: str,
+    known: Iterable[str],
+    otherwise: str = "",
+    *,
+    cutoff: float = 0.6,
+    show: Callable[[str], str] = str,
+) -> str:
+    """End a sentence: with the nearest of the known names, or with ``otherwise`` if none is near.
+
+    Case and surrounding spaces are ignored, and a part of a name is near it.
+
+    Examples
+    --------
+    >>> did_you_mean("Xgbost", ["knn", "xgboost"])
+    'did you mean xgboost?'
+    >>> did_you_mean("zebra", ["knn", "xgboost"], "known: knn, xgboost.")
+    'known: knn, xgboost.'
+    """
+    lowered: dict[str, str] = {}
+    for entry in known:
+        lowered.setdefault(entry.lower().strip(), entry)
+    wanted = name.lower().strip()
+    near = get_close_matches(wanted, lowered, n=3, cutoff=cutoff)
+    if not near and len(wanted) > 2:
+        near = [entry for entry in lowered if wanted in entry][:3]
+    return (
+        f"did you mean {' or '.join(show(lowered[entry]) for entry in near)}?"
+        if near
+        else otherwise
+    )
+
+
 def describe_unexpected(error: BaseException) -> str:
-    """Say in one sentence that something failed which nobody foresaw.
+    """Describe an unexpected error in one sentence.
 
     Examples
     --------
@@ -55,11 +90,11 @@ def describe_unexpected(error: BaseException) -> str:
     """
     detail = next(iter(str(error).strip().splitlines()), "").rstrip(".")
     return (
-        f"an unexpected {type(error).__name__} stopped this{detail and ': '}{detail}. What is "
-        "finished is kept. Run it again with SMALLDATA_DEBUG=1 to see where, and report that."
+        f"an unexpected {type(error).__name__} stopped this{detail and ': '}{detail}. Finished "
+        "work is kept. Run it again with SMALLDATA_DEBUG=1 to see where, and report that."
     )
 
 
 def wants_traceback() -> bool:
-    """Whether SMALLDATA_DEBUG=1 asks for the traceback of an error beside its sentence."""
+    """Return whether SMALLDATA_DEBUG=1 asks for tracebacks in addition to the messages."""
     return os.environ.get("SMALLDATA_DEBUG") == "1"

@@ -1,7 +1,7 @@
-"""Seeds: one base seed and the labels of what the randomness is for give one 31-bit integer.
+"""Seeds: a base seed and labels that say what the randomness is for give one 31-bit integer.
 
-Nothing else in the package draws a seed. Whoever seeds a split leaves the model out of the labels,
-so that all models meet the same folds.
+Nothing else in the package makes seeds. The labels of a split do not name the model, so that all
+models get the same folds.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ def seed_for(base: int, *labels: str | int) -> int:
     base : int
         The run's ``seed``.
     *labels : str or int
-        What the randomness is for, from the general to the particular.
+        What the randomness is for, from general to specific.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What is asked: a Dataset (the table as it was read) and a Task (the question put to it).
+"""The question: a Dataset (the table as it was read) and a Task (what to predict from it).
 
 Step in the line: files -> **Dataset -> Task** -> splits.
 """
@@ -26,7 +26,7 @@ class TaskKind(StrEnum):
 
     @property
     def is_classification(self) -> bool:
-        """True for binary and multiclass targets."""
+        """Whether the target is binary or multiclass."""
         return self is not TaskKind.REGRESSION
 
 
@@ -53,7 +53,7 @@ PRIMARY_MEASURES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """Where a table comes from, as far as it is known."""
+    """Where a table comes from, as far as known."""
 
     source: str = ""
     citation: str = ""
@@ -81,7 +81,7 @@ class Dataset:
     feature_blocks : tuple of str, length n_features
         The block (rna, protein, clinical …) of each feature.
     kind : TaskKind
-        Named by the user or inferred by the loader.
+        Set by the user or inferred by the loader.
     target : str
         Name of the target column.
     positive : str or None
@@ -91,9 +91,9 @@ class Dataset:
     messages : tuple of str
         What was inferred; printed once.
     warnings : tuple of str
-        What the user should look at; printed and kept in the record.
+        What the user should check; printed and kept in the record.
     truth : tuple of str or None
-        The informative features, where they are known (synthetic data).
+        The informative features, if known (synthetic data).
     """
 
     name: str
@@ -113,7 +113,7 @@ class Dataset:
     truth: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        """Check the shapes; the loaders have already checked the content and named the culprit."""
+        """Check the shapes; the loaders have checked the content."""
         n_samples, n_features = self.X.shape
         if not self.feature_blocks:
             object.__setattr__(self, "feature_blocks", ("features",) * n_features)
@@ -149,7 +149,7 @@ class Dataset:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskInfo:
-    """The shape of a task without its data: all that a learner may know of it."""
+    """The shape of a task without its data: all that a learner may know about it."""
 
     kind: TaskKind
     n_samples: int
@@ -159,7 +159,7 @@ class TaskInfo:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Task:
-    """A Dataset and the question put to it. Built by `make_task`.
+    """A Dataset and what to predict from it. Built by `make_task`.
 
     Attributes
     ----------
@@ -214,7 +214,7 @@ class Task:
 
     @cached_property
     def split_key(self) -> str:
-        """SHA-256 of sample ids, target and groups: splits depend on these alone."""
+        """SHA-256 of sample ids, target and groups, the only things splits depend on."""
         columns = [self.dataset.sample_ids, self.dataset.y]
         if self.groups is not None:
             columns.append(self.groups)
@@ -240,15 +240,15 @@ def make_task(
     positive: str | None = None,
     measure: str | None = None,
 ) -> Task:
-    """Put a question to a dataset.
+    """Make the task of predicting the target of a dataset.
 
     Parameters
     ----------
     dataset : Dataset
     kind : TaskKind or str, optional
-        Overrules the dataset's own kind.
+        Overrides the dataset's own kind.
     positive : str, optional
-        Overrules the dataset's own positive class.
+        Overrides the dataset's own positive class.
     measure : str, optional
         The primary measure; default: roc_auc, roc_auc_ovr or rmse by kind.
 
@@ -289,7 +289,7 @@ def make_task(
 
 
 def find_constant(X: pd.DataFrame) -> tuple[str, ...]:
-    """Name the columns that hold one and the same value in every row, none missing.
+    """Return the names of the columns with the same value in every row and none missing.
 
     Examples
     --------
@@ -349,12 +349,12 @@ def _classes(
 
 
 def _column_bytes(column: NDArray[Any]) -> bytes:
-    """Bytes that two columns share only if they hold the same values in the same order."""
+    """Return bytes that are equal only for columns with the same values in the same order."""
     values = np.asarray(column)
     if values.dtype.kind in "fiub":
         return b"\x01" + np.ascontiguousarray(values, dtype=np.float64).tobytes()
-    cells = ("\x00" if value != value else str(value) for value in values)  # NaN is no text
-    return b"\x02" + "\x1f".join(cells).encode()
+    entries = ("\x00" if value != value else str(value) for value in values)  # NaN is not text
+    return b"\x02" + "\x1f".join(entries).encode()
 
 
 def _digest(content: bytes, labels: Iterable[str]) -> str:

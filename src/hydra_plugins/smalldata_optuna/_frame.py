@@ -1,7 +1,7 @@
-"""What a sweep is: its space, its question and its identity, checked before anything is written.
+"""A sweep before it runs: its space, task and identity, checked before anything is written.
 
-A sweep is one search. Whatever could change which values it tries or what they score is part of its
-identity; how many trials it shall have, where they run and where they are kept is not.
+A sweep is one search. Everything that could change which values it tries, or their scores, is part
+of its identity; the number of trials, where they run and where they are stored are not.
 """
 
 import shlex
@@ -45,20 +45,20 @@ class Options:
     Attributes
     ----------
     n_trials : int
-        That the sweep shall have in all, those of earlier runs and of other workers included.
+        Total number of trials, including those of earlier runs and of other workers.
     n_jobs : int
-        Trials handed to the launcher at a time.
+        Trials passed to the launcher at a time.
     sampler : {"tpe", "random", "cmaes", "grid"}
     seed : int or None
-        Of the sampler; None: that of the run.
+        Seed of the sampler; None: that of the run.
     storage : str or None
         URL of a database; None: a file in the sweep's own folder.
     name : str or None
-        Of that folder; None: the hash of the identity.
+        Name of that folder; None: the hash of the identity.
     heartbeat_seconds : int
-        How often a worker says that it is alive; one that was not heard of three times is dead.
+        Interval of a worker's heartbeats; a worker that misses three counts as dead.
     params : mapping
-        Overrides as on the command line, which go before these.
+        Overrides as on the command line, applied before those.
 
     Raises
     ------
@@ -80,7 +80,7 @@ class Options:
         for key in ("n_trials", "n_jobs", "heartbeat_seconds"):
             if getattr(self, key) < 1:
                 raise ConfigError(
-                    f"hydra.sweeper.{key} must be a whole number from 1 on; "
+                    f"hydra.sweeper.{key} must be a whole number of at least 1; "
                     f"got {getattr(self, key)}."
                 )
         if self.sampler not in SAMPLERS:
@@ -107,7 +107,7 @@ class Frame:
     fixed : tuple of str
         The overrides that every trial shares.
     plan : Plan
-        Of the cell at the first value of every dimension.
+        Plan of the cell at the first value of every dimension.
     objectives : tuple of Measure
         The first is the primary measure of the table.
     """
@@ -120,18 +120,18 @@ class Frame:
 
     @property
     def directions(self) -> tuple[Direction, ...]:
-        """As Optuna calls them: those of the measures."""
+        """The directions of the measures, in Optuna's words."""
         return tuple("maximize" if one.higher_is_better else "minimize" for one in self.objectives)
 
     @property
     def seed(self) -> int:
-        """Of the sampler."""
+        """Seed of the sampler."""
         own = self.options.seed
         return self.plan.config.seed if own is None else own
 
     @property
     def total(self) -> int:
-        """Trials of the whole sweep."""
+        """Number of trials of the whole sweep."""
         if self.options.sampler != "grid":
             return self.options.n_trials
         return min(self.options.n_trials, len(grid_points(self.dimensions)))
@@ -142,7 +142,7 @@ class Frame:
         cell = dict(self.plan.record.identity)
         searched = {one.key.removeprefix("model.learner.") for one in self.dimensions}
         cell["learner"] = {k: v for k, v in cell["learner"].items() if k not in searched}
-        for name in ("content", "split", "splits"):  # short enough to be shown as a difference
+        for name in ("content", "split", "splits"):  # short enough to show as a difference
             cell[name] = cell[name][:12]
         return {
             "space": dict(describe_space(self.dimensions)),
@@ -165,7 +165,7 @@ class Frame:
         return Path(self.plan.config.outputs) / "sweeps" / name
 
     def job(self, params: Mapping[str, Any], *, ordinal: int) -> list[str]:
-        """Return the overrides of one trial; it is not explained, and knows that it is one."""
+        """Return the overrides of one trial, which is not explained and is marked as a trial."""
         about = {
             "id": self.key,
             "trial": str(ordinal),
@@ -182,7 +182,7 @@ class Frame:
         ]
 
     def last_job(self, params: Mapping[str, Any], *, ordinal: int) -> list[str]:
-        """Return the overrides under which a finished trial is shown, and explained as asked."""
+        """Return the overrides that show a finished trial, and explain it if requested."""
         asked = [text for text in self.fixed if _key(text) == "explain"]
         job = [text for text in self.job(params, ordinal=ordinal) if text != "explain=none"]
         return [*job, *asked]
@@ -206,7 +206,7 @@ class Frame:
     def nested_command(self) -> str | None:
         """Return the command that searches the same space inside each outer fold.
 
-        None where a dimension is no hyperparameter: no fold can tune that.
+        None if a dimension is not a hyperparameter, since no fold can tune that.
         """
         is_enumerated = self.options.sampler == "grid"
         found = nested_overrides(self.dimensions, enumerated=is_enumerated)
@@ -215,7 +215,7 @@ class Frame:
         overrides, several = found
         kept = [text for text in self.fixed if _key(text) not in ("tune", "sweep", "objectives")]
         n_trials = self.options.n_trials
-        if is_enumerated:  # tuning begins with the default
+        if is_enumerated:  # tuning starts with the default
             n_trials = 1 + len(grid_points(self.dimensions))
         tune = ["tune=optuna", f"tune.trials={n_trials}"]
         if self.options.sampler != "tpe":
@@ -225,7 +225,7 @@ class Frame:
 
 
 def _spoken(*words: str) -> str:
-    """Join the words of a command as a shell takes them, without a database's password."""
+    """Join the words of a command for a shell, without a database's password."""
     return shlex.join(redact_url(word) for word in words)
 
 
@@ -235,7 +235,7 @@ def make_frame(overrides: Sequence[Any], options: Options, *, compose: Compose) 
     Parameters
     ----------
     overrides : sequence of Override
-        Parsed, with the config loader for ``glob``.
+        Parsed with a config loader, for ``glob``.
     options : Options
     compose : callable
         Composes a cell from overrides.
@@ -243,7 +243,7 @@ def make_frame(overrides: Sequence[Any], options: Options, *, compose: Compose) 
     Raises
     ------
     SmalldataError
-        If the space, a value at its edge, the data or an objective cannot be used.
+        If the space, a value at its bounds, the data or an objective cannot be used.
     """
     dimensions, fixed = read_space(overrides)
     if options.sampler == "grid":
@@ -262,7 +262,7 @@ def make_frame(overrides: Sequence[Any], options: Options, *, compose: Compose) 
 
 
 def _probe(dimensions: Sequence[Dimension], fixed: Sequence[str], *, compose: Compose) -> RunConfig:
-    """Compose the first point, then each dimension's other ends: what fails, fails here."""
+    """Compose the first point, then the other ends of each dimension, so that errors come early."""
     first = {one.key: one.probes()[0] for one in dimensions}
     config = compose([*fixed, *(one.override(first[one.key]) for one in dimensions)])
     for dimension in dimensions:
@@ -286,8 +286,8 @@ def _objectives(plan: Plan) -> tuple[Measure, ...]:
         raise ConfigError(f"objectives must be different measures; got {', '.join(names)}.")
     if config.measure is not None and config.measure not in names:
         raise ConfigError(
-            f"measure must be one of the objectives, {', '.join(names)}, since the table is "
-            f"ranked by it; got {config.measure!r}. Leave it out, or add it to them."
+            f"measure must be one of the objectives, {', '.join(names)}, which ranks the "
+            f"table; got {config.measure!r}. Leave it out, or add it to the objectives."
         )
     key = "objectives" if config.objectives else "measure"
     found = [find_measure(name, task.kind, key=key) for name in names]
@@ -314,7 +314,7 @@ def composer(loader: Any, master: Any) -> Compose:
 
 
 def _as_text(value: str) -> str:
-    """Quote a text that is not to be interpolated."""
+    """Quote text that must not be interpolated."""
     return quote_text(value.replace("${", "\\${"))
 
 

@@ -1,6 +1,6 @@
 """From Hydra's override grammar to a search space, and back to overrides for one trial.
 
-The meaning of every sweep is Hydra's own: ``range(1,5)`` ends at 4 and a trial sets the very text
+Every sweep means the same as in Hydra: ``range(1,5)`` ends at 4, and a trial sets exactly the text
 that the basic sweeper would set. Nothing here runs or writes anything.
 """
 
@@ -18,20 +18,20 @@ from smalldata.errors import ConfigError
 TAGS = ("log", "int", "float")
 SWEEPS = ("choice", "range", "interval", "glob", "tag", "shuffle", "sort", "int", "float")
 OPTIMISED = ("model", "preprocess", "tune")
-"""What a search may choose. The rest is the question (the data, the folds, the measure, the seed):
-the highest score over questions answers none of them."""
+"""What a search may choose. The rest is the task (data, folds, measure, seed): the best score over
+several tasks answers none of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dimension:
-    """One override that holds several values.
+    """One override with several values.
 
     Attributes
     ----------
     key : str
         As in the configuration, ``model.learner.C``.
     prefix : str
-        ``+`` or ``++`` where the override adds the key.
+        ``+`` or ``++`` if the override adds the key.
     low, high : float or None
         Bounds of a number, both included; None for a choice.
     whole : bool
@@ -40,9 +40,9 @@ class Dimension:
     points : tuple of str
         The values as Hydra writes them, in their order; empty for an interval.
     numbers : tuple of float
-        Of the points, where they are evenly spaced numbers; else empty.
+        The points as numbers, if they are evenly spaced; else empty.
     text : str
-        A range as it is written; else "".
+        A range as written; else "".
     """
 
     key: str
@@ -56,7 +56,7 @@ class Dimension:
     text: str = ""
 
     def distribution(self) -> Any:
-        """Return the dimension as Optuna knows it."""
+        """Return the dimension as an Optuna distribution."""
         from optuna.distributions import (
             CategoricalDistribution,
             FloatDistribution,
@@ -78,7 +78,7 @@ class Dimension:
         return f"{self.prefix}{self.key}={value}"
 
     def describe(self) -> str:
-        """Return the dimension as it would be written on the command line."""
+        """Return the dimension as on the command line."""
         if not self.points:
             text = f"interval({self.low}, {self.high})"
             text = f"int({text})" if self.whole else text
@@ -95,12 +95,12 @@ class Dimension:
 
 
 def read_space(overrides: Sequence[Override]) -> tuple[tuple[Dimension, ...], tuple[str, ...]]:
-    """Separate the overrides that hold several values from those that are fixed.
+    """Separate the overrides with several values from the fixed ones.
 
     Parameters
     ----------
     overrides : sequence of Override
-        Parsed with a config loader, which ``glob`` needs; of equal keys the last one counts.
+        Parsed with a config loader, which ``glob`` needs; the last one of a key counts.
 
     Returns
     -------
@@ -111,7 +111,7 @@ def read_space(overrides: Sequence[Override]) -> tuple[tuple[Dimension, ...], tu
     Raises
     ------
     ConfigError
-        If a sweep is no search space, or is over something that no search may choose.
+        If a sweep is not a search space, or is over something that a search may not choose.
     """
     by_key = {override.get_key_element().lstrip("+~"): override for override in overrides}
     deleted = {override.key_or_group for override in overrides if override.is_delete()}
@@ -156,7 +156,7 @@ def grid_points(dimensions: Sequence[Dimension]) -> list[dict[str, Any]]:
 def nested_overrides(
     dimensions: Sequence[Dimension], *, enumerated: bool = False
 ) -> tuple[list[str], bool] | None:
-    """Return the overrides under which ``tune=optuna`` searches the same space in every fold.
+    """Return the overrides with which ``tune=optuna`` searches the same space in every fold.
 
     Parameters
     ----------
@@ -168,8 +168,8 @@ def nested_overrides(
     -------
     overrides : list of str
     several : bool
-        Whether they need ``-m``: each model is then tuned for itself.
-    None where a dimension is no hyperparameter, which no fold can tune.
+        Whether they need ``-m``: then each model is tuned separately.
+    None if a dimension is not a hyperparameter, since no fold can tune that.
     """
     overrides, space = [], []
     for dimension in dimensions:
@@ -199,7 +199,7 @@ def _dimension(key: str, override: Override) -> Dimension:
     if _group(key) not in OPTIMISED:
         raise ConfigError(
             f"a sweep searches over {', '.join(f'{name}.*' for name in OPTIMISED)}; {key} is part "
-            "of the question, and the best score over several questions answers none. Give it one "
+            "of the task, and the best score over several tasks answers none. Give it one "
             "value, or leave out hydra/sweeper for a grid of comparisons."
         )
     sweep: Any = override._value
@@ -241,7 +241,7 @@ def _interval(key: str, prefix: str, sweep: IntervalSweep, tags: set[str]) -> Di
     assert low is not None
     assert high is not None
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise ConfigError(f"{key} must lie between two numbers; got interval({low}, {high}).")
+        raise ConfigError(f"{key} must be between two numbers; got interval({low}, {high}).")
     whole = "int" in tags or (isinstance(low, int) and isinstance(high, int))
     if whole and (int(low) != low or int(high) != high):
         raise ConfigError(
@@ -264,7 +264,7 @@ def _range(key: str, prefix: str, points: tuple[str, ...], tags: set[str]) -> Di
     log = "log" in tags
     if log and (not whole or abs(_step(numbers) or 1) != 1):
         raise ConfigError(
-            f"{key}: a range on a log scale must hold whole numbers one apart; got "
+            f"{key}: a range on a log scale must have consecutive whole numbers; got "
             f"{', '.join(points[:4])}. Use tag(log, interval(…))."
         )
     if log and min(numbers) <= 0:
@@ -285,7 +285,7 @@ def _range(key: str, prefix: str, points: tuple[str, ...], tags: set[str]) -> Di
 
 
 def _step(numbers: Sequence[float]) -> float | None:
-    """Return the distance of evenly spaced numbers, None where there is but one."""
+    """Return the step of evenly spaced numbers, None if there is only one."""
     if len(numbers) < 2:
         return None
     step = abs(numbers[1] - numbers[0])
@@ -297,16 +297,16 @@ def _group(key: str) -> str:
 
 
 def _refuse_unread(override: Override) -> None:
-    """Refuse text that was meant as a sweep but is none in the grammar."""
+    """Refuse text that looks like a sweep but is not one in the grammar."""
     text = override._value.text if isinstance(override._value, QuotedString) else ""
     name = text.partition("(")[0].strip()
     if "(" in text and name in SWEEPS and _group(override.key_or_group) in OPTIMISED:
         raise ConfigError(
-            f"{override.get_key_element()} must be a sweep of Hydra's grammar; {text!r} is none. "
+            f"{override.get_key_element()} must be a sweep of Hydra's grammar; {text!r} is not. "
             "Write interval(LOW,HIGH), range(START,STOP,STEP), choice(A,B) or A,B."
         )
 
 
 def describe_space(dimensions: Sequence[Dimension]) -> Mapping[str, str]:
-    """Return the space by key, as it would be written."""
+    """Return the space by key, as on the command line."""
     return {dimension.key: dimension.describe() for dimension in dimensions}

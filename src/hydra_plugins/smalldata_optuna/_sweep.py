@@ -1,9 +1,9 @@
-"""A sweep from its first trial, or from where it was left, to its table.
+"""Runs a sweep from its first trial, or where it was interrupted, to its table.
 
 The trials live in a shared study (`smalldata.tuning.shared.study`): a trial is claimed, run as a
-cell of its own, and finished; what a dead worker left is claimed again under its own number. The
-folder of a sweep holds ``sweep.json`` (what it is), ``trials.csv`` and, without another storage,
-the study.
+separate cell, and finished; the trial of a dead worker is claimed again under its own number. The
+folder of a sweep has ``sweep.json`` (what it is), ``trials.csv`` and, without another storage, the
+study.
 """
 
 import io
@@ -22,7 +22,7 @@ from smalldata.errors import ConfigError
 from smalldata.results.record import SCHEMA_VERSION
 from smalldata.run.progress import Reporter
 from smalldata.seeding import seed_for
-from smalldata.store.cell_folder import write_text
+from smalldata.store.splits_folder import write_text
 from smalldata.tuning.samplers import make_sampler
 from smalldata.tuning.shared.study import (
     Claim,
@@ -35,7 +35,7 @@ from smalldata.tuning.shared.study import (
 )
 
 MISSED_BEATS = 3
-"""A worker that was not heard of for so many heartbeats is dead."""
+"""A worker that misses this many heartbeats counts as dead."""
 
 
 def run_sweep(
@@ -46,7 +46,7 @@ def run_sweep(
     loader: Any,
     launcher: Any,
 ) -> None:
-    """Run the trials that are missing to the total, then show the best one.
+    """Run the trials missing from the total, then show the best one.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def run_sweep(
     Raises
     ------
     SmalldataError
-        With the one sentence the user needs; nothing has been written then.
+        With one sentence for the user, before anything is written.
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
@@ -78,7 +78,7 @@ def run_sweep(
     reporter = Reporter()
     if frame.plan.config.dry_run:
         _launch(launcher, [(0, frame.last_job(_first(frame), ordinal=0))])
-        reporter.say(f"{_title(frame)}: {frame.total} such cells; nothing is written.")
+        reporter.say(f"{_title(frame)}: {frame.total} cells like this; nothing is written.")
         return
     with _quiet():
         shared = _open(frame)
@@ -99,7 +99,7 @@ def run_sweep(
 
 
 def _run_trials(frame: Frame, shared: SharedStudy, launcher: Any, reporter: Reporter) -> int:
-    """Run what is missing, in batches of the size asked for; return how many this worker ran."""
+    """Run the missing trials in batches; return how many this worker ran."""
     points = grid_points(frame.dimensions) if frame.options.sampler == "grid" else []
     if len(points) > frame.total:
         reporter.warn(
@@ -162,8 +162,7 @@ def _finish(frame: Frame, claim: Claim, returned: Any, reporter: Reporter) -> No
 def _launch(launcher: Any, jobs: Sequence[tuple[int, list[str]]]) -> list[Any]:
     """Run jobs under their own numbers and return what each returned, in order.
 
-    A launcher counts on from the number of the first job; where the numbers have a gap, it is
-    called anew.
+    A launcher numbers jobs from that of the first one, so it is called again after each gap.
     """
     returned: list[Any] = []
     runs: list[list[tuple[int, list[str]]]] = []
@@ -188,7 +187,7 @@ def _own(point: Mapping[str, Any], frame: Frame) -> dict[str, Any]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Optuna's remarks on its own experiments to itself."""
+    """Silence Optuna's warnings about its experimental features."""
     from optuna.exceptions import ExperimentalWarning
 
     with warnings.catch_warnings():
@@ -196,7 +195,7 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-# ---------------------------------------------------------------- the sweep's own place
+# ---------------------------------------------------------------- the sweep's own folder
 
 
 def _open(frame: Frame) -> SharedStudy:
@@ -229,7 +228,7 @@ def _write_about(frame: Frame) -> None:
 
 
 def _as_csv(frame: Frame, trials: Sequence[Any]) -> str:
-    """One row per finished trial; ``best``: no other is better in every objective."""
+    """Write one row per finished trial; ``best``: no other is better in every objective."""
     import csv
 
     best = {trial.number for trial in _front(frame, trials)}
@@ -250,13 +249,13 @@ def _as_csv(frame: Frame, trials: Sequence[Any]) -> str:
     return out.getvalue()
 
 
-# ---------------------------------------------------------------- what is shown
+# ---------------------------------------------------------------- results
 
 
 def _show(
     frame: Frame, trials: Sequence[Any], launcher: Any, reporter: Reporter, *, n_run: int
 ) -> None:
-    """Say what was found; run the best cell once more, which explains it and leads to its table."""
+    """Report the result; run the best cell once more, to explain it and make its table."""
     scored = [trial for trial in trials if trial.values]
     if not scored:
         reporter.warn(f"no trial of {_title(frame)} has a score.")
@@ -275,8 +274,8 @@ def _show(
         )
     nested = frame.nested_command()
     reporter.warn(
-        f"the best score of a sweep is optimistic: {len(scored)} cells were tried on the folds it "
-        "is measured on. "
+        f"the best score of a sweep is optimistic: {len(scored)} cells were tried on the "
+        "folds that measure it. "
         + (
             f"An honest score of the same search: {nested}"
             if nested
@@ -292,7 +291,7 @@ def _order(frame: Frame, trial: Any) -> tuple[float, int]:
 
 
 def _front(frame: Frame, trials: Sequence[Any]) -> list[Any]:
-    """Return the trials that no other equals or beats in all objectives and beats in one."""
+    """Return the trials that no other matches or beats in all objectives while beating one."""
     signs = [-1.0 if one.higher_is_better else 1.0 for one in frame.objectives]
     costs = {
         trial.number: [sign * value for sign, value in zip(signs, trial.values, strict=True)]

@@ -1,7 +1,7 @@
-"""The plugin that Hydra finds: its options, and a class that hands everything to `_sweep`.
+"""The plugin that Hydra finds: its options, and a class that passes everything to `_sweep`.
 
-Imported by every Hydra program of the environment, so it imports nothing but Hydra. Hydra runs this
-module before it is known by its name: annotations that are postponed would break its dataclass.
+Every Hydra program of the environment imports it, so it imports only Hydra. Hydra runs this module
+before registering its name, so postponed annotations would break its dataclass.
 """
 
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 class SmalldataOptunaConf:
     """The keys of ``hydra.sweeper``.
 
-    Directions are not among them: they follow the measures.
+    There are no directions: they follow from the measures.
     """
 
     _target_: str = "hydra_plugins.smalldata_optuna.sweeper.SmalldataOptunaSweeper"
@@ -37,12 +37,12 @@ ConfigStore.instance().store(
 
 
 class SmalldataOptunaSweeper(Sweeper):
-    """Searches the values of whole cells with Optuna; a sweep can be left and gone on with.
+    """Searches the values of whole cells with Optuna; a sweep can be interrupted and resumed.
 
     Parameters
     ----------
     **options
-        Those of `SmalldataOptunaConf`.
+        The keys of `SmalldataOptunaConf`.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -54,7 +54,7 @@ class SmalldataOptunaSweeper(Sweeper):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Keep what Hydra hands over, and make the launcher."""
+        """Store what Hydra passes, and make the launcher."""
         from hydra.core.plugins import Plugins
 
         self.config = config
@@ -64,7 +64,7 @@ class SmalldataOptunaSweeper(Sweeper):
         )
 
     def sweep(self, arguments: List[str]) -> None:  # noqa: UP006
-        """Run the trials that are missing; ``arguments`` are the overrides of the command line."""
+        """Run the missing trials; ``arguments`` are the overrides of the command line."""
         from hydra_plugins.smalldata_optuna._sweep import run_sweep
 
         assert self.hydra_context is not None

@@ -1,5 +1,6 @@
 """The command line: one file per verb.
 
-Words go in, the result goes to stdout, the log to stderr, an exit status comes out.
+It takes the words of a command, writes the result to stdout and the log to stderr, and gives an
+exit status.
 Step in the line: the first and the last.
 """

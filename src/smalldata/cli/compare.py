@@ -11,7 +11,7 @@ from smalldata.store.cell_folder import CellFolder
 
 
 def run_verb(arguments: Sequence[str]) -> int:
-    """Print one table of exactly the cells given, and say how many others lie beside them."""
+    """Print one table of exactly the cells given, and say how many others are in their folders."""
     values, words = key_values(arguments, prefix="")
     measure = known_values(values, ("measure",), prefix="").get("measure")
     paths = cell_paths(words, verb="compare")
@@ -25,7 +25,7 @@ def run_verb(arguments: Sequence[str]) -> int:
     print_comparison(compare(records, measure=None if measure is None else str(measure)))
     if beside:
         sys.stdout.write(
-            f"{len(beside)} more cell{'s' if len(beside) > 1 else ''} beside these "
+            f"{len(beside)} more cell{'s' if len(beside) > 1 else ''} in the same folder "
             f"{'are' if len(beside) > 1 else 'is'} not in this table; Holm counts only what it "
             "shows.\n"
         )

@@ -2,13 +2,12 @@
 
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
-from smalldata.errors import ConfigError
+from smalldata.errors import ConfigError, did_you_mean
 from smalldata.runtime.console import open_console
 
-HEALTHY, TO_MEND = 0, 1
+HEALTHY, TO_FIX = 0, 1
 _ARGUMENTS = ("--json", "outputs=DIR")
 
 
@@ -18,17 +17,17 @@ def run_verb(arguments: Sequence[str]) -> int:
     Parameters
     ----------
     arguments : sequence of str
-        ``--json`` for all of it as json; ``outputs=DIR`` for the folder results shall go to.
+        ``--json`` for json output; ``outputs=DIR`` for the folder that results should go to.
 
     Returns
     -------
     int
-        0 healthy, 1 something must be mended.
+        0 healthy, 1 something must be fixed.
 
     Raises
     ------
     ConfigError
-        If an argument is another.
+        If there is any other argument.
     """
     as_json, outputs = _read(arguments)
     from smalldata.doctor.diagnosis import diagnose, is_healthy
@@ -42,7 +41,7 @@ def run_verb(arguments: Sequence[str]) -> int:
         sys.stdout.write(findings_json(findings, facts) + "\n")
     else:
         show_findings(findings, console=open_console())
-    return HEALTHY if is_healthy(findings) else TO_MEND
+    return HEALTHY if is_healthy(findings) else TO_FIX
 
 
 def _read(arguments: Sequence[str]) -> tuple[bool, Path]:
@@ -54,8 +53,7 @@ def _read(arguments: Sequence[str]) -> tuple[bool, Path]:
         if key == "outputs" and value:
             outputs = value
         elif argument != "--json":
-            near = get_close_matches(argument, [*_ARGUMENTS, "outputs="], n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            raise ConfigError(f"doctor takes {' and '.join(_ARGUMENTS)}; got {argument!r}.{hint}")
+            hint = did_you_mean(argument, ("--json", "outputs="), "leave it out.")
+            raise ConfigError(f"doctor takes {' and '.join(_ARGUMENTS)}; got {argument!r}; {hint}")
     default = read_yaml(conf_dir() / "run.yaml")["outputs"]
     return "--json" in arguments, Path(outputs or default)

@@ -15,7 +15,7 @@ from smalldata.runtime.sealing import DamageError
 
 
 def run_verb(arguments: Sequence[str]) -> int:
-    """Explain stored cells: only the folds asked for are fitted again, and checked."""
+    """Explain stored cells; only the folds needed are fitted again and checked."""
     values, words = key_values(arguments, prefix="explain.")
     figures = check_formats(values.pop("report.figures", None))
     require_drawing(figures)
@@ -26,7 +26,7 @@ def run_verb(arguments: Sequence[str]) -> int:
     try:
         cells = [open_cell(path) for path in paths]
     except DamageError as error:
-        raise RecordError(f"{error} Run the command of its cell again to mend it.") from None
+        raise RecordError(f"{error} Run the command of its cell again to repair it.") from None
     for stored in cells:
         refuse_unfinished(stored)
         check_options(stored.plan.cell, options)

@@ -1,20 +1,20 @@
-"""The help: what ``--help`` prints."""
+"""The help text of ``--help``."""
 
 from smalldata.runtime.catalogue import names
 
 HELP = """\
-smalldata: does deep learning pay on your table, or do simpler models serve you better?
+smalldata: is deep learning worth it on your table, or are simpler models better?
 
   python -m smalldata model=xgboost dataset=omics           folds, explanation, table, report
   python -m smalldata -m model=knn,svm,mlp dataset=omics    a grid of models, one comparison
   python -m smalldata dataset=table dataset.path=my.csv dataset.target=outcome model=svm
 
-Verbs (the first word; `run` is understood)
+Verbs (the first word; the default is `run`)
   run       evaluate one cell, or a grid with -m
   compare   PATH …     one table of exactly the cells given; measure=NAME
-  explain   PATH …     Shapley values of stored cells, without training more than it must
+  explain   PATH …     Shapley values of stored cells; trains only what it must
   summary KEY=VALUE …  layers, parameters and memory of a network on its first training fold
-  doctor               this machine, its libraries and cards, and what to mend; --json
+  doctor               this machine, its libraries and cards, and what to fix; --json
   datasets             the bundled tables
   models               the models and their hyperparameters
 
@@ -35,14 +35,14 @@ Keys
   --version
 
 Exit status: 0 done, 1 a fold failed (the rest is kept), 2 wrong input,
-70 an error of the program or a machine out of memory (SMALLDATA_DEBUG=1 shows where),
-130 interrupted (the same command goes on from there).
+70 a bug in the program or a machine out of memory (SMALLDATA_DEBUG=1 shows where),
+130 interrupted (the same command continues from there).
 Documentation: docs/ in the source tree.
 """
 
 
 def help_text() -> str:
-    """Return the help with the models, datasets and cross-validations there are."""
+    """Return the help, with the names of models, datasets and cross-validations filled in."""
     wide = ", ".join
     return HELP.format(
         models=wide(names("model")), datasets=wide(names("dataset")), cv=wide(names("cv"))

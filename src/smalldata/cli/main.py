@@ -1,7 +1,7 @@
-"""From the words of a command to its exit status.
+"""The command line's entry point: from the words of a command to its exit status.
 
-stdout holds the result (the table, the paths), stderr the progress and the sentences. Each verb is
-a file of this package with a function ``run_verb``; it is imported when it is asked for.
+The result (the table, the paths) goes to stdout, progress and messages to stderr. Each verb is a
+file of this package with a function ``run_verb``, imported when needed.
 """
 
 import io
@@ -18,11 +18,11 @@ from smalldata.errors import ConfigError
 VERBS = ("run", "compare", "explain", "summary", "doctor", "datasets", "models")
 
 NARROWEST = 20
-"""Columns a table needs; a smaller COLUMNS is no width of a screen, and would lose it."""
+"""Columns a table needs; a smaller COLUMNS is not a real screen width and would lose it."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run a verb; every error ends as one sentence on stderr.
+    """Run a verb; every error becomes one sentence on stderr.
 
     SMALLDATA_DEBUG=1 in the environment adds the traceback.
 
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     Returns
     -------
     int
-        Exit status: 0 done, 1 a fold failed, 2 wrong input, 70 an error of the program or a machine
+        Exit status: 0 done, 1 a fold failed, 2 wrong input, 70 a bug in the program or a machine
         out of memory, 130 interrupted.
     """
     verb = arguments[0] if arguments and arguments[0] in VERBS else "run"
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
         return status
     except KeyboardInterrupt:
         stderr_console().print(
-            "interrupted; every finished fold is kept, the same command goes on from there",
+            "interrupted; every finished fold is kept, and the same command continues from there",
             markup=False,
         )
         return INTERRUPTED
@@ -60,12 +60,12 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _make_printable(arguments: Sequence[str]) -> None:
-    """Let no character stop a run: a terminal's encoding may lack some that a table has.
+    """Make stdout replace characters that the terminal's encoding lacks, rather than fail.
 
     Raises
     ------
     ConfigError
-        If an argument is no text: a file name that is not UTF-8 has no place in a record.
+        If an argument is not text: a record cannot store a file name that is not UTF-8.
     """
     for argument in arguments:
         shown = argument.encode("utf-8", "backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""The verb ``models``: the models, their hyperparameters and what may be searched."""
+"""The verb ``models``: the models, their hyperparameters and search spaces."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from smalldata.runtime.console import open_console
 
 
 def run_verb(arguments: Sequence[str]) -> int:
-    """Print the models, their hyperparameters and what may be searched."""
+    """Print the models, their hyperparameters and search spaces."""
     refuse_arguments(arguments, verb="models")
     table = Table(box=None, pad_edge=False)
     for column in ("model", "hyperparameter", "default"):

@@ -1,7 +1,7 @@
-"""What each job of a command leaves behind, and the tables that are made and printed of it.
+"""The notes that the jobs of a command leave, and the tables made from them.
 
-A job may run in another process: it leaves a note in a scratch folder, from which the exit status
-and the tables to print are derived.
+A job may run in another process, so it leaves a note in a scratch folder. The notes give the exit
+status and the tables to print.
 """
 
 import json
@@ -17,7 +17,7 @@ from smalldata.runtime.console import open_console
 
 @dataclass(frozen=True, kw_only=True)
 class Note:
-    """What a job leaves behind: where its cell lies, or what was wrong."""
+    """The result of a job: the folder of its cell, or the error."""
 
     status: str
     cell: str = ""
@@ -36,7 +36,7 @@ def leave_note(folder: str, note: Note) -> None:
 
 
 def read_notes(folder: Path) -> list[Note]:
-    """Read the notes in the order in which they were left."""
+    """Read the notes in the order in which they were written."""
     return [
         Note(**json.loads(path.read_text(encoding="utf-8")))
         for path in sorted(folder.glob("*.json"))
@@ -44,7 +44,7 @@ def read_notes(folder: Path) -> list[Note]:
 
 
 def publish_notes(notes: Sequence[Note]) -> None:
-    """Derive, write and print the comparison of every folder that has a new cell."""
+    """Make, write and print the comparison of every folder that has a new cell."""
     from smalldata.report import print_comparison
     from smalldata.run.cell import open_cell
     from smalldata.run.publishing import publish
@@ -61,7 +61,7 @@ def publish_notes(notes: Sequence[Note]) -> None:
                 folder, stored.task, asked=asked, reporter=reporter(), formats=formats
             )
             print_comparison(comparison, console=screen)
-        shown = {row.hash for row in comparison.rows}  # of a sweep the best trial
+        shown = {row.hash for row in comparison.rows}  # for a sweep only the best trial
         for name in asked:
             if name.rpartition("-")[2] in shown:
                 report = short_path(folder / name / "report.html")
@@ -69,13 +69,13 @@ def publish_notes(notes: Sequence[Note]) -> None:
         screen.print(f"table   {short_path(folder / 'index.html')}", soft_wrap=True, markup=False)
         if formats:
             screen.print(
-                f"figures {short_path(folder / 'figures')}, and beside each report",
+                f"figures {short_path(folder / 'figures')}, and next to each report",
                 soft_wrap=True,
                 markup=False,
             )
 
 
 def short_path(path: Path) -> str:
-    """Return a path relative to the working folder where it lies below it."""
+    """Return a path, relative to the working folder if it is below it."""
     here = Path.cwd().resolve()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)

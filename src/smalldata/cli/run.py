@@ -1,6 +1,6 @@
 """The verb ``run``: one cell, or a grid with ``-m``.
 
-Hydra is asked to compose and to sweep; what becomes of each cell is read from the notes it leaves.
+Hydra composes and sweeps; the result of each cell is read from the note it leaves.
 """
 
 import shlex
@@ -29,7 +29,7 @@ from smalldata.tuning.shared.database import redact_url
 
 
 def run_verb(arguments: Sequence[str]) -> int:
-    """Run one cell, or a grid with ``-m``, then derive and print each comparison."""
+    """Run one cell, or a grid with ``-m``, then make and print each comparison."""
     multirun, overrides = split_flags(arguments)
     with scratch_folder() as scratch:
         notes_folder = scratch / "notes"
@@ -38,7 +38,7 @@ def run_verb(arguments: Sequence[str]) -> int:
         run_composed(job, overrides, multirun=multirun, scratch=scratch)
         notes = read_notes(notes_folder)
     if multirun and not notes and not any(word.startswith("hydra/") for word in overrides):
-        raise ConfigError("a grid must hold at least one cell; nothing matches this pattern.")
+        raise ConfigError("a grid must have at least one cell; nothing matches this pattern.")
     for note in notes:
         if note.dry_run:
             sys.stdout.write(printable(note.dry_run) + "\n")
@@ -49,7 +49,7 @@ def run_verb(arguments: Sequence[str]) -> int:
 
 
 def _run_job(composed: Any, *, notes_folder: str) -> float | tuple[float | None, ...] | None:
-    """Run one composed config; return its primary score, or those of the objectives."""
+    """Run one composed config; return its primary score, or its scores on the objectives."""
     from smalldata.config.build import build_config
     from smalldata.report import require_drawing
     from smalldata.run.cell import plan_cell, primary_score, run_cell
@@ -64,15 +64,15 @@ def _run_job(composed: Any, *, notes_folder: str) -> float | tuple[float | None,
             leave_note(notes_folder, Note(status="ok", dry_run=describe_plan(plan)))
             return None
         record, key = run_cell(plan, reporter())
-    except Exception as problem:  # raised, it would end the grid with words of Hydra's
+    except Exception as problem:  # if raised, Hydra would end the grid with its own message
         error = as_sentence(problem)
         if config is not None and config.sweep and not isinstance(error, ExplanationError):
-            raise problem  # what is wrong with one trial is wrong with the sweep
+            raise problem  # an error in one trial is an error of the whole sweep
         if str(error) not in {note.error for note in read_notes(Path(notes_folder))}:
-            complain(problem)  # a key that is wrong in every cell of a grid is said once
+            complain(problem)  # report an error common to all cells of a grid once
         internal = isinstance(error, InternalError)
         note = Note(status="failed", error=str(error), internal=internal)
-        # What cannot be explained is evaluated all the same: it belongs into the table.
+        # A cell that cannot be explained has still been evaluated, so it belongs in the table.
         if plan is not None and isinstance(error, ExplanationError) and plan.folder.is_done:
             note = replace(note, cell=str(plan.folder.path.resolve()), measure=plan.task.measure)
         leave_note(notes_folder, note)
@@ -91,7 +91,7 @@ def _run_job(composed: Any, *, notes_folder: str) -> float | tuple[float | None,
 
 
 def _command() -> str:
-    """Return the command of this job alone, also where it is one of a sweep."""
+    """Return the command of this job alone, even if it is one of a sweep."""
     from hydra.core.hydra_config import HydraConfig
 
     words = [redact_url(word) for word in HydraConfig.get().overrides.task]

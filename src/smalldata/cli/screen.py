@@ -1,4 +1,4 @@
-"""What the command line says on stderr, and the exit status that goes with it."""
+"""Messages of the command line on stderr, and the exit statuses."""
 
 import traceback
 from functools import cache
@@ -23,17 +23,17 @@ DONE, FAILED, WRONG_INPUT, INTERNAL, INTERRUPTED = 0, 1, 2, 70, 130
 
 @cache
 def reporter() -> Reporter:
-    """Return the progress and the log of this process."""
+    """Return the reporter (progress and log) of this process."""
     return Reporter()
 
 
 def stderr_console() -> Console:
-    """Return a console for single sentences."""
+    """Return a stderr console for single sentences."""
     return open_console(stderr=True, soft_wrap=True)
 
 
 def as_sentence(error: Exception) -> SmalldataError:
-    """Return what went wrong as an error of ours; ours as they are."""
+    """Turn any error into one of ours."""
     if isinstance(error, SmalldataError):
         return error
     if isinstance(error, OSError):
@@ -41,13 +41,13 @@ def as_sentence(error: Exception) -> SmalldataError:
     if is_out_of_memory(error):
         return InternalError(
             "this ran out of memory. Use fewer features or a smaller n_jobs, and run the same "
-            "command again: what is finished is kept."
+            "command again: finished work is kept."
         )
     return InternalError(describe_unexpected(error))
 
 
 def complain(error: Exception) -> int:
-    """Say on stderr what went wrong, and return the exit status."""
+    """Print an error on stderr and return the exit status."""
     if wants_traceback():
         traceback.print_exception(error)
     sentence = as_sentence(error)

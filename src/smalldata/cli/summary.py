@@ -1,7 +1,7 @@
-"""What the model of a cell is on its first training fold, for the verb ``summary``.
+"""The verb ``summary``: the model of a cell on its first training fold.
 
-A network: its layers, parameters and memory. A linear model: how many numbers it has. Step in the
-line: Plan -> **summary** on stdout.
+For a network the layers, parameters and memory, for a linear model how many numbers it has.
+Step in the line: Plan -> **summary** on stdout.
 """
 
 from collections.abc import Sequence
@@ -35,12 +35,12 @@ from smalldata.task import TaskKind
 
 
 def run_verb(arguments: Sequence[str]) -> int:
-    """Compose what a run would, and print the model of each cell instead of running it.
+    """Compose the cells of a run, and print the model of each instead of running it.
 
     Parameters
     ----------
     arguments : sequence of str
-        What ``run`` takes.
+        The arguments of ``run``.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def run_verb(arguments: Sequence[str]) -> int:
     Raises
     ------
     SmalldataError
-        With the one sentence the user needs.
+        With one sentence for the user.
     """
     multirun, overrides = split_flags(arguments)
     if any(word.lstrip("+").startswith("hydra") for word in overrides):
@@ -67,12 +67,12 @@ def run_verb(arguments: Sequence[str]) -> int:
 def _summarize(composed: Any, *, errors: list[Exception]) -> None:
     try:
         _print_cell(composed)
-    except Exception as error:  # raised, it would end the grid with words of Hydra's
+    except Exception as error:  # if raised, Hydra would end the grid with its own message
         errors.append(
             error
             if not is_out_of_memory(error)
             else ConfigError(
-                "summary trains for one epoch to measure, which takes more memory than there is; "
+                "summary trains one epoch to measure memory and ran out of it; "
                 "ask for fewer features, members or layers, or narrower ones."
             )
         )
@@ -82,30 +82,30 @@ def _print_cell(composed: Any) -> None:
     config = replace(build_config(composed), explanation=None)
     plan = plan_cell(config, reporter())
     if plan.tuner is not None:
-        reporter().say("tuning chooses values inside each fold; shown are those it starts from")
+        reporter().say("tuning chooses values inside each fold; this shows its starting values")
     if plan.selector is not None:
-        reporter().say("a signature chooses features inside each fold; shown are all of them")
+        reporter().say("a signature chooses features inside each fold; this shows all of them")
     print_summary(plan, console=open_console())
 
 
 def network_names() -> list[str]:
-    """Return the names of the models whose layers `run_summary` shows."""
+    """Return the names of the models whose layers `summary` shows."""
     return [name for name in names("model") if isinstance(load_learner(name), Network)]
 
 
 def print_summary(plan: Plan, *, console: Console) -> None:
-    """Print what a network, or a linear model, is on the first training fold of a cell.
+    """Print a network, or a linear model, as it is on the first training fold of a cell.
 
     Parameters
     ----------
     plan : Plan
     console : Console
-        Of stdout.
+        Writes to stdout.
 
     Raises
     ------
     ConfigError
-        If the model is another, or does not take the task.
+        If the model is neither, or does not take the task.
     """
     learner, model = plan.config.learner, plan.config.model
     if plan.record.skipped:
@@ -115,7 +115,7 @@ def print_summary(plan: Plan, *, console: Console) -> None:
         )
     if not isinstance(learner, Network | Linear):
         raise ConfigError(
-            "summary shows the layers of the networks and counts the numbers of linear: "
+            "summary shows the layers of networks and the number of coefficients of linear: "
             f"{', '.join([*network_names(), 'linear'])}; model={model} is none of them."
         )
     rows = plan.splits.train_rows(plan.splits.folds[0], plan.config.train_size)
@@ -135,8 +135,8 @@ def print_summary(plan: Plan, *, console: Console) -> None:
         each = "" if n_outputs == 1 else f" for each of {n_outputs} classes"
         _write(
             console,
-            f"{model} has no layers: {n_numbers:,} numbers, a coefficient a column and an "
-            f"intercept{each}; {_ratio(n_numbers, len(rows))} a training row.",
+            f"{model} has no layers but {n_numbers:,} numbers, a coefficient per column and an "
+            f"intercept{each}; {_ratio(n_numbers, len(rows))} per training row.",
         )
         return
     outline = outline_network(learner, X, y, groups, info=info, seed=seed)
@@ -176,7 +176,7 @@ def _print_outline(outline: Outline, *, optimizer: str, console: Console) -> Non
         )
     table.add_section()
     n_all = outline.n_parameters * n_members
-    table.add_row("in all", "", f"{outline.n_parameters:,}", f"{n_all:,}")
+    table.add_row("total", "", f"{outline.n_parameters:,}", f"{n_all:,}")
     console.print(table)
     n_one, n_rows = outline.n_parameters, outline.n_rows
     memory = outline.memory
@@ -191,13 +191,13 @@ def _print_outline(outline: Outline, *, optimizer: str, console: Console) -> Non
     shown = ", ".join(f"{name} {_megabytes(n_bytes)}" for name, n_bytes in parts)
     several = n_members > 1
     lines = [
-        f"One member: {n_one:,} parameters, {_ratio(n_one, n_rows)} a training row.",
+        f"One member: {n_one:,} parameters, {_ratio(n_one, n_rows)} per training row.",
         f"The ensemble: {n_members} members side by side, {n_all:,} parameters, "
-        f"{_ratio(n_all, n_rows)} a training row."
+        f"{_ratio(n_all, n_rows)} per training row."
         if several
         else "The ensemble has one member.",
         f"A step takes {outline.n_batch} rows"
-        + (f" of each member: an output of all is {n_members} × as large." if several else "."),
+        + (f" of each member: the output of all is {n_members} × as large." if several else "."),
         f"Memory of training{' all members' if several else ''}, float32: about "
         f"{_megabytes(memory.total)} MB ({shown}).",
     ]
@@ -210,7 +210,7 @@ def _label(layer: Layer) -> str:
 
 
 def _shape(layer: Layer, *, n_members: int) -> str:
-    """Shape of a layer's output without the members' axis, where that is the leading one."""
+    """Write the shape of a layer's output, without a leading axis of members."""
     shape = layer.output[1:] if layer.output[:1] == (n_members,) else layer.output
     return " × ".join(map(str, shape))
 

@@ -1,5 +1,5 @@
-"""Comparison: the table of several cells, its intervals, tests, sweeps and learning curves.
+"""Comparison: the table of several cells, with intervals, tests, sweeps and learning curves.
 
-RunRecords on the same splits go in, a Comparison comes out.
+Takes RunRecords on the same splits, gives a Comparison.
 Step in the line: records -> **comparison** -> report.
 """

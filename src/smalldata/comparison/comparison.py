@@ -1,13 +1,13 @@
 """Compares finished cells: means with corrected intervals, ranks, ties, pairwise tests.
 
 Step in the line: RunRecords -> **Comparison** -> table, report. Only records on equal splits are
-compared. Every cell that was tried is in the table: a failed or skipped one is listed unranked with
-its reason, and all ranked pairs count in Holm's adjustment. Ranks, ties and Holm's family stay
-within one train_size. The trials of a sweep are one row, its best, which is optimistic. Cells of
-several train sizes also make learning curves.
+compared. The table has every cell tried: failed and skipped ones are listed without a rank, with
+the reason, and all ranked pairs count in Holm's adjustment. Ranks, ties and Holm's family stay
+within one train_size. The trials of a sweep are one row, the best, whose score is optimistic. Cells
+of several train sizes also make learning curves.
 
-Where there is one test fold (holdout) there is no variance over folds: intervals and tests come
-from bootstrap draws of its rows (of whole groups, where the task has groups).
+With a single test fold (holdout) there is no variance over folds: intervals and tests come from
+bootstrap draws of its rows (of whole groups, if the task has groups).
 """
 
 import itertools
@@ -42,7 +42,7 @@ def compare(
     records : sequence of RunRecord
         At least one; a cell given twice counts once.
     measure : str, optional
-        The primary measure; default: the one the records name.
+        The primary measure; default: that of the records.
     rope : float, optional
         Half width of the region of practical equivalence, in the unit of the primary measure;
         default: 0.01, for RMSE and MAE 2 % of the target's standard deviation.
@@ -50,8 +50,8 @@ def compare(
     Returns
     -------
     Comparison
-        A cell is tied with the best (and the best with itself) where the corrected interval of
-        their difference contains 0.
+        A cell is tied with the best (and the best with itself) if the corrected interval of their
+        difference contains 0.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def compare(
     if any(len(lineup.scores(entry, primary).values) == 1 for entry in entries):
         notes.append(
             f"One test fold: intervals and tests come from {N_DRAWS} bootstrap draws of its rows; "
-            "they do not know the uncertainty of another training set."
+            "they do not cover the uncertainty of another training set."
         )
     return Comparison(
         dataset=", ".join(dict.fromkeys(entry.record.dataset for entry in entries)),
@@ -121,7 +121,7 @@ def compare(
 
 
 def _entries(groups: Sequence[Trials]) -> list[Entry]:
-    """Entries in the order given, with labels unique within a train_size."""
+    """Return entries in the order given, with labels unique within a train_size."""
     several = len({group.best.dataset for group in groups}) > 1
     entries = []
     for group in groups:
@@ -150,7 +150,7 @@ def _check_together(records: list[RunRecord]) -> None:
             )
         if (record.kind, record.classes) != (reference.kind, reference.classes):
             raise ConfigError(
-                f"all records must answer one question; {reference.label} is a {reference.kind} "
+                f"all records must be of one task; {reference.label} is a {reference.kind} "
                 f"task of {', '.join(reference.classes) or reference.target}, {record.label} a "
                 f"{record.kind} task of {', '.join(record.classes) or record.target}. "
                 f"Re-run {record.label} with the same dataset.kind and dataset.positive."
@@ -234,7 +234,7 @@ def _better(one: float | None, other: float | None, measure: Measure) -> bool:
 
 
 def _seconds(record: RunRecord, part: str) -> float | None:
-    """Sum over the folds, or None where none has this part."""
+    """Return the sum over the folds, or None if no fold has this part."""
     found = [fold.seconds[part] for fold in record.folds if part in fold.seconds]
     return float(sum(found)) if found else None
 
@@ -274,7 +274,7 @@ def _tests(
 def _best_corrected(
     lineup: Lineup, measure: Measure, ordered: Mapping[int | None, list[Entry]]
 ) -> dict[str, float] | None:
-    """BBC-CV over the ranked entries of the largest train_size that has two of them."""
+    """Run BBC-CV over the ranked entries of the largest train_size that has at least two."""
     for size, entries in ordered.items():
         ranked = [entry for entry in lineup.ranked(measure, entries) if not entry.optimistic]
         if len(ranked) < 2:
@@ -299,7 +299,7 @@ def _best_corrected(
 
 
 def _shared_environment(environments: list[Mapping[str, Any]]) -> dict[str, Any]:
-    """Keep what the records share as it is, what differs as the list of all values found."""
+    """Merge environments: a shared value is kept, different ones become a list."""
     merged: dict[str, Any] = {}
     for key in dict.fromkeys(key for environment in environments for key in environment):
         values = [environment.get(key) for environment in environments]

@@ -1,6 +1,6 @@
-"""The entries of one comparison side by side: labels, order, intervals, contrasts, bootstrap draws.
+"""The entries of a comparison: labels, order, intervals, contrasts, bootstrap draws.
 
-Step in the line: RunRecords on equal splits -> **Lineup** -> comparison. All entries see the same
+Step in the line: RunRecords on equal splits -> **Lineup** -> comparison. All entries get the same
 draws, so that differences are paired.
 """
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from smalldata.comparison.scores import CellScores, cell_draws, cell_scores, tested_rows
 from smalldata.measures.registry import Measure
 from smalldata.results.folds import Array
-from smalldata.results.record import RunRecord
+from smalldata.results.record import RunRecord, cell_label
 from smalldata.seeding import seed_for
 from smalldata.statistics.significance import (
     Interval,
@@ -35,7 +35,7 @@ STATUS_ORDER = {"ok": 0, "failed": 1, "skipped": 2}
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Entry:
-    """A record and the settings that tell it from the others of the table."""
+    """A record and the settings that distinguish it from the others in the table."""
 
     record: RunRecord
     settings: str
@@ -43,16 +43,16 @@ class Entry:
     @property
     def label(self) -> str:
         """Name of the entry in the table and in the tests."""
-        return f"{self.record.model} ({self.settings})" if self.settings else self.record.model
+        return cell_label(self.record.model, self.settings)
 
     @property
     def optimistic(self) -> bool:
-        """Chosen by the score it shows, as the best trial of a sweep is."""
+        """Whether it was chosen by the score it shows, like the best trial of a sweep."""
         return bool(self.record.identity.get("optimistic", False))
 
 
 class Lineup:
-    """The entries of one comparison and what is computed once for each."""
+    """The entries of one comparison, with the values computed once for each."""
 
     def __init__(self, entries: tuple[Entry, ...]) -> None:
         self.entries = entries
@@ -61,19 +61,19 @@ class Lineup:
 
     @property
     def sizes(self) -> list[int | None]:
-        """The train sizes, the full training folds first, then falling."""
+        """The train sizes: the full training folds first, then descending."""
         found = {entry.record.train_size for entry in self.entries}
         numbers = sorted((size for size in found if size is not None), reverse=True)
         return ([None] if None in found else []) + [*numbers]
 
     @cached_property
     def done(self) -> RunRecord | None:
-        """Some finished record: all share their test rows and targets."""
+        """A finished record; all share their test rows and targets."""
         return next((c.record for c in self.entries if c.record.status == "ok"), None)
 
     @cached_property
     def targets(self) -> NDArray[Any]:
-        """Observed target of every row that is in some test fold."""
+        """Observed target of every row in a test fold."""
         observed: dict[int, Any] = {}
         for fold in self.done.folds if self.done else ():
             if fold.prediction is not None:
@@ -82,7 +82,7 @@ class Lineup:
 
     @cached_property
     def weights(self) -> Array:
-        """Bootstrap draws of the test rows as weights on all rows of the task."""
+        """Bootstrap draws of the test rows, as weights on all rows of the task."""
         assert self.done is not None
         rows = tested_rows(self.done)
         units = np.arange(self.done.n_samples)
@@ -95,28 +95,28 @@ class Lineup:
 
     @cached_property
     def left_out(self) -> Array:
-        """The test rows that a draw did not take."""
+        """The test rows that each draw left out."""
         assert self.done is not None
         tested = np.zeros(self.done.n_samples)
         tested[tested_rows(self.done)] = 1.0
         return np.asarray((self.weights == 0) * tested)
 
     def scores(self, entry: Entry, measure: Measure) -> CellScores:
-        """Fold scores of an entry on a measure."""
+        """Return the fold scores of an entry on a measure."""
         key = (entry.record.hash, measure.name)
         if key not in self._scores:
             self._scores[key] = cell_scores(entry.record, measure)
         return self._scores[key]
 
     def draws(self, entry: Entry, measure: Measure) -> Array:
-        """Scores of a finished entry on the bootstrap draws; shape (N_DRAWS,)."""
+        """Return the scores of a finished entry on the bootstrap draws; shape (N_DRAWS,)."""
         key = (entry.record.hash, measure.name)
         if key not in self._draws:
             self._draws[key] = cell_draws(entry.record, measure, self.weights)
         return self._draws[key]
 
     def ranked(self, measure: Measure, entries: Sequence[Entry]) -> list[Entry]:
-        """Entries with a mean, best first; equal means by label."""
+        """Return the entries with a mean, best first; equal means by label."""
         if not measure.ranked:
             return []
         sign = -1.0 if measure.higher_is_better else 1.0
@@ -127,14 +127,14 @@ class Lineup:
         return [entry for _, _, entry in sorted(placed, key=lambda one: one[:2])]
 
     def ordered(self, measure: Measure, size: int | None) -> list[Entry]:
-        """Entries of one train_size: the ranked ones, then undefined, failed and skipped ones."""
+        """Return the entries of one train_size: ranked, then undefined, failed, skipped."""
         entries = [entry for entry in self.entries if entry.record.train_size == size]
         ranked = self.ranked(measure, entries)
         rest = [entry for entry in entries if entry not in ranked]
         return ranked + sorted(rest, key=lambda c: (STATUS_ORDER[c.record.status], c.label))
 
     def interval(self, entry: Entry, measure: Measure) -> Interval | None:
-        """Corrected interval of an entry's mean, kept inside the measure's range."""
+        """Return the corrected interval of an entry's mean, within the measure's range."""
         values = self.scores(entry, measure).values
         if not len(values):
             return None
@@ -146,7 +146,7 @@ class Lineup:
         return Interval(mean=found.mean, low=low, high=high)
 
     def contrast(self, first: Entry, second: Entry, measure: Measure, *, rope: float) -> PairedTest:
-        """Paired test of two entries that have means, first minus second."""
+        """Return the paired test of two entries with means, first minus second."""
         a, b = self.scores(first, measure).values, self.scores(second, measure).values
         if len(a) == 1:
             draws = self.draws(first, measure) - self.draws(second, measure)

@@ -1,7 +1,7 @@
-"""Learning curves of the cells of a comparison: laws with intervals, who leads from which size.
+"""Learning curves of the cells of a comparison: laws with intervals, and who leads at which size.
 
 Step in the line: Lineup -> **LearningCurves** -> comparison. All curves are fitted to the same
-draws of the folds, so that differences of models keep their pairing.
+draws of the folds, so that differences between models stay paired.
 """
 
 import itertools
@@ -43,7 +43,7 @@ N_DRAWS = 2000
 """Draws of the folds."""
 
 N_GRID = 121
-"""Most sizes at which laws are set against each other, evenly spaced in log n."""
+"""Most sizes at which laws are compared, evenly spaced in log n."""
 
 N_LINE = 41
 """Points of a fitted line."""
@@ -63,10 +63,10 @@ class _Fit:
 
 
 def learning_curves(lineup: Lineup, measure: Measure) -> LearningCurves | None:
-    """Fit the learning curves of a lineup, where it has entries of several train sizes.
+    """Fit the learning curves of a lineup, if it has entries of several train sizes.
 
-    Entries of one label make a curve; one on the whole training folds stands at their mean size.
-    The best trial of a sweep is left out: its score was chosen.
+    Entries with the same label make a curve; one on the whole training folds is placed at their
+    mean size. The best trial of a sweep is left out, since it was chosen by its score.
 
     Parameters
     ----------
@@ -77,11 +77,11 @@ def learning_curves(lineup: Lineup, measure: Measure) -> LearningCurves | None:
     Returns
     -------
     LearningCurves or None
-        None where no model has several train sizes.
+        None if no model has several train sizes.
     """
     by_label: dict[str, dict[int, Entry]] = {}
     for entry in sorted(lineup.entries, key=lambda entry: entry.record.train_size is None):
-        if not entry.optimistic:  # the one on whole folds comes last: it stays where sizes agree
+        if not entry.optimistic:  # whole folds come last and win if sizes agree
             by_label.setdefault(entry.label, {})[train_size(entry.record)] = entry
     several = {
         label: dict(sorted(entries.items()))
@@ -146,7 +146,7 @@ def _last(curve: LearningCurve) -> float:
 def _fits(
     lineup: Lineup, measure: Measure, curves: dict[str, dict[int, Entry]], n_folds: int
 ) -> dict[str, _Fit]:
-    """Fit every curve that has enough sizes, all to the same draws."""
+    """Fit every curve with enough sizes, all to the same draws."""
     if n_folds < 2:
         return {}
     usable = {}
@@ -257,7 +257,7 @@ def _fitted(fit: _Fit) -> FittedLaw:
 
 
 def _estimate(value: float, draws: Array) -> Estimate:
-    """Percentiles of the draws; the value itself is never outside."""
+    """Return percentiles of the draws, which always include the value itself."""
     low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Estimate(value=value, low=min(value, float(low)), high=max(value, float(high)))
 
@@ -272,7 +272,7 @@ def _read(fit: _Fit, sizes: Array) -> list[CurvePoint]:
 
 
 def _whole_sizes(start: float, stop: float, n: int) -> Array:
-    """Whole numbers from start to stop, evenly spaced in their logarithm."""
+    """Return whole numbers from start to stop, evenly spaced in their logarithm."""
     return np.unique(np.round(np.geomspace(math.ceil(start), math.floor(stop), n)))
 
 
@@ -280,7 +280,7 @@ def _whole_sizes(start: float, stop: float, n: int) -> Array:
 
 
 def _contest(one: _Fit, rivals: Sequence[_Fit], measure: Measure) -> Contest | None:
-    """Set a curve against others; None where they were measured at sizes too far apart."""
+    """Compare a curve with others; None if they were measured at sizes too far apart."""
     sides = [one, *rivals]
     fewest = max(fit.law.fewest for fit in sides)
     most = min(fit.law.most for fit in sides)

@@ -1,13 +1,13 @@
-"""What one cell says on one measure: its fold scores, and its scores on bootstrap draws of rows.
+"""The scores of one cell on one measure: by fold, and on bootstrap draws of rows.
 
-Step in the line: RunRecord -> **CellScores** -> comparison. Here is decided what becomes of folds
-on which a measure is undefined:
+Step in the line: RunRecord -> **CellScores** -> comparison. This file decides how to treat folds on
+which a measure is undefined:
 
-- undefined because of the observed targets (a fold that holds one class): the fold is left out, for
-  every model alike, and the note says so; where most folds are, there is no mean. Balanced accuracy
+- undefined because of the observed targets (a fold with one class): the fold is left out for all
+  models, and the note says so; if that affects most folds, there is no mean. Balanced accuracy
   needs no fold left out: its recalls are pooled over the folds of a repeat, since labels of
-  different models may be pooled and scores not;
-- undefined because of what the model said (Spearman of a constant): the cell has no mean, since
+  different models may be pooled, but not scores;
+- undefined because of the model's output (Spearman of a constant): the cell has no mean, since
   leaving out just those folds would flatter it; the reason says so.
 """
 
@@ -23,7 +23,7 @@ from smalldata.results.folds import Array, FoldResult, Prediction, Rows, Score
 from smalldata.results.record import RunRecord
 
 SMALL_FOLD = 5
-"""Below so many test rows a bootstrap draw leaves too few of a fold; repeats are scored whole."""
+"""With fewer test rows per fold than this, bootstrap draws are scored over whole repeats."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,11 +33,11 @@ class CellScores:
     Attributes
     ----------
     values : ndarray of shape (n_scores,)
-        One per fold that counts; empty where the cell has no mean.
+        One per fold that counts; empty if the cell has no mean.
     reason : str
         Why the cell has no mean.
     note : str
-        What qualifies the mean.
+        Qualifies the mean.
     """
 
     values: Array
@@ -46,12 +46,12 @@ class CellScores:
 
     @property
     def mean(self) -> float | None:
-        """Mean over the folds, or None."""
+        """Mean over the folds, or None if there is none."""
         return float(np.mean(self.values)) if len(self.values) else None
 
 
 def cell_scores(record: RunRecord, measure: Measure) -> CellScores:
-    """Scores of a cell's folds on a measure, in the order of the folds.
+    """Return the scores of a cell's folds on a measure, in the order of the folds.
 
     Example
     -------
@@ -91,12 +91,12 @@ def cell_scores(record: RunRecord, measure: Measure) -> CellScores:
 
 
 def cell_draws(record: RunRecord, measure: Measure, weights: Array) -> Array:
-    """Score of a finished cell on bootstrap draws of the task's rows, averaged per fold.
+    """Score a finished cell on bootstrap draws of the task's rows, averaged over folds.
 
     An AUC is never taken over the pooled scores of different models. Other measures are taken over
-    whole repeats where folds are tiny (leave-one-out), balanced accuracy also where a fold lacks a
-    class. A draw that loses a class leaves balanced accuracy undefined: the recalls of the classes
-    that remain would flatter whoever always names the commonest.
+    whole repeats if folds are tiny (leave-one-out), balanced accuracy also if a fold lacks a class.
+    A draw that loses a class leaves balanced accuracy undefined: the recalls of the classes that
+    remain would flatter a model that always predicts the most common class.
 
     Parameters
     ----------
@@ -129,13 +129,13 @@ def cell_draws(record: RunRecord, measure: Measure, weights: Array) -> Array:
 
 
 def tested_rows(record: RunRecord) -> Rows:
-    """Rows of the task that are in some test fold of a finished cell, ascending."""
+    """Return the rows of the task in the test folds of a finished cell, ascending."""
     rows = [prediction.row for _, prediction in _ordered(record)]
     return np.unique(np.concatenate(rows))
 
 
 def join_predictions(parts: Iterable[Prediction]) -> Prediction:
-    """Put the predictions of several folds of one cell one after the other."""
+    """Concatenate the predictions of several folds of one cell."""
     several = list(parts)
 
     def join(name: str) -> Array | None:
@@ -164,7 +164,7 @@ def _without_mean(reason: str) -> CellScores:
 def _score(
     fold: FoldResult, prediction: Prediction, measure: Measure, classes: tuple[str, ...]
 ) -> Score:
-    """Read the stored score; a record from before the measure existed is scored now."""
+    """Return the stored score; compute it if the record is older than the measure."""
     stored = fold.scores.get(measure.name)
     return stored if stored is not None else measure.score(prediction, classes=classes)
 
@@ -174,7 +174,7 @@ def _n_lacking(parts: Iterable[Prediction], n_classes: int) -> int:
 
 
 def _loses_a_class(part: Prediction, weights: Array) -> NDArray[np.bool_]:
-    """Find the draws that took no row of some class that the part holds."""
+    """Find the draws without any row of some class of the part."""
     kept = [weights[:, part.y == code].any(axis=1) for code in np.unique(part.y)]
     return np.asarray(~np.all(kept, axis=0))
 
@@ -182,7 +182,7 @@ def _loses_a_class(part: Prediction, weights: Array) -> NDArray[np.bool_]:
 def _pooled_recalls(
     folds: list[tuple[FoldResult, Prediction]], n_classes: int
 ) -> CellScores | None:
-    """Each fold's part of the recalls of its repeat; None where every fold holds every class.
+    """Return each fold's part of the recalls of its repeat; None if every fold has every class.
 
     The parts are scaled so that their mean over the folds of a repeat is the balanced accuracy of
     that repeat: with K classes of n_c rows, F folds and h_cf hits, fold f has F/K sum_c h_cf / n_c.

@@ -1,8 +1,8 @@
-"""The trials of a sweep in a table: one row, the best of them, said to be optimistic.
+"""The trials of a sweep in a table: one row for the best trial, marked as optimistic.
 
 Step in the line: RunRecords -> **one group a row** -> comparison. A sweep tries many cells on the
-same outer folds and shows the best, so its score is better than the search deserves; it counts as
-one model in Holm's adjustment, and the table names the command that would score it honestly.
+same outer folds and shows the best, so its score is optimistic. It counts as one model in Holm's
+adjustment, and the table gives the command that scores the same search honestly.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from typing import Any
 
 from smalldata.comparison.scores import cell_scores
 from smalldata.measures.registry import Measure
-from smalldata.results.record import RunRecord, settings_text
+from smalldata.results.record import RunRecord, cell_label, settings_text
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -21,11 +21,11 @@ class Trials:
     Attributes
     ----------
     best : RunRecord
-        That the row shows; the only one, of a cell that was run by itself.
+        The record that the row shows; the only one if the cell is not part of a sweep.
     n_trials : int or None
-        Different cells that were tried; None where it was no sweep.
+        Number of different cells tried; None if it is not a sweep.
     instead : str
-        The command that would score the same search honestly; "" where there is none.
+        Command that scores the same search honestly; "" if there is none.
     """
 
     best: RunRecord
@@ -34,7 +34,7 @@ class Trials:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What tells the row from others; numbers that a sampler drew are cut to four digits."""
+        """Settings that distinguish the row; numbers from a sampler are cut to four digits."""
         if self.n_trials is None:
             return dict(self.best.settings)
         cut = {
@@ -45,10 +45,10 @@ class Trials:
 
     @property
     def note(self) -> str:
-        """Say what to run instead of trusting the row; "" where it can be trusted."""
+        """Say what to run instead of trusting the row; "" if it can be trusted."""
         if self.n_trials is None:
             return ""
-        label = f"{self.best.model} ({settings_text(self.settings)})"
+        label = cell_label(self.best.model, settings_text(self.settings))
         if not self.instead:
             return (
                 f"{label}: its score is optimistic; as a grid (-m without hydra/sweeper) every "
@@ -58,10 +58,10 @@ class Trials:
 
 
 def group_trials(records: Sequence[RunRecord], measure: Measure) -> list[Trials]:
-    """Gather the trials of each sweep, in the order of the first one given.
+    """Group the trials of each sweep, in the order of the first one given.
 
-    The best is that with the best mean; of equal means the earlier trial, and where no trial has a
-    mean the earliest.
+    The best trial has the best mean; ties go to the earlier trial, and if no trial has a mean the
+    earliest is taken.
     """
     groups: dict[str, list[RunRecord]] = {}
     for record in records:
@@ -76,7 +76,7 @@ def group_trials(records: Sequence[RunRecord], measure: Measure) -> list[Trials]
         Trials(
             best=min(group, key=order),
             n_trials=len(group),
-            # Of the last trial: the sweep may have been given more of them since the first.
+            # From the last trial, since the sweep may have been extended after the first.
             instead=str(_about(max(group, key=_number)).get("instead", "")),
         )
         if "sweep" in group[0].identity

@@ -1,12 +1,12 @@
-"""A Comparison as a tidy frame, as a readable table, as plain values; predictions as a frame.
+"""A Comparison as a tidy frame, a readable table or plain values; predictions as a frame.
 
-Step in the line: Comparison -> **comparison.csv, .md, .json; predictions.csv**. Pure: whoever calls
+Step in the line: Comparison -> **comparison.csv, .md, .json; predictions.csv**. No I/O: the caller
 writes the files.
 """
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from smalldata.measures.registry import Measure, find_measure
 from smalldata.results.comparison import Comparison, ComparisonRow
 from smalldata.results.folds import Prediction
 from smalldata.results.record import SCHEMA_VERSION, RunRecord, settings_text
-from smalldata.task import TaskKind
+from smalldata.runtime.sealing import strict_plain
 
 COLUMNS = (
     "dataset",
@@ -43,15 +43,15 @@ COLUMNS = (
     "tied_with_best",
     "optimistic",
 )
-"""Columns of comparison.csv: scripts may rely on names and order; later ones come at the end."""
+"""Columns of comparison.csv: names and order stay, and new ones are added at the end."""
 
 BEST, TIED, OPTIMISTIC = "**{}**", "{} =", "{} †"
 
 
 def to_frame(comparison: Comparison) -> pd.DataFrame:
-    """Tidy frame, one row per cell and measure, with the columns of `COLUMNS`.
+    """Return a tidy frame, one row per cell and measure, with the columns of `COLUMNS`.
 
-    ``train_size`` and ``rank`` are nullable integers; what is undefined is missing.
+    ``train_size`` and ``rank`` are nullable integers; undefined values are missing.
 
     Example
     -------
@@ -65,40 +65,16 @@ def to_frame(comparison: Comparison) -> pd.DataFrame:
 
 
 def to_plain(comparison: Comparison) -> dict[str, Any]:
-    """Everything a comparison holds as plain values for strict JSON.
+    """Return a whole comparison as plain values for strict JSON.
 
-    A number that JSON cannot hold (the infinite t of differences that are all one constant) is
-    None.
+    A number that JSON does not have is None, such as the infinite t of constant differences.
     """
     content = {
         entry.name: getattr(comparison, entry.name) for entry in dataclasses.fields(comparison)
     }
     content["rows"] = [dataclasses.asdict(row) | {"label": row.label} for row in comparison.rows]
     content["tests"] = [dataclasses.asdict(test) for test in comparison.tests]
-    return {"schema_version": SCHEMA_VERSION} | {k: plain(v) for k, v in content.items()}
-
-
-def plain(value: Any) -> Any:
-    """Turn any value into JSON's own types; what is not finite into None.
-
-    Example
-    -------
-    >>> plain({"a": np.float32(0.5), 2: (np.int64(1), float("nan"))})
-    {'a': 0.5, '2': [1, None]}
-    """
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return plain(dataclasses.asdict(value))
-    if isinstance(value, Mapping):
-        return {str(key): plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple | set | frozenset | np.ndarray):
-        return [plain(entry) for entry in value]
-    if isinstance(value, np.generic):
-        return plain(value.item())
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, TaskKind):
-        return value.value
-    return value if value is None or isinstance(value, str | int | bool) else str(value)
+    return {"schema_version": SCHEMA_VERSION, **strict_plain(content)}
 
 
 # ---------------------------------------------------------------- for reading
@@ -136,7 +112,7 @@ def show(value: float | None, measure: Measure, *, scale: float | None = None) -
 
 
 def show_interval(row: ComparisonRow, measure: Measure) -> str:
-    """Write the interval of a row as ``[low, high]``; "" where there is none."""
+    """Write the interval of a row as ``[low, high]``; "" if there is none."""
     if row.ci_low is None or row.ci_high is None:
         return ""
     low, high = (show(bound, measure, scale=row.mean) for bound in (row.ci_low, row.ci_high))
@@ -144,10 +120,10 @@ def show_interval(row: ComparisonRow, measure: Measure) -> str:
 
 
 def to_markdown(comparison: Comparison) -> str:
-    """Readable table: one line per cell, the primary measure first with its interval.
+    """Return a readable table: one line per cell, the primary measure first with its interval.
 
-    The best of each ranked measure is bold, what the corrected interval does not separate from it
-    is marked; below stand the legend, what failed or was skipped and why, and the notes.
+    The best of each ranked measure is bold; cells that the corrected interval does not separate
+    from it are marked. The legend, failed and skipped cells with reasons, and notes follow.
     """
     names = list(dict.fromkeys(row.measure for row in comparison.rows))
     measures = [find_measure(name, comparison.kind) for name in names]
@@ -199,7 +175,7 @@ def _score_cell(row: ComparisonRow, measure: Measure, comparison: Comparison) ->
 
 
 def _joined(remarks: list[tuple[str, str, str]]) -> list[str]:
-    """One line for all cells and measures (or states) that share a reason."""
+    """Return one line for all cells and measures (or states) with the same reason."""
     abouts: dict[tuple[str, str], list[str]] = {}
     for where, about, reason in remarks:
         abouts.setdefault((where, reason), []).append(about)
@@ -245,12 +221,12 @@ def _below(comparison: Comparison, measure: Measure) -> list[str]:
 def predictions_frame(
     records: Sequence[RunRecord], *, sample_ids: NDArray[Any] | None = None
 ) -> pd.DataFrame:
-    """All out-of-fold predictions, one row per cell, repeat and test row.
+    """Return all out-of-fold predictions, one row per cell, repeat and test row.
 
     Parameters
     ----------
     records : sequence of RunRecord
-        Of one task; finished folds of unfinished cells are included.
+        Records of one task; finished folds of unfinished cells are included.
     sample_ids : ndarray of shape (n_samples,), optional
         Adds the column ``sample_id``.
 
@@ -259,7 +235,7 @@ def predictions_frame(
     DataFrame
         dataset, cv, train_size, model, settings, hash, repeat, fold, row, sample_id, y, label, then
         one ``p_<class>`` per class and one ``margin_<class>`` per output (binary: of the positive
-        class), or ``value``. Classes are written by name.
+        class), or ``value``. Classes are given by name.
     """
     parts = []
     for record in records:
@@ -292,7 +268,7 @@ def predictions_frame(
 
 
 def _part_order(name: Any) -> bool:
-    """Probabilities before margins; sorting is stable, so the classes keep their order."""
+    """Sort probabilities before margins; sorting is stable, so the classes keep their order."""
     return str(name).startswith("margin_")
 
 

@@ -1,9 +1,9 @@
-"""What the trials of one tuned cell say: the values chosen, how they agree, what tuning flattered.
+"""Summary of the trials of a tuned cell: the values chosen, their agreement, the optimism.
 
 Step in the line: RunRecord + `trials.parquet` -> **CellTrials** -> report. The inner score of a
 chosen trial is the best of many on the same inner folds, and therefore optimistic; the outer score
-of the same fold is of rows that neither the search nor the fit has seen. Their difference is the
-optimism that nesting removed.
+of the same fold is on rows that neither the search nor the fit has seen. Their difference is the
+optimism that nesting removes.
 """
 
 import math
@@ -17,27 +17,27 @@ from numpy.typing import NDArray
 
 from smalldata.measures.registry import find_measure
 from smalldata.results.record import RunRecord
+from smalldata.runtime.sealing import strict_plain
 
 WINDOW = 0.25
-"""Share of the searched range within which the numbers of two folds count as the same choice."""
+"""Share of the searched range within which the values of two folds count as the same choice."""
 
 STEADY, JUMPS = 0.9, 0.6
-"""Share of the folds that agree: from the first on a choice is steady, below the second it jumps
-about."""
+"""Share of the folds that agree: a choice is steady from the first, and jumps below the second."""
 
 Agreement = Literal["steady", "moves", "jumps", ""]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dimension:
-    """One hyperparameter as it was searched, and where its values lie in the searched range.
+    """A searched hyperparameter, and the position of values in its range.
 
     Attributes
     ----------
     default : object
-        The untuned value: that of the first trial.
+        The untuned value, that of the first trial.
     is_path : bool
-        Its values were read off each fit; no trial chose it.
+        Each fit gave all its values; no trial chose it.
     """
 
     name: str
@@ -50,10 +50,10 @@ class Dimension:
     is_path: bool = False
 
     def position(self, value: Any) -> float | None:
-        """Place a value in the searched range: 0 the low end or first choice, 1 the other end.
+        """Return the place of a value in its range: 0 the low end or first choice, 1 the other end.
 
-        In the logarithm where the dimension has a log scale. A default outside the range lies at
-        its end; None where the value is none.
+        On the log scale if the dimension has one. A default outside the range is at its end; None
+        if the value is not in the dimension.
         """
         if self.kind == "categorical":
             texts = [str(choice) for choice in self.choices]
@@ -72,21 +72,21 @@ class Dimension:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TunedFold:
-    """One outer fold: what its trials came to.
+    """One outer fold: the results of its trials.
 
     Attributes
     ----------
     counts : mapping
         Trials by state: ok, pruned, failed.
     chosen : int or None
-        Ordinal of the trial the fold was fitted with; None where it was fitted untuned.
+        Ordinal of the trial the fold was fitted with; None if it was fitted untuned.
     inner : float or None
         Score of the chosen trial, mean over the inner folds: optimistic.
     outer : float or None
         Score on the held-out rows, by the same measure.
     optimism : float or None
-        By how much the inner score looks better than the outer one: positive where it flatters,
-        whether higher or lower scores are better.
+        How much better the inner score looks than the outer one; positive if it flatters, whether
+        higher or lower scores are better.
     """
 
     name: str
@@ -122,12 +122,12 @@ class CellTrials:
     def rows(self) -> list[dict[str, Any]]:
         """List the trials as plain values, missing numbers as None."""
         names = list(self.columns)
-        listed = [[_plain(value) for value in self.columns[name].tolist()] for name in names]
+        listed = [strict_plain(self.columns[name].tolist()) for name in names]
         return [dict(zip(names, row, strict=True)) for row in zip(*listed, strict=True)]
 
 
 def dimensions(record: RunRecord) -> list[Dimension]:
-    """List the hyperparameters a cell was tuned over, in the order of its space; none untuned."""
+    """List the hyperparameters a cell was tuned over, in the order of its space, if any."""
     tuning = record.identity.get("tuning") or {}
     learner = record.identity.get("learner") or {}
     return [
@@ -146,13 +146,13 @@ def dimensions(record: RunRecord) -> list[Dimension]:
 
 
 def tuned_folds(record: RunRecord, trials: CellTrials) -> list[TunedFold]:
-    """Set the chosen trial of each finished outer fold beside the score of its held-out rows.
+    """Pair the chosen trial of each finished outer fold with the score of its held-out rows.
 
     Parameters
     ----------
     record : RunRecord
     trials : CellTrials
-        Of the same cell.
+        Trials of the same cell.
     """
     by_fold: dict[tuple[int, int], list[dict[str, Any]]] = {}
     for row in trials.rows():
@@ -186,10 +186,10 @@ def tuned_folds(record: RunRecord, trials: CellTrials) -> list[TunedFold]:
 
 
 def agreeing_share(dimension: Dimension, values: Sequence[Any]) -> float:
-    """Share of the folds that made the same choice.
+    """Return the share of the folds that made the same choice.
 
-    Of choices: the folds with the commonest one. Of numbers: the most folds whose values lie within
-    a quarter of the searched range (`WINDOW`; in the logarithm on a log scale).
+    For choices: the folds with the most common one. For numbers: the most folds whose values are
+    within a quarter of the searched range (`WINDOW`; on the log scale if there is one).
 
     Example
     -------
@@ -208,7 +208,7 @@ def agreeing_share(dimension: Dimension, values: Sequence[Any]) -> float:
 
 
 def judge_agreement(share: float, n_folds: int) -> Agreement:
-    """Call a choice steady, moving or jumping; nothing can be said of one fold.
+    """Judge a choice as steady, moving or jumping; "" with one fold.
 
     Example
     -------
@@ -220,7 +220,3 @@ def judge_agreement(share: float, n_folds: int) -> Agreement:
     if share >= STEADY - 1e-9:
         return "steady"
     return "moves" if share >= JUMPS - 1e-9 else "jumps"
-
-
-def _plain(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

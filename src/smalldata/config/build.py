@@ -1,4 +1,4 @@
-"""The composed configuration as typed values: what one cell is, said once and checked.
+"""The composed configuration as checked, typed values: what one cell is.
 
 Step in the line: **config** -> dataset. The keys and their types are in `schema`; learners,
 cross-validation and preprocessing check their own values.
@@ -33,9 +33,9 @@ class Sweep:
     trial : int or None
         Number of the trial, from 0.
     command : str
-        Of the whole sweep.
+        Command of the whole sweep.
     instead : str
-        The command that searches the same space inside the folds; "" where there is none.
+        Command that searches the same space inside the folds; "" if there is none.
     """
 
     id: str
@@ -61,23 +61,23 @@ class RunConfig:
     train_size : int or None
     preprocessing : Preprocessing
     signature : SignatureOptions or None
-        None: no panel is sought. Else it makes the selection, and ``preprocessing`` has none.
+        None: no panel is selected. Otherwise it selects the features instead of ``preprocessing``.
     tuning : TuningOptions or None
-        None: the learner's own values are used. Its measure is that of the run where none is named.
+        None: the learner's own values are used. Its measure defaults to that of the run.
     storage : str or None
-        URL of the database in which other machines share the trials; None: they are not shared.
+        URL of the database through which machines share trials; None: trials are not shared.
     explanation : ExplanationOptions or None
-        None: nothing is explained.
+        None: there is no explanation.
     figures : tuple of str
-        Formats of the figures that are drawn as files too; no part of what the cell is.
+        Formats in which figures are also written as files; not part of the cell's identity.
     weights : bool
-        Whether what networks learned is kept as files too; no part of what the cell is.
+        Whether the weights of networks are also written as files; not part of the cell's identity.
     objectives : tuple of str
-        Measures that a sweeper optimises; empty: the primary one.
+        Measures that a sweeper optimises; empty: the primary measure.
     sweep : Sweep or None
         The sweep that the cell is a trial of.
     plain : dict
-        The whole configuration as plain values: the cell's ``config.yaml``. No password is in it.
+        The whole configuration as plain values, without passwords: the cell's ``config.yaml``.
     """
 
     dataset: dict[str, Any]
@@ -105,7 +105,7 @@ class RunConfig:
 
 
 def build_config(composed: Any) -> RunConfig:
-    """Check a composed DictConfig and build the typed parts.
+    """Check a composed DictConfig and build the typed configuration from it.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def read_config(text: str) -> RunConfig:
     Raises
     ------
     ConfigError
-        If it was written by another version or edited into something else.
+        If another version wrote it, or it was edited and is no longer valid.
     """
     from omegaconf import OmegaConf
 
@@ -223,7 +223,7 @@ def _typed(plain: dict[str, Any]) -> RunConfig:
 
 
 def _with_checkpoint(plain: dict[str, Any]) -> dict[str, Any]:
-    """Hand the file of ``checkpoint`` to a model that takes one; the others of a grid do not."""
+    """Give the file of ``checkpoint`` to the model if it takes one; in a grid, not all do."""
     given, model = plain["checkpoint"], plain["model"]
     if given is None or "checkpoint" not in model["learner"]:
         return plain
@@ -247,7 +247,7 @@ def _sweep(entry: dict[str, Any]) -> Sweep | None:
 def _signature(
     entry: dict[str, Any], preprocess: dict[str, Any], measure: str | None
 ) -> SignatureOptions | None:
-    """Build the options; the measure is that of the run where none is named."""
+    """Build the options; the measure defaults to that of the run."""
     options = {key: value for key, value in entry.items() if value is not None}
     rule = options.pop("rule")
     if rule == "none":
@@ -282,13 +282,13 @@ def _tuning(entry: dict[str, Any], measure: str | None, trials: int | None) -> T
 
 
 def _storage(entry: dict[str, Any]) -> str | None:
-    """Return the URL of the shared studies, whatever folder is read from."""
+    """Return the URL of the shared studies, which does not depend on the working folder."""
     if entry["storage"] is None:
         return None
     if entry["sampler"] == "cmaes":
         raise ConfigError(
-            "tune.sampler=cmaes keeps its state as a pickle, which is not read from a storage "
-            "that others can write; use tune.sampler=tpe, or no tune.storage."
+            "tune.sampler=cmaes keeps its state as a pickle, which is not safe to read from a "
+            "storage that others can write; use tune.sampler=tpe, or no tune.storage."
         )
     return absolute_url(entry["storage"])
 
@@ -314,12 +314,12 @@ def _sentence(error: Exception, given: Any) -> str:
     found = _shown(given, key)
     card = ""
     if key == "device" and "cuda:" in found:
-        card = " CUDA_VISIBLE_DEVICES in the environment says which card device=cuda takes."
+        card = " Set CUDA_VISIBLE_DEVICES in the environment to choose the card for device=cuda."
     return f"{key} must be {allowed}; got {found}.{card}"
 
 
 def _shown(given: Any, key: str) -> str:
-    """Return the value of a dotted key as yaml writes it, texts in quotes."""
+    """Return the value of a dotted key as yaml writes it, with text in quotes."""
     for word in key.split("."):
         given = given.get(word) if isinstance(given, dict) else None
     return repr(given) if isinstance(given, str) else json.dumps(given, default=str)

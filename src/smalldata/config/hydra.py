@@ -1,24 +1,24 @@
-"""The door to Hydra: overrides in, composed configs to a task function, errors in one sentence.
+"""The interface to Hydra: it composes overrides, calls a function, and rewords Hydra's errors.
 
-Hydra composes, sweeps and launches; its own habits (dated folders, ``.hydra/``, ``multirun.yaml``,
-logs on stdout) end in a temporary folder. First step of the line: command line -> composed config.
+Hydra composes, sweeps and launches; what it writes itself (dated folders, ``.hydra/``,
+``multirun.yaml``, logs) goes to a temporary folder.
+First step of the line: command line -> composed config.
 """
 
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from smalldata.config.schema import describe_type
-from smalldata.errors import ConfigError
+from smalldata.errors import ConfigError, did_you_mean
 from smalldata.runtime.catalogue import conf_dir, names
 
 CONFIG_NAME = "run"
 _GROUPS = ("dataset", "model", "cv", "preprocess", "tune", "explain")
 _LISTS = ("dataset.", "explain.", "signature.", "report.", "objectives")
-"""What keys that take a list begin with."""
+"""Prefixes of the keys that take a list."""
 _FLAGS = {"-m": "multirun", "--multirun": "multirun"}
 
 
@@ -28,7 +28,7 @@ def split_flags(arguments: Sequence[str]) -> tuple[bool, list[str]]:
     Raises
     ------
     ConfigError
-        If another flag is given.
+        If any other flag is given, or a word is not an override.
     """
     multirun = any(argument in _FLAGS for argument in arguments)
     rest = [argument for argument in arguments if argument not in _FLAGS]
@@ -53,13 +53,13 @@ def run_composed(
     Parameters
     ----------
     task_function : callable
-        Gets a DictConfig; its return value is what a sweeper optimises.
+        Takes a DictConfig; a sweeper optimises its return value.
     overrides : sequence of str
-        ``key=value`` in Hydra's grammar; values the grammar cannot read are quoted.
+        ``key=value`` in Hydra's grammar; values that the grammar cannot parse are quoted.
     multirun : bool
-        Sweep over the overrides that hold several values.
+        Sweep over the overrides that have several values.
     scratch : Path
-        Existing folder for what Hydra must write.
+        Existing folder for what Hydra writes.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def run_composed(
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
-    from smalldata.config.hydra_keys import CheckedLoader  # it imports Hydra, which takes a while
+    from smalldata.config.hydra_keys import CheckedLoader  # imports Hydra, which is slow
 
     quoted = [quote_override(override) for override in overrides]
     if multirun:
@@ -78,7 +78,7 @@ def run_composed(
         f"hydra.run.dir={quote_text(str(scratch / 'run'))}",
         f"hydra.sweep.dir={quote_text(str(scratch / 'sweep'))}",
         "hydra.sweep.subdir=${hydra.job.num}",
-        "hydra.job.chdir=false",  # outputs and tables are named from where the user stands
+        "hydra.job.chdir=false",  # paths are relative to the user's working folder
     ]
     with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name="smalldata"):
         hydra = GlobalHydra.instance().hydra
@@ -91,9 +91,9 @@ def run_composed(
 
 
 def quote_override(override: str) -> str:
-    """Return the override, its value quoted if Hydra's grammar cannot read it as it is.
+    """Return the override, with its value quoted if Hydra's grammar cannot parse it.
 
-    ``dataset.target=Time (days)`` and paths with ``(``, ``=`` or ``#`` are plain text to the user.
+    To the user, ``dataset.target=Time (days)`` and paths with ``(``, ``=`` or ``#`` are plain text.
 
     Examples
     --------
@@ -108,7 +108,7 @@ def quote_override(override: str) -> str:
     parser = OverridesParser.create()
     try:
         parser.parse_override(override)
-    except HydraException:  # no override, or a function that does not exist
+    except HydraException:  # not an override, or an unknown function
         key, _, value = override.partition("=")
         attempt = f"{key}={quote_text(value)}"
         try:
@@ -122,10 +122,10 @@ def quote_override(override: str) -> str:
 
 
 def sweep_with_groups(overrides: Sequence[str]) -> list[str]:
-    """Return the overrides with the keys of swept groups as sweeps over one value.
+    """Return the overrides, with keys of swept groups turned into sweeps over one value.
 
-    Before the jobs of a sweep Hydra composes what they share, which is without the groups that are
-    swept: a key that only the swept models have would be one of a model that nobody asked for.
+    Hydra first composes what the jobs of a sweep share, without the swept groups. A key that only
+    the swept models have would then be looked up in the default model.
 
     Examples
     --------
@@ -145,14 +145,14 @@ def sweep_with_groups(overrides: Sequence[str]) -> list[str]:
         if not inside or found.is_sweep_override() or found.is_delete():
             continue
         key, _, value = made[i].partition("=")
-        with suppress(HydraException):  # null, which no choice takes, stays as it is
+        with suppress(HydraException):  # a choice cannot be null; leave it as it is
             parser.parse_override(f"{key}=choice({value})")
             made[i] = f"{key}=choice({value})"
     return made
 
 
 def quote_text(value: str) -> str:
-    """Quote a text for Hydra's grammar: a backslash counts only before a quote or at the end."""
+    """Quote text for Hydra, where a backslash only matters before a quote or at the end."""
     escaped = re.sub(r"(\\*)'", lambda found: found.group(1) * 2 + "\\'", value)
     escaped = re.sub(r"(\\+)$", lambda found: found.group(1) * 2, escaped)
     return f"'{escaped}'"
@@ -161,20 +161,21 @@ def quote_text(value: str) -> str:
 def _bare_word(word: str) -> str:
     if Path(word).suffix:
         return (
-            "a run takes key=value; for a table say "
+            "a run takes key=value; for a table set "
             f"dataset=table dataset.path={word} dataset.target=COLUMN."
         )
     verbs = ("run", "compare", "explain", "summary", "doctor", "datasets", "models")
     if word in verbs:
-        return f"a verb must be the first word; got {word!r} after others. Move it to the front."
-    near = get_close_matches(word, verbs, n=1)
-    hint = f"did you mean the verb {near[0]!r}?" if near else f"verbs are {', '.join(verbs)}."
+        return f"a verb must be the first word; got {word!r} later on. Move it to the front."
+    hint = did_you_mean(
+        word, verbs, f"verbs are {', '.join(verbs)}.", show=lambda verb: f"the verb {verb!r}"
+    )
     return f"a run takes key=value; got {word!r}; {hint}"
 
 
 @contextmanager
 def one_sentence(overrides: Sequence[str]) -> Iterator[None]:
-    """Turn what Hydra and OmegaConf raise into a ConfigError that says what to do."""
+    """Turn errors of Hydra and OmegaConf into a ConfigError that says what to do."""
     from hydra.errors import (
         ConfigCompositionException,
         HydraException,
@@ -211,16 +212,15 @@ def _missing_file(missing: str) -> str:
         return f"{group} must name a file of conf/{group}; known: {', '.join(known)}."
     if group == "dataset" and Path(name).suffix:
         return (
-            f"dataset must name a file of conf/dataset; for a table of your own say "
+            f"dataset must name a file of conf/dataset; for a table of your own set "
             f"dataset=table dataset.path={name} dataset.target=COLUMN."
         )
-    near = get_close_matches(name, known, n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}."
+    hint = did_you_mean(name, known, f"known: {', '.join(known) or 'none'}.")
     return f"{group} must name a file of conf/{group}; there is no {name!r}; {hint}"
 
 
 def _not_built(message: str) -> str:
-    """Say which option a launcher or sweeper does not take."""
+    """Name the option that a launcher or sweeper does not take."""
     kind = "launcher" if "Launcher'" in message.partition("\n")[0] else "sweeper"
     if found := re.search(r"unexpected keyword argument '(\w+)'", message):
         return f"the {kind} chosen has no option {found[1]!r}; leave out hydra.{kind}.{found[1]}."
@@ -242,15 +242,15 @@ def _not_composed(message: str, overrides: Sequence[str]) -> str:
         return _first_line(message)
     key = found.group(1)
     if key in ("hydra.sweeper.direction", "hydra.sweeper.directions"):
-        return f"there is no key {key!r}: which way is better follows from the measure."
+        return f"there is no key {key!r}: the measure decides which direction is better."
     if key == "hydra.sweeper.params":
-        return f"the keys of {key} are new to it; write '+{key}={{KEY:SWEEP}}'."
+        return f"the keys of {key} must be added; write '+{key}={{KEY:SWEEP}}'."
     if key.startswith("hydra.sweeper."):
         return unknown_key(key, _sweeper_keys())
     if key.startswith("hydra.launcher."):
         return f"the launcher chosen has no option {key.rpartition('.')[2]!r}; leave out {key}."
     if key.startswith("model.space."):
-        return f"{key} is given what it does not have yet; write '++{key}=VALUE' to add it."
+        return f"{key} does not exist yet; write '++{key}=VALUE' to add it."
     group = key.partition(".")[0].partition("/")[0]
     chosen = _chosen(group, overrides)
     if "/" in key:
@@ -273,7 +273,7 @@ def _wrong_type(key: str, value: str) -> str:
 
 
 def _no_subgroup(key: str, group: str, chosen: Sequence[str]) -> str:
-    """Say which settings in files (model/optimizer=…) the chosen models have."""
+    """List the subgroups (model/optimizer=…) that the chosen models have."""
     have = list(dict.fromkeys(sub for name in chosen for sub in _subgroups(group, name)))
     if have:
         return unknown_key(key, [f"{group}/{sub}" for sub in have])
@@ -293,7 +293,7 @@ def _other_owners(key: str, group: str, chosen: Sequence[str], owners: Sequence[
 
 
 def _subgroups(group: str, name: str) -> list[str]:
-    """Folders below a group that a file of it names in its defaults, such as optimizer."""
+    """Return the subfolders that a file of the group names in its defaults, such as optimizer."""
     from smalldata.runtime.catalogue import read_entry
 
     items = read_entry(group, name).get("defaults", [])
@@ -301,7 +301,7 @@ def _subgroups(group: str, name: str) -> list[str]:
 
 
 def _sweeper_keys() -> list[str]:
-    """Keys of the sweeper with options; directions follow the measures and are none of them."""
+    """Return the option keys of the sweeper; directions follow from the measures, so have none."""
     return [f"hydra.sweeper.{key}" for key in map(str, _sweeper_node()) if not key.startswith("_")]
 
 
@@ -312,7 +312,7 @@ def _sweeper_node() -> Any:
 
 
 def _chosen(group: str, overrides: Sequence[str]) -> list[str]:
-    """Names a group of conf/ was set to, by the overrides or else by conf/run.yaml."""
+    """Return the names chosen for a group of conf/, by the overrides or else by conf/run.yaml."""
     from smalldata.runtime.catalogue import read_yaml
 
     defaults = read_yaml(conf_dir() / f"{CONFIG_NAME}.yaml")["defaults"]
@@ -324,7 +324,7 @@ def _chosen(group: str, overrides: Sequence[str]) -> list[str]:
 
 
 def _group_keys(group: str, name: str) -> list[str]:
-    """Dotted keys of one file of conf/."""
+    """Return the dotted keys of one file of conf/."""
     from smalldata.runtime.catalogue import read_entry
 
     keys = [f"{group}/{sub}" for sub in _subgroups(group, name)]
@@ -338,16 +338,18 @@ def _group_keys(group: str, name: str) -> list[str]:
 
 
 def unknown_key(key: str, known: Sequence[str]) -> str:
-    """Say that a key does not exist, with the nearest ones."""
-    near = get_close_matches(key, known, n=3, cutoff=0.6)
+    """Say that a key does not exist, and name the nearest ones."""
     last = key.rpartition(".")[2]
-    near = near or [name for name in known if name.rpartition(".")[2] == last][:3]
-    hint = f"did you mean {' or '.join(near)}?" if near else "see python -m smalldata --help."
+    hint = (
+        did_you_mean(key, known)
+        or did_you_mean(last, [name for name in known if name.rpartition(".")[2] == last])
+        or "see python -m smalldata --help."
+    )
     return f"there is no key {key!r} in this configuration; {hint}"
 
 
 def _known_keys(group_asked: str, chosen: Sequence[str]) -> list[str]:
-    """Dotted keys of conf/: of the group asked for those of the chosen names, else of all."""
+    """Return the dotted keys of conf/; for the given group only those of the chosen files."""
     from smalldata.runtime.catalogue import read_yaml
 
     keys = []

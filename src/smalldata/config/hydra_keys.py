@@ -1,9 +1,9 @@
-"""What a run takes of Hydra's own settings, checked before Hydra acts on them.
+"""The settings of Hydra's own that a run accepts, checked before Hydra acts on them.
 
 Hydra builds whatever a ``_target_`` below ``hydra`` names and sets up logging from a dictionary
-that can name any class and any file, so a setting can run code or overwrite a file, in a dry run
-too. Only the keys listed here may be set, on the command line or in a yaml file; everything else
-keeps the value of the package. Step in the line: overrides -> **checked composition** -> config.
+that can name any class and any file, so a setting can run code or overwrite a file, even in a dry
+run. Only the keys listed here may be set, on the command line or in a yaml file; everything else
+keeps the package's value. Step in the line: overrides -> **checked composition** -> config.
 """
 
 import re
@@ -43,23 +43,23 @@ _KEPT: dict[str, Any] = {
     "job.env_set": {},
     "job.env_copy": [],
 }
-"""Settings that Hydra runs, reads from, writes to or exports: none may be changed."""
+"""Settings that Hydra runs, reads from, writes to or exports; none may be changed."""
 
 _PATH_LIKE = re.compile(r"[/\\]|\.\.|\$\{")
 
 
 class CheckedLoader(ConfigLoaderImpl):
-    """Hydra's loader, which composes only what a run takes.
+    """Hydra's loader, restricted to what a run accepts.
 
-    Every route ends here: the command line, each job of a grid, each trial of a sweep.
+    The command line, each job of a grid and each trial of a sweep all go through it.
 
     Parameters
     ----------
     config_search_path : ConfigSearchPath
     pinned : sequence of str
-        Overrides of our own, applied last.
+        Our own overrides, applied last.
     multirun : bool
-        Whether a grid or a search is composed; one cell has no use for a sweeper or a launcher.
+        Whether this is a grid or a search; one cell does not use a sweeper or a launcher.
     """
 
     def __init__(self, config_search_path: Any, *, pinned: Sequence[str], multirun: bool) -> None:
@@ -75,7 +75,7 @@ class CheckedLoader(ConfigLoaderImpl):
         from_shell: bool = True,
         validate_sweep_overrides: bool = True,
     ) -> DictConfig:
-        """Compose, or raise ConfigError where a run does not take what is asked for."""
+        """Compose, or raise ConfigError for what a run does not accept."""
         asked = [override for override in overrides if override not in self.pinned]
         for override in OverridesParser.create().parse_overrides(asked):
             check_override(override)
@@ -101,13 +101,13 @@ class CheckedLoader(ConfigLoaderImpl):
 
 
 def check_override(override: Override) -> None:
-    """Refuse an override of the command line that a run does not take.
+    """Refuse an override that a run does not accept.
 
     Raises
     ------
     ConfigError
-        If it sets one of Hydra's own keys that is not listed here, moves a group to another place,
-        or asks for a file outside ``conf/``.
+        If it sets a key of Hydra's own that is not listed here, moves a group elsewhere, or names a
+        file outside ``conf/``.
     """
     key = override.key_or_group
     if override.package is not None:
@@ -123,12 +123,12 @@ def check_override(override: Override) -> None:
 
 
 def check_composed(composed: DictConfig) -> None:
-    """Refuse a composed configuration in which a yaml file set what only the package may set.
+    """Refuse a composed configuration if a yaml file set what only the package may set.
 
     Raises
     ------
     ConfigError
-        If a setting differs from the package's, or a plugin or a file is not a trusted one.
+        If a setting differs from the package's, or a plugin or file is not trusted.
     """
     for key, kept in _KEPT.items():
         found = _plain(OmegaConf.select(composed.hydra, key))
@@ -164,7 +164,7 @@ def _check_hydra_key(key: str, words: Sequence[str], override: Override) -> None
 
 
 def _check_plain(key: str, value: Any) -> None:
-    """Refuse keys such as ``_target_`` inside a setting: Hydra would build what they name."""
+    """Refuse keys such as ``_target_`` inside a setting; Hydra would build what they name."""
     if isinstance(value, dict):
         for name, inner in value.items():
             if str(name).startswith("_"):
@@ -181,14 +181,14 @@ def _check_name(key: str, value: Any, *, written: str) -> None:
             raise ConfigError(_outside(key, value))
         return
     known = names(key)
-    choices = f": {', '.join(known)}" if known else ", which holds none"
+    choices = f": {', '.join(known)}" if known else ", which has none"
     hint = f" Leave {key} out for none." if value is None else ""
     hint = f" Set {key}.KEY=VALUE for one of its settings." if isinstance(value, dict) else hint
     raise ConfigError(f"{key} must name one file of conf/{key}{choices}; got {written}.{hint}")
 
 
 def _values(override: Override) -> Iterator[Any]:
-    """Yield the values that an override sets, one after the other where it is a sweep."""
+    """Yield the values that an override sets: several for a sweep."""
     found: Any = override._value
     if isinstance(found, Glob):
         yield from [*found.include, *found.exclude]
@@ -221,7 +221,7 @@ def _unknown_plugin(key: str, kind: str, found: Any) -> str:
 def _outside(group: str, name: Any) -> str:
     if group == "dataset":
         return (
-            f"dataset must name a file of conf/dataset; for a table of your own say "
+            f"dataset must name a file of conf/dataset; for a table of your own set "
             f"dataset=table dataset.path={name} dataset.target=COLUMN."
         )
     return (

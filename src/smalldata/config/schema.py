@@ -1,4 +1,4 @@
-"""The keys of conf/, the types of their values as Hydra composes them, and those types in words.
+"""The keys of conf/ and the types of their values, for Hydra and in words.
 
 Step in the line: **schema** -> config.
 """
@@ -39,7 +39,7 @@ class PreprocessSchema:
 
 @dataclass
 class TuneSchema:
-    """The keys of conf/tune; none but the name without tuning."""
+    """The keys of conf/tune; without tuning only the name is set."""
 
     name: str = "none"
     trials: int | None = None
@@ -79,7 +79,7 @@ class ModelSchema:
 
 @dataclass
 class SignatureSchema:
-    """The keys of a signature; none but the rule without one."""
+    """The keys of a signature; without one only the rule is set."""
 
     rule: str = "none"
     sizes: Any = None
@@ -89,14 +89,14 @@ class SignatureSchema:
 
 @dataclass
 class ReportSchema:
-    """What is written beside the pages."""
+    """What is written in addition to the pages."""
 
     figures: Any = None
 
 
 @dataclass
 class SweepSchema:
-    """What a sweeper says of its trials; nothing without one."""
+    """What a sweeper says about its trials; empty without a sweeper."""
 
     id: str | None = None
     trial: int | None = None
@@ -132,7 +132,7 @@ _WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: 
 
 
 def describe_type(schema: Any, key: str) -> str | None:
-    """Say in words which values a key takes; None where the schema does not say.
+    """Describe the values that a key takes; None if the schema does not say.
 
     Examples
     --------

@@ -9,7 +9,7 @@ from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from smalldata.datasets.assembling import did_you_mean
+from smalldata.datasets.assembling import nearest
 from smalldata.errors import ConfigError
 from smalldata.runtime.catalogue import read_entry, resolve
 from smalldata.task import Dataset
@@ -54,7 +54,7 @@ def load_dataset(name: str | None = None, **values: Any) -> Dataset:
             known = [known_key for known_key in entry if known_key != "_target_"]
             raise ConfigError(
                 f"dataset={chosen} must be given one of {', '.join(known)}; there is no key "
-                f"{key!r}{did_you_mean(key, known)}"
+                f"{key!r}{nearest(key, known)}"
             )
     return build_dataset(entry | values)
 
@@ -99,7 +99,7 @@ def _typed(settings: Mapping[str, Any], loader: Callable[..., Dataset]) -> dict[
     for key, value in settings.items():
         if key not in hints:
             known = [name for name in hints if name != "return"]
-            raise ConfigError(f"there is no key 'dataset.{key}'{did_you_mean(key, known)}")
+            raise ConfigError(f"there is no key 'dataset.{key}'{nearest(key, known)}")
         hint = hints[key]
         members = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
         kinds = [get_origin(member) or member for member in members]

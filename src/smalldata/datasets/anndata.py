@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from smalldata.datasets.advice import Values, advise
 from smalldata.datasets.assembling import (
     assemble,
-    did_you_mean,
     feature_table,
     kept_columns,
     listed,
     name_with_fingerprint,
+    nearest,
     several,
 )
 from smalldata.datasets.columns import labels, text_markers, type_column
@@ -286,8 +286,7 @@ def _role_labels(cells: Cells, rows: NDArray[np.intp], *, role: str, name: str) 
 def no_column(name: str, known: list[str], *, source: str, role: str) -> ConfigError:
     """Return the error for a name that obs or var does not have."""
     return ConfigError(
-        f"{role} must be a column of {source}; there is no column {name!r}"
-        f"{did_you_mean(name, known)}"
+        f"{role} must be a column of {source}; there is no column {name!r}{nearest(name, known)}"
     )
 
 

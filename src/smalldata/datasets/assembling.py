@@ -7,7 +7,6 @@ the same checks.
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from smalldata.errors import ConfigError, DataError
+from smalldata.errors import ConfigError, DataError, did_you_mean
 from smalldata.runtime.files import safe_name
 from smalldata.task import Dataset, Provenance, TaskKind, find_constant, make_task
 
@@ -192,7 +191,7 @@ def kept_columns(
         if block not in known:
             raise ConfigError(
                 f"blocks must be among {', '.join(known)}; there is no block {block!r}"
-                f"{did_you_mean(block, known)}"
+                f"{nearest(block, known)}"
             )
     dropped: set[str] = set()
     names = set(columns)
@@ -200,8 +199,7 @@ def kept_columns(
         hits = {entry} if entry in names else {name for name in names if fnmatchcase(name, entry)}
         if not hits:
             raise ConfigError(
-                f"drop must name features; there is no feature {entry!r}"
-                f"{did_you_mean(entry, columns)}"
+                f"drop must name features; there is no feature {entry!r}{nearest(entry, columns)}"
             )
         dropped |= hits
     return [
@@ -343,17 +341,10 @@ def several(value: Sequence[str] | str) -> list[str]:
     return [value] if isinstance(value, str) else [str(entry) for entry in value]
 
 
-def did_you_mean(name: str, known: Sequence[str]) -> str:
-    """End a sentence with the nearest names, or with a full stop where none is near."""
-    lowered: dict[str, str] = {}
-    for entry in known:
-        lowered.setdefault(str(entry).lower().strip(), str(entry))
-    wanted = str(name).lower().strip()
-    near = get_close_matches(wanted, lowered, n=3)
-    if not near and len(wanted) > 2:
-        near = [entry for entry in lowered if wanted in entry][:3]
-    found = " or ".join(repr(lowered[match]) for match in near)
-    return f"; did you mean {found}?" if near else "."
+def nearest(name: str, known: Sequence[str]) -> str:
+    """End a sentence with the nearest names, quoted, or with a full stop if none is near."""
+    hint = did_you_mean(str(name), map(str, known), show=repr)
+    return f"; {hint}" if hint else "."
 
 
 def listed(names: Sequence[Any], *, mark: str = "'") -> str:

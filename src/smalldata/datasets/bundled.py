@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from smalldata.datasets.assembling import (
     assemble,
-    did_you_mean,
     feature_table,
     kept_columns,
     name_with_changes,
+    nearest,
     several,
 )
 from smalldata.datasets.columns import as_categories
@@ -110,14 +110,14 @@ def load(
     if target not in by_role["target"]:
         raise ConfigError(
             f"target must be one of {', '.join(by_role['target'])} in {name}; there is no target "
-            f"{target!r}{did_you_mean(target, by_role['target'])}"
+            f"{target!r}{nearest(target, by_role['target'])}"
         )
     apart = {"id": id, "groups": groups, "batch": batch}
     for key, column in apart.items():
         if column is not None and column not in table.column_names:
             raise ConfigError(
                 f"{key} must be a column of {name}; there is no column {column!r}"
-                f"{did_you_mean(column, table.column_names)}"
+                f"{nearest(column, table.column_names)}"
             )
     candidates = [column for column in by_role["feature"] if column not in apart.values()]
     block_of = dict(zip(table.column_names, column_blocks, strict=True))

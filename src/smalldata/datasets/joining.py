@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smalldata.datasets.assembling import did_you_mean, listed
+from smalldata.datasets.assembling import listed, nearest
 from smalldata.datasets.columns import labels, parse_number
 from smalldata.datasets.reading import Cells, RawTable
 from smalldata.datasets.vocabulary import ID_NAMES, MISSING_TEXT
@@ -223,7 +223,7 @@ def _id_place(
         return infer_id(table, decimal=decimal, taken=taken)
     raise ConfigError(
         f"id must be a column of {table.source}; there is no column {id!r}"
-        f"{did_you_mean(id, table.names)}"
+        f"{nearest(id, table.names)}"
     )
 
 

@@ -12,7 +12,6 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from smalldata.datasets.damage import refusing
 from smalldata.datasets.sniffing import SEPARATORS, decode
 from smalldata.datasets.text import N_CHARACTERS_SHOWN, NUMBER, split_text
 from smalldata.datasets.workbook import read_workbook
-from smalldata.errors import DataError
+from smalldata.errors import DataError, did_you_mean
 
 Cells = list[str] | NDArray[np.float64]
 
@@ -176,8 +175,7 @@ def _bytes(file: Path) -> bytes:
     if not file.exists():
         folder = file.parent
         beside = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
-        near = get_close_matches(file.name, beside, n=3)
-        hint = f"did you mean {' or '.join(str(folder / name) for name in near)}?" if near else ""
+        hint = did_you_mean(file.name, beside, show=lambda name: str(folder / name))
         hint = hint or f"the folder {folder.resolve()} " + (
             f"holds {listed(sorted(beside), mark='')}." if beside else "is empty or missing."
         )

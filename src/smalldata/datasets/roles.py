@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from smalldata.datasets.assembling import did_you_mean, listed
+from smalldata.datasets.assembling import listed, nearest
 from smalldata.datasets.columns import labels, text_markers
 from smalldata.datasets.joining import Column, JoinedTable
 from smalldata.datasets.reading import Cells, RawTable
@@ -29,7 +29,7 @@ def role_column(
             raise ConfigError(
                 f"{role} must be a column of {source}; {name!r} holds the sample ids."
             )
-        hint = did_you_mean(name, known)
+        hint = nearest(name, known)
         if hint == "." and all(re.fullmatch(r"[-+.,\deE]+", column) for column in known):
             hint = f"; the names are numbers ({listed(known)}). Is the header missing?"
         elif hint == ".":

@@ -16,11 +16,11 @@ import pandas as pd
 from smalldata.datasets.advice import Values, advise
 from smalldata.datasets.assembling import (
     assemble,
-    did_you_mean,
     feature_table,
     kept_columns,
     listed,
     name_with_fingerprint,
+    nearest,
     several,
 )
 from smalldata.datasets.columns import type_column
@@ -365,7 +365,7 @@ class _Typing:
             if entry not in names:
                 raise ConfigError(
                     f"categorical must name columns; there is no column {entry!r}"
-                    f"{did_you_mean(entry, names)}"
+                    f"{nearest(entry, names)}"
                 )
         candidates = [
             column

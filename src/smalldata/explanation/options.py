@@ -5,13 +5,12 @@ Step in the line: config -> **ExplanationOptions** -> explanation.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from smalldata.errors import ExplanationError
+from smalldata.errors import ExplanationError, did_you_mean
 from smalldata.evaluation.cell import Cell
 from smalldata.results.folds import Fold, Splits
 from smalldata.results.record import RESULTS_VERSION
@@ -245,12 +244,8 @@ def _positions(
     for name in names:
         if name in place:
             continue
-        near = get_close_matches(name, known, n=3, cutoff=0.5)  # ids are short
-        hint = (
-            f"did you mean {' or '.join(near)}?"
-            if near
-            else f"the {noun}s are {', '.join(known[:3])}{' …' if len(known) > 3 else ''}."
-        )
+        shown = f"the {noun}s are {', '.join(known[:3])}{' …' if len(known) > 3 else ''}."
+        hint = did_you_mean(name, known, shown, cutoff=0.5)  # ids are short
         raise ExplanationError(
             f"explain.{key} must name {noun}s of the data; there is no {noun} {name!r}; {hint}"
         )

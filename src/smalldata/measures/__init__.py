@@ -1,5 +1,5 @@
-"""Measures: what each is called, what it needs, how it is computed and drawn from again.
+"""Measures: the name, needs, formula and bootstrap of each.
 
-Predictions go in, scores, bootstrap draws and curves come out.
+Predictions go in; scores, bootstrap draws and curves come out.
 Step in the line: fold -> **scores** -> comparison.
 """

@@ -13,19 +13,19 @@ from smalldata.results.folds import Array
 
 
 def roc_points(y: NDArray[Any], score: NDArray[Any]) -> tuple[Array, Array]:
-    """Points of the ROC curve, from (0, 0) to (1, 1), one per distinct score.
+    """Return the points of the ROC curve, from (0, 0) to (1, 1), one per distinct score.
 
     Parameters
     ----------
     y : ndarray of shape (n_rows,)
         1 or True for the positive class.
     score : ndarray of shape (n_rows,)
-        Higher speaks for the positive class.
+        Higher means more likely positive.
 
     Returns
     -------
     (false_positive_rate, true_positive_rate) : ndarrays of shape (n_points,)
-        Two empty arrays where a class is missing: the curve is undefined.
+        Two empty arrays if a class is missing: the curve is undefined.
 
     Example
     -------
@@ -42,10 +42,10 @@ def roc_points(y: NDArray[Any], score: NDArray[Any]) -> tuple[Array, Array]:
 
 
 def precision_recall_points(y: NDArray[Any], score: NDArray[Any]) -> tuple[Array, Array]:
-    """Points of the precision-recall curve, by rising recall, one per distinct score.
+    """Return the points of the precision-recall curve, by rising recall, one per distinct score.
 
-    Average precision is the area under these points taken as steps: sum of precision times the
-    recall gained.
+    Average precision is the area under these points as steps: the sum of precision times the gain
+    in recall.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def precision_recall_points(y: NDArray[Any], score: NDArray[Any]) -> tuple[Array
     Returns
     -------
     (recall, precision) : ndarrays of shape (n_points,)
-        Two empty arrays where there is no positive row.
+        Two empty arrays if there is no positive row.
     """
     hits, taken = _hits(y, score)
     if not len(hits) or hits[-1] == 0:
@@ -67,9 +67,9 @@ def precision_recall_points(y: NDArray[Any], score: NDArray[Any]) -> tuple[Array
 def calibration_points(
     y: NDArray[Any], probability: NDArray[Any], *, n_bins: int = 10
 ) -> tuple[Array, Array, NDArray[np.int64]]:
-    """Observed share of positives against the mean predicted probability, in quantile bins.
+    """Return the observed share of positives and the mean predicted probability in quantile bins.
 
-    Rows of equal probability are never cut apart, so there may be fewer and unequal bins.
+    Rows of equal probability stay together, so bins may be fewer and unequal.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def calibration_points(
     probability : ndarray of shape (n_rows,)
         Of the positive class.
     n_bins : int
-        Bins wanted.
+        Number of bins wanted.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def calibration_points(
 
 
 def _hits(y: NDArray[Any], score: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Positives among, and number of, the rows at or above each distinct score, from the top."""
+    """Count positives and rows at or above each distinct score, from the top."""
     order = np.argsort(-score, kind="stable")
     last = np.flatnonzero(np.append(score[order][1:] != score[order][:-1], len(y) > 0))
     return np.cumsum(y[order] == 1)[last], last + 1

@@ -1,9 +1,9 @@
 """Weighted forms of the measures: all bootstrap draws of the rows at once.
 
 Step in the line: stored predictions + drawn weights -> **scores of the draws** -> significance. A
-draw is a vector of whole numbers, how often each row was taken; its score is that of the rows
-repeated as often. Each function takes targets (n,), the part of the prediction that the measure
-reads, weights (n_draws, n) and the number of classes, and returns one score per draw, NaN where the
+draw is a vector of whole numbers, how often each row was drawn; its score is that of the rows
+repeated this often. Each function takes targets (n,), the part of the prediction that the measure
+reads, weights (n_draws, n) and the number of classes, and returns one score per draw, NaN if the
 measure is undefined there. Called through `Measure.score_draws`.
 """
 
@@ -19,7 +19,7 @@ Values = NDArray[Any]
 
 
 def mean_defined(scores: Array) -> Array:
-    """Mean over the columns that are not NaN; NaN where none is.
+    """Return the mean over the columns that are not NaN; NaN if all are.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def _areas(positive: NDArray[np.bool_], score: Values, weights: Array) -> Array:
 
 
 def average_precision(y: Values, given: Values, weights: Array, n_classes: int) -> Array:
-    """Sum over the recalls gained of the precision reached; equal scores enter together."""
+    """Sum of precision times gain in recall; equal scores enter together."""
     score = positive_score(given)
     order = np.argsort(-score, kind="stable")
     taken = np.cumsum(weights[:, order], axis=1)
@@ -86,7 +86,7 @@ def average_precision(y: Values, given: Values, weights: Array, n_classes: int) 
     taken, hits = taken[:, last], hits[:, last]
     gained = np.diff(hits, axis=1, prepend=0.0)
     precision = np.where(taken > 0, hits / taken, 0.0)
-    # With positives alone every order is perfect: undefined, as it is for the measure itself.
+    # With only positives every order is perfect, so it is undefined, as for the measure itself.
     total = np.where(hits[:, -1] < taken[:, -1], hits[:, -1], 0.0)
     return np.asarray(np.where(total > 0, np.sum(gained * precision, axis=1) / total, np.nan))
 
@@ -99,7 +99,7 @@ def _confusion(y: Values, given: Values, weights: Array, n_classes: int) -> Arra
 
 
 def balanced_accuracy(y: Values, given: Values, weights: Array, n_classes: int) -> Array:
-    """Mean recall of the classes that a draw holds."""
+    """Mean recall of the classes in a draw."""
     confusion = _confusion(y, given, weights, n_classes)
     hits = np.diagonal(confusion, axis1=1, axis2=2)
     return mean_defined(hits / confusion.sum(axis=2))
@@ -127,7 +127,7 @@ def mcc(y: Values, given: Values, weights: Array, n_classes: int) -> Array:
 
 
 def r2(y: Values, given: Values, weights: Array, n_classes: int) -> Array:
-    """Share of the weighted variance that is accounted for."""
+    """Explained share of the weighted variance."""
     centred = y - np.mean(y)
     n = weights.sum(axis=1)
     total = weights @ centred**2 - (weights @ centred) ** 2 / n
@@ -156,7 +156,7 @@ def _drawn_ranks(values: Values, weights: Array) -> Array:
 
 
 def repeated(prediction: Prediction, weight: Array) -> Prediction:
-    """Return the prediction with each row as often as its weight says.
+    """Return the prediction with each row repeated by its weight.
 
     Parameters
     ----------

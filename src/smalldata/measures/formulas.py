@@ -1,7 +1,7 @@
 """The formulas of the measures: targets and one part of a prediction in, a Score out.
 
-Step in the line: called through the table in `measures`, which has checked that the targets hold
-what the formula demands (two classes, two values) and that the numbers are finite.
+Step in the line: called through `registry`, which has checked that the targets meet the formula's
+demands (two classes, two values) and that the numbers are finite.
 ``y`` are class codes or values of shape (n,); ``given`` are labels (n,), probabilities or margins
 (n, n_classes; binary margins (n, 1)) or values (n,).
 """
@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from smalldata.results.folds import Array, Score
 
 PROBABILITY_FLOOR = float(np.finfo(np.float64).eps)
-"""Log loss raises smaller probabilities to this, or one certain mistake would be infinite."""
+"""Log loss raises smaller probabilities to this; otherwise one certain error makes it infinite."""
 
 LOGIT_CLIP = 1e-6
-"""The calibration slope keeps probabilities this far from 0 and 1, whose logits are infinite."""
+"""The calibration slope keeps probabilities this far from 0 and 1, where logits are infinite."""
 
 
 def area_under_roc(y: NDArray[Any], score: NDArray[Any]) -> float:
-    """Share of (positive, negative) pairs whose positive row scores higher; a tie counts half.
+    """Return the share of (positive, negative) pairs with the positive higher; a tie counts half.
 
     The Mann-Whitney form of the area under the ROC curve (Hanley & McNeil 1982), from mid-ranks.
 
@@ -50,7 +50,7 @@ def _mid_ranks(values: NDArray[Any]) -> Array:
 
 
 def positive_score(given: NDArray[Any]) -> NDArray[Any]:
-    """Column of the positive class: of two probabilities the second, of one margin the only one."""
+    """Return the column of the positive class: the second probability, or the only margin."""
     return given[:, -1] if given.ndim == 2 else given
 
 
@@ -60,7 +60,7 @@ def roc_auc(y: NDArray[Any], given: NDArray[Any], classes: tuple[str, ...]) -> S
 
 
 def roc_auc_ovr(y: NDArray[Any], given: NDArray[Any], classes: tuple[str, ...]) -> Score:
-    """Mean over the classes present of the AUC of a class against the rest, by its own column."""
+    """Mean, over the classes present, of the AUC of each class against the rest."""
     present = [int(code) for code in np.unique(y)]
     areas = [area_under_roc(y == code, given[:, code]) for code in present]
     return Score(value=float(np.mean(areas)), note=_absent(present, classes))
@@ -74,11 +74,11 @@ def _absent(present: list[int], classes: tuple[str, ...]) -> str:
 
 
 def average_precision(y: NDArray[Any], given: NDArray[Any], classes: tuple[str, ...]) -> Score:
-    """Sum over distinct thresholds of precision times the recall gained (steps, no trapezoids)."""
+    """Sum over distinct thresholds of precision times gain in recall (steps, no trapezoids)."""
     score = positive_score(given)
     order = np.argsort(-score, kind="stable")
     hits = np.cumsum(y[order] == 1)
-    # True at the last row of every run of equal scores; a threshold cannot cut a run.
+    # True at the last row of every run of equal scores, which no threshold can split.
     last = np.append(score[order][1:] != score[order][:-1], True)
     taken = np.flatnonzero(last) + 1
     gained = np.diff(hits[last], prepend=0)
@@ -131,7 +131,7 @@ def calibration_slope(y: NDArray[Any], given: NDArray[Any], classes: tuple[str, 
     """Slope of the logistic regression of y on the logit of the probability (Cox 1958).
 
     1 is calibrated, below 1 over-confident. Unpenalised maximum likelihood with an intercept, by
-    Newton's method; in one dimension it exists exactly where the two classes overlap (Albert &
+    Newton's method; in one dimension it exists exactly if the two classes overlap (Albert &
     Anderson 1984).
     """
     p = given[:, 1]
@@ -151,7 +151,7 @@ def calibration_slope(y: NDArray[Any], given: NDArray[Any], classes: tuple[str, 
 
 
 def _logistic_slope(x: Array, y: Array) -> float | None:
-    """Maximum-likelihood slope by Newton steps, halved while they do not raise the likelihood."""
+    """Return the maximum-likelihood slope by Newton steps, halved until the likelihood rises."""
     centre, width = float(np.mean(x)), float(np.std(x))
     design = np.column_stack([np.ones(len(x)), (x - centre) / width])
 

@@ -1,20 +1,18 @@
-"""The measures: all that is known of each, and its value on one fold or on draws of its rows.
+"""The table of measures: all facts about each, and its value on a fold or on draws of its rows.
 
 Step in the line: Prediction of a fold -> **its Scores**. A measure that is undefined on a fold is
-None with the reason, never NaN; what qualifies a value (a class that is absent, a probability that
-was clipped) stands in its note.
+None with the reason, never NaN. A note qualifies a value (a missing class, a clipped probability).
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from smalldata.errors import ConfigError
+from smalldata.errors import ConfigError, did_you_mean
 from smalldata.learner import Need
 from smalldata.measures import draws, formulas
 from smalldata.results.folds import Array, Prediction, Score, Splits
@@ -30,42 +28,42 @@ class Measure:
     Attributes
     ----------
     name, title : str
-        As in keys and files; as in tables.
+        The name in keys and files, and the title in tables.
     kinds : frozenset of TaskKind
         Tasks it judges.
     needs : {"label", "probability", "margin", "value"}
-        The part of a Prediction it reads; "margin" falls back on the probability where a model
+        The part of a Prediction it reads; "margin" falls back to the probability if a model
         has no margin.
     demands : {"nothing", "two classes", "two values"}
-        What the observed targets of a fold must hold, or the measure is undefined there for every
-        model alike.
+        What the observed targets of a fold must have; otherwise the measure is undefined there for
+        every model.
     low, high : float
         Its range; may be infinite.
     function : callable
         (y, given, classes) -> Score, where ``given`` is the needed part; see `formulas`.
     higher_is_better : bool
-        Read only where ``target`` is None.
+        Only used if ``target`` is None.
     orders : bool
-        True: reads only the order of the samples of a fold, so that predictions of different
-        folds' models are never pooled.
+        True: depends only on the order of the samples of a fold, so predictions of different folds'
+        models are never pooled.
     ranked : bool
-        False: shown, but no rank, no test, and it cannot be the primary measure.
+        False: shown, but without ranks and tests, and it cannot be the primary measure.
     target : float or None
-        Judged by the distance to this value.
+        The ideal value; the distance to it counts.
     rope : float
         Half width of the region of practical equivalence (see `Measure.rope_width`).
     in_target_unit : bool
-        Measured in the unit of the target; ``rope`` is then a share of its standard deviation.
+        In the unit of the target; ``rope`` is then a share of its standard deviation.
     chance : float or None
-        What a model that ignores the features scores, where that does not depend on the data.
+        Score of a model that ignores the features, if it does not depend on the data.
     by_class : bool
-        A mean over the classes: where folds lack a class it is taken over whole repeats, and a draw
+        A mean over the classes: if folds lack a class it is taken over whole repeats, and a draw
         that loses a class leaves it undefined.
     weighted : callable or None
         (y, given, weights, n_classes) -> score of each draw; see `draws`. None: draw by draw.
     says, says_below_chance : str
         A score in everyday words, with the fields ``of_hundred``, ``percent``, ``share_of_sd``,
-        ``positive`` and ``target``; "" where there are none.
+        ``positive`` and ``target``; "" if there are none.
     """
 
     name: str
@@ -89,25 +87,25 @@ class Measure:
     says_below_chance: str = ""
 
     def rope_width(self, y: NDArray[Any]) -> float:
-        """Half width of the region of practical equivalence, in the measure's own unit.
+        """Return the half width of the region of practical equivalence, in the measure's unit.
 
         Parameters
         ----------
         y : ndarray of shape (n_samples,)
-            The task's target; read only by measures in its unit (RMSE, MAE).
+            The task's target; only used by measures in its unit (RMSE, MAE).
         """
         if not self.in_target_unit:
             return self.rope
         return self.rope * float(np.std(y, ddof=1)) if len(y) > 1 else 0.0
 
     def missing_in(self, y: NDArray[Any]) -> str:
-        """Why the measure is undefined with these targets, whatever the model; "" if it is not."""
+        """Say why the measure is undefined on these targets for any model; "" if it is not."""
         if self.demands == "nothing" or len(np.unique(y)) > 1:
             return ""
         return f"needs {self.demands} among the test rows"
 
     def given(self, prediction: Prediction) -> NDArray[Any] | None:
-        """Part of a prediction that the measure reads, or None where the model gives none."""
+        """Return the part of a prediction that the measure reads, or None if it is missing."""
         if self.needs == "label":
             return prediction.label
         if self.needs == "value":
@@ -117,7 +115,7 @@ class Measure:
         return prediction.probabilities
 
     def score(self, prediction: Prediction, *, classes: tuple[str, ...] = ()) -> Score:
-        """Value of the measure on one fold, or None with the reason."""
+        """Return the value of the measure on one fold, or None with the reason."""
         given = self.given(prediction)
         if given is None:
             part = "probability" if self.needs == "margin" else self.needs
@@ -125,7 +123,7 @@ class Measure:
         missing = self.missing_in(prediction.y)
         if missing:
             return Score(value=None, reason=missing)
-        # An infinite margin has its place in an order; anything else must be a number.
+        # An infinite margin still has a place in the order; all else must be finite.
         if np.any(np.isnan(given)) or (not self.orders and not np.all(np.isfinite(given))):
             return Score(value=None, reason="the prediction holds values that are not numbers")
         with np.errstate(all="ignore"):
@@ -137,12 +135,12 @@ class Measure:
     def score_draws(
         self, prediction: Prediction, weights: Array, *, classes: tuple[str, ...] = ()
     ) -> Array:
-        """Score of a prediction on every draw of its rows.
+        """Return the scores of a prediction on all draws of its rows.
 
         Parameters
         ----------
         prediction : Prediction
-            Of n_rows rows.
+            With n_rows rows.
         weights : ndarray of shape (n_draws, n_rows)
             How often each row was drawn, whole numbers.
         classes : tuple of str
@@ -150,21 +148,21 @@ class Measure:
         Returns
         -------
         ndarray of shape (n_draws,)
-            NaN where the measure is undefined on the draw.
+            NaN if the measure is undefined on the draw.
         """
         given = self.given(prediction)
         if given is None or np.any(np.isnan(given)):
             return np.full(len(weights), np.nan)
         if self.weighted is None:
             return self.score_each_draw(prediction, weights, classes=classes)
-        # Undefined draws divide 0 by 0 and so become NaN; that is what the caller is promised.
+        # Undefined draws divide 0 by 0 and become NaN, as the docstring promises.
         with np.errstate(all="ignore"):
             return self.weighted(prediction.y, given, weights, len(classes))
 
     def score_each_draw(
         self, prediction: Prediction, weights: Array, *, classes: tuple[str, ...] = ()
     ) -> Array:
-        """Score the draws one by one, by repeating rows: the plain way of `score_draws`."""
+        """Score the draws one by one, by repeating rows: a slower `score_draws`."""
         scores = np.full(len(weights), np.nan)
         for draw, weight in enumerate(weights):
             found = self.score(draws.repeated(prediction, weight), classes=classes).value
@@ -355,7 +353,7 @@ MEASURES: tuple[Measure, ...] = (
 
 
 def measures_for(kind: TaskKind) -> tuple[Measure, ...]:
-    """All measures of a kind of task, the default primary one first.
+    """Return all measures for a kind of task, the default primary one first.
 
     Example
     -------
@@ -366,32 +364,31 @@ def measures_for(kind: TaskKind) -> tuple[Measure, ...]:
 
 
 def find_measure(name: str, kind: TaskKind, *, key: str = "measure") -> Measure:
-    """Measure of this name.
+    """Return the measure with this name.
 
     Parameters
     ----------
     name : str
     kind : TaskKind
     key : str
-        What the user calls it, for the message.
+        The user's key, for the message.
 
     Raises
     ------
     ConfigError
-        If the kind of task has no such measure; the nearest names are offered.
+        If the kind of task has no such measure; the message suggests the nearest names.
     """
     known = {measure.name: measure for measure in measures_for(kind)}
     if name in known:
         return known[name]
-    near = get_close_matches(name, known, n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"choose {', '.join(known)}."
+    hint = did_you_mean(name, known, f"choose {', '.join(known)}.")
     raise ConfigError(f"{key} must name a measure of {kind} tasks; got {name!r}; {hint}")
 
 
 def score_prediction(
     prediction: Prediction, *, kind: TaskKind, classes: tuple[str, ...]
 ) -> dict[str, Score]:
-    """Every measure of the kind on one fold: a value, or None with the reason; never NaN.
+    """Score one fold on every measure of the kind: a value, or None with the reason; never NaN.
 
     Parameters
     ----------
@@ -414,17 +411,17 @@ def score_prediction(
 
 
 def check_measure(task: Task, splits: Splits) -> None:
-    """Refuse a primary measure that these test folds cannot carry, before anything is computed.
+    """Refuse a primary measure that these test folds do not allow, before anything is computed.
 
-    Under leave-one-out and other tiny test folds an AUC could only be taken over the pooled scores
-    of different models, which is biased: predicting the training share of the positive class would
+    With leave-one-out and other tiny test folds an AUC would need the pooled scores of different
+    models, which is biased: predicting the training share of the positive class would
     get 0.0.
 
     Raises
     ------
     ConfigError
-        If the measure does not exist for the task, ranks nothing, or is undefined on more than half
-        of the test folds.
+        If the task has no such measure, it cannot rank, or it is undefined on more than half of the
+        test folds.
     """
     measure = find_measure(task.measure, task.kind)
     ranked = [other.name for other in measures_for(task.kind) if other.ranked]

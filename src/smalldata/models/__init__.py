@@ -6,10 +6,9 @@ Step in the line: config -> **learner** -> pipeline. To add a model, add ``model
 
 import dataclasses
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any, cast
 
-from smalldata.errors import ConfigError
+from smalldata.errors import ConfigError, did_you_mean
 from smalldata.learner import Learner, SearchSpace, Traits
 from smalldata.runtime import catalogue
 
@@ -148,6 +147,5 @@ def _section(name: str, section: str) -> Mapping[str, Any]:
 
 
 def _unknown(name: str, key: str, known: list[str]) -> str:
-    near = get_close_matches(key, known, n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(known) or 'none'}."
+    hint = did_you_mean(key, known, f"it has {', '.join(known) or 'none'}.")
     return f"{name} has no hyperparameter {key!r}; {hint}"

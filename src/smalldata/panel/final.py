@@ -18,10 +18,7 @@ from smalldata.panel.sizes import ROUNDING
 from smalldata.pipeline.training import TrainingRows
 from smalldata.results.panel import Panel, Substitute, mean_and_error
 from smalldata.seeding import seed_for
-from smalldata.statistics.correlation_groups import rank_correlations
-
-ALIKE = 0.8
-"""Least |Spearman correlation| between a member and a substitute to try."""
+from smalldata.statistics.correlation_groups import ALIKE, rank_correlations
 
 MOST_SUBSTITUTES = 5
 """Substitutes tried for one member, the closest first."""

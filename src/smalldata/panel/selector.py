@@ -71,13 +71,14 @@ class SignatureOptions:
             or any(not _is_count(size, least=1) for size in self.sizes)
         ):
             raise ConfigError(
-                "signature.sizes must be a list of whole numbers from 1 on, such as [1,2,5]; "
+                "signature.sizes must be a list of whole numbers of at least 1, such as [1,2,5]; "
                 f"got {self.sizes!r}."
             )
         object.__setattr__(self, "sizes", tuple(sorted(set(self.sizes))))
         if not _is_count(self.inner_folds, least=2):
             raise ConfigError(
-                f"signature.inner_folds must be a whole number from 2 on; got {self.inner_folds!r}."
+                f"signature.inner_folds must be a whole number of at least 2; "
+                f"got {self.inner_folds!r}."
             )
 
 

@@ -1,5 +1,5 @@
-"""The pipeline of one fit: imputing, scaling, encoding, ranking and selecting, then the estimator.
+"""The pipeline of one fit: impute, scale, encode, rank and select, then the estimator.
 
-Rows, a Learner and a Preprocessing go in, a fitted pipeline and its predictions come out.
+Takes rows, a Learner and a Preprocessing, gives a fitted pipeline and its predictions.
 Step in the line: splits + learner -> **fitted pipeline** -> fold results.
 """

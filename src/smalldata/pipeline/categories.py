@@ -1,4 +1,4 @@
-"""How one categorical feature becomes columns: its levels are learned from the training rows alone.
+"""How one categorical feature becomes columns; its levels come only from the training rows.
 
 Used by `preprocess`. A level not seen in training counts as missing.
 """
@@ -15,18 +15,18 @@ from smalldata.learner import Array
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Category:
-    """One categorical feature: the levels its training rows hold, and how they become columns."""
+    """One categorical feature: its levels in the training rows, and how they become columns."""
 
     feature: int
     levels: tuple[str, ...]
-    single: bool  # two levels, none missing: one column says it all
+    single: bool  # two levels, none missing: one column is enough
     shares: Array  # of the levels among all training rows
 
     @classmethod
     def learn(cls, column: "pd.Series[Any]", feature: int) -> Self:
         """Learn the levels and their shares from the training rows."""
         seen = column.dropna()
-        # Sorted, unless the user gave an order: that of first appearance depends on held-out rows.
+        # Sorted, unless the user gave an order; the order of appearance depends on held-out rows.
         present = {str(value) for value in seen.unique()}
         order = list(column.cat.categories) if column.cat.ordered else sorted(present)
         levels = tuple(str(level) for level in order if str(level) in present)
@@ -38,7 +38,7 @@ class Category:
         return cls(feature=feature, levels=levels, single=single, shares=shares)
 
     def codes(self, column: "pd.Series[Any]") -> NDArray[np.int64]:
-        """Index into the levels; -1 where the value is missing or was not seen in training."""
+        """Return the index of each value's level; -1 if missing or not seen in training."""
         known = pd.Index(self.levels, dtype=object)
         labels = pd.Index([str(level) for level in column.cat.categories], dtype=object)
         to_level = known.get_indexer(labels)
@@ -46,7 +46,7 @@ class Category:
         return np.where(codes < 0, -1, to_level[codes] if len(to_level) else -1).astype(np.int64)
 
     def onehot(self, column: "pd.Series[Any]") -> Array:
-        """One column per level; missing is all zeros (in a single column: the level's share)."""
+        """Return one column per level; missing is all zeros (in a single column: the share)."""
         codes = self.codes(column)
         if self.single:
             column_values = np.where(codes < 0, self.shares[1], (codes == 1).astype(np.float64))
@@ -54,14 +54,14 @@ class Category:
         return np.asarray(codes[:, None] == np.arange(max(len(self.levels), 1)), dtype=np.float64)
 
     def integer(self, column: "pd.Series[Any]", *, impute: bool) -> Array:
-        """One column of codes; missing is NaN or, if imputed, a code of its own (-1)."""
+        """Return one column of codes; missing is NaN or, if imputed, -1."""
         codes = self.codes(column).astype(np.float64)
         if not impute:
             codes[codes < 0] = np.nan
         return codes[:, None]
 
     def names(self, feature: str, categories: str) -> list[str]:
-        """Names of the columns the feature becomes."""
+        """Return the names of the feature's columns."""
         if categories == "integer":
             return [feature]
         if self.single:

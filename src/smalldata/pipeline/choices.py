@@ -1,4 +1,4 @@
-"""What a tuner or a selector is asked, and hands back, inside one training fold."""
+"""The interfaces of a tuner and a selector inside one training fold, and their results."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,16 +13,16 @@ from smalldata.results.panel import Selection
 
 @dataclass(frozen=True, kw_only=True)
 class Tuned:
-    """What tuning hands back for one training fold.
+    """The result of tuning on one training fold.
 
     Attributes
     ----------
     learner : Learner
-        With the values that were chosen.
+        With the chosen values.
     notes : tuple of str
-        What the reader of the record must know of this choice.
+        What the reader of the record must know about this choice.
     seconds_before : float
-        Spent on this fold by an earlier run that was interrupted.
+        Time spent on this fold by an interrupted earlier run.
     counts : mapping
         As `FoldResult.tuning`.
     """
@@ -35,17 +35,17 @@ class Tuned:
 
 @dataclass(frozen=True, kw_only=True)
 class Selected:
-    """What a selector hands back for one training fold.
+    """The result of a selector on one training fold.
 
     Attributes
     ----------
     preprocessing : Preprocessing
-        With the size that was chosen.
+        With the chosen size.
     ranker : Ranker
-        The ranking of the training rows, as the preprocessing would make it anew.
+        The ranking of the training rows, as the preprocessing would make it.
     selection : Selection
     notes : tuple of str
-        What the reader of the record must know of this choice.
+        What the reader of the record must know about this choice.
     """
 
     preprocessing: Preprocessing
@@ -55,11 +55,11 @@ class Selected:
 
 
 class Selector(Protocol):
-    """Chooses how many leading features a fit keeps, on the rows of one training fold."""
+    """Chooses how many leading features a fit keeps, using the rows of one training fold."""
 
     @property
     def measure(self) -> Measure:
-        """What sizes are judged by."""
+        """The measure that judges sizes."""
         ...
 
     def describe(self) -> Mapping[str, Any]:
@@ -67,7 +67,7 @@ class Selector(Protocol):
         ...
 
     def settings(self) -> Mapping[str, Any]:
-        """Return what the label of the cell says of it; True where the key says it all."""
+        """Return the settings for the cell's label; a value of True shows only the key."""
         ...
 
     def select(self, learner: Learner, rows: TrainingRows) -> Selected:
@@ -76,14 +76,14 @@ class Selector(Protocol):
 
 
 class Tuner(Protocol):
-    """Chooses a learner's values on the rows of one training fold."""
+    """Chooses a learner's values using the rows of one training fold."""
 
     def describe(self) -> Mapping[str, Any]:
         """Return everything that can change the choice, as plain values."""
         ...
 
     def settings(self) -> Mapping[str, Any]:
-        """Return what the label of the cell says of the tuning; True where the key says it all."""
+        """Return the settings for the cell's label; a value of True shows only the key."""
         ...
 
     def tune(self, learner: Learner, rows: TrainingRows, *, name: str) -> Tuned:

@@ -1,4 +1,4 @@
-"""The columns of a table as the preprocessing reads them: kinds, numbers, medians, gaps filled.
+"""The columns of a table for the preprocessing: kinds, numbers, medians, filled gaps.
 
 Step in the line: X -> **arrays of numbers** -> in-fold preprocessing.
 """
@@ -12,7 +12,7 @@ from smalldata.learner import Array
 
 
 def column_kinds(X: pd.DataFrame) -> tuple[NDArray[np.int64], list[int]]:
-    """Positions of the numeric and of the categorical columns."""
+    """Return the positions of the numeric and of the categorical columns."""
     categorical = []
     numeric = []
     for feature, dtype in enumerate(X.dtypes):
@@ -28,13 +28,13 @@ def column_kinds(X: pd.DataFrame) -> tuple[NDArray[np.int64], list[int]]:
 
 
 def read_numbers(X: pd.DataFrame, columns: NDArray[np.int64]) -> Array:
-    """Copy these columns as float64, row by row; a missing value is NaN."""
+    """Copy these columns as float64 in row order; a missing value is NaN."""
     part = X if len(columns) == X.shape[1] else X.iloc[:, columns]
     return np.array(part.to_numpy(dtype=np.float64), order="C")
 
 
 def column_medians(X: Array) -> Array:
-    """Median of the observed rows of each column; NaN where there is none."""
+    """Return the median of the observed rows of each column; NaN if there are none."""
     if len(X) == 0 or X.shape[1] == 0:
         return np.full(X.shape[1], np.nan)
     ordered = np.sort(X, axis=0)
@@ -45,7 +45,7 @@ def column_medians(X: Array) -> Array:
 
 
 def fill_missing(X: Array, medians: Array) -> Array:
-    """Copy X with each missing value at its column's median (0 where there is none)."""
+    """Copy X with missing values set to the column's median (0 if there is none)."""
     missing = np.isnan(X)
     if not missing.any():
         return X.copy()

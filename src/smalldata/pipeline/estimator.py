@@ -24,7 +24,7 @@ from sklearn.utils.validation import (
 from threadpoolctl import threadpool_limits
 
 from smalldata.datasets.advice import Values
-from smalldata.datasets.assembling import did_you_mean, feature_table
+from smalldata.datasets.assembling import feature_table, nearest
 from smalldata.datasets.columns import as_categories, labels, type_column
 from smalldata.datasets.frames import cells_of
 from smalldata.datasets.target import named_positive
@@ -481,6 +481,6 @@ def _change(learner: object, values: dict[str, Any]) -> Learner:
         if name not in known:
             raise ConfigError(
                 f"{type(found).__name__.lower()} has no hyperparameter {name!r}"
-                f"{did_you_mean(name, known)}"
+                f"{nearest(name, known)}"
             )
     return dataclasses.replace(found, **values)  # type: ignore[type-var]

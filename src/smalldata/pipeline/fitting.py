@@ -1,7 +1,6 @@
-"""One pipeline fitted on some rows and asked about others; outer and inner folds alike use this.
+"""Fits one pipeline on some rows and predicts others, for outer and inner folds.
 
-Step in the line: unfitted Pipeline + rows -> **Prediction**. Also the sentence for what a model
-raised.
+Step in the line: unfitted Pipeline + rows -> **Prediction**. Also describes the errors of models.
 """
 
 import traceback
@@ -29,7 +28,7 @@ def fit_rows(learner: Learner, rows: TrainingRows, *, ranker: Ranker | None = No
     learner : Learner
     rows : TrainingRows
     ranker : Ranker, optional
-        Ranks in place of what ``preprocessing.select`` names.
+        Replaces the ranking that ``preprocessing.select`` names.
 
     Returns
     -------
@@ -57,7 +56,7 @@ def predict_rows(
     Parameters
     ----------
     pipeline : sklearn.pipeline.Pipeline
-        As `fit_rows` returns it.
+        From `fit_rows`.
     X : DataFrame of shape (n_samples, n_features)
     y : ndarray of shape (n_samples,)
     rows : ndarray of shape (n_test,)
@@ -68,7 +67,7 @@ def predict_rows(
     Raises
     ------
     FitError
-        If a prediction has the wrong shape, is no finite number or is no probability.
+        If a prediction has the wrong shape, is not finite or is not a probability.
     """
     given = pipeline[:-1].transform(X.iloc[rows])
     outputs = outputs_of(pipeline[-1], given, classify=bool(n_classes))
@@ -76,7 +75,7 @@ def predict_rows(
 
 
 def outputs_of(estimator: Any, X: Any, *, classify: bool) -> Outputs:
-    """Ask a fitted estimator for all it says of some rows.
+    """Return all outputs of a fitted estimator for some rows.
 
     Parameters
     ----------
@@ -98,12 +97,12 @@ def outputs_of(estimator: Any, X: Any, *, classify: bool) -> Outputs:
 
 
 def make_prediction(outputs: Outputs, y: NDArray[Any], *, rows: Rows, n_classes: int) -> Prediction:
-    """Check what a model says of some rows and put the observed targets beside it.
+    """Check the outputs of a model for some rows and add the observed targets.
 
     Parameters
     ----------
     outputs : Outputs
-        A margin may stand without probabilities; then there are no labels either.
+        A margin may come without probabilities; then there are no labels either.
     y : ndarray of shape (n_samples,)
     rows : ndarray of shape (n_test,)
         Row positions.
@@ -113,7 +112,7 @@ def make_prediction(outputs: Outputs, y: NDArray[Any], *, rows: Rows, n_classes:
     Raises
     ------
     FitError
-        If a part has the wrong shape, is no finite number or is no probability.
+        If a part has the wrong shape, is not finite or is not a probability.
     """
     about: dict[str, Any] = {"row": rows, "y": y[rows]}
     n_rows = len(rows)
@@ -135,7 +134,7 @@ def make_prediction(outputs: Outputs, y: NDArray[Any], *, rows: Rows, n_classes:
 
 
 def describe_failure(error: Exception) -> str:
-    """Say why a fit failed: our own errors as they are, others with their type and place."""
+    """Say why a fit failed: our own messages as they are, others with type and place."""
     if isinstance(error, SmalldataError):
         return str(error)
     if isinstance(error, MemoryError):
@@ -147,7 +146,7 @@ def describe_failure(error: Exception) -> str:
 
 
 def shorten(text: str) -> str:
-    """Return the first line that says something, cut to a readable length."""
+    """Return the first non-empty line, cut to a readable length."""
     line = next((line.strip() for line in text.splitlines() if line.strip()), "no message")
     return line if len(line) <= _LONGEST_NOTE else f"{line[: _LONGEST_NOTE - 1]}…"
 

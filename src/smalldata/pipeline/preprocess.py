@@ -1,6 +1,6 @@
 """The in-fold preprocessing: transform, select, encode, impute, scale; column by column.
 
-Step in the line: Task, Traits -> **unfitted Pipeline**. Nothing here sees a held-out row before
+Step in the line: Task, Traits -> **unfitted Pipeline**. It does not see held-out rows before
 ``transform``, and no output column mixes two of the user's features.
 """
 
@@ -34,7 +34,7 @@ TransformName = Literal["none", "log1p", "yeo-johnson", "rank"]
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocessing:
-    """What the user asks of the in-fold preprocessing; the rest follows from the learner's traits.
+    """The user's choices for the in-fold preprocessing; the learner's traits decide the rest.
 
     Attributes
     ----------
@@ -43,15 +43,15 @@ class Preprocessing:
         classes, by squared correlation for values), first to enter an elastic-net path, or of
         largest mean |Shapley value| in the learner itself, fitted on the same rows.
     k : int or None
-        Number of the user's features to keep (a categorical counts once); more than there are
-        keeps all.
+        Number of the user's features to keep (a categorical counts once); if there are fewer, all
+        are kept.
     transform : {"none", "log1p", "yeo-johnson", "rank"}
-        Of the numeric features.
+        Transform of the numeric features.
 
     Raises
     ------
     ConfigError
-        If a value is not one of these, or k does not go with select.
+        If a value is not one of these, or k does not fit select.
     """
 
     select: Select = "none"
@@ -82,11 +82,11 @@ class Preprocessing:
 
 
 PLAIN = Preprocessing()
-"""The default: what the learner's traits ask for and nothing else."""
+"""The default: only what the learner's traits require."""
 
 
 class Ranker(Protocol):
-    """Ranks features by rows it is handed: what a selection by a model needs from above."""
+    """Ranks features using given rows; a selection by a model needs one passed in."""
 
     def rank(
         self, X: Any, y: NDArray[Any] | None, groups: NDArray[Any] | None = None
@@ -104,7 +104,7 @@ def make_pipeline(
     device: str,
     ranker: Ranker | None = None,
 ) -> Pipeline:
-    """Put the in-fold preprocessing before the estimator a learner builds.
+    """Combine the in-fold preprocessing with the estimator that a learner builds.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def make_pipeline(
         Shape of the task.
     preprocessing : Preprocessing
     seed : int
-        Handed to the learner.
+        Passed to the learner.
     device : str
         ``cpu`` or ``cuda``.
     ranker : Ranker, optional
@@ -138,7 +138,7 @@ def make_preprocessor(
     preprocessing: Preprocessing,
     ranker: Ranker | None = None,
 ) -> "Preprocessor":
-    """Make the unfitted first step of `make_pipeline`; hyperparameters play no part in it.
+    """Make the unfitted first step of `make_pipeline`; hyperparameters do not affect it.
 
     Parameters
     ----------
@@ -146,8 +146,8 @@ def make_preprocessor(
     info : TaskInfo
     preprocessing : Preprocessing
     ranker : Ranker, optional
-        Ranks in place of what ``preprocessing.select`` names; ``linear`` and ``shap`` need one, see
-        `smalldata.pipeline.ranking.make_ranker`.
+        Replaces the ranking that ``preprocessing.select`` names; ``linear`` and ``shap`` need one,
+        see `smalldata.pipeline.ranking.make_ranker`.
     """
     traits = learner.traits
     return Preprocessor(
@@ -163,27 +163,27 @@ def make_preprocessor(
 
 
 class Preprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """The in-fold preprocessing of one pipeline; all is learned in ``fit``, from its rows alone.
+    """The in-fold preprocessing of one pipeline; ``fit`` learns everything from its own rows.
 
     Order: transform the numeric columns; select features; encode categoricals; impute; scale.
 
     - A missing number becomes the median of the training rows. A column without any training value
-      becomes 0 in every row, since nothing is known of its scale; a learner that takes missing
-      values gets it as it is.
+      becomes 0 in every row, since its scale is unknown; a learner that takes missing values gets
+      it unchanged.
     - A category not seen in training counts as missing: all zeros in one-hot columns, NaN in an
       integer column. Two levels and nothing missing make a single column, in which an unseen level
-      takes the training share.
+      gets the training share.
     - Scaled columns have mean 0 and standard deviation 1 over the training rows; constant ones
       become 0. The columns of one categorical share one scale, so that together they vary as much
-      as one number does.
-    - Selection looks at the imputed columns and at one-hot columns whatever the learner, so that
-      all models see the same features; a categorical scores as its best column. Constant features
-      come last. A ranker that is handed in gets the rows as they came, before the transform.
+      as one numeric column.
+    - Selection always uses imputed and one-hot columns, so that all models get the same features;
+      a categorical has the score of its best column. Constant features come last. A ranker gets
+      the original rows, before the transform.
 
     Attributes
     ----------
     ranking_ : ndarray of shape (n_features,)
-        Positions of the features, the leading one first; only where k are selected.
+        Positions of the features, the leading one first; only if k are selected.
     players_ : ndarray of shape (n_columns_out,)
         Index of the user's feature that each output column came from, ascending.
     """
@@ -222,9 +222,9 @@ class Preprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         X : DataFrame of shape (n_samples, n_features)
             Float columns and string categoricals.
         y : ndarray of shape (n_samples,), optional
-            Class codes or values; only a selection looks at them.
+            Class codes or values; only a selection uses them.
         groups : ndarray of shape (n_samples,), optional
-            Handed to the ranker.
+            Passed to the ranker.
 
         Raises
         ------
@@ -270,7 +270,7 @@ class Preprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def transform(self, X: pd.DataFrame) -> Array:
-        """Apply what was learned.
+        """Apply the fitted preprocessing.
 
         Parameters
         ----------
@@ -296,7 +296,7 @@ class Preprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return np.ascontiguousarray(out[:, self._order] if self._categories else out)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Names of the output columns: the feature's own, or feature=level."""
+        """Return the names of the output columns: the feature's own, or feature=level."""
         check_is_fitted(self, "players_")
         names = [str(self.feature_names_in_[feature]) for feature in self._numeric]
         for category in self._categories:
@@ -361,7 +361,7 @@ class Preprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def explained_share(X: Array, y: NDArray[Any], *, classify: bool) -> Array:
-    """Share of each column's variance that the target explains (R squared).
+    """Return the share of each column's variance that the target explains (R squared).
 
     Parameters
     ----------

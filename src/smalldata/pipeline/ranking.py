@@ -1,8 +1,8 @@
 """Rankings of features by a model: by Shapley values, by an elastic-net path, or as given.
 
 Step in the line: training rows -> **features, the leading one first** -> in-fold selection. A
-ranker is handed to the preprocessing, which knows no learner; it sees the rows it is given and no
-others.
+ranker is passed to the preprocessing, which does not know the learner; it only sees the rows it is
+given.
 """
 
 from collections.abc import Sequence
@@ -23,13 +23,13 @@ EXPLAINED_ROWS = 100
 """Training rows that a ranking by Shapley values explains, at most."""
 
 BACKGROUND_ROWS = 20
-"""Training rows they are explained against, at most."""
+"""Background rows for these explanations, at most."""
 
 EVALUATIONS = 2_000
-"""Most calls per explained row of a model that has to be sampled; a ranking needs no more."""
+"""Most calls per explained row of a sampled model; a ranking needs no more."""
 
 L1_RATIO = 0.5
-"""Share of the L1 penalty along the elastic-net path: twins enter together."""
+"""Share of the L1 penalty along the elastic-net path; correlated features enter together."""
 
 PATH = tuple(float(share) for share in np.geomspace(1.0, 0.01, 61)[1:])
 """L1 penalties of the path, as shares of the smallest one at which no column is used."""
@@ -37,21 +37,21 @@ PATH = tuple(float(share) for share in np.geomspace(1.0, 0.01, 61)[1:])
 
 @dataclass(frozen=True)
 class FixedRanking:
-    """A ranking that is known: of the features named, the leading one first."""
+    """A known ranking: the given features, the leading one first."""
 
     leading: tuple[int, ...]
 
     def rank(
         self, X: Any, y: NDArray[Any] | None, groups: NDArray[Any] | None = None
     ) -> NDArray[np.int64]:
-        """Return the features named, then the others in their order."""
+        """Return the given features, then the others in their order."""
         others = np.setdiff1d(np.arange(X.shape[1]), self.leading)
         return np.concatenate([np.array(self.leading, dtype=np.int64), others])
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShapleyRanker:
-    """Ranks by the mean |Shapley value| of a learner fitted on the rows to rank by.
+    """Ranks by the mean |Shapley value| of a learner fitted on the given rows.
 
     Features that the model does not use follow by their univariate association.
 
@@ -60,9 +60,9 @@ class ShapleyRanker:
     learner : Learner
     info : TaskInfo
     preprocessing : Preprocessing
-        What comes before the learner; its selection is left out.
+        Preprocessing before the learner, without its selection.
     seed : int
-        Of the fit, and of the rows explained.
+        Seed of the fit, and of the choice of rows to explain.
     device : {"cpu", "cuda"}
     """
 
@@ -108,8 +108,8 @@ class PathRanker:
     """Ranks by the order in which features enter an elastic-net path, whatever the learner.
 
     A feature enters at the largest penalty at which one of its columns is used; of those that
-    enter together the larger coefficient leads. The path ends where as many have entered as
-    ``preprocessing.k`` keeps; the others follow by their univariate association.
+    enter together the larger coefficient leads. The path ends once ``preprocessing.k`` features
+    have entered; the others follow by their univariate association.
 
     Attributes
     ----------
@@ -163,13 +163,13 @@ def enter_path(
     players : ndarray of shape (n_columns,), optional
         Feature of each column; default: one each.
     most : int, optional
-        The path ends where so many features have entered; default: where all have.
+        The path ends once this many features have entered; default: all.
 
     Returns
     -------
     entry : ndarray of shape (n_columns,)
         Largest L1 penalty at which the column is used, as a share of the smallest at which none
-        is; 0 where it is not up to the end.
+        is; 0 if it is never used.
     size : ndarray of shape (n_columns,)
         Its largest absolute coefficient there.
     """
@@ -214,7 +214,7 @@ def order_features(scores: Sequence[Array], last: NDArray[np.int64]) -> NDArray[
     scores : sequence of ndarray of shape (n_features,)
         Larger leads.
     last : ndarray of shape (n_features,)
-        Features of the other ranking, the leading one first.
+        The features in the other ranking, the leading one first.
 
     Example
     -------
@@ -226,14 +226,14 @@ def order_features(scores: Sequence[Array], last: NDArray[np.int64]) -> NDArray[
 
 
 def make_ranker(learner: Learner, rows: TrainingRows) -> Ranker | None:
-    """Make what ``preprocessing.select`` ranks by before a fit; None where it needs no model.
+    """Make the ranker for ``preprocessing.select`` before a fit; None if it needs no model.
 
     Parameters
     ----------
     learner : Learner
         With the values of the fit; ``select="shap"`` explains it.
     rows : TrainingRows
-        Of the fit; the ranker is handed them again when it ranks.
+        Rows of the fit; the ranker gets them again when it ranks.
     """
     if rows.preprocessing.select == "shap":
         return ShapleyRanker(

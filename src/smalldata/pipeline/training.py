@@ -1,4 +1,4 @@
-"""The rows a model learns from, with everything about their fit that is not the model.
+"""The rows a model learns from, with everything else about the fit except the model.
 
 Step in the line: Task + Fold -> **TrainingRows** -> tuning, selection and the fit itself.
 """
@@ -28,7 +28,7 @@ class TrainingRows:
     preprocessing : Preprocessing
         Fitted on the rows before the model.
     seed : int
-        Of whatever is fitted on them.
+        Seed of the fits on these rows.
     device : {"cpu", "cuda"}
     """
 
@@ -44,7 +44,7 @@ class TrainingRows:
     def of(
         cls, task: Task, *, preprocessing: Preprocessing = PLAIN, seed: int, device: str = "cpu"
     ) -> "TrainingRows":
-        """Return all rows of a task; `take` leaves some of them."""
+        """Return all rows of a task; `take` selects some of them."""
         return cls(
             X=task.X,
             y=task.y,

@@ -15,9 +15,9 @@ from smalldata.errors import DataError
 from smalldata.learner import Array
 
 CHUNK = 1024
-"""Columns worked on at a time, so that the intermediates stay in the cache."""
+"""Columns processed at a time, so that intermediates stay in the cache."""
 FARTHEST = 1e6
-"""Standard deviations at which Yeo-Johnson cuts a value off, so that no power overflows."""
+"""Standard deviations at which Yeo-Johnson clips a value, so that no power overflows."""
 LOWEST_POWER, HIGHEST_POWER = -2.0, 4.0
 """Range of the Yeo-Johnson power; it is symmetric about 1, where the transform is the identity."""
 
@@ -36,7 +36,7 @@ class Transform(Protocol):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Log1p:
-    """log(1 + x); learns nothing, refuses negative values."""
+    """log(1 + x); learns nothing and refuses negative values."""
 
     names: NDArray[np.object_]
 
@@ -46,7 +46,7 @@ class Log1p:
             row, column = np.argwhere(X < 0)[0]
             raise DataError(
                 "preprocess.transform=log1p needs values of 0 or more; "
-                f"feature {self.names[column]!r} holds {X[row, column]:g}. "
+                f"feature {self.names[column]!r} has {X[row, column]:g}. "
                 "Use preprocess.transform=yeo-johnson."
             )
         return np.log1p(X)
@@ -87,10 +87,10 @@ class YeoJohnson:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Rank:
-    """Normal score of a value's place among the training values of its column.
+    """Normal score of a value's rank among the training values of its column.
 
-    The place is the share of training values below plus half the share of equal ones, kept within
-    half a row of 0 and 1; a value between two training values lies half-way between their places. A
+    The rank is the share of training values below plus half the share of equal ones, at least half
+    a row from 0 and 1; a value between two training values is half-way between their ranks. A
     constant column gives zeros.
     """
 
@@ -146,7 +146,7 @@ def fit_rank(X: Array) -> Rank:
 
 
 def centre_and_scale(X: Array) -> tuple[Array, Array]:
-    """Mean and standard deviation of each column over its observed rows.
+    """Return the mean and standard deviation of each column over its observed rows.
 
     Parameters
     ----------
@@ -170,14 +170,14 @@ def centre_and_scale(X: Array) -> tuple[Array, Array]:
         z = np.where(observed, x, 0.0) / size
         mean = z.sum(axis=0) / n
         spread = np.sqrt((np.where(observed, z - mean, 0.0) ** 2).sum(axis=0) / n)
-        # The mean of n equal numbers is off by rounding, so a spread of that size is none.
+        # The mean of n equal numbers has rounding errors, so a spread of that size is none.
         spread[spread <= 10 * np.finfo(np.float64).eps * n] = 0.0
         centre[part], scale[part] = mean * size, spread * size
     return centre, scale
 
 
 def standardise(X: Array, centre: Array, scale: Array) -> Array:
-    """Return (X - centre) / scale, and zeros in the columns whose scale is 0 (NaN stays NaN)."""
+    """Return (X - centre) / scale, and zeros in columns with scale 0 (NaN stays NaN)."""
     constant = scale == 0
     out = (X - centre) / np.where(constant, 1.0, scale)
     if constant.any():

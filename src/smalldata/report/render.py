@@ -18,7 +18,6 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from smalldata.comparison.table import plain as as_plain
 from smalldata.report import plain
 from smalldata.report.comparison_page.overview import summarize_comparison
 from smalldata.report.comparison_page.verdict import say_comparison
@@ -42,6 +41,7 @@ from smalldata.report.sections.trust_doubts import say_doubts
 from smalldata.report.sections.tuning import summarize_tuning
 from smalldata.report.strips import fold_strip, shared_strips
 from smalldata.results.comparison import Comparison
+from smalldata.runtime.sealing import strict_plain
 from smalldata.task import Task
 
 PAGE_SCRIPT = "templates/report.js"
@@ -223,7 +223,7 @@ def _render(template: str, page: Figures, **context: Any) -> str:
     return environment.get_template(template).render(
         page=page,
         figures={entry["name"]: entry for entry in page["figures"]},
-        page_data=embed_json(as_plain(data)),
+        page_data=embed_json(strict_plain(data)),
         policy=policy,
         scripts=[Markup(script) for script in scripts],
         style=Markup(_own("templates/report.css")),

@@ -1,5 +1,5 @@
-"""Resampling: which rows train and which rows test, in every repeat and fold.
+"""Resampling: which rows train and which test, in every repeat and fold.
 
-A Task and the name of a strategy go in, Splits come out.
+Takes a Task and the name of a strategy, gives Splits.
 Step in the line: task -> **splits** -> evaluation.
 """

@@ -1,8 +1,8 @@
-"""Seeded index splits: stratified where there are classes, grouped where there are groups.
+"""Seeded index splits: stratified by classes, and grouped by groups, if there are any.
 
-The one place that cuts rows into parts; the outer, inner, calibration and early-stopping folds all
-come from here. Arrays in, arrays out. The dealing is our own: it keeps each class in every training
-fold or says that it cannot, it warns of nothing, and the folds of a seed do not change with the
+The only place that cuts rows into parts: outer, inner, calibration and early-stopping folds all
+come from here. Arrays in, arrays out. The algorithm is our own: every class is in every training
+fold or there is an error, there are no warnings, and the folds of a seed do not change with the
 version of another library.
 """
 
@@ -17,10 +17,10 @@ Rows = NDArray[np.int64]
 
 
 def largest_n_splits(y: NDArray[Any], *, stratify: bool, groups: NDArray[Any] | None = None) -> int:
-    """Largest number of folds with which every test fold can still hold every class.
+    """Return the largest number of folds for which every test fold can have every class.
 
-    This caps inner, calibration and early-stopping folds. Outer folds may be more (leave-one-out
-    lacks all classes but one in every test fold), as long as no training fold lacks a class.
+    This limits inner, calibration and early-stopping folds. There may be more outer folds (a
+    leave-one-out test fold has only one class), as long as no training fold lacks a class.
 
     Parameters
     ----------
@@ -33,8 +33,8 @@ def largest_n_splits(y: NDArray[Any], *, stratify: bool, groups: NDArray[Any] | 
     Returns
     -------
     int
-        The size of the smallest class (in groups, where there are groups); without classes the
-        number of rows or groups.
+        The size of the smallest class (in groups, if there are groups); without classes the number
+        of rows or groups.
 
     Examples
     --------
@@ -73,7 +73,7 @@ def make_folds(
     ------
     SplitError
         If there are fewer rows or groups than folds, or some training fold would lack a class; the
-        message names the largest n_splits that works.
+        message names an n_splits that works.
 
     Examples
     --------
@@ -85,12 +85,12 @@ def make_folds(
     unit = "rows" if groups is None else "groups"
     if not 2 <= n_splits <= n_units:
         raise SplitError(
-            f"n_splits must lie between 2 and the number of {unit} ({n_units}); got {n_splits}."
+            f"n_splits must be between 2 and the number of {unit} ({n_units}); got {n_splits}."
         )
     if stratify and (smallest := largest_n_splits(y, stratify=True, groups=groups)) < 2:
         raise SplitError(
-            f"every class must lie in at least 2 {unit}, the smallest lies in {smallest}, so some "
-            "training fold would lack it whatever n_splits is; drop that class or join it with "
+            f"every class must be in at least 2 {unit}, the smallest is in {smallest}, so some "
+            "training fold would lack it for any n_splits; drop that class or merge it with "
             "another."
         )
     fold_of = _deal(y, n_splits, stratify=stratify, groups=groups, seed=seed)
@@ -101,8 +101,8 @@ def make_folds(
             if _deal(y, n, stratify=stratify, groups=groups, seed=seed) is not None
         )
         raise SplitError(
-            f"every training fold must hold every class; with n_splits={n_splits} whole groups "
-            f"would take one away. Set n_splits={working}, the nearest that works here."
+            f"every training fold must have every class; with n_splits={n_splits} whole groups "
+            f"would remove one. Set n_splits={working}, the nearest that works here."
         )
     return [
         (
@@ -127,8 +127,8 @@ def make_holdout(
     ----------
     y : ndarray of shape (n_samples,)
     test_share : float
-        Share of the rows in the test part, between 0 and 1; with groups it is met as nearly as
-        whole groups allow.
+        Share of the rows in the test part, between 0 and 1; with groups, as close as whole groups
+        allow.
     stratify : bool
         Keep the class shares; every class is in the training part.
     groups : ndarray of shape (n_samples,), optional
@@ -165,7 +165,7 @@ def make_holdout(
     part = _deal_groups(y, groups, shares, n_tested=1, stratify=stratify, seed=seed)
     if part is None or len(np.unique(part)) < 2:
         raise SplitError(
-            f"the groups must be small enough for a test part of share {test_share:g} beside a "
+            f"the groups must be small enough for a test part of share {test_share:g} and a "
             "training part with every class; these are not. Use cv=groups or another test_share."
         )
     return np.flatnonzero(part == 1).astype(np.int64), np.flatnonzero(part == 0).astype(np.int64)
@@ -176,13 +176,13 @@ def split_off(
 ) -> tuple[Rows, Rows] | None:
     """Split off one part in ``n_splits`` (for early stopping or calibration).
 
-    ``n_splits`` is capped by the smallest class.
+    The smallest class limits ``n_splits``.
 
     Returns
     -------
     (train, held_out) or None
-        None where nothing can be held out honestly: the cap falls under 2, or whole groups would
-        take a class away.
+        None if no part can be held out: the limit is below 2, or whole groups would remove a
+        class.
     """
     n_splits = min(n_splits, largest_n_splits(y, stratify=stratify, groups=groups))
     if n_splits < 2:
@@ -194,7 +194,7 @@ def split_off(
 
 
 def nested_order(y: NDArray[Any], *, stratify: bool, seed: int) -> Rows:
-    """Order rows so that every prefix is a stratified sample, from one row of each class on.
+    """Order rows so that every prefix with at least one row per class is a stratified sample.
 
     Parameters
     ----------
@@ -218,8 +218,8 @@ def nested_order(y: NDArray[Any], *, stratify: bool, seed: int) -> Rows:
     shuffled = rng.permutation(len(y)).astype(np.int64)
     if not stratify:
         return shuffled
-    # The i-th row of a class of size m is due at (i + 1/2) / m of the way; the first of each class
-    # comes before all.
+    # The i-th row of a class of size m is due at (i + 1/2) / m; the first of each class comes
+    # before all others.
     due = np.empty(len(y))
     labels = y[shuffled]
     for code in np.unique(y):
@@ -232,11 +232,11 @@ def nested_order(y: NDArray[Any], *, stratify: bool, seed: int) -> Rows:
 def _deal(
     y: NDArray[Any], n_splits: int, *, stratify: bool, groups: NDArray[Any] | None, seed: int
 ) -> Rows | None:
-    """Fold of each row, or None where whole groups would take a class from some training fold."""
+    """Return the fold of each row; None if whole groups would remove a class from training."""
     if groups is not None:
         shares = np.full(n_splits, 1 / n_splits)
         return _deal_groups(y, groups, shares, n_tested=n_splits, stratify=stratify, seed=seed)
-    # Each class in turn is dealt over the folds, going on where the class before it ended.
+    # Deal each class in turn over the folds, continuing where the previous class ended.
     rng = np.random.default_rng(seed)
     classes = y if stratify else np.zeros(len(y))
     dealt = np.concatenate(
@@ -259,10 +259,10 @@ def _deal_groups(
 ) -> Rows | None:
     """Deal whole groups, heaviest first, so that all parts stay near their shares of each class.
 
-    With n_pc rows of class c in part p, N_c of them in all and s_p the part's share, a group of g_c
+    With n_pc rows of class c in part p, N_c in total and s_p the part's share, a group of g_c
     rows goes where sum_c (2 n_pc g_c + g_c^2) / (N_c^2 s_p) is least: the increment of
-    sum_pc (n_pc - s_p N_c)^2 / (N_c^2 s_p). The first ``n_tested`` parts serve as test parts:
-    none of them may take all rows of a class; None where that cannot be kept.
+    sum_pc (n_pc - s_p N_c)^2 / (N_c^2 s_p). The first ``n_tested`` parts are test parts: none of
+    them may take all rows of a class; None if that is impossible.
     """
     names, group_of = np.unique(groups, return_inverse=True)
     codes = np.unique(y, return_inverse=True)[1] if stratify else np.zeros(len(y), dtype=np.int64)
@@ -280,7 +280,7 @@ def _deal_groups(
         if stratify:
             cost[:n_tested][takes_all[:n_tested]] = np.inf
         # With equal shares an empty part is filled before any other takes a second group: nothing
-        # overlaps in it and no part has fewer rows.
+        # in it overlaps and no part has fewer rows.
         part = np.lexsort((placed.sum(axis=1) / shares, cost.round(12)))[0]
         if np.isinf(cost[part]):
             return None

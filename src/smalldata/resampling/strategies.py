@@ -1,7 +1,7 @@
-"""How the outer folds are chosen: a Resampling (the strategy) bound to a Task gives Splits (rows).
+"""The outer folds: a Resampling (the strategy) applied to a Task gives Splits (the rows).
 
 Step in the line: task -> **splits** -> pipeline. The seeds name the repeat and the fold, never the
-model, so that all models meet the same folds. A task's groups stay whole under every strategy.
+model, so that all models get the same folds. Every strategy keeps a task's groups whole.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ Cut = tuple[Rows, Rows]
 
 
 class Resampling(Protocol):
-    """A strategy: frozen numbers, bound to a task by ``cut``."""
+    """A strategy: frozen numbers, applied to a task by ``cut``."""
 
     def cut(self, task: Task, seed: int) -> list[list[Cut]]:
         """Return the (train, test) rows of each fold of each repeat."""
@@ -43,7 +43,7 @@ class RepeatedFolds:
     n_repeats: int
 
     def cut(self, task: Task, seed: int) -> list[list[Cut]]:
-        """Cut all rows into folds, anew for each repeat."""
+        """Cut all rows into folds, separately for each repeat."""
         return [
             make_folds(
                 task.y,
@@ -58,7 +58,7 @@ class RepeatedFolds:
 
 @dataclass(frozen=True, kw_only=True)
 class LeaveOneOut:
-    """One fold per row, or per group where the task has groups."""
+    """One fold per row, or per group if the task has groups."""
 
     def cut(self, task: Task, seed: int) -> list[list[Cut]]:
         """Test each row (group) once, in the order of the table."""
@@ -74,7 +74,7 @@ class Holdout:
     n_repeats: int
 
     def cut(self, task: Task, seed: int) -> list[list[Cut]]:
-        """Cut all rows in two, anew for each repeat."""
+        """Cut all rows in two, separately for each repeat."""
         return [
             [
                 make_holdout(
@@ -104,7 +104,7 @@ class FixedFolds:
         ids = _as_text(column)
         if len(np.unique(ids)) < 2:
             raise SplitError(
-                f"the fold column must hold at least 2 fold ids; it holds only {ids[0]!r}."
+                f"the fold column must have at least 2 fold ids; it has only {ids[0]!r}."
             )
         if task.groups is not None:
             groups = _as_text(task.groups)
@@ -112,8 +112,8 @@ class FixedFolds:
                 found = list(dict.fromkeys(ids[groups == group].tolist()))
                 if len(found) > 1:
                     raise SplitError(
-                        f"a group must lie in one fold; {group!r} lies in the folds {found[0]!r} "
-                        f"and {found[1]!r}. Mend the fold column or the groups."
+                        f"a group must be in one fold; {group!r} is in the folds {found[0]!r} "
+                        f"and {found[1]!r}. Fix the fold column or the groups."
                     )
         return [_by_labels(ids)]
 
@@ -123,7 +123,7 @@ _NUMBERS = {
     "groups": {"n_splits": 5, "n_repeats": 5},
     "kfold": {"n_splits": 10, "n_repeats": 1},
 }
-"""Folds and repeats where neither the user nor conf/cv names a number."""
+"""Folds and repeats if neither the user nor conf/cv gives a number."""
 
 _STRATEGIES: dict[str, type[Any]] = {
     "rep5x5": RepeatedFolds,
@@ -164,15 +164,15 @@ def make_splits(
     -------
     Splits
         Each fold's training rows in the nested order of `nested_order`. ``is_default`` is False
-        where a number or the seed differs from the default: the folder then carries a hash.
+        if a number or the seed differs from the default; the folder name then has a hash.
 
     Raises
     ------
     ConfigError
-        If there is no such cv, or a value does not belong to it.
+        If there is no such cv, or it does not take a value.
     SplitError
-        If the folds cannot be made: more were asked for than there are groups, or a class would be
-        missing from some training fold. The message says what works.
+        If the folds cannot be made: there are fewer groups than folds, or a class would be missing
+        from some training fold. The message says what works.
 
     Examples
     --------
@@ -210,7 +210,7 @@ def make_splits(
         values[key] = _checked(key, value)
     notes = _fit_to_groups(task, name, values, given)
     _check_classes(task, name)
-    if name == "rep5x5":  # what it is called says how many
+    if name == "rep5x5":  # the name gives the numbers
         name = f"rep{values['n_splits']}x{values['n_repeats']}"
     resampling: Resampling = strategy(**values)
     repeats = resampling.cut(task, seed)
@@ -233,12 +233,12 @@ def make_splits(
 
 
 def check_train_size(task: Task, splits: Splits, train_size: int | None) -> None:
-    """Check that so many training rows can be had in every fold.
+    """Check that every fold has at least this many training rows.
 
     Raises
     ------
     ConfigError
-        If ``train_size`` is no whole number, has no room for a row of each class or exceeds the
+        If ``train_size`` is not a whole number, is too small for a row of each class or exceeds the
         smallest training fold.
     """
     if train_size is None:
@@ -250,7 +250,7 @@ def check_train_size(task: Task, splits: Splits, train_size: int | None) -> None
     if not least <= train_size <= most:
         reason = "one row of each class" if task.classes else "two rows"
         raise ConfigError(
-            f"cv.train_size must lie between {least} ({reason}) and {most} (the smallest training "
+            f"cv.train_size must be between {least} ({reason}) and {most} (the smallest training "
             f"fold); got {train_size}."
         )
 
@@ -258,33 +258,33 @@ def check_train_size(task: Task, splits: Splits, train_size: int | None) -> None
 def _checked(key: str, value: Any) -> Any:
     if key == "test_share":
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
-            raise ConfigError(f"cv.test_share must lie between 0 and 1; got {value!r}.")
+            raise ConfigError(f"cv.test_share must be between 0 and 1; got {value!r}.")
         return float(value)
     least = 2 if key == "n_splits" else 1
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ConfigError(f"cv.{key} must be a whole number from {least} on; got {value!r}.")
+        raise ConfigError(f"cv.{key} must be a whole number of at least {least}; got {value!r}.")
     return value
 
 
 def _fit_to_groups(
     task: Task, name: str, values: dict[str, Any], given: dict[str, Any]
 ) -> tuple[str, ...]:
-    """Make no more folds than there are groups, unless a number was asked for; say what changed."""
+    """Limit the folds to the number of groups, unless a number was given; say what changed."""
     if task.groups is None:
         return ()
     found = np.unique(_as_text(task.groups))
     n_groups = len(found)
     if n_groups < 2:
         raise SplitError(
-            f"there must be at least 2 groups, one to train on and one to test; all rows are of "
-            f"the group {found[0]!r}. Set dataset.groups to another column, or to null."
+            f"there must be at least 2 groups, one to train on and one to test; all rows are in "
+            f"group {found[0]!r}. Set dataset.groups to another column, or to null."
         )
     asked = values.get("n_splits", 0)
     if asked <= n_groups:
         return ()
     if given["n_splits"] is not None:
         raise SplitError(
-            f"cv.n_splits must lie between 2 and the number of groups ({n_groups}); got {asked}. "
+            f"cv.n_splits must be between 2 and the number of groups ({n_groups}); got {asked}. "
             "Leave it out to make each group a fold."
         )
     values["n_splits"] = n_groups
@@ -300,17 +300,17 @@ def _fit_to_groups(
 
 
 def _check_classes(task: Task, name: str) -> None:
-    """Refuse a class that lies in one row or group only: some training fold would lack it."""
+    """Refuse a class in only one row or group: some training fold would lack it."""
     if name in ("holdout", "fixed"):
-        return  # holdout keeps such a class in training; the folds of fixed are checked one by one
+        return  # holdout keeps such a class in training; fixed folds are checked one by one
     unit = "row" if task.groups is None else "group"
     for code, class_name in enumerate(task.classes):
         members = task.y == code
         groups = None if task.groups is None else task.groups[members]
         if largest_n_splits(task.y[members], stratify=False, groups=groups) < 2:
             raise SplitError(
-                f"every training fold must hold every class; class {class_name!r} lies in a single "
-                f"{unit}, so no n_splits works. Drop the class, join it with another, or use "
+                f"every training fold must have every class; class {class_name!r} is in a single "
+                f"{unit}, so no n_splits works. Drop the class, merge it with another, or use "
                 "cv=holdout."
             )
 
@@ -322,8 +322,8 @@ def _check_fixed(task: Task, cuts: Sequence[Cut]) -> None:
                 assert task.dataset.folds is not None
                 fold_id = str(task.dataset.folds[test[0]])
                 raise SplitError(
-                    f"every training fold must hold every class; all rows of class {class_name!r} "
-                    f"lie in fold {fold_id!r}. Spread them over two folds or use cv=rep5x5."
+                    f"every training fold must have every class; all rows of class {class_name!r} "
+                    f"are in fold {fold_id!r}. Spread them over two folds or use cv=rep5x5."
                 )
 
 
@@ -341,7 +341,7 @@ def _as_text(column: NDArray[Any]) -> NDArray[Any]:
 
 
 def _by_labels(labels: NDArray[Any]) -> list[Cut]:
-    """One fold per distinct label, in order of first appearance."""
+    """Return one fold per distinct label, in order of first appearance."""
     return [
         (
             np.flatnonzero(labels != label).astype(np.int64),

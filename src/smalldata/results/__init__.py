@@ -1,5 +1,5 @@
-"""The frozen results of the line: splits, folds, records, comparisons, explanations.
+"""The frozen results: splits, folds, records, comparisons, explanations.
 
-Numbers go in and properties of them come out; nothing here computes a model or touches a disk.
+Dataclasses of numbers and their properties; nothing here computes a model or does I/O.
 Step in the line: none of its own; every later step takes and gives these.
 """

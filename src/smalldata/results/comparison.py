@@ -1,4 +1,4 @@
-"""The comparison of several records: rows, tests, the worth of the best. Frozen, no I/O."""
+"""The comparison of several records: rows, tests, the corrected best score. Frozen, no I/O."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,6 +7,7 @@ from typing import Any
 from smalldata.results.folds import Status
 from smalldata.results.learning_curves import LearningCurves
 from smalldata.results.notebook import html_table
+from smalldata.results.record import cell_label
 from smalldata.task import TaskKind
 
 # ---------------------------------------------------------------- the comparison of several records
@@ -14,7 +15,7 @@ from smalldata.task import TaskKind
 
 @dataclass(frozen=True, kw_only=True)
 class ComparisonRow:
-    """One cell and one measure of the table; the interval is by the corrected variance."""
+    """One cell and one measure of the table; the interval uses the corrected variance."""
 
     dataset: str
     cv: str
@@ -41,7 +42,7 @@ class ComparisonRow:
     @property
     def label(self) -> str:
         """Name of the cell in the table and in the tests; unique within a train_size."""
-        return f"{self.model} ({self.settings})" if self.settings else self.model
+        return cell_label(self.model, self.settings)
 
     @property
     def full_label(self) -> str:
@@ -93,7 +94,7 @@ class Comparison:
     best_corrected : mapping or None
         Bias-corrected score of "take the best of these" (BBC-CV): mean, ci_low, ci_high, n_models.
     learning : LearningCurves or None
-        On the primary measure; None where some model was not trained at several sizes.
+        On the primary measure; None if no model was trained at several sizes.
     """
 
     dataset: str

@@ -1,4 +1,4 @@
-"""What goes with Shapley values to say how far they can be trusted. Frozen, no I/O.
+"""Evidence on how far Shapley values can be trusted. Frozen, no I/O.
 
 Step in the line: the folds of a cell -> **evidence** -> explanation and report.
 """
@@ -12,17 +12,17 @@ Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 FEWEST_PERMUTATIONS = 19
-"""Of the labels, before a feature is marked: above all of them by chance in 1 of 20 data sets."""
+"""Permutations of the labels needed to mark a feature: by chance, 1 in 20 data sets exceeds all."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Interactions:
-    """How much pairs of features move the output together, beyond what each does alone.
+    """How much pairs of features move the output together, beyond their separate effects.
 
     Attributes
     ----------
     feature : ndarray of shape (n_chosen,)
-        Positions of the features looked at, most important first.
+        Positions of the features included, most important first.
     magnitude : ndarray of shape (n_folds, n_chosen, n_chosen, n_outputs)
         Mean over the held-out rows of a fold of the absolute Shapley interaction index of a pair,
         on the scale of the explanation; symmetric, 0 on the diagonal.
@@ -46,9 +46,9 @@ class Faithfulness:
     n_removed : ndarray of shape (n_sizes,)
         How many features were replaced, ascending from 0.
     leading : ndarray of shape (n_folds, n_sizes)
-        Score without the features that lead the ranking of the fold; NaN where it is undefined.
+        Score without the leading features of the fold; NaN if undefined.
     random : ndarray of shape (n_folds, n_draws, n_sizes)
-        Score without as many features drawn at random.
+        Score without the same number of features drawn at random.
     repeat, fold : ndarray of shape (n_folds,)
     """
 
@@ -62,7 +62,7 @@ class Faithfulness:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class NullImportances:
-    """Importances of the same pipeline on permuted labels, beside those on the true ones.
+    """Importances of the same pipeline on permuted labels and on the true ones.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ class NullImportances:
     values : ndarray of shape (n_permutations, n_features)
         Mean |Shapley value| over the held-out rows of the first repeat and over the outputs.
     observed : ndarray of shape (n_features,)
-        The same on the true labels.
+        The same for the true labels.
     """
 
     permutation: Integers
@@ -80,19 +80,19 @@ class NullImportances:
 
     @property
     def threshold(self) -> float:
-        """Largest importance that any feature reached on permuted labels."""
+        """Largest importance of any feature on permuted labels."""
         return float(self.values.max())
 
     @property
     def enough(self) -> bool:
-        """Whether there are as many permutations as marking a feature takes."""
+        """Whether there are enough permutations to mark a feature."""
         return len(self.permutation) >= FEWEST_PERMUTATIONS
 
     @property
     def above(self) -> NDArray[np.bool_]:
-        """Whether each feature is marked: above the threshold, and of enough permutations.
+        """Whether each feature is marked: above the threshold, with enough permutations.
 
-        Where the labels mean nothing, any feature at all is marked with probability 1 / (n + 1).
+        If the labels mean nothing, any feature at all is marked with probability 1 / (n + 1).
         """
         above: NDArray[np.bool_] = (self.observed > self.threshold) & self.enough
         return above

@@ -1,4 +1,4 @@
-"""Shapley values of one cell, and what says how far they can be trusted. Frozen, no I/O."""
+"""Shapley values of one cell, with evidence on how far to trust them. Frozen, no I/O."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from smalldata.results.notebook import html_table
 from smalldata.results.record import cell_hash
 
 N_LEADING = 20
-"""Features whose sampling error is told."""
+"""How many features, by importance, count as leading."""
 
 N_SHOWN = 10
 """Features that a notebook shows."""
@@ -33,17 +33,17 @@ class Explanation:
     scale : str
         margin, log-odds, probability or value.
     outputs : tuple of str
-        The classes the outputs speak for (binary: the positive class; regression: the target).
+        The class of each output (binary: the positive class; regression: the target).
     standard_errors : ndarray like values or None
-        None where the values are exact.
+        None if the values are exact.
     additivity_error : float
         Largest |sum of values + base value - f(x)|, in float64, over the scale of f.
     options : mapping
-        What the explanation was asked for; its hash names the file.
+        The options of the explanation; their hash names the file.
     interactions : Interactions or None
-        Of the leading features; None where they were not asked for or the model has none.
+        Of the leading features; None if not requested or the model has none.
     faithfulness : Faithfulness or None
-        What replacing the leading features does to the scores.
+        Effect on the scores of replacing the leading features.
     """
 
     values: NDArray[np.float32]
@@ -71,8 +71,8 @@ class Explanation:
     def sampling_error(self) -> tuple[float, float | None] | None:
         """Typical standard error of the `N_LEADING` features, alone and over their mean size.
 
-        Of a sample's mean over its repeats: what is sampled anew in each repeat averages out. None
-        where the values are exact.
+        This is the error of a sample's mean over its repeats, since each repeat is sampled
+        independently. None if the values are exact.
         """
         if self.standard_errors is None:
             return None
@@ -86,9 +86,9 @@ class Explanation:
 
     @property
     def null_hash(self) -> str:
-        """Ten hex digits of the options that permuted labels are explained with as well."""
-        told = {key: self.options[key] for key in self.options if key not in _NOT_IN_NULL}
-        return cell_hash(told)
+        """Ten hex digits of the options that also apply to permuted labels."""
+        kept = {key: self.options[key] for key in self.options if key not in _NOT_IN_NULL}
+        return cell_hash(kept)
 
     @property
     def first_importances(self) -> Array:
@@ -119,4 +119,4 @@ class Explanation:
 
 
 _NOT_IN_NULL = ("repeats", "interactions", "measure")
-"""Options of an explanation that change nothing of the importances in its first repeat."""
+"""Options that do not change the importances in the first repeat of an explanation."""

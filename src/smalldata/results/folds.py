@@ -1,4 +1,4 @@
-"""Splits, and what one fold gives: predictions, scores, trials. Frozen, no I/O."""
+"""Splits, and the results of one fold: predictions, scores, trials. Frozen, no I/O."""
 
 import hashlib
 from collections.abc import Mapping
@@ -30,15 +30,15 @@ class Fold:
 
     @property
     def name(self) -> str:
-        """File name without ending: r00f00."""
+        """File name without its extension: r00f00."""
         return f"r{self.repeat:02d}f{self.fold:02d}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Splits:
-    """The rows of a Resampling bound to one Task: the master splits, whatever the train_size.
+    """The rows of a Resampling applied to one Task: the full splits, at any train_size.
 
-    ``notes`` says where the folds are not as many as usual; it is not stored.
+    ``notes`` says if there are fewer folds than usual; it is not stored.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Splits:
 
     @cached_property
     def key(self) -> str:
-        """SHA-256 of all row positions, in order; records with unequal keys cannot be compared."""
+        """SHA-256 of all row positions, in order; only records with equal keys can be compared."""
         digest = hashlib.sha256(self.split_key.encode())
         for fold in self.folds:
             digest.update(f"{fold.repeat},{fold.fold};".encode())
@@ -75,24 +75,24 @@ class Splits:
 
     @property
     def folder(self) -> str:
-        """Folder name below the dataset's: what the folds are called, off defaults with a hash."""
+        """Folder name below the dataset's: the name, with a hash if not the default."""
         return self.name if self.is_default else f"{self.name}-{self.key[:6]}"
 
     def train_rows(self, fold: Fold, train_size: int | None = None) -> Rows:
-        """Training rows, ascending; with ``train_size`` the first so many of the nested order."""
+        """Return the training rows, ascending: all, or the first ``train_size`` as nested."""
         return np.sort(fold.train if train_size is None else fold.train[:train_size])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Prediction:
-    """What a fitted pipeline says of the held-out rows of one fold.
+    """The output of a fitted pipeline for the held-out rows of one fold.
 
     Attributes
     ----------
     row : ndarray of shape (n_test,)
         Row positions in the task.
     y : ndarray of shape (n_test,)
-        Class codes or values that were observed.
+        Observed class codes or values.
     label : ndarray of shape (n_test,) or None
         Predicted class codes (argmax of the probabilities).
     probabilities : ndarray of shape (n_test, n_classes) or None
@@ -121,23 +121,23 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FoldResult:
-    """One outer fold of one cell: the atom that is written whole or not at all.
+    """One outer fold of one cell, which is written whole or not at all.
 
     Attributes
     ----------
     values : mapping
-        Hyperparameters the fold was fitted with (the tuned ones where there was tuning).
+        Hyperparameters the fold was fitted with, after any tuning.
     seconds : mapping
         ``tune``, ``fit``, ``predict``.
     notes : tuple of str
-        What the reader of the record must know of this fit.
+        What the reader of the record must know about this fit.
     tuning : mapping
-        Counts: ``trials``, ``pruned`` ones, ``fits`` on inner folds, and fits that pruning
-        ``spared``; empty without tuning.
+        Counts: ``trials``, ``pruned`` ones, ``fits`` on inner folds, and fits that pruning saved
+        (``spared``); empty without tuning.
     selection : Selection or None
-        The features the fit was left with, where the fold chose how many.
+        The features kept, if the fold chose how many.
     losses : LossCurves or None
-        What the fit minimised, epoch by epoch, where the model tells.
+        The loss of each epoch, if the model reports it.
     """
 
     repeat: int
@@ -158,7 +158,7 @@ class FoldResult:
 
     @property
     def name(self) -> str:
-        """File name without ending: r00f00."""
+        """File name without its extension: r00f00."""
         return f"r{self.repeat:02d}f{self.fold:02d}"
 
 
@@ -172,12 +172,12 @@ class Trial:
         From 0; the first is the untuned default.
     state : {"ok", "failed", "pruned"}
     values : mapping
-        Of the hyperparameters in the search space.
+        Values of the hyperparameters in the search space.
     score : float or None
-        Mean over the inner folds; None where the trial failed or was pruned.
+        Mean over the inner folds; None if the trial failed or was pruned.
     fold_scores : tuple of float or None
-        Of each inner fold; None where it was not reached, or where the measure is undefined for
-        every model.
+        Score on each inner fold; None if it was not reached, or if the measure is undefined there
+        for every model.
     reason : str
         Why it failed, or after how many inner folds it was pruned.
     """

@@ -1,4 +1,4 @@
-"""What the scores of models at several numbers of training samples come to. Frozen, no computing.
+"""Learning curves: scores at several numbers of training samples, and laws. Frozen, no computing.
 
 Step in the line: RunRecords of several train sizes -> **LearningCurves** -> comparison, report.
 """
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 class CurvePoint:
     """A score at a number of training samples, with the bounds of its 95 % interval.
 
-    Measured: the mean over the folds, the interval by the corrected variance; without bounds where
-    there are none. Of a law: the fitted score, always with bounds.
+    Measured: the mean over the folds, and the interval by the corrected variance, if there is one.
+    Of a law: the fitted score, always with bounds.
     """
 
     size: int
@@ -39,15 +39,15 @@ class Estimate:
 
 @dataclass(frozen=True, kw_only=True)
 class FittedLaw:
-    """Inverse power law of one model: a - b n^-c (errors: a + b n^-c).
+    """Inverse power law of one model: a - b n^-c (for errors: a + b n^-c).
 
     Attributes
     ----------
     a, b, c : Estimate
     line : tuple of CurvePoint
-        From the smallest number of samples measured to `REACH` times the largest.
+        From the smallest measured number of samples to `REACH` times the largest.
     doubled, reach : CurvePoint
-        At twice the largest number measured, and as far as the law is read.
+        At twice the largest measured number of samples, and at the end of the law's range.
     """
 
     a: Estimate
@@ -73,7 +73,7 @@ class LearningCurve:
     missing : tuple of MissingPoint
     gain : Estimate or None
         Mean score with the most samples minus that with the fewest, fold by fold, with the
-        corrected interval; None where there are less than two.
+        corrected interval; None if there are fewer than two points.
     law : FittedLaw or None
     reason : str
         Why there is no law.
@@ -96,7 +96,7 @@ class Lead:
     Attributes
     ----------
     leader : str
-        Label; where several rivals are ahead, of the one that the laws put first at ``stop``.
+        Label; if several rivals are ahead, that of the one the laws rank first at ``stop``.
     of_first : bool
         Whether the leader is the first model of the contest.
     """
@@ -109,20 +109,20 @@ class Lead:
 
 @dataclass(frozen=True, kw_only=True)
 class Contest:
-    """A model against another, or against several others at once, by their laws.
+    """A model compared with another, or with several others at once, by their laws.
 
     Attributes
     ----------
     first : str
         Label.
     rivals : tuple of str
-        The first model leads where it is ahead of each of them, and is behind where one of them is
+        The first model leads where it is ahead of all of them, and is behind where one of them is
         ahead of it.
     fewest, most, reach : int
-        Sizes at which both sides were measured, from and to; up to which they are set against each
-        other.
+        First and last size at which both sides were measured; last size at which they are
+        compared.
     leads : tuple of Lead
-        Ascending; between them the data cannot tell who is ahead.
+        Ascending; between them the data do not show who is ahead.
     crossing : Estimate or None
         Where the lead changes once: between the last size at which one side is clearly ahead and
         the first at which the other is.
@@ -146,11 +146,11 @@ class LearningCurves:
     curves : tuple of LearningCurve
         In the order of their scores with the most samples, best first.
     pairs : tuple of Contest
-        Of all models with a law, without dummy.
+        All pairs of models with a law, without dummy.
     networks : tuple of Contest
         Each network with a law against all other models that have one; best network first.
     single : tuple of str
-        Labels of the networks that have a score at one number of training samples alone.
+        Labels of the networks that have a score at only one number of training samples.
     """
 
     measure: str

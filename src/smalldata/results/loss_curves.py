@@ -1,4 +1,4 @@
-"""What a fit minimised, epoch by epoch. Frozen, no I/O.
+"""The loss of a fit, epoch by epoch. Frozen, no I/O.
 
 Step in the line: training rows of a fold -> **loss curves** -> FoldResult -> report.
 """
@@ -11,37 +11,37 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 DIGITS = 7
-"""Significant ones that are kept: losses are computed in float32."""
+"""Significant digits kept, since losses are computed in float32."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LossCurves:
-    """Losses of one fit per epoch; of an ensemble, the means over its members.
+    """Losses of one fit per epoch; for an ensemble, the means over its members.
 
     Attributes
     ----------
     loss : str
         Name and unit: "cross-entropy in nats".
     train : tuple of float, length n_epochs
-        Of the rows learned from: the mean over the steps of the epoch, while the weights move and
-        with what noise there is (dropout).
+        On the rows learned from: the mean over the steps of the epoch, while the weights change and
+        with any noise (dropout).
     held_out : tuple of float, length n_epochs, or None
-        Of training rows that were not learned from, at the end of the epoch and without noise; None
-        where no rows were held out.
+        On training rows that were not learned from, at the end of the epoch and without noise; None
+        if no rows were held out.
     best_epoch : tuple of int, length n_members
         Zero-based epoch whose weights each member kept.
     best_loss : float
-        Mean over the members of the loss of those weights: the held-out one, where there is one.
+        Mean over the members of the loss of those weights: the held-out one, if there is one.
     n_planned : int
-        Epochs that would have been run if nothing had stopped them.
+        Number of epochs if nothing stops the training.
     patience : int
-        Epochs without a lower held-out loss after which a member stops; 0: none does.
+        Epochs without a lower held-out loss after which a member stops; 0: it never stops.
     guessing : float or None
-        Loss of equal odds for all classes, or of the mean for every row.
+        Loss when predicting equal odds for all classes, or the mean for every row.
     altered : tuple of str
-        What changes the loss of a row: label smoothing, class weights, mixed rows.
+        What changes the loss of a row, such as label smoothing, class weights or mixup.
     schedule : tuple of str
-        What the plan itself changes towards the last epoch, such as the learning rate.
+        What the schedule changes towards the last epoch, such as the learning rate.
 
     Raises
     ------
@@ -61,7 +61,7 @@ class LossCurves:
     schedule: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Check what a figure and a file rely on."""
+        """Check what figures and files rely on."""
         n_epochs = len(self.train)
         if self.held_out is not None and len(self.held_out) != n_epochs:
             raise ValueError(
@@ -87,7 +87,7 @@ class LossCurves:
         guessing: float | None = None,
         **about: Any,
     ) -> Self:
-        """Take the means over the members.
+        """Make the curves of the means over the members.
 
         Parameters
         ----------
@@ -119,7 +119,7 @@ class LossCurves:
 
     @property
     def n_stopped(self) -> int:
-        """Members that stopped before the last epoch planned."""
+        """Number of members that stopped before the last planned epoch."""
         if self.held_out is None or not self.patience:
             return 0
         last = min(len(self.train), self.n_planned - 1)
@@ -127,7 +127,7 @@ class LossCurves:
 
     @property
     def cut_short(self) -> bool:
-        """Whether something else than patience ended the training before the epochs planned."""
+        """Whether something other than patience ended the training early."""
         return len(self.train) < self.n_planned and self.n_stopped < len(self.best_epoch)
 
 

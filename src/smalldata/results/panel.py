@@ -1,4 +1,4 @@
-"""Which features a fit was left with, and what was seen to decide so. Frozen, no I/O.
+"""The features that a fit keeps, and the scores that decided it. Frozen, no I/O.
 
 Step in the line: training rows of a fold -> **selection** -> FoldResult; all rows -> **panel** ->
 report.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """How many leading features a fit keeps, chosen on its training rows alone.
+    """How many leading features a fit keeps, chosen only on its training rows.
 
     Attributes
     ----------
@@ -20,15 +20,15 @@ class Selection:
     sizes : tuple of int
         Numbers of features that were tried, ascending.
     inner : tuple of tuple of float or None
-        Score of each size on each inner fold, the ranking made anew inside each; None where the
-        measure is undefined for every model.
+        Score of each size on each inner fold, with a separate ranking in each; None if the measure
+        is undefined for every model.
     k : int
         The size chosen.
     leading : tuple of int
-        Positions of the leading features of all the training rows, most important first, as many
-        as the largest size.
+        Positions of the leading features on all training rows, most important first, as many as
+        the largest size.
     outer : tuple of float or None
-        Score of each size on the held-out rows; empty where there are none.
+        Score of each size on the held-out rows; empty if there are none.
     """
 
     ranking: str
@@ -56,16 +56,16 @@ class Selection:
 
 @dataclass(frozen=True, kw_only=True)
 class Substitute:
-    """A feature tried in the place of a member of a panel.
+    """A feature tried in place of a member of a panel.
 
     Attributes
     ----------
     member, feature : int
         Positions.
     correlation : float
-        Spearman's, of the two.
+        Spearman correlation of the two.
     score : float
-        Of the panel with the feature in the member's place, by cross-validation of all rows.
+        Cross-validated score, on all rows, of the panel with the feature instead of the member.
     is_equal : bool
         Whether that is within one standard error of the panel's own score, or above.
     """
@@ -79,17 +79,17 @@ class Substitute:
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """The features chosen on all rows: what goes on to be measured.
+    """The features chosen on all rows: those to measure from now on.
 
     Attributes
     ----------
     selection : Selection
-        Of all rows; it has no held-out ones.
+        Made on all rows, without held-out ones.
     score, error : float
-        Of exactly these members by cross-validation of the rows that chose them, and its standard
-        error: too high for new samples, to be compared with its substitutes' alone.
+        Cross-validated score of exactly these members on the rows that chose them, and its standard
+        error. Too optimistic for new samples: only for comparison with the substitutes.
     substitutes : tuple of Substitute
-        Of each member those features that are most like it, the closest first.
+        For each member the most similar features, closest first.
     seconds : float
     """
 
@@ -101,7 +101,7 @@ class Panel:
 
 
 def mean_and_error(scores: Sequence[float | None]) -> tuple[float, float]:
-    """Mean of the defined scores and its standard error; the error of one score is 0.
+    """Return the mean of the defined scores and its standard error; for one score that is 0.
 
     Example
     -------

@@ -10,10 +10,10 @@ from smalldata.results.folds import FoldResult, Status
 from smalldata.task import TaskKind
 
 SCHEMA_VERSION = 1
-"""Of every file below outputs/. Raised when a file can no longer be read as before."""
+"""Version of every file below outputs/. Raised if files can no longer be read as before."""
 
 RESULTS_VERSION = 3
-"""Part of every cell's hash. Raised by hand whenever a change moves numbers."""
+"""Part of every cell's hash. Raised by hand if a change moves numbers."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -25,15 +25,15 @@ class RunRecord:
     identity : mapping
         Everything that can change a number, as plain values; its hash names the cell's folder.
     settings : mapping
-        What differs from the defaults: the label of the row in the table.
+        What differs from the defaults; shown in the label of the row.
     environment : mapping
-        Versions, machine, device: what should not change a number, but might.
+        Versions, machine, device: these should not change a number, but might.
     splits_key : str
         Key of the Splits the folds belong to.
     test_train_ratio : float
         r of the corrected variance (of the full folds).
     groups : tuple of int, length n_samples, or None
-        Code of each row's group, so that draws of rows can take whole groups.
+        Code of each row's group, so that bootstrap draws can take whole groups.
     """
 
     dataset: str
@@ -70,8 +70,7 @@ class RunRecord:
     @property
     def label(self) -> str:
         """Name of the row in the table: the model and what differs from the defaults."""
-        changed = settings_text(self.settings)
-        return f"{self.model} ({changed})" if changed else self.model
+        return cell_label(self.model, settings_text(self.settings))
 
     @property
     def status(self) -> Status:
@@ -97,8 +96,13 @@ class RunRecord:
         )
 
 
+def cell_label(model: str, settings: str) -> str:
+    """Name a cell in a table: its model, and in brackets what differs from the defaults."""
+    return f"{model} ({settings})" if settings else model
+
+
 def settings_text(settings: Mapping[str, Any]) -> str:
-    """Write settings as in a label: ``C=3.0, tuned``; a value True leaves its key alone.
+    """Write settings as in a label: ``C=3.0, tuned``; a value of True is left out.
 
     Lists are written as they are typed on the command line.
 
@@ -117,7 +121,7 @@ def settings_text(settings: Mapping[str, Any]) -> str:
 
 
 def cell_hash(identity: Mapping[str, Any]) -> str:
-    """Ten hex digits of the SHA-256 of canonical JSON (sorted keys, no spaces, no NaN)."""
+    """Return ten hex digits of the SHA-256 of canonical JSON (sorted keys, no spaces, no NaN)."""
     text = json.dumps(
         identity, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
     )

@@ -35,7 +35,8 @@ from smalldata.run.weights import save_weights
 from smalldata.runtime.devices import resolve_device
 from smalldata.runtime.memory import describe_sharing
 from smalldata.runtime.workers import count_processes, stream_jobs
-from smalldata.store.cell_folder import CellFolder, write_splits
+from smalldata.store.cell_folder import CellFolder
+from smalldata.store.splits_folder import write_splits
 from smalldata.task import Dataset, Task, make_task
 from smalldata.tuning.importances import weigh_parameters
 from smalldata.tuning.shared.database import open_storage, redact_url
@@ -287,7 +288,7 @@ def _gather_trials(
     if tuner is None or plan.record.skipped:
         return
     problem = "" if anew else folder.resume_trials()
-    if short := folder.short_logs(record.folds):
+    if short := folder.trials.short_logs(record.folds):
         if anew:
             folder.discard_trials()
             problem = f"{folder.path / 'trials.parquet'} is not written."

@@ -31,6 +31,7 @@ from smalldata.results.record import cell_hash
 from smalldata.run.plan import Stored
 from smalldata.run.progress import Reporter
 from smalldata.shapley.dispatch import QUICK_LOOK
+from smalldata.store.cell_seals import resume_seals
 
 
 def explain_cell(
@@ -38,7 +39,7 @@ def explain_cell(
 ) -> Explanation:
     """Explain a stored cell, unless the same explanation is already there."""
     with stored.folder.lock(on_wait=reporter.say):
-        for sentence in stored.folder.resume_seals():
+        for sentence in resume_seals(stored.folder.path):
             reporter.warn(sentence)
         return explain_locked(stored, options, reporter, n_jobs=n_jobs)
 

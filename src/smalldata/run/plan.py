@@ -11,7 +11,8 @@ from smalldata.evaluation.cell import Cell
 from smalldata.panel.selector import SignatureSelector
 from smalldata.results.folds import Splits
 from smalldata.results.record import RunRecord
-from smalldata.store.cell_folder import CellFolder, splits_folder
+from smalldata.store.cell_folder import CellFolder
+from smalldata.store.splits_folder import splits_folder
 from smalldata.task import Task
 from smalldata.tuning.tuner import OptunaTuner
 

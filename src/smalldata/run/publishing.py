@@ -32,7 +32,9 @@ from smalldata.results.panel import Panel
 from smalldata.results.record import RunRecord
 from smalldata.run.progress import Reporter
 from smalldata.runtime.files import write_file
-from smalldata.store.cell_folder import CellFolder, lock_comparison, read_records, write_text
+from smalldata.store.cell_folder import CellFolder
+from smalldata.store.cell_seals import lacks_seals, seal_cell
+from smalldata.store.splits_folder import lock_comparison, read_records, write_text
 from smalldata.task import Task
 
 OLD_FILES = (
@@ -196,10 +198,10 @@ def _seal_old_files(folder: Path, records: Sequence[RunRecord], reporter: Report
     for record in records:
         cell = CellFolder(folder / record.folder)
         with suppress(RecordError):  # held, read-only, or with damage that its reader names
-            if cell.lacks_seals():
+            if lacks_seals(cell.path):
                 reporter.warn(OLD_FILES)
                 with cell.lock(on_wait=leave):
-                    cell.seal_files()
+                    seal_cell(cell.path)
 
 
 def _explanations(

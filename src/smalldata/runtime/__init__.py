@@ -1,5 +1,5 @@
-"""The machine under the line: files and seals, processes, memory, devices, the bundled yaml.
+"""The machine: files and seals, processes, memory, devices, the bundled yaml.
 
-Knows nothing of data or models; takes paths, jobs and sizes, gives files, results and limits.
+Knows nothing about data or models; takes paths, jobs and sizes, gives files, results and limits.
 Step in the line: none; every step may use it.
 """

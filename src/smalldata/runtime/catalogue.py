@@ -1,19 +1,18 @@
-"""The bundled yaml: where conf/ and data/ are, what they name, and the one yaml reader.
+"""The bundled yaml: where conf/ and data/ are, which names they have, and the only yaml reader.
 
-Both doors (Hydra's command line and plain Python) read numbers the same way: ``1e-3`` is a float. A
-``_target_`` is checked by name against the package's own classes before anything is imported: a
+The command line (through Hydra) and Python read numbers the same way: ``1e-3`` is a float. A
+``_target_`` is checked by name against the package's own classes before anything is imported, so a
 config cannot run code.
 """
 
 import importlib
 import re
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from smalldata.errors import ConfigError
+from smalldata.errors import ConfigError, did_you_mean
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _TARGET = re.compile(r"smalldata\.(models|datasets)(\.[a-z_0-9]+)*\.[A-Za-z_0-9]+")
@@ -38,17 +37,17 @@ _Loader.add_implicit_resolver(
 
 
 def conf_dir() -> Path:
-    """Folder of the bundled configuration: beside src/ in a checkout, else in the package."""
+    """Return the folder of the bundled configuration: next to src/ or in the package."""
     return _bundled("conf")
 
 
 def data_dir() -> Path:
-    """Folder of the bundled datasets."""
+    """Return the folder of the bundled datasets."""
     return _bundled("data")
 
 
 def tested_versions() -> dict[str, str]:
-    """Versions of the libraries that the test suite is run with, by lower-case name."""
+    """Return the library versions that the test suite runs with, by lower-case name."""
     lines = _bundled("constraints.txt").read_text(encoding="utf-8").splitlines()
     pins = [line.partition("==") for line in lines if "==" in line and not line.startswith("#")]
     return {name.strip().lower().replace("_", "-"): pin.strip() for name, _, pin in pins}
@@ -59,13 +58,13 @@ def _bundled(name: str) -> Path:
         if candidate.exists():
             return candidate
     raise ConfigError(
-        f"{name} must come with the package; it is neither in {_PACKAGE} nor beside "
+        f"{name} must come with the package; it is neither in {_PACKAGE} nor next to "
         "src/. Reinstall smalldata."
     )
 
 
 def names(group: str) -> list[str]:
-    """Names of the yaml files of a conf group (model, dataset, cv …)."""
+    """List the names of the yaml files of a conf group (model, dataset, cv …)."""
     return sorted(path.stem for path in (conf_dir() / group).glob("*.yaml"))
 
 
@@ -75,12 +74,11 @@ def read_entry(group: str, name: str) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        If there is no such file; the nearest names are offered.
+        If there is no such file; the message suggests the nearest names.
     """
     known = names(group)
     if name not in known:
-        near = get_close_matches(name, known, n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}."
+        hint = did_you_mean(name, known, f"known: {', '.join(known)}.")
         raise ConfigError(f"{group} must name a file of conf/{group}; there is no {name!r}; {hint}")
     return read_yaml(conf_dir() / group / f"{name}.yaml")
 
@@ -96,24 +94,24 @@ def parse_yaml(text: str, *, source: str, as_text: bool = False) -> dict[str, An
     Raises
     ------
     ConfigError
-        If it is no yaml or no mapping.
+        If it is not yaml or not a mapping.
     """
     try:
         content = yaml.load(text, Loader=yaml.BaseLoader if as_text else _Loader)
     except yaml.YAMLError as error:
         raise ConfigError(f"{source} must be yaml; {str(error).splitlines()[0]}.") from None
     if not isinstance(content, dict):
-        raise ConfigError(f"{source} must hold keys and values.")
+        raise ConfigError(f"{source} must have keys and values.")
     return content
 
 
 def resolve(target: str) -> Any:
-    """Import what a ``_target_`` names, from smalldata.models or smalldata.datasets only.
+    """Import the class that a ``_target_`` names; only from smalldata.models or smalldata.datasets.
 
     Raises
     ------
     ConfigError
-        If the name lies elsewhere or does not exist.
+        If the class is elsewhere or does not exist.
     """
     if not _TARGET.fullmatch(target):
         raise ConfigError(

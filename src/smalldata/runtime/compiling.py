@@ -1,6 +1,6 @@
-"""Compiles the inner loops of the kernels with numba; the machine code is kept on disk.
+"""Compiles the inner loops of the kernels with numba; the machine code is cached on disk.
 
-One thread: the folds of a run already use every core.
+On one thread, since the folds of a run already use every core.
 """
 
 import secrets
@@ -22,11 +22,11 @@ OPTIONS: dict[str, Any] = {
 
 
 class _Identities:
-    """Draws the number in the name of each compiled function from all of 62 bits.
+    """Draws the number in the name of each compiled function at random from 62 bits.
 
-    numba counts 1, 2, 3 … in every process. Where two processes have cached code, different inner
-    functions of numba's own (those of sort and of argsort) can then bear one name, and a process
-    that loads both runs one of them in place of the other: wrong numbers (numba issue 10486).
+    numba counts 1, 2, 3 … in every process. If two processes cache code, different inner functions
+    of numba's own (of sort and of argsort) can get the same name, and a process that loads both
+    runs one instead of the other, with wrong numbers (numba issue 10486).
     """
 
     def __next__(self) -> int:
@@ -37,12 +37,12 @@ FunctionIdentity._unique_ids = _Identities()  # type: ignore[assignment]
 
 
 def compiled(function: Function) -> Function:
-    """Compile a function of arrays on its first call, from the cache on disk where there is one.
+    """Compile a function of arrays on its first call, or load it from the cache on disk.
 
-    numba writes beside the source, else below the user's cache folder (or ``NUMBA_CACHE_DIR``).
-    Where neither can be written it refuses to cache; then each process compiles anew. It notices an
-    edit of the function's own file only: after an edit of a compiled function that those of other
-    files call (``quadrature``), delete the ``.nbi`` files.
+    numba writes the cache next to the source, else below the user's cache folder (or
+    ``NUMBA_CACHE_DIR``). If neither is writable, each process compiles the function itself. numba
+    only notices edits of the function's own file: after editing a compiled function that functions
+    in other files call (``quadrature``), delete the ``.nbi`` files.
     """
     try:
         fast: Function = numba.njit(cache=True, **OPTIONS)(function)

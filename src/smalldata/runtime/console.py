@@ -1,7 +1,7 @@
-"""The terminal, to which nothing is written that would steer it.
+"""The terminal: consoles that write no control sequences from data.
 
-Names of features, classes and files come from elsewhere; an escape sequence in one could clear the
-screen or hide what follows. Every console that writes is made here. Step in the line: none.
+Names of features, classes and files come from outside; an escape sequence in one could clear the
+screen or hide what follows. Every console is made here. Step in the line: none.
 """
 
 import re
@@ -11,14 +11,14 @@ from typing import Any
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-# Control characters but tab and line feed, marks that reverse the direction of text, surrogates.
+# Control characters except tab and line feed, marks that change the text direction, surrogates.
 _STEERING = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
 
 def printable(text: str) -> str:
-    r"""Write characters that would steer a terminal as their escapes.
+    r"""Return text with its control characters written as escapes.
 
     Examples
     --------
@@ -29,12 +29,12 @@ def printable(text: str) -> str:
 
 
 class PrintableConsole(Console):
-    """A rich console that writes text printable; its own colours and bars stay."""
+    """A rich console that writes only printable text; its own colours and bars stay."""
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:
-        """Yield the segments of a renderable, printable."""
+        """Yield the segments of a renderable with printable text."""
         for segment in super().render(renderable, options):
             if segment.control:
                 yield segment
@@ -48,6 +48,6 @@ def open_console(**settings: Any) -> Console:
     Parameters
     ----------
     **settings
-        Those of `rich.console.Console`; text is not searched for what could be coloured.
+        Those of `rich.console.Console`; the default turns off highlighting.
     """
     return PrintableConsole(**({"highlight": False} | settings))

@@ -1,7 +1,6 @@
-"""Which device a fit runs on, and how many threads it takes.
+"""The device that a fit runs on, and its number of threads.
 
-``auto`` means CUDA where a small computation really works there, else the CPU with one line saying
-why.
+``auto`` means CUDA if a small computation works there, else the CPU with one line that says why.
 Step in the line: config -> **resolved device** -> learner.build.
 """
 
@@ -32,7 +31,7 @@ def resolve_device(name: str) -> tuple[str, str]:
     Raises
     ------
     ConfigError
-        If the name is another, or ``cuda`` is asked for and does not work.
+        If the name is unknown, or ``cuda`` was requested and does not work.
 
     Examples
     --------
@@ -48,18 +47,18 @@ def resolve_device(name: str) -> tuple[str, str]:
         return "cuda", "asked for" if name == "cuda" else "a small computation on it worked"
     if name == "cuda":
         raise ConfigError(
-            f"device=cuda needs a card that computes; {hindrance}. Use device=auto or device=cpu."
+            f"device=cuda needs a working card; {hindrance}. Use device=auto or device=cpu."
         )
     return "cpu", hindrance
 
 
 def missing_card() -> str | None:
-    """Say why there can be no usable card, as far as that is known without torch; else None."""
+    """Say why there is no usable card, as far as can be told without torch; else None."""
     if os.environ.get("CUDA_VISIBLE_DEVICES", "unset").strip() in ("", "-1"):
         return "CUDA_VISIBLE_DEVICES hides every card"
     if sys.platform == "darwin":
         return "macOS has no CUDA"
-    # WSL shows its card as /dev/dxg. Windows has no device files, so torch is asked there.
+    # WSL shows its card as /dev/dxg. Windows has no device files, so torch must tell.
     if sys.platform.startswith("linux") and not any(
         Path(device).exists() for device in ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg")
     ):
@@ -86,12 +85,12 @@ def try_device(device: str) -> str | None:
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of what an error says, else its type."""
+    """Return the first line of an error's message, else its type."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _cuda_hindrance() -> str | None:
-    """Why CUDA cannot be used, or None. Imports torch only where the machine shows a driver."""
+    """Say why CUDA cannot be used, or None. Imports torch only if the machine has a driver."""
     if (reason := missing_card()) is not None:
         return reason
     try:
@@ -108,10 +107,10 @@ def _cuda_hindrance() -> str | None:
 
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
-    """Run torch on one thread inside the block, then give the caller's number of threads back.
+    """Run torch on one thread inside the block, then restore the number of threads.
 
-    The order of a sum depends on the number of threads, so equal seeds give equal numbers only with
-    a fixed one; and folds already run in parallel, one process a core.
+    The order of a sum depends on the number of threads, so equal seeds only give equal numbers if
+    that is fixed; and folds already run in parallel, one process per core.
     """
     import torch
 

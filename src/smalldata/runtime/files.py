@@ -1,7 +1,7 @@
-"""Files whole or not at all, and folders under a lock; knows bytes and names, not what they mean.
+"""Atomic files and locked folders; knows bytes and names, not what they mean.
 
-A file is written beside its place, synced and renamed over it, so that a kill leaves the old file
-or the new one. Locks are the operating system's: a killed process holds none. Used by `records`.
+A file is written next to its place, synced and renamed over it, so that a kill leaves the old file
+or the new one. Locks are the operating system's: a killed process holds none. Used by `store`.
 """
 
 import errno
@@ -27,10 +27,10 @@ _SCRATCH_AGE_SECONDS = 60.0
 
 
 def safe_name(text: str, *, n_characters: int = 80) -> str:
-    """Turn any text into a folder name that every system takes; two texts never share one.
+    """Turn any text into a folder name that is valid on every system and unique to the text.
 
-    A text that is such a name already is returned as it is; else six characters of its SHA-256
-    keep it apart from others.
+    Text that is already such a name is returned unchanged; otherwise six characters of its SHA-256
+    make the name unique.
 
     Examples
     --------
@@ -47,7 +47,7 @@ def safe_name(text: str, *, n_characters: int = 80) -> str:
 
 
 def write_file(path: Path, content: str | bytes) -> None:
-    """Write a file whole or not at all, and its folder where it is missing.
+    """Write a file whole or not at all, and make its folder if it is missing.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def write_file(path: Path, content: str | bytes) -> None:
         _rename(temporary, _system_path(path))
         _sync_folder(path.parent)
     except BaseException as error:  # Ctrl-C too
-        with suppress(OSError):  # the folder may be gone or read-only; the first error is told
+        with suppress(OSError):  # the folder may be gone or read-only; report the first error
             temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise storage_error(path, error) from error
@@ -73,10 +73,10 @@ def write_file(path: Path, content: str | bytes) -> None:
 
 
 def append_line(path: Path, line: bytes) -> None:
-    """Append a line to a file; after one that a kill has torn it begins on its own.
+    """Append a line to a file, on a new line even if a kill cut the last one short.
 
-    It survives the end of the process. It is not forced to the disk, which takes longer than many
-    a trial: until `sync_file` a power cut may take the last lines.
+    The line survives the end of the process, but it is not forced to the disk, which takes longer
+    than many a trial: until `sync_file`, a power cut may lose the last lines.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def append_line(path: Path, line: bytes) -> None:
 
 
 def sync_file(path: Path) -> None:
-    """Force what was appended to a file to the disk.
+    """Force the lines appended to a file to the disk.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def sync_file(path: Path) -> None:
         If the file cannot be written.
     """
     try:
-        with _system_path(path).open("ab") as file:  # Windows syncs only what is open for writing
+        with _system_path(path).open("ab") as file:  # Windows only syncs files open for writing
             os.fsync(file.fileno())
         _sync_folder(path.parent)
     except OSError as error:
@@ -129,7 +129,7 @@ def read_file(path: Path) -> bytes:
 
 
 def remove_file(path: Path) -> None:
-    """Remove a file if it is there."""
+    """Remove a file if it exists."""
     try:
         _system_path(path).unlink(missing_ok=True)
     except OSError as error:
@@ -137,7 +137,7 @@ def remove_file(path: Path) -> None:
 
 
 def set_aside(path: Path) -> None:
-    """Rename a file that cannot be trusted to ``<name>.damaged``, over an earlier one."""
+    """Rename a file that cannot be trusted to ``<name>.damaged``, replacing an earlier one."""
     try:
         if _system_path(path).exists():
             _rename(_system_path(path), _system_path(path.with_name(f"{path.name}.damaged")))
@@ -149,17 +149,17 @@ def set_aside(path: Path) -> None:
 def lock_folder(
     folder: Path, *, on_wait: Callable[[str], None] | None = None, litter: Sequence[str] = ()
 ) -> Iterator[None]:
-    """Hold a folder for this process; another process waits for its turn.
+    """Lock a folder for this process; others wait their turn.
 
     Parameters
     ----------
     folder : Path
-        Made where it is missing. The lock is the file ``.lock`` in it.
+        Made if it is missing. The lock is the file ``.lock`` in it.
     on_wait : callable, optional
-        Told one sentence if another process holds the folder.
+        Called with one sentence if another process holds the lock.
     litter : sequence of str
-        Patterns below the folder of what a killed process may have left half written; removed.
-        Only of files that are written under this very lock: another process may be writing others.
+        Patterns, below the folder, of half-written files of killed processes, which are removed.
+        They must be written only under this lock: another process may be writing others.
 
     Raises
     ------
@@ -175,7 +175,7 @@ def lock_folder(
             lock.acquire(blocking=False)
         except Timeout:
             if on_wait is not None:
-                on_wait(f"another process works on {folder}; waiting until it has finished.")
+                on_wait(f"another process is working on {folder}; waiting until it has finished.")
             lock.acquire()
     except OSError as error:
         raise storage_error(folder, error) from error
@@ -190,7 +190,7 @@ def lock_folder(
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """Make a temporary folder for this process, and remove those of processes that were killed."""
+    """Make a temporary folder for this process, and remove those that killed processes left."""
     from filelock import FileLock
 
     _remove_stale_scratch(Path(tempfile.gettempdir()))
@@ -202,12 +202,12 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def _remove_stale_scratch(folder: Path) -> None:
-    """Remove the user's own scratch folders whose lock nobody holds."""
+    """Remove the user's own scratch folders that no process has locked."""
     from filelock import FileLock
 
     for path in folder.glob(f"{_SCRATCH}*"):
         lock = path / ".lock"
-        with suppress(OSError):  # no lock, one that is held, or the folder is gone: not ours to say
+        with suppress(OSError):  # no lock, a held one, or no folder: not ours to remove
             if not _WINDOWS and path.lstat().st_uid != os.getuid():
                 continue
             if time.time() - lock.lstat().st_mtime < _SCRATCH_AGE_SECONDS:
@@ -218,37 +218,37 @@ def _remove_stale_scratch(folder: Path) -> None:
 
 
 def storage_error(path: Path, error: OSError) -> RecordError:
-    """Say in one sentence why a file could not be written or read."""
+    """Explain in one sentence why a file could not be written or read."""
     if error.errno in _NO_ROOM:
         return RecordError(
             f"the disk must have room for {path}; it is full. Free some space or set outputs=DIR, "
-            "and run the same command again: what is finished is kept."
+            "and run the same command again: finished work is kept."
         )
     if error.errno in _NO_RIGHT:
         return RecordError(
             f"the folder of {path} must be writable; it is not ({os.strerror(error.errno)}). "
-            "Change its rights or set outputs=DIR."
+            "Change its permissions or set outputs=DIR."
         )
     if error.errno in (errno.EEXIST, errno.ENOTDIR):
         return RecordError(
-            f"{path} must lie in a folder; a file is in the way. Remove it or set outputs=DIR."
+            f"{path} must be in a folder; a file is in the way. Remove it or set outputs=DIR."
         )
     reason = os.strerror(error.errno) if error.errno else str(error)
     return RecordError(f"{path} could not be written or read: {reason}.")
 
 
 def _system_path(path: Path) -> Path:
-    r"""Path as the system wants it: on Windows names beyond 260 characters need a prefix."""
+    r"""Return the path for the system: on Windows, long paths need a prefix."""
     if _WINDOWS and not str(path).startswith("\\\\?\\"):
         return Path("\\\\?\\" + str(Path(path).resolve()))
     return path
 
 
 def _rename(source: Path, target: Path) -> None:
-    """Rename over the target; Windows refuses for a moment while somebody has it open."""
+    """Rename over the target; Windows refuses while a process has it open, so try again."""
     for attempt in range(20):
         try:
-            os.replace(source, target)  # noqa: PTH105 (kept visible: the instant of commitment)
+            os.replace(source, target)  # noqa: PTH105 (the moment of commitment stays visible)
         except PermissionError:
             if not _WINDOWS or attempt == 19:
                 raise
@@ -258,7 +258,7 @@ def _rename(source: Path, target: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename last through a power cut; Windows has no such call."""
+    """Make a rename survive a power cut; Windows has no such call."""
     if _WINDOWS:
         return
     handle = os.open(folder, os.O_RDONLY)

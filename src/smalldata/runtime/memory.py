@@ -1,6 +1,6 @@
-"""What fits into memory: computing half as much at once where it runs out, sharing a card.
+"""Memory: computing half as much at a time if it runs out, and sharing a card.
 
-Used by the models that run on a device and by the outer loop. Importing it loads nothing heavy.
+Used by the models that run on a device and by the outer loop. Importing this is fast.
 """
 
 import gc
@@ -12,16 +12,16 @@ from typing import Any, TypeVar
 Result = TypeVar("Result")
 
 OUT_OF_MEMORY = "memory ran out"
-"""How the note of a fit begins that had to be cut into smaller pieces."""
+"""Start of the note of a fit that had to be cut into smaller pieces."""
 
 CARD_SHARE = 0.9
-"""Of a card's free memory, so much is dealt out."""
+"""Share of a card's free memory that is used."""
 
 PROCESS_BYTES = 2**30
-"""What a process takes of a card before it computes anything: its context, kernels, workspaces."""
+"""Card memory of a process before it computes anything: context, kernels, workspaces."""
 
 BYTES_PER_VALUE = 200
-"""What it takes on top for each value of the table: 50 copies in float32."""
+"""Additional card memory per value of the table: 50 copies in float32."""
 
 _ALLOCATION = (
     "out of memory",  # CUDA, and its libraries
@@ -33,7 +33,7 @@ _ALLOCATION = (
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Say whether an error means that some memory could not be had, on any device.
+    """Return whether an error means that memory ran out, on any device.
 
     Examples
     --------
@@ -50,23 +50,23 @@ def is_out_of_memory(error: BaseException) -> bool:
 def train_within(
     train: Callable[[int, int], Result], *, n_members: int, n_rows: int
 ) -> tuple[Result, tuple[str, ...]]:
-    """Train as many members at once as fit into memory, and if need be on parts of a step's rows.
+    """Train as many members at once as fit into memory, and if need be in parts of a step's rows.
 
     Parameters
     ----------
     train : callable
-        (n_together, n_parts) -> result. Begins anew on every call, with the same seeds.
+        (n_together, n_parts) -> result. Starts over on every call, with the same seeds.
     n_members : int
-        Asked for together at first; then a half of them, a quarter …
+        All are tried together first; then half of them, a quarter …
     n_rows : int
-        Of one step; once a single member is too large its rows are cut into 2, 4 … parts.
+        Rows of one step; if a single member is too large they are cut into 2, 4 … parts.
 
     Returns
     -------
     result : object
-        Of the first call that found its memory.
+        Result of the first call that fitted into memory.
     notes : tuple of str
-        What the record must say of it; empty where all fitted at once.
+        Notes for the record; empty if all fitted at once.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def train_within(
                 raise MemoryError("one row of one member does not fit into memory") from error
         else:
             return result, _say(n_together, n_parts, n_members=n_members)
-        _release()  # here: the error held on to what its frames had allocated
+        _release()  # here, since the error kept alive what its frames had allocated
         if n_together > 1:
             n_together = -(-n_together // 2)
         else:
@@ -106,7 +106,7 @@ def _say(n_together: int, n_parts: int, *, n_members: int) -> tuple[str, ...]:
 
 
 def map_rows(compute: Callable[[int, int], Result], *, n_rows: int, size: int) -> list[Result]:
-    """Compute some rows at a time, half as many from where memory runs out.
+    """Compute rows in batches, halving the batch whenever memory runs out.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def map_rows(compute: Callable[[int, int], Result], *, n_rows: int, size: int) -
 
 
 def _release() -> None:
-    """Give back what failed computations hold of a card, also to other processes on it."""
+    """Free the card memory that failed computations hold, for other processes too."""
     torch: Any = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         gc.collect()
@@ -153,9 +153,9 @@ def _release() -> None:
 
 @lru_cache(maxsize=1)
 def free_card_memory() -> int:
-    """Return the bytes of the card that nobody had taken when this was first asked.
+    """Return the free bytes of the card when this was first called.
 
-    Later the processes kept for the next cell have taken some, which are the ones to use them.
+    Later the processes kept for the next cell hold some of them, and will use them again.
     """
     import torch
 
@@ -163,14 +163,14 @@ def free_card_memory() -> int:
 
 
 def count_on_card(n_processes: int, *, free: int, n_values: int) -> int:
-    """Return how many of some processes may share a card, at least one.
+    """Return how many processes may share a card, at least one.
 
     Parameters
     ----------
     n_processes : int
-        As many as there are cores and folds for.
+        As many as cores and folds allow.
     free : int
-        Bytes of the card that nobody has taken.
+        Free bytes of the card.
     n_values : int
         Samples times features of the table.
 
@@ -185,20 +185,20 @@ def count_on_card(n_processes: int, *, free: int, n_values: int) -> int:
 
 
 def bytes_on_card(n_values: int) -> int:
-    """Return about how much of a card a process takes, for a table of this many values."""
+    """Estimate the card memory of a process for a table with this many values."""
     return PROCESS_BYTES + BYTES_PER_VALUE * n_values
 
 
 def share_card(n_processes: int, *, device: str, n_jobs: int | None, n_values: int) -> int:
-    """Return how many processes to use: those asked for, else as many as the card has memory for.
+    """Return how many processes to use: the number requested, else as many as the card can hold.
 
     Parameters
     ----------
     n_processes : int
-        As many as there are cores, or were asked for, and folds.
+        As many as cores (or the request) and folds allow.
     device : {"cpu", "cuda"}
     n_jobs : int or None
-        What was asked for; None: nothing.
+        The number requested, if any.
     n_values : int
     """
     if device == "cpu" or n_jobs is not None:
@@ -207,11 +207,11 @@ def share_card(n_processes: int, *, device: str, n_jobs: int | None, n_values: i
 
 
 def describe_sharing(n_folds: int, *, n_values: int) -> str:
-    """Say how many of some folds are fitted on the card at a time, and why so many."""
+    """Say how many folds are fitted on the card at a time, and why."""
     free = free_card_memory()
     n_processes = count_on_card(n_folds, free=free, n_values=n_values)
     return (
         f"{n_processes} fold{'s' if n_processes > 1 else ''} at a time on the card: "
-        f"{free / 2**30:.1f} GB of it are free, about {bytes_on_card(n_values) / 2**30:.1f} GB for "
+        f"{free / 2**30:.1f} GB are free, about {bytes_on_card(n_values) / 2**30:.1f} GB for "
         "each (n_jobs=N for another number)"
     )

@@ -1,4 +1,4 @@
-"""Optuna kept from saying what it does; used wherever one of its studies is made or asked."""
+"""Optuna without its log; used wherever a study is made or used."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet_optuna() -> Iterator[None]:
-    """Let Optuna log errors alone, and give it its own level back afterwards."""
+    """Let Optuna log only errors, and restore its level afterwards."""
     import optuna
 
     level = optuna.logging.get_verbosity()

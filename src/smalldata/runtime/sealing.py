@@ -1,16 +1,17 @@
-"""Json and parquet bytes that say which schema they follow and whether they are still whole.
+"""Json and parquet bytes with their schema version, and checksums that detect damage.
 
-Json carries the checksum of its own content; that of a binary file stands in the `seals.json`
-beside it. What cannot be read back as it was written raises
-DamageError, which `records` answers by setting the file aside and making it again. Also the plain
-values that json holds, and in what two of them differ.
+Json has the checksum of its own content; that of a binary file is in the `seals.json` next to it.
+Content that cannot be read back as it was written raises DamageError; `store` then sets the file
+aside and makes it again. Also the plain values that json holds, and how two of them differ.
 """
 
 import hashlib
 import io
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from smalldata.results.record import SCHEMA_VERSION
 from smalldata.runtime.files import read_file, write_file
 
 SEALS = "seals.json"
-"""File that holds the SHA-256 of the binary files of its folder."""
+"""Name of the file with the SHA-256 of the binary files of its folder."""
 
 _NONE = "nothing"
 _MOST_SHOWN = 6
@@ -34,7 +35,7 @@ class DamageError(RecordError):
 
 @contextmanager
 def damage_if_odd(path: Path, *also: type[Exception]) -> Iterator[None]:
-    """Turn what odd content raises into a DamageError that names the file."""
+    """Turn errors raised by odd content into a DamageError that names the file."""
     odd: tuple[type[Exception], ...] = (
         ValueError,
         KeyError,
@@ -65,17 +66,17 @@ def check_version(path: Path, found: Any) -> None:
     else:
         remedy = "Move it away and run the same command again."
     raise RecordError(
-        f"{path} must be of schema version {SCHEMA_VERSION}; it is of {found!r}. {remedy}"
+        f"{path} must have schema version {SCHEMA_VERSION}; it has {found!r}. {remedy}"
     )
 
 
 def sealed(entry: Mapping[str, Any]) -> str:
-    """Json with its schema version first and the checksum of its content last."""
+    """Return json with its schema version first and the checksum of its content last."""
     return json.dumps(_with_checksum(entry), indent=1, allow_nan=False) + "\n"
 
 
 def sealed_line(entry: Mapping[str, Any]) -> bytes:
-    """Return the same on one line, without its end: what is appended to a log."""
+    """Return the same json on one line, without the line end, for a log."""
     return json.dumps(_with_checksum(entry), allow_nan=False).encode()
 
 
@@ -91,7 +92,7 @@ def opened(path: Path) -> dict[str, Any]:
 
 
 def opened_line(path: Path, content: bytes) -> dict[str, Any]:
-    """Read what `sealed_line` wrote; ``path`` is for the sentences.
+    """Read what `sealed_line` wrote; ``path`` is for the messages.
 
     Raises
     ------
@@ -101,12 +102,12 @@ def opened_line(path: Path, content: bytes) -> dict[str, Any]:
     try:
         entry = json.loads(content)
     except ValueError:
-        raise DamageError(f"{path} is torn or was edited: it is no json.") from None
+        raise DamageError(f"{path} is torn or was edited: it is not json.") from None
     if not isinstance(entry, dict):
-        raise DamageError(f"{path} is foreign: it holds no keys.")
+        raise DamageError(f"{path} is foreign: it has no keys.")
     check_version(path, entry.get("schema_version"))
     if entry.pop("sha256", None) != _checksum(entry):
-        raise DamageError(f"{path} was edited: its checksum does not fit its content.")
+        raise DamageError(f"{path} was edited: its checksum does not match its content.")
     return entry
 
 
@@ -114,10 +115,10 @@ def opened_line(path: Path, content: bytes) -> dict[str, Any]:
 
 
 def write_sealed(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, and its SHA-256 into the `seals.json` beside it.
+    """Write a file whole or not at all, and its SHA-256 into the `seals.json` next to it.
 
-    The seal comes first, and until the file has been replaced it fits the old one too: a kill at
-    any moment leaves a file that its seal fits. Belongs under the lock of the cell.
+    The seal is written first and also matches the old file until that is replaced, so a kill at any
+    moment leaves a file that matches its seal. Call it under the lock of the cell.
 
     Raises
     ------
@@ -137,20 +138,20 @@ def write_sealed(path: Path, content: bytes) -> None:
 
 
 def read_sealed(path: Path) -> bytes:
-    """Read a file and check it against its seal; one without a seal is read as it is.
+    """Read a file and check it against its seal; a file without a seal is not checked.
 
     Raises
     ------
     RecordError
-        If it is missing; DamageError if its seal does not fit it, or `seals.json` was edited.
+        If it is missing; DamageError if its seal does not match, or `seals.json` was edited.
     """
-    content = read_file(path)  # before the seals: they fit what they were written for and after
+    content = read_file(path)  # before the seals, which match the file they replace and the new one
     check_seal(path, content, read_seals(path.parent))
     return content
 
 
 def check_seal(path: Path, content: bytes, seals: Mapping[str, list[str]]) -> None:
-    """Refuse the content of a file that does not fit its seal.
+    """Refuse the content of a file that does not match its seal.
 
     Raises
     ------
@@ -159,11 +160,11 @@ def check_seal(path: Path, content: bytes, seals: Mapping[str, list[str]]) -> No
     """
     known = seals.get(path.name)
     if known is not None and _sha256(content) not in known:
-        raise DamageError(f"{path} is torn or was edited: its checksum in {SEALS} does not fit.")
+        raise DamageError(f"{path} is torn or was edited: its checksum in {SEALS} does not match.")
 
 
 def read_seals(folder: Path) -> dict[str, list[str]]:
-    """Read the seals of a folder by the names of its files; none where there is no `seals.json`.
+    """Read the seals of a folder by file name; none if there is no `seals.json`.
 
     Raises
     ------
@@ -181,7 +182,7 @@ def read_seals(folder: Path) -> dict[str, list[str]]:
 def seal_files(paths: Iterable[Path]) -> int:
     """Seal files as they are, unless they are sealed; return how many were not.
 
-    For files that an older version wrote. Belongs under the lock of the cell.
+    For files that an older version wrote. Call it under the lock of the cell.
 
     Raises
     ------
@@ -196,7 +197,7 @@ def seal_files(paths: Iterable[Path]) -> int:
 
 
 def lack_seals(paths: Iterable[Path]) -> bool:
-    """Whether any of the files is not sealed.
+    """Return whether any of the files is not sealed.
 
     Raises
     ------
@@ -241,15 +242,36 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, str) else value
 
 
+def strict_plain(value: Any) -> Any:
+    """Return any value as types of strict json; numbers that are not finite become None.
+
+    Example
+    -------
+    >>> strict_plain({"a": np.float32(0.5), 2: (np.int64(1), float("nan"))})
+    {'a': 0.5, '2': [1, None]}
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        return strict_plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): strict_plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return strict_plain(value.tolist())
+    if isinstance(value, list | tuple | set | frozenset):
+        return [strict_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int) else str(value)
+
+
 def frozen(value: Any) -> Any:
-    """Return json's lists as tuples, as frozen recipes hold them."""
+    """Return json's lists as tuples, as frozen dataclasses hold them."""
     if isinstance(value, dict):
         return {key: frozen(item) for key, item in value.items()}
     return tuple(frozen(item) for item in value) if isinstance(value, list) else value
 
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
-    """Say in which values two nested mappings differ.
+    """List the values in which two nested mappings differ.
 
     Examples
     --------
@@ -278,7 +300,7 @@ def _flat(value: Any, name: str = "") -> dict[str, str]:
 
 
 def table_bytes(columns: Mapping[str, Any], about: Mapping[str, Any]) -> bytes:
-    """Columns as parquet, with the schema version and ``about`` in its metadata."""
+    """Return columns as parquet, with the schema version and ``about`` in the metadata."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -290,7 +312,7 @@ def table_bytes(columns: Mapping[str, Any], about: Mapping[str, Any]) -> bytes:
 
 
 def read_table(path: Path, content: bytes) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """Read back the columns and the ``about`` that `table_bytes` wrote.
+    """Return the columns and the ``about`` that `table_bytes` wrote.
 
     Raises
     ------

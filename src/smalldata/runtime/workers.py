@@ -1,7 +1,7 @@
-"""Independent jobs over processes: results as they finish, one thread each, a dead worker survived.
+"""Independent jobs in processes: results as they finish, one thread each; survives dead workers.
 
-The processes are kept for the next call, so that a grid of models pays for their start once. What
-all jobs share is sent to each process once. Used by the outer loop.
+The processes are kept for the next call, so that a grid of models starts them once. What all jobs
+share is sent to each process once. Used by the outer loop.
 """
 
 import os
@@ -24,10 +24,10 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 KEEP_SECONDS = 300
-"""Idle processes end after this time."""
+"""Idle processes exit after this time."""
 
 WAKE_SECONDS = 0.5
-"""A wait for results ends this often: a Ctrl-C that comes just before it is not seen within it."""
+"""A wait for results is interrupted this often, to notice a Ctrl-C that came just before it."""
 
 _ONE_THREAD = dict.fromkeys(
     (
@@ -45,21 +45,21 @@ _ONE_THREAD = dict.fromkeys(
 
 @dataclass(frozen=True)
 class Killed:
-    """In place of a result: the process of this job was killed from outside."""
+    """Replaces the result of a job whose process was killed from outside."""
 
     reason: str = (
-        "the process of this fold was killed, also when it ran alone, most often for want of "
-        "memory; close other programs or use fewer features, and run the same command again"
+        "the process of this fold was killed even when run alone, probably out of memory; "
+        "close other programs or use fewer features, and run the same command again"
     )
 
 
 def count_processes(n_jobs: int | None) -> int:
-    """Return how many processes ``n_jobs`` asks for; None and -1: one per usable core.
+    """Return how many processes ``n_jobs`` means; None and -1 mean one per usable core.
 
     Raises
     ------
     ConfigError
-        If it is no whole number from 1 on.
+        If it is not a whole number of at least 1.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def count_processes(n_jobs: int | None) -> int:
 
         return int(joblib.cpu_count())
     if isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or n_jobs < 1:
-        raise ConfigError(f"n_jobs must be a whole number from 1 on; got {n_jobs!r}.")
+        raise ConfigError(f"n_jobs must be a whole number of at least 1; got {n_jobs!r}.")
     return n_jobs
 
 
@@ -83,7 +83,7 @@ def stream_jobs(
     Parameters
     ----------
     function : callable
-        Whatever it carries (a partial with the data) is sent to each process once.
+        What it holds (a partial with the data) is sent to each process once.
     jobs : sequence
     n_processes : int
         1: in this process, in order.
@@ -91,7 +91,7 @@ def stream_jobs(
     Yields
     ------
     (job, result)
-        `Killed` in place of the result where the process died twice: once beside others and once
+        `Killed` instead of the result if the process died twice: once with others running and once
         alone. An exception of ``function`` is raised here, and the other jobs are dropped.
     """
     if n_processes == 1:
@@ -113,21 +113,21 @@ def stream_jobs(
         for job, result in _stream_batch(str(shared), list(jobs), n_processes):
             unfinished.remove(job)
             yield job, result
-        # A worker was killed and took the pool along. Who did it is seen one job at a time, and
-        # what fits in memory alone is not lost.
+        # A killed worker breaks the whole pool. Running one job at a time shows which job it was,
+        # and saves the jobs that fit into memory alone.
         for job in unfinished:
             alone = list(_stream_batch(str(shared), [job], 1))
             yield alone[0] if alone else (job, Killed())
 
 
 def _stream_batch(shared: str, jobs: list[Job], n_processes: int) -> Iterator[tuple[Job, Any]]:
-    """Yield what finishes; ends early, without an error, if a worker is killed."""
+    """Yield jobs as they finish; stop early, without an error, if a worker is killed."""
     from concurrent.futures import FIRST_COMPLETED, wait
     from concurrent.futures.process import BrokenProcessPool
 
     from joblib.externals.loky import get_reusable_executor
 
-    # One that has kept more memory than it began with ends between two jobs; another takes over.
+    # loky replaces a worker whose memory has grown, between two jobs.
     warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
     with _quiet_tracker():
         executor = get_reusable_executor(
@@ -143,14 +143,14 @@ def _stream_batch(shared: str, jobs: list[Job], n_processes: int) -> Iterator[tu
             for job in jobs:
                 futures[executor.submit(_run, shared, job)] = job
         except BrokenProcessPool:
-            pass  # those submitted carry the same error, the others stay unfinished
+            pass  # submitted jobs get the same error, the others stay unfinished
         pending = set(futures)
         while pending:
             done, pending = wait(pending, timeout=WAKE_SECONDS, return_when=FIRST_COMPLETED)
             for future in done:
                 if not isinstance(future.exception(), BrokenProcessPool):
                     yield futures[future], future.result()
-    except BaseException:  # Ctrl-C, a closed generator or an error: nobody waits for the rest
+    except BaseException:  # Ctrl-C, a closed generator or an error: the rest is not wanted
         _forget_queue(executor)
         executor.shutdown(wait=True, kill_workers=True)
         raise
@@ -160,7 +160,7 @@ def _stream_batch(shared: str, jobs: list[Job], n_processes: int) -> Iterator[tu
 def _quiet_tracker() -> Iterator[None]:
     """Start the process that cleans up after the pool without its warnings.
 
-    It speaks on the user's stderr after an interrupted run, of what it has just cleaned up.
+    After an interrupted run it would report on stderr what it has cleaned up.
     """
     before = os.environ.get("PYTHONWARNINGS")
     own = "ignore:resource_tracker:UserWarning"
@@ -177,8 +177,8 @@ def _quiet_tracker() -> Iterator[None]:
 def _forget_queue(executor: Any) -> None:
     """Empty the queue of a pool that is about to be killed.
 
-    The pool's own thread drops all jobs when it is told to kill its workers, then looks up those
-    still queued and dies of a KeyError, with the processes left behind.
+    When the pool's thread kills its workers it drops all jobs, then looks up the queued ones, fails
+    with a KeyError and leaves the processes behind.
     """
     with suppress(queue.Empty):
         while True:
@@ -198,14 +198,14 @@ def _run(shared: str, job: Any) -> Any:
 
 
 def _belong_to(parent: int) -> None:
-    """Leave Ctrl-C to the parent, which ends its workers, and end when it is gone."""
+    """Ignore Ctrl-C, since the parent ends its workers, and exit when the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if os.name == "posix":
         threading.Thread(target=_end_without, args=(parent,), daemon=True).start()
 
 
 def _end_without(parent: int) -> None:
-    """End this process once another one has adopted it: a killed parent cannot end its workers."""
+    """Exit once this process has a new parent: a killed parent cannot end its workers."""
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)

@@ -1,7 +1,7 @@
-"""Shapley values of one and the same game for every model; arrays in, arrays out.
+"""Shapley values of the same game for every model; arrays in, arrays out.
 
-v(S) = mean over background rows z of f(x_S, z_rest). Knows no learner and no disk. The functions
-load what they need (numba, xgboost) when they are first used.
+v(S) = mean over background rows z of f(x_S, z_rest). No learners and no I/O. The functions import
+what they need (numba, xgboost) on first use.
 Step in the line: none of its own; explanation and panel use it.
 """
 

@@ -8,19 +8,19 @@ from numpy.typing import ArrayLike
 from smalldata.errors import ExplanationError
 from smalldata.shapley.game import Array, Game
 
-# Values in one batch: its rows are cut so that wide tables stay within some 100 MB.
+# Values in one batch: limits its rows so that wide tables stay within about 100 MB.
 BATCH_VALUES = 4_000_000
 
 
 def rows_in_batch(n_values: int, batch_rows: int) -> int:
-    """Count the rows of a batch where each of them takes ``n_values`` numbers."""
+    """Return the number of rows in a batch if each takes ``n_values`` numbers."""
     return max(1, min(batch_rows, BATCH_VALUES // n_values))
 
 
 def evaluate_rows(function: Callable[[Array], Array], rows: Array, batch_rows: int) -> Array:
     """Call the function in batches: (n_rows, n_outputs) in float64."""
     size = rows_in_batch(rows.shape[1], batch_rows)
-    # Without a row there is still a number of outputs to learn.
+    # Without rows the number of outputs is still needed.
     parts = [rows[start : start + size] for start in range(0, len(rows), size)] or [rows]
     outputs = [checked_outputs(function(part), len(part)) for part in parts]
     return np.concatenate(outputs)
@@ -56,7 +56,7 @@ def gradient_moves(
 ) -> Array:
     """Return (x - z) grad f(z + alpha (x - z)) by player: (n_background, n_active, n_outputs).
 
-    ``alpha`` holds one number for each background row.
+    ``alpha`` has one number for each background row.
     """
     way = x - game.background
     points = game.background + alpha[:, None] * way
@@ -77,14 +77,14 @@ def _checked_slopes(slopes: ArrayLike, shape: tuple[int, int, int]) -> Array:
             f"{checked.shape}."
         )
     if not np.isfinite(checked).all():
-        raise ExplanationError("the gradient must be finite numbers; it holds others.")
+        raise ExplanationError("the gradient must be finite numbers; it has others.")
     return checked
 
 
 def share_lack(values: Array, errors: Array, moved: Array) -> Array:
-    """Give what values lack to ``moved`` (n_rows, n_outputs) to the players, by squared error.
+    """Share what values lack to ``moved`` (n_rows, n_outputs) among the players, by squared error.
 
-    ``values`` are changed in place; what they lacked is returned.
+    ``values`` are changed in place; the lack is returned.
     """
     lack: Array = moved - values.sum(axis=1)
     share = np.square(errors)

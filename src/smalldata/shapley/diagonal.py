@@ -13,11 +13,11 @@ from smalldata.runtime.compiling import compiled
 from smalldata.shapley.game import Array, Integers
 from smalldata.shapley.quadrature import MOST_POWERS, Rules, n_nodes
 
-# A factor below exp(-1000) is counted as that: nothing is infinite, and a product that has it is 0.
+# A factor below exp(-1000) is raised to it: nothing is infinite, and a product with it is 0.
 SMALLEST_LOG = -1000.0
 # Factors whose logs differ by more are multiplied one by one, the others by power series.
 MOST_EXPANDED = 0.7
-# Gaps of several background rows that are held together.
+# Gaps of several background rows that are kept together.
 NUMBERS_IN_CACHE = 8192
 
 
@@ -225,7 +225,7 @@ def _compare(present: Array, absent: Array, gaps: Array, sums: Array) -> None:
 
 @compiled
 def _set_apart(present: Array, absent: Array, z: int, diagonals: Diagonals) -> None:
-    """Move the largest gaps to ``far`` and sum the others' powers anew.
+    """Move the largest gaps to ``far`` and recompute the power sums of the others.
 
     The base becomes log of prod sqrt(a c) of the others times prod max(a, c) of ``far``.
     """

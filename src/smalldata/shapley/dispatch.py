@@ -27,29 +27,29 @@ KNN_PERMUTATIONS = 4
 KNN_STEPS = 200_000_000
 """Changes of a distance that the walks of one row may cost: players x training rows a walk.
 
-Below some 3,000 features of 160 training rows that pays for all walks; at 20,000 for 31 pairs.
+With 160 training rows that pays for all walks up to about 3,000 features; at 20,000 for 31 pairs.
 """
 
 FEWEST_WALKS = 8
-"""Of a function that has to be sampled, whatever the budget: four antithetic pairs."""
+"""Walks of a sampled function at any budget: four antithetic pairs."""
 
 MOST_WALKED = 1000
-"""Features up to which a function with a gradient is walked unless asked otherwise.
+"""Features up to which a function with a gradient is walked by default.
 
-The walks of a row cost at least 8 calls a feature, and a call the more the more columns it reads:
-four times the time for twice the features. For the mlp, with some hundred rows and 1,000 features,
-that is minutes a repeat of the cross-validation.
+The walks of a row cost at least 8 calls per feature, and a call costs more with more columns: four
+times the time for twice the features. For the mlp, with some hundred rows and 1,000 features, that
+is minutes per repeat of the cross-validation.
 """
 
 MOST_PRODUCTS = 5e9
-"""Multiplications that the walks of one row may cost, where the cost of a call is known.
+"""Multiplications that the walks of one row may cost, if the cost of a call is known.
 
-The mlp stays below them up to `MOST_WALKED` features; networks whose tokens attend to each other or
-are read one by one do from far fewer.
+The mlp stays below this up to `MOST_WALKED` features; networks whose tokens attend to each other or
+are read one by one only with far fewer.
 """
 
 USUAL_CALLS = 6_000
-"""Most calls that count for it: to ask for more precise walks is not to ask for a quick look."""
+"""Most calls that count for it: a request for more precise walks must not cause a quick look."""
 
 ADDITIVE = (
     "the model adds its features up: no pair of them moves the output beyond what each does alone"
@@ -60,11 +60,11 @@ SAMPLED = (
 )
 
 QUICK_LOOK = "expected gradients, a quick look"
-"""How the note of an explanation by them begins."""
+"""Start of the note of such an explanation."""
 
 N_CHECKED_ROWS = 2
 N_CHECKED_FEATURES = 10
-"""Of every fold that is looked at quickly, so many rows and leading features are walked."""
+"""Rows and leading features that are also walked, in every fold with expected gradients."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -76,11 +76,11 @@ class Look:
     n_rows : int
         Rows walked.
     lacking, moved : ndarray of shape (n_explained * n_outputs,)
-        What the gradients lacked to f(x) - mean f(z) before it was shared, and that difference.
+        What the gradients lacked to f(x) - mean f(z) before sharing, and that difference.
     shown, walked : ndarray of shape (n_rows * n_checked_features * n_outputs,)
-        Values of the leading features by either way.
+        Values of the leading features by the two methods.
     variance : ndarray like shown
-        Of the sampling, of both ways together.
+        Sampling variance of both methods together.
     """
 
     n_rows: int
@@ -149,9 +149,9 @@ def explain_form(
 def takes_look(
     form: MarginForm, players: NDArray[np.int64], *, evaluations: int, quick: bool | None
 ) -> bool:
-    """Whether expected gradients take the place of walks.
+    """Return whether expected gradients replace walks.
 
-    None: above `MOST_WALKED` features, or where the walks of a row cost over `MOST_PRODUCTS`.
+    None: above `MOST_WALKED` features, or if the walks of a row cost over `MOST_PRODUCTS`.
     """
     if not isinstance(form, CallableForm) or form.gradient is None:
         return False
@@ -171,7 +171,7 @@ def form_values(
     seed: int,
     quick: bool | None = None,
 ) -> tuple[Array, Array, Array | None]:
-    """Send a margin form to its kernel.
+    """Explain a margin form by its kernel.
 
     Parameters
     ----------
@@ -181,17 +181,17 @@ def form_values(
     players : ndarray of shape (n_columns,)
         Player of each column; ascending labels, not necessarily without gaps.
     evaluations : int
-        Most calls per explained row of a function that has to be sampled; `FEWEST_WALKS` walks are
-        always paid for.
+        Most calls per explained row of a sampled function; at least `FEWEST_WALKS` walks are always
+        made.
     seed : int
     quick : bool or None
-        Expected gradients in place of walks, for a function with a gradient; see `takes_look`.
+        Expected gradients instead of walks, for a function with a gradient; see `takes_look`.
 
     Returns
     -------
     values : ndarray of shape (n_rows, n_distinct_players, n_outputs)
     base_values : ndarray of shape (n_outputs,)
-    standard_errors : ndarray like values, or None where the values are exact
+    standard_errors : ndarray like values, or None if the values are exact
     """
     labels = np.unique(players, return_inverse=True)[1].astype(np.int64)
     match form:
@@ -274,7 +274,7 @@ def form_interactions(
     players: NDArray[np.int64],
     n_players: int,
 ) -> Array:
-    """Send a margin form to the kernel of its pair interactions.
+    """Compute the pair interactions of a margin form by its kernel.
 
     Parameters
     ----------
@@ -283,7 +283,7 @@ def form_interactions(
     X, Z
         As in `form_values`.
     chosen : ndarray of shape (n_chosen,)
-        Players whose pairs are asked for; one without a column takes part in none.
+        Players whose pairs to compute; one without a column has no interactions.
     players : ndarray of shape (n_columns,)
         Player of each column, below ``n_players``.
 
@@ -330,7 +330,7 @@ def form_interactions(
 
 
 def refuse_interactions(form: MarginForm) -> str:
-    """Say why there is nothing to learn from the pairs of a form; "" where there is."""
+    """Say why the pairs of a form are not computed; "" if they can be."""
     match form:
         case LinearForm():
             return ADDITIVE
@@ -343,9 +343,9 @@ def refuse_interactions(form: MarginForm) -> str:
 def describe_sampling(
     form: MarginForm, players: NDArray[np.int64], *, n_background: int, evaluations: int
 ) -> str:
-    """Say what the budget did not pay for, where it did not; parameters as in `form_values`.
+    """Say what the budget did not pay for, if anything; parameters as in `form_values`.
 
-    Nothing is to be said where a gradient makes up for it: the standard errors tell the rest.
+    If a gradient makes up for it there is nothing to say: the standard errors show the rest.
     """
     shared = (
         f"of the {n_background} background rows; what the values lack to f(x) - mean f(z) is "
@@ -355,7 +355,7 @@ def describe_sampling(
         n_starts = min(n_background, _knn_pairs(form, players))
         if n_starts == n_background:
             return ""
-        return f"so many features are walked from {n_starts} {shared}"
+        return f"this many features are walked from {n_starts} {shared}"
     if not isinstance(form, CallableForm) or form.gradient is not None:
         return ""
     n_starts, _ = walk_budget(
@@ -370,7 +370,7 @@ def describe_sampling(
 
 
 def describe_looks(looks: Sequence[Look]) -> str:
-    """Say of expected gradients what they are, and how far from sampled walks; "" without any."""
+    """Describe expected gradients and their distance from sampled walks; "" without any."""
     if not looks:
         return ""
     shown, walked, variance, lacked, moved = (

@@ -16,20 +16,20 @@ from smalldata.shapley.game import Array, Game, Integers
 # Sums of a model's own trees are float32: what may be missing, relative to the spread of its
 # output.
 TOLERANCE = 1e-4
-# Both kinds of ensemble compare float32; what lies beyond counts as the largest of them.
+# Both kinds of ensemble compare float32; larger values count as the largest float32.
 LARGEST = float(np.finfo(np.float32).max)
 
 
-# A named tuple, and no dataclass, because compiled functions take it as it is.
+# A named tuple, not a dataclass, because compiled functions accept it.
 class Trees(NamedTuple):
     """All trees of an ensemble, their nodes one after the other.
 
-    A row goes left where its value is missing and ``missing_left``, or is at most ``threshold``.
+    A row goes left if its value is missing and ``missing_left``, or if it is at most ``threshold``.
 
     Attributes
     ----------
     column, left, right : ndarray of int64 of shape (n_nodes,)
-        Column asked and children; column -1 is a leaf.
+        Column tested and children; column -1 is a leaf.
     threshold : ndarray of shape (n_nodes,)
     missing_left : ndarray of bool of shape (n_nodes,)
     leaf : ndarray of shape (n_nodes, n_values)
@@ -48,7 +48,7 @@ class Trees(NamedTuple):
 
 
 def read_ensemble(model: Any, game: Game) -> tuple[Trees, Array, Array]:
-    """Read an ensemble and what it says of the rows of a game.
+    """Read an ensemble and its outputs for the rows of a game.
 
     Parameters
     ----------

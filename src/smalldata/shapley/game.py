@@ -29,13 +29,13 @@ class Game:
         The rows to explain.
     background : ndarray of shape (n_background, n_columns)
     n_players : int
-        Players asked for, those without a column included: their value is 0.
+        All players, including those without a column, whose value is 0.
     active : ndarray of shape (n_active,)
         The players that own columns, ascending.
     order : ndarray of shape (n_columns,)
-        The columns, those of one player side by side, players ascending.
+        The columns, grouped by player, players ascending.
     starts : ndarray of shape (n_active,)
-        Where each active player's columns begin in ``order``.
+        Start of each active player's columns in ``order``.
     """
 
     rows: Array
@@ -126,8 +126,8 @@ def make_game(
     players : array of int of shape (n_columns,) or None
         Player of each column, 0 … n_players-1; None makes each column a player.
     n_players : int or None
-        How many players there are, where some of them own no column; None counts up to the largest
-        in ``players``.
+        How many players there are, if some own no column; None counts up to the largest in
+        ``players``.
     missing : bool
         Whether NaN is a value.
 
@@ -138,8 +138,8 @@ def make_game(
     Raises
     ------
     ExplanationError
-        If shapes or the names of a data frame's columns do not fit, a value is no number or
-        infinite (or missing where it may not be), there is no background row or no column, or a
+        If shapes or the names of a data frame's columns do not fit, a value is not a number or
+        infinite (or missing without ``missing``), there is no background row or no column, or a
         column has no player.
     """
     rows = finite_matrix(X, "the rows to explain", missing=missing)
@@ -219,7 +219,7 @@ def finite_matrix(
     Raises
     ------
     ExplanationError
-        If the shape differs or a value is no number or infinite, or missing where it may not be.
+        If the shape differs or a value is not a number or infinite, or missing without ``missing``.
     """
     matrix = _numbers(values, name)
     fits = matrix.ndim == len(shape) and all(

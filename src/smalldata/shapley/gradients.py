@@ -1,8 +1,8 @@
 """Expected gradients: a quick look at a function whose gradient is known.
 
-Not the Shapley values of the game that all other kernels play. Where those take the mean over
-every order in which the features can switch from z to x, these take the one path on which all
-switch at once (Aumann and Shapley's values, averaged over the background; Erion et al. 2021, Nature
+Not the Shapley values of the game that all other kernels play. While those average over
+every order in which the features can switch from z to x, these use the one path on which all switch
+at once (Aumann and Shapley's values, averaged over the background; Erion et al. 2021, Nature
 Machine Intelligence 3:620-631). Both agree for sums of functions of one feature and of products of
 two features, and both add up to f(x) - mean f(z). The number of gradients does not grow with that
 of the features.
@@ -20,8 +20,8 @@ from smalldata.shapley.sampling import Tally
 
 N_DRAWS = 4
 FEWEST_DRAWS = 4
-# Where more is lacking, over all rows, than this share of what the function moved and so many
-# standard errors, the gradient is a wrong one.
+# If more is lacking, over all rows, than this share of what the function moved and this many
+# standard errors, the gradient is wrong.
 MOST_LACKING = 0.5
 MOST_ERRORS = 6.0
 

@@ -1,10 +1,10 @@
 """The leaves of a tree ensemble, one after the other, each shared among the players it depends on.
 
-Second step of explaining trees: ``Trees`` and cells -> values. The players asked on the path to a
+Second step of explaining trees: ``Trees`` and cells -> values. The players tested on the path to a
 leaf are its slots; bit s of a row's answers says whether the row answers all questions to the
 player of slot s as the path does. For a row x and a background row z, A players are those where x
 alone does and B those where z alone does. If there is no player where neither does, the leaf
-belongs to the coalitions that hold all of A and none of B (the interventional game of Lundberg et
+belongs to the coalitions with all of A and none of B (the interventional game of Lundberg et
 al. 2020, Nature Machine Intelligence 2:56-67, leaf by leaf). Its multilinear extension is
 prod_A t_i prod_B (1 - t_j), and integrals of its derivatives along the diagonal (Owen 1972,
 Management Science 18:64-79) are the Shapley values and, for pairs, the interaction index of
@@ -15,7 +15,7 @@ Grabisch & Roubens (1999, International Journal of Game Theory 28:547-565):
     one of each:  -(A-1)! (B-1)! / (A+B-1)!
 
 times the leaf's value. Rows with equal answers share the work. All that is compiled stays in this
-file, because numba's cache notices an edit of a function's own file only.
+file, because numba's cache only notices edits of a function's own file.
 """
 
 import math
@@ -28,17 +28,17 @@ from smalldata.runtime.compiling import compiled
 from smalldata.shapley.ensembles import Trees
 from smalldata.shapley.game import Array, Integers
 
-# Players asked on one path are bits of an int64.
+# Players tested on one path are bits of an int64.
 MOST_PLAYERS = 62
 
 
 class Walk(NamedTuple):
-    """Where a walk over the leaves stands; overwritten at every leaf.
+    """The state of a walk over the leaves; overwritten at every leaf.
 
     Attributes
     ----------
     path : ndarray of int64 of shape (n_nodes,)
-        Nodes asked, from the root on.
+        Nodes tested, from the root.
     went_right : ndarray of bool of shape (n_nodes,)
     asked : ndarray of int64 of shape (MOST_PLAYERS,)
         Player of each slot.
@@ -57,7 +57,7 @@ class Walk(NamedTuple):
 
 
 def begin_walk(trees: Trees, *, n_rows: int, n_background: int) -> Walk:
-    """Make room for a walk over the leaves of an ensemble."""
+    """Allocate a walk over the leaves of an ensemble."""
     n_nodes = len(trees.column)
     return Walk(
         path=np.empty(n_nodes, dtype=np.int64),
@@ -269,7 +269,7 @@ def _first_leaf(trees: Trees, walk: Walk, node: int, depth: int) -> tuple[int, i
 
 @compiled
 def _next_leaf(trees: Trees, walk: Walk, depth: int) -> tuple[int, int]:
-    """Go on from a leaf at a depth to the next one of its tree; -1 where it was the last."""
+    """Continue from a leaf at a depth to the next one of its tree; -1 if it was the last."""
     while depth > 0 and walk.went_right[depth - 1]:
         depth -= 1
     if depth == 0:
@@ -280,10 +280,10 @@ def _next_leaf(trees: Trees, walk: Walk, depth: int) -> tuple[int, int]:
 
 @compiled
 def _answer(trees: Trees, walk: Walk, depth: int, cells: Array, players: Integers) -> int:
-    """Put the players asked on the way to a leaf and the answers of all rows into ``walk``.
+    """Put the players tested on the way to a leaf and the answers of all rows into ``walk``.
 
     ``cells`` (n_columns, n_rows + n_background), ``players`` (n_columns,). Returns the number of
-    players asked, or -1 if there are too many.
+    players tested, or -1 if there are too many.
     """
     n_all = cells.shape[1]
     n_asked = 0

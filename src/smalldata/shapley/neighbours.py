@@ -4,7 +4,7 @@ Walking from a background row z to a row x one player at a time changes the dist
 training row by one known term, so that a whole permutation costs O(n_players * n_train) and no
 call of a model. Each permutation is walked in both directions (antithetic pairs, Mitchell et al.
 2022, JMLR 23:1-46, section 4), and every background row is walked equally often: the values add up
-to f(x) - mean f(z) whatever was drawn. Rows are walked in blocks, which share what is known of a
+to f(x) - mean f(z) whatever was drawn. Rows are walked in blocks, which share the work for a
 background row.
 """
 
@@ -25,8 +25,8 @@ from smalldata.shapley.sampling import (
 )
 
 METRICS = ("euclidean", "manhattan", "cosine")
-# Most that is kept of the background rows' distances to the training rows, and most that a block of
-# rows walked at once may take, in bytes; what is not kept is computed again for every block.
+# Most bytes of the background rows' distances to the training rows that are kept, and most that a
+# block of rows walked at once may take; the rest is computed again for every block.
 KEPT_BYTES = 256_000_000
 
 
@@ -60,7 +60,7 @@ def knn_values(
     n_neighbors : int
         1 … n_train. Among training rows at equal distance the earlier one is nearer.
     weights : {"uniform", "distance"}
-        As in scikit-learn: 1, or 1 / distance, where rows at distance 0 take all the weight.
+        As in scikit-learn: 1, or 1 / distance; rows at distance 0 then get all the weight.
     metric : {"euclidean", "manhattan", "cosine"}
     players : array of int of shape (n_columns,), optional
         Player of each column; by default each column is one.
@@ -73,7 +73,7 @@ def knn_values(
         A row is done as soon as all its standard errors are at most this (at least 4 permutations
         in any case). By default all permutations are walked.
     max_pairs : int, optional
-        Most antithetic pairs of walks for each row, at least 4. Where they do not pay for one from
+        Most antithetic pairs of walks for each row, at least 4. If that is too few for one from
         each background row, pairs are walked from a random subset of these; the game stays the one
         over all of them, see `permutation_values`.
     seed : int
@@ -191,8 +191,8 @@ def _grid(game: Game, known: Array, metric: str) -> Array:
     """Step to which the terms of each training row are rounded, a power of 2: (n_terms,).
 
     Sums of multiples of one power of 2 are exact in float64 while they stay below 2^53 steps.
-    So distances do not drift along a walk, and equal ones stay equal in whatever order their
-    terms are added. The step is 2^-50 of the largest distance within background and training rows.
+    So distances do not drift along a walk, and equal ones stay equal in any order of their
+    terms. The step is 2^-50 of the largest distance within background and training rows.
     """
     largest: float | Array = 0.0
     for z in game.background:
@@ -275,9 +275,9 @@ def _walk_pair(
 def _find_nearest(
     distance: Array, limit: float, nearest: Integers, candidates: Integers, away: Array
 ) -> bool:
-    """Put the nearest training rows, ascending, into ``nearest``; say whether they changed.
+    """Put the nearest training rows, ascending, into ``nearest``; return whether they changed.
 
-    No fewer than are asked for must be at most ``limit`` away. ``candidates`` and ``away``
+    At least as many as requested must be at most ``limit`` away. ``candidates`` and ``away``
     (n_train + 1,) are room to work in.
     """
     n_neighbors = len(nearest)

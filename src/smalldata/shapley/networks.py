@@ -51,16 +51,16 @@ def permutation_values(
 ) -> tuple[Array, Array, Array]:
     """Explain any function by walking permutations of the players from background rows to a row.
 
-    A walk costs n_players - 1 evaluations. Where ``max_evaluations`` does not pay for one pair of
+    A walk costs n_players - 1 evaluations. If ``max_evaluations`` does not pay for one pair of
     walks from each background row, pairs are walked from a random subset of them (without
     replacement, the same for all rows explained). The game stays the one over the whole
     background: what the values then lack to f(x) - mean f(z) is given to the players in
     proportion to their squared standard errors (the least-squares correction for independent
     errors), so that they still add up.
 
-    Where there is a gradient and no more than one pair from a background row, the integral of the
+    With a gradient and at most one pair from each background row, the integral of the
     gradient along the straight line from each background row (integrated gradients, Sundararajan,
-    Taly & Yan 2017) is taken as a control variate: only what the walks differ from it is
+    Taly & Yan 2017) is a control variate: only the difference of the walks to it is
     sampled, and its mean over the whole background is added. The values stay unbiased; how much
     the background rows differ from each other leaves most of their error.
 
@@ -81,7 +81,7 @@ def permutation_values(
         ways, and at least 4.
     tolerance : float, optional
         A row is done as soon as all its standard errors are at most this (at least 4 permutations
-        from each background row, where the evaluations allow them).
+        from each background row, if the evaluations allow).
     max_evaluations : int, optional
         Most evaluations of the function for each row, its own and the background's aside; at
         least 8 (n_players - 1). By default only ``n_permutations`` is the limit.
@@ -165,9 +165,9 @@ def chosen_player_values(
     batch_rows: int = 8192,
     seed: int = 0,
 ) -> tuple[Array, Array]:
-    """Sample the values of some players alone, of the same game as `permutation_values`.
+    """Sample the values of some players only, in the same game as `permutation_values`.
 
-    Along a walk only the steps of these players are looked at: 2 evaluations a player and walk,
+    Along a walk only the steps of these players are evaluated: 2 evaluations per player and walk,
     however many others there are. Nothing adds up, so nothing is corrected.
 
     Parameters

@@ -9,7 +9,7 @@ gives
     - D_p^2 T / 2
 
 These sum over players to (B + T)^degree - B^degree. Cost is linear in the number of columns: D_p
-and D_p^2 meet weights that do not depend on p, so that the work is a few matrix products for each
+and D_p^2 get weights that do not depend on p, so that the work is a few matrix products for each
 row. In a unanimity game of s players any two of them have the interaction 1 / (s - 1) (Grabisch &
 Roubens 1999, An axiomatic approach to the concept of interaction among players in cooperative
 games, International Journal of Game Theory 28:547-565), so that two players' interaction is
@@ -109,8 +109,8 @@ def polynomial_values(
             for step in steps:
                 squares += np.square(step)
             linear = 3 * base * (base + total) + np.square(total) + squares / 2
-        # Weights of D_p are summed over the background before they meet the support rows: shared by
-        # all outputs.
+        # The weights of D_p are summed over the background before they are multiplied by the
+        # support rows: all outputs share them.
         by_column = weights @ (scaled * (linear.T @ moved))
         values[row] = game.sum_columns(by_column).T
         if degree == 3:
@@ -145,7 +145,7 @@ def polynomial_interactions(
     X, background, support, coef, gamma, coef0, degree, intercept, players, n_players
         As in ``polynomial_values``.
     chosen : array of int of shape (n_chosen,)
-        The players whose pairs are asked for, each once; the game is still that of all players.
+        The players whose pairs to compute, each once; the game is still that of all players.
 
     Returns
     -------

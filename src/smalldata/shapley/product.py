@@ -7,10 +7,10 @@ the multilinear extension (Owen 1972, Multilinear extensions of games, Managemen
     integral_0^1 (a_p - c_p) prod_{l != p} (t a_l + (1 - t) c_l) dt
 
 The integrand is a polynomial, taken by Gauss-Legendre quadrature; how many nodes is decided for
-each (x, z, support) from a bound of the error (``quadrature.n_nodes``), so that nothing is left to
-hope and nothing is computed twice. The product of all factors at a node comes from power sums over
-the players (``diagonal``), and what a player takes from it is one power series whose coefficients
-are sums over the nodes, so that the work for a player does not grow with the nodes.
+each (x, z, support) from a bound of the error (``quadrature.n_nodes``), so that the error is
+guaranteed and nothing is computed twice. The product of all factors at a node comes from power sums
+over the players (``diagonal``), and what a player gets from it is one power series whose
+coefficients are sums over the nodes, so that the work for a player does not grow with the nodes.
 """
 
 from dataclasses import dataclass

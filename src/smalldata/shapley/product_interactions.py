@@ -52,7 +52,7 @@ def rbf_interactions(
     intercept : array of shape (n_outputs,)
         Without effect on interactions.
     chosen : array of int of shape (n_chosen,)
-        The players whose pairs are asked for, each once; the game is still that of all players.
+        The players whose pairs to compute, each once; the game is still that of all players.
     players : array of int of shape (n_columns,), optional
         Player of each column; by default each column is one.
     n_players : int, optional

@@ -6,7 +6,7 @@ y = log a - log c and tau = t - 1/2 the factor t a + (1 - t) c is sqrt(a c) time
     g(y, tau) = cosh(y / 2) + 2 tau sinh(y / 2)
 
 and both log g and its derivative by tau, (a - c) / factor, are power series in y: sums over players
-need the power sums of y alone. The series are cut where their remainder is below what is allowed.
+only need the power sums of y. The series are cut where their remainder is below what is allowed.
 """
 
 import math
@@ -19,16 +19,16 @@ from numpy.polynomial.legendre import leggauss
 from smalldata.runtime.compiling import compiled
 from smalldata.shapley.game import Array, Integers
 
-# Below this the error bound is not asked to go: with 50 digits it can no longer be met in float64.
+# Smallest error bound: with 50 digits a smaller one cannot be met in float64.
 SMALLEST_TOLERANCE = 1e-30
 MOST_POWERS = 24
-# On |y| = 3 both series are below these, whatever tau in [-1/2, 1/2]: the two terms of g differ in
+# On |y| = 3 both series are below these, for any tau in [-1/2, 1/2]: the two terms of g differ in
 # angle by |Im y| < pi, so that |g| >= cos(Im y / 2) exp(-|Re y| / 2). Cauchy's estimate then bounds
 # their coefficients by bound / 3^n.
 CAUCHY_RADIUS = 3.0
 CAUCHY_LOG = 3.1
 CAUCHY_SHARE = 30.0
-# Parameters rho of Bernstein ellipses; any of them gives a bound, the best one is looked for.
+# Parameters rho of Bernstein ellipses; each gives a bound, and the best is used.
 RHO = 1 + 0.05 * 1.5 ** np.arange(20)
 KAPPA = (RHO + 1 / RHO) / 4
 NODES_PER_LOG = 1 / (2 * np.log(RHO))
@@ -45,7 +45,7 @@ class Rules(NamedTuple):
         Nodes of each rule, ascending; the last one suffices for any factors.
     starts : ndarray of shape (n_rules,)
     rule_for : ndarray of shape (sizes[-1] + 1,)
-        The smallest rule of at least so many nodes.
+        The smallest rule with at least this many nodes.
     logs, shares : ndarray of shape (n_nodes, MOST_POWERS + 1)
         Coefficients of y^n in log g and in (a - c) / factor.
     log_tail, share_tail : ndarray of shape (MOST_POWERS + 1,)
@@ -139,8 +139,8 @@ def n_nodes(
     """Bound the Gauss-Legendre nodes that bring the error of the integral below what is allowed.
 
     With v = 2 tanh(y / 2) the integrand is prod_l sqrt(a_l c_l) cosh(y_l / 2) times prod_l (1 + v_l
-    tau), where one or two players have v_p in place of their factor. For a function bounded by M on
-    the Bernstein ellipse of parameter rho the error of n nodes is at most 8/3 M rho^(-2n) / (1 -
+    tau), in which one or two players have v_p instead of their factor. For a function bounded by M
+    on the Bernstein ellipse of parameter rho the error of n nodes is at most 8/3 M rho^(-2n) / (1 -
     rho^-2) on an interval of length 1 (Trefethen 2013, Approximation Theory and Approximation
     Practice, theorem 19.3, with the constant that also holds for n = 1); on it |tau| <= kappa =
     (rho + 1/rho) / 4. Two bounds of M, for factors that differ little and much: |1 + w| <= exp(Re w

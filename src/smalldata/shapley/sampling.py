@@ -8,7 +8,7 @@ from smalldata.shapley.game import Array
 
 Permutation = NDArray[np.int32]
 FEWEST_PERMUTATIONS = 4
-# Fewest antithetic pairs of one explained row: a spread over fewer says too little of the error.
+# Fewest antithetic pairs of one explained row: a spread over fewer says too little about the error.
 FEWEST_PAIRS = 4
 
 
@@ -35,7 +35,7 @@ def pair_budget(n_background: int, *, n_permutations: int, most: int | None) -> 
     ----------
     n_background : int
     n_permutations : int
-        Walked from each background row, both ways counted, where the budget pays for all.
+        Walked from each background row, counting both directions, if the budget pays for all.
     most : int or None
         Pairs of walks of one explained row; None: without limit.
 
@@ -108,7 +108,7 @@ class Tally:
     def standard_errors(self) -> Array:
         """Estimate the standard errors of ``values``: (n_players, n_outputs).
 
-        From two rounds on the spread is taken within background rows, because these are all
+        With two or more rounds the spread is taken within background rows, because these are all
         used and not sampled. After one round it is the spread over pairs of different
         background rows, which overstates the error.
         """
@@ -121,7 +121,7 @@ class Tally:
             explained = np.square(self._sums.sum(axis=0)) / n_background
             degrees = max(1, n_background - 1)
         spread = np.maximum(self._squares - explained, 0.0) / degrees
-        # What rounding leaves of a player that never moves the function is no spread.
+        # For a player that never moves the function, rounding must not count as spread.
         spread[spread < 1e-14 * self._squares / n_pairs] = 0.0
         errors: Array = np.sqrt(spread / n_pairs)
         return errors

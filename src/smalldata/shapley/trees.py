@@ -106,7 +106,7 @@ def tree_interactions(
     background : array of shape (n_background, n_columns)
         Rows the absent players are taken from; all of them are used.
     chosen : array of int of shape (n_chosen,)
-        The players whose pairs are looked at, each once.
+        The players whose pairs to compute, each once.
     players : array of int of shape (n_columns,), optional
         Player of each column; by default each column is one.
     n_players : int, optional

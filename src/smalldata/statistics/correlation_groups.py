@@ -1,7 +1,7 @@
-"""Which features share their credit: groups of correlated features, and the twin of each.
+"""Groups of correlated features, which share credit, and the twin of each feature.
 
 Step in the line: the table and the leading features of a ranking -> **groups, dendrogram, twins**
--> report. Arrays in, numbers out; nothing here knows a model.
+-> report. Arrays in, numbers out; models are not involved.
 """
 
 from collections.abc import Sequence
@@ -14,11 +14,14 @@ from scipy.stats import rankdata
 
 from smalldata.results.folds import Array
 
+ALIKE = 0.8
+"""Smallest |Spearman correlation| of features that count as alike, and of a substitute to try."""
+
 FEWEST_ROWS = 10
-"""Columns that share fewer rows (where the table has as many) count as uncorrelated."""
+"""Columns that share fewer rows count as uncorrelated, unless the table itself is smaller."""
 
 CHUNK_BYTES = 16_000_000
-"""Columns compared at once with the features of `correlation_groups`."""
+"""Bytes of the columns compared at once with the features of `correlation_groups`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +31,9 @@ class Merge:
     Attributes
     ----------
     left, right : float
-        Where its two sides stand, in places of `CorrelationGroups.order` (the first is 0).
+        Places of its two sides in `CorrelationGroups.order` (the first is 0).
     left_height, right_height : float
-        Where the sides begin: 0 for a feature, else the height of the bracket below.
+        Heights at which the sides start: 0 for a feature, else the height of the bracket below.
     height : float
         Mean of 1 - |correlation| between the features of the two sides.
     """
@@ -44,13 +47,13 @@ class Merge:
 
 @dataclass(frozen=True, kw_only=True)
 class Twin:
-    """The feature that goes most with another one.
+    """The feature that correlates most with another one.
 
     Attributes
     ----------
     name : str
     correlation : float
-        Spearman's, with its sign.
+        Spearman correlation, with its sign.
     """
 
     name: str
@@ -59,21 +62,21 @@ class Twin:
 
 @dataclass(frozen=True, kw_only=True)
 class CorrelationGroups:
-    """Which features go together, and with whom each goes most.
+    """Which features are correlated, and the closest twin of each.
 
     Attributes
     ----------
     features : tuple of str
-        As they were given.
+        As given.
     threshold : float
     group : tuple of int
         Group of each feature; groups are numbered from 0 by their first feature.
     order : tuple of int
         Positions in ``features`` along the dendrogram.
     merges : tuple of Merge
-        One fewer than there are features, by height.
+        One fewer than features, by height.
     twins : tuple of Twin or None
-        Of each feature, among all columns of the table; None where nothing is comparable.
+        The twin of each feature among all columns of the table; None if nothing is comparable.
     """
 
     features: tuple[str, ...]
@@ -91,15 +94,15 @@ def correlation_groups(
 
     Average linkage (Sokal & Michener 1958) on 1 - |Spearman correlation| over the rows where both
     are known. Features stay together while the mean |correlation| between their sides is at least
-    the threshold. Categorical columns are left alone: they correlate with nothing. So do columns
-    that are constant over the rows they share, or share fewer than `FEWEST_ROWS`.
+    the threshold. Categorical columns correlate with nothing, and neither do columns that are
+    constant over the rows they share, or share fewer than `FEWEST_ROWS`.
 
     Parameters
     ----------
     X : DataFrame of shape (n_samples, n_columns)
         Numbers (missing: NaN) or categoricals.
     features : sequence of str
-        Columns to group, at least one: the leading ones of a wide table. Their twins are looked for
+        Columns to group, at least one: the leading ones of a wide table. Their twins are searched
         among all columns, in chunks.
     threshold : float
         Above 0, at most 1.
@@ -111,7 +114,7 @@ def correlation_groups(
     Raises
     ------
     ValueError
-        If no feature is given, one is not in the table or given twice, or the threshold is out of
+        If there is no feature, one is not in the table or repeated, or the threshold is out of
         range.
 
     Example
@@ -144,7 +147,7 @@ def correlation_groups(
 
 
 def rank_correlations(X: pd.DataFrame, places: NDArray[np.int64]) -> Array:
-    """Spearman correlation of some columns of a table with every column.
+    """Return the Spearman correlations of some columns of a table with every column.
 
     Parameters
     ----------
@@ -156,7 +159,7 @@ def rank_correlations(X: pd.DataFrame, places: NDArray[np.int64]) -> Array:
     Returns
     -------
     ndarray of shape (n_places, n_columns)
-        Over the rows where both are known; 0 where it is not defined, see `correlation_groups`.
+        Over the rows where both are known; 0 if undefined, see `correlation_groups`.
     """
     mine = _columns(X, places)
     width = max(1, CHUNK_BYTES // (8 * max(len(X), 1)))
@@ -168,7 +171,7 @@ def rank_correlations(X: pd.DataFrame, places: NDArray[np.int64]) -> Array:
 
 
 def _columns(X: pd.DataFrame, places: NDArray[np.int64]) -> Array:
-    """Columns as numbers, (n_samples, n_places); a categorical is missing everywhere."""
+    """Return columns as numbers, (n_samples, n_places); a categorical is all missing."""
     part = X.iloc[:, places]
     columns = np.full(part.shape, np.nan)
     known = np.array([pd.api.types.is_numeric_dtype(dtype) for dtype in part.dtypes], dtype=bool)
@@ -179,7 +182,7 @@ def _columns(X: pd.DataFrame, places: NDArray[np.int64]) -> Array:
 def _find_twins(
     X: pd.DataFrame, places: NDArray[np.int64], found: Array
 ) -> tuple[Twin | None, ...]:
-    """Take the strongest of the correlations of each place, (n_places, n_columns)."""
+    """Return the strongest correlation of each place, from (n_places, n_columns)."""
     others = np.where(places[:, None] == np.arange(X.shape[1]), 0.0, found)
     strongest = np.abs(others).argmax(axis=1)
     return tuple(
@@ -191,9 +194,9 @@ def _find_twins(
 
 
 def _correlate(mine: Array, others: Array) -> Array:
-    """Spearman correlation of each pair of columns over the rows where both are known.
+    """Return the Spearman correlation of each pair of columns over the rows where both are known.
 
-    0 where it is not defined. Ranks are taken once where nothing is missing, else for each pair.
+    0 if undefined. Columns without missing values are ranked once, others for each pair.
     """
     found = np.zeros((mine.shape[1], others.shape[1]))
     whole = np.asarray(np.isfinite(mine).all(axis=0))
@@ -211,12 +214,12 @@ def _correlate(mine: Array, others: Array) -> Array:
         products = (_standard_ranks(ours) * _standard_ranks(theirs)).sum(axis=0)
         enough = (~np.isnan(ours)).sum(axis=0) >= min(FEWEST_ROWS, len(mine))
         found[place, partial] = np.where(enough, products, 0.0)
-    # Equal columns shall tie, whatever the order of a sum.
+    # Equal columns must tie, whatever the order of summation.
     return np.clip(np.round(found, 12), -1.0, 1.0)
 
 
 def _standard_ranks(columns: Array) -> Array:
-    """Ranks of each column, centred, of length 1; missing ones and constant columns are 0."""
+    """Return ranks of each column, centred, with norm 1; 0 for missing and constant ones."""
     known: NDArray[np.bool_] = ~np.isnan(columns)
     # Twice as fast along the contiguous axis.
     ranks = rankdata(np.ascontiguousarray(columns.T), axis=1, nan_policy="omit").T
@@ -230,7 +233,7 @@ def _standard_ranks(columns: Array) -> Array:
 def _cluster(
     distance: Array, threshold: float
 ) -> tuple[tuple[int, ...], tuple[Merge, ...], tuple[int, ...]]:
-    """Order of the leaves, brackets and groups of an average linkage of (n, n) distances."""
+    """Return leaf order, brackets and groups of an average linkage of (n, n) distances."""
     n = len(distance)
     if n == 1:
         return (0,), (), (0,)
@@ -243,7 +246,7 @@ def _cluster(
     heights = np.concatenate([np.zeros(n), tree[:, 2]])
     merges = []
     for number, (first, second) in enumerate(tree[:, :2].astype(np.int64), start=n):
-        # The order of the leaves has the first side on the left.
+        # The leaf order has the first side on the left.
         stands[number] = (stands[first] + stands[second]) / 2
         merges.append(
             Merge(
@@ -254,7 +257,7 @@ def _cluster(
                 height=float(heights[number]),
             )
         )
-    # Rounding must not part features whose correlation is the threshold itself.
+    # Rounding must not separate features whose correlation equals the threshold.
     labels = fcluster(tree, 1 - threshold + 1e-12, criterion="distance")
     _, first_seen, inverse = np.unique(labels, return_index=True, return_inverse=True)
     number_of = np.argsort(np.argsort(first_seen))

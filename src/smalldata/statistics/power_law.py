@@ -1,4 +1,4 @@
-"""Inverse power laws of learning curves: fitted, evaluated, set against each other. Arrays only.
+"""Inverse power laws of learning curves: fitting, evaluation, comparison. Arrays only.
 
 Step in the line: mean scores at several numbers of training samples -> **laws** -> learning curves.
 A score that rises with n samples follows score(n) = a - b n^-c, an error that falls a + b n^-c,
@@ -7,9 +7,8 @@ Denker 1993, *NIPS* 6; Figueroa, Zeng-Treitler, Kandula & Ngo 2012, *BMC Med. In
 12:8; Viering & Loog 2023, *IEEE TPAMI* 45:7799).
 
 At a given c the law is linear in a and b, and its least squares within the bounds have a closed
-form. So c alone is sought, on a grid that is made finer around its best point: the fit has no start
-to choose, cannot stop at a local minimum between two starts, and takes all draws of a bootstrap at
-once.
+form. So only c is searched, on a grid that is refined around its best point: the fit has no start,
+cannot stop at a local minimum between starts, and takes all draws of a bootstrap at once.
 """
 
 from dataclasses import dataclass
@@ -20,18 +19,18 @@ from numpy.typing import ArrayLike, NDArray
 from smalldata.results.folds import Array
 
 N_SIZES = 4
-"""Fewest sizes a law is fitted to: it has three numbers, and one more must be able to object."""
+"""Fewest sizes for a law: it has three parameters, and one more size must be able to disagree."""
 
 REACH = 4
-"""No law is read beyond so many times the largest number of samples it was fitted to."""
+"""No law is evaluated beyond this many times the largest number of samples it was fitted to."""
 
 EXPONENTS = (0.05, 3.0)
-"""Where c is sought. Towards 0 the law becomes a straight line in log n."""
+"""Range in which c is searched. Towards 0 the law becomes a straight line in log n."""
 
 N_EXPONENTS = 41
 N_ZOOMS = 6
 N_WITHIN = 9
-"""Points of the first grid, how often it is made finer, points of each finer grid."""
+"""Points of the first grid, number of refinements, points of each refined grid."""
 
 ROUNDING = 1e-9
 """A rise b n^-c below this share of the scores is rounding: the law is flat."""
@@ -44,9 +43,9 @@ class Laws:
     Attributes
     ----------
     a, b, c : ndarray of shape (...)
-        Asymptote, size of what is still to gain at n = 1, exponent. A flat law has b = 0 and c = 1.
+        Asymptote, remaining gain at n = 1, exponent. A flat law has b = 0 and c = 1.
     sign : float
-        1 where scores rise with n, -1 where errors fall.
+        1 if scores rise with n, -1 if errors fall.
     low, high : float
         Range of the measure; no score is predicted outside of it.
     fewest, most : float
@@ -64,11 +63,11 @@ class Laws:
 
     @property
     def reach(self) -> float:
-        """Largest number of samples at which the laws are read."""
+        """Largest number of samples at which the laws are evaluated."""
         return REACH * self.most
 
     def at(self, sizes: ArrayLike) -> Array:
-        """Scores at numbers of samples.
+        """Return the scores at numbers of samples.
 
         Parameters
         ----------
@@ -81,12 +80,12 @@ class Laws:
         Raises
         ------
         ValueError
-            If a size lies below the smallest one fitted or beyond `reach`.
+            If a size is below the smallest one fitted or beyond `reach`.
         """
         n = np.asarray(sizes, dtype=np.float64)
         if np.any(n < self.fewest * (1 - ROUNDING)) or np.any(n > self.reach * (1 + ROUNDING)):
             raise ValueError(
-                f"a law fitted to {self.fewest:g} to {self.most:g} samples is read between "
+                f"a law fitted to {self.fewest:g} to {self.most:g} samples is evaluated between "
                 f"{self.fewest:g} and {self.reach:g}; got {n.min():g} to {n.max():g}"
             )
         gain = self.b[..., None] * n ** -self.c[..., None]
@@ -108,7 +107,7 @@ def fit_laws(
     sizes : array_like of shape (n_sizes,)
         Different numbers of training samples, at least `N_SIZES`.
     scores : array_like of shape (..., n_sizes)
-        Means at these sizes; each leading entry is a curve (a draw) of its own.
+        Means at these sizes; each leading entry is a separate curve (draw).
     higher_is_better : bool
     low, high : float
         Range of the measure, which bounds the asymptote; may be infinite.
@@ -121,7 +120,7 @@ def fit_laws(
     Raises
     ------
     ValueError
-        If there are too few sizes, or one of them is not positive or stands twice.
+        If there are too few sizes, or one of them is not positive or repeated.
 
     Example
     -------
@@ -138,7 +137,7 @@ def fit_laws(
     sign = 1.0 if higher_is_better else -1.0
     given = np.asarray(scores, dtype=np.float64)
     leading = given.shape[:-1]
-    # Turned so that scores rise; n in units of its middle, so that x is about 1.
+    # Signs such that scores rise; n in units of its middle, so that x is about 1.
     y = sign * given.reshape(-1, len(n))
     ends = (low, high) if higher_is_better else (-high, -low)
     middle = float(np.exp(np.log(n).mean()))
@@ -160,7 +159,7 @@ def fit_laws(
 
 
 def _best(log_n: Array, y: Array, low: float, high: float) -> tuple[Array, Array, Array]:
-    """Least squares over a, b and log c of rising curves (n_curves, n_sizes)."""
+    """Return the least-squares a, b and log c of rising curves (n_curves, n_sizes)."""
     every = np.arange(len(y))
     ends = np.log(EXPONENTS)
     step = (ends[1] - ends[0]) / (N_EXPONENTS - 1)
@@ -178,10 +177,10 @@ def _best(log_n: Array, y: Array, low: float, high: float) -> tuple[Array, Array
 def _at_exponents(
     log_n: Array, y: Array, c: Array, low: float, high: float
 ) -> tuple[Array, Array, Array]:
-    """Least squares of y = a - b x, x = n^-c, with low <= a <= high and b >= 0, at each c.
+    """Solve least squares of y = a - b x, x = n^-c, with low <= a <= high and b >= 0, at each c.
 
-    The loss is convex, so its minimum is that of the line where it is allowed, or lies on one of
-    the bounds b = 0, a = low, a = high, where one number is left.
+    The loss is convex, so its minimum is that of the free line if allowed, or lies on one of the
+    bounds b = 0, a = low, a = high, where one parameter is left.
 
     Parameters
     ----------
@@ -239,10 +238,10 @@ def draw_laws(
 ) -> tuple[Laws, Laws]:
     """Fit a law to the means of a curve, and one to each of their draws.
 
-    The draws know how the means vary with the folds, not how far the law misses them: a real curve
-    is no power law. So each draw also gets normal errors, size by size, of the standard deviation
-    of the residuals, sqrt(sum of squares / (n_sizes - 3)), as in a residual bootstrap
-    (Efron 1979, *Ann. Statist.* 7:1).
+    The draws show how the means vary with the folds, but not how far the law misses them, since a
+    real curve is not a power law. So each draw also gets normal errors, size by size, of the
+    standard deviation of the residuals, sqrt(sum of squares / (n_sizes - 3)), as in a residual
+    bootstrap (Efron 1979, *Ann. Statist.* 7:1).
 
     Parameters
     ----------
@@ -250,14 +249,14 @@ def draw_laws(
     means : array_like of shape (n_sizes,)
     draws : array_like of shape (n_draws, n_sizes)
     higher_is_better, low, high
-        As in `fit_laws`; what lies outside the range is cut to it before it is fitted.
+        As in `fit_laws`; values outside the range are clipped to it before the fit.
     seed : int
-        Of the errors.
+        Seed of the errors.
 
     Returns
     -------
     (law, laws) : Laws
-        Of the means; of the draws, with arrays of shape (n_draws,).
+        The law of the means, and those of the draws, with arrays of shape (n_draws,).
     """
     means, drawn = np.asarray(means, dtype=np.float64), np.asarray(draws, dtype=np.float64)
     law = fit_laws(sizes, means, higher_is_better=higher_is_better, low=low, high=high)
@@ -277,7 +276,7 @@ class Stretch:
     Attributes
     ----------
     ahead : bool
-        Whether the first side is; else the other is.
+        True if the first side is ahead, False if the other is.
     start, stop : float
     """
 
@@ -291,12 +290,12 @@ def clear_stretches(
 ) -> list[Stretch]:
     """Find where a curve is clearly ahead of every rival, and where some rival is ahead of it.
 
-    At one number of samples the curve is ahead where the interval of its difference to *each* rival
-    leaves out 0 (an intersection-union test, which needs no correction: Berger 1982,
-    *Technometrics* 24:295); it is behind where the interval to *some* rival does, at a level
-    corrected for their number (Bonferroni). Where the two curves truly meet, one rival, either is
-    claimed with the error of one interval, so the gap between two stretches is an interval of that
-    level for the crossing.
+    At one number of samples the curve is ahead if the interval of its difference to *each* rival
+    excludes 0 (an intersection-union test, which needs no correction: Berger 1982,
+    *Technometrics* 24:295); it is behind if the interval to *some* rival does, at a level corrected
+    for their number (Bonferroni). With one rival, where the two curves truly meet, each claim has
+    the error of one interval, so the gap between two stretches is an interval of that level for the
+    crossing.
 
     Parameters
     ----------
@@ -310,7 +309,7 @@ def clear_stretches(
     Returns
     -------
     list of Stretch
-        In the order of the sizes; neighbours of one side are joined only if they touch.
+        In the order of the sizes; neighbours with the same leader are joined only if they touch.
     """
     tail = (1 - level) / 2
     lead = (curve - rivals) * (1.0 if higher_is_better else -1.0)
@@ -327,7 +326,7 @@ def clear_stretches(
 
 
 def find_crossing(sizes: Array, difference: Array) -> float | None:
-    """Find the number of samples at which a difference changes its sign; None unless it does once.
+    """Find the number of samples at which a difference changes sign; None unless it does once.
 
     Parameters
     ----------

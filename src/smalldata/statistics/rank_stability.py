@@ -1,7 +1,7 @@
-"""How far a ranking of features can be relied on: does it come again in other folds and models.
+"""How reliable a ranking of features is: whether other folds and models repeat it.
 
 Step in the line: Explanation -> importances of its folds -> **frequencies, stability, overlap** ->
-report. Arrays in, numbers out; nothing here knows a model.
+report. Arrays in, numbers out; models are not involved.
 """
 
 from collections.abc import Hashable, Sequence
@@ -21,7 +21,7 @@ def explained_folds(explanation: Explanation) -> list[tuple[int, int]]:
 
 
 def fold_importances(explanation: Explanation) -> Array:
-    """Mean |phi| over the rows of each fold, in the order of `explained_folds`.
+    """Return the mean |phi| over the rows of each fold, in the order of `explained_folds`.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def top_k_sets(importances: ArrayLike, k: int) -> NDArray[np.bool_]:
     Parameters
     ----------
     importances : array_like of shape (n_sets, n_features)
-        At least 0; a feature of importance 0 is not used, and never marked.
+        At least 0; a feature of importance 0 is unused and never marked.
     k : int
 
     Returns
@@ -63,7 +63,7 @@ def top_k_sets(importances: ArrayLike, k: int) -> NDArray[np.bool_]:
 
 
 def top_k_frequency(importances: ArrayLike, k: int) -> Array:
-    """Share of the sets in which each feature is among the first k, see `top_k_sets`.
+    """Return the share of sets in which each feature is among the first k, see `top_k_sets`.
 
     Parameters
     ----------
@@ -84,18 +84,18 @@ def top_k_frequency(importances: ArrayLike, k: int) -> Array:
 
 
 def nogueira(selections: ArrayLike, *, level: float = 0.95) -> tuple[float, float, float]:
-    """Stability of sets of features, corrected for chance, with an interval.
+    """Return the stability of sets of features, corrected for chance, with an interval.
 
-    With p_f the share of the M sets that hold feature f, kbar their mean size and d features,
+    With p_f the share of the M sets that contain feature f, kbar their mean size and d features,
 
         stability = 1 - mean_f(M / (M - 1) p_f (1 - p_f)) / (kbar/d (1 - kbar/d))
 
     (Nogueira, Sechidis & Brown 2018, JMLR 18:174, definition 4). It is 1 for identical sets and 0
     in expectation for sets drawn at random. The interval is the jackknife's over sets (Tukey 1958;
     Efron & Stein 1981, Annals of Statistics 9:586) with Student's t of M - 1 degrees of freedom:
-    the paper's asymptotic one (theorem 7) covers far too rarely where there are few sets, see
-    docs/methods.md. It takes the sets for independent draws. Those of overlapping training folds
-    are not: it says how far the sets at hand pin the stability down, not how another sample of
+    the paper's asymptotic one (theorem 7) covers far too rarely with few sets, see
+    docs/methods.md. It treats the sets as independent draws. Those of overlapping training folds
+    are not: it says how precisely these sets determine the stability, not how another sample of
     patients would do.
 
     Parameters
@@ -106,14 +106,14 @@ def nogueira(selections: ArrayLike, *, level: float = 0.95) -> tuple[float, floa
     Returns
     -------
     stability, low, high : float
-        The bounds end where the index does, at -1 / (n_sets - 1) and at 1; two sets, or sets that
-        are nearly all empty, give no narrower interval than that.
+        The bounds stay within the range of the index, -1 / (n_sets - 1) to 1; two sets, or sets
+        that are nearly all empty, give that whole range.
 
     Raises
     ------
     ValueError
-        If there are fewer than two sets, or all are empty or hold every feature: then the index is
-        not defined.
+        If there are fewer than two sets, or all are empty or have every feature: then the index is
+        undefined.
 
     Example
     -------
@@ -129,7 +129,7 @@ def nogueira(selections: ArrayLike, *, level: float = 0.95) -> tuple[float, floa
     stability = float(_stability(counts, n_sets))
     if np.isnan(stability):
         raise ValueError(
-            f"stability needs sets that hold some but not all features; {n_sets} sets hold "
+            f"stability needs sets with some but not all features; {n_sets} sets have "
             f"{'all' if counts.any() else 'none'} of {n_features}"
         )
     lowest = -1 / (n_sets - 1)
@@ -142,7 +142,7 @@ def nogueira(selections: ArrayLike, *, level: float = 0.95) -> tuple[float, floa
 
 
 def _stability(counts: Array, n_sets: int) -> Array:
-    """Index of ``n_sets`` sets from how many hold each feature, (…, n_features); NaN: undefined."""
+    """Return the index from how many sets have each feature, (…, n_features); NaN: undefined."""
     shares = counts / n_sets
     size = shares.mean(axis=-1)
     expected = size * (1 - size)
@@ -155,26 +155,26 @@ def _stability(counts: Array, n_sets: int) -> Array:
 def rank_biased_overlap(
     first: Sequence[Hashable], second: Sequence[Hashable], p: float = 0.9
 ) -> float:
-    """Weigh the overlap of two rankings at every depth, the top most.
+    """Return the overlap of two rankings at every depth, with most weight on the top.
 
     Parameters
     ----------
     first, second : sequence
-        What is ranked, best first, each once; their lengths may differ.
+        The items, best first, each once; the lengths may differ.
     p : float
-        Weight of a depth over that of the depth before it: 0.9 gives the first ten places 86 %.
+        Weight of a depth relative to the previous one: 0.9 gives the first ten places 86 %.
 
     Returns
     -------
     float
-        1 for equal rankings, 0 for rankings that share nothing. What lies beyond the ends is taken
-        to overlap as much as what was seen (Webber, Moffat & Zobel 2010, ACM Transactions on
+        1 for equal rankings, 0 for rankings that share nothing. Beyond the ends, the overlap is
+        assumed to stay as observed (Webber, Moffat & Zobel 2010, ACM Transactions on
         Information Systems 28:20, equation 32). Two empty rankings are equal.
 
     Raises
     ------
     ValueError
-        If something is ranked twice, or p is not between 0 and 1.
+        If an item is ranked twice, or p is not between 0 and 1.
 
     Example
     -------
@@ -185,14 +185,14 @@ def rank_biased_overlap(
     """
     short, long = sorted((list(first), list(second)), key=len)
     if len(set(short)) < len(short) or len(set(long)) < len(long):
-        raise ValueError("a ranking must hold everything once")
+        raise ValueError("a ranking must have every item once")
     if not 0 < p < 1:
         raise ValueError(f"p must be between 0 and 1; got {p}")
     if not short:
         return float(not long)
     n_short, n_long = len(short), len(long)
     place = {item: depth for depth, item in enumerate(short, start=1)}
-    # Depth at which each shared item has been seen in both.
+    # Count shared items by the depth at which both rankings have them.
     met = np.zeros(n_long + 1)
     for depth, item in enumerate(long, start=1):
         if item in place:

@@ -1,7 +1,7 @@
-"""How sure a difference is: corrected intervals and tests, Holm, the bootstrap, bias correction.
+"""How certain a difference is: corrected intervals and tests, Holm, bootstrap, bias correction.
 
 Step in the line: fold scores -> **intervals, p-values, probabilities** -> comparison. Arrays in,
-numbers out; nothing here knows a model or a measure.
+numbers out; models and measures are not involved.
 
 The scores of J folds share training rows, so their plain variance is far too small. Nadeau & Bengio
 (2003) widen it by r = n_test / n_train: se^2 = (1/J + r) var(d), and mean(d) / se is compared with
@@ -40,7 +40,7 @@ class PairedTest:
     difference, low, high : float
         Mean difference and its interval.
     t, p : float
-        Statistic (infinite where all differences are one constant other than 0) and two-sided p.
+        Statistic (infinite if all differences are the same nonzero number) and two-sided p.
     p_above, p_equal, p_below : float
         Posterior probability that the first scores higher by more than the rope, that the two are
         practically equal, that the first scores lower by more than the rope. They sum to 1.
@@ -57,7 +57,7 @@ class PairedTest:
 
 
 def corrected_interval(scores: ArrayLike, *, ratio: float, level: float = 0.95) -> Interval:
-    """Interval of one model's mean score by the corrected variance of Nadeau & Bengio (2003).
+    """Return the interval of a mean score by the corrected variance of Nadeau & Bengio (2003).
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def corrected_interval(scores: ArrayLike, *, ratio: float, level: float = 0.95) 
 def corrected_test(
     first: ArrayLike, second: ArrayLike, *, ratio: float, rope: float = 0.0, level: float = 0.95
 ) -> PairedTest:
-    """Corrected paired t-test and its Bayesian reading, on the scores of the same folds.
+    """Run the corrected paired t-test, with its Bayesian version, on scores of the same folds.
 
     The t-test is Nadeau & Bengio's (2003); the same location-scale t is the posterior of the
     correlated Bayesian t-test (Corani & Benavoli 2015).
@@ -133,11 +133,11 @@ def corrected_test(
 
 
 def corrected_draws(scores: Array, *, ratio: float, n_draws: int, seed: int) -> Array:
-    """Draws of several mean scores at once, whose margins are the corrected intervals.
+    """Draw several mean scores together, with the corrected intervals as their margins.
 
-    The bootstrap over folds with the corrected variance: folds are weighted anew for all columns
-    together (weights of a normal distribution around equal ones, which have the first two moments
-    of drawing folds with replacement, and no two draws alike where folds are few), so that
+    This is the bootstrap over folds with the corrected variance. Each draw weights the folds for
+    all columns together (normal weights around equal ones, which have the first two moments of
+    drawing folds with replacement but never repeat a draw, even with few folds), so that
     differences of columns keep their pairing; deviations from the mean are widened from 1/J to
     1/J + r (Nadeau & Bengio 2003), and by a common factor from the normal distribution to
     Student's t of J - 1 degrees of freedom.
@@ -180,7 +180,7 @@ def corrected_draws(scores: Array, *, ratio: float, n_draws: int, seed: int) -> 
 
 
 def _mean_and_error(values: Array, *, ratio: float, scale: float) -> tuple[float, float]:
-    """Mean and corrected standard error; what rounding can explain counts as 0."""
+    """Return mean and corrected standard error; values that rounding can explain count as 0."""
     n_folds = len(values)
     if n_folds < 2:
         raise ValueError(f"an interval over folds needs at least two scores; got {n_folds}")
@@ -225,7 +225,7 @@ def holm(p_values: Sequence[float] | Array) -> Array:
 
 
 def draw_weights(units: NDArray[np.int64], n_draws: int, *, seed: int) -> Array:
-    """How often each row is drawn when whole units are drawn with replacement.
+    """Return how often each row is drawn when whole units are drawn with replacement.
 
     Parameters
     ----------
@@ -237,7 +237,7 @@ def draw_weights(units: NDArray[np.int64], n_draws: int, *, seed: int) -> Array:
     Returns
     -------
     ndarray of shape (n_draws, n_rows)
-        Whole numbers as float64; rows of one unit have equal weights, every draw takes as many
+        Whole numbers as float64; rows of one unit have equal weights, and every draw takes as many
         units as there are.
     """
     _, place = np.unique(units, return_inverse=True)
@@ -249,14 +249,14 @@ def draw_weights(units: NDArray[np.int64], n_draws: int, *, seed: int) -> Array:
 
 
 def percentile_interval(score: float, draws: Array, *, level: float = 0.95) -> Interval:
-    """Bootstrap percentile interval around a score; draws on which it is undefined are left out.
+    """Return the bootstrap percentile interval of a score, leaving out undefined draws.
 
     Parameters
     ----------
     score : float
-        On the rows as they are.
+        On the original rows.
     draws : ndarray of shape (n_draws,)
-        On each draw; NaN where undefined.
+        On each draw; NaN if undefined.
     level : float
     """
     defined = draws[~np.isnan(draws)]
@@ -269,16 +269,16 @@ def percentile_interval(score: float, draws: Array, *, level: float = 0.95) -> I
 def bootstrap_test(
     difference: float, draws: Array, *, rope: float = 0.0, level: float = 0.95
 ) -> PairedTest:
-    """Test of a difference on one test set, from the differences on bootstrap draws of its rows.
+    """Test a difference on one test set, from the differences on bootstrap draws of its rows.
 
-    It knows the uncertainty of the test rows only, not that of another training set. The p-value is
+    It covers the uncertainty of the test rows, not that of another training set. The p-value is
     twice the smaller share of draws on one side of 0 (counting one more draw, so that it is never
     0); the three probabilities are shares of draws; t is the difference over the draws' spread.
 
     Parameters
     ----------
     difference : float
-        First minus second on the rows as they are.
+        First minus second on the original rows.
     draws : ndarray of shape (n_draws,)
         NaN where undefined.
     rope, level : float
@@ -304,7 +304,7 @@ def bootstrap_test(
 def bias_corrected_best(
     in_bag: Array, out_of_bag: Array, *, higher_is_better: bool, level: float = 0.95
 ) -> Interval | None:
-    """Score of "take the best of these", free of the optimism of choosing (BBC-CV).
+    """Return the score of "take the best of these" without the optimism of choosing (BBC-CV).
 
     On every bootstrap draw the best configuration is chosen on the rows drawn and scored on the
     rows not drawn (Tsamardinos, Greasidou & Borboudakis 2018).
@@ -319,7 +319,7 @@ def bias_corrected_best(
     Returns
     -------
     Interval or None
-        Mean and percentiles over the draws; None where no draw has both scores.
+        Mean and percentiles over the draws; None if no draw has both scores.
     """
     key = in_bag if higher_is_better else -in_bag
     chosen = np.argmax(np.where(np.isnan(key), -np.inf, key), axis=1)

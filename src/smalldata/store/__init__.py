@@ -1,5 +1,5 @@
-"""The store: how a cell lies on disk, atomically written, sealed, locked and resumable.
+"""The store: the folders of cells on disk, written atomically, sealed, locked and resumable.
 
-Records, explanations and trials go in and come out again, number for number.
+Records, explanations and trials go in and come out again unchanged.
 Step in the line: fold results -> **files** -> comparison; the only writer below ``outputs/``.
 """

@@ -1,8 +1,8 @@
-"""What the binary files hold: splits, the predictions of a fold, an explanation, as bytes and back.
+"""The content of the binary files: splits, predictions, explanations and weights as bytes.
 
-Step in the line: fold results -> **bytes** -> files. `records` says where the files lie and whether
-they may be trusted; here stand the columns and arrays that others may rely on. What cannot be read
-back raises DamageError, a file of another schema version RecordError.
+Step in the line: fold results -> **bytes** -> files. The rest of `store` decides where the files
+are and whether to trust them; this file defines their columns and arrays. Unreadable content raises
+DamageError, another schema version RecordError.
 """
 
 import io
@@ -34,7 +34,7 @@ from smalldata.task import Task
 
 
 def splits_bytes(splits: Splits, task: Task) -> bytes:
-    """Return one row per fold and row of the task, training rows with their place in the order."""
+    """Write one row per fold and row of the task, training rows with their place in the order."""
     import pyarrow as pa
 
     ids = np.asarray(task.dataset.sample_ids).astype(str)
@@ -66,7 +66,7 @@ def splits_bytes(splits: Splits, task: Task) -> bytes:
 
 
 def read_splits_bytes(path: Path, content: bytes) -> Splits:
-    """Return the splits that `splits_bytes` wrote; ``path`` is for the sentences."""
+    """Return the splits that `splits_bytes` wrote; ``path`` is for the messages."""
     columns, about = read_table(path, content)
     with damage_if_odd(path):
         key = columns["repeat"] * (1 + int(columns["fold"].max())) + columns["fold"]
@@ -92,7 +92,7 @@ def read_splits_bytes(path: Path, content: bytes) -> Splits:
             folds=tuple(folds),
         )
         if splits.key != about["key"]:
-            raise ValueError("its rows are not those it was written with")
+            raise ValueError("its rows have changed since it was written")
     return splits
 
 
@@ -100,7 +100,7 @@ def read_splits_bytes(path: Path, content: bytes) -> Splits:
 
 
 def prediction_bytes(result: FoldResult, task: Task) -> bytes:
-    """Return the predictions of a fold, one row per held-out row, classes by name."""
+    """Write the predictions of a fold, one row per held-out row, with class names."""
     import pyarrow as pa
 
     prediction = result.prediction
@@ -129,7 +129,7 @@ def prediction_bytes(result: FoldResult, task: Task) -> bytes:
 
 
 def read_prediction_bytes(path: Path, content: bytes) -> Prediction:
-    """Return the predictions that `prediction_bytes` wrote; ``path`` is for the sentences."""
+    """Return the predictions that `prediction_bytes` wrote; ``path`` is for the messages."""
     columns, about = read_table(path, content)
     with damage_if_odd(path):
         return _prediction(columns, about["classes"])
@@ -165,7 +165,7 @@ _PARTS = {"interactions": Interactions, "faithfulness": Faithfulness}
 
 
 def explanation_bytes(explanation: Explanation, *, cell: str) -> bytes:
-    """Return an explanation of the cell with this hash; it loads with ``allow_pickle=False``."""
+    """Write an explanation of the cell with this hash; it loads with ``allow_pickle=False``."""
     arrays: dict[str, Any] = {
         "schema_version": np.array(SCHEMA_VERSION),
         "cell": np.array(cell),
@@ -228,7 +228,7 @@ def _part(arrays: Any, part: str) -> Any:
 
 
 def weights_bytes(weights: Mapping[str, NDArray[Any]], *, cell: str, fold: str) -> bytes:
-    """Return the arrays that a model learned, in safetensors; its header says whose they are."""
+    """Write the arrays that a model learned as safetensors; the header names cell and fold."""
     from safetensors.numpy import save
 
     about = json.dumps({"schema_version": SCHEMA_VERSION, "cell": cell, "fold": fold})
@@ -237,7 +237,7 @@ def weights_bytes(weights: Mapping[str, NDArray[Any]], *, cell: str, fold: str) 
 
 
 def read_weights_bytes(path: Path, content: bytes, *, cell: str) -> dict[str, NDArray[Any]]:
-    """Return the arrays that `weights_bytes` wrote; ``path`` is for the sentences."""
+    """Return the arrays that `weights_bytes` wrote; ``path`` is for the messages."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 

@@ -1,7 +1,7 @@
-"""The files of permuted labels: one per permutation, so that a run goes on where it was ended.
+"""The files of permuted labels: one per permutation, so that a run can continue.
 
-Step in the line: importances on permuted labels -> **files** -> evidence. Their folder is named for
-everything they depend on but how many there are: 99 go on from 19.
+Step in the line: importances on permuted labels -> **files** -> evidence. The name of their folder
+depends on everything but the number of permutations, so 99 continue from 19.
 """
 
 import io
@@ -39,7 +39,7 @@ class PermutationFolder:
     cell : str
         Hash of the cell.
     key : str
-        Hash of the options; each file carries both.
+        Hash of the options; each file has both hashes.
     n_features : int
     """
 
@@ -62,7 +62,7 @@ class PermutationFolder:
         write_sealed(self.path / f"p{number:04d}.npz", buffer.getvalue())
 
     def resume(self) -> tuple[frozenset[int], tuple[str, ...]]:
-        """Return the numbers that are there, and a sentence for each file that was set aside."""
+        """Return the numbers found, and a sentence for each file set aside."""
         found, sentences = set(), []
         seals = read_seals(self.path)
         for number, path in self._paths():
@@ -76,7 +76,7 @@ class PermutationFolder:
         return frozenset(found), tuple(sentences)
 
     def read(self) -> Array:
-        """Read all permutations up to the first that is missing: (n_permutations, n_features).
+        """Read the permutations before the first missing one: (n_permutations, n_features).
 
         Raises
         ------
@@ -106,10 +106,10 @@ class PermutationFolder:
             np.load(io.BytesIO(content), allow_pickle=False) as arrays,
         ):
             check_version(path, int(arrays["schema_version"]))
-            told = str(arrays["cell"]), str(arrays["key"]), int(arrays["permutation"])
-            if told != (self.cell, self.key, number):
+            named = str(arrays["cell"]), str(arrays["key"]), int(arrays["permutation"])
+            if named != (self.cell, self.key, number):
                 raise ValueError("it belongs to another cell, to other options or permutation")
             values: NDArray[np.float64] = arrays["values"]
             if values.shape != (self.n_features,) or not np.isfinite(values).all():
-                raise ValueError("it does not hold one number per feature")
+                raise ValueError("it does not have one number per feature")
         return values

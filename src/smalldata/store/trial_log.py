@@ -1,8 +1,8 @@
-"""The trials of a cell on disk: a log for each outer fold while it is tuned, one table at the end.
+"""The trials of a cell on disk: a log per outer fold during tuning, one table at the end.
 
-A log is appended to by the process that tunes the fold, one sealed line per finished trial, so that
-a kill costs the trial in flight and no other; how many there are stands in the fold's sealed json.
-Part of the disk format that `records` owns.
+The process that tunes a fold appends one sealed line per finished trial, so that a kill only costs
+the trial in progress. The fold's sealed json has the number of trials.
+Step in the line: trials of a fold -> **log, table** -> records.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from smalldata.results.folds import Trial
+from smalldata.results.folds import FoldResult, Trial
 from smalldata.runtime import files
 from smalldata.runtime.sealing import (
     DamageError,
@@ -26,6 +26,8 @@ from smalldata.runtime.sealing import (
     write_sealed,
 )
 
+_MOST_NAMED = 3
+
 
 @dataclass(frozen=True)
 class TrialFolder:
@@ -35,17 +37,16 @@ class TrialFolder:
     ----------
     path : Path
     cell : str
-        Hash of the cell; lines of another one are not read.
+        Hash of the cell; lines of other cells are ignored.
     """
 
     path: Path
     cell: str
 
     def start(self, name: str) -> tuple[Trial, ...]:
-        """Read the finished trials of an outer fold, from ordinal 0 on without a gap.
+        """Read the finished trials of an outer fold, from ordinal 0 to the first gap.
 
-        A line that a kill has torn, and one that does not belong here, is passed over: its trial
-        is run again.
+        Torn lines and lines that do not belong here are skipped; their trials are run again.
 
         Raises
         ------
@@ -81,10 +82,29 @@ class TrialFolder:
         files.append_line(self._file(name), sealed_line(entry))
 
     def sync(self, name: str) -> None:
-        """Force the log of an outer fold to the disk, if there is one."""
+        """Force the log of an outer fold to disk, if there is one."""
         path = self._file(name)
         if path.is_file():
             files.sync_file(path)
+
+    def short_logs(self, folds: Sequence[FoldResult]) -> str:
+        """Say which logs have fewer trials than their folds were tuned with; "" if none."""
+        short = []
+        for fold in folds:
+            asked = fold.tuning.get("trials", 0) if fold.status == "ok" else 0
+            if asked and (found := len(self.start(fold.name))) < asked:
+                short.append((fold.name, f"{fold.name}.jsonl ({found} of {asked})"))
+        if not short:
+            return ""
+        shown = ", ".join(text for _, text in short[:_MOST_NAMED])
+        more = f" and {len(short) - _MOST_NAMED} more" if len(short) > _MOST_NAMED else ""
+        return (
+            f"{self.path} must have all trials its folds were tuned with; some are missing from "
+            f"{shown}{more}. Restore the logs from a copy; or delete "
+            f"{self.path.parent / 'folds' / short[0][0]}.json"
+            f"{' and likewise for the others' if len(short) > 1 else ''}, and run the same command "
+            "again, which tunes the fold again."
+        )
 
     def restart(self, name: str) -> None:
         """Remove the log of an outer fold."""
@@ -115,7 +135,7 @@ def write_trials(
     chosen : mapping
         Ordinal of the trial that each outer fold was fitted with, by (repeat, fold).
     measure : str
-        That of the scores.
+        The measure of the scores.
     importances : mapping, optional
         Of the hyperparameters, as plain values.
     """
@@ -164,7 +184,7 @@ def read_trials(path: Path) -> tuple[dict[str, Any], str]:
 
 
 def read_importances(path: Path) -> dict[str, Any] | None:
-    """Read the importances that stand in ``trials.parquet``; None where there are none.
+    """Read the importances in ``trials.parquet``; None if there are none.
 
     Raises
     ------

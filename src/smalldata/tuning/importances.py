@@ -1,8 +1,8 @@
-"""How much each hyperparameter mattered to the inner score, fold by fold: Optuna's fANOVA, seeded.
+"""How much each hyperparameter mattered for the inner score of each fold: Optuna's fANOVA.
 
 Step in the line: the finished trials of a cell -> **shares of importance** -> `trials.parquet`.
 Computed once, when the cell is finished: a forest per outer fold takes seconds for a whole cell,
-too long to be repeated with every page that shows them.
+too long to repeat for every page that shows them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,18 +17,18 @@ from smalldata.seeding import seed_for
 from smalldata.tuning.samplers import Study
 
 N_TREES = 32
-"""Of the forest of one outer fold; the mean over the folds is steadier than any one of them."""
+"""Trees for one outer fold; the mean over the folds is steadier than any single fold."""
 
 LEAST_TRIALS = 10
 """Scored trials below which an outer fold has no importances; two per hyperparameter are also
 needed."""
 
 MOST_WORK = 500_000
-"""Folds x trials^2 x hyperparameters above which only some folds, evenly spaced, are looked at: a
-forest of few hundred trials takes seconds, with the square of their number."""
+"""Folds x trials^2 x hyperparameters above which only some folds, evenly spaced, are used: a forest
+of a few hundred trials takes seconds, and the time grows with the square of their number."""
 
 LEAST_FOLDS = 5
-"""Outer folds that are looked at whatever the work."""
+"""Outer folds that are used at any amount of work."""
 
 
 def weigh_parameters(
@@ -37,8 +37,8 @@ def weigh_parameters(
     """Return the share of each hyperparameter in the variance of the inner score, per outer fold.
 
     fANOVA (Hutter, Hoos & Leyton-Brown 2014, *ICML*): a forest is fitted to the inner scores, and
-    the variance that its prediction owes to one hyperparameter alone, all others averaged out, is
-    set in relation to that of all of them.
+    the variance of its prediction due to one hyperparameter, all others averaged out, is divided by
+    the sum over all of them.
 
     Parameters
     ----------
@@ -46,13 +46,13 @@ def weigh_parameters(
         Finished trials by the name of their outer fold.
     space : SearchSpace
     path : str, optional
-        Hyperparameter that no trial chooses, since its values are read off each fit.
+        Hyperparameter that no trial chooses, since each fit gives all its values.
 
     Returns
     -------
     dict
         ``shares``: by outer fold and hyperparameter, summing to 1; ``reasons``: why a fold has
-        none; ``n_asked``: outer folds that were looked at.
+        none; ``n_asked``: outer folds that were used.
     """
     searched = {name: found for name, found in space.parameters.items() if name != path}
     trials = {name: found for name, found in trials.items() if found}
@@ -74,7 +74,7 @@ def weigh_parameters(
 
 
 def _asked(trials: Mapping[str, Sequence[Trial]], n_parameters: int) -> list[str]:
-    """Outer folds to look at: all, or as many evenly spaced ones as the work allows."""
+    """Return the outer folds to use: all, or as many evenly spaced ones as the work allows."""
     names = list(trials)
     n_trials = max((len(found) for found in trials.values()), default=0)
     most = max(LEAST_FOLDS, MOST_WORK // max(1, n_trials**2 * n_parameters))
@@ -105,6 +105,6 @@ def _weigh_fold(
                 return "all trials scored the same"
             evaluator = optuna.importance.FanovaImportanceEvaluator(n_trees=N_TREES, seed=seed)
             found = optuna.importance.get_param_importances(study.study, evaluator=evaluator)
-    except RuntimeError:  # how fANOVA says that no tree of its forest found any difference
+    except RuntimeError:  # fANOVA raises this if no tree of its forest found a difference
         return "hardly any trial scored otherwise than the rest"
     return {key: round(float(value), 6) for key, value in found.items()}

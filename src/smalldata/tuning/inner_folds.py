@@ -1,8 +1,8 @@
-"""The inner folds of one training fold: cut, preprocessed once, asked for the score of many values.
+"""The inner folds of one training fold: cut and preprocessed once, then used to score many trials.
 
 Step in the line: training rows of one outer fold -> **scores of hyperparameters**, for `tuning`.
-What does not depend on hyperparameters is done once per inner fold: the preprocessing for every
-learner, and what its workspace shares for one that has a workspace.
+Work that does not depend on the hyperparameters is done once per inner fold: the preprocessing, and
+whatever the learner's workspace shares, if it has one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -51,14 +51,14 @@ def cut_inner_folds(
     y : ndarray of shape (n_train,)
     groups : ndarray of shape (n_train,) or None
     n_folds, n_repeats : int
-        Asked for.
+        The numbers requested.
     stratify : bool
     seed : int
 
     Returns
     -------
     list of (train, test)
-        A multiple of ``n_repeats``; empty where not even two folds can be cut.
+        A multiple of ``n_repeats``; empty if not even two folds can be cut.
     """
     for n_splits in range(
         min(n_folds, largest_n_splits(y, stratify=stratify, groups=groups)), 1, -1
@@ -75,32 +75,32 @@ def cut_inner_folds(
                     seed=seed_for(seed, "inner", repeat),
                 )
             ]
-        except SplitError:  # whole groups would take a class away; fewer folds may not
+        except SplitError:  # whole groups would remove a class; fewer folds may not
             continue
     return []
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class InnerFolds:
-    """The inner folds of one training fold and the measure they are scored by.
+    """The inner folds of one training fold, and the measure that scores them.
 
     Attributes
     ----------
     rows : TrainingRows
-        What they are cut from. Its preprocessing is fitted on the train part of each pair. The fits
-        of one inner fold have one seed, whatever their values.
+        The rows to cut. Their preprocessing is fitted on the train part of each pair. All fits of
+        an inner fold have one seed.
     pairs : list of (train, test)
         Positions in the rows.
     classes : tuple of str
     measure : Measure
     rankers : tuple of Ranker
-        Of each inner fold, where the rankings are known; empty: as ``preprocessing.select`` says.
+        One per inner fold, if the rankings are known; empty: as ``preprocessing.select`` says.
     workspaces : dict of int to Workspace
-        Of each inner fold, from its first trial until the outer fold is tuned: memory grows with
-        the folds of all repeats.
+        By inner fold, from its first trial until the outer fold is tuned; memory grows with the
+        number of folds of all repeats.
     together : bool or None
-        Whether all inner folds of a trial are fitted as one program, where the learner can; None:
-        on a card. The same folds always go together, whatever was computed before.
+        Whether all inner folds of a trial are fitted as one program, if the learner can; None: on a
+        card. The same folds always go together, whatever was computed before.
     """
 
     rows: TrainingRows
@@ -134,7 +134,7 @@ class InnerFolds:
         return cls(rows=rows, pairs=pairs, classes=classes, measure=measure, together=together)
 
     def __len__(self) -> int:
-        """Return the number of inner folds, those of all repeats together."""
+        """Return the number of inner folds over all repeats."""
         return len(self.pairs)
 
     def undefined_reason(self, fold: int) -> str:
@@ -142,7 +142,7 @@ class InnerFolds:
         return self.measure.missing_in(self.rows.y[self.pairs[fold][1]])
 
     def check_defined(self, *, key: str) -> None:
-        """Refuse a measure that is undefined on every fold; its settings begin with ``key``."""
+        """Refuse a measure undefined on every fold; ``key`` is the prefix of its settings."""
         reasons = [self.undefined_reason(fold) for fold in range(len(self))]
         if all(reasons):
             raise FitError(
@@ -155,12 +155,12 @@ class InnerFolds:
         return replace(self, rows=self.rows.keep(k), rankers=tuple(rankers), workspaces={})
 
     def score(self, learner: Learner, fold: int) -> float | None:
-        """Score a learner on one inner fold; None where the measure is undefined there.
+        """Score a learner on one inner fold; None if the measure is undefined there.
 
         Raises
         ------
         FitError
-            If the measure is undefined for this learner alone, or its outputs are no numbers.
+            If the measure is undefined only for this learner, or its outputs are not numbers.
         """
         if self.undefined_reason(fold):
             return None
@@ -179,10 +179,10 @@ class InnerFolds:
             yield self._judge(workspace.read(fitted[fold]), fold)
 
     def _fit_together(self, learner: Learner) -> dict[int, Any]:
-        """Return the fitted estimator of each fold; none where they are fitted one by one.
+        """Return the fitted estimator of each fold; empty if they are to be fitted one by one.
 
-        A fit that fails would take the others along: then each is tried alone, and each fold fails
-        or not as it would have by itself.
+        A fit that fails would fail all of them, so then each is tried alone, and only the folds
+        fail that would fail alone.
         """
         wanted = self.rows.device != "cpu" if self.together is None else self.together
         if not wanted or not isinstance(learner, SupportsFitMany):
@@ -198,7 +198,7 @@ class InnerFolds:
             return {}
 
     def shortages(self) -> tuple[str, ...]:
-        """Return what the record must say of fits that memory was too short for."""
+        """Return the notes for the record about fits that ran out of memory."""
         fitted = [found for found in self.workspaces.values() if isinstance(found, FitEach)]
         return tuple(sorted({note for workspace in fitted for note in workspace.shortages}))
 
@@ -246,9 +246,9 @@ class InnerFolds:
 
 @dataclass(frozen=True, eq=False)
 class FitEach:
-    """The workspace of a learner that has none: each outputs are those of a fit of their own.
+    """The workspace of a learner that has none: it fits once for each set of outputs.
 
-    ``shortages`` holds what was said of fits that memory was too short for.
+    ``shortages`` has the notes of fits that ran out of memory.
     """
 
     info: TaskInfo
@@ -261,24 +261,24 @@ class FitEach:
     shortages: set[str] = field(default_factory=set)
 
     def outputs(self, learner: Learner, *, needs: Need) -> Outputs:
-        """Build, fit, predict; all parts, whatever is needed."""
+        """Build, fit and predict; returns all parts, whatever ``needs`` says."""
         estimator = learner.build(self.info, seed=self.seed, device=self.device)
         return self.read(estimator.fit(self.X_train, self.y_train, groups=self.groups))
 
     def read(self, fitted: Any) -> Outputs:
-        """Ask an estimator that was fitted on these rows for the validation rows."""
+        """Predict the validation rows with an estimator fitted on these rows."""
         said = [note for note in getattr(fitted, "notes_", ()) if note.startswith(OUT_OF_MEMORY)]
         self.shortages.update(f"while tuning, {note}" for note in said)
         return outputs_of(fitted, self.X_valid, classify=self.info.kind.is_classification)
 
     def job(self) -> FitJob:
-        """Return the fit of these rows, to be done beside others."""
+        """Return the fit of these rows, to be done together with others."""
         return FitJob(
             info=self.info, X=self.X_train, y=self.y_train, groups=self.groups, seed=self.seed
         )
 
     def path(self, learner: Learner, values: Sequence[int], *, needs: Need) -> list[Outputs]:
-        """Fit for each value anew: the plain way."""
+        """Fit once for each value."""
         assert learner.traits.path is not None
         return [
             self.outputs(replace(learner, **{learner.traits.path: value}), needs=needs)  # type: ignore[type-var]

@@ -1,4 +1,4 @@
-"""What can be asked of the tuning: the keys of ``tune`` but its storage, checked."""
+"""The options of tuning: the keys of ``tune`` except its storage, checked."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -12,23 +12,23 @@ Pruner = Literal["none", "paired"]
 
 @dataclass(frozen=True, kw_only=True)
 class TuningOptions:
-    """What is asked of the tuning.
+    """The options of tuning.
 
     Attributes
     ----------
     trials : int
-        Per outer fold, the untuned default included.
+        Per outer fold, including the untuned default.
     timeout : float or None
-        Seconds per outer fold after which no new trial begins.
+        Seconds per outer fold after which no new trial starts.
     inner_folds : int
-        Fewer where the smallest class of the training fold does not fill so many.
+        Fewer if the smallest class of the training fold has too few rows.
     inner_repeats : int
-        Of the inner cross-validation.
+        Repeats of the inner cross-validation.
     sampler : {"tpe", "random", "cmaes", "grid"}
     pruner : {"paired", "none"}
-        Whether a trial is stopped after some inner folds where it cannot win any more.
+        Whether to stop a trial after some inner folds if it can no longer win.
     measure : str or None
-        That the trials are judged by; None: the task's primary measure.
+        The measure that trials are judged by; None: the task's primary measure.
 
     Raises
     ------
@@ -50,7 +50,7 @@ class TuningOptions:
             value = getattr(self, key)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ConfigError(
-                    f"tune.{key} must be a whole number from {least} on; got {value!r}."
+                    f"tune.{key} must be a whole number of at least {least}; got {value!r}."
                 )
         if self.timeout is not None and not self.timeout > 0:
             raise ConfigError(

@@ -1,8 +1,8 @@
-"""Whether a trial can still win: paired with the best one so far on the inner folds both have met.
+"""Whether a trial can still win, judged against the best trial on the inner folds done so far.
 
 Step in the line: scores of the inner folds so far -> **stop or go on**, for `tuning`. The rows of a
-fold are easy or hard for all trials alike; in the difference to the best trial on the same folds
-that cancels, so that one or two folds can tell. Scores in, answers out; nothing here fits or draws.
+fold are equally easy or hard for all trials. This cancels in the difference to the best trial on
+the same folds, so one or two folds can be enough. Only scores go in; nothing here fits or draws.
 """
 
 import math
@@ -16,10 +16,10 @@ from smalldata.results.folds import Array, Trial
 from smalldata.statistics.significance import ROUNDING
 
 RISK = 0.1
-"""Chance of stopping a trial that would have won, at one look; chosen in ``benchmarks/pruning``."""
+"""Chance per check of stopping a trial that would have won; chosen in ``benchmarks/pruning``."""
 
 WARM_UP = 3
-"""Different trials, the best one aside, before the noise of a difference is known well enough."""
+"""Different trials, besides the best one, needed to estimate the noise of a difference."""
 
 FoldScores = Sequence[float | None]
 
@@ -33,17 +33,17 @@ class Race:
     Attributes
     ----------
     sign : float
-        1 where higher scores are better, else -1. Everything else here is higher for better.
+        1 if higher scores are better, else -1. In everything else here, higher is better.
     best : ndarray of shape (n_folds,)
-        Scores of the best finished trial; NaN where the measure is undefined.
+        Scores of the best finished trial; NaN if the measure is undefined.
     perfect : float
-        No score of a fold is above it; may be infinite.
+        The highest possible score of a fold; may be infinite.
     squares : float
-        Of the differences of all trials to the best one, about each trial's own mean.
+        Sum of squares of the differences of all trials to the best one, about each trial's mean.
     freedom : int
         Degrees of freedom of ``squares``.
     is_warm : bool
-        Whether enough trials have added to ``squares``.
+        Whether enough trials have contributed to ``squares``.
     """
 
     sign: float
@@ -54,19 +54,19 @@ class Race:
     is_warm: bool
 
     def is_lost(self, scores: Sequence[FoldScores]) -> bool:
-        """Say whether a trial is so far behind that it is not worth its other folds.
+        """Return whether a trial is too far behind to be worth its other folds.
 
-        With k of n folds met, the mean of the n differences d to the best trial is estimated by
-        that of the k met, with the standard error of a sample of k out of n (Cochran 1977,
+        With k of n folds done, the mean of the n differences d to the best trial is estimated by
+        that of the k done, with the standard error of a sample of k out of n (Cochran 1977,
         *Sampling Techniques*, chapter 2), s sqrt((n - k) / (k n)); s is pooled over the trials of
-        the study. Lost is a trial whose mean d is below 0 by more than that error times the
-        1 - `RISK` quantile of Student's t. Lost for certain is one that perfect scores on all other
-        folds would not save.
+        the study. A trial is lost if its mean d is below 0 by more than that error times the
+        1 - `RISK` quantile of Student's t, or if perfect scores on all other folds would not save
+        it.
 
         Parameters
         ----------
         scores : sequence of shape (n_reached, n_values)
-            Of each inner fold so far; one column, or one for each value that is read off the fits:
+            Scores on each inner fold so far: one column, or one for each value that the fits give;
             then all of them must be lost.
 
         Examples
@@ -102,7 +102,7 @@ class Race:
         return bool(np.all(is_behind))
 
     def estimate(self, scores: FoldScores) -> float:
-        """Estimate the mean over all folds of a trial that met some: the best mean + mean d."""
+        """Estimate the mean over all folds of a trial that did some: the best mean + mean d."""
         found = self._met([[score] for score in scores])[:, 0]
         ahead = (found - self.best)[~np.isnan(found)]
         return self.sign * float(np.nanmean(self.best) + ahead.mean())
@@ -115,15 +115,15 @@ class Race:
 def start_race(
     trials: Sequence[Trial], *, higher_is_better: bool, perfect: float = math.inf
 ) -> Race | None:
-    """Set up what the next trial is compared with.
+    """Set up the race that the next trial has to win.
 
     Parameters
     ----------
     trials : sequence of Trial
-        Of the study so far, all on the same inner folds.
+        The study so far, all on the same inner folds.
     higher_is_better : bool
     perfect : float
-        The best value that the measure can take; infinite where there is none.
+        The best value that the measure can take; infinite if there is none.
 
     Returns
     -------
@@ -135,7 +135,7 @@ def start_race(
     if not finished:
         return None
     first = max(finished, key=lambda trial: sign * (trial.score or 0.0))
-    # Equal scores are one trial that came up again, or a change of values that changed nothing.
+    # Equal scores come from a repeated trial, or from values that changed nothing.
     others = dict.fromkeys(trial.fold_scores for trial in trials if trial.state != "failed")
     others.pop(first.fold_scores)
     best: Array = sign * np.array(first.fold_scores, dtype=np.float64)
@@ -156,7 +156,7 @@ def start_race(
 def count_fits(
     trials: Sequence[Trial], *, n_folds: int, shares_first: bool = True
 ) -> dict[str, int]:
-    """Count what the trials of a study cost, and what pruning spared.
+    """Count the fits of a study's trials, and the fits that pruning saved.
 
     Parameters
     ----------
@@ -169,8 +169,8 @@ def count_fits(
     Returns
     -------
     dict
-        ``trials``, ``pruned``, ``fits`` (run on inner folds) and ``spared`` (those that pruning
-        made needless). Values that came up again cost nothing and spare nothing.
+        ``trials``, ``pruned``, ``fits`` (on inner folds) and ``spared`` (fits that pruning saved).
+        Repeated values cost nothing and save nothing.
     """
     seen: set[str] = set()
     fits = spared = 0

@@ -1,7 +1,7 @@
-"""Where the values of a trial come from: an Optuna study in memory, or a grid in its order.
+"""The source of a trial's values: an Optuna study in memory, or a grid in order.
 
-Used by `tuning`. Both begin with the defaults, and both go on after an interruption as if there had
-been none: the study is rebuilt from finished trials, the grid is enumerated.
+Used by `tuner` and `trials`. Both start with the defaults, and an interruption changes nothing: the
+study is rebuilt from finished trials, the grid is enumerated.
 """
 
 import itertools
@@ -22,9 +22,9 @@ Values = Mapping[str, Any]
 
 
 class Study:
-    """An Optuna study in memory; the sampler is seeded anew for each trial by its ordinal.
+    """An Optuna study in memory; the sampler gets a new seed for each trial, from its ordinal.
 
-    So a study rebuilt from finished trials asks for the same values as one that was never left.
+    So a study rebuilt from finished trials proposes the same values as an uninterrupted one.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Study:
         self.asked: Any = None
 
     def ask(self, ordinal: int) -> Values:
-        """Return the values to try; the first are the defaults."""
+        """Return the values to try, the defaults first."""
         if ordinal == 0:
             return self.default
         seed = seed_for(self.seed, "sampler", ordinal)
@@ -48,13 +48,13 @@ class Study:
         return dict(self.asked.params)
 
     def tell(self, trial: Trial, *, estimate: float | None = None) -> None:
-        """Take in what came of the values asked for last.
+        """Record the result of the last values.
 
         Parameters
         ----------
         trial : Trial
         estimate : float, optional
-            Of the score of a pruned trial.
+            Estimated score of a pruned trial.
         """
         import optuna
 
@@ -69,16 +69,16 @@ class Study:
             self.study.tell(self.asked, trial.score)
 
     def replay(self, trial: Trial, *, estimate: float | None = None) -> None:
-        """Take in a trial that was finished before."""
+        """Record a trial that was finished before."""
         if self.sampler != "cmaes":
             self._add(trial, estimate)
             return
-        # The state of this sampler lives in the trials it was asked for, as a pickle that the log
-        # does not hold: it is asked again.
+        # This sampler keeps its state in its trials, as a pickle that the log does not have, so ask
+        # it again.
         asked = self.ask(trial.ordinal)
         if any(trial.values[name] != value for name, value in asked.items()):
             raise FitError(
-                "the finished trials must be those this sampler asks for; they were made with "
+                "the finished trials must be those this sampler proposes; they were made with "
                 "another version of optuna or cmaes. Remove the cell's tuning folder."
             )
         self.tell(trial, estimate=estimate)
@@ -89,7 +89,7 @@ class Study:
         values = {name: trial.values[name] for name in self.space.parameters}
         dimensions = self.space.parameters
         if not all(dimensions[name].contains(value) for name, value in values.items()):
-            return  # defaults of the user's own, outside the space: scored, but no help to search
+            return  # user defaults outside the space: scored, but no help to the search
         states = optuna.trial.TrialState
         state = states.FAIL if trial.score is None else states.COMPLETE
         self.study.add_trial(
@@ -104,7 +104,7 @@ class Study:
 
 
 def _n_met(trial: Trial) -> int:
-    """Return the number of inner folds a trial has scores of."""
+    """Return the number of inner folds on which a trial has scores."""
     return sum(score is not None for score in trial.fold_scores)
 
 
@@ -130,33 +130,33 @@ def _distribution(parameter: Parameter) -> Any:
 
 
 def make_sampler(name: str, *, seed: int) -> Any:
-    """Make the sampler tpe, random or cmaes of Optuna; a grid is enumerated and has none."""
+    """Make Optuna's sampler tpe, random or cmaes; a grid is enumerated and has none."""
     from optuna.samplers import CmaEsSampler, RandomSampler, TPESampler
 
     if name == "random":
         return RandomSampler(seed=seed)
     if name == "cmaes":
-        # A generation that lost its pruned trials would learn from the good ones alone.
+        # Without its pruned trials, a generation would only learn from the good ones.
         return CmaEsSampler(seed=seed, warn_independent_sampling=False, consider_pruned_trials=True)
-    # Said in full: the defaults of Optuna have changed between versions.
+    # Set explicitly, since Optuna's defaults have changed between versions.
     return TPESampler(
         seed=seed, n_startup_trials=10, multivariate=True, group=False, constant_liar=False
     )
 
 
 class Grid:
-    """The points of a grid in their order, after the defaults."""
+    """The points of a grid in order, after the defaults."""
 
     def __init__(self, points: Sequence[Values], default: Values) -> None:
         self.points, self.default = points, default
         self.most = len(points) + 1
 
     def ask(self, ordinal: int) -> Values:
-        """Return the values to try; the first are the defaults."""
+        """Return the values to try, the defaults first."""
         return self.points[ordinal - 1] if ordinal else self.default
 
     def tell(self, trial: Trial, *, estimate: float | None = None) -> None:
-        """Nothing that is found changes the grid."""
+        """Do nothing: results do not change the grid."""
 
     replay = tell
 
@@ -164,9 +164,9 @@ class Grid:
 def grid_points(space: SearchSpace, default: Values, n_trials: int) -> list[Values]:
     """Enumerate a grid of at most ``n_trials - 1`` points.
 
-    All choices of every categorical; numbers begin with their default alone and get one level more
-    in turn, in the order of the space, while the grid still fits. From two levels on they span the
-    dimension evenly (evenly in the logarithm where it has a log scale), both ends included.
+    Categoricals get all choices. Numbers start with their default alone and get one more level in
+    turn, in the order of the space, while the grid still fits. With two or more levels they span
+    the dimension evenly (on the log scale if it has one), including both ends.
     """
     parameters = space.parameters
     levels: dict[str, list[Any]] = {
@@ -193,9 +193,9 @@ def grid_points(space: SearchSpace, default: Values, n_trials: int) -> list[Valu
 
 
 def spread(parameter: Parameter, n_levels: int) -> list[Any]:
-    """At most so many values of a number, both ends included, whole numbers each once.
+    """Return at most ``n_levels`` values of a number, including both ends; whole numbers once each.
 
-    They are evenly spaced, in the logarithm where the dimension has a log scale.
+    They are evenly spaced, on the log scale if the dimension has one.
     """
     low, high = parameter.low, parameter.high
     assert low is not None

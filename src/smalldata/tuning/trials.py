@@ -1,6 +1,6 @@
-"""The trials of one outer fold: where their values come from, what they score, when they are left.
+"""The trials of one outer fold: the source of their values, their scores, when they stop.
 
-Step in the line: inner folds + values -> **Trial**, for `tuning` and `sharedtrials`. Nothing here
+Step in the line: inner folds + values -> **Trial**, for `tuner` and `shared.search`. Nothing here
 knows where trials are kept.
 """
 
@@ -21,18 +21,18 @@ from smalldata.tuning.pruning import Race, start_race
 from smalldata.tuning.samplers import Grid, Study, Values, grid_points, spread
 
 MOST_PATH_VALUES = 26
-"""Values that are read off one fit, evenly spread over their dimension."""
+"""Most values that one fit gives, evenly spread over their dimension."""
 
 STRETCH = 4
-"""Values of a path by which the fits of all inner folds grow, as long as that finds better ones."""
+"""Values by which a path grows on all inner folds, as long as that finds better ones."""
 
 Scores = list[list[float | None]]
-"""A row per inner fold; a column per value of the path, one where there is no path."""
+"""A row per inner fold; a column per value of the path, or one without a path."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Attempts:
-    """How values are found and tried on the inner folds of one outer fold.
+    """Finds values and tries them on the inner folds of one outer fold.
 
     Attributes
     ----------
@@ -40,13 +40,13 @@ class Attempts:
         Its own values are the first trial.
     space : SearchSpace
     path : str or None
-        Dimension of the space whose values are read off each fit.
+        Dimension of the space whose values each fit gives.
     options : TuningOptions
     folds : InnerFolds
     seed : int
-        Of the sampler.
+        Seed of the sampler.
     start : float
-        When the tuning of this outer fold began, by ``time.perf_counter``.
+        Start of the tuning of this outer fold, by ``time.perf_counter``.
     """
 
     learner: Learner
@@ -59,17 +59,17 @@ class Attempts:
 
     @cached_property
     def total(self) -> int:
-        """Trials of the whole study."""
+        """Number of trials of the whole study."""
         return min(self.options.trials, self.source().most)
 
     def is_late(self, seconds_before: float = 0.0) -> bool:
-        """Whether the timeout has passed, with what an earlier run has spent."""
+        """Return whether the timeout has passed, counting the time of earlier runs."""
         timeout = self.options.timeout
         elapsed = time.perf_counter() - self.start + seconds_before
         return timeout is not None and elapsed >= timeout
 
     def source(self) -> Grid | Study:
-        """Return where values come from, before the first trial."""
+        """Return the source of values, before the first trial."""
         return make_source(
             self.learner,
             self.space,
@@ -89,7 +89,7 @@ class Attempts:
                 return replace(trial, ordinal=ordinal, seconds=0.0)
         start = time.perf_counter()
         scores: Scores = []
-        race = self._race(earlier) if ordinal else None  # the defaults are always scored whole
+        race = self._race(earlier) if ordinal else None  # the defaults are scored on all folds
         state, reason = self._score(values, path, race, scores)
         best = self._best_of_path(scores, path)
         n_missed = len(self.folds) - len(scores)
@@ -108,12 +108,12 @@ class Attempts:
         )
 
     def estimate(self, trial: Trial, earlier: Sequence[Trial]) -> float | None:
-        """Return what the sampler is told of a pruned trial; None of any other."""
+        """Return the score reported to the sampler for a pruned trial, or None."""
         race = self._race(earlier) if trial.state == "pruned" else None
         return None if race is None else race.estimate(trial.fold_scores)
 
     def path_values(self) -> tuple[int, ...]:
-        """Return the values that are read off one fit, ascending; none without such a dimension."""
+        """Return the values that one fit gives, ascending; none without a path."""
         if self.path is None:
             return ()
         return tuple(spread(self.space.parameters[self.path], MOST_PATH_VALUES))
@@ -123,7 +123,7 @@ class Attempts:
     def _score(
         self, values: Values, path: Sequence[int], race: Race | None, scores: Scores
     ) -> tuple[Literal["ok", "failed", "pruned"], str]:
-        """Add a row of scores for each inner fold; say what came of it, and why."""
+        """Add a row of scores for each inner fold; return the state and the reason."""
         try:
             tried = replace(self.learner, **values)  # type: ignore[type-var]
             if path:
@@ -132,19 +132,19 @@ class Attempts:
                 scores.append([score])
                 if race is not None and race.is_lost(scores):
                     return "pruned", self._pruned_after(i + 1)
-        except MemoryError:  # no fault of these values alone: the fold fails and is tried again
+        except MemoryError:  # not due to these values: the fold fails and is tried again
             raise
-        except Exception as error:  # whatever a model raises concerns this trial alone
+        except Exception as error:  # an error of the model only concerns this trial
             return "failed", describe_failure(error)
         return "ok", ""
 
     def _walk(
         self, learner: Learner, path: Sequence[int], race: Race | None, scores: Scores
     ) -> tuple[Literal["ok", "pruned"], str]:
-        """Walk a path by stretches, each on all inner folds.
+        """Walk a path in stretches, each on all inner folds.
 
-        It is left where the simplest value is perfect, where a stretch holds no better value than
-        those before or a perfect one, and where the race is lost.
+        The walk ends if the simplest value is perfect, if a stretch has a perfect value or no
+        better one than before, or if the race is lost.
         """
         if self._is_perfect_from_start(learner, path, scores):
             return "ok", ""
@@ -153,7 +153,7 @@ class Attempts:
             for i in range(len(self.folds)):
                 rows.append(self.folds.score_path(learner, path[first : first + STRETCH], i))
                 if race is not None and race.is_lost(rows):
-                    if first:  # more of the path is not worth it, what there is stands
+                    if first:  # more of the path is not worth it; keep what there is
                         return "ok", ""
                     return "pruned", self._pruned_after(i + 1)
             if first:
@@ -165,13 +165,13 @@ class Attempts:
         return "ok", ""
 
     def _is_perfect_from_start(self, learner: Learner, path: Sequence[int], scores: Scores) -> bool:
-        """Try the first value alone, fold by fold as long as it is perfect; the fits go on later.
+        """Try only the first value, fold by fold while it is perfect; the fits continue later.
 
-        On easy tables most trials end here, with a fraction of a stretch.
+        On easy tables most trials end here, after a fraction of a stretch.
         """
         assert self.path is not None
         if self.space.parameters[self.path].simpler != "low":
-            return False  # a later value would win the tie
+            return False  # a later value would win a tie
         rows: Scores = []
         for i in range(len(self.folds)):
             rows.append(self.folds.score_path(learner, path[:1], i))
@@ -184,7 +184,7 @@ class Attempts:
         return f"pruned after {n_met} of {len(self.folds)} inner folds"
 
     def _race(self, earlier: Sequence[Trial]) -> Race | None:
-        """Return what the next trial must keep up with; None where nothing is pruned."""
+        """Return the race for the next trial; None without pruning."""
         if self.options.pruner == "none":
             return None
         return start_race(
@@ -221,7 +221,7 @@ def make_source(
     maximise: bool,
     seed: int,
 ) -> Grid | Study:
-    """Make what hands out the values of the trials, the learner's own first.
+    """Make the source of the trials' values, which starts with the learner's own.
 
     Raises
     ------
@@ -231,7 +231,7 @@ def make_source(
     parameters = {name: found for name, found in space.parameters.items() if name != path}
     searched = SearchSpace(parameters=parameters)
     default = {name: getattr(learner, name) for name in space.parameters}
-    if not searched.parameters:  # all of it is one path
+    if not searched.parameters:  # the path is the whole space
         return Grid([{}], default)
     if options.sampler == "grid":
         return Grid(grid_points(searched, default, options.trials), default)
@@ -241,8 +241,8 @@ def make_source(
 def choose_trial(trials: Sequence[Trial], space: SearchSpace, *, measure: Measure) -> Trial | None:
     """Return the trial whose values are used: best inner score, ties to the simpler values.
 
-    Of equal scores, the hyperparameters decide in the order of the space: where ``simpler`` says
-    which value is the simpler one, that wins; what is still tied goes to the earlier trial.
+    Among equal scores, the hyperparameters decide in the order of the space: the simpler value, as
+    defined by ``simpler``, wins. Remaining ties go to the earlier trial.
     """
     sign = -1.0 if measure.higher_is_better else 1.0
     scored = [trial for trial in trials if trial.score is not None]
@@ -257,7 +257,7 @@ def choose_trial(trials: Sequence[Trial], space: SearchSpace, *, measure: Measur
 
 
 def _plainness(parameter: Parameter, value: object) -> float:
-    """Return a number that is least for the simplest value of a dimension."""
+    """Return a number that is smallest for the simplest value of a dimension."""
     if isinstance(parameter.simpler, tuple):
         return float(parameter.simpler.index(value)) if value in parameter.simpler else math.inf
     if parameter.simpler is None:
@@ -267,7 +267,7 @@ def _plainness(parameter: Parameter, value: object) -> float:
 
 
 def _mean(scores: Sequence[float | None]) -> float | None:
-    """Mean of the folds where the measure is defined; None where it is on none of them."""
+    """Return the mean of the folds where the measure is defined; None if there is none."""
     found = [score for score in scores if score is not None]
-    # fsum: equal scores in another order of the folds are a tie to the last bit.
+    # fsum makes equal scores in another order of folds tie exactly.
     return math.fsum(found) / len(found) if found else None

@@ -1,8 +1,8 @@
-"""Optuna inside one training fold: trials scored on inner folds, the best values handed back.
+"""Optuna inside one training fold: scores trials on inner folds and returns the best values.
 
-Step in the line: training rows of one outer fold -> **learner with its values**. The outer test
-rows are never seen. Touches no disk: finished trials go to a log that is handed in, from which an
-interrupted fold goes on as if nothing had happened.
+Step in the line: training rows of one outer fold -> **learner with its values**. It never sees the
+outer test rows and does no I/O: finished trials go to a log that is passed in, from which an
+interrupted fold continues as if nothing had happened.
 """
 
 import dataclasses
@@ -11,10 +11,9 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
-from difflib import get_close_matches
 from typing import Any, Protocol
 
-from smalldata.errors import ConfigError, FitError
+from smalldata.errors import ConfigError, FitError, did_you_mean
 from smalldata.learner import Learner, Parameter, SearchSpace
 from smalldata.measures.registry import Measure, find_measure, measures_for
 from smalldata.pipeline.choices import Tuned
@@ -32,14 +31,14 @@ from smalldata.tuning.trials import Attempts, choose_trial, make_source
 
 
 class TrialLog(Protocol):
-    """Where finished trials are kept, by the name of their outer fold; used from any process."""
+    """Keeps finished trials by the name of their outer fold; used from any process."""
 
     def start(self, name: str) -> tuple[Trial, ...]:
-        """Return the finished trials of a fold, from ordinal 0 on without a gap."""
+        """Return the finished trials of a fold, from ordinal 0 to the first gap."""
         ...
 
     def add(self, name: str, trial: Trial) -> None:
-        """Keep one more finished trial."""
+        """Add a finished trial."""
         ...
 
     def restart(self, name: str) -> None:
@@ -55,20 +54,20 @@ class OptunaTuner:
     ----------
     space : SearchSpace
     options : TuningOptions
-        With the measure named.
+        With the measure set.
     info : TaskInfo
     classes : tuple of str
     usual_measure : str
-        The primary measure of such tasks.
+        The default measure of such tasks.
     path : str or None
-        Hyperparameter of the space whose values are read off each fit (``Traits.path``).
+        Hyperparameter of the space whose values each fit gives (``Traits.path``).
     log : TrialLog or None
-        None: an interrupted fold begins anew.
+        None: an interrupted fold starts over.
     shared : SharedPlace or None
-        Where other machines work on the same trials; does not belong to what `describe` tells.
+        Where other machines work on the same trials; not part of `describe`.
     together : bool or None
-        Whether the inner folds of a trial are fitted as one program, see `InnerFolds`; changes
-        numbers by rounding alone.
+        Whether the inner folds of a trial are fitted as one program, see `InnerFolds`; only changes
+        rounding.
     """
 
     space: SearchSpace
@@ -83,12 +82,12 @@ class OptunaTuner:
 
     @property
     def measure(self) -> Measure:
-        """What the trials are judged by."""
+        """The measure that trials are judged by."""
         assert self.options.measure is not None
         return find_measure(self.options.measure, self.info.kind)
 
     def count_trials(self, learner: Learner) -> int:
-        """Return the trials of an outer fold: fewer than asked for where the space holds fewer."""
+        """Return the trials per outer fold: fewer than requested if the space is smaller."""
         with _quiet():
             source = make_source(
                 learner, self.space, self.path, self.options, maximise=True, seed=0
@@ -96,7 +95,7 @@ class OptunaTuner:
         return min(self.options.trials, source.most)
 
     def sample(self, n_trials: int) -> "OptunaTuner":
-        """Return a tuner of a few random trials that keeps none: to learn what a trial costs."""
+        """Return a tuner of a few random trials that are not kept, to time a trial."""
         options = replace(self.options, trials=n_trials, sampler="random", timeout=None)
         return replace(self, options=options, log=None, shared=None)
 
@@ -104,7 +103,7 @@ class OptunaTuner:
         """Return everything that can change the choice, as plain values."""
         space = {name: asdict(parameter) for name, parameter in self.space.parameters.items()}
         described: dict[str, Any] = plain({"tuner": "optuna", **asdict(self.options)})
-        # Pairs, since the order of the hyperparameters decides ties.
+        # Pairs, since the order of the hyperparameters breaks ties.
         return {**described, "space": plain(list(space.items())), "path": self.path}
 
     def settings(self) -> dict[str, Any]:
@@ -131,7 +130,7 @@ class OptunaTuner:
         rows : TrainingRows
             Their preprocessing is fitted inside each inner fold.
         name : str
-            Of the outer fold, for the log.
+            Name of the outer fold, for the log.
 
         Raises
         ------
@@ -192,10 +191,10 @@ class OptunaTuner:
     # ------------------------------------------------------------ inside
 
     def _search_alone(self, attempts: Attempts, name: str) -> tuple[list[Trial], float]:
-        """Return the trials of a study of this process alone, and the seconds of those found."""
+        """Return the trials of a study that is not shared, and the seconds of those found."""
         trials = [] if self.log is None else list(self.log.start(name))
         if self.log is not None and trials and all(trial.score is None for trial in trials):
-            # A failed fold is tried again on the next run: what made it fail may be mended.
+            # Try a failed fold again on the next run: its cause may be fixed.
             self.log.restart(name)
             trials = []
         seconds_before = sum(trial.seconds for trial in trials)
@@ -224,10 +223,10 @@ class OptunaTuner:
         return trials
 
     def _timed_out(self, n_trials: int, total: int) -> str:
-        said = f"tune.timeout of {self.options.timeout:g} s"
+        limit = f"tune.timeout of {self.options.timeout:g} s"
         if n_trials == 0:
-            return f"not tuned: the {said} passed before the first trial; the defaults are used"
-        return f"tuning ended after {n_trials} of {total} trials by the {said}"
+            return f"not tuned: the {limit} passed before the first trial; the defaults are used"
+        return f"tuning ended after {n_trials} of {total} trials by the {limit}"
 
     def _fewer_folds(self, folds: InnerFolds) -> tuple[str, ...]:
         asked, n_splits = self.options.inner_folds, len(folds) // self.options.inner_repeats
@@ -246,17 +245,17 @@ def make_tuner(
     options: TuningOptions | None = None,
     log: TrialLog | None = None,
 ) -> OptunaTuner:
-    """Make the tuner of a cell, after checking that the space fits the learner and the task.
+    """Make the tuner of a cell, and check that the space fits the learner and the task.
 
     Parameters
     ----------
     task : Task
     learner : Learner
     space : SearchSpace
-        Dimensions without an effect in such tasks are left out.
+        Dimensions without an effect in this kind of task are left out.
     options : TuningOptions, optional
     log : TrialLog, optional
-        Where finished trials are kept; default: nowhere.
+        Where to keep finished trials; default: nowhere.
 
     Returns
     -------
@@ -266,7 +265,7 @@ def make_tuner(
     ------
     ConfigError
         If the learner lacks a hyperparameter of the space, the task has no such measure, the
-        measure ranks nothing, or the trials are fewer than a grid needs.
+        measure cannot rank, or there are too few trials for a grid.
 
     Examples
     --------
@@ -282,8 +281,7 @@ def make_tuner(
     known = [field.name for field in dataclasses.fields(learner)]  # type: ignore[arg-type]
     for name in space.parameters:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(known) or 'none'}."
+            hint = did_you_mean(name, known, f"it has {', '.join(known) or 'none'}.")
             raise ConfigError(
                 f"space.{name} must be a hyperparameter of the model; it has no {name!r}; {hint}"
             )
@@ -312,35 +310,35 @@ def make_tuner(
 
 
 def _path(learner: Learner, space: SearchSpace) -> str | None:
-    """Return the dimension that is read off each fit; one given as choices is searched."""
+    """Return the dimension whose values each fit gives; one given as choices is searched."""
     path = learner.traits.path
     found = None if path is None else space.parameters.get(path)
     return path if found is not None and found.kind == "int" else None
 
 
 def _check_values(learner: Learner, name: str, parameter: Parameter) -> None:
-    """Refuse a dimension whose ends or choices the learner does not take."""
+    """Refuse a dimension whose bounds or choices the learner does not take."""
     low, high = parameter.low, parameter.high
     values: tuple[Any, ...] = parameter.choices
     if low is not None and high is not None:
         whole = parameter.kind == "int"
-        # An end may be whole by chance, what lies between is not.
+        # Bounds may be whole by chance, a value in between is not.
         values = (int(low), int(high)) if whole else (low, high, low + (high - low) * 0.381966)
     for value in values:
         try:
             replace(learner, **{name: value})  # type: ignore[type-var]
         except ConfigError as error:
             raise ConfigError(
-                f"space.{name} must hold values that the model takes: {error}"
+                f"space.{name} must have values that the model takes: {error}"
             ) from None
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence Optuna, and what models warn of in trials.
+    """Silence Optuna and the warnings of models in trials.
 
-    A resumed fold does not fit its finished trials again, and its notes must not differ from those
-    of an undisturbed one; the fit with the chosen values warns of the same things.
+    A resumed fold does not fit its finished trials again, so its notes would differ from those of
+    an uninterrupted one; the fit with the chosen values gives the same warnings.
     """
     with quiet_optuna(), warnings.catch_warnings():
         warnings.simplefilter("ignore")

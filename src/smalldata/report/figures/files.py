@@ -12,7 +12,6 @@ from itertools import product
 from math import prod
 from typing import Any
 
-from smalldata.comparison.table import plain
 from smalldata.errors import ConfigError
 from smalldata.report.figures.grammar import (
     CONFIG,
@@ -23,6 +22,7 @@ from smalldata.report.figures.grammar import (
     Spec,
 )
 from smalldata.runtime.files import safe_name
+from smalldata.runtime.sealing import strict_plain
 
 FORMATS = ("png", "svg", "pdf")
 
@@ -157,10 +157,10 @@ def _standalone(figure: Figure, page: Figures, choice: Mapping[str, dict[str, An
     values |= dict.fromkeys(figure["marked"])  # a file marks no sample
     spec["params"] = [
         *({"name": name, "value": value} for name, value in values.items()),
-        *({"name": name, "value": plain(page["params"][name])} for name in figure["params"]),
+        *({"name": name, "value": strict_plain(page["params"][name])} for name in figure["params"]),
     ]
     spec["datasets"] = {
-        name: _rows(plain(page["datasets"][name]["data"])) for name in figure["datasets"]
+        name: _rows(strict_plain(page["datasets"][name]["data"])) for name in figure["datasets"]
     }
     spec |= {"width": WIDTH, "background": "#ffffff", "padding": 8, "config": _paper_config()}
     told = ", ".join(

@@ -17,7 +17,8 @@ from smalldata.report.figures.grammar import (
 )
 from smalldata.report.figures.importance import NAMES
 from smalldata.report.sections.explanation_pairs import PairsSummary
-from smalldata.report.sections.trust_correlation_groups import ALIKE, Twins
+from smalldata.report.sections.trust_correlation_groups import Twins
+from smalldata.statistics.correlation_groups import ALIKE
 
 SHORTENED = (
     "length(paired[datum.value]) > 14 ? slice(paired[datum.value], 0, 6) + '…' + "

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from smalldata.comparison.table import plain
 from smalldata.measures.registry import Measure, find_measure
 from smalldata.report.plain import Estimate
 from smalldata.results.explanation import Explanation
+from smalldata.runtime.sealing import strict_plain
 from smalldata.task import TaskKind
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def summarize_removals(
 def _point(curve: "Curve", i: int, measure: Measure) -> Estimate:
     """Mean and interval at one size, the interval within the range of the measure."""
     mean, low, high = (
-        plain(np.clip(values[i], measure.low, measure.high))
+        strict_plain(np.clip(values[i], measure.low, measure.high))
         for values in (curve.mean, curve.low, curve.high)
     )
     return Estimate(mean=mean, low=low, high=high)

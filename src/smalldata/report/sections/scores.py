@@ -6,10 +6,10 @@ Step in the line: RunRecord + Comparison -> **Score, Standing** -> words -> HTML
 from collections import Counter
 from dataclasses import dataclass
 
-from smalldata.comparison.table import plain
 from smalldata.measures.registry import find_measure, measures_for
 from smalldata.results.comparison import Comparison, ComparisonRow, PairwiseTest
 from smalldata.results.record import RunRecord
+from smalldata.runtime.sealing import strict_plain
 from smalldata.statistics.significance import corrected_interval
 from smalldata.task import Task, TaskKind
 
@@ -202,7 +202,7 @@ def summarize_scores(task: Task, record: RunRecord, comparison: Comparison | Non
         folds = [
             FoldScore(
                 fold=fold.name,
-                value=plain(fold.scores[name].value),
+                value=strict_plain(fold.scores[name].value),
                 reason=fold.scores[name].reason or fold.scores[name].note,
             )
             for fold in record.folds

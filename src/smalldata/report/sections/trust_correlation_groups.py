@@ -10,14 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.report.plain import round_significant
-from smalldata.results.explanation import Explanation
-from smalldata.statistics.correlation_groups import CorrelationGroups, correlation_groups
+from smalldata.results.explanation import N_LEADING, Explanation
+from smalldata.statistics.correlation_groups import ALIKE, CorrelationGroups, correlation_groups
 from smalldata.task import Task
-
-ALIKE = 0.8
-"""Smallest |Spearman correlation| of features that are called alike."""
-
-N_LEADING = 20
 
 
 @dataclass(frozen=True, kw_only=True)

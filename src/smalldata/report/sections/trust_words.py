@@ -17,7 +17,8 @@ from smalldata.report.plain import (
 from smalldata.report.sections.explanation import ExplanationSummary, RankedFeature
 from smalldata.report.sections.explanation_removals import Removals
 from smalldata.report.sections.trust import Stability
-from smalldata.report.sections.trust_correlation_groups import N_LEADING, Twins
+from smalldata.report.sections.trust_correlation_groups import Twins
+from smalldata.results.explanation import N_LEADING
 from smalldata.shapley.dispatch import ADDITIVE, QUICK_LOOK, SAMPLED
 
 STEADY, MOSTLY = 0.9, 0.6

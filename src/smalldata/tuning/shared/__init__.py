@@ -1,5 +1,5 @@
-"""One study shared by several processes or machines through a database.
+"""A study that several processes or machines share through a database.
 
-A study's address and its question go in, claimed trials come out, each done once.
+Takes the study's address and what it searches, gives claimed trials, each done once.
 Step in the line: as `smalldata.tuning`, for ``tune.storage`` and for sweeps.
 """

@@ -1,6 +1,6 @@
-"""One trial of a shared study in the hands of this process: kept alive, finished or given back.
+"""A trial of a shared study that this process works on: kept alive, finished or given back.
 
-Used by `sharing`, which hands claims out.
+Used by `study`, which hands out claims.
 """
 
 import threading
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 _GIVEN_BACK = "its worker was interrupted"
 
 End = Callable[..., bool]
-"""``(trial_id, state, **told)``: whether the trial was still in the hands of this process."""
+"""``(trial_id, state, **told)``: returns whether this process still held the trial."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Claim:
-    """One trial in the hands of this process; a context in which it is said to be alive.
+    """A trial that this process works on; inside its context, heartbeats are sent.
 
-    Left without `finish` (an exception, Ctrl-C), the trial is given back at once.
+    If the context ends without `finish` (an exception, Ctrl-C), the trial is given back at once.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Claim:
     end : callable
         Ends the trial in its study.
     ordinal : int
-        From 0; a trial that a dead worker left keeps its own.
+        From 0; a trial of a dead worker keeps its ordinal.
     params, user_attrs : mapping
         As proposed.
     trial_id : int
@@ -51,7 +51,7 @@ class Claim:
     _threads: list[threading.Thread] = field(default_factory=list)
 
     def __enter__(self) -> "Claim":
-        """Begin to say that the trial is alive."""
+        """Start sending heartbeats."""
         thread = threading.Thread(target=self._beat, daemon=True)
         self._threads.append(thread)
         thread.start()
@@ -63,13 +63,13 @@ class Claim:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Give the trial back where it was not finished."""
+        """Give the trial back if it was not finished."""
         self._stop.set()
         for thread in self._threads:
             thread.join()
         if self._told.is_set():
             return
-        with suppress(Exception):  # it will be found stale; what is being raised matters more
+        with suppress(Exception):  # it will be found stale; the original error matters more
             self.end(self.trial_id, "FAIL", attrs={LOST: _GIVEN_BACK})
 
     def finish(
@@ -83,27 +83,27 @@ class Claim:
         distributions: Mapping[str, Any] | None = None,
         reason: str = "",
     ) -> bool:
-        """Store what came of the trial.
+        """Store the result of the trial.
 
         Parameters
         ----------
         values : sequence of float, optional
-            None where it failed.
+            None if it failed.
         state : {"COMPLETE", "PRUNED", "FAIL"}
         attrs : mapping, optional
             User attributes.
         intermediate : mapping of int to float, optional
             Intermediate values by step.
         params, distributions : mapping, optional
-            Parameters beside those proposed, and the distributions they are of.
+            Parameters in addition to those proposed, and their distributions.
         reason : str
             Why it failed; a failed trial has one.
 
         Returns
         -------
         bool
-            False where the trial was given to another worker in the meantime: the result is
-            dropped, and theirs counts.
+            False if the trial was given to another worker in the meantime; then this result is
+            dropped and theirs counts.
         """
         if (state == "FAIL") != bool(reason):
             raise ValueError("a failed trial has a reason, and no other")

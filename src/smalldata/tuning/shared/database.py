@@ -1,8 +1,8 @@
-"""The database of shared studies: opened, checked and spoken of without its password.
+"""The database of shared studies: opens and checks it, and keeps its password out of messages.
 
-SQLite for several processes of one machine, PostgreSQL for several machines. Every transaction
-begins with the lock it will need, so that what is read in it still holds when it writes. Used by
-`sharing`.
+SQLite for several processes on one machine, PostgreSQL for several machines. Every transaction
+starts with the lock it will need, so that what it has read is still true when it writes. Used by
+`study`.
 """
 
 import re
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
 _HIDDEN = "***"
-# Up to the last @, since a careless password may hold one too; also where the scheme is missing.
+# Up to the last @, since a password may contain one; also if the scheme is missing.
 _PASSWORD = r"(?P<before>(?:://|^)[^:/@?]*):(?!//)(?P<password>.*)@"
 _ADVICE = "Use sqlite:///FILE on one machine or postgresql://USER@HOST/NAME for several."
 _CONNECT_SECONDS = 10
 _LOCK_SECONDS = 60
 _TRIES = 5
 
-# A process that is stopped inside a transaction holds its locks: the server ends the transaction.
-# Times are kept in UTC, or the change of the clocks would age every heartbeat by an hour.
+# A process that is suspended inside a transaction keeps its locks, so the server ends it.
+# Times are in UTC; otherwise daylight saving would age every heartbeat by an hour.
 _POSTGRES_OPTIONS = (
     f"-c timezone=UTC -c idle_in_transaction_session_timeout={_LOCK_SECONDS * 1000} "
     "-c default_transaction_isolation=read\\ committed"
@@ -48,7 +48,7 @@ def redact_url(url: str) -> str:
 
 
 def redact(text: str, url: str) -> str:
-    """Return a text without the passwords of a database's URL."""
+    """Return text without the passwords of a database's URL."""
     text = text.replace(url, redact_url(url))
     for secret in _secrets(url):
         text = text.replace(secret, _HIDDEN)
@@ -56,12 +56,12 @@ def redact(text: str, url: str) -> str:
 
 
 def absolute_url(url: str) -> str:
-    """Return the URL as another folder would have to say it; only a file's is changed.
+    """Return the URL independent of the working folder; only that of a file changes.
 
     Raises
     ------
     ConfigError
-        If it is no URL of a SQLite file or a PostgreSQL database.
+        If it is not the URL of a SQLite file or a PostgreSQL database.
     """
     parsed = _parse(url)
     if parsed.get_backend_name() != "sqlite" or str(parsed.database).startswith("file:"):
@@ -71,16 +71,16 @@ def absolute_url(url: str) -> str:
 
 
 def open_storage(url: str, *, heartbeat_seconds: int = 20, grace_seconds: int = 60) -> "RDBStorage":
-    """Open the database of shared studies, and lay out its tables where it is empty.
+    """Open the database of shared studies, and create its tables if it is empty.
 
     Parameters
     ----------
     url : str
         ``sqlite:///FILE`` or ``postgresql://USER:PASSWORD@HOST:PORT/NAME``.
     heartbeat_seconds : int
-        A worker says so often that its trial is alive.
+        A worker sends a heartbeat for its trial this often.
     grace_seconds : int
-        A trial that was not heard of for so long is another worker's to take.
+        A trial without a heartbeat for this long can be taken by another worker.
 
     Returns
     -------
@@ -89,8 +89,8 @@ def open_storage(url: str, *, heartbeat_seconds: int = 20, grace_seconds: int = 
     Raises
     ------
     ConfigError
-        If it is no such URL, its driver is not installed, the server does not answer, or the
-        database cannot be written, is of another version of Optuna or holds something else.
+        If it is not such a URL, its driver is not installed, the server does not answer, or the
+        database cannot be written, is of another version of Optuna or contains something else.
     """
     parsed = _parse(url)
     with _sentences(url):
@@ -98,7 +98,7 @@ def open_storage(url: str, *, heartbeat_seconds: int = 20, grace_seconds: int = 
         for attempt in range(_TRIES):
             try:
                 return _connect(parsed, heartbeat_seconds, grace_seconds)
-            except Exception as error:  # two workers lay out an empty database at once
+            except Exception as error:  # two workers may create the tables at once
                 if attempt == _TRIES - 1 or not _is_passing(error):
                     raise
                 time.sleep(0.1 * (attempt + 1))
@@ -107,7 +107,7 @@ def open_storage(url: str, *, heartbeat_seconds: int = 20, grace_seconds: int = 
 
 @contextmanager
 def storage_in_use(url: str) -> Iterator[None]:
-    """Turn what a database raises while it is used into a FitError of one sentence.
+    """Turn database errors during use into a FitError with one sentence.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def storage_in_use(url: str) -> Iterator[None]:
         yield
     except (SQLAlchemyError, StorageInternalError) as error:
         raise FitError(
-            f"the storage {redact_url(url)} must stay within reach; it answered: "
+            f"the storage {redact_url(url)} must stay reachable; it answered: "
             f"{_first_line(error, url)}. Run the same command again; no finished trial is lost."
         ) from None
 
@@ -135,25 +135,23 @@ def _parse(url: str) -> Any:
 
     shown = redact_url(url)
     if url.startswith("postgres://"):
-        raise ConfigError(f"a storage of PostgreSQL begins with postgresql://; got {shown}.")
+        raise ConfigError(f"a PostgreSQL storage must begin with postgresql://; got {shown}.")
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         raise ConfigError(f"a storage must be a URL; got {shown!r}. {_ADVICE}") from None
     kind = parsed.get_backend_name()
     if kind not in ("sqlite", "postgresql"):
-        raise ConfigError(f"a storage must be of SQLite or PostgreSQL; got {shown}. {_ADVICE}")
+        raise ConfigError(f"a storage must be SQLite or PostgreSQL; got {shown}. {_ADVICE}")
     if kind == "sqlite" and parsed.database in (None, "", ":memory:"):
-        raise ConfigError(
-            f"a storage must be kept on disk; {shown} names no file. Use sqlite:///FILE."
-        )
+        raise ConfigError(f"a storage must be on disk; {shown} names no file. Use sqlite:///FILE.")
     if kind == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     return parsed
 
 
 def _secrets(url: str) -> list[str]:
-    """Return the passwords of a URL, as they stand there and as they are meant, longest first."""
+    """Return the passwords of a URL, quoted and unquoted, longest first."""
     found = [match["password"] for match in re.finditer(_PASSWORD, url)]
     found += re.findall(r"[?&][^=&]*pass[^=&]*=([^&]*)", url, flags=re.IGNORECASE)
     return sorted({s for text in found for s in (text, unquote(text)) if s}, key=len, reverse=True)
@@ -162,8 +160,8 @@ def _secrets(url: str) -> list[str]:
 def _engine_options(parsed: Any) -> dict[str, Any]:
     from sqlalchemy.pool import NullPool
 
-    # A connection for each transaction: a trial takes longer than that, nothing is kept open over
-    # it, and a server that was started anew meanwhile is no error.
+    # One connection per transaction: trials are longer than that, so nothing stays open during one,
+    # and a server restart in between is not an error.
     if parsed.get_backend_name() == "sqlite":
         return {"poolclass": NullPool, "connect_args": {"timeout": _LOCK_SECONDS}}
     return {
@@ -179,7 +177,7 @@ def _engine_options(parsed: Any) -> dict[str, Any]:
 
 
 def _check_content(parsed: Any, url: str) -> None:
-    """Refuse a database that holds something else, before a table is added to it."""
+    """Refuse a database with other content, before a table is added to it."""
     from optuna.storages._rdb import models
     from sqlalchemy import create_engine, inspect
 
@@ -191,7 +189,7 @@ def _check_content(parsed: Any, url: str) -> None:
         found = set(inspect(connection).get_table_names())
     if found and not found & set(models.BaseModel.metadata.tables):
         raise ConfigError(
-            f"the storage {redact_url(url)} must be empty or a database of Optuna; it holds the "
+            f"the storage {redact_url(url)} must be empty or a database of Optuna; it has the "
             f"tables {', '.join(sorted(found)[:3])}. Name another database."
         )
 
@@ -204,18 +202,18 @@ def _connect(parsed: Any, heartbeat_seconds: int, grace_seconds: int) -> "RDBSto
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         storage = RDBStorage(
-            # Optuna fills {SCHEMA_VERSION} into the URL as a format: braces of ours are doubled.
+            # Optuna formats the URL to fill in {SCHEMA_VERSION}, so our braces are doubled.
             _braced(parsed.render_as_string(hide_password=False)),
             engine_kwargs=_engine_options(parsed),
             heartbeat_interval=heartbeat_seconds,
             grace_period=grace_seconds,
         )
     if storage.engine.dialect.name == "sqlite":
-        # Optuna reads and then writes in one transaction; SQLite knows no SELECT FOR UPDATE, so
-        # that two processes would both find a trial free.
+        # Optuna reads and then writes in one transaction; SQLite has no SELECT FOR UPDATE, so two
+        # processes could both find a trial free.
         event.listen(storage.engine, "connect", _leave_transactions)
         event.listen(storage.engine, "begin", _begin_immediately)
-    with storage.engine.begin() as connection:  # whether it can be written
+    with storage.engine.begin() as connection:  # fails if it is read-only
         connection.execute(text("UPDATE version_info SET schema_version = schema_version"))
     return storage
 
@@ -233,7 +231,7 @@ def _begin_immediately(connection: Any) -> None:
 
 
 def _is_passing(error: Exception) -> bool:
-    """Whether another worker that lays out the same tables may be the cause."""
+    """Return whether another worker creating the same tables may be the cause."""
     from optuna.exceptions import StorageInternalError
     from sqlalchemy.exc import DBAPIError
 
@@ -246,7 +244,7 @@ def _is_passing(error: Exception) -> bool:
 
 @contextmanager
 def _sentences(url: str) -> Iterator[None]:
-    """Turn what opening a database raises into a ConfigError of one sentence."""
+    """Turn errors on opening a database into a ConfigError with one sentence."""
     from optuna.exceptions import StorageInternalError
     from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
@@ -267,22 +265,22 @@ def _sentences(url: str) -> Iterator[None]:
         said = _first_line(error, url)
         if any(words in said for words in ("readonly", "permission denied", "no schema")):
             raise ConfigError(
-                f"the storage {shown} must be one that can be written; it answered: {said}."
+                f"the storage {shown} must be writable; it answered: {said}."
             ) from None
         if "not a database" in said or "no such" in said or "does not exist" in said:
             raise ConfigError(
                 f"the storage {shown} must be a database; it answered: {said}. {_ADVICE}"
             ) from None
         raise ConfigError(
-            f"the storage {shown} must be within reach; it answered: {said}. "
-            "Check the address, and that the server runs."
+            f"the storage {shown} must be reachable; it answered: {said}. "
+            "Check the address, and that the server is running."
         ) from None
 
 
 def _first_line(error: BaseException, url: str) -> str:
-    """Return what the database itself said, without passwords and in one line."""
+    """Return the message of the database itself in one line, without passwords."""
     cause: BaseException = getattr(error, "orig", None) or error.__cause__ or error
     cause = getattr(cause, "orig", None) or cause
-    said = str(cause).partition("Is the server running")[0]  # what to do is said after it
+    said = str(cause).partition("Is the server running")[0]  # our own advice follows
     line = " ".join(said.split()) or type(cause).__name__
     return redact(line if len(line) <= 240 else f"{line[:239]}…", url).rstrip(".")

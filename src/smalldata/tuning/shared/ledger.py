@@ -1,8 +1,8 @@
 """The rows of one shared study in its database, read and written inside one transaction.
 
-Whoever holds the row of the study (in SQLite: the file) is alone with its trials. The tables are
-Optuna's own, so that any tool for Optuna can show the study. Used by `sharing`, which holds the
-rules.
+A transaction locks the row of the study (in SQLite: the file), so no other can touch its trials.
+The tables are Optuna's own, so that any Optuna tool can show the study. Used by `study`, which has
+the rules.
 """
 
 import json
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 MOST_LOSSES = 5
-"""A trial whose workers died so often is failed: its values may be what kills them."""
+"""After this many dead workers a trial fails, since its values may be what kills them."""
 
 # User attributes of a trial.
 ORDINAL, REASON, LOST = "ordinal", "reason", "lost"
-DIED = "its worker was not heard of any more"
+DIED = "its worker was not heard of any more"  # stored in databases: keep the text
 
 RETRY_SECONDS = (1.0, 2.0, 4.0)
-"""Pauses before a transaction that was dropped is tried again."""
+"""Pauses before an aborted transaction is tried again."""
 
 Result = TypeVar("Result")
 
@@ -40,22 +40,22 @@ class Row:
 
     @property
     def ordinal(self) -> int:
-        """Which of the trials of the study it is."""
+        """Position of the trial in the study, from 0."""
         return int(self.attrs[ORDINAL])
 
     @property
     def is_running(self) -> bool:
-        """Whether a worker has it in hand."""
+        """Whether a worker is running it."""
         return self.state == "RUNNING"
 
     @property
     def is_done(self) -> bool:
-        """Whether it counts."""
+        """Whether it counts as finished."""
         return is_done(self.state, self.attrs)
 
 
 def is_done(state: str, attrs: Mapping[str, Any]) -> bool:
-    """Whether a trial counts: a failed one without a reason is what a dead worker left."""
+    """Return whether a trial counts; a failed one without a reason comes from a dead worker."""
     return state in ("COMPLETE", "PRUNED") or (state == "FAIL" and REASON in attrs)
 
 
@@ -76,8 +76,8 @@ class Ledger:
     def transact(self, work: Callable[[Any], Result]) -> Result:
         """Run ``work(session)`` while no other worker's transaction on this study runs.
 
-        What the database drops for a passing reason (a deadlock, a server that is starting anew) is
-        tried again, so ``work`` may run more than once; only the last time leaves a trace.
+        A transaction that the database aborts for a temporary reason (a deadlock, a server restart)
+        is tried again, so ``work`` may run more than once; only the last run has an effect.
         """
         from optuna.storages._rdb.models import StudyModel
         from sqlalchemy import select
@@ -99,7 +99,7 @@ class Ledger:
     # ------------------------------------------------------------ reading
 
     def rows(self, session: Any, *, since: int = 0) -> list[Row]:
-        """Return the trials that have an ordinal, in the order in which they were begun.
+        """Return the trials that have an ordinal, in the order in which they started.
 
         Parameters
         ----------
@@ -129,13 +129,13 @@ class Ledger:
         return [row for row in rows.values() if ORDINAL in row.attrs and row.number >= since]
 
     def has_trials(self, session: Any) -> bool:
-        """Whether there is any trial, with an ordinal or without."""
+        """Return whether there is any trial, with or without an ordinal."""
         from optuna.storages._rdb.models import TrialModel
 
         return session.query(TrialModel).filter_by(study_id=self.study_id).first() is not None
 
     def trial(self, session: Any, trial_id: int) -> "FrozenTrial":
-        """Return one trial whole."""
+        """Return one complete trial."""
         from optuna.storages._rdb.models import TrialModel
 
         model = session.get(TrialModel, trial_id)
@@ -164,7 +164,7 @@ class Ledger:
         """Insert a trial in the state RUNNING with its first heartbeat; return its id."""
         from optuna.storages._rdb.models import TrialHeartbeatModel
 
-        # Optuna's create_new_trial would be a transaction of its own, after our look.
+        # Optuna's create_new_trial would be a separate transaction, after our check.
         model = self.storage._get_prepared_new_trial(self.study_id, template, session)
         session.add(TrialHeartbeatModel(trial_id=model.trial_id))
         return int(str(model.trial_id))
@@ -180,7 +180,7 @@ class Ledger:
         intermediate: Mapping[int, float] | None = None,
         params: Mapping[str, tuple[Any, Any]] | None = None,
     ) -> bool:
-        """End a trial; False, and nothing written, where it is no longer RUNNING.
+        """End a trial; if it is no longer RUNNING, write nothing and return False.
 
         ``params`` are values with their distributions, by name.
         """
@@ -208,7 +208,7 @@ class Ledger:
         return True
 
     def fail_stale(self, session: Any, rows: Sequence[Row]) -> None:
-        """Fail those trials whose worker was not heard of, by the clock of the database."""
+        """Fail the trials without a recent heartbeat, by the clock of the database."""
         from optuna.storages._rdb.models import TrialHeartbeatModel
         from sqlalchemy import func, select
 
@@ -228,7 +228,7 @@ class Ledger:
             n_lost = 1 + sum(other.attrs.get(LOST) == DIED for other in others)
             attrs = {LOST: DIED}
             if n_lost >= MOST_LOSSES:
-                attrs[REASON] = f"its worker died {n_lost} times, most often for want of memory"
+                attrs[REASON] = f"its worker died {n_lost} times, probably out of memory"
             self.end(session, trial_id, "FAIL", attrs=attrs)
             row.state = "FAIL"
             row.attrs.update(attrs)

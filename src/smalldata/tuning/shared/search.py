@@ -1,8 +1,8 @@
-"""The trials of one outer fold where several machines share its study.
+"""The trials of one outer fold whose study several machines share.
 
-Step in the line: as `tuning`, which says what to try and how to score it. Here is who tries what:
-each machine takes the next trial, waits in the end for those in flight elsewhere, and goes home
-with the same trials as all others.
+Step in the line: as `tuning`, which decides what to try and how to score it. This file decides who
+tries what: each machine takes the next trial, waits at the end for trials running elsewhere, and
+returns the same trials as all others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 
 NOTE = "tuned in a study that several machines may share: which values were tried depends on timing"
 
-# User attributes: the values a trial was begun with and the names of those asked for (the others
-# are read off its fits), what came of it, and what the sampler is told of it.
+# User attributes: the values a trial started with and the names of those proposed (the fits give
+# the others), its result, and the score reported to the sampler.
 _VALUES, _ASKED, _TRIAL, _ESTIMATE = "values", "asked", "trial", "estimate"
 
 
 @dataclass(frozen=True, kw_only=True)
 class SharedPlace:
-    """Where the studies of a cell are shared.
+    """The place where the studies of a cell are shared.
 
     Attributes
     ----------
     url : str
-        Of the database, as `open_storage` takes it.
+        URL of the database, for `open_storage`.
     name : str
-        Of the cell; that of the outer fold is added for each study.
+        Name of the cell; each study adds the name of its outer fold.
     identity : mapping
-        Of the cell: what all machines must agree on.
+        Identity of the cell, which all machines must agree on.
     heartbeat_seconds, grace_seconds : int
         As for `open_storage`.
     """
@@ -54,7 +54,7 @@ class SharedPlace:
         Raises
         ------
         ConfigError
-            If the database cannot be had, or the study is of another configuration.
+            If the database is not available, or the study has another configuration.
         """
         storage = open_storage(
             self.url,
@@ -72,17 +72,17 @@ class SharedPlace:
 def search_together(study: SharedStudy, attempts: Attempts) -> list[Trial]:
     """Work on a study until it is finished, and return its trials in the order of their ordinals.
 
-    Every machine that works on it returns the same trials. Where a time limit ended it before all
-    were tried, the ordinals are without gaps all the same.
+    Every machine that works on it returns the same trials. The ordinals have no gaps, even if a
+    time limit ended the study early.
 
     Raises
     ------
     FitError
-        If the database is no longer within reach.
+        If the database is no longer reachable.
     """
     distributions = distributions_of(attempts.space)
     if study.is_over(attempts.total) and all(trial.score is None for trial in read_trials(study)):
-        # A failed fold is tried again on the next run: what made it fail may be mended.
+        # Try a failed fold again on the next run: its cause may be fixed.
         study.restart()
 
     def ask(ordinal: int, found: "Sequence[FrozenTrial]") -> Proposal:
@@ -93,7 +93,7 @@ def search_together(study: SharedStudy, attempts: Attempts) -> list[Trial]:
         whole = {**source.default, **values}
         inside = all(attempts.space.parameters[name].contains(values[name]) for name in values)
         return Proposal(
-            # Defaults of the user's own, outside the space, are no point of it.
+            # The user's defaults may be outside the space.
             params=values if inside else {},
             distributions={name: distributions[name] for name in values} if inside else {},
             user_attrs={_VALUES: plain(whole), _ASKED: list(values)},
@@ -119,7 +119,7 @@ def _finish(
 ) -> None:
     value = trial.score if estimate is None else estimate
     states = {"ok": "COMPLETE", "pruned": "PRUNED", "failed": "FAIL"}
-    # What is read off a fit is known only now; the other values stand there since the claim.
+    # Values that a fit gives are only known now; the others were stored with the claim.
     late = {name: value for name, value in trial.values.items() if name not in claim.params}
     claim.finish(
         None if value is None else [value],
@@ -134,7 +134,7 @@ def _finish(
 
 def _trial(found: "FrozenTrial") -> Trial:
     kept = found.user_attrs.get(_TRIAL)
-    if kept is None:  # its workers died; nobody told what came of it
+    if kept is None:  # its workers died without a result
         return Trial(
             ordinal=found.user_attrs[ORDINAL],
             state="failed",

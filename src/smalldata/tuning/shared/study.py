@@ -1,13 +1,13 @@
 """Studies that several processes and machines work on: who takes which trial, and what is done.
 
-A study of ``total`` trials has that many ordinals. A worker claims one, says while it works that it
-is alive, and finishes it once. What a dead worker left is claimed again, under the same ordinal and
-with the same values, before a new one is asked for. All this lives in the transactions of a plain
-Optuna database, so that any tool for Optuna can show it.
+A study of ``total`` trials has that many ordinals. A worker claims one, sends heartbeats while it
+works, and finishes it once. The trial of a dead worker is claimed again, under the same ordinal and
+with the same values, before a new one is proposed. All this happens in the transactions of a plain
+Optuna database, so that any Optuna tool can show it.
 
-Why nothing is done twice: a claim is inserted in a transaction that holds the row of the study (in
-SQLite: the file), after looking once more whether the ordinal is free; and a trial can be finished
-only while it is RUNNING, so that a worker that comes back after it was given up is told so.
+Why nothing is done twice: a claim is inserted in a transaction that locks the row of the study (in
+SQLite: the file), after checking again that the ordinal is free; and a trial can only be finished
+while it is RUNNING, so a worker that comes back after it was given up learns so.
 """
 
 import json
@@ -58,7 +58,7 @@ class Proposal:
     distributions : mapping
         Of the same names.
     user_attrs, system_attrs : mapping
-        Kept with the trial from its start on.
+        Stored with the trial from its start.
     """
 
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class Proposal:
 
 
 Ask = Callable[[int, "Sequence[FrozenTrial]"], Proposal]
-"""Returns the values of an ordinal, knowing the finished trials by their ordinals."""
+"""Returns the values of an ordinal, given the finished trials in order of their ordinals."""
 
 
 def open_study(
@@ -78,7 +78,7 @@ def open_study(
     directions: Sequence[Direction],
     identity: Mapping[str, Any],
 ) -> "SharedStudy":
-    """Make a shared study, or join the one that is there.
+    """Make a shared study, or join an existing one.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def open_study(
     name : str
     directions : sequence of {"minimize", "maximize"}
     identity : mapping
-        What every worker of the study must agree on, as json's own types; kept in its user
+        What every worker of the study must agree on, as json's own types; stored in its user
         attributes.
 
     Raises
@@ -107,12 +107,12 @@ def open_study(
     shown = f"the study {name!r} in {redact_url(storage.url)}"
     if found is None:
         raise ConfigError(
-            f"{shown} must be one that smalldata made; it holds trials of unknown origin. "
+            f"{shown} must be one that smalldata made; it has trials of unknown origin. "
             "Name another storage."
         )
     if changed := differences(found, told):
         raise ConfigError(
-            f"{shown} must be of the same configuration; it differs (there → here): "
+            f"{shown} must have the same configuration; it differs (there → here): "
             f"{'; '.join(changed)}. Use that configuration, or name another study or storage."
         )
     return shared
@@ -127,8 +127,8 @@ def propose(
 ) -> Proposal:
     """Ask a sampler for the values of the next trial, in memory.
 
-    Trials whose values are not those of ``distributions`` (defaults outside the space) are kept
-    from the sampler. What it notes in its trials (the state of CMA-ES) goes along.
+    The sampler does not see trials whose values are not those of ``distributions`` (defaults
+    outside the space). What it stores in its trials (the state of CMA-ES) is included.
     """
     import optuna
 
@@ -151,7 +151,7 @@ class SharedStudy:
     ----------
     storage : optuna.storages.RDBStorage
     study : optuna.Study
-        The same study, to look at.
+        The same study, for reading.
     name : str
     """
 
@@ -162,25 +162,26 @@ class SharedStudy:
     # ------------------------------------------------------------ taking trials
 
     def claim(self, total: int, ask: Ask) -> Claim | None:
-        """Take the next trial: one that a dead worker left, else the next of ``total``.
+        """Take the next trial: one of a dead worker, else the next of ``total``.
 
         Parameters
         ----------
         total : int
-            Trials that the study shall have once it is finished.
+            Number of trials of the finished study.
         ask : callable
-            Called with the ordinal and the finished trials, outside any transaction; may be
-            called in vain where another worker was quicker.
+            Called with the ordinal and the finished trials, outside any transaction; the result is
+            dropped if another worker was quicker.
 
         Returns
         -------
         Claim or None
-            None where nothing is free: all is finished, in flight elsewhere, or closed.
+            None if nothing is free: all trials are finished or running elsewhere, or the study is
+            closed.
 
         Raises
         ------
         FitError
-            If the database is no longer within reach.
+            If the database is no longer reachable.
         """
         with storage_in_use(self.url):
             while True:
@@ -202,7 +203,7 @@ class SharedStudy:
     ) -> Iterator[Claim]:
         """Yield claims until every trial is finished, by this worker or another.
 
-        Waits for those in flight elsewhere, and takes them over where their worker has died.
+        Waits for those running elsewhere, and takes them over if their worker has died.
 
         Parameters
         ----------
@@ -210,9 +211,9 @@ class SharedStudy:
         ask : callable
             As for `claim`.
         is_late : callable, optional
-            Asked before each claim; the first True closes the study, for every worker.
+            Called before each claim; the first True closes the study for every worker.
         most_wait_seconds : float
-            Longest time between two looks at the trials of others.
+            Longest time between two checks of the trials of others.
         """
         wait = _FIRST_WAIT_SECONDS
         late = False
@@ -231,14 +232,14 @@ class SharedStudy:
                 wait = min(2 * wait, most_wait_seconds)
 
     def close(self) -> None:
-        """Let no worker claim a trial any more; those in flight are finished."""
+        """Stop all workers from claiming trials; those running are finished."""
         with storage_in_use(self.url):
             self.ledger.transact(lambda session: self.ledger.note(session, _CLOSED, True))
 
     def restart(self) -> None:
-        """Forget the finished trials: they stay in the database, but count no more.
+        """Forget the finished trials: they stay in the database but no longer count.
 
-        Does nothing while one is in flight.
+        Does nothing while one is running.
         """
 
         def forget(session: Any) -> None:
@@ -250,11 +251,11 @@ class SharedStudy:
         with storage_in_use(self.url):
             self.ledger.transact(forget)
 
-    # ------------------------------------------------------------ looking
+    # ------------------------------------------------------------ reading
 
     @property
     def url(self) -> str:
-        """Of the database, with its password."""
+        """URL of the database, with its password."""
         return str(self.storage.url)
 
     @property
@@ -263,7 +264,7 @@ class SharedStudy:
         return Ledger(storage=self.storage, study_id=self.study._study_id)
 
     def is_over(self, total: int) -> bool:
-        """Whether all ``total`` trials are finished, or the study is closed and none in flight."""
+        """Return whether all trials are finished, or the study is closed and none is running."""
 
         def look(session: Any) -> bool:
             rows = self._rows(session)
@@ -278,7 +279,7 @@ class SharedStudy:
     def finished(self) -> "tuple[FrozenTrial, ...]":
         """Return the finished trials in the order of their ordinals, failed ones included.
 
-        What a dead worker left is not among them.
+        Trials of dead workers are not included.
         """
         with storage_in_use(self.url):
             return self._finished()
@@ -297,7 +298,7 @@ class SharedStudy:
     # ------------------------------------------------------------ inside one transaction
 
     def _adopt(self, identity: Mapping[str, Any], session: Any) -> Mapping[str, Any] | None:
-        """Return the identity of the study; one without trials and identity is given ours."""
+        """Return the identity of the study; a study without trials and identity gets ours."""
         found: Mapping[str, Any] | None = self.ledger.notes(session).get(_IDENTITY)
         if found is None and not self.ledger.has_trials(session):
             self.ledger.note(session, _IDENTITY, identity)
@@ -305,14 +306,14 @@ class SharedStudy:
         return found
 
     def _rows(self, session: Any) -> list[Row]:
-        """Return the trials that count, those of dead workers failed."""
+        """Return the trials that count, after failing those of dead workers."""
         since = self.ledger.notes(session).get(_SINCE, 0)
         rows = self.ledger.rows(session, since=since)
         self.ledger.fail_stale(session, rows)
         return rows
 
     def _look(self, total: int, session: Any) -> tuple[int | None, Claim | None]:
-        """Claim what a dead worker left; else the ordinal to ask for, None where none is free."""
+        """Claim the trial of a dead worker; else return the next free ordinal, or None."""
         rows = self._rows(session)
         if self.ledger.notes(session).get(_CLOSED):
             return None, None
@@ -325,7 +326,7 @@ class SharedStudy:
         return next((k for k in range(total) if k not in taken), None), None
 
     def _insert_fresh(self, ordinal: int, proposal: Proposal, session: Any) -> Claim | None:
-        """Insert a claim, unless another worker took the ordinal since it was seen to be free."""
+        """Insert a claim, unless another worker has taken the ordinal in the meantime."""
         is_closed = self.ledger.notes(session).get(_CLOSED)
         if is_closed or any(row.ordinal == ordinal for row in self._rows(session)):
             return None
@@ -359,7 +360,7 @@ class SharedStudy:
 
 
 def _proposed(trial: "FrozenTrial") -> Proposal:
-    """Return what a trial was begun with."""
+    """Return the proposal that a trial started with."""
     return Proposal(
         params=trial.params,
         distributions=trial.distributions,
