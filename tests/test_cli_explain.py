@@ -153,7 +153,7 @@ def test_explanation_of_one_sample_does_not_change_model_agreement():
         ("explain.rows=[]", "explain.rows must name at least one sample"),
         ("explain.rows=[P002", "explain.rows=[P002"),
         ("explain.interactions=[tau,aeg]", "there is no feature 'aeg'; did you mean age?"),
-        ("explain.interactions=[tau,APOE]", "no feature 'APOE'; the features are tau, age, g1"),
+        ("explain.interactions=[tau,HLA]", "no feature 'HLA'; the features are tau, age, g1"),
         ("explain.interactions=[tau]", "must name two features or more; got 'tau' alone."),
         ("explain.background=25", "must not exceed the training rows of a fold (24); got 25"),
         ("explain.quick=maybe", "explain.quick must be true, false or null; got 'maybe'"),

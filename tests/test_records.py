@@ -175,7 +175,7 @@ def test_other_splits_never_share_a_folder(tmp_path):
     before = (tmp_path / "splits.parquet").stat().st_mtime_ns
     write_splits(tmp_path, splits, task)
     assert (tmp_path / "splits.parquet").stat().st_mtime_ns == before
-    with pytest.raises(RecordError, match=f"holds {splits.key[:6]} and this run makes"):
+    with pytest.raises(RecordError, match=f"has {splits.key[:6]} and this run makes"):
         write_splits(tmp_path, make_splits(task, seed=1), task)
 
 

@@ -199,7 +199,7 @@ def test_only_hyperparameters_have_a_nested_search():
         ([C, "hydra.sweeper.sampler=grid"], "can be counted"),
         ([C, "hydra.sweeper.n_trials=0"], "of at least 1"),
         ([C, "hydra.sweeper.n_trials=few"], "n_trials must be a whole number; got 'few'"),
-        ([C, "hydra.sweeper.direction=minimize"], "follows from the measure"),
+        ([C, "hydra.sweeper.direction=minimize"], "the measure decides which direction is better"),
         ([C, "hydra.sweeper.trials=5"], "hydra.sweeper.n_trials"),
         (["hydra.sweeper.params={model.learner.C:1}"], "write '+hydra.sweeper.params"),
         ([C, "hydra.sweeper.storage=sqlite:////nowhere/x.db"], "must exist"),
