@@ -358,7 +358,7 @@ def test_network_with_one_size_is_not_reported_as_missing():
         "Deep learning (mlp) has scores at only one number of training samples: run it with"
     )
     found = learning([*curve("svm", quick), failing(one, reason="no memory")])
-    assert say_learning(found, AUC)[0].startswith("No network has a score here: add model=mlp")
+    assert say_learning(found, AUC)[0].startswith("No deep model has a score here: add model=mlp")
 
 
 def test_a_network_without_any_score_is_said_to_have_none():

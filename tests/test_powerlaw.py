@@ -156,7 +156,7 @@ def test_law_is_refused_outside_its_reach():
     assert found.reach == 600
     assert found.at([20, 600]).shape == (2,)
     for size in (601, 19):
-        with pytest.raises(ValueError, match=r"is read between 20 and 600; got"):
+        with pytest.raises(ValueError, match=r"is evaluated between 20 and 600; got"):
             found.at([100, size])
 
 

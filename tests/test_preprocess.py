@@ -324,9 +324,7 @@ def test_log1p_refuses_negative_values_wherever_they_come():
     np.testing.assert_allclose(
         step.fit(frame[["a"]]).transform(frame[["a"]])[:, 0], [0, np.log(2), 1]
     )
-    sentence = (
-        "needs values of 0 or more; feature 'b' holds -3. Use preprocess.transform=yeo-johnson"
-    )
+    sentence = "needs values of 0 or more; feature 'b' has -3. Use preprocess.transform=yeo-johnson"
     with pytest.raises(DataError, match=sentence):
         clone(step).fit(frame)
     fitted = clone(step).fit(frame.iloc[:2])

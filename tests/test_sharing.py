@@ -374,7 +374,7 @@ def test_long_list_of_differences_is_cut():
         ("nonsense://h/db", "must be SQLite or PostgreSQL"),
         (
             "postgres://ann:hush@h/db",
-            "begins with postgresql://; got postgres://ann:\\*\\*\\*@h/db",
+            "must begin with postgresql://; got postgres://ann:\\*\\*\\*@h/db",
         ),
         ("ann:hush@h/db", "must be a URL; got 'ann:\\*\\*\\*@h/db'"),
         ("sqlite://", "names no file"),

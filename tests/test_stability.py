@@ -83,9 +83,9 @@ def test_the_interval_covers_the_stability_of_the_population(n_sets, unsteady):
 def test_undefined_stability_is_refused():
     with pytest.raises(ValueError, match="at least two sets; got 1"):
         nogueira([[True, False]])
-    with pytest.raises(ValueError, match="3 sets hold none of 2"):
+    with pytest.raises(ValueError, match="3 sets have none of 2"):
         nogueira([[False, False]] * 3)
-    with pytest.raises(ValueError, match="3 sets hold all of 2"):
+    with pytest.raises(ValueError, match="3 sets have all of 2"):
         nogueira([[True, True]] * 3)
 
 
@@ -143,7 +143,7 @@ def test_overlap_of_identical_disjoint_and_empty_rankings():
     assert rank_biased_overlap([], [1]) == 0
     # Infinite rankings: the first place alone weighs 1 - p + p (1 - p) / 2 …, here by its limit.
     assert rank_biased_overlap([1, 2, 3], [1, 3, 2], 1e-9) == pytest.approx(1)
-    with pytest.raises(ValueError, match="hold everything once"):
+    with pytest.raises(ValueError, match="have every item once"):
         rank_biased_overlap([1, 1], [1, 2])
     with pytest.raises(ValueError, match="p must be between 0 and 1; got 1"):
         rank_biased_overlap([1], [1], 1)

@@ -34,7 +34,7 @@ class Traits:
         How a categorical feature reaches the estimator.
     kinds : frozenset of TaskKind
         Tasks it can do.
-    uses_gpu, early_stops : bool
+    uses_gpu : bool
     max_features : int or None
         Maximum number of features; a wider task is skipped with that reason.
     sampled : bool
@@ -53,7 +53,6 @@ class Traits:
     categories: Literal["onehot", "integer"] = "onehot"
     kinds: frozenset[TaskKind] = frozenset(TaskKind)
     uses_gpu: bool = False
-    early_stops: bool = False
     max_features: int | None = None
     sampled: bool = False
     reads_features: bool = True

@@ -17,13 +17,14 @@ from smalldata.cli.screen import DONE, reporter
 from smalldata.config.build import build_config
 from smalldata.config.hydra import run_composed, split_flags
 from smalldata.errors import ConfigError
-from smalldata.learner import Array
+from smalldata.learner import Array, Learner
 from smalldata.models import load_learner
 from smalldata.models.linear import Linear
 from smalldata.models.networks.recipe import Network
 from smalldata.models.networks.summary import Layer, Outline, outline_network
 from smalldata.pipeline.preprocess import make_preprocessor
 from smalldata.pipeline.ranking import make_ranker
+from smalldata.pipeline.training import TrainingRows
 from smalldata.run.cell import plan_cell
 from smalldata.run.plan import Plan
 from smalldata.runtime.catalogue import names
@@ -118,14 +119,11 @@ def print_summary(plan: Plan, *, console: Console) -> None:
             "summary shows the layers of networks and the number of coefficients of linear: "
             f"{', '.join([*network_names(), 'linear'])}; model={model} is none of them."
         )
-    rows = plan.splits.train_rows(plan.splits.folds[0], plan.config.train_size)
-    info = replace(plan.task.info, n_samples=len(rows))
-    groups = None if plan.task.groups is None else plan.task.groups[rows]
-    y = plan.task.y[rows]
     seed = seed_for(plan.config.seed, "fit", 0, 0)
-    X = _preprocess(plan, seed=seed)
+    rows = plan.cell.training(plan.splits.folds[0], seed=seed)
+    X = _preprocess(learner, rows)
     where = (
-        f"{plan.title}: first training fold of {plan.splits.name}, {len(rows)} rows, "
+        f"{plan.title}: first training fold of {plan.splits.name}, {len(X)} rows, "
         f"{plan.task.n_features} features in {X.shape[1]} columns"
     )
     _write(console, where)
@@ -136,16 +134,15 @@ def print_summary(plan: Plan, *, console: Console) -> None:
         _write(
             console,
             f"{model} has no layers but {n_numbers:,} numbers, a coefficient per column and an "
-            f"intercept{each}; {_ratio(n_numbers, len(rows))} per training row.",
+            f"intercept{each}; {_ratio(n_numbers, len(X))} per training row.",
         )
         return
-    outline = outline_network(learner, X, y, groups, info=info, seed=seed)
+    outline = outline_network(learner, X, rows.y, rows.groups, info=rows.info, seed=seed)
     _print_outline(outline, optimizer=learner.optimizer, console=console)
 
 
-def _preprocess(plan: Plan, *, seed: int) -> Array:
-    """Return the rows of the first training fold as the estimator would get them."""
-    learner, rows = plan.cell.learner, plan.cell.training(plan.splits.folds[0], seed=seed)
+def _preprocess(learner: Learner, rows: TrainingRows) -> Array:
+    """Return training rows as the estimator would get them."""
     step = make_preprocessor(
         learner,
         rows.info,

@@ -203,7 +203,7 @@ def make_dataset(
     if len(repeated):
         raise DataError(
             f"feature names must be unique in var; repeated: {listed(list(repeated))}. "
-            "Name another column of var with dataset.names, or make them unique in the file."
+            "Name another column of var with names=, or make them unique."
         )
     matrix = parts.matrix(layer, (len(outcome), len(feature_names)))
     roles = {"groups": groups, "batch": batch, "folds": folds}
@@ -218,7 +218,7 @@ def make_dataset(
         if column in feature_names:
             raise DataError(
                 f"feature names must be unique; {column!r} is in obs and in var. Rename it, or "
-                "leave it out of dataset.obs."
+                "leave it out of obs=."
             )
     ids = labels(columns.column(id, role="id"))
     extra = {column: _taken(columns.column(column, role="obs"), rows) for column in obs_list}
@@ -303,6 +303,8 @@ class _Held:
             return index_labels(self._frame, source=self._source)
         if name not in self._frame:
             raise no_column(name, list(map(str, self._frame)), source=self._source, role=role)
+        if list(self._frame.columns).count(name) > 1:
+            raise DataError(f"column names must be unique; {self._source} repeats {name!r}.")
         return cells_of(self._frame[name], source=self._source)
 
 

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.errors import ConfigError, SplitError
-from smalldata.learner import Learner, SupportsRefusal
+from smalldata.learner import Learner
 from smalldata.models import load_learner, load_space
 from smalldata.models.files import file_fields, file_keys
 from smalldata.pipeline.choices import Selector, Tuner
+from smalldata.pipeline.fitting import refuse_task
 from smalldata.pipeline.preprocess import PLAIN, Preprocessing
 from smalldata.pipeline.training import TrainingRows
 from smalldata.resampling.strategies import check_train_size
@@ -150,15 +151,7 @@ class Cell:
     @cached_property
     def skipped(self) -> str:
         """Why the model cannot take the task; "" if it can."""
-        given = self.task.n_features if self.ranking == "shap" else self.n_features
-        info = replace(self.task.info, n_features=given)
-        if reason := self.learner.traits.refusal(info):
-            return reason
-        if isinstance(self.learner, SupportsRefusal) and (reason := self.learner.refusal(info)):
-            return reason
-        if self.ranking == "shap" and not self.learner.traits.reads_features:
-            return "reads no feature, so there is nothing to rank by shap"
-        return ""
+        return refuse_task(self.learner, self.task.info, ranking=self.ranking, k=self.n_features)
 
     @cached_property
     def identity(self) -> dict[str, Any]:

@@ -49,9 +49,7 @@ class XGBoost:
         No effect in a regression.
     """
 
-    traits: ClassVar[Traits] = Traits(
-        categories="integer", uses_gpu=True, early_stops=True, path="n_rounds"
-    )
+    traits: ClassVar[Traits] = Traits(categories="integer", uses_gpu=True, path="n_rounds")
     n_rounds: Annotated[int, Range(low=1)]
     learning_rate: Annotated[float, Range(low=0, above=True, high=1)]
     max_depth: Annotated[int, Range(low=1, high=16)]

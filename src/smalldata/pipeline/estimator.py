@@ -31,7 +31,7 @@ from smalldata.datasets.target import named_positive
 from smalldata.errors import ConfigError
 from smalldata.learner import Array, Learner
 from smalldata.models import load_learner
-from smalldata.pipeline.fitting import fit_rows, predict_rows
+from smalldata.pipeline.fitting import fit_rows, predict_rows, refuse_task
 from smalldata.pipeline.preprocess import Preprocessing
 from smalldata.pipeline.training import TrainingRows
 from smalldata.results.folds import Prediction
@@ -195,7 +195,7 @@ class _LearnerEstimator(BaseEstimator):  # type: ignore[misc]
             groups=None if groups is None else np.asarray(groups),
             info=info,
             preprocessing=preprocessing,
-            seed=self.random_state,
+            seed=int(self.random_state),
             device=resolve_device(self.device)[0] if learner.traits.uses_gpu else "cpu",
         )
         with threadpool_limits(1):  # as in a fold: the order of a sum depends on the threads
@@ -219,11 +219,7 @@ class _LearnerEstimator(BaseEstimator):  # type: ignore[misc]
             self.random_state, int | np.integer
         ):
             raise ConfigError(f"random_state must be a whole number; got {self.random_state!r}.")
-        own = getattr(learner, "refusal", None)
-        reason = learner.traits.refusal(info) or ("" if own is None else own(info))
-        if preprocessing.select == "shap" and not learner.traits.reads_features:
-            reason = "reads no feature, so there is nothing to rank by shap"
-        if reason:
+        if reason := refuse_task(learner, info, ranking=preprocessing.select, k=preprocessing.k):
             raise ConfigError(f"{type(learner).__name__.lower()} cannot be fitted: {reason}.")
 
     def _table(self, X: Any, *, reset: bool) -> pd.DataFrame:

@@ -4,6 +4,7 @@ Step in the line: unfitted Pipeline + rows -> **Prediction**. Also describes the
 """
 
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.errors import FitError, SmalldataError
-from smalldata.learner import Learner, Outputs
+from smalldata.learner import Learner, Outputs, SupportsRefusal
 from smalldata.pipeline.preprocess import Ranker, make_pipeline
 from smalldata.pipeline.ranking import make_ranker
 from smalldata.pipeline.training import TrainingRows
 from smalldata.results.folds import Prediction, Rows
+from smalldata.task import TaskInfo
 
 _LONGEST_NOTE = 200
 
@@ -46,6 +48,31 @@ def fit_rows(learner: Learner, rows: TrainingRows, *, ranker: Ranker | None = No
     return pipeline.fit(
         rows.X, rows.y, preprocess__groups=rows.groups, estimator__groups=rows.groups
     )
+
+
+def refuse_task(learner: Learner, info: TaskInfo, *, ranking: str | None, k: int | None) -> str:
+    """Say why a model cannot be fitted on such a task; "" if it can.
+
+    Parameters
+    ----------
+    learner : Learner
+    info : TaskInfo
+        With all features.
+    ranking : str or None
+        What ranks the features where some are selected; a model that ranks them itself
+        (``shap``) is fitted on all of them first.
+    k : int or None
+        Features that are kept; None: all.
+    """
+    kept = info.n_features if ranking == "shap" or k is None else min(k, info.n_features)
+    given = replace(info, n_features=kept)
+    if reason := learner.traits.refusal(given):
+        return reason
+    if isinstance(learner, SupportsRefusal) and (reason := learner.refusal(given)):
+        return reason
+    if ranking == "shap" and not learner.traits.reads_features:
+        return "reads no feature, so there is nothing to rank by shap"
+    return ""
 
 
 def predict_rows(

@@ -48,11 +48,6 @@ class Selection:
         """Mean inner score of each size."""
         return tuple(mean_and_error(scores)[0] for scores in self.inner)
 
-    @property
-    def inner_errors(self) -> tuple[float, ...]:
-        """Standard error of the mean inner score of each size."""
-        return tuple(mean_and_error(scores)[1] for scores in self.inner)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Substitute:

@@ -21,7 +21,6 @@ class Network(Settings):
         needs_scaling=True,
         needs_complete=True,
         uses_gpu=True,
-        early_stops=True,
         sampled=True,
         deep=True,
     )

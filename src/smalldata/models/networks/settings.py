@@ -107,11 +107,11 @@ class Settings:
         Standard deviation of the initial frequencies of ``periodic``.
     loss : {"squared", "huber"}
         Loss of a regression, whose target is standardised; ``huber`` is linear beyond 1.
-        Classifications use the cross-entropy.
+        Classifications use the cross-entropy and are skipped with ``huber``.
     label_smoothing : float
-        Share of every label that is spread over all classes; no effect in a regression.
+        Share of every label that is spread over all classes; above 0, a regression is skipped.
     class_weight : {"none", "balanced"}
-        ``balanced`` gives every class the same total weight; no effect in a regression.
+        ``balanced`` gives every class the same total weight; a regression is then skipped.
     early_stopping : int
         A member stops after this many epochs without a better loss on a held-out fifth of the
         training rows (each member has its own fifth) and keeps its best weights. 0: it never

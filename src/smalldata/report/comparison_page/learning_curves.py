@@ -93,7 +93,7 @@ def _say_networks(curves: LearningCurves) -> list[str]:
             "from how many it pays."
         ]
     if not networks:
-        return ["No network has a score here: add model=mlp to see whether deep learning pays."]
+        return ["No deep model has a score here: add model=mlp to see whether deep learning pays."]
     said = [say_payoff(contest) for contest in curves.networks]
     heard = {contest.first for contest in curves.networks}
     for curve in networks:

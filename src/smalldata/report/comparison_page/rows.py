@@ -25,7 +25,7 @@ class ComparedCell:
     Attributes
     ----------
     deep : bool
-        Whether its learner is a neural network.
+        Whether its learner is deep (`Traits.deep`).
     label : str
         The model, its settings and its train_size; unique.
     href : str
