@@ -211,10 +211,9 @@ def _missing_file(missing: str) -> str:
     if not name:
         return f"{group} must name a file of conf/{group}; known: {', '.join(known)}."
     if group == "dataset" and Path(name).suffix:
-        return (
-            f"dataset must name a file of conf/dataset; for a table of your own set "
-            f"dataset=table dataset.path={name} dataset.target=COLUMN."
-        )
+        from smalldata.config.hydra_keys import own_table
+
+        return own_table(name)
     hint = did_you_mean(name, known, f"known: {', '.join(known) or 'none'}.")
     return f"{group} must name a file of conf/{group}; there is no {name!r}; {hint}"
 

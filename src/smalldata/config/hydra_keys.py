@@ -218,12 +218,17 @@ def _unknown_plugin(key: str, kind: str, found: Any) -> str:
     )
 
 
+def own_table(name: Any) -> str:
+    """Say how a table of one's own is named, where a file is given as the dataset."""
+    return (
+        f"dataset must name a file of conf/dataset; for a table of your own set "
+        f"dataset=table dataset.path={name} dataset.target=COLUMN."
+    )
+
+
 def _outside(group: str, name: Any) -> str:
     if group == "dataset":
-        return (
-            f"dataset must name a file of conf/dataset; for a table of your own set "
-            f"dataset=table dataset.path={name} dataset.target=COLUMN."
-        )
+        return own_table(name)
     return (
         f"{group} must be the bare name of a file of conf/{group}, without a path; got {name!r}. "
         f"Known: {', '.join(names(group)) or 'none'}."

@@ -25,7 +25,7 @@ from smalldata.datasets.assembling import (
 from smalldata.datasets.columns import labels, text_markers, type_column
 from smalldata.datasets.damage import refusing
 from smalldata.datasets.frames import cells_of, fingerprint, index_labels
-from smalldata.datasets.reading import Cells
+from smalldata.datasets.reading import Cells, take_cells
 from smalldata.datasets.target import check_complete, missing_rows, read_target
 from smalldata.errors import ConfigError, DataError
 from smalldata.task import Dataset, Provenance
@@ -221,9 +221,9 @@ def make_dataset(
                 "leave it out of obs=."
             )
     ids = labels(columns.column(id, role="id"))
-    extra = {column: _taken(columns.column(column, role="obs"), rows) for column in obs_list}
+    extra = {column: take_cells(columns.column(column, role="obs"), rows) for column in obs_list}
     y, task_kind, chosen = read_target(
-        _taken(outcome, rows), name=target, kind=kind, positive=positive
+        take_cells(outcome, rows), name=target, kind=kind, positive=positive
     )
     every = [*feature_names, *extra]
     every_block = ["X"] * len(feature_names) + ["obs"] * len(extra)
@@ -272,7 +272,7 @@ def make_dataset(
 
 def _role_labels(cells: Cells, rows: NDArray[np.intp], *, role: str, name: str) -> list[str]:
     """Entries of groups, batch or folds, all present: rows without a group are no group."""
-    entries = labels(_taken(cells, rows))
+    entries = labels(take_cells(cells, rows))
     marks = text_markers(entries)
     absent = [row for row, entry in zip(rows, entries, strict=True) if entry.lower() in marks]
     if absent:
@@ -306,10 +306,6 @@ class _Held:
         if list(self._frame.columns).count(name) > 1:
             raise DataError(f"column names must be unique; {self._source} repeats {name!r}.")
         return cells_of(self._frame[name], source=self._source)
-
-
-def _taken(cells: Cells, rows: NDArray[np.intp]) -> Cells:
-    return [cells[row] for row in rows] if isinstance(cells, list) else cells[rows]
 
 
 def _held_matrix(

@@ -32,6 +32,11 @@ _GZIP = b"\x1f\x8b"
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 
 
+def take_cells(cells: Cells, rows: NDArray[np.intp]) -> Cells:
+    """Return the cells of some rows of a column."""
+    return [cells[row] for row in rows] if isinstance(cells, list) else cells[rows]
+
+
 @dataclass(frozen=True, kw_only=True)
 class RawTable:
     """A table as written.

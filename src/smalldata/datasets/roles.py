@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from smalldata.datasets.assembling import listed, nearest
 from smalldata.datasets.columns import labels, text_markers
 from smalldata.datasets.joining import Column, JoinedTable
-from smalldata.datasets.reading import Cells, RawTable
+from smalldata.datasets.reading import RawTable, take_cells
 from smalldata.errors import ConfigError, DataError
 
 
@@ -61,13 +61,11 @@ def role_labels(joined: JoinedTable, column: Column, role: str) -> list[str]:
 def without_rows(joined: JoinedTable, absent: NDArray[np.bool_]) -> JoinedTable:
     """Leave out the rows without a target."""
     rows = np.flatnonzero(~absent)
-
-    def kept(cells: Cells) -> Cells:
-        return [cells[row] for row in rows] if isinstance(cells, list) else cells[rows]
-
     return replace(
         joined,
-        columns=[replace(column, cells=kept(column.cells)) for column in joined.columns],
+        columns=[
+            replace(column, cells=take_cells(column.cells, rows)) for column in joined.columns
+        ],
         sample_ids=[joined.sample_ids[row] for row in rows],
         places=[joined.places[row] for row in rows],
     )
