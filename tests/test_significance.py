@@ -9,8 +9,6 @@ import pytest
 import scipy.stats
 
 from smalldata.statistics.significance import (
-    bias_corrected_best,
-    bootstrap_test,
     corrected_interval,
     corrected_test,
     draw_weights,
@@ -173,44 +171,3 @@ def test_bootstrap_percentiles_of_a_mean_match_the_normal():
     assert found.mean == values.mean()
     assert found.low == pytest.approx(values.mean() - 1.96 * error, abs=0.15 * error)
     assert found.high == pytest.approx(values.mean() + 1.96 * error, abs=0.15 * error)
-
-
-def test_bootstrap_test_equals_shares_of_draws():
-    draws = np.array([-0.02, 0.005, 0.02, 0.03, np.nan])
-    found = bootstrap_test(0.01, draws, rope=0.01)
-    assert (found.p_above, found.p_equal, found.p_below) == (0.5, 0.25, 0.25)
-    assert found.p == pytest.approx(2 * (1 + 1) / 5)
-    assert found.t == pytest.approx(0.01 / np.std(draws[:4], ddof=1))
-    same = bootstrap_test(0.0, np.zeros(99))
-    assert (same.t, same.p, same.p_equal) == (0, 1, 1)
-    apart = bootstrap_test(0.2, np.full(99, 0.2), rope=0.01)
-    assert apart.p == pytest.approx(0.02)
-    undefined = bootstrap_test(0.2, np.full(9, np.nan))
-    assert undefined.p == 1
-    assert math.isfinite(undefined.low)
-
-
-def test_best_of_noise_models_is_corrected_to_chance():
-    """Twenty configurations of equal merit: the best looks better than any is."""
-    rng = np.random.default_rng(5)
-    n, n_models, truth = 80, 20, 0.6
-    naive, corrected = [], []
-    for _ in range(40):
-        right = (rng.uniform(size=(n, n_models)) < truth).astype(float)
-        weights = draw_weights(np.arange(n), 200, seed=int(rng.integers(2**31)))
-        left_out = (weights == 0).astype(float)
-        in_bag = weights @ right / n
-        out = left_out @ right / left_out.sum(axis=1, keepdims=True)
-        naive.append(right.mean(axis=0).max())
-        corrected.append(bias_corrected_best(in_bag, out, higher_is_better=True).mean)
-    assert np.mean(naive) > truth + 0.07
-    assert np.mean(corrected) < np.mean(naive) - 0.05
-    assert abs(np.mean(corrected) - truth) < 0.04
-
-
-def test_bias_corrected_best_follows_direction_and_skips_undefined_scores():
-    in_bag = np.array([[1.0, 2.0], [np.nan, 3.0], [np.nan, np.nan], [5.0, 4.0]])
-    out = np.array([[10.0, 20.0], [30.0, 40.0], [50.0, 60.0], [70.0, np.nan]])
-    assert bias_corrected_best(in_bag, out, higher_is_better=True).mean == (20 + 40 + 70) / 3
-    assert bias_corrected_best(in_bag, out, higher_is_better=False).mean == (10 + 40) / 2
-    assert bias_corrected_best(in_bag * np.nan, out, higher_is_better=True) is None

@@ -1,34 +1,39 @@
 """The entries of a comparison: labels, order, intervals, contrasts, bootstrap draws.
 
-Step in the line: RunRecords on equal splits -> **Lineup** -> comparison. All entries get the same
-draws, so that differences are paired.
+Step in the line: RunRecords on equal splits -> **Lineup** -> comparison. Entries count the
+same samples, so that differences are paired.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
-from smalldata.comparison.scores import CellScores, cell_draws, cell_scores, tested_rows
+from smalldata.comparison.influence import cell_influence, rarest
+from smalldata.comparison.scores import CellScores, cell_scores
 from smalldata.measures.registry import Measure
-from smalldata.results.folds import Array
 from smalldata.results.record import RunRecord, cell_label
 from smalldata.seeding import seed_for
+from smalldata.statistics.influence import Influence, from_folds, optimism
+from smalldata.statistics.intervals import (
+    Scale,
+    all_right_bound,
+    difference_test,
+    score_interval,
+)
 from smalldata.statistics.significance import (
     Interval,
     PairedTest,
-    bootstrap_test,
     corrected_interval,
     corrected_test,
-    draw_weights,
-    percentile_interval,
 )
 
-N_DRAWS = 1000
-"""Bootstrap draws for holdout intervals and for the bias-corrected best."""
+IntervalName = Literal["jackknife", "nadeau_bengio"]
 
 STATUS_ORDER = {"ok": 0, "failed": 1, "skipped": 2}
 
@@ -54,10 +59,11 @@ class Entry:
 class Lineup:
     """The entries of one comparison, with the values computed once for each."""
 
-    def __init__(self, entries: tuple[Entry, ...]) -> None:
+    def __init__(self, entries: tuple[Entry, ...], *, interval: IntervalName = "jackknife") -> None:
         self.entries = entries
+        self.interval_name = interval
         self._scores: dict[tuple[str, str], CellScores] = {}
-        self._draws: dict[tuple[str, str], Array] = {}
+        self._influences: dict[tuple[str, str], Influence | None] = {}
 
     @property
     def sizes(self) -> list[int | None]:
@@ -80,27 +86,6 @@ class Lineup:
                 observed.update(zip(fold.prediction.row, fold.prediction.y, strict=True))
         return np.array([observed[row] for row in sorted(observed)])
 
-    @cached_property
-    def weights(self) -> Array:
-        """Bootstrap draws of the test rows, as weights on all rows of the task."""
-        assert self.done is not None
-        rows = tested_rows(self.done)
-        units = np.arange(self.done.n_samples)
-        if self.done.groups is not None:
-            units = np.array(self.done.groups)
-        drawn = np.zeros((N_DRAWS, self.done.n_samples))
-        seed = seed_for(0, "bootstrap", self.done.splits_key)
-        drawn[:, rows] = draw_weights(units[rows], N_DRAWS, seed=seed)
-        return drawn
-
-    @cached_property
-    def left_out(self) -> Array:
-        """The test rows that each draw left out."""
-        assert self.done is not None
-        tested = np.zeros(self.done.n_samples)
-        tested[tested_rows(self.done)] = 1.0
-        return np.asarray((self.weights == 0) * tested)
-
     def scores(self, entry: Entry, measure: Measure) -> CellScores:
         """Return the fold scores of an entry on a measure."""
         key = (entry.record.hash, measure.name)
@@ -108,12 +93,36 @@ class Lineup:
             self._scores[key] = cell_scores(entry.record, measure)
         return self._scores[key]
 
-    def draws(self, entry: Entry, measure: Measure) -> Array:
-        """Return the scores of a finished entry on the bootstrap draws; shape (N_DRAWS,)."""
-        key = (entry.record.hash, measure.name)
-        if key not in self._draws:
-            self._draws[key] = cell_draws(entry.record, measure, self.weights)
-        return self._draws[key]
+    def influences(self, measure: Measure, entries: Sequence[Entry]) -> list[Influence] | None:
+        """Return the influences on the means of finished entries, all of samples or all of folds.
+
+        Parameters
+        ----------
+        measure : Measure
+        entries : sequence of Entry
+            With a mean.
+
+        Returns
+        -------
+        list of Influence or None
+            None if there is one test fold and no sample can be left out of it, or if entries count
+            different folds.
+        """
+        for entry in entries:
+            key = (entry.record.hash, measure.name)
+            if key not in self._influences:
+                self._influences[key] = cell_influence(entry.record, measure)
+        found = [self._influences[entry.record.hash, measure.name] for entry in entries]
+        if any(one is None for one in found):
+            folds = [
+                from_folds(self.scores(entry, measure).values, ratio=entry.record.test_train_ratio)
+                for entry in entries
+            ]
+            found = folds
+        usable = [one for one in found if one is not None]
+        if len(usable) < len(found) or len({one.moved.shape for one in usable}) > 1:
+            return None
+        return usable
 
     def ranked(self, measure: Measure, entries: Sequence[Entry]) -> list[Entry]:
         """Return the entries with a mean, best first; equal means by label."""
@@ -134,21 +143,90 @@ class Lineup:
         return ranked + sorted(rest, key=lambda c: (STATUS_ORDER[c.record.status], c.label))
 
     def interval(self, entry: Entry, measure: Measure) -> Interval | None:
-        """Return the corrected interval of an entry's mean, within the measure's range."""
+        """Return the interval of an entry's mean, within the measure's range.
+
+        None if it has no mean, if its samples show no variation (dummy), or if one test fold has
+        too few of a class to show any.
+        """
         values = self.scores(entry, measure).values
         if not len(values):
             return None
-        if len(values) == 1:
-            found = percentile_interval(float(values[0]), self.draws(entry, measure))
-        else:
+        mean = float(np.mean(values))
+        if self.interval_name == "nadeau_bengio" and len(values) > 1:
             found = corrected_interval(values, ratio=entry.record.test_train_ratio)
-        low, high = max(found.low, measure.low), min(found.high, measure.high)
-        return Interval(mean=found.mean, low=low, high=high)
+            low, high = max(found.low, measure.low), min(found.high, measure.high)
+            return Interval(mean=mean, low=low, high=high)
+        influences = self.influences(measure, [entry])
+        if influences is None:
+            return None
+        margin = self._margin(entry, measure)
+        return score_interval(mean, influences[0], scale_of(measure), margin=margin)
 
-    def contrast(self, first: Entry, second: Entry, measure: Measure, *, rope: float) -> PairedTest:
-        """Return the paired test of two entries with means, first minus second."""
+    def why_no_interval(self, entry: Entry, measure: Measure) -> str:
+        """Say why an entry with a mean has no interval."""
+        if self.influences(measure, [entry]) is None:
+            return "no interval: the one test fold has too few samples of a class"
+        return "no interval: the test samples show no variation"
+
+    def contrast(
+        self, first: Entry, second: Entry, measure: Measure, *, rope: float
+    ) -> PairedTest | None:
+        """Return the paired test of two entries with means, first minus second.
+
+        None where the difference has no known variance (see `influences`).
+        """
         a, b = self.scores(first, measure).values, self.scores(second, measure).values
-        if len(a) == 1:
-            draws = self.draws(first, measure) - self.draws(second, measure)
-            return bootstrap_test(float(a[0] - b[0]), draws, rope=rope)
-        return corrected_test(a, b, ratio=first.record.test_train_ratio, rope=rope)
+        if self.interval_name == "nadeau_bengio" and len(a) > 1:
+            return corrected_test(a, b, ratio=first.record.test_train_ratio, rope=rope)
+        influences = self.influences(measure, [first, second])
+        if influences is None:
+            return None
+        difference = influences[0].minus(influences[1])
+        bound = float(stdtrit(difference.freedom, 0.975))
+        unseen = [
+            (self._margin(entry, measure) or 0.0) / bound
+            for entry, values in ((first, a), (second, b))
+            if float(np.mean(values)) in (measure.low, measure.high)
+        ]
+        return difference_test(
+            float(np.mean(a) - np.mean(b)),
+            difference,
+            scale_of(measure).of_difference,
+            rope=rope,
+            unseen=math.hypot(*unseen) if unseen else 0.0,
+        )
+
+    def _margin(self, entry: Entry, measure: Measure) -> float | None:
+        """Return how far a score at a bound of a finite range may be from its expectation."""
+        span = measure.high - measure.low
+        if not math.isfinite(span):
+            return None
+        fewest, n_classes = rarest(entry.record, measure)
+        wrong = 1 - all_right_bound(fewest)
+        return span * wrong / (n_classes if measure.by_class else 1)
+
+    def best_corrected(self, measure: Measure, ranked: Sequence[Entry]) -> Interval | None:
+        """Return the expected score of the first of ranked entries, chosen for its score.
+
+        The interval is that of the best, moved by its optimism and widened by as much (the optimism
+        counts as one more standard error).
+        """
+        influences = self.influences(measure, ranked)
+        if influences is None:
+            return None
+        means = np.array([self.scores(entry, measure).mean for entry in ranked])
+        flattery = optimism(
+            means,
+            influences,
+            higher_is_better=measure.higher_is_better,
+            seed=seed_for(0, "choice", ranked[0].record.splits_key),
+        )
+        if flattery == 0:
+            return self.interval(ranked[0], measure)
+        mean = float(means[0]) - flattery
+        return score_interval(mean, influences[0].widened(flattery), scale_of(measure))
+
+
+def scale_of(measure: Measure) -> Scale:
+    """Return the range of a measure."""
+    return Scale(low=measure.low, high=measure.high)

@@ -37,7 +37,7 @@ from smalldata.statistics.power_law import (
     draw_laws,
     find_crossing,
 )
-from smalldata.statistics.significance import corrected_draws, corrected_test
+from smalldata.statistics.significance import corrected_draws
 
 N_DRAWS = 2000
 """Draws of the folds."""
@@ -201,7 +201,7 @@ def _curve(
     n_folds: int,
     fit: _Fit | None,
 ) -> LearningCurve:
-    points, missing, scores = [], [], []
+    points, missing, scores, done = [], [], [], []
     for size, entry in entries.items():
         found = lineup.scores(entry, measure)
         if found.mean is None:
@@ -209,14 +209,16 @@ def _curve(
             missing.append(MissingPoint(size=size, reason=reason))
             continue
         interval = lineup.interval(entry, measure)
-        assert interval is not None
-        points.append(CurvePoint(size=size, mean=found.mean, low=interval.low, high=interval.high))
+        low, high = (found.mean, found.mean) if interval is None else (interval.low, interval.high)
+        points.append(CurvePoint(size=size, mean=found.mean, low=low, high=high))
         scores.append(found.values)
+        done.append(entry)
     first = next(iter(entries.values())).record
     gain = None
     if len(scores) > 1 and len(scores[0]) == len(scores[-1]) > 1:
-        test = corrected_test(scores[-1], scores[0], ratio=first.test_train_ratio)
-        gain = Estimate(value=test.difference, low=test.low, high=test.high)
+        test = lineup.contrast(done[-1], done[0], measure, rope=0.0)
+        if test is not None:
+            gain = Estimate(value=test.difference, low=test.low, high=test.high)
     return LearningCurve(
         label=label,
         model=first.model,

@@ -128,6 +128,31 @@ def cell_draws(record: RunRecord, measure: Measure, weights: Array) -> Array:
     return mean_defined(np.column_stack(scores))
 
 
+def score_parts(record: RunRecord, measure: Measure) -> list[tuple[list[Prediction], int]]:
+    """Return the parts over which a measure is taken and then averaged, by repeat.
+
+    Returns
+    -------
+    list of (list of Prediction, int)
+        Of each repeat: its folds on which the measure is defined, or all its test rows together,
+        and the number of its folds.
+    """
+    folds = _ordered(record)
+    pooled = _is_pooled([part for _, part in folds], measure, record)
+    repeats = []
+    for repeat in sorted({fold.repeat for fold, _ in folds}):
+        parts = [part for fold, part in folds if fold.repeat == repeat]
+        whole = [join_predictions(parts)] if pooled else parts
+        defined = [part for part in whole if not measure.missing_in(part.y)]
+        if defined:
+            repeats.append((defined, len(parts)))
+    return repeats
+
+
+def _is_pooled(parts: list[Prediction], measure: Measure, record: RunRecord) -> bool:
+    return measure.by_class and _n_lacking(parts, len(record.classes)) > 0
+
+
 def tested_rows(record: RunRecord) -> Rows:
     """Return the rows of the task in the test folds of a finished cell, ascending."""
     rows = [prediction.row for _, prediction in _ordered(record)]

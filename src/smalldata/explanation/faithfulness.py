@@ -22,7 +22,7 @@ from smalldata.measures.registry import Measure
 from smalldata.pipeline.fitting import make_prediction
 from smalldata.results.evidence import Faithfulness
 from smalldata.seeding import seed_for
-from smalldata.statistics.significance import corrected_interval
+from smalldata.statistics.intervals import fold_interval
 
 Integers = NDArray[np.int64]
 
@@ -217,8 +217,8 @@ def removal_area(
     Returns
     -------
     (mean, low, high) or None
-        Above 0 if the leading features carry more. The bounds are those of the corrected interval
-        over the folds, None for a single fold. None if no fold has two scores.
+        Above 0 if the leading features carry more. The bounds are those of `fold_interval`,
+        None for a single fold. None if no fold has two scores.
     """
     at = np.log1p(found.n_removed)
     gaps = found.random.mean(axis=1) - found.leading
@@ -233,7 +233,9 @@ def removal_area(
         return None
     if len(areas) == 1:
         return areas[0], None, None
-    interval = corrected_interval(areas, ratio=ratio)
+    interval = fold_interval(np.array(areas), ratio=ratio)
+    if interval is None:
+        return float(np.mean(areas)), None, None
     return interval.mean, interval.low, interval.high
 
 
@@ -242,11 +244,11 @@ def _curve(scores: Array, ratio: float) -> Curve:
     bounds = np.full((3, scores.shape[1]), np.nan)
     for place, column in enumerate(scores.T):
         known = column[np.isfinite(column)]
-        if len(known) > 1:
-            interval = corrected_interval(known, ratio=ratio)
-            bounds[:, place] = interval.mean, interval.low, interval.high
-        elif len(known) == 1:
-            bounds[0, place] = known[0]
+        if len(known):
+            bounds[0, place] = known.mean()
+        interval = fold_interval(known, ratio=ratio)
+        if interval is not None:
+            bounds[1:, place] = interval.low, interval.high
     return Curve(mean=bounds[0], low=bounds[1], high=bounds[2])
 
 

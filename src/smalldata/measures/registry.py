@@ -59,6 +59,9 @@ class Measure:
     by_class : bool
         A mean over the classes: if folds lack a class it is taken over whole repeats, and a draw
         that loses a class leaves it undefined.
+    jackknife_share : float
+        Share of the jackknife's variance that the measure has: below 1 where one sample less moves
+        it more than one sample is worth, as on folds with few positives (benchmarks/verdict).
     weighted : callable or None
         (y, given, weights, n_classes) -> score of each draw; see `draws`. None: draw by draw.
     says, says_below_chance : str
@@ -82,6 +85,7 @@ class Measure:
     in_target_unit: bool = False
     chance: float | None = None
     by_class: bool = False
+    jackknife_share: float = 1.0
     weighted: Callable[[NDArray[Any], NDArray[Any], Array, int], Array] | None = None
     says: str = ""
     says_below_chance: str = ""
@@ -220,6 +224,7 @@ MEASURES: tuple[Measure, ...] = (
         high=1,
         function=formulas.average_precision,
         weighted=draws.average_precision,
+        jackknife_share=0.75,
     ),
     Measure(
         name="balanced_accuracy",
@@ -233,6 +238,7 @@ MEASURES: tuple[Measure, ...] = (
         weighted=draws.balanced_accuracy,
         by_class=True,
         says="On average over the classes, {of_hundred} samples get the right class.",
+        jackknife_share=0.9,
     ),
     Measure(
         name="mcc",
@@ -245,6 +251,7 @@ MEASURES: tuple[Measure, ...] = (
         function=formulas.mcc,
         weighted=draws.mcc,
         chance=0.0,
+        jackknife_share=0.9,
     ),
     Measure(
         name="f1",
@@ -256,6 +263,7 @@ MEASURES: tuple[Measure, ...] = (
         high=1,
         function=formulas.f1,
         weighted=draws.f1,
+        jackknife_share=0.9,
     ),
     Measure(
         name="log_loss",

@@ -1,7 +1,7 @@
-"""How certain a difference is: corrected intervals and tests, Holm, bootstrap, bias correction.
+"""How certain a difference is by fold scores alone (Nadeau & Bengio), Holm's method, the bootstrap.
 
 Step in the line: fold scores -> **intervals, p-values, probabilities** -> comparison. Arrays in,
-numbers out; models and measures are not involved.
+numbers out; models and measures are not involved. The default intervals are in `intervals`.
 
 The scores of J folds share training rows, so their plain variance is far too small. Nadeau & Bengio
 (2003) widen it by r = n_test / n_train: se^2 = (1/J + r) var(d), and mean(d) / se is compared with
@@ -44,6 +44,8 @@ class PairedTest:
     p_above, p_equal, p_below : float
         Posterior probability that the first scores higher by more than the rope, that the two are
         practically equal, that the first scores lower by more than the rope. They sum to 1.
+    error, freedom : float
+        Standard error of the difference and its degrees of freedom.
     """
 
     difference: float
@@ -54,6 +56,8 @@ class PairedTest:
     p_above: float
     p_equal: float
     p_below: float
+    error: float
+    freedom: float
 
 
 def corrected_interval(scores: ArrayLike, *, ratio: float, level: float = 0.95) -> Interval:
@@ -129,6 +133,8 @@ def corrected_test(
         p_above=above,
         p_equal=max(0.0, 1 - above - below),
         p_below=below,
+        error=error,
+        freedom=float(freedom),
     )
 
 
@@ -264,68 +270,3 @@ def percentile_interval(score: float, draws: Array, *, level: float = 0.95) -> I
         return Interval(mean=score, low=score, high=score)
     low, high = np.quantile(defined, [0.5 - level / 2, 0.5 + level / 2])
     return Interval(mean=score, low=float(low), high=float(high))
-
-
-def bootstrap_test(
-    difference: float, draws: Array, *, rope: float = 0.0, level: float = 0.95
-) -> PairedTest:
-    """Test a difference on one test set, from the differences on bootstrap draws of its rows.
-
-    It covers the uncertainty of the test rows, not that of another training set. The p-value is
-    twice the smaller share of draws on one side of 0 (counting one more draw, so that it is never
-    0); the three probabilities are shares of draws; t is the difference over the draws' spread.
-
-    Parameters
-    ----------
-    difference : float
-        First minus second on the original rows.
-    draws : ndarray of shape (n_draws,)
-        NaN where undefined.
-    rope, level : float
-    """
-    defined = draws[~np.isnan(draws)]
-    bounds = percentile_interval(difference, draws, level=level)
-    n_draws = max(len(defined), 1)
-    below = float(np.sum(defined < -rope)) / n_draws
-    above = float(np.sum(defined > rope)) / n_draws
-    sides = [float(np.sum(defined <= 0)), float(np.sum(defined >= 0))]
-    return PairedTest(
-        difference=difference,
-        low=bounds.low,
-        high=bounds.high,
-        t=_statistic(difference, float(np.std(defined, ddof=1)) if len(defined) > 1 else 0.0),
-        p=min(1.0, 2 * (min(sides) + 1) / (len(defined) + 1)),
-        p_above=above,
-        p_equal=max(0.0, 1 - above - below),
-        p_below=below,
-    )
-
-
-def bias_corrected_best(
-    in_bag: Array, out_of_bag: Array, *, higher_is_better: bool, level: float = 0.95
-) -> Interval | None:
-    """Return the score of "take the best of these" without the optimism of choosing (BBC-CV).
-
-    On every bootstrap draw the best configuration is chosen on the rows drawn and scored on the
-    rows not drawn (Tsamardinos, Greasidou & Borboudakis 2018).
-
-    Parameters
-    ----------
-    in_bag, out_of_bag : ndarray of shape (n_draws, n_configurations)
-        Scores on the rows drawn and on the others; NaN where undefined.
-    higher_is_better : bool
-    level : float
-
-    Returns
-    -------
-    Interval or None
-        Mean and percentiles over the draws; None if no draw has both scores.
-    """
-    key = in_bag if higher_is_better else -in_bag
-    chosen = np.argmax(np.where(np.isnan(key), -np.inf, key), axis=1)
-    rows = np.arange(len(key))
-    scores = out_of_bag[rows, chosen]
-    scores = scores[~np.isnan(scores) & ~np.isnan(key[rows, chosen])]
-    if not len(scores):
-        return None
-    return percentile_interval(float(np.mean(scores)), scores, level=level)

@@ -6,11 +6,13 @@ Step in the line: RunRecord + Comparison -> **Score, Standing** -> words -> HTML
 from collections import Counter
 from dataclasses import dataclass
 
+import numpy as np
+
 from smalldata.measures.registry import find_measure, measures_for
 from smalldata.results.comparison import Comparison, ComparisonRow, PairwiseTest
 from smalldata.results.record import RunRecord
 from smalldata.runtime.sealing import strict_plain
-from smalldata.statistics.significance import corrected_interval
+from smalldata.statistics.intervals import fold_interval
 from smalldata.task import Task, TaskKind
 
 
@@ -241,7 +243,9 @@ def mean_interval(
     """
     if len(values) < 2:
         return (values[0] if values else None), None, None
-    found = corrected_interval(values, ratio=test_train_ratio)
+    found = fold_interval(np.array(values), ratio=test_train_ratio)
+    if found is None:
+        return float(np.mean(values)), None, None
     return found.mean, found.low, found.high
 
 
