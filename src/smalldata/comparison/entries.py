@@ -135,11 +135,13 @@ class Lineup:
 
     def interval(self, entry: Entry, measure: Measure) -> Interval | None:
         """Return the corrected interval of an entry's mean, within the measure's range."""
-        values = self.scores(entry, measure).values
+        scores = self.scores(entry, measure)
+        values = scores.values
         if not len(values):
             return None
-        if len(values) == 1:
-            found = percentile_interval(float(values[0]), self.draws(entry, measure))
+        # A slope is far from linear in the rows, so its folds' parts make a poor interval.
+        if len(values) == 1 or (scores.pooled and not measure.ranked):
+            found = percentile_interval(float(np.mean(values)), self.draws(entry, measure))
         else:
             found = corrected_interval(values, ratio=entry.record.test_train_ratio)
         low, high = max(found.low, measure.low), min(found.high, measure.high)
