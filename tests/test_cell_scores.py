@@ -152,6 +152,19 @@ def test_parts_of_folds_vary_like_the_score_over_draws_of_rows(name):
     assert np.std(parts) / math.sqrt(200) == pytest.approx(drawn, rel=0.1)
 
 
+@pytest.mark.parametrize("name", ["rmse", "r2"])
+def test_parts_without_a_weighted_form_are_nearly_those_with_one(name):
+    rng = np.random.default_rng(5)
+    y = rng.normal(size=120)
+    record = value_record(y, 0.7 * y + 0.6 * rng.normal(size=120), 60)
+    measure = find_measure(name, REGRESSION)
+    slow = cell_scores(record, dataclasses.replace(measure, weighted=None))
+    quick = cell_scores(record, measure)
+    assert slow.mean == pytest.approx(quick.mean, abs=1e-12)
+    assert slow.values == pytest.approx(quick.values, rel=0.2, abs=0.05)
+    assert np.corrcoef(slow.values, quick.values)[0, 1] > 0.999
+
+
 def test_a_constant_label_has_the_same_part_in_every_fold():
     y = np.tile([0, 1], 10)
     record = label_record(y, np.full(20, 0.9), 20)

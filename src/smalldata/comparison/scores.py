@@ -274,20 +274,33 @@ def _pooled_scores(folds: Done, measure: Measure, classes: tuple[str, ...]) -> C
         notes += [score.note] if score.note else []
         sizes = [len(prediction.y) for _, prediction in repeat]
         member = np.repeat(np.eye(len(sizes)), sizes, axis=1)
-        above = measure.score_draws(joined, 1 + STEP * member, classes=classes)
-        below = measure.score_draws(joined, 1 - STEP * member, classes=classes)
-        parts = len(sizes) * (above - below) / (2 * STEP)
+        parts = len(sizes) * _slopes(joined, measure, member, classes)
         values.append(score.value + parts - np.mean(parts))
-    pooled = _say_pooled([prediction for _, prediction in folds], len(classes))
+    pooled = _say_pooled([prediction for _, prediction in folds], measure, len(classes))
     note = "; ".join([pooled, *notes[:1]] if pooled else notes[:1])
     return CellScores(values=np.concatenate(values), pooled=True, note=note)
 
 
-def _say_pooled(parts: Sequence[Prediction], n_classes: int) -> str:
+def _slopes(joined: Prediction, measure: Measure, member: Array, classes: tuple[str, ...]) -> Array:
+    """Return how fast the score rises with the weight of each fold."""
+    if measure.weighted is not None:
+        above = measure.score_draws(joined, 1 + STEP * member, classes=classes)
+        below = measure.score_draws(joined, 1 - STEP * member, classes=classes)
+        return np.asarray((above - below) / (2 * STEP))
+    # Rows can only be repeated or left out. Where the rest has no score, the fold's part is even.
+    whole = measure.score_draws(joined, np.ones((1, len(joined.y))), classes=classes)
+    rest = measure.score_draws(joined, 1 - member, classes=classes)
+    lost = whole - np.where(np.isnan(rest), whole, rest)
+    return np.asarray(lost * (1 - 1 / len(member)))
+
+
+def _say_pooled(parts: Sequence[Prediction], measure: Measure, n_classes: int) -> str:
     n_lacking = _n_lacking(parts, n_classes)
     fewest = min(len(part.y) for part in parts)
     if n_lacking:
         why = f"{n_lacking} of {len(parts)} folds lack a class"
+        if measure.needs == "label" and 2 * n_lacking > len(parts):
+            why += ", where a model that learns little scores below guessing"
     elif fewest < FEW_ROWS:
         why = f"folds have as few as {fewest} test rows"
     else:

@@ -248,7 +248,7 @@ MEASURES: tuple[Measure, ...] = (
         function=formulas.mcc,
         weighted=draws.mcc,
         chance=0.0,
-        pooled_below=20,
+        pooled_below=40,
     ),
     Measure(
         name="f1",
