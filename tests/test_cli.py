@@ -275,7 +275,7 @@ def test_datasets_models_help_and_version_print(capsys):
         (["cv=rep5x5", "cv.train_size=1000"], "cv.train_size must be between 2"),
         (["cv=groups"], "set dataset.groups=COLUMN"),
         (["cv=fixed"], "set dataset.folds=COLUMN"),
-        (["cv=loo"], "measure=balanced_accuracy"),
+        (["cv=loo"], "measure=log_loss"),
         (["measure=auc"], "did you mean roc_auc?"),
         (["device=gpu"], "device must be auto, cpu or cuda; got 'gpu'"),
         (

@@ -24,7 +24,7 @@ from smalldata.pipeline.fitting import make_prediction
 from smalldata.pipeline.preprocess import PLAIN, Preprocessing
 from smalldata.resampling.strategies import make_splits
 from smalldata.results.evidence import Faithfulness
-from smalldata.statistics.significance import corrected_interval
+from smalldata.statistics.intervals import fold_interval
 from smalldata.task import Dataset, TaskKind, make_task
 
 KINDS = ["binary", "multiclass", "regression"]
@@ -249,7 +249,7 @@ def test_single_row_test_folds_have_no_removal_curve():
     assert explain(task, record, learner, splits, n_jobs=1).faithfulness is None
 
 
-def test_removal_curves_use_the_corrected_interval():
+def test_removal_curves_use_the_interval_over_folds():
     rng = np.random.default_rng(0)
     found = Faithfulness(
         measure="roc_auc",
@@ -261,18 +261,18 @@ def test_removal_curves_use_the_corrected_interval():
     )
     leading, random = removal_curves(found, ratio=0.25)
     for place in range(3):
-        expected = corrected_interval(found.leading[:, place], ratio=0.25)
+        expected = fold_interval(found.leading[:, place], ratio=0.25)
         assert (leading.mean[place], leading.low[place], leading.high[place]) == (
             expected.mean,
             expected.low,
             expected.high,
         )
-        expected = corrected_interval(found.random[:, :, place].mean(axis=1), ratio=0.25)
+        expected = fold_interval(found.random[:, :, place].mean(axis=1), ratio=0.25)
         assert (random.low[place], random.high[place]) == (expected.low, expected.high)
     gaps = found.random.mean(axis=1) - found.leading
     low, high = np.log(2), np.log(5)
     areas = ((gaps[:, 0] + gaps[:, 1]) * low + (gaps[:, 1] + gaps[:, 2]) * (high - low)) / 2 / high
-    expected = corrected_interval(areas, ratio=0.25)
+    expected = fold_interval(areas, ratio=0.25)
     got = removal_area(found, ratio=0.25, higher_is_better=True)
     np.testing.assert_allclose(got, (expected.mean, expected.low, expected.high))
     one = dataclasses.replace(

@@ -16,6 +16,7 @@ from report_cells import (
     make_toy_task,
 )
 from smalldata.comparison.comparison import compare
+from smalldata.comparison.entries import Entry, Lineup
 from smalldata.comparison.table import to_plain
 from smalldata.measures.registry import find_measure
 from smalldata.report import index_html, print_comparison
@@ -27,13 +28,14 @@ from smalldata.report.comparison_page.learning_curves import (
 )
 from smalldata.results.folds import Score
 from smalldata.results.learning_curves import Contest, Estimate, Lead
-from smalldata.statistics.significance import corrected_interval, corrected_test
+from smalldata.statistics.significance import corrected_interval
 from smalldata.task import TaskKind
 from test_comparison import MEASURE, failing, toy_record
 from test_report import Page
 
 NETWORK = "smalldata.models.networks.mlp.MLP"
 SIZES = (20, 40, 80, 150)
+PRIMARY = MEASURE | {TaskKind.REGRESSION: "mae"}  # the mean over folds of what they score
 
 
 def cell(model, size, scores, *, kind=TaskKind.BINARY, network=None, **changes):
@@ -41,12 +43,12 @@ def cell(model, size, scores, *, kind=TaskKind.BINARY, network=None, **changes):
     record = toy_record(model, kind=kind, train_size=size, **changes)
     folds = []
     for fold, score in zip(record.folds, scores, strict=True):
-        told = {**fold.scores, MEASURE[kind]: Score(value=float(score))}
+        told = {**fold.scores, PRIMARY[kind]: Score(value=float(score))}
         folds.append(dataclasses.replace(fold, scores=told))
     network = model == "mlp" if network is None else network
     target = NETWORK if network else f"smalldata.models.{model}.Learner"
     identity = {**record.identity, "learner": {"_target_": target}}
-    return dataclasses.replace(record, folds=tuple(folds), identity=identity)
+    return dataclasses.replace(record, folds=tuple(folds), identity=identity, measure=PRIMARY[kind])
 
 
 def n_folds():
@@ -78,7 +80,7 @@ def slow(n):
 
 
 AUC = find_measure("roc_auc", TaskKind.BINARY)
-RMSE = find_measure("rmse", TaskKind.REGRESSION)
+MAE = find_measure("mae", TaskKind.REGRESSION)
 
 
 # ---------------------------------------------------------------- curves and laws
@@ -123,16 +125,18 @@ def test_law_interval_at_a_measured_size_is_close_to_the_corrected_interval():
     records = curve("svm", quick, spread=0.03)
     (found,) = learning(records).curves
     at = next(point for point in found.law.line if point.size == 150)
-    measured = found.points[-1]
+    scores = [fold.scores["roc_auc"].value for fold in records[-1].folds]
+    measured = corrected_interval(scores, ratio=records[-1].test_train_ratio)
     assert at.high - at.low == pytest.approx(measured.high - measured.low, rel=0.15)
 
 
-def test_gain_equals_corrected_test_between_smallest_and_largest_size():
+def test_gain_is_the_paired_test_of_the_smallest_and_largest_size():
     records = curve("svm", quick)
     (found,) = learning(records).curves
-    ends = [[fold.scores["roc_auc"].value for fold in records[i].folds] for i in (-1, 0)]
-    test = corrected_test(*ends, ratio=records[0].test_train_ratio)
+    entries = [Entry(record=record, settings="") for record in (records[-1], records[0])]
+    test = Lineup(tuple(entries)).contrast(*entries, AUC, rope=0.0)
     assert found.gain == Estimate(value=test.difference, low=test.low, high=test.high)
+    assert found.gain.value == pytest.approx(quick(150) - quick(20), abs=0.02)
 
 
 def test_order_of_records_does_not_change_curves():
@@ -157,7 +161,7 @@ def test_error_measure_fits_a_falling_law():
     assert found.curves[0].law.a.value == pytest.approx(1.0, abs=0.05)
     assert found.curves[0].law.reach.mean == pytest.approx(rmse(600), rel=0.01)
     assert found.curves[0].gain.value < 0
-    assert "svm improves from" in say_curve(found.curves[0], RMSE)[0]
+    assert "svm improves from" in say_curve(found.curves[0], MAE)[0]
     (pair,) = found.pairs  # 1 + 8/sqrt(n) = 2 + 4/sqrt(n) at n = 16
     assert [lead.leader for lead in pair.leads] == ["svm"]
 
@@ -416,7 +420,7 @@ def test_perfect_score_is_reported_and_not_extrapolated():
     assert (one.law.b.value, one.law.reach.mean, one.law.reach.low) == (0, 1, 1)
     (said,) = say_curve(one, AUC)
     assert said == (
-        "svm reaches the best possible ROC AUC with 20 training samples (1.000 to 1.000): more "
+        "svm reaches the best possible ROC AUC with 20 training samples (0.884 to 1.000): more "
         "cannot improve it."
     )
 
@@ -438,12 +442,7 @@ def test_falling_score_is_fitted_flat_and_reported():
 def test_doubled_samples_are_reported_with_intervals():
     (one,) = learning(curve("svm", quick)).curves
     said = say_curve(one, AUC)[1]
-    low, high = (
-        corrected_interval(
-            [fold.scores["roc_auc"].value for fold in curve("svm", quick)[-1].folds], ratio=0.25
-        ).low,
-        one.law.doubled.high,
-    )
+    low, high = one.points[-1].low, one.law.doubled.high
     assert f"({low:.3f} to " in said
     assert f" to {high:.3f}), if its curve continues as fitted." in said
     assert said.startswith("Twice the samples (300) would take svm from 0.793 (")

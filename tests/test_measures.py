@@ -1,5 +1,6 @@
 """Oracles: scikit-learn's metrics, counted pairs, scipy's rank correlation, a general optimiser."""
 
+import itertools
 import math
 import warnings
 
@@ -81,7 +82,6 @@ def test_binary_measures_equal_scikit_learn(seed):
     scores = binary_scores(y, p)
     expected = {
         "roc_auc": metrics.roc_auc_score(y, p),
-        "average_precision": metrics.average_precision_score(y, p),
         "balanced_accuracy": metrics.balanced_accuracy_score(y, label),
         "mcc": metrics.matthews_corrcoef(y, label),
         "f1": metrics.f1_score(y, label),
@@ -91,6 +91,46 @@ def test_binary_measures_equal_scikit_learn(seed):
     for name, value in expected.items():
         assert scores[name].value == pytest.approx(value, abs=1e-12), name
     assert scores["roc_auc"].value == pytest.approx(counted_pairs(y, p), abs=1e-12)
+    distinct = np.clip(p + 1e-6 * rng.permutation(len(y)) / len(y), 0, 1)
+    precision = binary_scores(y, distinct)["average_precision"].value
+    assert precision == pytest.approx(metrics.average_precision_score(y, distinct), abs=1e-12)
+
+
+def precision_over_orders(y, score) -> float:
+    """Average precision of every order that the scores allow, and their mean."""
+    found = []
+    for order in itertools.permutations(range(len(y))):
+        if np.all(np.diff(score[list(order)]) <= 0):
+            found.append(metrics.average_precision_score(y[list(order)], -np.arange(len(y))))
+    return float(np.mean(found))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_average_precision_is_the_mean_over_all_orders_of_equal_scores(seed):
+    rng = np.random.default_rng(seed)
+    y = np.append([0, 1], rng.integers(0, 2, 4))
+    p = rng.integers(1, 4, 6) / 4
+    found = binary_scores(y, p)["average_precision"].value
+    assert found == pytest.approx(precision_over_orders(y, p), abs=1e-12)
+
+
+@pytest.mark.parametrize(("n", "n_positive"), [(4, 2), (12, 3), (40, 39), (60, 1)])
+def test_average_precision_of_a_constant_is_that_of_a_random_order(n, n_positive):
+    y = (np.arange(n) < n_positive).astype(int)
+    harmonic = np.sum(1 / np.arange(1, n + 1))
+    expected = (harmonic + (n_positive - 1) * (n - harmonic) / (n - 1)) / n
+    found = binary_scores(y, np.full(n, 0.3))["average_precision"].value
+    assert found == pytest.approx(expected, abs=1e-12)
+    if n > 40:  # the prevalence, which a constant got before, is far below a random order
+        assert found > 4 * n_positive / n
+
+
+def test_noise_and_a_constant_have_the_same_average_precision_on_the_average():
+    rng = np.random.default_rng(5)
+    y = np.repeat([0, 1], [9, 3])
+    noise = [binary_scores(y, rng.uniform(size=12))["average_precision"].value for _ in range(3000)]
+    constant = binary_scores(y, np.full(12, 0.25))["average_precision"].value
+    assert np.mean(noise) == pytest.approx(constant, abs=3 * np.std(noise) / math.sqrt(3000))
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -159,10 +199,22 @@ def test_calibration_slope_reads_one_when_calibrated_and_half_when_twice_too_sur
     rng = np.random.default_rng(0)
     logit = rng.normal(scale=1.5, size=40_000)
     y = (rng.uniform(size=len(logit)) < 1 / (1 + np.exp(-logit))).astype(int)
-    honest = binary_scores(y, 1 / (1 + np.exp(-logit)))["calibration_slope"].value
-    too_sure = binary_scores(y, 1 / (1 + np.exp(-2 * logit)))["calibration_slope"].value
-    assert honest == pytest.approx(1, abs=0.03)
-    assert too_sure == pytest.approx(0.5, abs=0.02)
+    honest = binary_scores(y, 1 / (1 + np.exp(-logit)))
+    too_sure = binary_scores(y, 1 / (1 + np.exp(-2 * logit)))
+    too_low = binary_scores(y, 1 / (1 + np.exp(1 - logit)))
+    assert honest["calibration_slope"].value == pytest.approx(1, abs=0.03)
+    assert too_sure["calibration_slope"].value == pytest.approx(0.5, abs=0.02)
+    assert honest["calibration_intercept"].value == pytest.approx(0, abs=0.03)
+    assert too_low["calibration_intercept"].value == pytest.approx(1, abs=0.03)
+
+
+def test_calibration_intercept_brings_the_mean_probability_to_the_share():
+    rng = np.random.default_rng(6)
+    y = rng.integers(0, 2, 30)
+    p = rng.uniform(0.01, 0.6, 30)
+    shift = binary_scores(y, p)["calibration_intercept"].value
+    moved = 1 / (1 + np.exp(-(np.log(p / (1 - p)) + shift)))
+    assert np.mean(moved) == pytest.approx(np.mean(y), abs=1e-12)
 
 
 # ---------------------------------------------------------------- what a prediction offers
@@ -213,7 +265,8 @@ def test_class_missing_from_test_fold_is_a_reason():
 
 def test_single_class_fold_leaves_ranking_measures_undefined():
     scores = binary_scores([1, 1, 1], [0.2, 0.7, 0.9])
-    for name in ("roc_auc", "average_precision", "mcc", "f1", "calibration_slope"):
+    without = ("roc_auc", "average_precision", "mcc", "f1")
+    for name in (*without, "calibration_slope", "calibration_intercept"):
         assert scores[name].value is None, name
         assert scores[name].reason == "needs two classes among the test rows"
     assert scores["balanced_accuracy"].value == pytest.approx(2 / 3)
@@ -222,7 +275,7 @@ def test_single_class_fold_leaves_ranking_measures_undefined():
 def test_constant_prediction_gives_defined_scores_or_reasons():
     scores = binary_scores([0, 1, 0, 1], [0.25] * 4)
     assert scores["roc_auc"].value == 0.5
-    assert scores["average_precision"].value == 0.5
+    assert scores["average_precision"].value == pytest.approx(49 / 72)
     assert scores["mcc"].value == 0
     assert scores["mcc"].note == "all predicted labels are equal: 0 by convention"
     assert scores["f1"].value == 0
@@ -356,9 +409,7 @@ def test_auc_under_leave_one_out_is_refused_with_advice():
     y = ["control", "case"] * 6
     task = toy_task(y, TaskKind.BINARY)
     loo = toy_splits(task, [[row] for row in range(12)], name="loo")
-    with pytest.raises(
-        ConfigError, match=r"12 of the 12 .*cv=loo.*cv=rep5x5.*measure=balanced_accuracy"
-    ):
+    with pytest.raises(ConfigError, match=r"12 of the 12 .*cv=loo.*cv=rep5x5.*measure=log_loss"):
         check_measure(task, loo)
     check_measure(toy_task(y, TaskKind.BINARY, "balanced_accuracy"), loo)
     check_measure(task, toy_splits(task, [[0, 1, 2], [3, 4, 5]]))
@@ -366,12 +417,33 @@ def test_auc_under_leave_one_out_is_refused_with_advice():
     check_measure(task, toy_splits(task, [[0, 2], [1, 4], [3, 6]]))
 
 
-def test_r2_under_leave_one_out_is_refused():
-    task = toy_task(np.arange(5.0), TaskKind.REGRESSION, "r2")
-    loo = toy_splits(task, [[row] for row in range(5)], name="loo")
-    with pytest.raises(ConfigError, match="measure=rmse"):
-        check_measure(task, loo)
-    check_measure(toy_task(np.arange(5.0), TaskKind.REGRESSION), loo)
+@pytest.mark.parametrize("kind", list(TaskKind))
+def test_the_measure_that_a_refusal_names_is_a_mean_over_rows_that_the_folds_allow(kind):
+    y = np.arange(12.0) if kind is TaskKind.REGRESSION else ["control", "case", "other"] * 4
+    y = ["control", "case"] * 6 if kind is TaskKind.BINARY else y
+    refused = []
+    for measure in measures_for(kind):
+        task = toy_task(y, kind, measure.name if measure.ranked else None)
+        loo = toy_splits(task, [[row] for row in range(12)], name="loo")
+        try:
+            check_measure(task, loo)
+        except ConfigError as error:
+            refused.append(measure.name)
+            instead = str(error).split("measure=")[1].rstrip(".")
+            check_measure(toy_task(y, kind, instead), loo)
+            assert instead in ("log_loss", "rmse")
+    expected = {
+        # The calibration measures do not rank, so the task takes its default, the AUC.
+        TaskKind.BINARY: {
+            "roc_auc",
+            "average_precision",
+            "calibration_slope",
+            "calibration_intercept",
+        },
+        TaskKind.MULTICLASS: {"roc_auc_ovr"},
+        TaskKind.REGRESSION: {"spearman"},
+    }
+    assert set(refused) == expected[kind]
 
 
 def test_primary_measure_must_rank_and_exist():

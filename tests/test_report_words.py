@@ -289,7 +289,6 @@ def test_only_features_that_can_lead_are_asked_to_be_steady():
     [
         ("roc_auc", 0.997, "more than 99 of 100 cases"),
         ("roc_auc", 1.0, "in 100 of 100 cases"),
-        ("r2", -0.2, "would predict better"),
         ("r2", 0.4, "40\u202f% of the variance"),
     ],
 )
@@ -297,6 +296,17 @@ def test_explain_score_of_each_measure(measure, mean, said):
     kind = TaskKind.BINARY if measure == "roc_auc" else TaskKind.REGRESSION
     score = primary(mean, None, None, **vars(describe_measure(measure, kind)))
     assert said in scores_words.explain_score(score, make_facts(positive="yes"))
+
+
+@pytest.mark.parametrize(
+    ("guessing", "said"),
+    [(-0.05, "The mean of the training samples would predict better."), (-0.3, ""), (None, "")],
+)
+def test_a_negative_r2_is_called_worse_than_the_mean_only_below_the_score_of_the_mean(
+    guessing, said
+):
+    facts = {**vars(describe_measure("r2", TaskKind.REGRESSION)), "guessing": guessing}
+    assert scores_words.explain_score(primary(-0.2, None, None, **facts), make_facts()) == said
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from smalldata.comparison.influence import cell_influence, rarest
-from smalldata.comparison.scores import CellScores, cell_scores
+from smalldata.comparison.scores import CellScores, cell_draws, cell_scores, tested_rows
 from smalldata.measures.registry import Measure
+from smalldata.results.folds import Array
 from smalldata.results.record import RunRecord, cell_label
 from smalldata.seeding import seed_for
 from smalldata.statistics.influence import Influence, from_folds, optimism
@@ -31,9 +32,14 @@ from smalldata.statistics.significance import (
     PairedTest,
     corrected_interval,
     corrected_test,
+    draw_weights,
+    percentile_interval,
 )
 
 IntervalName = Literal["jackknife", "nadeau_bengio"]
+
+N_DRAWS = 1000
+"""Bootstrap draws for the intervals of calibration."""
 
 STATUS_ORDER = {"ok": 0, "failed": 1, "skipped": 2}
 
@@ -63,6 +69,7 @@ class Lineup:
         self.entries = entries
         self.interval_name = interval
         self._scores: dict[tuple[str, str], CellScores] = {}
+        self._draws: dict[tuple[str, str], Array] = {}
         self._influences: dict[tuple[str, str], Influence | None] = {}
 
     @property
@@ -85,6 +92,19 @@ class Lineup:
             if fold.prediction is not None:
                 observed.update(zip(fold.prediction.row, fold.prediction.y, strict=True))
         return np.array([observed[row] for row in sorted(observed)])
+
+    @cached_property
+    def weights(self) -> Array:
+        """Bootstrap draws of the test rows, as weights on all rows of the task."""
+        assert self.done is not None
+        rows = tested_rows(self.done)
+        units = np.arange(self.done.n_samples)
+        if self.done.groups is not None:
+            units = np.array(self.done.groups)
+        drawn = np.zeros((N_DRAWS, self.done.n_samples))
+        seed = seed_for(0, "bootstrap", self.done.splits_key)
+        drawn[:, rows] = draw_weights(units[rows], N_DRAWS, seed=seed)
+        return drawn
 
     def scores(self, entry: Entry, measure: Measure) -> CellScores:
         """Return the fold scores of an entry on a measure."""
@@ -124,6 +144,13 @@ class Lineup:
             return None
         return usable
 
+    def draws(self, entry: Entry, measure: Measure) -> Array:
+        """Return the scores of a finished entry on the bootstrap draws; shape (N_DRAWS,)."""
+        key = (entry.record.hash, measure.name)
+        if key not in self._draws:
+            self._draws[key] = cell_draws(entry.record, measure, self.weights)
+        return self._draws[key]
+
     def ranked(self, measure: Measure, entries: Sequence[Entry]) -> list[Entry]:
         """Return the entries with a mean, best first; equal means by label."""
         if not measure.ranked:
@@ -146,12 +173,16 @@ class Lineup:
         """Return the interval of an entry's mean, within the measure's range.
 
         None if it has no mean, if its samples show no variation (dummy), or if one test fold has
-        too few of a class to show any.
+        too few of a class to show any. That of a calibration slope or intercept, which is far from
+        linear in the samples, is a bootstrap over them.
         """
-        values = self.scores(entry, measure).values
+        scores = self.scores(entry, measure)
+        values = scores.values
         if not len(values):
             return None
         mean = float(np.mean(values))
+        if scores.pooled and not measure.ranked:
+            return percentile_interval(mean, self.draws(entry, measure))
         if self.interval_name == "nadeau_bengio" and len(values) > 1:
             found = corrected_interval(values, ratio=entry.record.test_train_ratio)
             low, high = max(found.low, measure.low), min(found.high, measure.high)

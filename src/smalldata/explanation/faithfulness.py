@@ -244,11 +244,14 @@ def _curve(scores: Array, ratio: float) -> Curve:
     bounds = np.full((3, scores.shape[1]), np.nan)
     for place, column in enumerate(scores.T):
         known = column[np.isfinite(column)]
-        if len(known):
-            bounds[0, place] = known.mean()
+        if not len(known):
+            continue
+        bounds[0, place] = known.mean()
         interval = fold_interval(known, ratio=ratio)
         if interval is not None:
             bounds[1:, place] = interval.low, interval.high
+        elif len(known) > 1:  # all equal
+            bounds[1:, place] = known.mean()
     return Curve(mean=bounds[0], low=bounds[1], high=bounds[2])
 
 

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from smalldata.results.folds import Array
 
+NORMAL_QUANTILE = 1.959964
+"""97.5 % of the standard normal distribution lies below it."""
+
 
 def roc_points(y: NDArray[Any], score: NDArray[Any]) -> tuple[Array, Array]:
     """Return the points of the ROC curve, from (0, 0) to (1, 1), one per distinct score.
@@ -44,8 +47,8 @@ def roc_points(y: NDArray[Any], score: NDArray[Any]) -> tuple[Array, Array]:
 def precision_recall_points(y: NDArray[Any], score: NDArray[Any]) -> tuple[Array, Array]:
     """Return the points of the precision-recall curve, by rising recall, one per distinct score.
 
-    Average precision is the area under these points as steps: the sum of precision times the gain
-    in recall.
+    Where no scores are equal, average precision is the area under these points as steps: the sum
+    of precision times the gain in recall.
 
     Parameters
     ----------
@@ -87,12 +90,62 @@ def calibration_points(
     """
     if not len(y):
         return np.empty(0), np.empty(0), np.empty(0, dtype=np.int64)
-    inner = np.quantile(probability, np.arange(1, n_bins) / n_bins)
-    place = np.unique(np.searchsorted(inner, probability, side="left"), return_inverse=True)[1]
+    place = quantile_bins(probability, n_bins=n_bins)
     count = np.bincount(place)
     predicted = np.bincount(place, weights=probability) / count
     observed = np.bincount(place, weights=np.asarray(y == 1, dtype=np.float64)) / count
     return predicted, observed, count.astype(np.int64)
+
+
+def quantile_bins(probability: NDArray[Any], *, n_bins: int) -> NDArray[np.int64]:
+    """Return the bin of each row, from 0, by rising probability; equal ones stay together."""
+    inner = np.quantile(probability, np.arange(1, n_bins) / n_bins)
+    place = np.searchsorted(inner, probability, side="left")
+    return np.asarray(np.unique(place, return_inverse=True)[1], dtype=np.int64)
+
+
+def share_band(
+    truth: NDArray[np.bool_],
+    bins: NDArray[np.int64],
+    units: NDArray[np.int64],
+    weights: Array,
+) -> tuple[Array, Array]:
+    """Return the 95 % interval of the share of positives in each bin.
+
+    Units are drawn with all their rows. A bin whose share varies over the draws like that of k
+    independent rows gets Wilson's (1927) interval of k rows, which has a width where all rows agree
+    too. k is at most the number of units in the bin.
+
+    Parameters
+    ----------
+    truth : ndarray of shape (n_rows,)
+    bins : ndarray of shape (n_rows,)
+        From `quantile_bins`.
+    units : ndarray of shape (n_rows,)
+        The sample or group that each row belongs to, from 0.
+    weights : ndarray of shape (n_draws, n_units)
+        How often each unit was drawn.
+
+    Returns
+    -------
+    (low, high) : ndarrays of shape (n_bins_found,)
+    """
+    shape = (weights.shape[1], int(bins.max()) + 1)
+    counts, hits = np.zeros(shape), np.zeros(shape)
+    np.add.at(counts, (units, bins), 1.0)
+    np.add.at(hits, (units, bins), truth.astype(np.float64))
+    drawn = weights @ counts
+    # A draw without any row of a bin has no share there.
+    shares = np.where(drawn > 0, weights @ hits / np.maximum(drawn, 1), np.nan)
+    share = hits.sum(axis=0) / counts.sum(axis=0)
+    variance = np.nanvar(shares, axis=0)
+    n_units = (counts > 0).sum(axis=0)
+    likened = share * (1 - share) / np.maximum(variance, np.finfo(float).tiny)
+    size = np.where(variance > 0, np.minimum(likened, n_units), n_units)
+    spread = NORMAL_QUANTILE**2 / size
+    middle = (share + spread / 2) / (1 + spread)
+    reach = np.sqrt(spread * (share * (1 - share) + spread / 4)) / (1 + spread)
+    return middle - reach, middle + reach
 
 
 def _hits(y: NDArray[Any], score: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smalldata.measures.formulas import PROBABILITY_FLOOR, positive_score
+from smalldata.measures.calibration import intercepts, logits, slopes
+from smalldata.measures.formulas import PROBABILITY_FLOOR, expected_precision, positive_score
 from smalldata.results.folds import Array, Prediction
 
 Values = NDArray[Any]
@@ -77,18 +78,20 @@ def _areas(positive: NDArray[np.bool_], score: Values, weights: Array) -> Array:
 
 
 def average_precision(y: Values, given: Values, weights: Array, n_classes: int) -> Array:
-    """Sum of precision times gain in recall; equal scores enter together."""
-    score = positive_score(given)
-    order = np.argsort(-score, kind="stable")
-    taken = np.cumsum(weights[:, order], axis=1)
-    hits = np.cumsum(weights[:, order] * (y[order] == 1), axis=1)
-    last = np.append(score[order][1:] != score[order][:-1], True)
-    taken, hits = taken[:, last], hits[:, last]
-    gained = np.diff(hits, axis=1, prepend=0.0)
-    precision = np.where(taken > 0, hits / taken, 0.0)
+    """Mean precision at the places of the positive rows; equal scores in random order."""
+    found = expected_precision(y == 1, positive_score(given), weights)
     # With only positives every order is perfect, so it is undefined, as for the measure itself.
-    total = np.where(hits[:, -1] < taken[:, -1], hits[:, -1], 0.0)
-    return np.asarray(np.where(total > 0, np.sum(gained * precision, axis=1) / total, np.nan))
+    return np.asarray(np.where(weights[:, y != 1].any(axis=1), found, np.nan))
+
+
+def calibration_slope(y: Values, given: Values, weights: Array, n_classes: int) -> Array:
+    """Slope of the logistic regression on the logit of the probability."""
+    return slopes(logits(given[:, 1])[0], y, weights)
+
+
+def calibration_intercept(y: Values, given: Values, weights: Array, n_classes: int) -> Array:
+    """Shift of the logits towards the share of the positive class."""
+    return intercepts(logits(given[:, 1])[0], y, weights)
 
 
 def _confusion(y: Values, given: Values, weights: Array, n_classes: int) -> Array:

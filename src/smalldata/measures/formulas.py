@@ -12,13 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smalldata.measures.calibration import LOGIT_CLIP, intercepts, logits, separates, slopes
 from smalldata.results.folds import Array, Score
 
 PROBABILITY_FLOOR = float(np.finfo(np.float64).eps)
 """Log loss raises smaller probabilities to this; otherwise one certain error makes it infinite."""
-
-LOGIT_CLIP = 1e-6
-"""The calibration slope keeps probabilities this far from 0 and 1, where logits are infinite."""
 
 
 def area_under_roc(y: NDArray[Any], score: NDArray[Any]) -> float:
@@ -74,15 +72,51 @@ def _absent(present: list[int], classes: tuple[str, ...]) -> str:
 
 
 def average_precision(y: NDArray[Any], given: NDArray[Any], classes: tuple[str, ...]) -> Score:
-    """Sum over distinct thresholds of precision times gain in recall (steps, no trapezoids)."""
-    score = positive_score(given)
+    """Mean over the positive rows of the precision at their place, rows by falling score.
+
+    Equal scores have no order, so the mean is the expectation over all orders within them, each
+    equally likely. A run of b equal scores, p of them positive, after t rows with h positive ones
+    adds p / b [(h + 1) s + (p - 1) / (b - 1) (b - (t + 1) s)] with s = 1/(t + 1) + ... + 1/(t + b).
+    """
+    ones = np.ones((1, len(y)))
+    return Score(value=float(expected_precision(y == 1, positive_score(given), ones)[0]))
+
+
+def expected_precision(positive: NDArray[np.bool_], score: NDArray[Any], weights: Array) -> Array:
+    """Return the average precision of each draw of rows.
+
+    Parameters
+    ----------
+    positive : ndarray of shape (n,)
+    score : ndarray of shape (n,)
+    weights : ndarray of shape (n_draws, n)
+        How often each row was drawn, whole numbers.
+
+    Returns
+    -------
+    ndarray of shape (n_draws,)
+        NaN if a draw has no positive row.
+
+    Example
+    -------
+    >>> expected_precision(np.array([True, False]), np.zeros(2), np.ones((1, 2)))
+    array([0.75])
+    """
     order = np.argsort(-score, kind="stable")
-    hits = np.cumsum(y[order] == 1)
-    # True at the last row of every run of equal scores, which no threshold can split.
     last = np.append(score[order][1:] != score[order][:-1], True)
-    taken = np.flatnonzero(last) + 1
-    gained = np.diff(hits[last], prepend=0)
-    return Score(value=float(np.sum(gained * hits[last] / taken) / hits[-1]))
+    taken = np.cumsum(weights[:, order], axis=1)[:, last]
+    hits = np.cumsum(weights[:, order] * positive[order], axis=1)[:, last]
+    size, found = np.diff(taken, axis=1, prepend=0.0), np.diff(hits, axis=1, prepend=0.0)
+    before, hits_before = taken - size, hits - found
+    most = int(np.max(taken[:, -1]))
+    harmonic = np.append(0.0, np.cumsum(1 / np.arange(1, most + 1)))
+    inverse = harmonic[taken.astype(np.int64)] - harmonic[before.astype(np.int64)]
+    # Share of the others in the run that are positive, seen from one of its positive rows.
+    share = (found - 1) / np.maximum(size - 1, 1)
+    gained = (hits_before + 1) * inverse + share * (size - (before + 1) * inverse)
+    total = np.sum(found / np.maximum(size, 1) * gained, axis=1)
+    n_positive = hits[:, -1]
+    return np.asarray(np.where(n_positive > 0, total / np.maximum(n_positive, 1), np.nan))
 
 
 def balanced_accuracy(y: NDArray[Any], given: NDArray[Any], classes: tuple[str, ...]) -> Score:
@@ -130,54 +164,33 @@ def brier(y: NDArray[Any], given: NDArray[Any], classes: tuple[str, ...]) -> Sco
 def calibration_slope(y: NDArray[Any], given: NDArray[Any], classes: tuple[str, ...]) -> Score:
     """Slope of the logistic regression of y on the logit of the probability (Cox 1958).
 
-    1 is calibrated, below 1 over-confident. Unpenalised maximum likelihood with an intercept, by
-    Newton's method; in one dimension it exists exactly if the two classes overlap (Albert &
-    Anderson 1984).
+    1 is calibrated, below 1 over-confident. See `calibration.slopes`.
     """
-    p = given[:, 1]
-    clipped = np.clip(p, LOGIT_CLIP, 1 - LOGIT_CLIP)
-    logit = np.log(clipped) - np.log1p(-clipped)
+    logit, n_clipped = logits(given[:, 1])
+    ones = np.ones((1, len(y)))
     if np.ptp(logit) == 0:
         return Score(value=None, reason="all predicted probabilities are equal")
-    negative, positive = logit[y == 0], logit[y == 1]
-    if negative.max() <= positive.min() or positive.max() <= negative.min():
+    if separates(logit, y, ones)[0]:
         return Score(value=None, reason="the probabilities separate the classes, no finite slope")
-    slope = _logistic_slope(logit, y.astype(np.float64))
-    if slope is None:
+    slope = float(slopes(logit, y, ones)[0])
+    if math.isnan(slope):
         return Score(value=None, reason="the slope's maximum likelihood was not found")
-    n_clipped = int(np.sum(clipped != p))
-    note = f"{n_clipped} of {len(y)} probabilities clipped by {LOGIT_CLIP:g}" if n_clipped else ""
-    return Score(value=slope, note=note)
+    return Score(value=slope, note=_clipped(n_clipped, len(y)))
 
 
-def _logistic_slope(x: Array, y: Array) -> float | None:
-    """Return the maximum-likelihood slope by Newton steps, halved until the likelihood rises."""
-    centre, width = float(np.mean(x)), float(np.std(x))
-    design = np.column_stack([np.ones(len(x)), (x - centre) / width])
+def calibration_intercept(y: NDArray[Any], given: NDArray[Any], classes: tuple[str, ...]) -> Score:
+    """Shift of the logits that makes the mean probability the share of the positive class.
 
-    def likelihood(beta: Array) -> float:
-        eta = design @ beta
-        return float(y @ eta - np.sum(np.logaddexp(0.0, eta)))
+    0 is calibrated in the large, below 0 the probabilities are too high. See
+    `calibration.intercepts`.
+    """
+    logit, n_clipped = logits(given[:, 1])
+    shift = float(intercepts(logit, y, np.ones((1, len(y))))[0])
+    return Score(value=shift, note=_clipped(n_clipped, len(y)))
 
-    beta = np.zeros(2)
-    best = likelihood(beta)
-    for _ in range(100):
-        p = 0.5 * (1.0 + np.tanh(0.5 * (design @ beta)))
-        gradient = design.T @ (y - p)
-        if float(np.max(np.abs(gradient))) < 1e-9 * len(y):
-            return float(beta[1]) / width
-        weight = p * (1 - p)
-        a, b = float(np.sum(weight)), float(weight @ design[:, 1])
-        c = float(weight @ design[:, 1] ** 2)
-        determinant = a * c - b * b
-        if not determinant > 0:
-            return None
-        step = np.array([c * gradient[0] - b * gradient[1], a * gradient[1] - b * gradient[0]])
-        step /= determinant
-        while (found := likelihood(beta + step)) < best - 1e-12 * abs(best):
-            step /= 2
-        beta, best = beta + step, found
-    return None
+
+def _clipped(n_clipped: int, n_rows: int) -> str:
+    return f"{n_clipped} of {n_rows} probabilities clipped by {LOGIT_CLIP:g}" if n_clipped else ""
 
 
 def rmse(y: NDArray[Any], given: NDArray[Any], classes: tuple[str, ...]) -> Score:

@@ -57,8 +57,10 @@ class Measure:
     chance : float or None
         Score of a model that ignores the features, if it does not depend on the data.
     by_class : bool
-        A mean over the classes: if folds lack a class it is taken over whole repeats, and a draw
-        that loses a class leaves it undefined.
+        A mean over the classes: a draw that loses a class leaves it undefined.
+    pooled_below : float
+        With fewer test rows than this in some fold, it is taken over all test rows of a repeat.
+        `benchmarks/measures` measures the bias of a mean over small folds.
     jackknife_share : float
         Share of the jackknife's variance that the measure has: below 1 where one sample less moves
         it more than one sample is worth, as on folds with few positives (benchmarks/verdict).
@@ -86,6 +88,7 @@ class Measure:
     chance: float | None = None
     by_class: bool = False
     jackknife_share: float = 1.0
+    pooled_below: float = 0
     weighted: Callable[[NDArray[Any], NDArray[Any], Array, int], Array] | None = None
     says: str = ""
     says_below_chance: str = ""
@@ -252,6 +255,7 @@ MEASURES: tuple[Measure, ...] = (
         weighted=draws.mcc,
         chance=0.0,
         jackknife_share=0.9,
+        pooled_below=40,
     ),
     Measure(
         name="f1",
@@ -264,6 +268,7 @@ MEASURES: tuple[Measure, ...] = (
         function=formulas.f1,
         weighted=draws.f1,
         jackknife_share=0.9,
+        pooled_below=20,
     ),
     Measure(
         name="log_loss",
@@ -298,8 +303,24 @@ MEASURES: tuple[Measure, ...] = (
         low=-math.inf,
         high=math.inf,
         function=formulas.calibration_slope,
+        weighted=draws.calibration_slope,
+        pooled_below=math.inf,
         ranked=False,
         target=1.0,
+    ),
+    Measure(
+        name="calibration_intercept",
+        title="Calibration intercept",
+        kinds=_BINARY,
+        needs="probability",
+        demands="two classes",
+        low=-math.inf,
+        high=math.inf,
+        function=formulas.calibration_intercept,
+        weighted=draws.calibration_intercept,
+        pooled_below=math.inf,
+        ranked=False,
+        target=0.0,
     ),
     Measure(
         name="rmse",
@@ -311,6 +332,7 @@ MEASURES: tuple[Measure, ...] = (
         high=math.inf,
         function=formulas.rmse,
         weighted=draws.rmse,
+        pooled_below=math.inf,
         says="A typical error is {share_of_sd} of the standard deviation of {target}.",
         higher_is_better=False,
         rope=0.02,
@@ -340,7 +362,7 @@ MEASURES: tuple[Measure, ...] = (
         high=1,
         function=formulas.r2,
         weighted=draws.r2,
-        chance=0.0,
+        pooled_below=math.inf,
         says="The model accounts for {percent} of the variance.",
         says_below_chance="The mean of the training samples would predict better.",
     ),
@@ -423,7 +445,7 @@ def check_measure(task: Task, splits: Splits) -> None:
 
     With leave-one-out and other tiny test folds an AUC would need the pooled scores of different
     models, which is biased: predicting the training share of the positive class would
-    get 0.0.
+    get 0.0. The message names a mean over rows instead, which any test fold has.
 
     Raises
     ------
@@ -438,10 +460,12 @@ def check_measure(task: Task, splits: Splits) -> None:
             f"the primary measure must rank the models; {measure.name} does not. "
             f"Choose measure={ranked[0]} or another of {', '.join(ranked)}."
         )
+    if measure.pooled_below or measure.needs == "label":
+        return
     reasons = [measure.missing_in(task.y[fold.test]) for fold in splits.folds]
     n_undefined = sum(bool(reason) for reason in reasons)
     if 2 * n_undefined > len(reasons):
-        instead = "balanced_accuracy" if task.kind.is_classification else "rmse"
+        instead = "log_loss" if task.kind.is_classification else "rmse"
         raise ConfigError(
             f"{measure.name} needs test folds with {measure.demands}; {n_undefined} of the "
             f"{len(reasons)} test folds of cv={splits.name} have none. "

@@ -26,7 +26,7 @@ class Scale:
     def to_line(self, value: float) -> float:
         """Map a score to the line; infinite at a bound of the range."""
         if math.isfinite(self.low) and math.isfinite(self.high):
-            share = (value - self.low) / (self.high - self.low)
+            share = min(max((value - self.low) / (self.high - self.low), 0.0), 1.0)
             with np.errstate(divide="ignore"):
                 return float(np.log(share) - np.log1p(-share))
         if math.isfinite(self.low):

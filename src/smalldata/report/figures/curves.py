@@ -117,7 +117,7 @@ def _calibration(page: Figures, outcomes: ClassOutcomes, one: str, lookups: dict
     labels = {"k": "Class", "predicted": "Predicted probability", "observed": "Observed share"}
     page["datasets"]["calibration"] = dataset(
         pooled,
-        {**labels, "n": "Predictions"},
+        {**labels, "low": "95 % interval from", "high": "95 % interval to", "n": "Predictions"},
         lookups=lookups,
     )
     page["datasets"]["calibration_lines"] = dataset(
@@ -132,8 +132,15 @@ def _calibration(page: Figures, outcomes: ClassOutcomes, one: str, lookups: dict
         "mark": {"type": "line", "strokeWidth": 1, "opacity": 0.35, "color": BLUE},
         "encoding": {"x": x, "y": y, "detail": {"field": "repeat", "type": "nominal"}},
     }
+    band = {
+        "data": data("calibration"),
+        "transform": keep,
+        "mark": {"type": "area", "opacity": 0.16, "color": BLUE},
+        "encoding": {"x": x, "y": square_axis("low", "Observed share"), "y2": {"field": "high"}},
+    }
     layers = [
         diagonal(),
+        band,
         *([thin] if outcomes.n_repeats > 1 else []),
         {
             "data": data("calibration"),
@@ -151,6 +158,8 @@ def _calibration(page: Figures, outcomes: ClassOutcomes, one: str, lookups: dict
                 "tooltip": tooltip(
                     ("predicted", "Predicted", ".3f"),
                     ("observed", "Observed", ".3f"),
+                    ("low", "95 % from", ".3f"),
+                    ("high", "95 % to", ".3f"),
                     ("n", "Predictions", "d"),
                 ),
             },
@@ -166,6 +175,7 @@ def _calibration(page: Figures, outcomes: ClassOutcomes, one: str, lookups: dict
             controls={"k": 0},
             caption=f"Observed share of {one} among samples with this predicted probability. On "
             "the dashed line, the probabilities are accurate. Each point holds about the same "
-            "number of predictions.",
+            "number of predictions. Band: 95 % interval of each point, from drawing the samples "
+            "(whole groups, if there are groups) again.",
         )
     )

@@ -13,13 +13,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smalldata.measures.curves import calibration_points, precision_recall_points, roc_points
+from smalldata.measures.curves import (
+    calibration_points,
+    precision_recall_points,
+    quantile_bins,
+    roc_points,
+    share_band,
+)
 from smalldata.results.folds import Array, FoldResult
 from smalldata.results.record import RunRecord
+from smalldata.statistics.significance import draw_weights
 from smalldata.task import Task, TaskKind
 
 GRID = np.linspace(0.0, 1.0, 101)
 """Where curves of folds and repeats are averaged."""
+
+N_DRAWS = 1000
+"""Draws of the samples behind the band of the calibration curve."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +67,7 @@ class Calibration:
     ----------
     pooled, lines : list of dict
         Points ``predicted``, ``observed``, ``n``: of all repeats together, and of each ``repeat``
-        by itself.
+        by itself. Those of all repeats may have the bounds ``low`` and ``high`` of a 95 % band.
     """
 
     pooled: list[dict[str, float]]
@@ -205,7 +215,7 @@ def summarize_outcomes(task: Task, record: RunRecord) -> Outcomes | None:
         samples=_class_samples(task, repeats),
         roc=[roc_curves(repeats, code) for code in ranked],
         precision_recall=[precision_recall_curves(repeats, code) for code in ranked],
-        calibration=[calibration(repeats, code) for code in sure],
+        calibration=[calibration(repeats, code, units=_units(task)) for code in sure],
     )
 
 
@@ -293,19 +303,43 @@ def _averaged(
     )
 
 
-def calibration(repeats: Sequence[Repeat], code: int) -> Calibration:
-    """Observed share of a class against its predicted probability, in quantile bins."""
+def calibration(
+    repeats: Sequence[Repeat], code: int, *, units: NDArray[np.int64] | None = None
+) -> Calibration:
+    """Observed share of a class against its predicted probability, in quantile bins.
+
+    Parameters
+    ----------
+    repeats : sequence of Repeat
+    code : int
+        The class.
+    units : ndarray of shape (n_samples,), optional
+        The sample or group of each row of the task, to draw a band.
+    """
     n_bins = int(np.clip(len(repeats[0].row) // 20, 3, 10))
     truth = np.concatenate([_scored(repeat, code)[0] for repeat in repeats])
     score = np.concatenate([_scored(repeat, code)[1] for repeat in repeats])
+    pooled = _bins(truth, score, n_bins)
+    if units is not None:
+        member = units[np.concatenate([repeat.row for repeat in repeats])]
+        weights = draw_weights(np.arange(units.max() + 1), N_DRAWS, seed=0)
+        low, high = share_band(truth, quantile_bins(score, n_bins=n_bins), member, weights)
+        ends = zip(pooled, _rounded(low), _rounded(high), strict=True)
+        pooled = [{**point, "low": one, "high": other} for point, one, other in ends]
     return Calibration(
-        pooled=_bins(truth, score, n_bins),
+        pooled=pooled,
         lines=[
             {"repeat": repeat.repeat, **point}
             for repeat in repeats
             for point in _bins(*_scored(repeat, code), n_bins)
         ],
     )
+
+
+def _units(task: Task) -> NDArray[np.int64]:
+    if task.groups is None:
+        return np.arange(task.n_samples)
+    return np.asarray(np.unique(task.groups.astype(str), return_inverse=True)[1], dtype=np.int64)
 
 
 def _bins(truth: NDArray[np.bool_], score: Array, n_bins: int) -> list[dict[str, float]]:

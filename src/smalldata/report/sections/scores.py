@@ -4,11 +4,12 @@ Step in the line: RunRecord + Comparison -> **Score, Standing** -> words -> HTML
 """
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from smalldata.measures.registry import find_measure, measures_for
+from smalldata.comparison.scores import DUMMY, fold_scores, guessing_score
+from smalldata.measures.registry import Measure, find_measure, measures_for
 from smalldata.results.comparison import Comparison, ComparisonRow, PairwiseTest
 from smalldata.results.record import RunRecord
 from smalldata.runtime.sealing import strict_plain
@@ -23,9 +24,9 @@ class MeasureFacts:
     Attributes
     ----------
     better : str
-        "higher", "lower" or "close to 1".
+        "higher", "lower", or "close to" the ideal value.
     guessing : float or None
-        What a model that ignores the features scores, where that does not depend on the data.
+        What a model that ignores the features scores, where that is known.
     says, says_below_chance : str
         Templates of the sentences that put a score in everyday words, or "".
     in_target_unit : bool
@@ -68,7 +69,7 @@ class Score(MeasureFacts):
     min, max : float or None
         Of single folds.
     n : int
-        Folds with a value.
+        Folds that count in the mean.
     folds : list of FoldScore
     undefined : list of Tally
         Reasons of the folds without a value.
@@ -137,7 +138,7 @@ def describe_measure(name: str, kind: TaskKind) -> MeasureFacts:
     return MeasureFacts(
         name=measure.name,
         title=measure.title,
-        better="close to 1"
+        better=f"close to {measure.target:g}"
         if measure.target is not None
         else "higher"
         if measure.higher_is_better
@@ -212,23 +213,47 @@ def summarize_scores(task: Task, record: RunRecord, comparison: Comparison | Non
         ]
         values = [fold.value for fold in folds if fold.value is not None]
         row = rows.get(name)
-        mean, low, high = mean_interval(values, record.test_train_ratio)
+        measure = find_measure(name, task.kind)
+        found = fold_scores(record, measure)
+        mean, low, high = mean_interval(found.values.tolist(), record.test_train_ratio)
+        # A pooled score counts every fold, also one that has no score of its own.
+        missing = [] if found.pooled else [fold.reason for fold in folds if fold.value is None]
         if row is not None and row.mean is not None:
             mean, low, high = row.mean, row.ci_low, row.ci_high
+        facts = replace(
+            describe_measure(name, task.kind),
+            guessing=_guessing(task, record, measure, comparison),
+        )
         scores.append(
             Score(
-                **vars(describe_measure(name, task.kind)),
+                **vars(facts),
                 mean=mean,
                 low=low,
                 high=high,
                 min=min(values, default=None),
                 max=max(values, default=None),
-                n=len(values),
+                n=len(found.values) or len(values),
                 folds=folds,
-                undefined=tallies(Counter(fold.reason for fold in folds if fold.value is None)),
+                undefined=tallies(Counter(missing)),
             )
         )
     return scores
+
+
+def _guessing(
+    task: Task, record: RunRecord, measure: Measure, comparison: Comparison | None
+) -> float | None:
+    """Return dummy's score in the table, or else what it would score; None if it is not known."""
+    if not measure.ranked:
+        return None
+    for row in () if comparison is None else comparison.rows:
+        beside = row.measure == measure.name and row.train_size == record.train_size
+        if beside and row.model == DUMMY and row.mean is not None:
+            return row.mean
+    # Rows that a train_size leaves out are not in the record, so the training mean is not known.
+    known = record.train_size is None or task.kind.is_classification
+    found = guessing_score(record, measure, task.y) if known else None
+    return measure.chance if found is None else found
 
 
 def mean_interval(

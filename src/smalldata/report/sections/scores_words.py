@@ -152,7 +152,7 @@ def explain_score(score: Score, task: TaskFacts) -> str:
     if score.says_below_chance and score.guessing is not None and mean < score.guessing:
         says = score.says_below_chance
     sd = task.target_values.sd if task.target_values is not None else 0.0
-    if "{share_of_sd}" in says and not sd:
+    if ("{share_of_sd}" in says and not sd) or ("{percent}" in says and mean < 0):
         return ""
     return says.format(
         of_hundred=_of_hundred(mean),
