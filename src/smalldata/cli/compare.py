@@ -2,18 +2,21 @@
 
 import sys
 from collections.abc import Sequence
+from typing import cast, get_args
 
 from smalldata.cli.arguments import cell_paths, key_values, known_values
 from smalldata.cli.screen import DONE
 from smalldata.comparison.comparison import compare
+from smalldata.errors import ConfigError
 from smalldata.report import print_comparison
+from smalldata.results.comparison import IntervalName
 from smalldata.store.cell_folder import CellFolder
 
 
 def run_verb(arguments: Sequence[str]) -> int:
     """Print one table of exactly the cells given, and say how many others are in their folders."""
     values, words = key_values(arguments, prefix="")
-    measure = known_values(values, ("measure",), prefix="").get("measure")
+    asked = known_values(values, ("measure", "interval"), prefix="")
     paths = cell_paths(words, verb="compare")
     records = [CellFolder(path).read_record() for path in paths]
     beside = {
@@ -22,7 +25,19 @@ def run_verb(arguments: Sequence[str]) -> int:
         for found in path.parent.glob("*/record.json")
         if found.parent.resolve() not in {given.resolve() for given in paths}
     }
-    print_comparison(compare(records, measure=None if measure is None else str(measure)))
+    measure = asked.get("measure")
+    interval = str(asked.get("interval", "jackknife"))
+    if interval not in get_args(IntervalName):
+        raise ConfigError(
+            f"interval must be {' or '.join(get_args(IntervalName))}; got {interval!r}."
+        )
+    print_comparison(
+        compare(
+            records,
+            measure=None if measure is None else str(measure),
+            interval=cast("IntervalName", interval),
+        )
+    )
     if beside:
         sys.stdout.write(
             f"{len(beside)} more cell{'s' if len(beside) > 1 else ''} in the same folder "

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from smalldata.cli.screen import reporter
+from smalldata.results.comparison import IntervalName
 from smalldata.runtime.console import open_console
 
 
@@ -27,6 +28,7 @@ class Note:
     internal: bool = False
     dry_run: str = ""
     figures: tuple[str, ...] = ()
+    interval: IntervalName = "jackknife"
 
 
 def leave_note(folder: str, note: Note) -> None:
@@ -55,10 +57,15 @@ def publish_notes(notes: Sequence[Note]) -> None:
         asked = {Path(note.cell).name: note.explanation for note in here}
         formats = list(dict.fromkeys(name for note in here for name in note.figures))
         # One table per measure asked for; the files on disk are those of the last.
-        for note in {note.measure: note for note in here}.values():
+        for note in {(note.measure, note.interval): note for note in here}.values():
             stored = open_cell(Path(note.cell), measure=note.measure)
             comparison = publish(
-                folder, stored.task, asked=asked, reporter=reporter(), formats=formats
+                folder,
+                stored.task,
+                asked=asked,
+                reporter=reporter(),
+                formats=formats,
+                interval=note.interval,
             )
             print_comparison(comparison, console=screen)
         shown = {row.hash for row in comparison.rows}  # for a sweep only the best trial

@@ -83,6 +83,7 @@ def _run_job(composed: Any, *, notes_folder: str) -> float | tuple[float | None,
         measure=plan.task.measure,
         explanation=key or "",
         figures=config.figures,
+        interval=config.interval,
     )
     leave_note(notes_folder, note)
     if config.objectives:

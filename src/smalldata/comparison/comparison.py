@@ -16,12 +16,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from smalldata.comparison.entries import Entry, IntervalName, Lineup
+from smalldata.comparison.entries import Entry, Lineup
 from smalldata.comparison.learning_curves import learning_curves
 from smalldata.comparison.sweeps import Trials, group_trials
 from smalldata.errors import ConfigError, SplitError
 from smalldata.measures.registry import Measure, find_measure, measures_for
-from smalldata.results.comparison import Comparison, ComparisonRow, PairwiseTest
+from smalldata.results.comparison import Comparison, ComparisonRow, IntervalName, PairwiseTest
 from smalldata.results.record import RunRecord, settings_text
 from smalldata.statistics.significance import holm
 
@@ -105,6 +105,7 @@ def compare(
         classes=first.classes,
         target=first.target,
         measure=primary.name,
+        interval=interval,
         n_samples=first.n_samples,
         n_features=first.n_features,
         splits_key=first.splits_key,

@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from scipy.special import stdtrit
 from smalldata.comparison.influence import cell_influence, rarest
 from smalldata.comparison.scores import CellScores, cell_draws, cell_scores, tested_rows
 from smalldata.measures.registry import Measure
+from smalldata.results.comparison import IntervalName
 from smalldata.results.folds import Array
 from smalldata.results.record import RunRecord, cell_label
 from smalldata.seeding import seed_for
@@ -35,8 +36,6 @@ from smalldata.statistics.significance import (
     draw_weights,
     percentile_interval,
 )
-
-IntervalName = Literal["jackknife", "nadeau_bengio"]
 
 N_DRAWS = 1000
 """Bootstrap draws for the intervals of calibration."""

@@ -16,6 +16,7 @@ from smalldata.learner import Learner, SearchSpace
 from smalldata.panel.selector import SignatureOptions
 from smalldata.pipeline.preprocess import Preprocessing
 from smalldata.report import check_formats
+from smalldata.results.comparison import IntervalName
 from smalldata.results.record import SCHEMA_VERSION
 from smalldata.runtime.files import safe_name
 from smalldata.tuning.options import TuningOptions
@@ -72,6 +73,8 @@ class RunConfig:
         Formats in which figures are also written as files; not part of the cell's identity.
     weights : bool
         Whether the weights of networks are also written as files; not part of the cell's identity.
+    interval : {"jackknife", "nadeau_bengio"}
+        How the table's intervals are made; not part of the cell's identity.
     objectives : tuple of str
         Measures that a sweeper optimises; empty: the primary measure.
     sweep : Sweep or None
@@ -94,6 +97,7 @@ class RunConfig:
     figures: tuple[str, ...]
     weights: bool
     measure: str | None
+    interval: IntervalName
     objectives: tuple[str, ...]
     seed: int
     n_jobs: int | None
@@ -211,6 +215,7 @@ def _typed(plain: dict[str, Any]) -> RunConfig:
         figures=check_formats(plain["report"]["figures"]),
         weights=plain["weights"],
         measure=plain["measure"],
+        interval=plain["interval"],
         objectives=tuple(plain["objectives"] or ()),
         seed=seed,
         n_jobs=None if n_jobs == -1 else n_jobs,

@@ -17,6 +17,13 @@ class Device(Enum):
     cuda = "cuda"
 
 
+class IntervalKind(Enum):
+    """How the intervals of the table are made."""
+
+    jackknife = "jackknife"
+    nadeau_bengio = "nadeau_bengio"
+
+
 @dataclass
 class CvSchema:
     """The keys of conf/cv."""
@@ -117,6 +124,7 @@ class RunSchema:
     signature: SignatureSchema = field(default_factory=SignatureSchema)
     report: ReportSchema = field(default_factory=ReportSchema)
     measure: str | None = None
+    interval: IntervalKind = IntervalKind.jackknife
     objectives: list[str] | None = None
     seed: int = 0
     n_jobs: int | None = None

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from smalldata.results.folds import Status
 from smalldata.results.learning_curves import LearningCurves
@@ -13,9 +13,13 @@ from smalldata.task import TaskKind
 # ---------------------------------------------------------------- the comparison of several records
 
 
+IntervalName = Literal["jackknife", "nadeau_bengio"]
+"""How intervals and tests are made."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ComparisonRow:
-    """One cell and one measure of the table; the interval uses the corrected variance."""
+    """One cell and one measure of the table; its interval may be undefined."""
 
     dataset: str
     cv: str
@@ -92,7 +96,10 @@ class Comparison:
     tests : tuple of PairwiseTest
         All pairs of ranked cells on the primary measure, within one train_size.
     best_corrected : mapping or None
-        Bias-corrected score of "take the best of these" (BBC-CV): mean, ci_low, ci_high, n_models.
+        Score of "take the best of these", corrected for the choice: mean, ci_low, ci_high,
+        n_models.
+    interval : {"jackknife", "nadeau_bengio"}
+        How intervals and tests were made.
     learning : LearningCurves or None
         On the primary measure; None if no model was trained at several sizes.
     """
@@ -109,6 +116,7 @@ class Comparison:
     n_folds: int
     rows: tuple[ComparisonRow, ...]
     tests: tuple[PairwiseTest, ...]
+    interval: IntervalName = "jackknife"
     best_corrected: Mapping[str, float] | None = None
     learning: LearningCurves | None = None
     environment: Mapping[str, Any] = field(default_factory=dict)

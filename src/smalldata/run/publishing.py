@@ -25,7 +25,7 @@ from smalldata.report import (
     report_page,
     say_learning,
 )
-from smalldata.results.comparison import Comparison
+from smalldata.results.comparison import Comparison, IntervalName
 from smalldata.results.evidence import NullImportances
 from smalldata.results.explanation import Explanation
 from smalldata.results.panel import Panel
@@ -51,6 +51,7 @@ def publish(
     asked: Mapping[str, str],
     reporter: Reporter,
     formats: Sequence[str] = (),
+    interval: IntervalName = "jackknife",
 ) -> Comparison:
     """Compare all finished cells of a folder, and write the table and the pages.
 
@@ -65,6 +66,8 @@ def publish(
     reporter : Reporter
     formats : sequence of str
         Formats in which the figures of those pages are also written as files.
+    interval : {"jackknife", "nadeau_bengio"}
+        See `compare`.
 
     Returns
     -------
@@ -73,7 +76,7 @@ def publish(
     with lock_comparison(folder, on_wait=reporter.say):
         records = without_answered(read_records(folder, on_problem=reporter.warn))
         _seal_old_files(folder, records, reporter)
-        comparison = compare(records, measure=task.measure)
+        comparison = compare(records, measure=task.measure, interval=interval)
         listed = {row.hash for row in comparison.rows}  # for a sweep, its best trial
         records = [record for record in records if record.hash in listed]
         write_table(folder, comparison, records, task)
