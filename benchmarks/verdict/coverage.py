@@ -1,4 +1,4 @@
-"""Do 95 % intervals hold the expected score, and do paired tests keep their level?
+"""Coverage of 95 % intervals and type I error of paired tests in worlds of known truth.
 
     nice python benchmarks/verdict/coverage.py          every world that is not in the file yet
     nice python benchmarks/verdict/coverage.py table    the tables of README.md from the file

@@ -38,7 +38,8 @@ class World:
     signal : float
         Distance of the class means (slope of the target), in standard deviations along the true
         direction.
-    learner : {"ridge", "knn", "stump"}
+    learner : {"ridge", "knn", "stump", "mixed"}
+        "mixed": the models are two ridges and a knn, all on the first block.
     repeats, folds : int
     group : int
         Samples of a group, which share 0.64 of the variance of every feature; 1: none.
@@ -95,7 +96,8 @@ def simulate(world: World, n_tables: int, seed: int, *, n_fresh: int = 0) -> Ite
     rng = np.random.default_rng(seed)
     n_units = world.n // world.group
     unit = np.repeat(np.arange(n_units), world.group)
-    fit = LEARNERS[world.learner]
+    mixed = world.learner == "mixed"
+    fits = MIXED if mixed else [LEARNERS[world.learner]] * world.blocks
     for start in range(0, n_tables, CHUNK):
         size = min(CHUNK, n_tables - start)
         if world.prevalence is None:
@@ -106,6 +108,8 @@ def simulate(world: World, n_tables: int, seed: int, *, n_fresh: int = 0) -> Ite
             y = np.tile(strata[unit].astype(float), (size, 1))
         X = _features(world, y, unit, rng)
         others = [_features(world, y, unit, rng) for _ in range(n_fresh)]
+        if mixed:
+            X, others = X[[0] * world.blocks], [other[[0] * world.blocks] for other in others]
         fresh = np.empty((n_fresh, size, world.blocks, world.repeats, world.n))
         fold = np.stack([_folds(strata, world.folds, rng)[unit] for _ in range(world.repeats)])
         value = np.empty((size, world.blocks, world.repeats, world.n))
@@ -115,11 +119,11 @@ def simulate(world: World, n_tables: int, seed: int, *, n_fresh: int = 0) -> Ite
                 test, train = np.flatnonzero(fold[repeat] == k), np.flatnonzero(fold[repeat] != k)
                 threshold[repeat, test] = y[0, train].mean()
                 for block in range(world.blocks):
-                    value[:, block, repeat, test] = fit(X[block], y, train, test)
+                    value[:, block, repeat, test] = fits[block](X[block], y, train, test)
                     for place, other in enumerate(others):
                         both = X[block].copy()
                         both[:, test] = other[block][:, test]
-                        fresh[place, :, block, repeat, test] = fit(both, y, train, test).T
+                        fresh[place, :, block, repeat, test] = fits[block](both, y, train, test).T
         yield Chunk(y=y, unit=unit, fold=fold, value=value, threshold=threshold, fresh=fresh)
 
 
@@ -189,7 +193,12 @@ def _stump(X, y, train, test):
     return level + slope[rows, best][:, None] * ((X[:, test] - centre) / spread)[rows, :, best]
 
 
+def _strong_ridge(X, y, train, test):
+    return _ridge(X / 4, y, train, test)
+
+
 LEARNERS = {"ridge": _ridge, "knn": _knn, "stump": _stump}
+MIXED = [_ridge, _knn, _strong_ridge]
 
 
 # ---------------------------------------------------------------- as records
