@@ -2,7 +2,7 @@
 
 Arrays and numbers in, numbers out. Step in the line: out-of-fold probabilities of training rows ->
 **threshold** -> calls on held-out rows; rates of these calls -> **predictive values, net benefit**
--> report. A row is called positive if its probability is at least the threshold.
+-> report. A row is called positive if its probability is above the threshold.
 """
 
 from typing import Any, Literal
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from smalldata.results.folds import Array
 
 Rule = Literal["youden", "sensitivity", "specificity", "cost"]
+
+BELOW_ALL = -1e-6
+"""A threshold that calls even probabilities of 0."""
 
 ROUNDING = 1e-12
 """Rates and costs that differ by less count as equal."""
@@ -34,8 +37,9 @@ def candidate_thresholds(score: NDArray[Any]) -> Array:
     [0.8, 0.4, 0.1]
     """
     levels = np.unique(score)[::-1]
-    top = (1 + levels[0]) / 2 if levels[0] < 1 else np.nextafter(1.0, 2.0)
-    return np.concatenate([[top], (levels[:-1] + levels[1:]) / 2, [levels[-1] / 2]])
+    top = (1 + levels[0]) / 2
+    bottom = levels[-1] / 2 if levels[-1] > 0 else BELOW_ALL
+    return np.concatenate([[top], (levels[:-1] + levels[1:]) / 2, [bottom]])
 
 
 def rates_at(y: NDArray[Any], score: NDArray[Any], thresholds: NDArray[Any]) -> tuple[Array, Array]:
@@ -49,8 +53,8 @@ def rates_at(y: NDArray[Any], score: NDArray[Any], thresholds: NDArray[Any]) -> 
     thresholds : ndarray of shape (n_thresholds,)
     """
     positive, negative = np.sort(score[y == 1]), np.sort(score[y != 1])
-    missed = np.searchsorted(positive, thresholds, side="left")
-    cleared = np.searchsorted(negative, thresholds, side="left")
+    missed = np.searchsorted(positive, thresholds, side="right")
+    cleared = np.searchsorted(negative, thresholds, side="right")
     return 1 - missed / len(positive), cleared / len(negative)
 
 

@@ -33,6 +33,9 @@ class ReportInputs:
         Of a cell that seeks a signature: the panel of all rows.
     null : NullImportances, optional
         What permuted labels gave, explained as the explanation.
+    prevalence : float, optional
+        Share of positives that predictive values and net benefit of a binary cell hold for;
+        default: that of the samples.
     """
 
     task: Task
@@ -42,3 +45,4 @@ class ReportInputs:
     trials: CellTrials | None = None
     panel: Panel | None = None
     null: NullImportances | None = None
+    prevalence: float | None = None

@@ -118,7 +118,7 @@ class Prediction:
         """
         if self.probabilities is None:
             return self
-        return replace(self, label=(self.probabilities[:, 1] >= threshold).astype(np.int64))
+        return replace(self, label=(self.probabilities[:, 1] > threshold).astype(np.int64))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ class ThresholdChoice:
     rule : str
         As in ``threshold.rule``.
     value : float
-        Rows whose probability of the positive class is at least this are called positive.
+        Rows whose probability of the positive class is above this are called positive.
     sensitivity, specificity : float
         At this threshold, on the inner out-of-fold predictions that chose it: too good for new
         samples.
