@@ -50,7 +50,7 @@ def draw(seed, *, digits=2):
 # ---------------------------------------------------------------- rules
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(4))
 def test_rates_equal_scikit_learn(seed):
     y, score = draw(seed)
     thresholds = candidate_thresholds(score)
@@ -65,14 +65,13 @@ def test_rates_equal_scikit_learn(seed):
 
 
 @pytest.mark.parametrize("asked", RULES, ids=str)
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(4))
 def test_a_rule_takes_the_best_of_all_thresholds(seed, asked):
     y, score = draw(seed)
     chosen = choose_threshold(y, score, **asked)
 
     def worth(threshold):
-        (tn, fp), (fn, tp) = confusion_matrix(y, score > threshold)
-        sens, spec = tp / (tp + fn), tn / (tn + fp)
+        sens, spec = np.mean(score[y == 1] > threshold), np.mean(score[y == 0] <= threshold)
         if asked["rule"] == "youden":
             return sens + spec
         if asked["rule"] == "cost":
@@ -81,7 +80,7 @@ def test_a_rule_takes_the_best_of_all_thresholds(seed, asked):
         kept, other = (sens, spec) if asked["rule"] == "sensitivity" else (spec, sens)
         return other if kept >= asked["at"] - 1e-12 else -1.0
 
-    best = max(worth(threshold) for threshold in np.linspace(-0.001, 1.0, 4001))
+    best = max(worth(threshold) for threshold in np.linspace(-0.005, 0.995, 101))
     assert worth(chosen) == pytest.approx(best)
 
 
@@ -186,7 +185,7 @@ def test_no_training_row_is_predicted_by_a_model_that_has_seen_it():
 def test_a_sensitivity_that_is_asked_for_is_reached_on_new_rows():
     """And would not be by a threshold taken from the predictions of rows already seen."""
     reached = []
-    for seed in range(6):
+    for seed in range(3):
         task = make_signal(n=120, seed=seed)
         splits = make_splits(task, "kfold", n_splits=2)
         options = ThresholdOptions(rule="sensitivity", at=0.9)
