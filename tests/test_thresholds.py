@@ -13,6 +13,7 @@ from sklearn.metrics import confusion_matrix, roc_curve
 
 from report_cells import make_toy_task
 from smalldata.__main__ import main
+from smalldata.comparison.comparison import compare
 from smalldata.errors import ConfigError
 from smalldata.evaluation.cell import Cell
 from smalldata.evaluation.outer_loop import evaluate, evaluate_fold
@@ -330,6 +331,9 @@ def test_a_run_stores_the_choice_and_the_page_follows_the_prevalence(tmp_path, m
     assert again.threshold is not None
     assert again.threshold.value == entry["value"]
     assert again.seconds["threshold"] > 0
+    spent = sum(fold.seconds["threshold"] for fold in record.folds)
+    row = compare([record]).rows[0]
+    assert row.tune_seconds == pytest.approx(spent), "a choice inside the fold, as tuning is"
     stamp = (path / "folds" / "r00f00.json").stat().st_mtime_ns
     assert "the share among these samples" in (path / "report.html").read_text()
 
