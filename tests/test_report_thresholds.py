@@ -12,6 +12,7 @@ import pytest
 from sklearn.metrics import confusion_matrix
 
 from report_cells import HOSTILE, inputs_of, make_record, make_toy_task
+from smalldata.errors import ConfigError
 from smalldata.evaluation.outer_loop import evaluate
 from smalldata.evaluation.thresholds import ThresholdOptions
 from smalldata.models import load_learner
@@ -137,6 +138,12 @@ def test_calls_of_one_kind_leave_the_other_value_out():
         "no sample is called impaired, so there is no PPV" in s for s in say_thresholds(found)
     )
     assert ("ppv", "–", "–") in [(row[0], row[2], row[3]) for row in write_texts(found).rows]
+
+
+def test_a_prevalence_that_is_not_a_share_is_refused():
+    task = make_toy_task("binary", n_samples=30)
+    with pytest.raises(ConfigError, match="share above 0 and below 1, such as 0.05; got 5"):
+        inputs_of(task, make_record(task), prevalence=5)
 
 
 def test_groups_and_a_chosen_threshold_widen_the_intervals():

@@ -18,6 +18,7 @@ from smalldata.errors import ConfigError
 from smalldata.evaluation.cell import Cell
 from smalldata.evaluation.outer_loop import evaluate, evaluate_fold
 from smalldata.evaluation.thresholds import ThresholdOptions, choose_on_inner_folds
+from smalldata.explanation.explanation import explain
 from smalldata.measures.thresholds import (
     candidate_thresholds,
     choose_on_draws,
@@ -356,3 +357,17 @@ def test_processes_and_resuming_change_no_threshold():
     assert differences(alone.folds, both.folds) == []
     rest = evaluate(task, learner, splits, threshold=options, n_jobs=1, finished=alone.folds[:1])
     assert differences(alone.folds, rest.folds) == []
+
+
+def test_what_removals_cost_starts_at_the_score_of_the_labels():
+    """The explanation scores with the fold's threshold too, when nothing has been removed."""
+    task = dataclasses.replace(make_toy_task("binary", n_samples=60), measure="balanced_accuracy")
+    splits = make_splits(task, "kfold", n_splits=3)
+    learner = load_learner("linear")
+    options = ThresholdOptions(rule="sensitivity", at=1.0)
+    record = evaluate(task, learner, splits, threshold=options, n_jobs=1)
+    found = explain(task, record, learner, splits, n_jobs=1).faithfulness
+    scores = [fold.scores["balanced_accuracy"].value for fold in record.folds]
+    assert found.leading[:, 0] == pytest.approx(scores)
+    plain = evaluate(task, learner, splits, n_jobs=1)
+    assert scores != [fold.scores["balanced_accuracy"].value for fold in plain.folds]
