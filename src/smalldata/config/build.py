@@ -11,9 +11,10 @@ from typing import Any
 
 from smalldata.config.schema import RunSchema, describe_type
 from smalldata.errors import ConfigError
-from smalldata.evaluation.thresholds import ThresholdOptions, check_prevalence
+from smalldata.evaluation.thresholds import ThresholdOptions
 from smalldata.explanation.options import ExplanationOptions
 from smalldata.learner import Learner, SearchSpace
+from smalldata.measures.thresholds import check_prevalence
 from smalldata.panel.selector import SignatureOptions
 from smalldata.pipeline.preprocess import Preprocessing
 from smalldata.report import check_formats

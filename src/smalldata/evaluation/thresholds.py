@@ -6,7 +6,6 @@ seen it: predictions of rows that a model was fitted to are too sure, and a thre
 them is too extreme.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -14,7 +13,14 @@ import numpy as np
 
 from smalldata.errors import ConfigError, FitError
 from smalldata.learner import Array, Learner
-from smalldata.measures.thresholds import Rule, choose_on_draws, choose_threshold, rates_at
+from smalldata.measures.thresholds import (
+    Rule,
+    check_prevalence,
+    choose_on_draws,
+    choose_threshold,
+    is_number,
+    rates_at,
+)
 from smalldata.pipeline.fitting import fit_rows, predict_rows
 from smalldata.pipeline.training import TrainingRows
 from smalldata.results.thresholds import ThresholdChoice
@@ -68,7 +74,7 @@ class ThresholdOptions:
                 "threshold.at goes with threshold.rule=sensitivity or specificity; the rule is "
                 f"{self.rule}. Leave it out."
             )
-        if self.at is not None and not (_is_number(self.at) and 0 < self.at <= 1):
+        if self.at is not None and not (is_number(self.at) and 0 < self.at <= 1):
             raise ConfigError(f"threshold.at must be above 0 and at most 1; got {self.at!r}.")
         if has_target and self.at is None:
             object.__setattr__(self, "at", USUAL_TARGET)
@@ -78,9 +84,7 @@ class ThresholdOptions:
                 f"threshold.rule={self.rule} and threshold.cost_ratio={self.cost_ratio}. Set "
                 "both or neither."
             )
-        if self.cost_ratio is not None and not (
-            _is_number(self.cost_ratio) and self.cost_ratio > 0
-        ):
+        if self.cost_ratio is not None and not (is_number(self.cost_ratio) and self.cost_ratio > 0):
             raise ConfigError(
                 "threshold.cost_ratio must be a number above 0, the cost of a missed positive in "
                 f"false alarms; got {self.cost_ratio!r}."
@@ -113,25 +117,6 @@ class ThresholdOptions:
         if self.rule == "cost":
             details["prevalence"] = self.prevalence
         return {key: value for key, value in details.items() if value is not None}
-
-
-def check_prevalence(prevalence: float | None) -> None:
-    """Refuse a prevalence that is not a share.
-
-    Raises
-    ------
-    ConfigError
-        If it is not above 0 and below 1.
-    """
-    if prevalence is not None and not (_is_number(prevalence) and 0 < prevalence < 1):
-        raise ConfigError(
-            "threshold.prevalence must be a share above 0 and below 1, such as 0.05; "
-            f"got {prevalence!r}."
-        )
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def choose_on_inner_folds(

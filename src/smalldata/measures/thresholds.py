@@ -5,11 +5,13 @@ Arrays and numbers in, numbers out. Step in the line: out-of-fold probabilities 
 -> report. A row is called positive if its probability is above the threshold.
 """
 
+import math
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from smalldata.errors import ConfigError
 from smalldata.results.folds import Array
 
 Rule = Literal["youden", "sensitivity", "specificity", "cost"]
@@ -185,3 +187,23 @@ def net_benefit(sensitivity: Any, specificity: Any, *, prevalence: Any, threshol
     """
     odds = threshold / (1 - threshold)
     return prevalence * sensitivity - (1 - prevalence) * odds * (1 - specificity)
+
+
+def check_prevalence(prevalence: float | None) -> None:
+    """Refuse a prevalence that is not a share.
+
+    Raises
+    ------
+    ConfigError
+        If it is not above 0 and below 1.
+    """
+    if prevalence is not None and not (is_number(prevalence) and 0 < prevalence < 1):
+        raise ConfigError(
+            "threshold.prevalence must be a share above 0 and below 1, such as 0.05; "
+            f"got {prevalence!r}."
+        )
+
+
+def is_number(value: object) -> bool:
+    """Whether a setting is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

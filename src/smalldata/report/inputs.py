@@ -6,7 +6,7 @@ Step in the line: finished cell -> **ReportInputs** -> sections -> page.
 from dataclasses import dataclass
 
 from smalldata.comparison.tuning_summary import CellTrials
-from smalldata.evaluation.thresholds import check_prevalence
+from smalldata.measures.thresholds import check_prevalence
 from smalldata.results.comparison import Comparison
 from smalldata.results.evidence import NullImportances
 from smalldata.results.explanation import Explanation

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, t
+from scipy.special import ndtri, stdtrit
 
 from smalldata.results.folds import Array
 from smalldata.seeding import seed_for
@@ -23,7 +23,7 @@ N_DRAWS = 200
 UNSEEN = 1.25
 """Factor on the variance over the draws, which keep the fitted models: see docs/decisions/052."""
 
-QUANTILE = float(norm.ppf(0.975))
+QUANTILE = float(ndtri(0.975))
 """Of the 95 % intervals."""
 
 _REACH = 1e9
@@ -72,7 +72,7 @@ def effective_size(calls: Array, groups: NDArray[np.int64] | None = None) -> Arr
     simple = share * (1 - share) / n_rows
     most = float(n_rows * np.sum(sizes**2)) / n_rows**2
     effect = np.divide(robust, simple, out=np.full(n_columns, most), where=simple > 1e-12)
-    few = (t.ppf(0.975, n_rows - 1) / t.ppf(0.975, n_groups - 1)) ** 2
+    few = (stdtrit(n_rows - 1, 0.975) / stdtrit(n_groups - 1, 0.975)) ** 2
     return np.asarray(n_rows / np.maximum(effect, 1.0) * few)
 
 
