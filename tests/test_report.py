@@ -159,6 +159,8 @@ def test_report_draws_the_figures_of_its_kind_of_task(cells):
         expected = {"roc", "precision_recall", "calibration", "confusion", "probabilities"}
     else:
         expected = {"observed_predicted", "residuals"}
+    if task.kind == "binary":
+        expected |= {"operating", "decision_curve"}
     if task.kind == "multiclass":
         explained |= {"importance_all"}
     assert names == expected | explained

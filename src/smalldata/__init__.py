@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # the same names for those who read the code: editors, type c
     from smalldata.errors import SmalldataError as SmalldataError
     from smalldata.evaluation.cell import Cell as Cell
     from smalldata.evaluation.outer_loop import evaluate as evaluate
+    from smalldata.evaluation.thresholds import ThresholdOptions as ThresholdOptions
     from smalldata.explanation.explanation import explain as explain
     from smalldata.explanation.options import ExplanationOptions as ExplanationOptions
     from smalldata.models import load_learner as load_learner
@@ -55,6 +56,7 @@ _HOMES = {
     "SmalldataError": "errors",
     "Splits": "results.folds",
     "Task": "task",
+    "ThresholdOptions": "evaluation.thresholds",
     "TuningOptions": "tuning.options",
     "compare": "comparison.comparison",
     "dataset_from_anndata": "datasets.anndata",

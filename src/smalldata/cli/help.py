@@ -25,6 +25,8 @@ Keys
   cv=NAME              {cv}; cv.n_splits=5 cv.train_size=40
   measure=NAME         the primary measure
   preprocess.select=univariate preprocess.k=50   selection inside the folds (or linear, shap)
+  threshold.rule=youden     labels at a threshold chosen inside the folds (docs/thresholds.md)
+  threshold.prevalence=0.05 the share of positives that PPV, NPV and net benefit hold for
   experiment=signature      a small panel of features: size and members chosen inside the folds
   model.learner.KEY=VALUE   a hyperparameter (see `models`)
   tune=optuna tune.trials=50   tuned inside each outer fold

@@ -224,7 +224,7 @@ def _rows(
                 n_failed=sum(fold.status == "failed" for fold in record.folds),
                 status=record.status,
                 reason=reason,
-                tune_seconds=_seconds(record, "tune"),
+                tune_seconds=_seconds(record, "tune", "threshold"),
                 fit_seconds=_seconds(record, "fit"),
                 predict_seconds=_seconds(record, "predict"),
                 explain_seconds=record.explain_seconds,
@@ -240,9 +240,9 @@ def _better(one: float | None, other: float | None, measure: Measure) -> bool:
     return one > other if measure.higher_is_better else one < other
 
 
-def _seconds(record: RunRecord, part: str) -> float | None:
+def _seconds(record: RunRecord, *parts: str) -> float | None:
     """Return the sum over the folds, or None if no fold has this part."""
-    found = [fold.seconds[part] for fold in record.folds if part in fold.seconds]
+    found = [fold.seconds[part] for fold in record.folds for part in parts if part in fold.seconds]
     return float(sum(found)) if found else None
 
 

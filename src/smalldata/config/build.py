@@ -11,8 +11,10 @@ from typing import Any
 
 from smalldata.config.schema import RunSchema, describe_type
 from smalldata.errors import ConfigError
+from smalldata.evaluation.thresholds import ThresholdOptions
 from smalldata.explanation.options import ExplanationOptions
 from smalldata.learner import Learner, SearchSpace
+from smalldata.measures.thresholds import check_prevalence
 from smalldata.panel.selector import SignatureOptions
 from smalldata.pipeline.preprocess import Preprocessing
 from smalldata.report import check_formats
@@ -63,6 +65,10 @@ class RunConfig:
     preprocessing : Preprocessing
     signature : SignatureOptions or None
         None: no panel is selected. Otherwise it selects the features instead of ``preprocessing``.
+    threshold : ThresholdOptions or None
+        None: labels are the most probable class.
+    prevalence : float or None
+        Share of positives that the report's predictive values hold for; None: that of the samples.
     tuning : TuningOptions or None
         None: the learner's own values are used. Its measure defaults to that of the run.
     storage : str or None
@@ -91,6 +97,8 @@ class RunConfig:
     train_size: int | None
     preprocessing: Preprocessing
     signature: SignatureOptions | None
+    threshold: ThresholdOptions | None
+    prevalence: float | None
     tuning: TuningOptions | None
     storage: str | None
     explanation: ExplanationOptions | None
@@ -209,6 +217,8 @@ def _typed(plain: dict[str, Any]) -> RunConfig:
         train_size=train_size,
         preprocessing=Preprocessing(**preprocess),
         signature=signature,
+        threshold=_threshold(plain["threshold"]),
+        prevalence=plain["threshold"]["prevalence"],
         tuning=tuning,
         storage=storage,
         explanation=ExplanationOptions(**explain) if method == "shap" else None,
@@ -269,6 +279,21 @@ def _signature(
     return SignatureOptions(
         **{"measure": measure, **options}, rule=rule, ranking=preprocess["select"]
     )
+
+
+def _threshold(entry: dict[str, Any]) -> ThresholdOptions | None:
+    """Build the options; the prevalence alone needs no rule."""
+    options = {key: value for key, value in entry.items() if value is not None}
+    check_prevalence(options.get("prevalence"))
+    if options.pop("rule") != "none":
+        return ThresholdOptions(rule=entry["rule"], **options)
+    options.pop("prevalence", None)
+    if options:
+        raise ConfigError(
+            f"threshold.{next(iter(options))} needs a rule; set threshold.rule=youden, "
+            "sensitivity, specificity or cost."
+        )
+    return None
 
 
 def _tuning(entry: dict[str, Any], measure: str | None, trials: int | None) -> TuningOptions | None:

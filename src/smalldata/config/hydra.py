@@ -355,7 +355,7 @@ def _known_keys(group_asked: str, chosen: Sequence[str]) -> list[str]:
     for name, value in read_yaml(conf_dir() / f"{CONFIG_NAME}.yaml").items():
         if name not in ("defaults", "hydra"):
             keys.append(name)
-        if name == "signature":
+        if name in ("signature", "threshold"):
             keys += [f"{name}.{key}" for key in value]
     for group in _GROUPS:
         keys.append(group)

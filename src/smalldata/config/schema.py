@@ -95,6 +95,17 @@ class SignatureSchema:
 
 
 @dataclass
+class ThresholdSchema:
+    """The keys of a threshold; without one only the rule, and perhaps the prevalence, is set."""
+
+    rule: str = "none"
+    at: float | None = None
+    cost_ratio: float | None = None
+    inner_folds: int | None = None
+    prevalence: float | None = None
+
+
+@dataclass
 class ReportSchema:
     """What is written in addition to the pages."""
 
@@ -122,6 +133,7 @@ class RunSchema:
     tune: TuneSchema = field(default_factory=TuneSchema)
     explain: ExplainSchema = field(default_factory=ExplainSchema)
     signature: SignatureSchema = field(default_factory=SignatureSchema)
+    threshold: ThresholdSchema = field(default_factory=ThresholdSchema)
     report: ReportSchema = field(default_factory=ReportSchema)
     measure: str | None = None
     interval: IntervalKind = IntervalKind.jackknife

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.errors import ConfigError, SplitError
+from smalldata.evaluation.thresholds import ThresholdOptions
 from smalldata.learner import Learner
 from smalldata.models import load_learner, load_space
 from smalldata.models.files import file_fields, file_keys
@@ -22,12 +23,13 @@ from smalldata.pipeline.fitting import refuse_task
 from smalldata.pipeline.preprocess import PLAIN, Preprocessing
 from smalldata.pipeline.training import TrainingRows
 from smalldata.resampling.strategies import check_train_size
-from smalldata.results.folds import Fold, FoldResult, Rows, Splits
+from smalldata.results.folds import Array, Fold, FoldResult, Rows, Splits
 from smalldata.results.record import RESULTS_VERSION, SCHEMA_VERSION, RunRecord
 from smalldata.runtime import catalogue
 from smalldata.runtime.devices import resolve_device
 from smalldata.runtime.sealing import frozen, plain
-from smalldata.task import Task
+from smalldata.statistics.proportions import draw_rows
+from smalldata.task import Task, TaskKind
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,6 +49,8 @@ class Cell:
         Tunes inside each training fold.
     selector : Selector or None
         Chooses inside each training fold how many features the fit keeps.
+    threshold : ThresholdOptions or None
+        How each training fold chooses the threshold of its labels; None: the most probable class.
     seed : int
         The run's seed.
     model : str
@@ -67,6 +71,7 @@ class Cell:
     train_size: int | None = None
     tuner: Tuner | None = None
     selector: Selector | None = None
+    threshold: ThresholdOptions | None = None
     seed: int = 0
     model: str = ""
 
@@ -80,6 +85,11 @@ class Cell:
                 "Make them anew with make_splits(task)."
             )
         check_train_size(self.task, self.splits, self.train_size)
+        if self.threshold is not None and self.task.kind is not TaskKind.BINARY:
+            raise ConfigError(
+                f"threshold.rule needs a target of two classes; {self.task.dataset.name} is a "
+                f"{self.task.kind} task. Set threshold.rule=none."
+            )
         if self.selector is not None and self.preprocessing.select != "none":
             raise ConfigError(
                 "a signature makes the selection itself; the preprocessing handed in beside it "
@@ -127,6 +137,12 @@ class Cell:
         )
         return everything.take(self.train_rows(fold))
 
+    def draws(self, fold: Fold) -> Array:
+        """Return how often each training row of a fold is drawn, for draws of all samples."""
+        task = self.task
+        groups = None if task.groups is None else np.array(_codes(task.groups))
+        return draw_rows(task.n_samples, groups, seed=self.seed)[:, self.train_rows(fold)]
+
     def fold(self, repeat: int, fold: int) -> Fold:
         """Return a fold by its numbers."""
         return next(one for one in self.splits.folds if (one.repeat, one.fold) == (repeat, fold))
@@ -162,8 +178,10 @@ class Cell:
         """
         kind = type(self.learner)
         signature = {} if self.selector is None else {"signature": plain(self.selector.describe())}
+        threshold = {} if self.threshold is None else {"threshold": self.threshold.describe()}
         return {
             **signature,
+            **threshold,
             "schema_version": SCHEMA_VERSION,
             "results_version": RESULTS_VERSION,
             "content": self.task.content_key,
@@ -198,6 +216,8 @@ class Cell:
             changed |= plain(self.tuner.settings())
         if self.selector is not None:
             changed |= frozen(plain(self.selector.settings()))
+        if self.threshold is not None:
+            changed |= self.threshold.settings()
         if self.seed != 0:
             changed["seed"] = self.seed
         if self.tuner is not None and self._has_own_space(self.tuner):

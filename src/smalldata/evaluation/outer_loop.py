@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from smalldata.evaluation.cell import Cell, learner_values
+from smalldata.evaluation.thresholds import ThresholdOptions, choose_on_inner_folds
 from smalldata.learner import Learner, SupportsLoad
 from smalldata.measures.registry import score_prediction
 from smalldata.panel.sizes import select_size
@@ -24,6 +25,7 @@ from smalldata.pipeline.training import TrainingRows
 from smalldata.results.folds import Fold, FoldResult, Prediction, Score, Splits
 from smalldata.results.panel import Selection
 from smalldata.results.record import RunRecord
+from smalldata.results.thresholds import ThresholdChoice
 from smalldata.runtime.memory import share_card
 from smalldata.runtime.workers import Killed, count_processes, stream_jobs
 from smalldata.seeding import seed_for
@@ -42,6 +44,7 @@ def evaluate(
     train_size: int | None = None,
     tuner: Tuner | None = None,
     selector: Selector | None = None,
+    threshold: ThresholdOptions | None = None,
     seed: int = 0,
     device: str = "auto",
     n_jobs: int | None = None,
@@ -65,6 +68,9 @@ def evaluate(
         Tunes inside each training fold.
     selector : Selector, optional
         Chooses inside each training fold how many features the fit keeps.
+    threshold : ThresholdOptions, optional
+        Chooses inside each training fold the threshold of its labels; default: the most probable
+        class.
     seed : int
         The run's seed.
     device : {"auto", "cpu", "cuda"}
@@ -109,6 +115,7 @@ def evaluate(
         train_size=train_size,
         tuner=tuner,
         selector=selector,
+        threshold=threshold,
         seed=seed,
         model=model,
     )
@@ -216,6 +223,7 @@ class _Attempt:
     seconds: dict[str, float] = field(default_factory=dict)
     tuning: Mapping[str, int] = field(default_factory=dict)
     selection: Selection | None = None
+    threshold: ThresholdChoice | None = None
     pipeline: Any = None
     prediction: Prediction | None = None
     scores: Mapping[str, Score] = field(default_factory=dict)
@@ -227,7 +235,7 @@ class _Attempt:
         return seed_for(self.cell.seed, "fit", self.fold.repeat, self.fold.fold)
 
     def run(self) -> None:
-        """Tune or select if the cell does, then fit, predict and score."""
+        """Tune, select and choose a threshold if the cell does, then fit, predict and score."""
         cell, task = self.cell, self.cell.task
         if isinstance(self.learner, SupportsLoad):  # once per process, so not part of the fit
             self.learner.load()
@@ -238,10 +246,17 @@ class _Attempt:
             selected = self._select(cell.selector, rows)
             rows = replace(rows, preprocessing=selected.preprocessing)
             ranker = selected.ranker
+        if cell.threshold is not None:
+            with self._timed("threshold"):
+                self.threshold = choose_on_inner_folds(
+                    self.learner, rows, cell.threshold, draws=cell.draws(self.fold)
+                )
         with self._timed("fit"):
             self.pipeline = fit_rows(self.learner, rows, ranker=ranker)
         with self._timed("predict"):
             prediction = predict_fold(self.pipeline, task, self.fold)
+        if self.threshold is not None:
+            prediction = prediction.called_at(self.threshold.value)
         self.scores = score_prediction(prediction, kind=task.kind, classes=task.classes)
         self.prediction = prediction
 
@@ -290,6 +305,7 @@ class _Attempt:
             tuning=self.tuning,
             selection=self.selection,
             losses=getattr(estimator, "losses_", None),
+            threshold=self.threshold,
         )
 
 

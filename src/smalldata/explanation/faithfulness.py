@@ -96,6 +96,7 @@ def score_removals(
     measure: Measure,
     classes: tuple[str, ...],
     seed: int,
+    threshold: float | None = None,
 ) -> FoldRemovals:
     """Score held-out rows without the leading features, and without random ones.
 
@@ -118,6 +119,8 @@ def score_removals(
         Empty for a regression.
     seed : int
         Of the draws; should not depend on the model, so that all models lose the same features.
+    threshold : float, optional
+        The one the fold chose for its labels.
 
     Returns
     -------
@@ -130,7 +133,14 @@ def score_removals(
     active = np.unique(players)
     sizes = removal_sizes(len(importance))
     table = _Removals(
-        estimator=estimator, X=X, Z=Z, y=y, players=players, measure=measure, classes=classes
+        estimator=estimator,
+        X=X,
+        Z=Z,
+        y=y,
+        players=players,
+        measure=measure,
+        classes=classes,
+        threshold=threshold,
     )
     unit = table.unit()
     whole = table.score(table.ask(X), unit=unit)
@@ -266,6 +276,7 @@ class _Removals:
     players: Integers
     measure: Measure
     classes: tuple[str, ...]
+    threshold: float | None = None
 
     @property
     def part(self) -> str:
@@ -320,5 +331,7 @@ class _Removals:
             rows=np.arange(len(self.y)),
             n_classes=len(self.classes),
         )
+        if self.threshold is not None:
+            prediction = prediction.called_at(self.threshold)
         value = self.measure.score(prediction, classes=self.classes).value
         return np.nan if value is None else value

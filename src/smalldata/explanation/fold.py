@@ -108,6 +108,7 @@ def explain_fold(
         measure=find_measure(task.measure, task.kind),
         classes=task.classes,
         seed=seed_for(cell.seed, "removal", fold.repeat, fold.fold),
+        threshold=None if stored.threshold is None else stored.threshold.value,
     )
     return replace(found, removals=removals, seconds=time.perf_counter() - start)
 

@@ -6,6 +6,7 @@ Step in the line: finished cell -> **ReportInputs** -> sections -> page.
 from dataclasses import dataclass
 
 from smalldata.comparison.tuning_summary import CellTrials
+from smalldata.measures.thresholds import check_prevalence
 from smalldata.results.comparison import Comparison
 from smalldata.results.evidence import NullImportances
 from smalldata.results.explanation import Explanation
@@ -33,6 +34,14 @@ class ReportInputs:
         Of a cell that seeks a signature: the panel of all rows.
     null : NullImportances, optional
         What permuted labels gave, explained as the explanation.
+    prevalence : float, optional
+        Share of positives that predictive values and net benefit of a binary cell hold for;
+        default: that of the samples.
+
+    Raises
+    ------
+    ConfigError
+        If the prevalence is not a share.
     """
 
     task: Task
@@ -42,3 +51,8 @@ class ReportInputs:
     trials: CellTrials | None = None
     panel: Panel | None = None
     null: NullImportances | None = None
+    prevalence: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check the prevalence."""
+        check_prevalence(self.prevalence)

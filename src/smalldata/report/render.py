@@ -26,15 +26,17 @@ from smalldata.report.figures import (
     explanation_figures,
     outcome_figures,
     signature_figures,
+    threshold_figures,
     training_figures,
     tuning_figures,
 )
 from smalldata.report.figures.grammar import CONFIG, Figures, no_figures
 from smalldata.report.inputs import ReportInputs
-from smalldata.report.sections import scores_words, trust_words, tuning_words
+from smalldata.report.sections import scores_words, thresholds_words, trust_words, tuning_words
 from smalldata.report.sections.cell import summarize_cell
 from smalldata.report.sections.panel import summarize_signature
 from smalldata.report.sections.panel_words import outline_signature, say_signature
+from smalldata.report.sections.thresholds import summarize_thresholds
 from smalldata.report.sections.training import summarize_training
 from smalldata.report.sections.training_words import say_training
 from smalldata.report.sections.trust_doubts import say_doubts
@@ -97,9 +99,11 @@ def report_page(inputs: ReportInputs) -> Page:
     tuning = summarize_tuning(record, inputs.trials)
     signature = summarize_signature(task, record, inputs.panel, inputs.comparison)
     training = summarize_training(record)
+    thresholds = summarize_thresholds(task, record, prevalence=inputs.prevalence)
     chosen = None if explanation is None else explanation.samples.explained[0]
     page = _joined(
         outcome_figures(summary.outcomes, summary.task, chosen=chosen),
+        threshold_figures(thresholds),
         explanation_figures(explanation, summary.task, summary.outcomes),
         signature_figures(signature),
         tuning_figures(tuning),
@@ -120,12 +124,14 @@ def report_page(inputs: ReportInputs) -> Page:
         "sureness": trust_words.say_sureness(explanation),
         "company": trust_words.say_company(explanation),
         "doubts": say_doubts(summary, primary, tuning),
+        "thresholds": None if thresholds is None else thresholds_words.write_texts(thresholds),
         "signature": None if signature is None else say_signature(signature),
         "tuning": None if tuning is None else tuning_words.say_tuning(tuning),
         "training": None if training is None else say_training(training),
     }
     context = {
         "summary": summary,
+        "thresholds": thresholds,
         "signature": signature,
         "tuning": tuning,
         "training": training,

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from smalldata.results.loss_curves import LossCurves
 from smalldata.results.panel import Selection
+from smalldata.results.thresholds import ThresholdChoice
 
 Array = NDArray[np.float64]
 
@@ -94,7 +95,8 @@ class Prediction:
     y : ndarray of shape (n_test,)
         Observed class codes or values.
     label : ndarray of shape (n_test,) or None
-        Predicted class codes (argmax of the probabilities).
+        Predicted class codes: the most probable class, or of two classes what the fold's threshold
+        calls.
     probabilities : ndarray of shape (n_test, n_classes) or None
     margin : ndarray of shape (n_test, n_outputs) or None
         n_outputs is 1 for a binary task; None for models without a margin.
@@ -108,6 +110,15 @@ class Prediction:
     probabilities: Array | None = None
     margin: Array | None = None
     value: Array | None = None
+
+    def called_at(self, threshold: float) -> "Prediction":
+        """Return the prediction of two classes with the labels that a threshold gives.
+
+        Unchanged without probabilities: then there are no labels either.
+        """
+        if self.probabilities is None:
+            return self
+        return replace(self, label=(self.probabilities[:, 1] > threshold).astype(np.int64))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +139,7 @@ class FoldResult:
     values : mapping
         Hyperparameters the fold was fitted with, after any tuning.
     seconds : mapping
-        ``tune``, ``fit``, ``predict``.
+        ``tune``, ``threshold``, ``fit``, ``predict``.
     notes : tuple of str
         What the reader of the record must know about this fit.
     tuning : mapping
@@ -138,6 +149,8 @@ class FoldResult:
         The features kept, if the fold chose how many.
     losses : LossCurves or None
         The loss of each epoch, if the model reports it.
+    threshold : ThresholdChoice or None
+        The threshold of its labels, if the fold chose one.
     """
 
     repeat: int
@@ -155,6 +168,7 @@ class FoldResult:
     tuning: Mapping[str, int] = field(default_factory=dict)
     selection: Selection | None = None
     losses: LossCurves | None = None
+    threshold: ThresholdChoice | None = None
 
     @property
     def name(self) -> str:

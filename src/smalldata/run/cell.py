@@ -37,7 +37,7 @@ from smalldata.runtime.memory import describe_sharing
 from smalldata.runtime.workers import count_processes, stream_jobs
 from smalldata.store.cell_folder import CellFolder
 from smalldata.store.splits_folder import write_splits
-from smalldata.task import Dataset, Task, make_task
+from smalldata.task import Dataset, Task, TaskKind, make_task
 from smalldata.tuning.importances import weigh_parameters
 from smalldata.tuning.shared.database import open_storage, redact_url
 from smalldata.tuning.shared.search import SharedPlace
@@ -82,6 +82,11 @@ def plan_cell(config: RunConfig, reporter: Reporter, *, command: str = "") -> Pl
     for name in config.objectives:
         measure = find_measure(name, task.kind, key="objectives").name
         check_measure(replace(task, measure=measure), splits)
+    if config.prevalence is not None and task.kind is not TaskKind.BINARY:
+        raise ConfigError(
+            f"threshold.prevalence needs a target of two classes; {task.dataset.name} is a "
+            f"{task.kind} task. Leave it out."
+        )
     tuner = _tuner(config, task)
     if config.tuning is not None and tuner is None:
         reporter.say(f"{config.model} has nothing to tune; it runs untuned.")
@@ -94,6 +99,7 @@ def plan_cell(config: RunConfig, reporter: Reporter, *, command: str = "") -> Pl
         train_size=config.train_size,
         tuner=tuner,
         selector=selector,
+        threshold=config.threshold,
         seed=config.seed,
         model=config.model,
     )
@@ -356,6 +362,15 @@ def _has_config(cell: CellFolder, config: RunConfig) -> bool:
     except SmalldataError:
         return False
     parts = attrgetter(
-        "dataset", "model", "learner", "cv", "train_size", "preprocessing", "signature", "tuning"
+        "dataset",
+        "model",
+        "learner",
+        "cv",
+        "train_size",
+        "preprocessing",
+        "signature",
+        "threshold",
+        "prevalence",
+        "tuning",
     )
     return bool(parts(found) == parts(config) and found.seed == config.seed)

@@ -14,7 +14,8 @@ from typing import Any
 from smalldata.comparison.comparison import compare
 from smalldata.comparison.table import predictions_frame, to_frame, to_markdown, to_plain
 from smalldata.comparison.tuning_summary import CellTrials
-from smalldata.errors import RecordError
+from smalldata.config.build import read_config
+from smalldata.errors import RecordError, SmalldataError
 from smalldata.measures.registry import find_measure
 from smalldata.report import (
     Page,
@@ -236,12 +237,23 @@ def _explanations(
 def _show(
     folder: Path, cell: ReportInputs, explanation: Explanation | None, reporter: Reporter
 ) -> ReportInputs:
-    """Return what a cell's own page shows: the explanation asked for, and the panel."""
-    panel = _panel(folder, cell.record, reporter)
+    """Return what a cell's own page shows: explanation, panel and prevalence asked for."""
+    cell = replace(
+        cell, panel=_panel(folder, cell.record, reporter), prevalence=_prevalence(folder, cell)
+    )
     if explanation is cell.explanation:
-        return replace(cell, panel=panel)
+        return cell
     null = _null(folder, cell.record, explanation, reporter)
-    return replace(cell, panel=panel, explanation=explanation, null=null)
+    return replace(cell, explanation=explanation, null=null)
+
+
+def _prevalence(folder: Path, cell: ReportInputs) -> float | None:
+    """Return the prevalence that the cell's last command named, if any."""
+    try:
+        text = CellFolder(folder / cell.record.folder).read_text("config.yaml")
+        return read_config(text).prevalence
+    except SmalldataError:
+        return None  # a torn config.yaml is mended when its command runs again
 
 
 def _null(

@@ -13,12 +13,17 @@ from typing import Any
 from smalldata.results.folds import FoldResult, Score
 from smalldata.results.loss_curves import LossCurves
 from smalldata.results.panel import Selection
+from smalldata.results.thresholds import ThresholdChoice
 from smalldata.runtime import files
 from smalldata.runtime.sealing import DamageError, damage_if_odd, frozen, opened, sealed
 from smalldata.store.binary import prediction_bytes, read_prediction_bytes
 from smalldata.task import Task
 
-_FOLD_PARTS: Mapping[str, type] = {"selection": Selection, "losses": LossCurves}
+_FOLD_PARTS: Mapping[str, type] = {
+    "selection": Selection,
+    "losses": LossCurves,
+    "threshold": ThresholdChoice,
+}
 """Optional parts of a fold's json."""
 _FOLD_NAME = re.compile(r"r(\d{2,})f(\d{2,})")
 

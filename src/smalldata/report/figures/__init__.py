@@ -7,6 +7,7 @@ from smalldata.report.figures.explanation import explanation_figures
 from smalldata.report.figures.models import comparison_figures
 from smalldata.report.figures.outcomes import outcome_figures
 from smalldata.report.figures.signature import signature_figures
+from smalldata.report.figures.thresholds import threshold_figures
 from smalldata.report.figures.training import training_figures
 from smalldata.report.figures.tuning import tuning_figures
 
@@ -15,6 +16,7 @@ __all__ = [
     "explanation_figures",
     "outcome_figures",
     "signature_figures",
+    "threshold_figures",
     "training_figures",
     "tuning_figures",
 ]

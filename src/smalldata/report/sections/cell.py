@@ -41,7 +41,7 @@ class CellFacts:
     n_repeats, n_folds : int
         Of the cross-validation.
     seconds : dict of str to float
-        By part: tune, fit, predict, explain.
+        By part: tune, fit, predict, threshold if one was chosen, explain.
     command : str
         The command line that makes the cell again.
     instead : str
@@ -127,6 +127,8 @@ def _describe_run(record: RunRecord) -> CellFacts:
         part: sum(fold.seconds.get(part, 0.0) for fold in record.folds)
         for part in ("tune", "fit", "predict")
     }
+    if any("threshold" in fold.seconds for fold in record.folds):
+        seconds["threshold"] = sum(fold.seconds.get("threshold", 0.0) for fold in record.folds)
     if record.explain_seconds is not None:
         seconds["explain"] = record.explain_seconds
     return CellFacts(

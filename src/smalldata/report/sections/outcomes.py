@@ -212,7 +212,9 @@ def summarize_outcomes(task: Task, record: RunRecord) -> Outcomes | None:
         n_repeats=len(repeats),
         outputs=[task.classes[code] for code in outputs],
         confusion=_confusion(task, repeats),
-        samples=_class_samples(task, repeats),
+        samples=_class_samples(
+            task, repeats, by_label=any(fold.threshold is not None for fold in record.folds)
+        ),
         roc=[roc_curves(repeats, code) for code in ranked],
         precision_recall=[precision_recall_curves(repeats, code) for code in ranked],
         calibration=[calibration(repeats, code, units=_units(task)) for code in sure],
@@ -387,11 +389,13 @@ def _confusion(task: Task, repeats: Sequence[Repeat]) -> Confusion:
     )
 
 
-def _class_samples(task: Task, repeats: Sequence[Repeat]) -> list[ClassSample]:
+def _class_samples(task: Task, repeats: Sequence[Repeat], *, by_label: bool) -> list[ClassSample]:
+    """Join the repeats of each sample; ``by_label``: labels follow thresholds, so they vote."""
     n_samples, n_classes = task.n_samples, len(task.classes)
     sums = np.zeros((n_samples, n_classes))
     seen = np.zeros(n_samples)
     wrong = np.zeros(n_samples)
+    votes = np.zeros((n_samples, n_classes))
     for repeat in repeats:
         if repeat.probabilities is not None:
             np.add.at(sums, repeat.row, repeat.probabilities)
@@ -399,9 +403,10 @@ def _class_samples(task: Task, repeats: Sequence[Repeat]) -> list[ClassSample]:
             np.add.at(sums, (repeat.row, repeat.label), 1.0)
         np.add.at(seen, repeat.row, 1.0)
         if repeat.label is not None:
+            np.add.at(votes, (repeat.row, repeat.label), 1.0)
             np.add.at(wrong, repeat.row, (repeat.label != repeat.y).astype(float))
     means = sums / np.where(seen > 0, seen, 1.0)[:, None]
-    predicted = means.argmax(axis=1)
+    predicted = (votes if by_label else means).argmax(axis=1)
     return [
         ClassSample(
             row=row,

@@ -252,6 +252,63 @@
     return csv(cells(table.tHead.rows[0]), [...table.tBodies[0].rows].map(cells));
   }
 
+  /* ------------------------------------------------------------ threshold */
+
+  /* As Python writes it: three decimals, a tie to the even digit. */
+  function share(value) {
+    const thousandths = value * 1000;
+    const whole = Math.floor(thousandths);
+    const isTie = Math.abs(thousandths - whole - 0.5) < 1e-9;
+    const rounded = isTie ? whole + (whole % 2) : Math.round(thousandths);
+    return value !== 0 && value < 0.01 ? value.toPrecision(3) : (rounded / 1000).toFixed(3);
+  }
+
+  /* Predictive values follow from the likelihood ratios by Bayes' rule, and so do their bounds. */
+  function predictive(row, prevalence) {
+    const odds = prevalence / (1 - prevalence);
+    const ppv = (ratio) => (ratio === null ? 1 : (odds * ratio) / (1 + odds * ratio));
+    const npv = (ratio) => (ratio === null ? 0 : 1 / (1 + odds * ratio));
+    const { sensitivity: found, specificity: cleared } = row;
+    const called = prevalence * found + (1 - prevalence) * row.fpr;
+    const others = prevalence * (1 - found) + (1 - prevalence) * cleared;
+    const texts = { ppv: "–", ppv_interval: "–", npv: "–", npv_interval: "–" };
+    if (called > 0) {
+      texts.ppv = share((prevalence * found) / called);
+      texts.ppv_interval = `${share(ppv(row.lr_positive_low))} to ${share(ppv(row.lr_positive_high))}`;
+    }
+    if (others > 0) {
+      texts.npv = share(((1 - prevalence) * cleared) / others);
+      texts.npv_interval = `${share(npv(row.lr_negative_high))} to ${share(npv(row.lr_negative_low))}`;
+    }
+    return texts;
+  }
+
+  function followThreshold(explorer) {
+    const slider = document.getElementById("threshold-slider");
+    const percent = document.getElementById("threshold-prevalence");
+    const asked = percent.value;
+    const show = () => {
+      const t = Number(slider.value);
+      const valid = Number(percent.value) > 0 && Number(percent.value) < 100;
+      percent.setAttribute("aria-invalid", String(!valid));
+      const named = percent.value === asked || !valid ? Number(percent.dataset.exact) : Number(percent.value) / 100;
+      const texts = { ...page.params.threshold_texts[t], ...predictive(rowsOf("thresholds")[t], named) };
+      for (const [key, text] of Object.entries(texts)) {
+        const cell = document.getElementById(`live-${key}`);
+        if (cell) cell.textContent = text;
+      }
+      document.getElementById("threshold-value").textContent = texts.threshold;
+      slider.setAttribute(
+        "aria-valuetext",
+        `${texts.threshold}: sensitivity ${texts.sensitivity}, specificity ${texts.specificity}`);
+      setSignal("t", t);
+    };
+    slider.addEventListener("input", show);
+    percent.addEventListener("input", show);
+    explorer.hidden = false;
+    show();
+  }
+
   /* ------------------------------------------------------------ start */
 
   for (const select of document.querySelectorAll("select[data-signal]")) {
@@ -291,6 +348,8 @@
     button.addEventListener("click", () =>
       save(`${button.dataset.name}.csv`, tableText(document.getElementById(button.dataset.downloadTable)), "text/csv"));
   }
+  const explorer = document.getElementById("threshold-explorer");
+  if (explorer) followThreshold(explorer);
   (async () => {
     for (const figure of page.figures) {
       const element = document.querySelector(`[data-figure="${figure.name}"]`);
