@@ -260,6 +260,8 @@ def test_dummy_under_leave_one_out_scores_what_guessing_scores(n_cases):
         drawn = cell_draws(record, measure, np.ones((1, 20)))
         assert drawn[0] == pytest.approx(value, abs=1e-12), name
         assert guessing_score(record, measure, task.y) == pytest.approx(value, abs=1e-12)
+    # Shares of all samples are calibrated in the large, to the last digit.
+    assert cell_scores(record, find_measure("calibration_intercept", task.kind)).mean == 0
     alone = [fold.prediction.label[0] == fold.prediction.y[0] for fold in record.folds]
     note = cell_scores(record, find_measure("balanced_accuracy", task.kind)).note
     if n_cases == 10:  # the other class is always the larger one of the rest
