@@ -13,6 +13,9 @@ from smalldata.comparison.scores import cell_draws, cell_scores, guessing_score
 from smalldata.evaluation.outer_loop import evaluate
 from smalldata.measures.registry import find_measure, measures_for
 from smalldata.models import load_learner
+from smalldata.report.sections.scores import summarize_scores
+from smalldata.report.sections.scores_words import explain_score
+from smalldata.report.sections.task import summarize_task
 from smalldata.resampling.strategies import make_splits
 from smalldata.results.folds import FoldResult, Prediction
 from smalldata.results.record import RunRecord
@@ -21,6 +24,7 @@ from smalldata.task import TaskKind
 from toys import make_toy
 
 REGRESSION, BINARY = TaskKind.REGRESSION, TaskKind.BINARY
+R2 = find_measure("r2", REGRESSION)
 
 
 def make_record(predictions, kind, *, model="a", classes=("control", "case"), ratio=0.25):
@@ -116,6 +120,7 @@ def test_measures_of_labels_are_pooled_where_folds_are_small_or_lack_a_class(nam
         scores = cell_scores(label_record(y, p, n_folds), measure)
         assert scores.pooled
         assert scores.mean == pytest.approx(whole[name], abs=1e-12)
+    y, p = np.tile(y, 2), np.tile(p, 2)
     large = label_record(y, p, 2)
     scores = cell_scores(large, measure)
     assert not scores.pooled
@@ -255,6 +260,8 @@ def test_dummy_under_leave_one_out_scores_what_guessing_scores(n_cases):
         drawn = cell_draws(record, measure, np.ones((1, 20)))
         assert drawn[0] == pytest.approx(value, abs=1e-12), name
         assert guessing_score(record, measure, task.y) == pytest.approx(value, abs=1e-12)
+    # Shares of all samples are calibrated in the large, to the last digit.
+    assert cell_scores(record, find_measure("calibration_intercept", task.kind)).mean == 0
     alone = [fold.prediction.label[0] == fold.prediction.y[0] for fold in record.folds]
     note = cell_scores(record, find_measure("balanced_accuracy", task.kind)).note
     if n_cases == 10:  # the other class is always the larger one of the rest
@@ -262,7 +269,7 @@ def test_dummy_under_leave_one_out_scores_what_guessing_scores(n_cases):
         assert "those of the training samples alone" in note
         assert "would score 0.000" in note
     else:
-        assert "guessing" not in note
+        assert "scored as guessing" not in note
 
 
 def test_dummy_of_three_equal_classes_scores_what_guessing_scores():
@@ -311,3 +318,37 @@ def test_guessing_is_scored_from_any_cell_as_dummy_is(kind, cv):
         if measure.ranked:
             known = cell_scores(dummy, measure).mean
             assert guessing_score(knn, measure, task.y) == pytest.approx(known), measure.name
+
+
+def test_the_mean_is_called_better_exactly_where_dummy_ranks_above():
+    """On two-row folds, R2 was -43 while the model was ahead of dummy."""
+    rng = np.random.default_rng(12)
+    y = rng.normal(size=40)
+    task = make_toy(y, kind=REGRESSION)
+    rows = [np.arange(40)[i::20] for i in range(20)]
+    guess = [np.full(2, np.mean(np.delete(y, part))) for part in rows]
+    said = {}
+    for name, signal in (("ahead", 0.02), ("behind", -0.1)):
+        value = {part[0]: one + signal * y[part] for part, one in zip(rows, guess, strict=True)}
+        folds = [Prediction(row=part, y=y[part], value=value[part[0]]) for part in rows]
+        dummy = [
+            Prediction(row=part, y=y[part], value=one)
+            for part, one in zip(rows, guess, strict=True)
+        ]
+        records = [
+            make_record([folds], REGRESSION, model=name),
+            make_record([dummy], REGRESSION, model="dummy"),
+        ]
+        best = compare(records, measure="r2").rows[0].model
+        assert best == (name if name == "ahead" else "dummy")
+        for comparison in (None, compare(records, measure="r2")):
+            (score,) = (
+                one for one in summarize_scores(task, records[0], comparison) if one.name == "r2"
+            )
+            assert score.guessing == pytest.approx(cell_scores(records[1], R2).mean)
+            assert score.mean < 0
+            assert score.n == 20
+            said[name, comparison is None] = explain_score(score, summarize_task(task))
+    assert said["ahead", True] == said["ahead", False] == ""
+    assert "would predict better" in said["behind", True]
+    assert "would predict better" in said["behind", False]

@@ -31,6 +31,7 @@ from smalldata.measures.draws import mean_defined
 from smalldata.measures.registry import Measure
 from smalldata.results.folds import Array, FoldResult, Prediction, Rows, Score
 from smalldata.results.record import RunRecord
+from smalldata.statistics.significance import ROUNDING
 from smalldata.task import TaskKind
 
 FEW_ROWS = 20
@@ -70,7 +71,10 @@ class CellScores:
     @property
     def mean(self) -> float | None:
         """Mean over the folds, or None if there is none."""
-        return float(np.mean(self.values)) if len(self.values) else None
+        if not len(self.values):
+            return None
+        mean = float(np.mean(self.values))
+        return mean if abs(mean) > ROUNDING * float(np.max(np.abs(self.values))) else 0.0
 
 
 def cell_scores(record: RunRecord, measure: Measure) -> CellScores:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from smalldata.results.folds import Array
 
@@ -15,6 +16,9 @@ LOGIT_CLIP = 1e-6
 """Probabilities are kept this far from 0 and 1, where logits are infinite."""
 
 N_STEPS = 60
+
+NEAR = 1e-7
+"""Gradient a row from which one more of Newton's steps is exact to rounding."""
 
 
 def logits(p: Array) -> tuple[Array, int]:
@@ -75,33 +79,51 @@ def slopes(logit: Array, y: NDArray[Any], weights: Array) -> Array:
     if not len(fit):
         return found
     centre, width = float(np.mean(logit)), float(np.std(logit))
-    x, w = (logit - centre) / width, weights[fit]
-    beta = np.zeros((2, len(fit), 1))
-    best = _likelihood(beta[0] + beta[1] * x, y, w)
-    converged = np.zeros(len(fit), dtype=bool)
-    for _ in range(N_STEPS):
-        p = 0.5 * (1.0 + np.tanh(0.5 * (beta[0] + beta[1] * x)))
-        error, weight = w * (y - p), w * p * (1 - p)
-        g0, g1 = error.sum(axis=1), error @ x
-        converged = np.maximum(np.abs(g0), np.abs(g1)) < 1e-11 * w.sum(axis=1)
-        if np.all(converged):
-            break
-        a, b, c = weight.sum(axis=1), weight @ x, weight @ x**2
-        determinant = np.maximum(a * c - b * b, np.finfo(float).tiny)
-        step = np.stack([c * g0 - b * g1, a * g1 - b * g0]) / determinant
-        step = np.where(converged, 0.0, step)[:, :, None]
-        for _ in range(N_STEPS):
-            tried = _likelihood(beta[0] + step[0] + (beta[1] + step[1]) * x, y, w)
-            worse = tried < best - 1e-12 * np.abs(best)
-            if not np.any(worse):
-                break
-            step[:, worse] /= 2
-        beta, best = beta + step, tried
-    found[fit] = np.where(converged, beta[1, :, 0] / width, np.nan)
+    x = (logit - centre) / width
+    # Draws have solutions near that of all rows, so they need few steps from there.
+    start = np.zeros((2, 1))
+    everything = np.ones((1, len(y)))
+    if not separates(logit, y, everything)[0]:
+        start, converged = _ascend(x, y, everything, start)
+        start = np.where(converged, start, 0.0)
+    beta, converged = _ascend(x, y, weights[fit], np.repeat(start, len(fit), axis=1))
+    found[fit] = np.where(converged, beta[1] / width, np.nan)
     return found
 
 
-def _likelihood(eta: Array, y: NDArray[Any], weights: Array) -> Array:
+def _ascend(
+    x: Array, y: NDArray[Any], weights: Array, beta: Array
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Return intercepts and slopes of shape (2, n_draws), and whether each was found."""
+    converged = np.zeros(len(weights), dtype=bool)
+    total = weights.sum(axis=1)
+    for _ in range(N_STEPS):
+        p = expit(beta[0][:, None] + np.outer(beta[1], x))
+        error, weight = weights * (y - p), weights * p * (1 - p)
+        # Sums, not matrix products, whose last digits depend on the number of threads.
+        g0, g1 = error.sum(axis=1), (error * x).sum(axis=1)
+        converged = np.maximum(np.abs(g0), np.abs(g1)) < NEAR * total
+        a, b, c = (np.sum(weight * x**power, axis=1) for power in range(3))
+        determinant = np.maximum(a * c - b * b, np.finfo(float).tiny)
+        step = np.stack([c * g0 - b * g1, a * g1 - b * g0]) / determinant
+        # Short steps never overshoot; long ones are halved until the likelihood rises.
+        long = np.flatnonzero(np.max(np.abs(step), axis=0) > 0.5)
+        if len(long):
+            w, at = weights[long], beta[:, long]
+            best = _likelihood(x, y, w, at)
+            for _ in range(N_STEPS):
+                worse = _likelihood(x, y, w, at + step[:, long]) < best - 1e-12 * np.abs(best)
+                if not np.any(worse):
+                    break
+                step[:, long[worse]] /= 2
+        beta = beta + step
+        if np.all(converged):
+            break
+    return beta, converged
+
+
+def _likelihood(x: Array, y: NDArray[Any], weights: Array, beta: Array) -> Array:
+    eta = beta[0][:, None] + np.outer(beta[1], x)
     return np.asarray(np.sum(weights * (y * eta - np.logaddexp(0.0, eta)), axis=1))
 
 
@@ -132,13 +154,19 @@ def intercepts(logit: Array, y: NDArray[Any], weights: Array) -> Array:
     shift = np.full(len(weights), np.nan)
     both = np.flatnonzero((observed > 0) & (observed < total))
     w, aim = weights[both], observed[both]
-    # The mean probability rises with the shift, and these two ends enclose the answer.
+    # The mean probability rises with the shift. These ends enclose the answer, rounding included.
     share = np.log(aim) - np.log(total[both] - aim)
-    low, high = share - np.max(logit), share - np.min(logit)
+    low, high = share - np.max(logit) - 1e-3, share - np.min(logit) + 1e-3
+    at = (low + high) / 2
     for _ in range(N_STEPS):
-        middle = (low + high) / 2
-        p = 0.5 * (1.0 + np.tanh(0.5 * (middle[:, None] + logit)))
-        above = np.sum(w * p, axis=1) > aim
-        low, high = np.where(above, low, middle), np.where(above, middle, high)
-    shift[both] = (low + high) / 2
+        p = expit(at[:, None] + logit)
+        excess = np.sum(w * p, axis=1) - aim
+        low, high = np.where(excess > 0, low, at), np.where(excess > 0, at, high)
+        slope = np.sum(w * p * (1 - p), axis=1)
+        at = at - excess / np.maximum(slope, np.finfo(float).tiny)
+        # Newton's step where it stays between the two ends, else their middle.
+        at = np.where((at >= low) & (at <= high), at, (low + high) / 2)
+        if np.all(np.abs(excess) < NEAR * total[both]):
+            break
+    shift[both] = at
     return shift
