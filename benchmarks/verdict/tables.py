@@ -1,6 +1,6 @@
 """Writes the tables of README.md and docs/methods.md from the files of this folder.
 
-    python benchmarks/verdict/tables.py
+python benchmarks/verdict/tables.py
 """
 
 import re
@@ -29,8 +29,8 @@ def coverage() -> str:
     """Return lowest, median and highest coverage and type I error of each cv and measure."""
     found = pd.read_csv(HERE / "coverage.csv")
     lines = [
-        "| folds | measure | worlds | intervals hold: least | median | most | Nadeau & Bengio: least "
-        "| median | halves differ: most | noise beats dummy: most |",
+        "| folds | measure | worlds | intervals hold: least | median | most | Nadeau & Bengio: "
+        "least | median | halves differ: most | noise beats dummy: most |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for (cv, measure), part in found.groupby(["cv", "measure"], sort=False):
