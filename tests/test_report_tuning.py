@@ -134,6 +134,7 @@ def make_tuned(
             "inner_folds": 2,
             "inner_repeats": 1,
             "sampler": "tpe",
+            "choose": "confirmed",
             "space": [list(pair) for pair in SPACE],
             "path": path,
         },
@@ -259,8 +260,8 @@ def test_failed_folds_and_folds_without_a_trial_have_no_optimism(task, tmp_path)
 def test_optimism_sentences_for_each_sign_and_interval():
     told = Optimism(mean=0.0412, low=0.01, high=0.07, inner=0.9131, outer=0.8719, n=25)
     assert say_optimism(told, "ROC AUC") == [
-        "The best trial scored 0.913 on the inner folds, 0.872 on unseen rows (ROC AUC, mean over "
-        "25 folds). Reporting the tuning score would have overstated the result by 0.041 (95 % "
+        "The chosen trial scored 0.913 on the inner folds, 0.872 on unseen rows (ROC AUC, mean "
+        "over 25 folds). Reporting the tuning score would have overstated the result by 0.041 (95 % "
         "interval 0.010 to 0.070)."
     ]
     unsure = say_optimism(replace(told, low=-0.01), "ROC AUC")

@@ -1,7 +1,7 @@
 """Compare rules for choosing a trial, on the same trials and test rows.
 
-``python benchmarks/tuning_choice/run.py trials [choose|confirm] [DRAWS]`` tunes and stores every
-trial, and continues where it stopped.
+``python benchmarks/tuning_choice/run.py trials choose|confirm DRAWS [MODELS]`` tunes and stores
+every trial, and continues where it stopped.
 """
 
 import os
@@ -23,6 +23,7 @@ from smalldata.models import load_learner, load_space
 from smalldata.pipeline.training import TrainingRows
 from smalldata.seeding import seed_for
 from smalldata.task import make_task
+from smalldata.tuning.choice import plainness as plainness_of
 from smalldata.tuning.inner_folds import InnerFolds
 from smalldata.tuning.tuner import TuningOptions, make_tuner
 
@@ -48,8 +49,8 @@ CONFIRM = (
     ("acc", 74, "log_loss", CHEAP),
     ("liver", 60, None, CHEAP),
     ("liver", 120, None, CHEAP),
-    ("meats", 60, None, (*CHEAP, "xgboost")),
-    ("meats", 120, None, CHEAP),
+    ("meats", 60, None, ("knn", "linear", "xgboost")),
+    ("meats", 120, None, ("knn", "linear")),
     ("nutrimouse", 32, None, CHEAP),
     ("srbct", 50, None, CHEAP),
     ("dense", 100, None, CHEAP),
@@ -151,9 +152,7 @@ def attempt(folds, learner, fold):
 
 def plainness(space, values):
     """Return what decides ties, see `choose_trial`."""
-    from smalldata.tuning.trials import _plainness
-
-    found = [_plainness(space.parameters[name], values[name]) for name in space.parameters]
+    found = [plainness_of(space.parameters[name], values[name]) for name in space.parameters]
     return [value if np.isfinite(value) else 1e9 for value in found]
 
 
@@ -162,7 +161,7 @@ def spread(task):
     return 1.0 if task.kind.is_classification else float(np.std(task.y, ddof=1))
 
 
-def store_trials(stage, n_draws):
+def store_trials(stage, n_draws, only):
     TRIALS.mkdir(exist_ok=True)
     warnings.simplefilter("ignore")
     for draw in range(n_draws):
@@ -170,8 +169,7 @@ def store_trials(stage, n_draws):
             for model in models:
                 path = TRIALS / f"{stage}-{table}-{n_train}-{measure or 'usual'}-{model}.jsonl"
                 lines = path.read_text().splitlines() if path.is_file() else []
-                # A fit of xgboost costs ten times the others'.
-                if len(lines) > draw or (model == "xgboost" and draw >= n_draws / 2):
+                if len(lines) > draw or (only and model not in only):
                     continue
                 found = try_all(load_task(table, measure), model, n_train, draw)
                 with path.open("a") as file:
@@ -180,7 +178,7 @@ def store_trials(stage, n_draws):
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["trials"] and sys.argv[2:3] and sys.argv[2] in STAGES:
-        store_trials(sys.argv[2], int(sys.argv[3]) if sys.argv[3:] else 16)
+    if sys.argv[1:2] == ["trials"] and len(sys.argv) > 3 and sys.argv[2] in STAGES:
+        store_trials(sys.argv[2], int(sys.argv[3]), sys.argv[4:])
     else:
         raise SystemExit(__doc__)

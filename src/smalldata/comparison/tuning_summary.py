@@ -79,7 +79,8 @@ class TunedFold:
     counts : mapping
         Trials by state: ok, pruned, failed.
     chosen : int or None
-        Ordinal of the trial the fold was fitted with; None if it was fitted untuned.
+        Ordinal of the trial the fold was fitted with, 0 if the untuned default stayed; None if no
+        trial finished.
     inner : float or None
         Score of the chosen trial, mean over the inner folds: optimistic.
     outer : float or None
