@@ -1,6 +1,8 @@
 """Tuning inside one training fold: what is tried, chosen, kept and resumed."""
 
+import contextlib
 import dataclasses
+import io
 import json
 import logging
 import os
@@ -674,7 +676,10 @@ FEW = ["tune.trials=4", "tune.inner_folds=2", "n_jobs=1"]
 def tuned_cell(tmp_path_factory):
     outputs = tmp_path_factory.mktemp("outputs")
     arguments = ["model=linear", *TUNED, *FEW, f"outputs={outputs}"]
-    assert main(arguments) == 0
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said):
+        assert main(arguments) == 0
+    (outputs / "said").write_text(said.getvalue())
     return next(outputs.glob("*/*/linear-*")), arguments
 
 
@@ -693,9 +698,12 @@ def test_tuned_cell_stores_its_trials_and_label(tuned_cell):
     for fold in record.folds:
         rows = table[(table.repeat == fold.repeat) & (table.fold == fold.fold)]
         chosen = rows[rows.chosen].iloc[0]
-        assert rows.score.max() == chosen.score >= rows.score.iloc[0]
+        assert chosen.score in (rows.score.max(), rows.score.iloc[0])
         assert fold.values["strength"] == chosen.value_strength
+        assert fold.tuning["stayed"] == (chosen.trial == 0)
         assert fold.seconds["tune"] > 0
+    stays = f"the untuned default stayed in {record.tuning['stayed']} of 3 folds"
+    assert stays in " ".join((path.parents[2] / "said").read_text().split())
     csv = pd.read_csv(path.parent / "comparison.csv")
     assert (csv.tune_seconds > 0).all()
 

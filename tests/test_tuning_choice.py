@@ -38,7 +38,8 @@ REAL = (0.80, 0.72, 0.88, 0.85, 0.76)
 
 
 def trial(*scores, ordinal=0, state="ok"):
-    return Trial(ordinal=ordinal, state=state, values={}, fold_scores=scores)
+    score = 0.0 if state == "ok" else None
+    return Trial(ordinal=ordinal, state=state, values={}, score=score, fold_scores=scores)
 
 
 def clear(found, *others, measure=AUC, errors=1.0, default=USUAL):
@@ -94,11 +95,12 @@ def test_ties_and_gains_within_rounding_are_not_clear():
     assert is_clear([score + 0.01 for score in USUAL], USUAL, **about), "the same on every fold"
 
 
-def test_pruned_trials_tell_the_spread_and_failed_ones_do_not():
-    wild = trial(0.1, 1.0, 0.1, None, None, state="pruned")
+def test_pruned_and_failed_trials_do_not_tell_the_spread():
+    wild = trial(0.1, 1.0, 0.1, 0.9, 0.2)
     assert not clear(REAL, wild)
-    assert clear(REAL, dataclasses.replace(wild, state="failed"))
-    assert clear(REAL, trial(0.1, None, None, None, None, state="pruned")), "one fold: no spread"
+    for state in ("pruned", "failed"):
+        assert clear(REAL, dataclasses.replace(wild, state=state, score=None))
+    assert clear(REAL, trial(0.1, 1.0, None, None, None, state="pruned"))
 
 
 def test_a_copy_of_a_trial_counts_once_for_the_spread():

@@ -1,7 +1,9 @@
 """Compare rules for choosing a trial, on the same trials and test rows.
 
 ``python benchmarks/tuning_choice/run.py trials choose|confirm DRAWS [MODELS]`` tunes and stores
-every trial, and continues where it stopped.
+every trial, and continues where it stopped; ``... run.py table`` applies the rules to what is
+stored in trials/ and rewrites results.csv and the tables of README.md; ``... run.py readme`` only
+the latter.
 """
 
 import os
@@ -180,5 +182,11 @@ def store_trials(stage, n_draws, only):
 if __name__ == "__main__":
     if sys.argv[1:2] == ["trials"] and len(sys.argv) > 3 and sys.argv[2] in STAGES:
         store_trials(sys.argv[2], int(sys.argv[3]), sys.argv[4:])
+    elif sys.argv[1:] in (["table"], ["readme"]):
+        from rules import apply_rules, write_tables
+
+        if sys.argv[1] == "table":
+            apply_rules()
+        write_tables()
     else:
         raise SystemExit(__doc__)

@@ -88,8 +88,9 @@ def is_clear(
 def pool_spread(trials: Sequence[Trial]) -> float:
     """Return how much the difference to the default varies from inner fold to inner fold.
 
-    It is pooled over all trials with two or more differences: those of one trial are few, and a
-    lucky trial is often one whose few are alike.
+    It is pooled over all trials that have a score: the differences of one trial are few, and a
+    lucky trial is often one whose few are alike. Pruned trials, far behind and wild, tell little
+    about those that lead.
 
     Parameters
     ----------
@@ -103,7 +104,7 @@ def pool_spread(trials: Sequence[Trial]) -> float:
     """
     default = trials[0].fold_scores
     # Equal scores come from a repeated trial, or from values that changed nothing.
-    others = dict.fromkeys(trial.fold_scores for trial in trials if trial.state != "failed")
+    others = dict.fromkeys(trial.fold_scores for trial in trials if trial.score is not None)
     others.pop(default, None)
     squares, freedom = 0.0, 0
     for scores in others:
