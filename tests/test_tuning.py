@@ -808,6 +808,8 @@ def test_permuted_labels_score_at_chance_outside_and_higher_inside():
         splits = make_splits(task, "kfold", n_splits=4)
         record = evaluate(task, learner, splits, tuner=tuner, n_jobs=1)
         outer += [fold.scores["roc_auc"].value for fold in record.folds]
-        inner += [best_trial(log.start(f.name), space, measure=AUC).score for f in record.folds]
+        inner += [
+            best_trial(log.start(f.name), tuner.space, measure=AUC).score for f in record.folds
+        ]
     assert abs(np.mean(outer) - 0.5) < 0.08
     assert np.mean(inner) > 0.55
