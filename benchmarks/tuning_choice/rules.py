@@ -16,7 +16,6 @@ from smalldata.task import TaskKind
 from smalldata.tuning.choice import is_clear, pool_spread
 
 HERE = Path(__file__).parent
-USUAL = "the usual"
 MEASURES = {
     1.0: find_measure("roc_auc", TaskKind.BINARY),
     -1.0: find_measure("rmse", TaskKind.REGRESSION),
@@ -235,11 +234,11 @@ def list_cells(rows):
         sign = (
             -1 if cell[2] == "log_loss" or cell[0] in ("permeability", "meats", "regression") else 1
         )
-        error = gain.std(ddof=1) / math.sqrt(len(gain)) if len(gain) > 1 else math.nan
+        error = f"{gain.std(ddof=1) / math.sqrt(len(gain)):.4f}" if len(gain) > 1 else "?"
         lines.append(
-            f"| {cell[0]} | {cell[1]} | {cell[2] if cell[2] != 'usual' else 'usual'} | {cell[3]} | "
+            f"| {cell[0]} | {cell[1]} | {cell[2]} | {cell[3]} | "
             f"{len(gain)} | {untuned:.3f} | {untuned + sign * usual.gain.mean():.3f} | "
-            f"{untuned + sign * gain.mean():.3f} | {gain.mean():+.4f} ± {error:.4f} | "
+            f"{untuned + sign * gain.mean():.3f} | {gain.mean():+.4f} ± {error} | "
             f"{taken.stayed.mean():.0%} |"
         )
     return "\n".join(lines)
