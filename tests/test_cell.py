@@ -37,7 +37,7 @@ def cell(task):
 
 @pytest.fixture
 def tuner(task):
-    options = TuningOptions(trials=4, inner_folds=2, sampler="random")
+    options = TuningOptions(trials=4, inner_folds=2, sampler="random", choose="best")
     return make_tuner(task, load_learner("knn"), load_space("knn"), options=options)
 
 

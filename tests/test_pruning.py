@@ -246,7 +246,7 @@ def run(task, learner=KNN, space=SPACE, *, log=None, **options):
     [(binary_toy(), "roc_auc"), (values_toy(), "rmse"), (classes_toy(), "log_loss")],
 )
 def test_the_default_is_never_pruned_and_the_chosen_one_neither(sampler, task, measure):
-    tuned, trials = run(task, sampler=sampler, measure=measure)
+    tuned, trials = run(task, sampler=sampler, measure=measure, choose="best")
     _, whole = run(task, sampler=sampler, measure=measure, pruner="none")
     assert {t.state for t in whole} == {"ok"}
     assert trials[0].state == "ok"
@@ -283,8 +283,8 @@ def test_certain_pruning_alone_never_changes_the_choice(sampler, monkeypatch):
     n_pruned = 0
     for measure in ("log_loss", "mcc", "balanced_accuracy"):
         task = classes_toy()
-        tuned, trials = run(task, sampler=sampler, measure=measure)
-        plain, _ = run(task, sampler=sampler, measure=measure, pruner="none")
+        tuned, trials = run(task, sampler=sampler, measure=measure, choose="best")
+        plain, _ = run(task, sampler=sampler, measure=measure, choose="best", pruner="none")
         assert tuned.learner == plain.learner
         n_pruned += sum(t.state == "pruned" for t in trials)
     assert n_pruned > 0
@@ -324,7 +324,7 @@ def test_path_tuning_ends_only_when_none_of_its_values_can_win(is_certain, monke
             "steps": {"kind": "int", "low": 0, "high": 3},
         }
     )
-    options = {"trials": 24, "inner_folds": 4, "sampler": "random"}
+    options = {"trials": 24, "inner_folds": 4, "sampler": "random", "choose": "best"}
     tuned, trials = run(values_toy(), Steps(), space, **options)
     plain, whole = run(values_toy(), Steps(), space, pruner="none", **options)
     pruned = [t.ordinal for t in trials if t.state == "pruned"]
@@ -357,7 +357,7 @@ def test_pruning_handles_repeats_undefined_folds_and_failures():
     tuned, trials = run(binary_toy(), Spy(mode="raise"), modes, trials=6, sampler="random")
     assert trials[0].state == "failed"
     assert {t.state for t in trials} == {"ok", "failed"}
-    assert tuned.counts == {"trials": 6, "pruned": 0, "fits": 5 + 1, "spared": 0}
+    assert tuned.counts == {"trials": 6, "pruned": 0, "fits": 5 + 1, "spared": 0, "stayed": 0}
 
 
 def test_record_and_log_report_spared_fits(tmp_path):

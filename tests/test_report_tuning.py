@@ -38,10 +38,12 @@ from smalldata.report.sections.tuning_parameters import Weight
 from smalldata.report.sections.tuning_words import (
     doubt_tuning,
     format_gap,
+    outline_text,
     say_choices,
     say_effort,
     say_importance,
     say_optimism,
+    say_stayed,
     say_tuned,
 )
 from smalldata.results.folds import Trial
@@ -134,6 +136,7 @@ def make_tuned(
             "inner_folds": 2,
             "inner_repeats": 1,
             "sampler": "tpe",
+            "choose": "confirmed",
             "space": [list(pair) for pair in SPACE],
             "path": path,
         },
@@ -259,9 +262,9 @@ def test_failed_folds_and_folds_without_a_trial_have_no_optimism(task, tmp_path)
 def test_optimism_sentences_for_each_sign_and_interval():
     told = Optimism(mean=0.0412, low=0.01, high=0.07, inner=0.9131, outer=0.8719, n=25)
     assert say_optimism(told, "ROC AUC") == [
-        "The best trial scored 0.913 on the inner folds, 0.872 on unseen rows (ROC AUC, mean over "
-        "25 folds). Reporting the tuning score would have overstated the result by 0.041 (95 % "
-        "interval 0.010 to 0.070)."
+        "The chosen trial scored 0.913 on the inner folds, 0.872 on unseen rows (ROC AUC, mean "
+        "over 25 folds). Reporting the tuning score would have overstated the result by 0.041 "
+        "(95 % interval 0.010 to 0.070)."
     ]
     unsure = say_optimism(replace(told, low=-0.01), "ROC AUC")
     assert "contains 0" in unsure[1]
@@ -271,6 +274,40 @@ def test_optimism_sentences_for_each_sign_and_interval():
     assert "no fold has ROC AUC" in say_optimism(replace(told, mean=None), "ROC AUC")[0]
     assert format_gap(0.00442, "0.897") == "0.004"
     assert format_gap(-0.00001, "0.897") == "0"
+
+
+# ---------------------------------------------------------------- where the default stayed
+
+
+def keep_default(record, trials, *names):
+    """The same trials, with the first as the choice of the named folds."""
+    of_fold = np.isin(trials.columns["fold"], [int(name[-2:]) for name in names])
+    chosen = np.where(of_fold, trials.columns["trial"] == 0, trials.columns["chosen"])
+    return record, replace(trials, columns={**trials.columns, "chosen": chosen})
+
+
+def test_pages_say_in_how_many_folds_the_default_stayed(task, tuned):
+    none, some = summarize_tuning(*tuned), keep_default(*tuned, "r00f01", "r00f03")
+    found = summarize_tuning(*some)
+    assert (none.n_stayed, found.n_stayed) == (0, 2)
+    assert [fold.trial for fold in found.folds] == [1, 0, 1, 0]
+    anew = "To replace it, the best trial must beat it by more than 1.25 standard errors on inner "
+    assert say_stayed(none) == [
+        "The untuned default stayed in 0 of 4 folds.",
+        f"{anew}folds cut anew.",
+    ]
+    assert say_stayed(found)[0] == "The untuned default stayed in 2 of 4 folds."
+    one_se = replace(found, settings=replace(found.settings, choose="one_se"))
+    assert say_stayed(one_se)[1].endswith("by more than a standard error on the inner folds.")
+    best = replace(found, settings=replace(found.settings, choose="best"))
+    assert say_stayed(best) == ["The untuned default had the best inner score in 2 of 4 folds."]
+    assert say_stayed(replace(found, n_untuned=4)) == []
+    assert say_tuned(found)[1:] == ["The untuned default stayed in 2 of 4 folds."]
+    assert say_tuned(none)[1:] == []
+    assert "; default kept in 2 of 4 folds; optimism" in outline_text(outline_tuning(*some))
+    assert "default kept" not in outline_text(outline_tuning(*tuned))
+    page = Page(report_html(inputs_of(task, some[0], trials=some[1])))
+    assert "The untuned default stayed in 2 of 4 folds." in " ".join(page.texts)
 
 
 # ---------------------------------------------------------------- importances

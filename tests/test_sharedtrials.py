@@ -76,6 +76,7 @@ def test_single_worker_in_a_shared_study_equals_local_tuning(url, sampler):
     found = tune(url, learner, space, sampler=sampler, log=shared, trials=n_trials)
     assert same(shared.kept["r00f00"]) == same(alone.kept["r00f00"])
     assert found.values == expected.values
+    assert found.tuning == expected.tuning
     assert NOTE in found.notes
     assert NOTE not in expected.notes
     # Whoever comes when all is done goes home with the same trials.

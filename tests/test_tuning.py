@@ -1,6 +1,8 @@
 """Tuning inside one training fold: what is tried, chosen, kept and resumed."""
 
+import contextlib
 import dataclasses
+import io
 import json
 import logging
 import os
@@ -34,8 +36,8 @@ from smalldata.seeding import seed_for
 from smalldata.store.cell_folder import CellFolder
 from smalldata.store.trial_log import TrialFolder, read_trials
 from smalldata.task import TaskKind, make_task
+from smalldata.tuning.choice import best_trial
 from smalldata.tuning.samplers import grid_points
-from smalldata.tuning.trials import choose_trial
 from smalldata.tuning.tuner import TuningOptions, make_tuner
 from spies import Spy
 from toys import binary_toy, classes_toy, differences, make_toy, values_toy
@@ -52,6 +54,9 @@ SPACE = SearchSpace.from_config(
 )
 KNN = load_learner("knn", n_neighbors=8)
 MODES = SearchSpace.from_config({"mode": {"kind": "categorical", "choices": ["", "raise"]}})
+
+
+AUC = find_measure("roc_auc", TaskKind.BINARY)
 
 
 class Memory:
@@ -102,7 +107,7 @@ def scores_of(trials):
 
 @pytest.mark.parametrize("sampler", ["tpe", "random", "cmaes", "grid"])
 def test_the_first_trial_is_the_default_and_the_choice_is_the_best(sampler):
-    tuned, trials = run_tuner(binary_toy(), trials=14, sampler=sampler)
+    tuned, trials = run_tuner(binary_toy(), trials=14, sampler=sampler, choose="best")
     assert [trial.ordinal for trial in trials] == list(range(len(trials)))
     assert len(trials) == (14 if sampler != "grid" else 13)  # 2 weights x 6 levels fit in 13
     assert trials[0].values == {"n_neighbors": 8, "weights": "distance"}
@@ -155,7 +160,7 @@ def test_a_score_is_that_of_the_whole_pipeline_on_the_inner_folds():
     ],
 )
 def test_best_trial_follows_the_direction_of_the_measure(task, measure, sign):
-    tuned, trials = run_tuner(task, measure=measure, trials=8)
+    tuned, trials = run_tuner(task, measure=measure, trials=8, choose="best")
     best = max(sign * score for score in scores_of(trials))
     values = {"n_neighbors": tuned.learner.n_neighbors, "weights": tuned.learner.weights}
     chosen = [trial for trial in trials if trial.values == values]
@@ -183,7 +188,7 @@ def _trial(ordinal, score, n_neighbors=3, weights="uniform"):
     ],
 )
 def test_ties_go_to_the_simpler_values_in_the_order_of_the_space(trials, chosen):
-    found = make_tuner(binary_toy(), KNN, SPACE).choose(trials)
+    found = best_trial(trials, SPACE, measure=AUC)
     assert (found and found.ordinal) == chosen
 
 
@@ -194,9 +199,8 @@ def test_ties_follow_simpler_only_where_the_space_names_it():
             "weights": Parameter(kind="categorical", choices=("uniform", "distance")),
         }
     )
-    tuner = make_tuner(binary_toy(), KNN, space)
     tied = [_trial(0, 0.7, 5, "distance"), _trial(1, 0.7, 3, "distance"), _trial(2, 0.7, 3)]
-    assert tuner.choose(tied).ordinal == 1
+    assert best_trial(tied, space, measure=AUC).ordinal == 1
 
 
 def test_defaults_outside_the_space_are_the_first_trial_all_the_same():
@@ -357,7 +361,7 @@ def test_a_timeout_before_the_first_trial_leaves_the_default_and_says_so():
 
 def test_a_timeout_counts_what_was_spent_before_an_interruption():
     log = Memory([_trial(0, 0.5), _trial(1, 0.7, 4)])
-    tuned, trials = run_tuner(binary_toy(), log=log, timeout=150.0)
+    tuned, trials = run_tuner(binary_toy(), log=log, timeout=150.0, choose="best")
     assert len(trials) == 2
     assert tuned.learner.n_neighbors == 4
     assert tuned.seconds_before == 200.0
@@ -384,6 +388,8 @@ def test_a_model_without_a_space_runs_untuned_with_a_note():
         ({"timeout": float("nan")}, r"tune\.timeout must"),
         ({"pruner": "median"}, r"tune\.pruner must be none, paired; got 'median'\."),
         ({"sampler": "gp"}, r"tune\.sampler must be tpe, random, cmaes, grid; got 'gp'\."),
+        ({"choose": "one-se"}, r"be confirmed, one_se, best; got 'one-se'; did you mean one_se\?$"),
+        ({"choose": True}, r"tune\.choose must be confirmed, one_se, best; got True\.$"),
     ],
 )
 def test_invalid_tuning_options_are_refused_with_one_sentence(options, sentence):
@@ -465,7 +471,7 @@ def test_space_with_fewer_choices_keeps_the_order_of_simpler():
         for i, x in enumerate("cb")
     ]
     measure = find_measure("roc_auc", TaskKind.BINARY)
-    assert choose_trial(trials, space, measure=measure).values["x"] == "b"
+    assert best_trial(trials, space, measure=measure).values["x"] == "b"
 
 
 @pytest.mark.parametrize("task", [binary_toy(), values_toy()])
@@ -652,8 +658,8 @@ def test_results_do_not_depend_on_processes_and_logs_are_written_from_them(tmp_p
     assert differences(*records) == []
     for fold in records[0].folds:
         trials = log.start(fold.name)
-        best = tuner.choose(trials)
-        assert {name: fold.values[name] for name in best.values} == best.values
+        chosen = tuner.find_chosen(trials, fold.values)
+        assert {name: fold.values[name] for name in chosen.values} == chosen.values
     comparison = compare(records[:1])
     assert comparison.rows[0].tune_seconds > 0
     assert (
@@ -670,7 +676,10 @@ FEW = ["tune.trials=4", "tune.inner_folds=2", "n_jobs=1"]
 def tuned_cell(tmp_path_factory):
     outputs = tmp_path_factory.mktemp("outputs")
     arguments = ["model=linear", *TUNED, *FEW, f"outputs={outputs}"]
-    assert main(arguments) == 0
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said):
+        assert main(arguments) == 0
+    (outputs / "said").write_text(said.getvalue())
     return next(outputs.glob("*/*/linear-*")), arguments
 
 
@@ -689,9 +698,12 @@ def test_tuned_cell_stores_its_trials_and_label(tuned_cell):
     for fold in record.folds:
         rows = table[(table.repeat == fold.repeat) & (table.fold == fold.fold)]
         chosen = rows[rows.chosen].iloc[0]
-        assert rows.score.max() == chosen.score >= rows.score.iloc[0]
+        assert chosen.score in (rows.score.max(), rows.score.iloc[0])
         assert fold.values["strength"] == chosen.value_strength
+        assert fold.tuning["stayed"] == (chosen.trial == 0)
         assert fold.seconds["tune"] > 0
+    stays = f"the untuned default stayed in {record.tuning['stayed']} of 3 folds"
+    assert stays in " ".join((path.parents[2] / "said").read_text().split())
     csv = pd.read_csv(path.parent / "comparison.csv")
     assert (csv.tune_seconds > 0).all()
 
@@ -748,6 +760,10 @@ def test_model_without_a_space_gives_the_untuned_cell(tmp_path, capsys):
             ["tune=optuna", "tune.trials=0"],
             "tune.trials must be a whole number of at least 1; got 0.",
         ),
+        (
+            ["tune=optuna", "tune.choose=bets"],
+            "tune.choose must be confirmed, one_se, best; got 'bets'; did you mean best?",
+        ),
         (["tune=optuna", "tune.measure=auc"], "tune.measure must name a measure of multiclass"),
         (["tune=optuna", "model.space.strength=5"], "space.strength must be a dimension"),
         (["tune=optuna", "tune.storage=sqlite:////no/such/folder/x.db"], "there is no /no/such"),
@@ -792,6 +808,8 @@ def test_permuted_labels_score_at_chance_outside_and_higher_inside():
         splits = make_splits(task, "kfold", n_splits=4)
         record = evaluate(task, learner, splits, tuner=tuner, n_jobs=1)
         outer += [fold.scores["roc_auc"].value for fold in record.folds]
-        inner += [tuner.choose(log.start(fold.name)).score for fold in record.folds]
+        inner += [
+            best_trial(log.start(f.name), tuner.space, measure=AUC).score for f in record.folds
+        ]
     assert abs(np.mean(outer) - 0.5) < 0.08
     assert np.mean(inner) > 0.55

@@ -84,7 +84,7 @@ def tune_cell(dataset, model, seed, *, risk):
     better = find_measure(task.measure, task.kind).higher_is_better
     # Errors (RMSE) in standard deviations of the target, negated: higher is better everywhere.
     scale = 1.0 if better else -1.0 / float(np.std(task.y, ddof=1))
-    inner = [tuner.choose(log.start(fold.name)).score for fold in record.folds]
+    inner = [tuner.find_chosen(log.start(fold.name), fold.values).score for fold in record.folds]
     return {
         "trials": options.trials,
         "fits": record.tuning["fits"],

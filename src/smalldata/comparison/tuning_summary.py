@@ -1,7 +1,7 @@
 """Summary of the trials of a tuned cell: the values chosen, their agreement, the optimism.
 
 Step in the line: RunRecord + `trials.parquet` -> **CellTrials** -> report. The inner score of a
-chosen trial is the best of many on the same inner folds, and therefore optimistic; the outer score
+chosen trial is one of many on the same inner folds, and therefore optimistic; the outer score
 of the same fold is on rows that neither the search nor the fit has seen. Their difference is the
 optimism that nesting removes.
 """
@@ -79,7 +79,8 @@ class TunedFold:
     counts : mapping
         Trials by state: ok, pruned, failed.
     chosen : int or None
-        Ordinal of the trial the fold was fitted with; None if it was fitted untuned.
+        Ordinal of the trial the fold was fitted with, 0 if the untuned default stayed; None if no
+        trial finished.
     inner : float or None
         Score of the chosen trial, mean over the inner folds: optimistic.
     outer : float or None

@@ -56,6 +56,7 @@ class TuneSchema:
     sampler: str | None = None
     storage: str | None = None
     pruner: str | None = None
+    choose: str | None = None
     measure: str | None = None
 
 

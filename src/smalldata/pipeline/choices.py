@@ -87,5 +87,5 @@ class Tuner(Protocol):
         ...
 
     def tune(self, learner: Learner, rows: TrainingRows, *, name: str) -> Tuned:
-        """Return the learner with the best values; ``name`` is that of the outer fold."""
+        """Return the learner with the chosen values; ``name`` is that of the outer fold."""
         ...

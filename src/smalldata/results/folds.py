@@ -143,8 +143,8 @@ class FoldResult:
     notes : tuple of str
         What the reader of the record must know about this fit.
     tuning : mapping
-        Counts: ``trials``, ``pruned`` ones, ``fits`` on inner folds, and fits that pruning saved
-        (``spared``); empty without tuning.
+        Counts: ``trials``, ``pruned`` ones, ``fits`` on inner folds, fits that pruning saved
+        (``spared``), and 1 if the untuned default ``stayed``; empty without tuning.
     selection : Selection or None
         The features kept, if the fold chose how many.
     losses : LossCurves or None

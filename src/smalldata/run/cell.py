@@ -306,7 +306,7 @@ def _gather_trials(
     if problem or anew:
         folder.write_trials(
             record.folds,
-            choose=tuner.choose,
+            find_chosen=tuner.find_chosen,
             measure=tuner.measure.name,
             weigh=partial(weigh_parameters, space=tuner.space, path=tuner.path),
         )

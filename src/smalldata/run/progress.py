@@ -63,10 +63,13 @@ class Reporter:
             yield from self._lines(items, title=title, total=total, done=done)
 
     def sum_up_tuning(self, record: RunRecord, *, title: str) -> None:
-        """Report what pruning saved, and which folds were not tuned to the end."""
+        """Report what pruning saved, where the default stayed, which folds were cut short."""
         if spared := record.tuning.get("spared"):
             share = spared / (spared + record.tuning["fits"])
             self.say(f"{title}: pruning spared {share:.0%} of the inner fits")
+        if n_tuned := sum(bool(fold.tuning.get("trials")) for fold in record.folds):
+            stayed = record.tuning["stayed"]
+            self.say(f"{title}: the untuned default stayed in {stayed} of {n_tuned} folds")
         notes = (note for fold in record.folds for note in fold.notes if note.startswith(CUT_SHORT))
         for note, n_folds in Counter(notes).most_common(MOST_NOTES):
             self.warn(f"{title}: {n_folds} of {len(record.folds)} folds: {note}")

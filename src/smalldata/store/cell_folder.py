@@ -44,7 +44,7 @@ from smalldata.store.permutations import PermutationFolder
 from smalldata.store.trial_log import TrialFolder, read_importances, read_trials, write_trials
 from smalldata.task import Task, TaskKind
 
-Choose = Callable[[Sequence[Trial]], Trial | None]
+FindChosen = Callable[[Sequence[Trial], Mapping[str, Any]], Trial | None]
 Weigh = Callable[[Mapping[str, Sequence[Trial]]], Mapping[str, Any]]
 _CELL_LITTER = (
     ".[!r]*.tmp",
@@ -157,7 +157,7 @@ class CellFolder:
         self,
         folds: Sequence[FoldResult],
         *,
-        choose: Choose,
+        find_chosen: FindChosen,
         measure: str,
         weigh: Weigh | None = None,
     ) -> None:
@@ -166,8 +166,8 @@ class CellFolder:
         Parameters
         ----------
         folds : sequence of FoldResult
-        choose : callable
-            Maps the trials of an outer fold to the one it was fitted with.
+        find_chosen : callable
+            Maps the trials of an outer fold and its values to the trial it was fitted with.
         measure : str
             The measure of the scores.
         weigh : callable, optional
@@ -177,8 +177,8 @@ class CellFolder:
         for fold in folds:
             key = (fold.repeat, fold.fold)
             trials[key] = self.trials.start(fold.name)
-            if (best := choose(trials[key])) is not None:
-                chosen[key] = best.ordinal
+            if (trial := find_chosen(trials[key], fold.values)) is not None:
+                chosen[key] = trial.ordinal
         named = {fold.name: trials[fold.repeat, fold.fold] for fold in folds}
         write_trials(
             self.path / "trials.parquet",

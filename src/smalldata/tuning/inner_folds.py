@@ -41,6 +41,7 @@ def cut_inner_folds(
     *,
     n_folds: int,
     n_repeats: int,
+    first: int = 0,
     stratify: bool,
     seed: int,
 ) -> list[tuple[Rows, Rows]]:
@@ -52,6 +53,8 @@ def cut_inner_folds(
     groups : ndarray of shape (n_train,) or None
     n_folds, n_repeats : int
         The numbers requested.
+    first : int
+        Ordinal of the first repeat: each is cut with its own seed.
     stratify : bool
     seed : int
 
@@ -66,7 +69,7 @@ def cut_inner_folds(
         try:
             return [
                 pair
-                for repeat in range(n_repeats)
+                for repeat in range(first, first + n_repeats)
                 for pair in make_folds(
                     y,
                     n_splits,
@@ -149,6 +152,19 @@ class InnerFolds:
                 f"{self.measure.name} must be defined on the inner folds; on each of them it "
                 f"{reasons[0]}. Use fewer {key}.inner_folds or another {key}.measure."
             )
+
+    def cut_again(self, n_folds: int, *, repeat: int) -> "InnerFolds":
+        """Return one further repeat of the inner cross-validation, by its ordinal."""
+        pairs = cut_inner_folds(
+            self.rows.y,
+            self.rows.groups,
+            n_folds=n_folds,
+            n_repeats=1,
+            first=repeat,
+            stratify=self.rows.info.kind.is_classification,
+            seed=self.rows.seed,
+        )
+        return replace(self, pairs=pairs, workspaces={})
 
     def keep(self, k: int, rankers: Sequence[Ranker]) -> "InnerFolds":
         """Return the same folds with another number of features, ranked as given on each."""

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Literal, get_args
 
-from smalldata.errors import ConfigError
+from smalldata.errors import ConfigError, did_you_mean
+from smalldata.tuning.choice import Choose
 from smalldata.tuning.samplers import Sampler
 
 Pruner = Literal["none", "paired"]
@@ -29,6 +30,9 @@ class TuningOptions:
         Whether to stop a trial after some inner folds if it can no longer win.
     measure : str or None
         The measure that trials are judged by; None: the task's primary measure.
+    choose : {"confirmed", "one_se", "best"}
+        Whether the best trial must clearly beat the untuned default: again, on inner folds cut
+        anew, or on those of the search.
 
     Raises
     ------
@@ -43,6 +47,7 @@ class TuningOptions:
     sampler: Sampler = "tpe"
     pruner: Pruner = "paired"
     measure: str | None = None
+    choose: Choose = "confirmed"
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -57,10 +62,13 @@ class TuningOptions:
                 f"tune.timeout must be a number of seconds above 0, or null for none; "
                 f"got {self.timeout!r}."
             )
-        for key, known in (("sampler", get_args(Sampler)), ("pruner", get_args(Pruner))):
-            if getattr(self, key) not in known:
+        for key, choices in (("sampler", Sampler), ("pruner", Pruner), ("choose", Choose)):
+            known, value = get_args(choices), getattr(self, key)
+            if value not in known:
+                hint = did_you_mean(str(value), known)
                 raise ConfigError(
-                    f"tune.{key} must be {', '.join(known)}; got {getattr(self, key)!r}."
+                    f"tune.{key} must be {', '.join(known)}; got {value!r}"
+                    f"{'; ' + hint if hint else '.'}"
                 )
         if self.sampler == "cmaes" and find_spec("cmaes") is None:
             raise ConfigError(

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
-from smalldata.learner import Learner, Parameter, SearchSpace
-from smalldata.measures.registry import Measure
+from smalldata.learner import Learner, SearchSpace
 from smalldata.pipeline.fitting import describe_failure
 from smalldata.results.folds import Trial
+from smalldata.tuning.choice import FoldScores, plainness
 from smalldata.tuning.inner_folds import InnerFolds
 from smalldata.tuning.options import TuningOptions
 from smalldata.tuning.pruning import Race, start_race
@@ -112,6 +112,15 @@ class Attempts:
         race = self._race(earlier) if trial.state == "pruned" else None
         return None if race is None else race.estimate(trial.fold_scores)
 
+    def score_again(self, folds: InnerFolds, values: Values) -> tuple[FoldScores, str]:
+        """Score the values of a trial on other inner folds; return why that failed, "" if not."""
+        try:
+            return list(folds.scores(replace(self.learner, **values))), ""  # type: ignore[type-var]
+        except MemoryError:
+            raise
+        except Exception as error:  # an error of the model only concerns these values
+            return [], describe_failure(error)
+
     def path_values(self) -> tuple[int, ...]:
         """Return the values that one fit gives, ascending; none without a path."""
         if self.path is None:
@@ -208,7 +217,7 @@ class Attempts:
         means = [_mean(column) for column in zip(*scores, strict=True)]
         return min(
             range(len(means)),
-            key=lambda i: (sign * (means[i] or 0.0), _plainness(parameter, path[i]), i),
+            key=lambda i: (sign * (means[i] or 0.0), plainness(parameter, path[i]), i),
         )
 
 
@@ -236,34 +245,6 @@ def make_source(
     if options.sampler == "grid":
         return Grid(grid_points(searched, default, options.trials), default)
     return Study(searched, default, sampler=options.sampler, maximise=maximise, seed=seed)
-
-
-def choose_trial(trials: Sequence[Trial], space: SearchSpace, *, measure: Measure) -> Trial | None:
-    """Return the trial whose values are used: best inner score, ties to the simpler values.
-
-    Among equal scores, the hyperparameters decide in the order of the space: the simpler value, as
-    defined by ``simpler``, wins. Remaining ties go to the earlier trial.
-    """
-    sign = -1.0 if measure.higher_is_better else 1.0
-    scored = [trial for trial in trials if trial.score is not None]
-    parameters = space.parameters
-
-    def order(trial: Trial) -> tuple[float, ...]:
-        assert trial.score is not None
-        plainness = [_plainness(parameters[key], trial.values[key]) for key in parameters]
-        return (sign * trial.score, *plainness, trial.ordinal)
-
-    return min(scored, key=order, default=None)
-
-
-def _plainness(parameter: Parameter, value: object) -> float:
-    """Return a number that is smallest for the simplest value of a dimension."""
-    if isinstance(parameter.simpler, tuple):
-        return float(parameter.simpler.index(value)) if value in parameter.simpler else math.inf
-    if parameter.simpler is None:
-        return 0.0
-    number = float(value)  # type: ignore[arg-type]
-    return number if parameter.simpler == "low" else -number
 
 
 def _mean(scores: Sequence[float | None]) -> float | None:

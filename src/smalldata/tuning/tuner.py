@@ -1,4 +1,4 @@
-"""Optuna inside one training fold: scores trials on inner folds and returns the best values.
+"""Optuna inside one training fold: scores trials on inner folds and returns the chosen values.
 
 Step in the line: training rows of one outer fold -> **learner with its values**. It never sees the
 outer test rows and does no I/O: finished trials go to a log that is passed in, from which an
@@ -8,7 +8,7 @@ interrupted fold continues as if nothing had happened.
 import dataclasses
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Protocol
@@ -22,12 +22,16 @@ from smalldata.results.folds import Trial
 from smalldata.runtime.quiet import quiet_optuna
 from smalldata.runtime.sealing import plain
 from smalldata.task import Task, TaskInfo
+from smalldata.tuning.choice import CONFIRMED, ONE_SE, FoldScores, best_trial, is_clear, pool_spread
 from smalldata.tuning.inner_folds import InnerFolds
 from smalldata.tuning.options import TuningOptions
 from smalldata.tuning.pruning import count_fits
 from smalldata.tuning.shared.search import NOTE as SHARED_NOTE
 from smalldata.tuning.shared.search import SharedPlace, search_together
-from smalldata.tuning.trials import Attempts, choose_trial, make_source
+from smalldata.tuning.trials import Attempts, make_source
+
+NO_DEFAULT = "the best trial was taken, since the untuned default failed on the inner folds"
+NOT_CONFIRMED = "the untuned default stayed, since the best trial failed on inner folds cut anew"
 
 
 class TrialLog(Protocol):
@@ -96,7 +100,9 @@ class OptunaTuner:
 
     def sample(self, n_trials: int) -> "OptunaTuner":
         """Return a tuner of a few random trials that are not kept, to time a trial."""
-        options = replace(self.options, trials=n_trials, sampler="random", timeout=None)
+        options = replace(
+            self.options, trials=n_trials, sampler="random", choose="best", timeout=None
+        )
         return replace(self, options=options, log=None, shared=None)
 
     def describe(self) -> dict[str, Any]:
@@ -116,12 +122,20 @@ class OptunaTuner:
         }
         return {"tuned": True, **changed}
 
-    def choose(self, trials: Sequence[Trial]) -> Trial | None:
-        """Return the trial whose values are used, see `choose_trial`."""
-        return choose_trial(trials, self.space, measure=self.measure)
+    def find_chosen(self, trials: Sequence[Trial], values: Mapping[str, Any]) -> Trial | None:
+        """Return the trial whose values an outer fold was fitted with; None without trials."""
+        return next(
+            (
+                trial
+                for trial in trials
+                if trial.score is not None
+                and all(values[name] == value for name, value in trial.values.items())
+            ),
+            None,
+        )
 
     def tune(self, learner: Learner, rows: TrainingRows, *, name: str) -> Tuned:
-        """Return the learner with the values that do best on the inner folds of these rows.
+        """Return the learner with the values chosen on the inner folds of these rows.
 
         Parameters
         ----------
@@ -173,22 +187,62 @@ class OptunaTuner:
             total = attempts.total
         if len(trials) < total:
             notes = (*notes, self._timed_out(len(trials), total))
-        notes = (*notes, *folds.shortages())
-        best = self.choose(trials)
-        if best is None and trials:
+        if trials and all(trial.score is None for trial in trials):
             raise FitError(f"all {len(trials)} trials failed, the first one: {trials[0].reason}")
+        notes = (*notes, *folds.shortages())
+        with _quiet():
+            chosen, more = self._choose(trials, attempts)
+        notes = (*notes, *more)
+        counts = count_fits(
+            trials,
+            n_folds=sum(not folds.undefined_reason(i) for i in range(len(folds))),
+            shares_first=self.path is None,
+        )
         return Tuned(
-            learner=learner if best is None else replace(learner, **best.values),  # type: ignore[type-var]
+            learner=learner if chosen is None else replace(learner, **chosen.values),  # type: ignore[type-var]
             notes=notes,
             seconds_before=seconds_before,
-            counts=count_fits(
-                trials,
-                n_folds=sum(not folds.undefined_reason(i) for i in range(len(folds))),
-                shares_first=self.path is None,
-            ),
+            counts={**counts, "stayed": int(bool(trials) and chosen is trials[0])},
         )
 
     # ------------------------------------------------------------ inside
+
+    def _choose(
+        self, trials: Sequence[Trial], attempts: Attempts
+    ) -> tuple[Trial | None, tuple[str, ...]]:
+        """Return the trial whose values are used, and what must be noted about the choice."""
+        best = best_trial(trials, self.space, measure=self.measure)
+        if best is None or self.options.choose == "best":
+            return best, ()
+        default, folds = trials[0], attempts.folds
+        if default.score is None:
+            return best, (f"{NO_DEFAULT}: {default.reason}",)
+        if best.values == default.values:
+            return default, ()
+        found: FoldScores = best.fold_scores
+        usual: FoldScores = default.fold_scores
+        errors, n_splits = ONE_SE, len(folds) // self.options.inner_repeats
+        notes: tuple[str, ...] = ()
+        if self.options.choose == "confirmed":
+            folds.workspaces.clear()  # the memory of two cuts is not needed at once
+            fresh = folds.cut_again(self.options.inner_folds, repeat=self.options.inner_repeats)
+            errors, n_splits = CONFIRMED, len(fresh)
+            found, reason = attempts.score_again(fresh, best.values)
+            usual, usual_reason = attempts.score_again(fresh, default.values)
+            notes = fresh.shortages()
+            if usual_reason:
+                return best, (*notes, f"{NO_DEFAULT}: {usual_reason}")
+            if reason:
+                return default, (*notes, f"{NOT_CONFIRMED}: {reason}")
+        is_better = is_clear(
+            found,
+            usual,
+            measure=self.measure,
+            spread=pool_spread(trials),
+            n_splits=n_splits,
+            errors=errors,
+        )
+        return (best if is_better else default), notes
 
     def _search_alone(self, attempts: Attempts, name: str) -> tuple[list[Trial], float]:
         """Return the trials of a study that is not shared, and the seconds of those found."""

@@ -287,7 +287,7 @@ def _trials_caption(tuning: TuningSummary, n_drawn: int) -> str:
     text = (
         "Each line is a trial. It crosses each row at the value it tried, low values on the left, "
         "and ends at its inner score, better to the right. That score is optimistic: "
-        "the best of many on the same inner folds. Thick: the trial that its fold chose."
+        "one of many on the same inner folds. Thick: the trial that its fold chose."
     )
     ends = []
     if counts["pruned"]:

@@ -333,7 +333,7 @@ def _optimism(page: Figures, tuning: TuningSummary) -> None:
             table="tuned_optimism",
             params=["tuned_folds"],
             caption="For each outer fold, the score of the chosen trial on the inner folds "
-            "(optimistic: the best of many) and the score of its model on the held-out rows. The "
+            "(optimistic: picked from many) and the score of its model on the held-out rows. The "
             f"difference is the optimism that nesting removed.{cut}",
         )
     )

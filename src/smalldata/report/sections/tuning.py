@@ -63,11 +63,15 @@ class TuningOutline(Optimism):
         Trials of a fold.
     measure : str
         Title of the one the trials were judged by.
+    n_tuned, n_stayed : int
+        Folds that chose a trial, and those of them where it was the untuned default.
     """
 
     fewest: int
     most: int
     measure: str
+    n_tuned: int
+    n_stayed: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +81,7 @@ class FoldChoice:
     Attributes
     ----------
     trial : int or None
-        None where it was fitted untuned.
+        0 where the untuned default stayed, None where no trial finished.
     counts : mapping
         Trials by state, ``n_trials`` together.
     inner, outer, optimism : float or None
@@ -122,6 +126,7 @@ class Weighed:
 class TuningSettings:
     """What the tuning was asked to do."""
 
+    choose: str
     sampler: str | None
     inner_folds: int
     inner_repeats: int
@@ -138,8 +143,8 @@ class TuningSummary:
     settings : TuningSettings
     n_inner : list of int
         Inner folds that were scored: over the outer folds.
-    n_folds, n_untuned : int
-        Finished outer folds, and those without a trial.
+    n_folds, n_untuned, n_stayed : int
+        Finished outer folds, those without a trial, and those where the untuned default stayed.
     counts : mapping
         Trials by state, ``n_trials`` together.
     per_fold : list of int
@@ -162,6 +167,7 @@ class TuningSummary:
     n_inner: list[int]
     n_folds: int
     n_untuned: int
+    n_stayed: int
     counts: Mapping[str, int]
     n_trials: int
     per_fold: list[int]
@@ -198,6 +204,7 @@ def summarize_tuning(record: RunRecord, trials: CellTrials | None) -> TuningSumm
     return TuningSummary(
         measure=find_measure(trials.measure, record.kind),
         settings=TuningSettings(
+            choose=tuning["choose"],
             sampler=tuning.get("sampler"),
             inner_folds=tuning["inner_folds"],
             inner_repeats=tuning.get("inner_repeats") or 1,
@@ -205,6 +212,7 @@ def summarize_tuning(record: RunRecord, trials: CellTrials | None) -> TuningSumm
         n_inner=_inner_folds(trials),
         n_folds=len(folds),
         n_untuned=len(folds) - len(used),
+        n_stayed=sum(fold.chosen == 0 for fold in used),
         counts={state: sum(row["state"] == state for row in rows) for state in STATES},
         n_trials=len(rows),
         per_fold=sorted({sum(fold.counts.values()) for fold in used}),
@@ -254,6 +262,8 @@ def outline_tuning(record: RunRecord, trials: CellTrials | None) -> TuningOutlin
     if not used:
         return None
     return TuningOutline(
+        n_tuned=len(used),
+        n_stayed=sum(fold.chosen == 0 for fold in folds),
         fewest=min(used),
         most=max(used),
         measure=find_measure(trials.measure, record.kind).title,

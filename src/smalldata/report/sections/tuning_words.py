@@ -15,6 +15,7 @@ from smalldata.report.plain import (
 )
 from smalldata.report.sections.tuning import Optimism, TuningOutline, TuningSummary
 from smalldata.report.sections.tuning_parameters import Parameter
+from smalldata.tuning.choice import CONFIRMED
 
 DEPENDS, HARDLY = 1.0, 0.5
 """Mean importance, as a multiple of an even share, above which the report says that the inner score
@@ -24,13 +25,31 @@ Words = dict[str, list[str]]
 
 
 def say_tuning(tuning: TuningSummary) -> Words:
-    """Describe what tuning did: ``optimism``, ``effort``, ``choices``, ``importance``."""
+    """Describe what tuning did, group by group."""
     return {
+        "stayed": say_stayed(tuning),
         "optimism": say_optimism(tuning.optimism, tuning.measure.title),
         "effort": say_effort(tuning),
         "choices": say_choices(tuning),
         "importance": say_importance(tuning),
     }
+
+
+def say_stayed(tuning: TuningSummary) -> list[str]:
+    """Say in how many folds the untuned default stayed, and what would have replaced it."""
+    if not tuning.n_tuned:
+        return []
+    folds = f"{tuning.n_stayed} of {count(tuning.n_tuned, 'fold')}"
+    if tuning.settings.choose == "best":
+        return [f"The untuned default had the best inner score in {folds}."]
+    where = {
+        "confirmed": f"{CONFIRMED:g} standard errors on inner folds cut anew",
+        "one_se": "a standard error on the inner folds",
+    }
+    return [
+        f"The untuned default stayed in {folds}.",
+        f"To replace it, the best trial must beat it by more than {where[tuning.settings.choose]}.",
+    ]
 
 
 def say_optimism(optimism: Optimism, title: str) -> list[str]:
@@ -43,7 +62,8 @@ def say_optimism(optimism: Optimism, title: str) -> list[str]:
     inner, outer = format_number(optimism.inner), format_number(optimism.outer)
     over = "" if optimism.n == 1 else f", mean over {count(optimism.n, 'fold')}"
     told = (
-        f"The best trial scored {inner} on the inner folds, {outer} on unseen rows ({title}{over})"
+        f"The chosen trial scored {inner} on the inner folds, {outer} on unseen rows "
+        f"({title}{over})"
     )
     gap = optimism.mean
     interval = (
@@ -255,7 +275,8 @@ def say_tuned(tuning: TuningSummary | None) -> list[str]:
     return [
         "Its hyperparameters were tuned inside each training fold with "
         f"{'' if len(tuning.per_fold) == 1 else 'at most '}{count(tuning.per_fold[-1], 'trial')}"
-        f"{told}; the score comes from rows that the tuning never saw."
+        f"{told}; the score comes from rows that the tuning never saw.",
+        *(say_stayed(tuning)[:1] if tuning.n_stayed else []),
     ]
 
 
@@ -284,6 +305,8 @@ def outline_text(outline: TuningOutline) -> str:
         text = f"tuned, {count(outline.most, 'trial')}"
     else:
         text = f"tuned, {outline.fewest} to {count(outline.most, 'trial')}"
+    if outline.n_stayed:
+        text += f"; default kept in {outline.n_stayed} of {count(outline.n_tuned, 'fold')}"
     if outline.mean is None:
         return text
     return f"{text}; optimism {format_gap(outline.mean, format_number(outline.inner))}"
