@@ -199,6 +199,8 @@ def _rows(
             rank = 1 + sum(_better(means[other], means[entry], measure) for other in ranked)
             difference = lineup.contrast(entry, ranked[0], measure, rope=0.0)
             tied = entry is ranked[0] or difference.low <= 0 <= difference.high
+        null = record.permuted.get(measure.name)
+        n_permuted = 0 if null is None or scores.mean is None else len(null.values)
         rows.append(
             ComparisonRow(
                 dataset=record.dataset,
@@ -222,6 +224,10 @@ def _rows(
                 predict_seconds=_seconds(record, "predict"),
                 explain_seconds=record.explain_seconds,
                 optimistic=entry.optimistic,
+                n_permutations=n_permuted,
+                p_permutation=null.p_value(scores.mean, higher_is_better=measure.higher_is_better)
+                if null is not None and scores.mean is not None and n_permuted
+                else None,
             )
         )
     return rows

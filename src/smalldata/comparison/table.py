@@ -42,6 +42,8 @@ COLUMNS = (
     "hash",
     "tied_with_best",
     "optimistic",
+    "n_permutations",
+    "p_permutation",
 )
 """Columns of comparison.csv: names and order stay, and new ones are added at the end."""
 
@@ -59,7 +61,8 @@ def to_frame(comparison: Comparison) -> pd.DataFrame:
     """
     rows = [{name: getattr(row, name) for name in COLUMNS} for row in comparison.rows]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    numbers = ["mean", "ci_low", "ci_high", *(name for name in COLUMNS if "seconds" in name)]
+    seconds = [name for name in COLUMNS if "seconds" in name]
+    numbers = ["mean", "ci_low", "ci_high", "p_permutation", *seconds]
     types: dict[str, Any] = dict.fromkeys(numbers, "float64")
     return frame.astype(types | {"train_size": "Int64", "rank": "Int64"})
 

@@ -15,7 +15,11 @@ from smalldata.task import TaskKind
 
 @dataclass(frozen=True, kw_only=True)
 class ComparisonRow:
-    """One cell and one measure of the table; the interval uses the corrected variance."""
+    """One cell and one measure of the table; the interval uses the corrected variance.
+
+    ``p_permutation`` says how often the whole procedure scores as high without a link between
+    features and labels, by ``n_permutations`` of the labels.
+    """
 
     dataset: str
     cv: str
@@ -38,6 +42,8 @@ class ComparisonRow:
     predict_seconds: float | None
     explain_seconds: float | None
     optimistic: bool = False
+    n_permutations: int = 0
+    p_permutation: float | None = None
 
     @property
     def label(self) -> str:
