@@ -6,6 +6,7 @@ Step in the line: summary -> **figures** -> HTML.
 from smalldata.report.figures.explanation import explanation_figures
 from smalldata.report.figures.models import comparison_figures
 from smalldata.report.figures.outcomes import outcome_figures
+from smalldata.report.figures.permuted_scores import permutation_figures
 from smalldata.report.figures.signature import signature_figures
 from smalldata.report.figures.training import training_figures
 from smalldata.report.figures.tuning import tuning_figures
@@ -14,6 +15,7 @@ __all__ = [
     "comparison_figures",
     "explanation_figures",
     "outcome_figures",
+    "permutation_figures",
     "signature_figures",
     "training_figures",
     "tuning_figures",
