@@ -58,40 +58,40 @@ def permute_labels(y: NDArray[Any], groups: NDArray[Any] | None = None, *, seed:
     [1, 1, 0, 0, 1]
     """
     rng = np.random.default_rng(seed)
-    source = np.arange(len(y))
+    source = np.arange(len(y), dtype=np.int64)
     for units in exchangeable(y, groups):
-        drawn = rng.permutation(len(units))
-        source[np.concatenate(units)] = np.concatenate([units[i] for i in drawn])
-    return source.astype(np.int64)
+        source[units] = units[rng.permutation(len(units))]
+    return source
 
 
-def exchangeable(y: NDArray[Any], groups: NDArray[Any] | None) -> list[list[Rows]]:
-    """Return sets of units that exchange labels among each other; a unit is one row or several.
+def exchangeable(y: NDArray[Any], groups: NDArray[Any] | None) -> list[Rows]:
+    """Return sets of units that exchange labels among each other.
+
+    Returns
+    -------
+    list of ndarray of shape (n_units, n_rows)
+        A unit is one row, or the rows of a group.
 
     Examples
     --------
     >>> sets = exchangeable(np.array([0, 0, 1, 1, 1]), np.array(["a", "a", "b", "b", "c"]))
-    >>> [[unit.tolist() for unit in units] for units in sets]
+    >>> [units.tolist() for units in sets]
     [[[4]], [[0, 1], [2, 3]]]
     """
-    how = find_exchange(y, groups)
     if groups is None:
-        return [list(np.arange(len(y))[:, None])]
+        return [np.arange(len(y), dtype=np.int64)[:, None]]
     members = _members(groups)
-    if how == "within groups":
-        return [list(rows[:, None]) for rows in members]
-    by_size: dict[int, list[Rows]] = {}
-    for rows in members:
-        by_size.setdefault(len(rows), []).append(rows)
-    return [by_size[size] for size in sorted(by_size)]
+    if _differ_within(y, members):
+        return [rows[:, None] for rows in members]
+    sizes = sorted({len(rows) for rows in members})
+    return [np.stack([rows for rows in members if len(rows) == size]) for size in sizes]
 
 
 def find_exchange(y: NDArray[Any], groups: NDArray[Any] | None) -> Exchange:
     """Say what exchanges labels: all rows, whole groups, or rows within their group."""
     if groups is None:
         return "all rows"
-    several = any(len(np.unique(y[rows])) > 1 for rows in _members(groups))
-    return "within groups" if several else "whole groups"
+    return "within groups" if _differ_within(y, _members(groups)) else "whole groups"
 
 
 def count_orders(y: NDArray[Any], groups: NDArray[Any] | None = None) -> int:
@@ -106,7 +106,7 @@ def count_orders(y: NDArray[Any], groups: NDArray[Any] | None = None) -> int:
     """
     total = 1
     for units in exchangeable(y, groups):
-        _, counts = np.unique([y[rows[0]] for rows in units], return_counts=True)
+        _, counts = np.unique(y[units[:, 0]], return_counts=True)
         total *= math.factorial(len(units))
         for count in counts.tolist():
             total //= math.factorial(count)
@@ -190,6 +190,11 @@ def draw_permuted(
         f"permuted labels must leave each class in each training fold; none of {MOST_DRAWS} "
         f"permutations did: {reason} Use fewer and larger folds, or set {key}=0."
     )
+
+
+def _differ_within(y: NDArray[Any], members: list[Rows]) -> bool:
+    """Whether the labels of any group differ."""
+    return any((y[rows] != y[rows[0]]).any() for rows in members)
 
 
 def _members(groups: NDArray[Any]) -> list[Rows]:
