@@ -8,7 +8,7 @@ Where folds do not depend on labels, a workspace is made once and only its label
 
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -146,8 +146,9 @@ def shares_work(cell: Cell, *, number: int) -> bool:
     """Return whether permuted labels can reuse what the fit makes of the features alone."""
     if reads_labels(cell):
         return False
-    folds = zip(cell.splits.folds, draw_cell(cell, number).splits.folds, strict=True)
-    return all(_are_equal(one, other) for one, other in folds)
+    permuted = draw_cell(cell, number)
+    folds = zip(cell.splits.folds, permuted.splits.folds, strict=True)
+    return all(_rows(cell, one) == _rows(permuted, other) for one, other in folds)
 
 
 def reads_labels(cell: Cell) -> bool:
@@ -194,7 +195,7 @@ def score_permutations(
     cells = [draw_cell(cell, number) for number in numbers]
     done: list[list[FoldResult]] = [[] for _ in cells]
     for folds in zip(*(permuted.splits.folds for permuted in cells), strict=True):
-        kept: tuple[Fold, Workspace] | None = None
+        kept: _Kept | None = None
         for number, permuted, fold, results in zip(numbers, cells, folds, done, strict=True):
             try:
                 prediction, kept = _predict(permuted, fold, measure, kept, device=device)
@@ -211,10 +212,10 @@ def _predict(
     cell: Cell,
     fold: Fold,
     measure: Measure,
-    kept: tuple[Fold, Workspace] | None,
+    kept: "_Kept | None",
     *,
     device: str,
-) -> tuple[Prediction, tuple[Fold, Workspace] | None]:
+) -> "tuple[Prediction, _Kept | None]":
     """Predict the held-out rows of a fold; give back the workspace, which the next may use."""
     if cell.tuner is not None or cell.selector is not None:
         result = evaluate_fold(cell, fold, device=device)
@@ -224,22 +225,28 @@ def _predict(
     rows = cell.training(fold, seed=_seed(cell, fold), device=device)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        workspace = None if reads_labels(cell) else _relabelled(kept, fold, rows)
+        workspace = None
+        if kept is not None and not reads_labels(cell) and kept.rows == _rows(cell, fold):
+            workspace = kept.relabel(rows)
         if workspace is None:
             workspace = open_workspace(cell.learner, rows, cell.task.X.iloc[fold.test])
         outputs = workspace.outputs(cell.learner, needs=measure.needs)
     n_classes = len(cell.task.classes)
     prediction = make_prediction(outputs, cell.task.y, rows=fold.test, n_classes=n_classes)
-    return prediction, (fold, workspace)
+    return prediction, _Kept(rows=_rows(cell, fold), workspace=workspace)
 
 
-def _relabelled(
-    kept: tuple[Fold, Workspace] | None, fold: Fold, rows: TrainingRows
-) -> Workspace | None:
-    """Return the workspace kept, with the labels of these rows; None if it is of other rows."""
-    if kept is None or not isinstance(kept[1], SupportsRelabel) or not _are_equal(kept[0], fold):
-        return None
-    return kept[1].relabel(rows.y)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Kept:
+    """The workspace of a fold, which the same fold of the next permutation may use."""
+
+    rows: tuple[bytes, bytes]
+    workspace: Workspace
+
+    def relabel(self, rows: TrainingRows) -> Workspace | None:
+        """Return the workspace with the labels of these rows; None if it is not made for that."""
+        found = self.workspace
+        return found.relabel(rows.y) if isinstance(found, SupportsRelabel) else None
 
 
 def _result(cell: Cell, fold: Fold, measure: Measure, prediction: Prediction) -> FoldResult:
@@ -265,6 +272,6 @@ def _seed(cell: Cell, fold: Fold) -> int:
     return seed_for(cell.seed, "fit", fold.repeat, fold.fold)
 
 
-def _are_equal(one: Fold, other: Fold) -> bool:
-    """Whether two folds have the same rows, those to train on in the same order."""
-    return np.array_equal(one.train, other.train) and np.array_equal(one.test, other.test)
+def _rows(cell: Cell, fold: Fold) -> tuple[bytes, bytes]:
+    """Return the rows that a fold trains and tests on, to compare them with those of another."""
+    return cell.train_rows(fold).tobytes(), fold.test.tobytes()
