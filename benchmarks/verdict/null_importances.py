@@ -3,7 +3,7 @@
 Each table has two classes and six features that say nothing about them. Rows of a group resemble
 each other, as repeated samples of a patient do, so that a rule that tears groups apart is found
 out. `nice python benchmarks/verdict/null_importances.py` writes `null_importances.csv` (a row per
-setting); it takes about 6 minutes on one core.
+setting); it takes about 4 minutes on one core.
 """
 
 import csv

@@ -12,7 +12,8 @@ Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 FEWEST_PERMUTATIONS = 19
-"""Permutations of the labels needed to mark a feature: by chance, 1 in 20 data sets exceeds all."""
+"""Permutations of the labels needed to mark a feature, or for a p-value of 0.05: by chance, 1 in 20
+data sets exceeds all."""
 
 ROUNDING = 1e-9
 """Scores that differ by less, relative to the score, are equal."""

@@ -6,11 +6,9 @@ Step in the line: RunRecord on disk -> **permutations/<measure>/pXXXX.json** -> 
 from smalldata.comparison.permuted_scores import permuted_scores
 from smalldata.errors import RecordError
 from smalldata.pipeline.fitting import describe_failure
+from smalldata.results.evidence import FEWEST_PERMUTATIONS
 from smalldata.run.plan import Stored
 from smalldata.run.progress import Reporter
-
-FEWEST = 19
-"""Permutations with which a p-value can be 0.05."""
 
 
 def score_permuted_labels(stored: Stored, reporter: Reporter) -> None:
@@ -20,10 +18,10 @@ def score_permuted_labels(stored: Stored, reporter: Reporter) -> None:
     stay.
     """
     plan, n = stored.plan, stored.plan.config.permutations
-    if n < FEWEST:
+    if n < FEWEST_PERMUTATIONS:
         reporter.warn(
-            f"permutations={n}: the smallest p-value is 1/{n + 1}; it takes {FEWEST} to reach "
-            "0.05, and 100 are usual."
+            f"permutations={n}: the smallest p-value is 1/{n + 1}; it takes "
+            f"{FEWEST_PERMUTATIONS} to reach 0.05, and 100 are usual."
         )
     folder = stored.folder.permuted_scores(plan.task.measure)
     found, sentences = folder.resume()
