@@ -434,6 +434,23 @@ def test_groups_of_different_sizes_are_refused_in_one_sentence(folder, capsys):
     assert "explain.null needs labels that can be put in at least 20" in capsys.readouterr().err
 
 
+def test_permutations_that_fail_leave_the_score_and_say_why(folder, capsys):
+    """One of two positive rows must be in a fold of two, which permuting hardly ever gives."""
+    n = 1500
+    table = pd.DataFrame({"a": np.random.default_rng(0).normal(size=n)})
+    table["sick"] = np.where(np.isin(np.arange(n), [0, 1]), "yes", "no")
+    table["part"] = np.where(np.isin(np.arange(n), [0, 2]), "one", "rest")
+    table.to_csv("own.csv", index=False)
+    asked = ["dataset=table", "dataset.path=own.csv", "dataset.target=sick", "cv=fixed"]
+    asked += ["dataset.positive=yes", "dataset.folds=part", "model=dummy", "explain=none"]
+    assert main([*asked, "n_jobs=1", "permutations=19"]) == 0
+    said = capsys.readouterr()
+    assert "dummy on" in said.err
+    assert "permutations end early: permuted labels must leave each class in each" in said.err
+    assert "p (permuted)" not in said.out
+    assert "| dummy" in said.out
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
