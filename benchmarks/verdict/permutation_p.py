@@ -63,6 +63,13 @@ SETTINGS = (
     Setting(name="AUC, labels differ within groups", sizes=(3, 4, 5, 6) * 2, labels="within"),
     Setting(name="AUC, knn tuned with 4 trials, 2 folds", n_splits=2, tuned=True),
     Setting(
+        name="folds kept: log loss, dummy, 4 folds",
+        model="dummy",
+        measure="log_loss",
+        n_splits=4,
+        keep_folds=True,
+    ),
+    Setting(
         name="folds kept: log loss, linear, 4 folds",
         model="linear",
         measure="log_loss",
