@@ -22,13 +22,14 @@ from smalldata.explanation.permuted_labels import (
     mean_importance,
     measure_importance,
     null_importances,
-    permute_labels,
 )
 from smalldata.models import load_learner, load_space
 from smalldata.pipeline.preprocess import Preprocessing
 from smalldata.report.sections.explanation import summarize_explanation
+from smalldata.resampling.permuting import permute_task
 from smalldata.resampling.strategies import make_splits
 from smalldata.results.evidence import NullImportances
+from smalldata.seeding import seed_for
 from smalldata.store.cell_folder import CellFolder
 from smalldata.store.permutations import PermutationFolder
 from smalldata.task import Dataset, TaskKind, make_task
@@ -88,40 +89,6 @@ def _measure(cell, _, options):
 # ---------------------------------------------------------------- permutations
 
 
-def test_a_permutation_keeps_the_labels_and_their_counts():
-    task = classes_toy()
-    permuted = permute_labels(task, seed=1)
-    assert not np.array_equal(permuted.y, task.y)
-    assert sorted(permuted.y) == sorted(task.y)
-    assert [task.classes[code] for code in permuted.y] == permuted.dataset.y.tolist()
-    assert permuted.X is task.X
-    assert permuted.split_key != task.split_key
-    assert np.array_equal(permute_labels(task, seed=1).y, permuted.y)
-    assert not np.array_equal(permute_labels(task, seed=2).y, permuted.y)
-
-
-def test_labels_of_a_group_stay_together():
-    """Groups of equal size whose rows share a label keep sharing one; others nearly do."""
-    labels = np.repeat(["yes", "no", "no", "yes", "no", "yes"], 5)
-    groups = np.repeat(list("abcdef"), 5)
-    order = np.random.default_rng(0).permutation(30)
-    task = make_toy(labels[order], groups=groups[order])
-    found = set()
-    for seed in range(20):
-        permuted = permute_labels(task, seed=seed)
-        assert sorted(permuted.y) == sorted(task.y)
-        of_group = [set(permuted.y[groups[order] == group]) for group in "abcdef"]
-        assert all(len(labels) == 1 for labels in of_group)
-        found.add(tuple(next(iter(labels)) for labels in of_group))
-    assert len(found) > 5
-    uneven = make_toy(labels, groups=np.repeat(list("abcdef"), [1, 9, 2, 8, 4, 6]))
-    assert sorted(permute_labels(uneven, seed=0).y) == sorted(uneven.y)
-    values = values_toy(groups=np.repeat(list("abcdef"), [1, 9, 2, 8, 4, 6]))
-    moved = permute_labels(values, seed=3).y
-    assert sorted(moved) == sorted(values.y)
-    assert (np.diff(moved) > 0).sum() >= 30 - 1 - 5 - 6  # runs of the groups, cut at their ends
-
-
 def test_a_permutation_that_empties_a_training_fold_is_drawn_again():
     labels = ["a"] * 10 + ["b"] * 10 + ["c", "c"]
     folds = ["one"] * 5 + ["two"] * 5 + ["one"] * 5 + ["two"] * 5 + ["one", "two"]
@@ -130,7 +97,8 @@ def test_a_permutation_that_empties_a_training_fold_is_drawn_again():
     drawn = [draw_permutation(*asked, number=number).task.y for number in range(12)]
     for y in drawn:
         assert set(y[np.array(folds) == "one"]) == set(y[np.array(folds) == "two"]) == {0, 1, 2}
-    first = [permute_labels(task, seed=draw.seed).y for draw in _first_draws(12)]
+    seeds = [seed_for(0, "null", number, 0) for number in range(12)]
+    first = [permute_task(task, seed=seed).y for seed in seeds]
     again = [not np.array_equal(y, other) for y, other in zip(drawn, first, strict=True)]
     assert 0 < sum(again) < 12  # some had to be drawn again, and not all
 
@@ -142,14 +110,6 @@ def test_a_permutation_is_explained_in_the_first_repeat_that_holds_out_a_sample_
     cell = Cell(task=task, learner=load_learner("linear"), splits=cut(task))
     for _, values in null_importances(cell, cut, options, numbers=range(6), n_jobs=1):
         assert np.isfinite(values).all()
-
-
-def _first_draws(n):
-    from types import SimpleNamespace
-
-    from smalldata.seeding import seed_for
-
-    return [SimpleNamespace(seed=seed_for(0, "null", number, 0)) for number in range(n)]
 
 
 def test_impossible_permutations_are_refused_with_one_sentence():

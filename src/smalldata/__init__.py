@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the same names for those who read the code: editors, type checkers
     from smalldata.comparison.comparison import compare as compare
+    from smalldata.comparison.permuted_scores import permute_scores as permute_scores
     from smalldata.datasets import load_dataset as load_dataset
     from smalldata.datasets.anndata import dataset_from_anndata as dataset_from_anndata
     from smalldata.datasets.frames import dataset_from_frame as dataset_from_frame
@@ -71,6 +72,7 @@ _HOMES = {
     "make_splits": "resampling.strategies",
     "make_task": "task",
     "make_tuner": "tuning.tuner",
+    "permute_scores": "comparison.permuted_scores",
     "write_report": "run.publishing",
 }
 """Where each public name lives: the one table of them."""

@@ -310,6 +310,15 @@ class Workspace(Protocol):
         ...
 
 
+@runtime_checkable
+class SupportsRelabel(Workspace, Protocol):
+    """A workspace that keeps what it made of the features alone when the labels change."""
+
+    def relabel(self, y_train: NDArray[Any]) -> Workspace:
+        """Return the workspace of the same rows with other labels."""
+        ...
+
+
 class PathWorkspace(Workspace, Protocol):
     """A workspace that gets all values of one hyperparameter (``Traits.path``) from one fit."""
 

@@ -18,7 +18,8 @@ def run_verb(arguments: Sequence[str]) -> int:
     values, words = key_values(arguments, prefix="")
     asked = known_values(values, ("measure", "interval"), prefix="")
     paths = cell_paths(words, verb="compare")
-    records = [CellFolder(path).read_record() for path in paths]
+    folders = [CellFolder(path) for path in paths]
+    records = [folder.with_permuted(folder.read_record()) for folder in folders]
     beside = {
         found.parent
         for path in paths

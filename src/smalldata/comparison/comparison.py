@@ -206,6 +206,8 @@ def _rows(
                 None if entry is ranked[0] else lineup.contrast(entry, ranked[0], measure, rope=0.0)
             )
             tied = difference is None or difference.low <= 0 <= difference.high
+        null = record.permuted.get(measure.name)
+        n_permuted = 0 if null is None or scores.mean is None else len(null.values)
         rows.append(
             ComparisonRow(
                 dataset=record.dataset,
@@ -229,6 +231,10 @@ def _rows(
                 predict_seconds=_seconds(record, "predict"),
                 explain_seconds=record.explain_seconds,
                 optimistic=entry.optimistic,
+                n_permutations=n_permuted,
+                p_permutation=null.p_value(scores.mean, higher_is_better=measure.higher_is_better)
+                if null is not None and scores.mean is not None and n_permuted
+                else None,
             )
         )
     return rows

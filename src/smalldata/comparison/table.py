@@ -42,6 +42,8 @@ COLUMNS = (
     "hash",
     "tied_with_best",
     "optimistic",
+    "n_permutations",
+    "p_permutation",
 )
 """Columns of comparison.csv: names and order stay, and new ones are added at the end."""
 
@@ -59,7 +61,8 @@ def to_frame(comparison: Comparison) -> pd.DataFrame:
     """
     rows = [{name: getattr(row, name) for name in COLUMNS} for row in comparison.rows]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    numbers = ["mean", "ci_low", "ci_high", *(name for name in COLUMNS if "seconds" in name)]
+    seconds = [name for name in COLUMNS if "seconds" in name]
+    numbers = ["mean", "ci_low", "ci_high", "p_permutation", *seconds]
     types: dict[str, Any] = dict.fromkeys(numbers, "float64")
     return frame.astype(types | {"train_size": "Int64", "rank": "Int64"})
 
@@ -132,7 +135,9 @@ def to_markdown(comparison: Comparison) -> str:
         by_cell.setdefault((row.train_size, row.label), {})[row.measure] = row
     with_size = any(size is not None for size, _ in by_cell)
     head = ["", "model", *(["train size"] if with_size else [])]
-    head += [measure.title for measure in measures] + ["seconds"]
+    permuted = any(row.n_permutations for row in comparison.rows)
+    head += [measure.title for measure in measures]
+    head += ["p (permuted)", "seconds"] if permuted else ["seconds"]
     lines = [_line(head), _line(["---:", "---", *["---:"] * (len(head) - 2)])]
     remarks: list[tuple[str, str, str]] = []
     for (size, label), rows in by_cell.items():
@@ -142,6 +147,8 @@ def to_markdown(comparison: Comparison) -> str:
         if with_size:
             cells.append("full" if size is None else str(size))
         cells += [_score_cell(rows[measure.name], measure, comparison) for measure in measures]
+        if permuted:
+            cells.append("" if primary.p_permutation is None else f"{primary.p_permutation:.2g}")
         seconds = [primary.tune_seconds, primary.fit_seconds, primary.predict_seconds]
         spent = sum(part for part in seconds if part is not None)
         lines.append(_line([*cells, f"{spent:.3g}" if spent < 100 else f"{spent:.0f}"]))
@@ -197,6 +204,11 @@ def _legend(comparison: Comparison) -> str:
     )
     if any(row.optimistic for row in comparison.rows):
         text += "; †: chosen by the score shown, which is therefore optimistic"
+    if any(row.n_permutations for row in comparison.rows):
+        text += (
+            "; p (permuted): how often the whole procedure scores as well when labels carry "
+            "nothing, not corrected for the number of models"
+        )
     return text + "."
 
 

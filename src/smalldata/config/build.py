@@ -81,6 +81,8 @@ class RunConfig:
         Whether the weights of networks are also written as files; not part of the cell's identity.
     interval : {"jackknife", "nadeau_bengio"}
         How the table's intervals are made; not part of the cell's identity.
+    permutations : int
+        Permutations of the labels that the whole cell is scored on; not part of its identity.
     objectives : tuple of str
         Measures that a sweeper optimises; empty: the primary measure.
     sweep : Sweep or None
@@ -104,6 +106,7 @@ class RunConfig:
     explanation: ExplanationOptions | None
     figures: tuple[str, ...]
     weights: bool
+    permutations: int
     measure: str | None
     interval: IntervalName
     objectives: tuple[str, ...]
@@ -224,6 +227,7 @@ def _typed(plain: dict[str, Any]) -> RunConfig:
         explanation=ExplanationOptions(**explain) if method == "shap" else None,
         figures=check_formats(plain["report"]["figures"]),
         weights=plain["weights"],
+        permutations=_permutations(plain),
         measure=plain["measure"],
         interval=plain["interval"],
         objectives=tuple(plain["objectives"] or ()),
@@ -235,6 +239,18 @@ def _typed(plain: dict[str, Any]) -> RunConfig:
         sweep=_sweep(plain["sweep"]),
         plain=plain,
     )
+
+
+def _permutations(plain: dict[str, Any]) -> int:
+    n: int = plain["permutations"]
+    if n < 0:
+        raise ConfigError(f"permutations must be a whole number of at least 0; got {n}.")
+    if n and plain["sweep"]["id"] is not None:
+        raise ConfigError(
+            "permutations tests one cell, and the best of a sweep is chosen by its score; set "
+            "permutations=0, or search inside the folds with tune=optuna."
+        )
+    return n
 
 
 def _with_checkpoint(plain: dict[str, Any]) -> dict[str, Any]:

@@ -144,6 +144,7 @@ class RunSchema:
     device: Device = Device.auto
     checkpoint: str | None = None
     weights: bool = False
+    permutations: int = 0
     outputs: str = "outputs"
     dry_run: bool = False
     sweep: SweepSchema = field(default_factory=SweepSchema)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from smalldata.errors import ExplanationError, did_you_mean
 from smalldata.evaluation.cell import Cell
+from smalldata.resampling.permuting import check_permutable
 from smalldata.results.folds import Fold, Splits
 from smalldata.results.record import RESULTS_VERSION
 from smalldata.seeding import seed_for
@@ -136,10 +137,14 @@ def check_options(cell: Cell, options: ExplanationOptions) -> None:
         If the task lacks a sample or a feature that is named, no fold holds out any of the samples
         named, there are fewer held-out samples than requested, the background is larger than a
         training fold to explain, or walks of a sampled model exceed `MOST_VALUES`.
+    ConfigError
+        If the labels have too few orders to permute them.
     """
     if isinstance(options.interactions, tuple):
         known = [str(name) for name in cell.task.dataset.feature_names]
         _positions(options.interactions, known, key="interactions", noun="feature")
+    if options.null:
+        check_permutable(cell.task, key="explain.null")
     rows = rows_to_explain(cell, options)
     check_background(cell, options, rows=rows)
     if cell.learner.traits.sampled and options.quick is False:

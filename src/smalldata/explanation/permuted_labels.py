@@ -1,11 +1,12 @@
 """How large importances get without signal: the same pipeline on permuted labels, fold by fold.
 
 Step in the line: Cell with permuted labels -> **importances of each permutation** -> evidence.
-Permuted labels go through everything the true ones did: the same strategy and seed cut the folds,
-the pipeline is fitted on training rows (and tuned if the cell is), and a model explains only rows
-it never saw. If labels carry no signal, true and permuted ones cannot be told apart, so the true
-importances exceed all of n permutations with probability at most 1 / (n + 1) (e.g. Phipson & Smyth
-2010, *Stat. Appl. Genet. Mol. Biol.* 9:39).
+Labels are permuted by the rule of `resampling.permuting`, which keeps true and permuted ones
+exchangeable. They go through everything the true ones did: the same strategy and seed cut the
+folds, the pipeline is fitted on training rows (and tuned if the cell is), and a model explains only
+rows it never saw. If labels carry no signal, true and permuted ones cannot be told apart, so the
+true importances exceed all of n permutations with probability at most 1 / (n + 1) (e.g. Phipson &
+Smyth 2010, *Stat. Appl. Genet. Mol. Biol.* 9:39).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,23 +15,20 @@ from functools import partial
 
 import numpy as np
 
-from smalldata.errors import ExplanationError, SmalldataError
+from smalldata.errors import ConfigError, ExplanationError
 from smalldata.evaluation.cell import Cell
 from smalldata.evaluation.outer_loop import evaluate_fold
 from smalldata.explanation.fold import explain_opened
 from smalldata.explanation.options import ExplanationOptions, check_background, rows_to_explain
 from smalldata.explanation.refit import rebuild_fold
+from smalldata.resampling.permuting import draw_permuted
 from smalldata.results.folds import Array, Fold, Rows, Splits
 from smalldata.runtime.memory import share_card
 from smalldata.runtime.workers import Killed, count_processes, stream_jobs
-from smalldata.seeding import seed_for
 from smalldata.task import Task
 
 Cut = Callable[[Task], Splits]
 """Cuts the folds of a task the way the cell's own were cut."""
-
-MOST_DRAWS = 100
-"""How many times to draw again if a permutation leaves a training fold without a class."""
 
 
 def null_importances(
@@ -140,26 +138,6 @@ def measure_importance(
     return FoldImportance(total=total, n_rows=len(values))
 
 
-def permute_labels(task: Task, *, seed: int) -> Task:
-    """Return the task with its labels in another order; rows, groups and folds stay.
-
-    With groups, their order is shuffled and their labels, in the new order, are laid over the rows
-    sorted by group: rows of one group keep most of what their labels have in common, and each label
-    occurs as often as before.
-    """
-    rng = np.random.default_rng(seed)
-    source = np.empty(task.n_samples, dtype=np.int64)
-    if task.groups is None:
-        source = rng.permutation(task.n_samples)
-    else:
-        codes = np.unique(task.groups.astype(str), return_inverse=True)[1]
-        shuffled = rng.permutation(codes.max() + 1)
-        place = np.argsort(codes, kind="stable")
-        source[place] = np.concatenate([np.flatnonzero(codes == code) for code in shuffled])
-    dataset = replace(task.dataset, y=np.asarray(task.dataset.y)[source])
-    return replace(task, dataset=dataset, y=task.y[source])
-
-
 def draw_permutation(cell: Cell, cut: Cut, options: ExplanationOptions, *, number: int) -> Cell:
     """Permute the labels and cut new folds, until each training fold holds each class.
 
@@ -168,22 +146,18 @@ def draw_permutation(cell: Cell, cut: Cut, options: ExplanationOptions, *, numbe
     Raises
     ------
     ExplanationError
-        If `MOST_DRAWS` permutations in a row cannot be cut.
+        If none of many permutations can be cut.
     """
-    reason = ""
-    for attempt in range(MOST_DRAWS):
-        task = permute_labels(cell.task, seed=seed_for(cell.seed, "null", number, attempt))
-        try:  # groups vary in size, so folds may come out smaller than the settings need
-            permuted = replace(cell, task=task, splits=cut(task))
-            check_background(permuted, options, rows=rows_to_explain(permuted, options))
-        except SmalldataError as error:
-            reason = str(error)
-            continue
+
+    def make(task: Task) -> Cell:  # groups vary in size, so folds may be smaller than options need
+        permuted = replace(cell, task=task, splits=cut(task))
+        check_background(permuted, options, rows=rows_to_explain(permuted, options))
         return permuted
-    raise ExplanationError(
-        f"permuted labels must leave each class in each training fold; none of {MOST_DRAWS} "
-        f"permutations did: {reason} Use fewer and larger folds, or explain.null=0."
-    )
+
+    try:
+        return draw_permuted(cell.task, make, seed=cell.seed, number=number, key="explain.null")
+    except ConfigError as error:
+        raise ExplanationError(str(error)) from None
 
 
 def _first_repeat(splits: Splits, rows: Rows) -> list[Fold]:

@@ -3,7 +3,7 @@
 Step in the line: yaml -> **learner** -> estimator.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -111,6 +111,11 @@ class NeighboursWorkspace:
         k = learner.n_neighbors
         means = weighted_means(order[:, :k], near[:, :k], self.targets, learner.weights)
         return Outputs(value=means[:, 0]) if needs == "value" else Outputs(probabilities=means)
+
+    def relabel(self, y_train: NDArray[Any]) -> "NeighboursWorkspace":
+        """Return the same neighbours with other labels."""
+        n_columns = self.targets.shape[1]
+        return replace(self, targets=_targets(y_train, n_columns if n_columns > 1 else 0))
 
 
 class NeighboursClassifier(Classifier[KNN]):

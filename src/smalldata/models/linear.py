@@ -3,7 +3,7 @@
 Step in the line: yaml -> **learner** -> estimator. `elastic_net` does the fits.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
@@ -97,6 +97,10 @@ class LinearWorkspace:
         if needs == "value":
             return Outputs(value=estimator.predict(self.X_valid))
         return Outputs(probabilities=estimator.predict_proba(self.X_valid))
+
+    def relabel(self, y_train: NDArray[Any]) -> "LinearWorkspace":
+        """Return the same rows with other labels."""
+        return replace(self, y=y_train)
 
 
 class LinearClassifier(Classifier[Linear]):

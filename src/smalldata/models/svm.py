@@ -4,7 +4,7 @@ Step in the line: yaml -> **learner** -> estimator. All fits share one Gram matr
 rows.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -151,6 +151,10 @@ class KernelWorkspace:
         return Outputs(
             margin=margin, probabilities=machine.calibration_.probabilities(_per_class(margin))
         )
+
+    def relabel(self, y_train: NDArray[Any]) -> "KernelWorkspace":
+        """Return the same products and distances with other labels."""
+        return replace(self, y=y_train)
 
 
 class KernelClassifier(Classifier[SVM]):

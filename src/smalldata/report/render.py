@@ -25,6 +25,7 @@ from smalldata.report.figures import (
     comparison_figures,
     explanation_figures,
     outcome_figures,
+    permutation_figures,
     signature_figures,
     threshold_figures,
     training_figures,
@@ -36,6 +37,8 @@ from smalldata.report.sections import scores_words, thresholds_words, trust_word
 from smalldata.report.sections.cell import summarize_cell
 from smalldata.report.sections.panel import summarize_signature
 from smalldata.report.sections.panel_words import outline_signature, say_signature
+from smalldata.report.sections.permuted_scores import summarize_permuted
+from smalldata.report.sections.permuted_scores_words import outline_permuted, say_permuted
 from smalldata.report.sections.thresholds import summarize_thresholds
 from smalldata.report.sections.training import summarize_training
 from smalldata.report.sections.training_words import say_training
@@ -100,8 +103,10 @@ def report_page(inputs: ReportInputs) -> Page:
     signature = summarize_signature(task, record, inputs.panel, inputs.comparison)
     training = summarize_training(record)
     thresholds = summarize_thresholds(task, record, prevalence=inputs.prevalence)
+    permuted = summarize_permuted(task, record, inputs.comparison)
     chosen = None if explanation is None else explanation.samples.explained[0]
     page = _joined(
+        permutation_figures(permuted),
         outcome_figures(summary.outcomes, summary.task, chosen=chosen),
         threshold_figures(thresholds),
         explanation_figures(explanation, summary.task, summary.outcomes),
@@ -118,6 +123,7 @@ def report_page(inputs: ReportInputs) -> Page:
         "performance": scores_words.say_performance(
             summary.task, summary.cell, primary, summary.against
         )
+        + outline_permuted(permuted)
         + tuning_words.say_tuned(tuning),
         "features": scores_words.say_features(summary.task, explanation)
         + outline_signature(signature),
@@ -125,6 +131,7 @@ def report_page(inputs: ReportInputs) -> Page:
         "company": trust_words.say_company(explanation),
         "doubts": say_doubts(summary, primary, tuning),
         "thresholds": None if thresholds is None else thresholds_words.write_texts(thresholds),
+        "permuted": None if permuted is None else say_permuted(permuted),
         "signature": None if signature is None else say_signature(signature),
         "tuning": None if tuning is None else tuning_words.say_tuning(tuning),
         "training": None if training is None else say_training(training),
@@ -135,6 +142,7 @@ def report_page(inputs: ReportInputs) -> Page:
         "signature": signature,
         "tuning": tuning,
         "training": training,
+        "permuted": permuted,
         "words": words,
         "primary": primary,
         "strips": {score.name: fold_strip(score) for score in summary.scores},

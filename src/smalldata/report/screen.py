@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from smalldata.measures.registry import Measure, find_measure, measures_for
 from smalldata.report.comparison_page.learning_curves import say_learning
-from smalldata.report.plain import format_interval, format_number, format_seconds
+from smalldata.report.plain import format_interval, format_number, format_p, format_seconds
 from smalldata.results.comparison import Comparison, ComparisonRow
 
 if TYPE_CHECKING:
@@ -87,6 +87,9 @@ def comparison_table(comparison: Comparison, *, width: int | None = None) -> "Ta
     table.add_column("model", overflow="fold")
     table.add_column(_heading(measures[comparison.measure]), justify="right", no_wrap=True)
     table.add_column("95 % interval", justify="right", no_wrap=True)
+    permuted = any(row[comparison.measure].n_permutations for row in rows)
+    if permuted:
+        table.add_column("p (permuted)", justify="right", no_wrap=True)
     for measure in others:
         table.add_column(_heading(measure), justify="right")
     table.add_column("time", justify="right", no_wrap=True)
@@ -98,6 +101,7 @@ def comparison_table(comparison: Comparison, *, width: int | None = None) -> "Ta
             own.full_label,
             format_number(own.mean),
             format_interval(own.ci_low, own.ci_high),
+            *([_permuted(own)] if permuted else []),
             *(format_number(score) for score in scores),
             format_seconds(sum(own.seconds.values()) if own.seconds else None),
         )
@@ -139,10 +143,25 @@ def legend(comparison: Comparison) -> list[str]:
             f"Picking the best of {int(best['n_models'])}, corrected for the choice: "
             f"{format_number(best['mean'])} ({format_interval(best['ci_low'], best['ci_high'])})."
         )
+    lines += say_permutations(comparison)
     if comparison.learning is not None:
         measure = find_measure(comparison.measure, comparison.kind)
         lines += say_learning(comparison.learning, measure)
     return [*lines, *comparison.notes]
+
+
+def say_permutations(comparison: Comparison) -> list[str]:
+    """Say what the column of permutation p-values means; nothing if there is none."""
+    counts = {row.n_permutations for row in comparison.rows if row.measure == comparison.measure}
+    if not (several := sorted(counts - {0})):
+        return []
+    measure = find_measure(comparison.measure, comparison.kind)
+    return [
+        "p (permuted): how often the whole procedure scores as "
+        f"{'high' if measure.higher_is_better else 'low'} when labels carry nothing, from "
+        f"{' or '.join(map(str, several))} permutations of the labels; not corrected for the "
+        "number of models."
+    ]
 
 
 def cells(comparison: Comparison) -> list[dict[str, ComparisonRow]]:
@@ -154,6 +173,10 @@ def _place(row: ComparisonRow) -> str:
     if row.rank is None:
         return "–"
     return f"{row.rank}=" if row.tied_with_best and row.rank != 1 else f"{row.rank} "
+
+
+def _permuted(row: ComparisonRow) -> str:
+    return "–" if row.p_permutation is None else format_p(row.p_permutation, bare=True)
 
 
 def _heading(measure: Measure) -> str:

@@ -229,6 +229,7 @@ def make_splits(
         ),
         is_default=seed == 0 and all(values[key] == defaults[key] for key in known),
         notes=notes,
+        asked={"cv": cv, **given, "seed": seed},
     )
 
 

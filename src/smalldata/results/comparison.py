@@ -19,7 +19,11 @@ IntervalName = Literal["jackknife", "nadeau_bengio"]
 
 @dataclass(frozen=True, kw_only=True)
 class ComparisonRow:
-    """One cell and one measure of the table; its interval may be undefined."""
+    """One cell and one measure of the table; its interval may be undefined.
+
+    ``p_permutation`` says how often the whole procedure scores as high without a link between
+    features and labels, by ``n_permutations`` of the labels.
+    """
 
     dataset: str
     cv: str
@@ -42,6 +46,8 @@ class ComparisonRow:
     predict_seconds: float | None
     explain_seconds: float | None
     optimistic: bool = False
+    n_permutations: int = 0
+    p_permutation: float | None = None
 
     @property
     def label(self) -> str:

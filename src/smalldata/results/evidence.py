@@ -1,4 +1,4 @@
-"""Evidence on how far Shapley values can be trusted. Frozen, no I/O.
+"""Evidence on how far scores and Shapley values can be trusted. Frozen, no I/O.
 
 Step in the line: the folds of a cell -> **evidence** -> explanation and report.
 """
@@ -12,7 +12,11 @@ Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 FEWEST_PERMUTATIONS = 19
-"""Permutations of the labels needed to mark a feature: by chance, 1 in 20 data sets exceeds all."""
+"""Permutations of the labels needed to mark a feature, or for a p-value of 0.05: by chance, 1 in 20
+data sets exceeds all."""
+
+ROUNDING = 1e-9
+"""Scores that differ by less, relative to the score, are equal."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -96,3 +100,37 @@ class NullImportances:
         """
         above: NDArray[np.bool_] = (self.observed > self.threshold) & self.enough
         return above
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PermutedScores:
+    """Scores of a whole cell on permuted labels.
+
+    Attributes
+    ----------
+    measure : str
+    values : ndarray of shape (n_permutations,)
+        The score of each permutation, as the table shows that of the true labels; NaN where it is
+        undefined.
+    """
+
+    measure: str
+    values: Array
+
+    def p_value(self, score: float, *, higher_is_better: bool) -> float:
+        """Return (1 + permutations with as good a score) / (1 + permutations).
+
+        If the labels mean nothing it is at most x with probability at most x (Phipson & Smyth 2010,
+        *Stat. Appl. Genet. Mol. Biol.* 9:39). An undefined score is the worst; one that differs by
+        rounding is as good.
+
+        Examples
+        --------
+        >>> null = PermutedScores(measure="roc_auc", values=np.array([0.4, 0.6, np.nan]))
+        >>> null.p_value(0.6, higher_is_better=True)
+        0.5
+        """
+        sign = 1.0 if higher_is_better else -1.0
+        scores = np.where(np.isnan(self.values), -np.inf, sign * self.values)
+        n_as_good = int(np.sum(scores >= sign * score - ROUNDING * max(1.0, abs(score))))
+        return (1 + n_as_good) / (1 + len(scores))

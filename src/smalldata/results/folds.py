@@ -39,7 +39,8 @@ class Fold:
 class Splits:
     """The rows of a Resampling applied to one Task: the full splits, at any train_size.
 
-    ``notes`` says if there are fewer folds than usual; it is not stored.
+    ``notes`` says if there are fewer folds than usual, ``asked`` holds the arguments of
+    `make_splits`, which cuts other labels alike; neither is stored.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Splits:
     folds: tuple[Fold, ...]
     is_default: bool = True
     notes: tuple[str, ...] = ()
+    asked: Mapping[str, Any] | None = None
 
     @property
     def n_repeats(self) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from smalldata.results.evidence import PermutedScores
 from smalldata.results.folds import FoldResult, Status
 from smalldata.task import TaskKind
 
@@ -34,6 +35,8 @@ class RunRecord:
         r of the corrected variance (of the full folds).
     groups : tuple of int, length n_samples, or None
         Code of each row's group, so that bootstrap draws can take whole groups.
+    permuted : mapping of str to PermutedScores
+        Scores on permuted labels by measure, if there are any; not in ``record.json``.
     """
 
     dataset: str
@@ -56,6 +59,7 @@ class RunRecord:
     folds: tuple[FoldResult, ...] = ()
     skipped: str = ""
     explain_seconds: float | None = None
+    permuted: Mapping[str, PermutedScores] = field(default_factory=dict)
 
     @property
     def hash(self) -> str:

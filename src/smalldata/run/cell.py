@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from smalldata.comparison.permuted_scores import KEY as PERMUTATIONS
 from smalldata.comparison.scores import cell_scores
 from smalldata.config.build import RunConfig, Sweep, config_text, read_config
 from smalldata.datasets import build_dataset
@@ -25,10 +26,12 @@ from smalldata.panel.final import find_panel
 from smalldata.panel.selector import SignatureSelector, make_selector
 from smalldata.pipeline.fitting import describe_failure
 from smalldata.pipeline.training import TrainingRows
+from smalldata.resampling.permuting import check_permutable
 from smalldata.resampling.strategies import make_splits
 from smalldata.results.panel import Panel
 from smalldata.results.record import RunRecord
 from smalldata.run.explain import explain_locked
+from smalldata.run.permutations import score_permuted_labels
 from smalldata.run.plan import Plan, Stored
 from smalldata.run.progress import Reporter
 from smalldata.run.weights import save_weights
@@ -106,6 +109,8 @@ def plan_cell(config: RunConfig, reporter: Reporter, *, command: str = "") -> Pl
     record = cell.record()
     if config.explanation is not None and not record.skipped:
         check_options(cell, config.explanation)
+    if config.permutations and not record.skipped:
+        check_permutable(task, key=PERMUTATIONS)
     if config.learner.traits.uses_gpu:
         device, reason = resolve_device(config.device)
         reporter.say(f"device {device}: {reason}")
@@ -184,6 +189,8 @@ def run_cell(plan: Plan, reporter: Reporter) -> tuple[RunRecord, str | None]:
         stored = Stored(plan=plan, record=record, folder=folder)
         if plan.selector is not None and record.status == "ok":
             _choose_panel(plan, plan.selector, folder, reporter)
+        if plan.config.permutations and record.status == "ok":
+            score_permuted_labels(stored, reporter)
         if plan.config.weights and record.status == "ok":
             save_weights(stored, reporter)
         if plan.config.explanation is not None and record.status == "ok":

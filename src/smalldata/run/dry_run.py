@@ -29,7 +29,8 @@ def describe_plan(plan: Plan) -> str:
     if plan.record.skipped:
         return f"{line}skipped, {plan.record.skipped}"
     n_found = sum(fold.status == "ok" for fold in plan.folder.read_folds())
-    if n_found == n_folds:
+    n_permuted = _count_permutations(plan)
+    if n_found == n_folds and not n_permuted:
         return f"{line}all {n_folds} folds are there, nothing to fit"
     n_trials = 0 if plan.tuner is None else plan.tuner.count_trials(config.learner)
     n_tried = min(n_trials, TRIALS_TO_TIME)
@@ -47,6 +48,10 @@ def describe_plan(plan: Plan) -> str:
         n_values=plan.cell.n_values,
     )
     rounds = -(-(n_folds - n_found) // n_processes)
+    permuted = ""
+    if n_permuted:  # some do without parts of a fold, and none does more
+        most = seconds * n_folds * -(-n_permuted // n_processes)
+        permuted = f", up to {most:.0f} s for {n_permuted} permutations of the labels"
     n_numbers = plan.task.n_samples * plan.splits.n_repeats * (4 + 2 * len(plan.task.classes))
     if config.explanation is not None:
         rows = rows_to_explain(plan.cell, config.explanation)
@@ -55,9 +60,17 @@ def describe_plan(plan: Plan) -> str:
         n_numbers += n_explained * plan.task.n_features * max(1, len(plan.task.classes))
     return (
         f"{line}{n_folds} folds, {n_found} found, about {seconds * rounds:.0f} s of fitting "
-        f"({seconds:.1f} s a fold) and {n_numbers * 8 / 1e6 + 2:.0f} MB"
+        f"({seconds:.1f} s a fold){permuted} and {n_numbers * 8 / 1e6 + 2:.0f} MB"
         f"{', explanation not counted' if config.explanation is not None else ''}"
     )
+
+
+def _count_permutations(plan: Plan) -> int:
+    """Count the permutations that are still to compute."""
+    if not plan.config.permutations:
+        return 0
+    found = plan.folder.permuted_scores(plan.task.measure).read()
+    return max(0, plan.config.permutations - len(found.values))
 
 
 def _time_fold(plan: Plan, *, n_trials: int) -> tuple[FoldResult, float]:

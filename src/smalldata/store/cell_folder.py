@@ -1,6 +1,7 @@
 """The folder of one cell on disk: its record, explanations, weights and panel, and what to redo.
 
-`fold_folder`, `trial_log` and `permutations` own the folders below it, `cell_seals` the checksums.
+`fold_folder`, `trial_log`, `permutations` and `permuted_scores` own the folders below it,
+`cell_seals` the checksums.
 Every file carries ``schema_version``: json as a key, parquet in its metadata, npz as an array;
 ``comparison.csv`` and ``predictions.csv`` have that of the ``comparison.json`` next to them. To
 detect torn, foreign and edited files, each json file has the checksum of its own content, a fold's
@@ -11,7 +12,7 @@ Step in the line: fold results -> **files** -> records.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ from smalldata.store.binary import (
 from smalldata.store.cell_seals import resume_seals
 from smalldata.store.fold_folder import FoldFolder, read_json
 from smalldata.store.permutations import PermutationFolder
+from smalldata.store.permuted_scores import PermutedScoresFolder
 from smalldata.store.trial_log import TrialFolder, read_importances, read_trials, write_trials
 from smalldata.task import Task, TaskKind
 
@@ -52,10 +54,13 @@ _CELL_LITTER = (
     "folds/.*.tmp",
     "explanation/.*.tmp",
     "explanation/null-*/.*.tmp",
+    "permutations/*/.*.tmp",
     "tuning/.*.tmp",
     "weights/.*.tmp",
 )
 """Half-written files that a cell's lock covers."""
+_OWN_FILES = ("folds", "permuted")
+"""Fields of a record that are not in its json."""
 
 
 class CellFolder:
@@ -226,11 +231,11 @@ class CellFolder:
     # ------------------------------------------------------------ record.json and DONE
 
     def write_record(self, record: RunRecord) -> None:
-        """Write ``record.json`` (without the folds) and, if nothing is missing, ``DONE`` last."""
+        """Write ``record.json``, without folds, and, if nothing is missing, ``DONE`` last."""
         entry = {
             field.name: getattr(record, field.name)
             for field in fields(RunRecord)
-            if field.name != "folds"
+            if field.name not in _OWN_FILES
         }
         extra = {"results_version": RESULTS_VERSION, "cell": record.hash, "status": record.status}
         if record.tuning:
@@ -242,7 +247,7 @@ class CellFolder:
             files.write_file(self.path / "DONE", sealed({"cell": record.hash}))
 
     def read_record(self, *, folds: Sequence[FoldResult] | None = None) -> RunRecord:
-        """Read the whole record; give ``folds`` if they have been read already.
+        """Read the record without permutations; give ``folds`` if they have been read already.
 
         Raises
         ------
@@ -258,7 +263,7 @@ class CellFolder:
             )
         entry = read_json(self.hash, path)
         with damage_if_odd(path):
-            names = [field.name for field in fields(RunRecord) if field.name != "folds"]
+            names = [field.name for field in fields(RunRecord) if field.name not in _OWN_FILES]
             values = {name: entry[name] for name in names}
             values["kind"] = TaskKind(values["kind"])
             values["classes"] = tuple(values["classes"])
@@ -269,6 +274,26 @@ class CellFolder:
             if record.hash != self.hash:
                 raise ValueError("its identity does not match the hash in the folder's name")
         return record
+
+    # ------------------------------------------------------------ permutations/<measure>
+
+    def permuted_scores(self, measure: str) -> PermutedScoresFolder:
+        """Return the folder of the scores on permuted labels, on one measure."""
+        return PermutedScoresFolder(path=self.path / "permutations" / measure, cell=self.hash)
+
+    def with_permuted(self, record: RunRecord) -> RunRecord:
+        """Return the record with the scores on permuted labels that are stored.
+
+        Raises
+        ------
+        RecordError
+            If a file is torn, foreign, edited or of another schema version.
+        """
+        measures = [path.name for path in sorted((self.path / "permutations").glob("*"))]
+        found = {measure: self.permuted_scores(measure).read() for measure in measures}
+        return replace(
+            record, permuted={name: null for name, null in found.items() if len(null.values)}
+        )
 
     # ------------------------------------------------------------ explanation/<hash>.npz
 

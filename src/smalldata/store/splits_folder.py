@@ -83,7 +83,7 @@ def read_splits(folder: Path) -> Splits:
 def read_records(
     folder: Path, *, on_problem: Callable[[str], None] | None = None
 ) -> list[RunRecord]:
-    """Read every cell of a splits folder whose folds have all been tried.
+    """Read every cell of a splits folder whose folds have all been tried, with permutations.
 
     Parameters
     ----------
@@ -99,8 +99,10 @@ def read_records(
     """
     records = []
     for path in sorted(Path(folder).glob("*/record.json")):
+        cell = CellFolder(path.parent)
         try:
-            records.append(CellFolder(path.parent).read_record())
+            records.append(cell.read_record())
+            records[-1] = cell.with_permuted(records[-1])  # if torn, the cell stays in the table
         except RecordError as error:
             if on_problem is None:
                 raise

@@ -232,20 +232,11 @@ class InnerFolds:
 
     def _workspace(self, learner: Learner, fold: int) -> Workspace:
         if fold not in self.workspaces:
-            rows = self.train_part(fold)
-            ranker = self.rankers[fold] if self.rankers else make_ranker(learner, rows)
-            step = make_preprocessor(
-                learner, rows.info, preprocessing=rows.preprocessing, ranker=ranker
-            )
-            make = learner.workspace if isinstance(learner, SupportsWorkspace) else FitEach
-            self.workspaces[fold] = make(
-                rows.info,
-                X_train=step.fit_transform(rows.X, rows.y, groups=rows.groups),
-                y_train=rows.y,
-                X_valid=step.transform(self.rows.X.iloc[self.pairs[fold][1]]),
-                groups=rows.groups,
-                seed=rows.seed,
-                device=rows.device,
+            self.workspaces[fold] = open_workspace(
+                learner,
+                self.train_part(fold),
+                self.rows.X.iloc[self.pairs[fold][1]],
+                ranker=self.rankers[fold] if self.rankers else None,
             )
         return self.workspaces[fold]
 
@@ -258,6 +249,38 @@ class InnerFolds:
                 f"{self.measure.name} is undefined on inner fold {fold + 1}: {score.reason}"
             )
         return float(score.value)
+
+
+def open_workspace(
+    learner: Learner, rows: TrainingRows, X_valid: Any, *, ranker: Ranker | None = None
+) -> Workspace:
+    """Preprocess training and validation rows, and make the learner's workspace of them.
+
+    Parameters
+    ----------
+    learner : Learner
+    rows : TrainingRows
+    X_valid : DataFrame of shape (n_valid, n_features)
+    ranker : Ranker, optional
+        Replaces the ranking that ``preprocessing.select`` names.
+    """
+    step = make_preprocessor(
+        learner,
+        rows.info,
+        preprocessing=rows.preprocessing,
+        ranker=ranker or make_ranker(learner, rows),
+    )
+    make = learner.workspace if isinstance(learner, SupportsWorkspace) else FitEach
+    opened: Workspace = make(
+        rows.info,
+        X_train=step.fit_transform(rows.X, rows.y, groups=rows.groups),
+        y_train=rows.y,
+        X_valid=step.transform(X_valid),
+        groups=rows.groups,
+        seed=rows.seed,
+        device=rows.device,
+    )
+    return opened
 
 
 @dataclass(frozen=True, eq=False)

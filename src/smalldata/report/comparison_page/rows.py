@@ -40,6 +40,9 @@ class ComparedCell:
         By the name of the measure.
     versus_best : Difference or None
         From the best cell of the same train_size; None for the best and for cells without a rank.
+    n_permutations : int
+        Of the labels; 0: there is no p-value of them.
+    p_permutation : float or None
     tuning : TuningOutline or None
         Trials and optimism of a tuned cell, and ``tuning_text`` in words.
     """
@@ -59,6 +62,8 @@ class ComparedCell:
     seconds: dict[str, float]
     scores: dict[str, Estimate]
     versus_best: Difference | None
+    n_permutations: int = 0
+    p_permutation: float | None = None
     tuning: TuningOutline | None = None
     tuning_text: str = ""
 
@@ -126,6 +131,8 @@ def _cell(
         versus_best=None
         if best is None or best.hash == own.hash or own.rank is None
         else find_test(comparison, own, best),
+        n_permutations=own.n_permutations,
+        p_permutation=own.p_permutation,
         tuning=tuning,
         tuning_text="" if tuning is None else outline_text(tuning),
     )

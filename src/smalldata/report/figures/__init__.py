@@ -6,6 +6,7 @@ Step in the line: summary -> **figures** -> HTML.
 from smalldata.report.figures.explanation import explanation_figures
 from smalldata.report.figures.models import comparison_figures
 from smalldata.report.figures.outcomes import outcome_figures
+from smalldata.report.figures.permuted_scores import permutation_figures
 from smalldata.report.figures.signature import signature_figures
 from smalldata.report.figures.thresholds import threshold_figures
 from smalldata.report.figures.training import training_figures
@@ -15,6 +16,7 @@ __all__ = [
     "comparison_figures",
     "explanation_figures",
     "outcome_figures",
+    "permutation_figures",
     "signature_figures",
     "threshold_figures",
     "training_figures",
