@@ -44,6 +44,9 @@ class PairedTest:
     p_above, p_equal, p_below : float
         Posterior probability that the first scores higher by more than the rope, that the two are
         practically equal, that the first scores lower by more than the rope. They sum to 1.
+    error, freedom : float
+        Standard error of the difference, and the degrees of freedom of its t-distribution
+        (infinite for a bootstrap).
     """
 
     difference: float
@@ -54,6 +57,8 @@ class PairedTest:
     p_above: float
     p_equal: float
     p_below: float
+    error: float
+    freedom: float
 
 
 def corrected_interval(scores: ArrayLike, *, ratio: float, level: float = 0.95) -> Interval:
@@ -129,6 +134,8 @@ def corrected_test(
         p_above=above,
         p_equal=max(0.0, 1 - above - below),
         p_below=below,
+        error=error,
+        freedom=float(freedom),
     )
 
 
@@ -289,15 +296,18 @@ def bootstrap_test(
     below = float(np.sum(defined < -rope)) / n_draws
     above = float(np.sum(defined > rope)) / n_draws
     sides = [float(np.sum(defined <= 0)), float(np.sum(defined >= 0))]
+    error = float(np.std(defined, ddof=1)) if len(defined) > 1 else 0.0
     return PairedTest(
         difference=difference,
         low=bounds.low,
         high=bounds.high,
-        t=_statistic(difference, float(np.std(defined, ddof=1)) if len(defined) > 1 else 0.0),
+        t=_statistic(difference, error),
         p=min(1.0, 2 * (min(sides) + 1) / (len(defined) + 1)),
         p_above=above,
         p_equal=max(0.0, 1 - above - below),
         p_below=below,
+        error=error,
+        freedom=math.inf,
     )
 
 

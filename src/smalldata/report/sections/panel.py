@@ -14,11 +14,12 @@ import numpy as np
 from smalldata.measures.registry import Measure, find_measure
 from smalldata.report.plain import Estimate
 from smalldata.report.sections.scores import Difference, find_test, mean_interval, rows_of
+from smalldata.report.sections.trust import Stability
 from smalldata.results.comparison import Comparison
 from smalldata.results.folds import FoldResult
 from smalldata.results.panel import Panel, Selection
 from smalldata.results.record import RunRecord
-from smalldata.statistics.rank_stability import nogueira
+from smalldata.statistics.rank_stability import OVERLAP, nogueira
 from smalldata.task import Task
 
 MOST_MEMBERS = 30
@@ -58,15 +59,6 @@ class Chosen:
     name: str
     n: int
     in_panel: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stability:
-    """Nogueira's index of the chosen sets, with its 95 % interval."""
-
-    index: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,7 +259,7 @@ def _members(
 def _stability(marked: np.ndarray[Any, Any]) -> Stability | None:
     """Return Nogueira's index of the chosen sets, or None if it is undefined."""
     try:
-        index, low, high = nogueira(marked)
+        index, low, high = nogueira(marked, overlap=OVERLAP)
     except ValueError:  # one fold, or sets of all features
         return None
     return Stability(index=index, low=low, high=high)
