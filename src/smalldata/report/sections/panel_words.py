@@ -137,14 +137,9 @@ def _say_stability(signature: SignatureSummary) -> list[str]:
     ]
     stability = signature.stability
     if stability is not None:
-        interval = (
-            f"95 % interval {format_interval(stability.low, stability.high)}"
-            if stability.tells
-            else "too few folds for an interval"
-        )
         said.append(
             f"The stability of the chosen sets is {format_number(stability.index)} (Nogueira's "
-            f"index; {interval}). It is 1 if "
+            f"index; {stability.text}). It is 1 if "
             "all folds choose the same features and 0 if they choose at random. "
             f"{_judge(stability.index)}"
         )

@@ -111,9 +111,9 @@ class Difference:
     def turned(self) -> "Difference":
         """Return the same test as second minus first."""
         return Difference(
-            difference=-self.difference,
-            low=-self.high,
-            high=-self.low,
+            difference=0.0 - self.difference,  # not −0.0
+            low=0.0 - self.high,
+            high=0.0 - self.low,
             p_holm=self.p_holm,
             p_better=self.p_worse,
             p_equal=self.p_equal,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from smalldata.report.plain import format_interval
 from smalldata.results.explanation import Explanation
 from smalldata.statistics.rank_stability import OVERLAP, explained_folds, nogueira, top_k_sets
 
@@ -24,9 +25,13 @@ class Stability:
     high: float
 
     @property
-    def tells(self) -> bool:
-        """Whether the interval is shorter than the range of the index."""
-        return self.high < 1 or self.low > 0
+    def text(self) -> str:
+        """The interval in words; an interval of all values or of one says nothing."""
+        if self.low <= 0 and self.high >= 1:
+            return "too few folds for an interval"
+        if self.low == self.high:
+            return "the folds show no variation"
+        return f"95 % interval {format_interval(self.low, self.high)}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -66,13 +66,9 @@ def say_stability(explanation: ExplanationSummary) -> list[str]:
     sentences = [say_steadiness(leading[:top_k], top_k, explanation.n_folds)]
     found = None if explanation.steady is None else explanation.steady.stability
     if found is not None:
-        interval = (
-            f"95 % interval {format_interval(found.low, found.high)}"
-            if found.tells
-            else "too few folds for an interval"
-        )
         facts = (
-            f"stability {format_number(found.index)}, {interval}; 1: always the same set, 0: chance"
+            f"stability {format_number(found.index)}, {found.text}; 1: always the same set, "
+            "0: chance"
         )
         sets = f"The top {top_k} features" if top_k > 1 else "The top features"
         sentences.append(f"{sets} of the folds {_agreement(found)} ({facts}).")
@@ -80,7 +76,7 @@ def say_stability(explanation: ExplanationSummary) -> list[str]:
 
 
 def _agreement(found: Stability) -> str:
-    if found.low <= 0 or not found.tells:
+    if found.low <= 0:
         return "do not clearly agree more than by chance"
     if found.index < POOR:
         return "hardly agree"
