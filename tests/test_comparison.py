@@ -167,7 +167,9 @@ def test_rows_and_tests_equal_significance_functions(kind):
         assert row.ci_high == pytest.approx(min(interval.high, measure.high))
         assert (row.n_scored, row.n_ok) == (15, 15)
         assert row.tied_with_best == (row.versus_best is not Word.WORSE)
-        against = [test for test in comparison.tests if {test.first, test.second} == {row.model, best}]
+        against = [
+            test for test in comparison.tests if {test.first, test.second} == {row.model, best}
+        ]
         assert [test.word.turned for test in against] == ([row.versus_best] if against else [])
         assert (row.versus_best is None) == (row.model == best)
         assert row.fit_seconds == pytest.approx(7.5)

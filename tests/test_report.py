@@ -565,7 +565,7 @@ def test_screen_marks_the_best_words_and_reasons(cells):
         marked = sum(f"{mark}  " in line for line in text.splitlines())
         assert marked == sum(row.mark == mark for row in rows)
     assert "=: practically equal to the best, ?: cannot be told apart" in text
-    assert "of models trained on about 68 samples of this kind of data" in text
+    assert f"trained on about {comparison.n_train} samples of this kind of data" in text
     assert all(len(re.sub(r"\x1b\[[0-9;]*m", "", line)) <= 120 for line in text.splitlines()[:8])
 
 

@@ -336,8 +336,8 @@ def test_rank_sentence_of_the_best_names_each_other_model():
     others = {"svm": Word.UNCLEAR, "knn": Word.WORSE, "pls": Word.EQUAL, "dummy": Word.WORSE}
     against = standing(rank=1, n_ranked=5, best="mlp", others=others)
     assert scores_words.say_rank(against) == [
-        "Rank 1 of 5 when this page was written: pls is practically equal to it; svm cannot be told "
-        "apart from it; knn and dummy are clearly worse."
+        "Rank 1 of 5 when this page was written: pls is practically equal to it; svm cannot be "
+        "told apart from it; knn and dummy are clearly worse."
     ]
     assert scores_words.say_rank(standing(rank=1, n_ranked=1)) == []
 

@@ -170,11 +170,11 @@ def test_the_table_of_rules_has_every_sentence_and_the_tests_that_fire_it_or_not
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_ten_verdicts_are_as_they_were_read(scenario):
     """``python tests/verdicts.py`` writes the file again; read every line that changes."""
-    read = dict(
-        (part.partition("\n")[0], part) for part in FILE.read_text().rstrip("\n").split("\n\n## ")
-    )
-    expected = next(part for name, part in read.items() if name.endswith(scenario.name))
-    assert write_verdict(scenario).removeprefix("## ") == expected.removeprefix("## ")
+    parts = FILE.read_text().rstrip("\n").removeprefix("## ").split("\n\n## ")
+    read = {part.partition("\n")[0]: part for part in parts}
+    assert list(read) == [one.name for one in SCENARIOS]
+    expected = read[scenario.name]
+    assert write_verdict(scenario).removeprefix("## ") == expected
     _, summary = make_scenario(scenario)
     words = say_comparison(summary)
     assert None not in [find_rule(sentence) for sentence in (*words.leader, *words.baselines)]

@@ -56,9 +56,7 @@ SCENARIOS = (
     Scenario(name="strong signal, deep ahead, few samples", n=40, linear=0.85, knn=0.8, mlp=0.95),
     Scenario(name="strong signal, deep ahead, many samples", n=500, linear=0.85, knn=0.8, mlp=0.9),
     Scenario(name="strong signal, deep behind, few samples", n=40, linear=0.9, knn=0.8, mlp=0.75),
-    Scenario(
-        name="strong signal, deep behind, many samples", n=500, linear=0.9, knn=0.85, mlp=0.8
-    ),
+    Scenario(name="strong signal, deep behind, many samples", n=500, linear=0.9, knn=0.85, mlp=0.8),
     Scenario(
         name="strong signal, deep equal, many samples",
         n=1000,

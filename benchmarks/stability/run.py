@@ -1,4 +1,4 @@
-"""Do the intervals of stability hold on fresh tables? Writes ``results.csv`` and the README's table.
+"""Do intervals of stability hold on fresh tables? Writes ``results.csv`` and the README's table.
 
 Each table has two classes of normal rows, some features shifted; every training fold takes the ten
 features of largest |t|. The stability of a cell's tables differs from table to table; an interval
@@ -59,7 +59,7 @@ def draw_sets(
 
 def run_cell(cell: tuple[int, int, int, float, int, int]) -> dict[str, object]:
     """Return how often each interval holds the mean stability of a cell."""
-    n, n_features, n_real, effect, n_splits, n_repeats = cell
+    n, n_features, n_real, _, n_splits, n_repeats = cell
     rng = np.random.default_rng(0)
     sets = [draw_sets(rng, *cell) for _ in range(N_TABLES)]
     row: dict[str, object] = {

@@ -320,10 +320,10 @@ def _say_shared(shared: Sequence[SharedFeature]) -> list[str]:
     """Give the ranks of features that one model uses and others rank high too."""
     said = []
     for feature in shared[:MOST_SHARED]:
-        others = join_words([f"{model} {place}" for model, place in feature.others.items()])
+        others = join_words([f"{place} in {model}" for model, place in feature.others.items()])
         said.append(
-            f"{feature.name} is used by {feature.user} alone (its rank {feature.place}), but "
-            f"others rank it high too: {others}."
+            f"{feature.name} counts as used by {feature.user} only (rank {feature.place}), but it "
+            f"ranks {others}."
         )
     return said
 
