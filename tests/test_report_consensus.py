@@ -291,6 +291,10 @@ def test_agreement_table_shows_null_importances():
     weights = np.append(np.linspace(3, 2, 13), np.zeros(17))
     plain = summary_of({"linear": weights, "knn": weights})
     row = next(r for r in plain.agreement.features if r.name == "gene_12")
+    assert (row.used, row.only) == ([False, False], None)
+    assert not plain.agreement.has_null
+    with_null = summary_of({"linear": weights, "knn": weights}, nulls={"knn": null})
+    row = next(r for r in with_null.agreement.features if r.name == "gene_12")
     assert row.used == [label == "knn" for label in with_null.agreement.labels]
     assert row.only is None, "linear ranks it 13th"
     assert with_null.agreement.has_null
