@@ -248,7 +248,7 @@ def test_signature_section_escapes_names_and_lists_the_panel():
     assert "<img src=x" not in html
     assert HOSTILE[0] in page.text
     section = html[html.index('id="signature"') : html.index('id="settings"')]
-    assert re.search(r"Expected on new samples: .*?0\.\d+", section)
+    assert re.search(r"The whole procedure scores .*?0\.\d+", section)
     assert section.count("loses</span>") == 1
     assert 'href="#signature"' in html
 

@@ -9,7 +9,13 @@ from scipy.stats import nct
 
 from smalldata.comparison.comparison import compare
 from smalldata.comparison.table import to_frame, to_markdown
-from smalldata.comparison.words import covers_range, define_words, say_folds, say_interval_of
+from smalldata.comparison.words import (
+    corrected_for_choice,
+    covers_range,
+    define_words,
+    say_folds,
+    say_interval_of,
+)
 from smalldata.measures.registry import find_measure
 from smalldata.results.comparison import Word
 from smalldata.run.publishing import without_older
@@ -155,6 +161,16 @@ def test_an_interval_covers_the_range_if_no_digit_shows_otherwise():
     assert not covers_range(0.001, 1.0, auc)
     assert not covers_range(0.0, 0.999, auc)
     assert not covers_range(0.0, 1e9, rmse)
+
+
+def test_a_corrected_score_whose_interval_says_nothing_is_not_told():
+    comparison = compare([toy_record("a"), toy_record("b")])
+    assert corrected_for_choice(comparison) is comparison.best_corrected
+    assert "corrected for the choice" in to_markdown(comparison)
+    all_values = {**comparison.best_corrected, "ci_low": 0.0, "ci_high": 1.0}
+    wide = dataclasses.replace(comparison, best_corrected=all_values)
+    assert corrected_for_choice(wide) is None
+    assert "corrected for the choice" not in to_markdown(wide)
 
 
 def test_means_say_how_many_folds_they_cover():

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from smalldata.comparison.scores import join_predictions
-from smalldata.comparison.words import say_folds, say_interval_of
+from smalldata.comparison.words import corrected_for_choice, say_folds, say_interval_of
 from smalldata.measures.registry import Measure, find_measure
 from smalldata.results.comparison import MARKS, Comparison, ComparisonRow
 from smalldata.results.folds import Prediction
@@ -203,7 +203,7 @@ def _legend(comparison: Comparison) -> str:
 
 def _below(comparison: Comparison, measure: Measure) -> list[str]:
     lines = []
-    best = comparison.best_corrected
+    best = corrected_for_choice(comparison)
     if best is not None:
         mean, low, high = (
             show(best[key], measure, scale=best["mean"]) for key in ("mean", "ci_low", "ci_high")

@@ -3,7 +3,9 @@
 Step in the line: Comparison -> **sentences** -> comparison.md, screen, pages.
 """
 
-from smalldata.measures.registry import Measure
+from collections.abc import Mapping
+
+from smalldata.measures.registry import Measure, find_measure
 from smalldata.results.comparison import Comparison
 from smalldata.statistics.verdict import EQUAL, SIGNIFICANT
 
@@ -23,6 +25,15 @@ def covers_range(low: float, high: float, measure: Measure) -> bool:
     (True, False)
     """
     return low <= measure.low + ROUNDED_AWAY and high >= measure.high - ROUNDED_AWAY
+
+
+def corrected_for_choice(comparison: Comparison) -> Mapping[str, float] | None:
+    """Return the score of the best corrected for the choice, unless its interval says nothing."""
+    best = comparison.best_corrected
+    if best is None:
+        return None
+    measure = find_measure(comparison.measure, comparison.kind)
+    return None if covers_range(best["ci_low"], best["ci_high"], measure) else best
 
 
 def say_folds(comparison: Comparison) -> str:

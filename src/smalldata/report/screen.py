@@ -5,7 +5,7 @@ Step in the line: Comparison -> **the table on stdout**.
 
 from typing import TYPE_CHECKING
 
-from smalldata.comparison.words import say_folds, say_interval_of
+from smalldata.comparison.words import corrected_for_choice, say_folds, say_interval_of
 from smalldata.measures.registry import Measure, find_measure, measures_for
 from smalldata.report.comparison_page.learning_curves import say_learning
 from smalldata.report.plain import format_interval, format_number, format_seconds
@@ -134,7 +134,7 @@ def legend(comparison: Comparison) -> list[str]:
     lines = [what, f"{MARKS}.", say_interval_of(comparison)]
     if len({row.train_size for row in comparison.rows}) > 1:
         lines.append("Ranks and marks compare models with the same number of training samples.")
-    best = comparison.best_corrected
+    best = corrected_for_choice(comparison)
     if best is not None:
         lines.append(
             f"Picking the best of {int(best['n_models'])}, corrected for the choice: "

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from smalldata.comparison.tuning_summary import CellTrials
-from smalldata.comparison.words import say_folds, say_interval_of
+from smalldata.comparison.words import corrected_for_choice, say_folds, say_interval_of
 from smalldata.measures.registry import find_measure, measures_for
 from smalldata.report.comparison_page.consensus import AgreementSummary, summarize_agreement
 from smalldata.report.comparison_page.learning_curves import LearningSummary, summarize_learning
@@ -81,7 +81,7 @@ class ComparisonSummary:
     intervals_of : str
         The sentence that says what an interval is of.
     best_corrected : mapping or None
-        As in the Comparison.
+        As in the Comparison; None too if its interval covers all that the measure can be.
     environment : list of (name, text)
     commands : list of str
         Of the cells' runs.
@@ -163,7 +163,7 @@ def summarize_comparison(
         cells=cells,
         tests=tests,
         sizes=sorted({cell.train_size for cell in cells if cell.train_size is not None}),
-        best_corrected=comparison.best_corrected,
+        best_corrected=corrected_for_choice(comparison),
         notes=comparison.notes,
         environment=flatten(shown),
         commands=list(dict.fromkeys(str(command) for command in commands if command)),

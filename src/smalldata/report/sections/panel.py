@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from smalldata.comparison.words import covers_range
 from smalldata.measures.registry import Measure, find_measure
 from smalldata.report.plain import Estimate
 from smalldata.report.sections.scores import Difference, find_test, mean_interval, rows_of
@@ -208,10 +209,11 @@ def _expected(folds: Sequence[FoldResult], record: RunRecord, measure: Measure) 
 def _interval(
     values: list[float], record: RunRecord, measure: Measure
 ) -> tuple[float | None, float | None, float | None]:
-    """Mean of fold scores, and its interval within the range of the measure."""
-    mean, *ends = mean_interval(values, record.test_train_ratio)
-    low, high = (end if end is None else min(max(end, measure.low), measure.high) for end in ends)
-    return mean, low, high
+    """Mean of fold scores, and its interval within the range of the measure, if it is shorter."""
+    mean, low, high = mean_interval(values, record.test_train_ratio)
+    if low is None or high is None or covers_range(low, high, measure):
+        return mean, None, None
+    return mean, max(low, measure.low), min(high, measure.high)
 
 
 def _size(
