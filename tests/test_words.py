@@ -17,6 +17,7 @@ from smalldata.comparison.words import (
     say_interval_of,
 )
 from smalldata.measures.registry import find_measure
+from smalldata.report.screen import legend
 from smalldata.results.comparison import Word
 from smalldata.run.publishing import without_older
 from smalldata.statistics.significance import PairedTest, bootstrap_test, corrected_test, holm
@@ -171,6 +172,19 @@ def test_a_corrected_score_whose_interval_says_nothing_is_not_told():
     wide = dataclasses.replace(comparison, best_corrected=all_values)
     assert corrected_for_choice(wide) is None
     assert "corrected for the choice" not in to_markdown(wide)
+
+
+@pytest.mark.parametrize(
+    ("measure", "better"), [("roc_auc", 0.01), ("log_loss", -0.01)], ids=["higher", "lower"]
+)
+def test_a_corrected_score_better_than_the_best_is_never_shown(measure, better):
+    comparison = compare([toy_record("a"), toy_record("b")], measure=measure)
+    best = {**comparison.best_corrected, "uncorrected": 0.6}
+    for mean, is_shown in ((0.6 - better, True), (0.6, False), (0.6 + better, False)):
+        moved = dataclasses.replace(comparison, best_corrected={**best, "mean": mean})
+        for text in (to_markdown(moved), " ".join(legend(moved))):
+            assert (f"corrected for the choice: {mean:.3f}" in text) == is_shown
+            assert ("choice: these folds show no flattery." in text) != is_shown
 
 
 def test_means_say_how_many_folds_they_cover():

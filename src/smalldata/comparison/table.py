@@ -14,7 +14,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from smalldata.comparison.scores import join_predictions
-from smalldata.comparison.words import corrected_for_choice, say_folds, say_interval_of
+from smalldata.comparison.words import (
+    corrected_for_choice,
+    is_flattered,
+    say_folds,
+    say_interval_of,
+)
 from smalldata.measures.registry import Measure, find_measure
 from smalldata.results.comparison import MARKS, Comparison, ComparisonRow
 from smalldata.results.folds import Prediction
@@ -209,9 +214,12 @@ def _below(comparison: Comparison, measure: Measure) -> list[str]:
             show(best[key], measure, scale=best["mean"]) for key in ("mean", "ci_low", "ci_high")
         )
         size = f" at train size {best['train_size']:.0f}" if "train_size" in best else ""
+        told = f"{mean}, 95 % interval [{low}, {high}]"
+        if not is_flattered(best, higher_is_better=measure.higher_is_better):
+            told = "these folds show no flattery"
         lines.append(
             f"{measure.title} of choosing the best of {best['n_models']:.0f}{size}, corrected for "
-            f"the choice: {mean}, 95 % interval [{low}, {high}]."
+            f"the choice: {told}."
         )
     return [*lines, *comparison.notes]
 

@@ -36,6 +36,15 @@ def corrected_for_choice(comparison: Comparison) -> Mapping[str, float] | None:
     return None if covers_range(best["ci_low"], best["ci_high"], measure) else best
 
 
+def is_flattered(best: Mapping[str, float], *, higher_is_better: bool) -> bool:
+    """Whether the best score is better than the same score corrected for the choice.
+
+    A corrected score that is better would be luck of the draws, so it is never shown.
+    """
+    gain = best["uncorrected"] - best["mean"]
+    return gain > 0 if higher_is_better else gain < 0
+
+
 def say_folds(comparison: Comparison) -> str:
     """Say over how many folds the primary means are: "25 folds", or "15 of 25 folds"."""
     counts = sorted(

@@ -5,7 +5,12 @@ Step in the line: Comparison -> **the table on stdout**.
 
 from typing import TYPE_CHECKING
 
-from smalldata.comparison.words import corrected_for_choice, say_folds, say_interval_of
+from smalldata.comparison.words import (
+    corrected_for_choice,
+    is_flattered,
+    say_folds,
+    say_interval_of,
+)
 from smalldata.measures.registry import Measure, find_measure, measures_for
 from smalldata.report.comparison_page.learning_curves import say_learning
 from smalldata.report.plain import format_interval, format_number, format_seconds
@@ -135,14 +140,16 @@ def legend(comparison: Comparison) -> list[str]:
     if len({row.train_size for row in comparison.rows}) > 1:
         lines.append("Ranks and marks compare models with the same number of training samples.")
     best = corrected_for_choice(comparison)
+    measure = find_measure(comparison.measure, comparison.kind)
     if best is not None:
+        told = "these folds show no flattery"
+        if is_flattered(best, higher_is_better=measure.higher_is_better):
+            interval = format_interval(best["ci_low"], best["ci_high"])
+            told = f"{format_number(best['mean'])} (95 % interval {interval})"
         lines.append(
-            f"Picking the best of {int(best['n_models'])}, corrected for the choice: "
-            f"{format_number(best['mean'])} (95 % interval "
-            f"{format_interval(best['ci_low'], best['ci_high'])})."
+            f"Picking the best of {int(best['n_models'])}, corrected for the choice: {told}."
         )
     if comparison.learning is not None:
-        measure = find_measure(comparison.measure, comparison.kind)
         lines += say_learning(comparison.learning, measure)
     return [*lines, *comparison.notes]
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from smalldata.comparison.words import is_flattered
 from smalldata.report.comparison_page.consensus import leading_group, say_agreement
 from smalldata.report.comparison_page.overview import ComparisonSummary
 from smalldata.report.comparison_page.rows import ComparedCell
@@ -187,11 +188,11 @@ def _say_choice(summary: ComparisonSummary) -> list[str]:
         return []
     n, mean, best = int(corrected["n_models"]), corrected["mean"], corrected["uncorrected"]
     low, high = corrected["ci_low"], corrected["ci_high"]
-    worse = mean < best if summary.measure.better == "higher" else mean > best
+    higher = summary.measure.better == "higher"
+    worse = is_flattered(corrected, higher_is_better=higher)
     if worse and format_number(best) != format_number(mean):
         expected = f"{format_number(mean)} (95 % interval {format_interval(low, high)})"
         return [_say("flattery", n=n, expected=expected)]
-    # A corrected score above the one shown would be luck of the draws, so it is not given.
     is_within = low <= best <= high
     bounds = format_interval(low, high)
     shown = f"; corrected for the choice, the 95 % interval is {bounds}" if is_within else ""
