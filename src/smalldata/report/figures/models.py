@@ -126,8 +126,8 @@ def _scores(page: Figures, summary: ComparisonSummary) -> None:
                         "m": m,
                         "c": c,
                         "mean": score.mean,
-                        "low": score.mean if score.low is None else score.low,
-                        "high": score.mean if score.high is None else score.high,
+                        "low": score.low,
+                        "high": score.high,
                         "level": int(cell.rank is not None and cell.word is not Word.WORSE),
                     }
                 )
