@@ -10,10 +10,13 @@ import pandas as pd
 from smalldata.comparison.tuning_summary import CellTrials
 from smalldata.measures.registry import score_prediction
 from smalldata.report import ReportInputs
+from smalldata.report.comparison_page.overview import ComparisonSummary
 from smalldata.report.comparison_page.rows import ComparedCell, PairTest
 from smalldata.report.sections.explanation import ExplanationSummary, RankedFeature
 from smalldata.report.sections.explanation_samples import Heat, SampleValues
+from smalldata.report.sections.scores import Difference, MeasureFacts
 from smalldata.report.sections.task import BlockSize, ClassSize, TaskFacts
+from smalldata.results.comparison import Word
 from smalldata.results.evidence import Faithfulness, Interactions, NullImportances
 from smalldata.results.explanation import Explanation
 from smalldata.results.folds import FoldResult, Prediction
@@ -300,7 +303,7 @@ def make_compared(model: str, rank: int | None = 1, **changes: object) -> Compar
         "href": "",
         "has_report": True,
         "rank": rank,
-        "tied": False,
+        "word": None,
         "status": "ok" if rank else "failed",
         "reason": "",
         "optimistic": False,
@@ -311,22 +314,75 @@ def make_compared(model: str, rank: int | None = 1, **changes: object) -> Compar
     return ComparedCell(**{**content, **changes})
 
 
-def make_test(first: str, second: str, difference: float, p_holm: float = 0.001) -> PairTest:
-    """A test whose interval reaches 0.05 to both sides."""
-    return PairTest(
-        first=first,
-        second=second,
-        train_size=None,
-        difference=difference,
-        low=difference - 0.05,
-        high=difference + 0.05,
-        p=p_holm,
-        p_holm=p_holm,
-        p_first=0.5,
-        p_equal=0.0,
-        p_second=0.5,
-        rope=0.01,
-    )
+ODDS = {
+    Word.BETTER: (0.99, 0.01, 0.0),
+    Word.EQUAL: (0.01, 0.97, 0.02),
+    Word.UNCLEAR: (0.12, 0.48, 0.40),
+    Word.WORSE: (0.0, 0.01, 0.99),
+}
+
+
+def make_gap(word: Word = Word.UNCLEAR, difference: float = -0.1, **changes: object) -> Difference:
+    """A difference that has earned its word; its interval reaches 0.05 to both sides."""
+    better, equal, worse = ODDS[word]
+    content = {
+        "difference": difference,
+        "low": difference - 0.05,
+        "high": difference + 0.05,
+        "p_holm": 0.001 if word.is_clear else 0.2,
+        "p_better": better,
+        "p_equal": equal,
+        "p_worse": worse,
+        "rope": 0.01,
+        "word": word,
+        "detectable": 0.05,
+    }
+    return Difference(**{**content, **changes})
+
+
+def make_test(first: str, second: str, word: Word = Word.BETTER, **changes: object) -> PairTest:
+    """A test of two cells on all samples."""
+    gap = make_gap(word, -0.1 if word is Word.WORSE else 0.1, **changes)
+    return PairTest(**vars(gap), first=first, second=second, train_size=None, p=gap.p_holm)
+
+
+MEASURE = MeasureFacts(
+    name="roc_auc",
+    title="ROC AUC",
+    better="higher",
+    guessing=0.5,
+    says="",
+    says_below_chance="",
+    in_target_unit=False,
+)
+
+
+def make_comparison(*cells: ComparedCell, **changes: object) -> ComparisonSummary:
+    """The page of a comparison, of which nothing else is known."""
+    content = {
+        "task": make_facts(),
+        "dataset": "toy",
+        "cv": "kfold",
+        "measure": MEASURE,
+        "measures": [MEASURE],
+        "n_folds": 5,
+        "means_over": "5 folds",
+        "intervals_of": "",
+        "n_models": len(cells),
+        "cells": list(cells),
+        "tests": [],
+        "sizes": [],
+        "best_corrected": None,
+        "notes": (),
+        "environment": [],
+        "commands": [],
+        "fold_scores": [],
+        "curves": None,
+        "agreement": None,
+        "learning": None,
+        "splits_key": "",
+    }
+    return ComparisonSummary(**{**content, **changes})
 
 
 def inputs_of(task: Task, record: RunRecord, **known) -> ReportInputs:

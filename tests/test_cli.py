@@ -161,7 +161,7 @@ def test_the_primary_measure_can_be_chosen(folder):
 
 def test_each_measure_of_a_sweep_gets_its_table(capsys):
     assert main(["-m", "model=dummy", "measure=mcc,log_loss", *SMALL, "explain=none"]) == 0
-    heads = [line for line in capsys.readouterr().out.splitlines() if "model" in line]
+    heads = [line for line in capsys.readouterr().out.splitlines() if "| model" in line]
     assert [head.split("|")[3].strip() for head in heads] == ["MCC ↑", "Log loss ↓"]
 
 

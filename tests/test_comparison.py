@@ -1,4 +1,4 @@
-"""Records made by hand: what is ranked, tied, tested, refused, and how it is written down."""
+"""Records made by hand: what is ranked, tested, refused, and how it is written down."""
 
 import dataclasses
 import json
@@ -23,9 +23,11 @@ from smalldata.measures.registry import find_measure, measures_for, score_predic
 from smalldata.models import load_learner
 from smalldata.resampling.splitting import make_folds
 from smalldata.resampling.strategies import make_splits
+from smalldata.results.comparison import Word
 from smalldata.results.folds import FoldResult, Prediction
 from smalldata.results.record import RunRecord
 from smalldata.statistics.significance import corrected_interval, corrected_test, holm
+from smalldata.statistics.verdict import choose_word, levels_left, smallest_detectable
 from smalldata.task import TaskKind
 from toys import make_toy
 
@@ -137,7 +139,7 @@ def primary_rows(comparison):
     return [row for row in comparison.rows if row.measure == comparison.measure]
 
 
-# ---------------------------------------------------------------- ranks, intervals, ties, tests
+# ---------------------------------------------------------------- ranks, intervals, tests
 
 
 @pytest.mark.parametrize("kind", list(TaskKind))
@@ -160,8 +162,13 @@ def test_rows_and_tests_equal_significance_functions(kind):
         assert row.mean == pytest.approx(values[row.model].mean())
         assert row.ci_low == pytest.approx(max(interval.low, measure.low))
         assert row.ci_high == pytest.approx(min(interval.high, measure.high))
-        against = corrected_test(values[row.model], values[best], ratio=0.25)
-        assert row.tied_with_best == (against.low <= 0 <= against.high)
+        assert (row.n_scored, row.n_ok) == (15, 15)
+        assert row.tied_with_best == (row.versus_best is not Word.WORSE)
+        against = [
+            test for test in comparison.tests if {test.first, test.second} == {row.model, best}
+        ]
+        assert [test.word.turned for test in against] == ([row.versus_best] if against else [])
+        assert (row.versus_best is None) == (row.model == best)
         assert row.fit_seconds == pytest.approx(7.5)
         assert row.tune_seconds is None
         assert (row.n_ok, row.n_failed, row.status) == (15, 0, "ok")
@@ -179,7 +186,13 @@ def test_rows_and_tests_equal_significance_functions(kind):
         assert test.p_first_better >= test.p_second_better  # pairs run from better to worse
         assert test.p_first_better + test.p_equal + test.p_second_better == pytest.approx(1)
         p_values.append(test.p)
+        word = choose_word(against, test.p_holm, higher_is_better=measure.higher_is_better)
+        assert test.word is word
     assert [test.p_holm for test in comparison.tests] == pytest.approx(list(holm(p_values)))
+    levels = levels_left(holm(p_values))
+    for test, level in zip(comparison.tests, levels, strict=True):
+        against = corrected_test(values[test.first], values[test.second], ratio=0.25)
+        assert test.detectable == pytest.approx(smallest_detectable(against, level=level))
 
 
 def test_every_measure_has_a_row_and_the_calibration_slope_no_rank():
@@ -556,7 +569,7 @@ def test_to_plain_is_strict_json_with_an_infinite_statistic():
     assert plain["best_corrected"]["n_models"] == 2
 
 
-def test_markdown_marks_best_and_ties():
+def test_markdown_marks_the_best_and_what_is_not_clearly_worse():
     records = [toy_record(name, s) for name, s in (("a", 1.2), ("b", 1.1), ("z", 0.0))]
     comparison = compare(records)
     lines = to_markdown(comparison).splitlines()
@@ -566,11 +579,16 @@ def test_markdown_marks_best_and_ties():
     for name, row in rows.items():
         text = by_model[name][3].strip()
         assert text.startswith("**") == (row.rank == 1)
-        assert text.endswith("=") == (row.tied_with_best and row.rank != 1)
+        marks = {Word.EQUAL: " =", Word.UNCLEAR: " ?", Word.WORSE: "]", None: "]"}
+        assert text.endswith(marks[row.versus_best])
         assert f"{row.mean:.3f}" in text
         assert f"[{row.ci_low:.3f}, {row.ci_high:.3f}]" in text
     legend = [line for line in lines if "**bold**: best" in line]
     assert len(legend) == 1
+    assert "=: practically equal to the best, ?: cannot be told apart from it" in legend[0]
+    assert legend[0].startswith("Mean over 15 folds")
+    assert "of models trained on about 48 samples of this kind of data" in legend[0]
+    assert len({row.versus_best for row in rows.values()}) > 2, "the toy has several words"
     assert any("corrected for the choice" in line for line in lines)
 
 

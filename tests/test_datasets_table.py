@@ -561,6 +561,16 @@ def test_name_follows_file_and_question(read):
     )
 
 
+@pytest.mark.parametrize("role", ["batch", "folds"])
+def test_a_column_with_a_role_makes_another_table(read, role):
+    """It is no feature any more: the same models on both tables are no further models of one."""
+    text = PLAIN.replace("age", "site")
+    plain, with_role = read(text, name="a.csv"), read(text, name="a.csv", **{role: "site"})
+    assert make_task(with_role).split_key == make_task(plain).split_key
+    assert make_task(with_role).content_key != make_task(plain).content_key
+    assert with_role.name == f"{plain.name}-{role}.site"
+
+
 @pytest.mark.parametrize("how", [{"missing": ["60"]}, {"categorical": ["age"]}])
 def test_same_file_read_with_other_settings_has_another_name(read, how):
     assert read(PLAIN, name="a.csv", **how).name != read(PLAIN, name="a.csv").name

@@ -62,7 +62,7 @@ def test_a_comparison_is_a_table_of_its_cells():
     best = next(row for row in table.rows if row.rank == 1 and row.measure == "roc_auc")
     assert rows[0][:2] == ["1", best.label]
     second = next(row for row in table.rows if row.rank == 2 and row.measure == "roc_auc")
-    assert rows[1][0] == ("2=" if second.tied_with_best else "2")
+    assert rows[1][0] == f"2{second.mark}"
     assert rows[0][2] == f"{best.mean:.3f}"
     assert rows[0][3:5] == [f"{best.ci_low:.3f}", f"{best.ci_high:.3f}"]
     assert rows[-1] == ["–", "dummy", "–", "–", "–", "failed: r00f00: it did not converge <b>"]

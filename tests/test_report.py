@@ -553,7 +553,7 @@ def printed(comparison, **options) -> str:
     return out.getvalue()
 
 
-def test_screen_marks_best_ties_and_reasons(cells):
+def test_screen_marks_the_best_words_and_reasons(cells):
     _, records, _ = cells
     comparison = compare(records)
     text = printed(comparison, force_terminal=True, width=120, color_system="standard")
@@ -562,10 +562,12 @@ def test_screen_marks_best_ties_and_reasons(cells):
     assert "\x1b[1;32m" in line
     assert "svm failed: r00f00: it did not converge <b>" in text
     assert "mlp skipped: takes at most 5 features" in text
-    tied = [
-        row for row in comparison.rows if row.measure == comparison.measure and row.tied_with_best
-    ]
-    assert sum("=  " in line for line in text.splitlines()) == sum(row.rank != 1 for row in tied)
+    rows = [row for row in comparison.rows if row.measure == comparison.measure]
+    for mark in "=?":
+        marked = sum(f"{mark}  " in line for line in text.splitlines())
+        assert marked == sum(row.mark == mark for row in rows)
+    assert "=: practically equal to the best, ?: cannot be told apart" in text
+    assert f"trained on about {comparison.n_train} samples of this kind of data" in text
     assert all(len(re.sub(r"\x1b\[[0-9;]*m", "", line)) <= 120 for line in text.splitlines()[:8])
 
 

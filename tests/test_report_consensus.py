@@ -20,74 +20,83 @@ from smalldata.report.comparison_page.consensus import (
     AgreementSummary,
     NearestFeature,
     OwnFeatures,
+    SharedFeature,
     good_labels,
     leading_group,
     say_agreement,
 )
 from smalldata.report.comparison_page.overview import summarize_comparison
 from smalldata.report.comparison_page.verdict import say_comparison
+from smalldata.results.comparison import Word
 from smalldata.results.evidence import NullImportances
+
+BEST, UNCLEAR = make_compared("svm", 1), {"word": Word.UNCLEAR}
+DUMMY = make_compared("dummy", 4, word=Word.WORSE)
 
 
 @pytest.mark.parametrize(
     ("cells", "tests", "good"),
     [
-        # The best and what is tied with it; what is behind must be clearly better than dummy.
+        # The best and what is not clearly worse; the others must be clearly better than dummy.
         (
             [
-                make_compared("svm", 1),
-                make_compared("knn", 2, tied=True),
-                make_compared("mlp", 3),
-                make_compared("dummy", 4),
+                BEST,
+                make_compared("knn", 2, **UNCLEAR),
+                make_compared("mlp", 3, word=Word.WORSE),
+                DUMMY,
             ],
             [],
             {"svm", "knn"},
         ),
+        ([BEST, make_compared("knn", 2, word=Word.EQUAL), DUMMY], [], {"svm", "knn"}),
         (
             [
-                make_compared("svm", 1),
-                make_compared("knn", 2),
-                make_compared("mlp", 3),
-                make_compared("dummy", 4),
+                BEST,
+                make_compared("knn", 2, word=Word.WORSE),
+                make_compared("mlp", 3, word=Word.WORSE),
+                DUMMY,
             ],
             [
-                make_test("knn", "dummy", 0.2),
-                make_test("dummy", "mlp", -0.2, p_holm=0.2),
-                make_test("svm", "knn", 0.2),
+                make_test("knn", "dummy"),
+                make_test("dummy", "mlp", Word.UNCLEAR),
+                make_test("svm", "knn"),
             ],
             {"svm", "knn"},
         ),
-        # Where guessing is tied with the best, only what is clearly better than guessing counts.
+        # If guessing is not clearly worse, only what is clearly better than guessing counts.
         (
-            [
-                make_compared("svm", 1),
-                make_compared("knn", 2, tied=True),
-                make_compared("dummy", 3, tied=True),
-            ],
+            [BEST, make_compared("knn", 2, **UNCLEAR), make_compared("dummy", 3, **UNCLEAR)],
             [],
             set(),
         ),
         (
             [
                 make_compared("mlp", 1),
-                make_compared("svm", 2, tied=True),
-                make_compared("dummy", 3, tied=True),
+                make_compared("svm", 2, **UNCLEAR),
+                make_compared("dummy", 3, **UNCLEAR),
             ],
-            [make_test("dummy", "svm", -0.2), make_test("mlp", "dummy", 0.3, p_holm=0.2)],
+            [
+                make_test("dummy", "svm", Word.WORSE),
+                make_test("mlp", "dummy", Word.UNCLEAR),
+            ],
             {"svm"},
         ),
-        ([make_compared("dummy", 1), make_compared("svm", 2)], [], set()),
-        # Without dummy, the best and what is tied with it.
+        ([make_compared("dummy", 1), make_compared("svm", 2, **UNCLEAR)], [], set()),
+        # Without dummy, the best and what is not clearly worse.
         (
-            [make_compared("svm", 1), make_compared("knn", 2, tied=True), make_compared("mlp", 3)],
+            [BEST, make_compared("knn", 2, **UNCLEAR), make_compared("mlp", 3, word=Word.WORSE)],
             [],
             {"svm", "knn"},
         ),
-        ([make_compared("svm", 1), make_compared("knn", None, tied=True)], [], {"svm"}),
+        ([BEST, make_compared("knn", None)], [], {"svm"}),
         # Worse than dummy is not better.
         (
-            [make_compared("svm", 1), make_compared("mlp", 3), make_compared("dummy", 2)],
-            [make_test("dummy", "mlp", 0.2)],
+            [
+                BEST,
+                make_compared("mlp", 3, word=Word.WORSE),
+                make_compared("dummy", 2, word=Word.WORSE),
+            ],
+            [make_test("dummy", "mlp")],
             {"svm"},
         ),
     ],
@@ -95,11 +104,7 @@ from smalldata.results.evidence import NullImportances
 def test_good_models_are_clearly_better_than_dummy_and_not_clearly_worse_than_the_best(
     cells, tests, good
 ):
-    assert good_labels(cells, tests, better="higher") == good
-    turned = [
-        replace(test, difference=-test.difference, low=-test.high, high=-test.low) for test in tests
-    ]
-    assert good_labels(cells, turned, better="lower") == good
+    assert good_labels(cells, tests) == good
 
 
 def test_leading_group_prefers_cells_on_all_samples_then_the_largest_size():
@@ -129,6 +134,7 @@ def found(**changes) -> AgreementSummary:
         pairs=[pair(0, 1, 0.8), pair(0, 2, 0.5), pair(1, 2, 0.314)],
         consensus=["tau", "p_tau"],
         own=[],
+        shared=[],
         nearest=NearestFeature(name="tau", n=3),
         features=[],
         n_left_out=0,
@@ -152,7 +158,7 @@ def test_without_consensus_the_nearest_feature_is_named():
     assert said == "No feature is used by all 3 good models; tau comes closest, used by 2."
     for nearest in (NearestFeature(name="tau", n=1), None):
         said = say_agreement(found(consensus=[], nearest=nearest))[0]
-        assert said == "The 3 good models share no leading feature."
+        assert said == "No feature is used by more than one of the 3 good models."
 
 
 def test_features_of_one_model_alone_are_named():
@@ -167,6 +173,18 @@ def test_features_of_one_model_alone_are_named():
     assert say_agreement(found(own=own))[1] == (
         "knn, svm, mlp and pls each use features that no other good model uses: see the table."
     )
+
+
+def test_a_feature_of_one_model_that_others_rank_high_is_not_called_its_own():
+    shared = [
+        SharedFeature(name=name, user="knn", place=3, others={"linear": 9, "svm": 12})
+        for name in "abc"
+    ]
+    said = say_agreement(found(shared=shared))
+    assert said[1:3] == [
+        f"{name} counts as used by knn only (rank 3), but it ranks 9 in linear and 12 in svm."
+        for name in "ab"
+    ]
 
 
 def test_most_and_least_alike_rankings_are_named():
@@ -250,6 +268,20 @@ def test_agreement_table_and_sentences_of_three_models():
     ]
 
 
+@pytest.mark.parametrize("place", [20, 21])
+def test_only_one_model_uses_a_feature_if_no_other_ranks_it_among_its_first_20(place):
+    """gene_29 leads in knn; in linear it ranks ``place``, after features that all models use."""
+    order = list(range(29))
+    order.insert(place - 1, 29)
+    summary = summary_of({"linear": leading(*order), "knn": leading(29, *range(29))})
+    row = next(row for row in summary.agreement.features if row.name == "gene_29")
+    said = " ".join(say_comparison(summary).features)
+    assert (row.only == "knn") == (place > 20)
+    assert ("Only knn uses gene_29." in said) == (place > 20)
+    near = "gene_29 counts as used by knn only (rank 1), but it ranks 20 in linear."
+    assert (near in said) == (place == 20)
+
+
 def test_agreement_table_shows_null_importances():
     null = NullImportances(
         permutation=np.arange(19),
@@ -263,7 +295,8 @@ def test_agreement_table_shows_null_importances():
     assert not plain.agreement.has_null
     with_null = summary_of({"linear": weights, "knn": weights}, nulls={"knn": null})
     row = next(r for r in with_null.agreement.features if r.name == "gene_12")
-    assert row.only == "knn"
+    assert row.used == [label == "knn" for label in with_null.agreement.labels]
+    assert row.only is None, "linear ranks it 13th"
     assert with_null.agreement.has_null
 
 

@@ -101,18 +101,22 @@ def test_signature_summary_equals_fold_numbers(task):
     assert found.folds[1].members == [names[j] for j in record.folds[1].selection.members]
 
 
-def test_no_interval_leaves_the_range_of_its_measure(task):
+@pytest.mark.parametrize(("worst", "told"), [(0.1, False), (0.6, True)])
+def test_an_interval_stays_within_the_range_of_its_measure_or_is_not_told(task, worst, told):
     record = make_signature(task)
     folds = []
     for i, fold in enumerate(record.folds):
-        score = replace(fold.scores[record.measure], value=1.0 - 0.9 * (i % 2))
-        outer = (1.0 - 0.9 * (i % 2),) * len(SIZES)
-        selection = replace(fold.selection, outer=outer)
+        value = worst if i % 2 else 1.0
+        score = replace(fold.scores[record.measure], value=value)
+        selection = replace(fold.selection, outer=(value,) * len(SIZES))
         folds.append(replace(fold, selection=selection, scores={record.measure: score}))
-    assert corrected_interval([1.0, 0.1] * 4, ratio=record.test_train_ratio).high > 1
+    bounds = corrected_interval([1.0, worst] * 4, ratio=record.test_train_ratio)
+    assert bounds.high > 1
+    assert (bounds.low > 0) == told
     found = summarize_signature(task, replace(record, folds=tuple(folds)))
     for entry in (found.expected, *found.sizes):
-        assert (entry.low, entry.high) == (0.0, 1.0)
+        ends = (pytest.approx(bounds.low), 1.0) if told else (None, None)
+        assert (entry.low, entry.high) == ends
 
 
 def test_long_member_table_is_cut_but_keeps_the_panel(task):
@@ -143,7 +147,9 @@ def test_signature_is_compared_with_all_features(task):
     assert found.whole.test.difference == pytest.approx(0.0)
     said = " ".join(say_signature(found)["score"])
     assert "With all features, the same model scores" in said
-    assert "no difference can be shown" in said
+    assert "Panel minus all features: the two are practically equal (difference 0.000, " in said
+    assert "whose panels differ from fold to fold" in said
+    assert "no samples are left to score it on" in said
     lone = summarize_signature(task, record, None, compare([record, other]))
     assert lone.whole is None
 
@@ -246,7 +252,7 @@ def test_signature_section_escapes_names_and_lists_the_panel():
     assert "<img src=x" not in html
     assert HOSTILE[0] in page.text
     section = html[html.index('id="signature"') : html.index('id="settings"')]
-    assert re.search(r"Expected on new samples: .*?0\.\d+", section)
+    assert re.search(r"The whole procedure scores .*?0\.\d+", section)
     assert section.count("loses</span>") == 1
     assert 'href="#signature"' in html
 

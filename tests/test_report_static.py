@@ -158,6 +158,33 @@ def test_static_figures_show_the_numbers_of_the_page(pages):
     assert any(page["params"]["rows"][sample] in text for text in said), "which sample it is"
 
 
+def test_a_mean_without_an_interval_is_a_dot_without_a_bar():
+    task = make_toy_task("binary", n_samples=60)
+    records = [
+        make_record(task, model, n_splits=2, n_repeats=1) for model in ("linear", "knn", "dummy")
+    ]
+    comparison = compare(records)
+    rows = [row for row in comparison.rows if row.measure == comparison.measure]
+    without = sum(row.ci_low is None for row in rows)
+    assert 0 < without < len(rows)
+    page = index_page(comparison, all_inputs(task, records), task=task).figures
+    page = {
+        **page,
+        "controls": {},
+        "figures": [f for f in page["figures"] if f["name"] == "scores"],
+    }
+    root = ET.fromstring(dict(draw_figures(page, ["svg"]))["scores.svg"])
+    drawn = {
+        name: sum(
+            len(group.findall(f"{SVG}{shape}"))
+            for group in root.iter(f"{SVG}g")
+            if f"mark-{name} role-mark" in group.get("class", "") and "layer" in group.get("class")
+        )
+        for name, shape in (("rule", "line"), ("symbol", "path"))
+    }
+    assert drawn == {"rule": len(rows) - without, "symbol": len(rows)}
+
+
 def test_the_sample_and_the_class_of_a_waterfall_are_named(pages):
     page = pages["hostile report"]
     (figure,) = (entry for entry in page["figures"] if entry["name"] == "waterfall")

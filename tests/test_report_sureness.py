@@ -101,6 +101,8 @@ def test_stability_of_identical_and_of_unused_sets():
     same = np.broadcast_to(shares[None, :, None], explanation.values.shape).astype(np.float32)
     steady = summarize_explanation(task, replace(explanation, values=same)).steady
     assert steady.stability.index == pytest.approx(1)
+    said = trust_words.say_stability(summarize_explanation(task, replace(explanation, values=same)))
+    assert "(stability 1.000, the folds show no variation; 1: always" in said[1]
     none = replace(explanation, values=np.zeros_like(same))
     summary = summarize_explanation(task, none)
     assert summary.steady.stability is None
@@ -235,6 +237,7 @@ def removals(mean: float, low: float | None, high: float | None, **changes) -> R
         title="ROC AUC",
         better="higher",
         gap=Estimate(mean=mean, low=low, high=high),
+        rope=0.01,
         points=scored({n: (0.9 - 0.05 * n, 0.9 - 0.01 * n) for n in (0, 1, 2, 12)}),
     )
     return replace(found, **changes)
@@ -254,10 +257,12 @@ def scored(scores: dict[int, tuple[float, float]]) -> list[RemovalPoint]:
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        (removals(0.1, 0.01, 0.2), "support this: replacing the leading features costs more"),
-        (removals(0.1, 0.0, 0.2), "do not support this"),
-        (removals(-0.1, -0.2, 0.1), "do not support this"),
-        (removals(-0.1, -0.2, -0.01), "contradict this"),
+        (removals(0.1, 0.01, 0.2), "The leading features carry the score: replacing them costs"),
+        (removals(0.01, 0.001, 0.2), "The leading features carry the score"),
+        (removals(0.009, 0.001, 0.02), "but too little to matter (ROC AUC lower by 0.009"),
+        (removals(0.1, 0.0, 0.2), "are not shown to carry the score"),
+        (removals(-0.1, -0.2, 0.1), "are not shown to carry the score"),
+        (removals(-0.1, -0.2, -0.01), "do not carry the score: replacing them costs less"),
         (removals(0.1, None, None), "In the only fold, replacing the leading features costs more"),
         (removals(-0.1, None, None), "costs no more"),
         (removals(2.0, 1.0, 3.0, better="lower", title="RMSE"), "RMSE higher by 2.00 on average"),
@@ -289,6 +294,7 @@ def test_removal_sentence_gives_scores_after_replacing_the_first_features():
     two = replace(two, points=two.points[:2])
     assert len(trust_words.say_removals(two)) == 1, "the last size is all features"
     assert trust_words.say_removals(None) == []
+    assert len(trust_words.say_removals(removals(0.001, 0.0005, 0.002))) == 1, "0.997 to 0.996"
 
 
 # ---------------------------------------------------------------- twins

@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import t as student_t
 
 from smalldata.statistics.rank_stability import (
+    OVERLAP,
     nogueira,
     rank_biased_overlap,
     top_k_frequency,
@@ -78,6 +79,35 @@ def test_the_interval_covers_the_stability_of_the_population(n_sets, unsteady):
     sets = rng.random((n_sets, 60)) < shares
     half, whole = nogueira(sets, level=0.5), nogueira(sets)
     assert whole[1] < half[1] < half[0] < half[2] < whole[2]
+
+
+def fold_sets(rng, n, n_features, n_splits, n_repeats):
+    """Ten features of largest |t| in each training fold of a fresh table, eight of them real."""
+    y = rng.permutation(np.arange(n) % 2)
+    X = rng.normal(size=(n, n_features))
+    X[:, :8] += np.outer(y - 0.5, np.linspace(0.5, 1.2, 8))
+    scores = []
+    for _ in range(n_repeats):
+        order = rng.permutation(n)
+        for fold in range(n_splits):
+            kept = np.delete(order, np.s_[fold::n_splits])
+            a, b = X[kept[y[kept] == 1]], X[kept[y[kept] == 0]]
+            spread = np.sqrt(a.var(axis=0) / len(a) + b.var(axis=0) / len(b))
+            scores.append(np.abs(a.mean(axis=0) - b.mean(axis=0)) / spread)
+    return top_k_sets(np.array(scores), 10)
+
+
+@pytest.mark.parametrize(("n_splits", "n_repeats"), [(5, 3), (10, 1)])
+def test_the_interval_of_overlapping_folds_covers_what_other_samples_give(n_splits, n_repeats):
+    """As if the folds were independent, it would cover half the time."""
+    rng = np.random.default_rng(4)
+    drawn = [fold_sets(rng, 60, 60, n_splits, n_repeats) for _ in range(250)]
+    found = np.array([nogueira(sets, overlap=OVERLAP) for sets in drawn])
+    truth = found[:, 0].mean()
+    assert np.mean((found[:, 1] <= truth) & (truth <= found[:, 2])) > 0.92
+    naive = np.array([nogueira(sets) for sets in drawn])
+    assert np.mean((naive[:, 1] <= truth) & (truth <= naive[:, 2])) < 0.8
+    assert np.array_equal(naive[:, 0], found[:, 0])
 
 
 def test_undefined_stability_is_refused():

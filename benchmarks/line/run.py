@@ -198,7 +198,7 @@ def write_demo() -> None:
                     f"{low:.3f} to {high:.3f}"
                     for low, high in zip(primary["ci_low"], primary["ci_high"], strict=True)
                 ],
-                "tied with the best": primary["tied_with_best"].map({True: "yes", False: ""}),
+                "against the best": primary["versus_best"].fillna(""),
             }
         )
         write_between(ROOT / "README.md", "demo", to_markdown(shown))

@@ -1,10 +1,10 @@
-"""Compares finished cells: means with corrected intervals, ranks, ties, pairwise tests.
+"""Compares finished cells: means with corrected intervals, ranks, pairwise tests in words.
 
 Step in the line: RunRecords -> **Comparison** -> table, report. Only records on equal splits are
 compared. The table has every cell tried: failed and skipped ones are listed without a rank, with
-the reason, and all ranked pairs count in Holm's adjustment. Ranks, ties and Holm's family stay
-within one train_size. The trials of a sweep are one row, the best, whose score is optimistic. Cells
-of several train sizes also make learning curves.
+the reason, and all ranked pairs count in Holm's adjustment. Ranks and Holm's family stay within one
+train_size and one measure. The trials of a sweep are one row, the best, whose score is optimistic.
+Cells of several train sizes also make learning curves.
 
 With a single test fold (holdout) intervals and tests come from its samples alone, so that they do
 not cover another training set.
@@ -16,14 +16,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from smalldata.comparison.entries import Entry, Lineup
 from smalldata.comparison.learning_curves import learning_curves
+from smalldata.comparison.scores import CellScores
 from smalldata.comparison.sweeps import Trials, group_trials
+from smalldata.comparison.words import covers_range
 from smalldata.errors import ConfigError, SplitError
 from smalldata.measures.registry import Measure, find_measure, measures_for
 from smalldata.results.comparison import Comparison, ComparisonRow, IntervalName, PairwiseTest
 from smalldata.results.record import RunRecord, settings_text
-from smalldata.statistics.significance import holm
+from smalldata.statistics.significance import Interval, holm
+from smalldata.statistics.verdict import choose_word, levels_left, smallest_detectable
 
 
 def compare(
@@ -51,8 +56,7 @@ def compare(
     Returns
     -------
     Comparison
-        A cell is tied with the best (and the best with itself) if the corrected interval of their
-        difference contains 0.
+        Each pair is put into one word (`Word`), and each row against the best.
 
     Raises
     ------
@@ -88,10 +92,11 @@ def compare(
     width = rope if rope is not None else primary.rope_width(lineup.targets)
     ordered = {size: lineup.ordered(primary, size) for size in lineup.sizes}
     for one in shown:
+        own_width = width if one is primary else one.rope_width(lineup.targets)
         for size in lineup.sizes:
-            rows += _rows(lineup, one, ordered[size], size)
-    for size in lineup.sizes:
-        tests += _tests(lineup, primary, ordered[size], size, rope=width)
+            pairs = _tests(lineup, one, ordered[size], size, rope=own_width)
+            rows += _rows(lineup, one, ordered[size], size, pairs)
+            tests += pairs if one is primary else []
     best_corrected = _best_corrected(lineup, primary, ordered)
     if any(len(lineup.scores(entry, primary).values) == 1 for entry in entries):
         notes.append(
@@ -110,6 +115,7 @@ def compare(
         n_features=first.n_features,
         splits_key=first.splits_key,
         n_folds=first.n_planned,
+        n_train=_n_train(entries),
         rows=tuple(rows),
         tests=tuple(tests),
         best_corrected=best_corrected,
@@ -188,24 +194,26 @@ def _primary(records: list[RunRecord], measure: str | None) -> Measure:
 
 
 def _rows(
-    lineup: Lineup, measure: Measure, entries: list[Entry], size: int | None
+    lineup: Lineup,
+    measure: Measure,
+    entries: list[Entry],
+    size: int | None,
+    tests: Sequence[PairwiseTest],
 ) -> list[ComparisonRow]:
     ranked = lineup.ranked(measure, entries)
+    # The first tests are those of the best with each of the others.
+    words = dict(zip(ranked[1:], (test.word.turned for test in tests), strict=False))
     means = {entry: lineup.scores(entry, measure).mean for entry in entries}
     rows = []
     for entry in entries:
         record, scores = entry.record, lineup.scores(entry, measure)
-        interval = lineup.interval(entry, measure)
-        reason = scores.reason or scores.note
-        if scores.mean is not None and interval is None:
+        interval, note = _telling(lineup.interval(entry, measure), measure)
+        reason = scores.reason or "; ".join(filter(None, [scores.note, note]))
+        if scores.mean is not None and interval is None and not note:
             reason = "; ".join(filter(None, [reason, lineup.why_no_interval(entry, measure)]))
-        rank, tied = None, False
+        rank = None
         if entry in ranked:
             rank = 1 + sum(_better(means[other], means[entry], measure) for other in ranked)
-            difference = (
-                None if entry is ranked[0] else lineup.contrast(entry, ranked[0], measure, rope=0.0)
-            )
-            tied = difference is None or difference.low <= 0 <= difference.high
         null = record.permuted.get(measure.name)
         n_permuted = 0 if null is None or scores.mean is None else len(null.values)
         rows.append(
@@ -221,7 +229,8 @@ def _rows(
                 ci_low=interval.low if interval else None,
                 ci_high=interval.high if interval else None,
                 rank=rank,
-                tied_with_best=tied,
+                versus_best=words.get(entry),
+                n_scored=_n_scored(record, measure, scores),
                 n_ok=sum(fold.status == "ok" for fold in record.folds),
                 n_failed=sum(fold.status == "failed" for fold in record.folds),
                 status=record.status,
@@ -238,6 +247,35 @@ def _rows(
             )
         )
     return rows
+
+
+def _telling(interval: Interval | None, measure: Measure) -> tuple[Interval | None, str]:
+    """Return an interval, or None and a note if it covers all that the measure can be."""
+    if interval is None or not covers_range(interval.low, interval.high, measure):
+        return interval, ""
+    return None, "too few folds for an interval: it would cover all possible values"
+
+
+def _n_scored(record: RunRecord, measure: Measure, scores: CellScores) -> int:
+    """Count the folds that a mean covers: without those that lack what the measure needs."""
+    if scores.mean is None:
+        return 0
+    targets = [fold.prediction.y for fold in record.folds if fold.prediction is not None]
+    counted = sum(not measure.missing_in(y) for y in targets)
+    # As many values as folds that count, or values pooled over all folds of a repeat.
+    return counted if len(scores.values) == counted else len(targets)
+
+
+def _n_train(entries: Sequence[Entry]) -> int | None:
+    """Return the mean number of training samples of the folds that no train_size cut."""
+    sizes = [
+        fold.n_train
+        for entry in entries
+        if entry.record.train_size is None
+        for fold in entry.record.folds
+        if fold.status == "ok"
+    ]
+    return round(float(np.mean(sizes))) if sizes else None
 
 
 def _better(one: float | None, other: float | None, measure: Measure) -> bool:
@@ -259,8 +297,9 @@ def _tests(
     tested = [((a, b), lineup.contrast(a, b, measure, rope=rope)) for a, b in pairs]
     known = [(pair, test) for pair, test in tested if test is not None]
     adjusted = holm([test.p for _, test in known])
+    levels = levels_left(adjusted)
     tests = []
-    for ((first, second), test), p_holm in zip(known, adjusted, strict=True):
+    for ((first, second), test), p_holm, level in zip(known, adjusted, levels, strict=True):
         better, worse = test.p_above, test.p_below
         if not measure.higher_is_better:
             better, worse = worse, better
@@ -280,6 +319,8 @@ def _tests(
                 p_equal=test.p_equal,
                 p_second_better=worse,
                 rope=rope,
+                word=choose_word(test, p_holm, higher_is_better=measure.higher_is_better),
+                detectable=smallest_detectable(test, level=level),
             )
         )
     return tests

@@ -14,8 +14,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from smalldata.comparison.scores import join_predictions
+from smalldata.comparison.words import (
+    corrected_for_choice,
+    is_flattered,
+    say_folds,
+    say_interval_of,
+)
 from smalldata.measures.registry import Measure, find_measure
-from smalldata.results.comparison import Comparison, ComparisonRow
+from smalldata.results.comparison import MARKS, Comparison, ComparisonRow
 from smalldata.results.folds import Prediction
 from smalldata.results.record import SCHEMA_VERSION, RunRecord, settings_text
 from smalldata.runtime.sealing import strict_plain
@@ -42,12 +48,14 @@ COLUMNS = (
     "hash",
     "tied_with_best",
     "optimistic",
+    "versus_best",
+    "n_scored",
     "n_permutations",
     "p_permutation",
 )
 """Columns of comparison.csv: names and order stay, and new ones are added at the end."""
 
-BEST, TIED, OPTIMISTIC = "**{}**", "{} =", "{} †"
+BEST, OPTIMISTIC = "**{}**", "{} †"
 
 
 def to_frame(comparison: Comparison) -> pd.DataFrame:
@@ -75,7 +83,10 @@ def to_plain(comparison: Comparison) -> dict[str, Any]:
     content = {
         entry.name: getattr(comparison, entry.name) for entry in dataclasses.fields(comparison)
     }
-    content["rows"] = [dataclasses.asdict(row) | {"label": row.label} for row in comparison.rows]
+    content["rows"] = [
+        dataclasses.asdict(row) | {"label": row.label, "tied_with_best": row.tied_with_best}
+        for row in comparison.rows
+    ]
     content["tests"] = [dataclasses.asdict(test) for test in comparison.tests]
     return {"schema_version": SCHEMA_VERSION, **strict_plain(content)}
 
@@ -125,8 +136,8 @@ def show_interval(row: ComparisonRow, measure: Measure) -> str:
 def to_markdown(comparison: Comparison) -> str:
     """Return a readable table: one line per cell, the primary measure first with its interval.
 
-    The best of each ranked measure is bold; cells that the corrected interval does not separate
-    from it are marked. The legend, failed and skipped cells with reasons, and notes follow.
+    The best of each ranked measure is bold; marks say which cells are not clearly worse. The
+    legend, failed and skipped cells with reasons, and notes follow.
     """
     names = list(dict.fromkeys(row.measure for row in comparison.rows))
     measures = [find_measure(name, comparison.kind) for name in names]
@@ -178,7 +189,7 @@ def _score_cell(row: ComparisonRow, measure: Measure, comparison: Comparison) ->
         text = BEST.format(text)
     if measure.name == comparison.measure:
         text = f"{text} {show_interval(row, measure)}".rstrip()
-    return TIED.format(text) if row.tied_with_best and row.rank != 1 else text
+    return f"{text} {row.mark}".rstrip()
 
 
 def _joined(remarks: list[tuple[str, str, str]]) -> list[str]:
@@ -195,13 +206,8 @@ def _joined(remarks: list[tuple[str, str, str]]) -> list[str]:
 
 
 def _legend(comparison: Comparison) -> str:
-    over = (
-        "On one test fold" if comparison.n_folds == 1 else f"Mean over {comparison.n_folds} folds"
-    )
-    text = (
-        f"{over} with the 95 % interval; **bold**: best; "
-        "=: the 95 % interval of the difference to the best contains 0"
-    )
+    over = "On one test fold" if comparison.n_folds == 1 else f"Mean over {say_folds(comparison)}"
+    text = f"{over} with the 95 % interval; **bold**: best; {MARKS}"
     if any(row.optimistic for row in comparison.rows):
         text += "; †: chosen by the score shown, which is therefore optimistic"
     if any(row.n_permutations for row in comparison.rows):
@@ -209,20 +215,23 @@ def _legend(comparison: Comparison) -> str:
             "; p (permuted): how often the whole procedure scores as well when labels carry "
             "nothing, not corrected for the number of models"
         )
-    return text + "."
+    return f"{text}. {say_interval_of(comparison)}"
 
 
 def _below(comparison: Comparison, measure: Measure) -> list[str]:
     lines = []
-    best = comparison.best_corrected
+    best = corrected_for_choice(comparison)
     if best is not None:
         mean, low, high = (
             show(best[key], measure, scale=best["mean"]) for key in ("mean", "ci_low", "ci_high")
         )
         size = f" at train size {best['train_size']:.0f}" if "train_size" in best else ""
+        told = f"{mean}, 95 % interval [{low}, {high}]"
+        if not is_flattered(best, higher_is_better=measure.higher_is_better):
+            told = "these folds show no flattery"
         lines.append(
             f"{measure.title} of choosing the best of {best['n_models']:.0f}{size}, corrected for "
-            f"the choice: {mean} [{low}, {high}]."
+            f"the choice: {told}."
         )
     return [*lines, *comparison.notes]
 

@@ -326,7 +326,8 @@ def name_with_fingerprint(
         Checksums of the files and how they were read: what, beside the ids, the target and the
         groups, makes another table.
     subset : mapping
-        Lists of the blocks and features chosen, empty or None where nothing was.
+        Lists of the blocks and features chosen, and the columns that a role other than that of the
+        target, ids or groups takes from the features; empty or None where nothing was.
     """
     keys = [make_task(dataset).split_key, *map(str, read)]
     fingerprint = hashlib.sha256("\x1f".join(keys).encode()).hexdigest()[:6]

@@ -303,7 +303,13 @@ def make_dataset(
         *(separator, encoding, sheet, join_how, drop_empty, turned, sorted(marks)),
         *(list(decimals.values()), sorted(typing.categorical)),
     ]
-    subset = {"blocks": None if blocks is None else several(blocks), "drop": several(drop)}
+    # A column with a role is not a feature, so the same file without the role is another table.
+    subset = {
+        "batch": batch,
+        "folds": folds,
+        "blocks": None if blocks is None else several(blocks),
+        "drop": several(drop),
+    }
     return replace(dataset, name=name_with_fingerprint(dataset, stem, read=how, subset=subset))
 
 

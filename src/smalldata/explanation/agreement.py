@@ -25,6 +25,9 @@ Array = NDArray[np.float64]
 PERSISTENCE = 0.9
 """Persistence of the rank-biased overlap: the first ten places carry 86 % of its weight."""
 
+FAR_BEHIND = 20
+"""A feature belongs to one model alone only if no other good model ranks it among its first 20."""
+
 MOST_FOLDS = 0.5
 """A model uses a feature that ranks among its first in at least this share of the folds."""
 
@@ -145,9 +148,31 @@ class Agreement:
         return tuple(use for use in self.features if self.count_voices(use) == self.n_voices)
 
     def sole_user(self, use: FeatureUse) -> str | None:
-        """Name of the only good model that uses a feature; None if none or several do."""
+        """Name of the only good model that uses a feature; None if none or several do.
+
+        See `near_users` for other models that rank it high without using it steadily.
+        """
         users = {self.models[m] for m in use.users if m in self.good}
         return next(iter(users)) if len(users) == 1 and self.n_voices > 1 else None
+
+    def best_places(self, use: FeatureUse) -> dict[str, int]:
+        """Return the best rank that each good model gives a feature, best first."""
+        places: dict[str, int] = {}
+        for m in self.good:
+            place = use.places[m]
+            if place is not None:
+                name = self.models[m]
+                places[name] = min(place, places.get(name, place))
+        return dict(sorted(places.items(), key=lambda pair: pair[1]))
+
+    def near_users(self, use: FeatureUse) -> dict[str, int]:
+        """Return the good models that rank a feature high but do not use it, with their ranks."""
+        users = {self.models[m] for m in use.users}
+        return {
+            name: place
+            for name, place in self.best_places(use).items()
+            if name not in users and place <= FAR_BEHIND
+        }
 
     def count_voices(self, use: FeatureUse) -> int:
         """Count the good models that use a feature, rows of one model once."""

@@ -18,6 +18,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from smalldata.comparison.words import define_words
 from smalldata.report import plain
 from smalldata.report.comparison_page.overview import summarize_comparison
 from smalldata.report.comparison_page.verdict import say_comparison
@@ -39,6 +40,7 @@ from smalldata.report.sections.panel import summarize_signature
 from smalldata.report.sections.panel_words import outline_signature, say_signature
 from smalldata.report.sections.permuted_scores import summarize_permuted
 from smalldata.report.sections.permuted_scores_words import outline_permuted, say_permuted
+from smalldata.report.sections.scores import Difference
 from smalldata.report.sections.thresholds import summarize_thresholds
 from smalldata.report.sections.training import summarize_training
 from smalldata.report.sections.training_words import say_training
@@ -136,9 +138,12 @@ def report_page(inputs: ReportInputs) -> Page:
         "tuning": None if tuning is None else tuning_words.say_tuning(tuning),
         "training": None if training is None else say_training(training),
     }
+    against = summary.against
+    rivals = [] if against is None else [against.versus_best, against.dummy, against.linear]
     context = {
         "summary": summary,
         "thresholds": thresholds,
+        "definitions": _definitions([rival for rival in rivals if rival is not None]),
         "signature": signature,
         "tuning": tuning,
         "training": training,
@@ -181,12 +186,22 @@ def index_page(comparison: Comparison, cells: Sequence[ReportInputs], *, task: T
         {cell.record.hash: cell.null for cell in cells if cell.null is not None},
     )
     strips = shared_strips([cell.scores.get(summary.measure.name) for cell in summary.cells])
-    context = {"summary": summary, "words": say_comparison(summary), "strips": strips}
+    context = {
+        "summary": summary,
+        "words": say_comparison(summary),
+        "definitions": _definitions(summary.tests),
+        "strips": strips,
+    }
     return Page(
         template="comparison_page/index.html",
         figures=comparison_figures(summary),
         context=context,
     )
+
+
+def _definitions(tests: Sequence[Difference]) -> list[str]:
+    """Define the words that compare models, if any are compared."""
+    return define_words(plain.format_number(tests[0].rope)) if tests else []
 
 
 # ---------------------------------------------------------------- the page

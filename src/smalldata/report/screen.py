@@ -5,10 +5,16 @@ Step in the line: Comparison -> **the table on stdout**.
 
 from typing import TYPE_CHECKING
 
+from smalldata.comparison.words import (
+    corrected_for_choice,
+    is_flattered,
+    say_folds,
+    say_interval_of,
+)
 from smalldata.measures.registry import Measure, find_measure, measures_for
 from smalldata.report.comparison_page.learning_curves import say_learning
 from smalldata.report.plain import format_interval, format_number, format_p, format_seconds
-from smalldata.results.comparison import Comparison, ComparisonRow
+from smalldata.results.comparison import MARKS, Comparison, ComparisonRow
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -51,7 +57,7 @@ def print_comparison(comparison: Comparison, console: "Console | None" = None) -
 
 
 def comparison_table(comparison: Comparison, *, width: int | None = None) -> "Table":
-    """Lay out the cells: the best in bold, ties marked with =, cells without a rank last.
+    """Lay out the cells: the best in bold, marks against it, cells without a rank last.
 
     Parameters
     ----------
@@ -129,23 +135,26 @@ def legend(comparison: Comparison) -> list[str]:
     """Explain the marks of the table, the score to expect of its best, and the learning curves."""
     several = comparison.n_folds > 1
     what = (
-        f"Mean over {comparison.n_folds} held-out folds; intervals account for folds that share "
+        f"Mean over {say_folds(comparison)}, each held out; intervals account for folds that share "
         "training samples."
         if several
         else "Score on one held-out part."
     )
-    lines = [f"{what} = : tied with the best (the interval of the difference contains 0)."]
+    lines = [what, f"{MARKS}.", say_interval_of(comparison)]
     if len({row.train_size for row in comparison.rows}) > 1:
-        lines.append("Ranks and ties compare models with the same number of training samples.")
-    best = comparison.best_corrected
+        lines.append("Ranks and marks compare models with the same number of training samples.")
+    best = corrected_for_choice(comparison)
+    measure = find_measure(comparison.measure, comparison.kind)
     if best is not None:
+        told = "these folds show no flattery"
+        if is_flattered(best, higher_is_better=measure.higher_is_better):
+            interval = format_interval(best["ci_low"], best["ci_high"])
+            told = f"{format_number(best['mean'])} (95 % interval {interval})"
         lines.append(
-            f"Picking the best of {int(best['n_models'])}, corrected for the choice: "
-            f"{format_number(best['mean'])} ({format_interval(best['ci_low'], best['ci_high'])})."
+            f"Picking the best of {int(best['n_models'])}, corrected for the choice: {told}."
         )
     lines += say_permutations(comparison)
     if comparison.learning is not None:
-        measure = find_measure(comparison.measure, comparison.kind)
         lines += say_learning(comparison.learning, measure)
     return [*lines, *comparison.notes]
 
@@ -172,7 +181,7 @@ def cells(comparison: Comparison) -> list[dict[str, ComparisonRow]]:
 def _place(row: ComparisonRow) -> str:
     if row.rank is None:
         return "–"
-    return f"{row.rank}=" if row.tied_with_best and row.rank != 1 else f"{row.rank} "
+    return f"{row.rank}{row.mark or ' '}"
 
 
 def _permuted(row: ComparisonRow) -> str:

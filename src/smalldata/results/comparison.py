@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Literal
 
 from smalldata.results.folds import Status
@@ -17,12 +18,47 @@ IntervalName = Literal["jackknife", "nadeau_bengio"]
 """How intervals and tests are made."""
 
 
+class Word(StrEnum):
+    """What the folds say about two models; the rule is `statistics.verdict.choose_word`."""
+
+    BETTER = "clearly better"
+    WORSE = "clearly worse"
+    EQUAL = "practically equal"
+    UNCLEAR = "cannot be told apart"
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether one model is better."""
+        return self in (Word.BETTER, Word.WORSE)
+
+    @property
+    def turned(self) -> "Word":
+        """The word for the same two models in the other order."""
+        return {Word.BETTER: Word.WORSE, Word.WORSE: Word.BETTER}.get(self, self)
+
+    @property
+    def mark(self) -> str:
+        """Mark in a table, of a model against the best."""
+        return {Word.EQUAL: "=", Word.UNCLEAR: "?"}.get(self, "")
+
+
+MARKS = "=: practically equal to the best, ?: cannot be told apart from it, no mark: clearly worse"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ComparisonRow:
     """One cell and one measure of the table; its interval may be undefined.
 
-    ``p_permutation`` says how often the whole procedure scores as high without a link between
-    features and labels, by ``n_permutations`` of the labels.
+    Attributes
+    ----------
+    versus_best : Word or None
+        Against the best cell of the same train_size; None for that cell and for cells without a
+        rank.
+    n_scored : int
+        Folds that the mean covers.
+    n_permutations, p_permutation : int, float or None
+        How often the whole procedure scores as high without a link between features and labels, by
+        so many permutations of the labels.
     """
 
     dataset: str
@@ -36,7 +72,8 @@ class ComparisonRow:
     ci_low: float | None
     ci_high: float | None
     rank: int | None
-    tied_with_best: bool
+    versus_best: Word | None
+    n_scored: int
     n_ok: int
     n_failed: int
     status: Status
@@ -60,6 +97,16 @@ class ComparisonRow:
         return self.label if self.train_size is None else f"{self.label}, {self.train_size} samples"
 
     @property
+    def tied_with_best(self) -> bool:
+        """Whether the cell has a rank and is not clearly worse than the best; a column of files."""
+        return self.rank is not None and self.versus_best is not Word.WORSE
+
+    @property
+    def mark(self) -> str:
+        """Mark of the word against the best; "" for the best itself."""
+        return "" if self.versus_best is None else self.versus_best.mark
+
+    @property
     def seconds(self) -> dict[str, float]:
         """Seconds of the parts that were timed."""
         parts = {
@@ -73,7 +120,16 @@ class ComparisonRow:
 
 @dataclass(frozen=True, kw_only=True)
 class PairwiseTest:
-    """Corrected test of two cells on the primary measure; ``difference`` is first minus second."""
+    """Corrected test of two cells on the primary measure; ``difference`` is first minus second.
+
+    Attributes
+    ----------
+    word : Word
+        What it says about the first cell.
+    detectable : float or None
+        Smallest true difference that these folds would have shown with 80 % power, at the level
+        that Holm's adjustment leaves to this pair; None if there are too few folds for any test.
+    """
 
     first: str
     second: str
@@ -89,6 +145,8 @@ class PairwiseTest:
     p_equal: float
     p_second_better: float
     rope: float
+    word: Word
+    detectable: float | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -101,6 +159,8 @@ class Comparison:
         One per cell and measure; the primary measure first, best cell first.
     tests : tuple of PairwiseTest
         All pairs of ranked cells on the primary measure, within one train_size.
+    n_train : int or None
+        Samples that a model was trained on in the mean fold, where no train_size was set.
     best_corrected : mapping or None
         Score of "take the best of these", corrected for the choice: mean, ci_low, ci_high,
         n_models.
@@ -123,6 +183,7 @@ class Comparison:
     rows: tuple[ComparisonRow, ...]
     tests: tuple[PairwiseTest, ...]
     interval: IntervalName = "jackknife"
+    n_train: int | None = None
     best_corrected: Mapping[str, float] | None = None
     learning: LearningCurves | None = None
     environment: Mapping[str, Any] = field(default_factory=dict)
@@ -143,9 +204,7 @@ class Comparison:
                 cells[row.hash] = row
         rows = [
             [
-                "–"
-                if row.rank is None
-                else f"{row.rank}{'=' * (row.tied_with_best and row.rank > 1)}",
+                "–" if row.rank is None else f"{row.rank}{row.mark}",
                 row.label if row.train_size is None else f"{row.label}, {row.train_size} samples",
                 *(
                     "–" if value is None or row.measure != self.measure else value
@@ -157,7 +216,7 @@ class Comparison:
         ]
         caption = (
             f"{self.dataset} · {self.cv} · {self.n_samples} × {self.n_features} · {self.target} "
-            "(= tied with the best)"
+            f"({MARKS})"
         )
         heads = ["rank", "model", self.measure, "95 % from", "95 % to", "status"]
         return html_table(caption, heads, rows)

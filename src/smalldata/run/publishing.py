@@ -26,11 +26,12 @@ from smalldata.report import (
     report_page,
     say_learning,
 )
+from smalldata.report.plain import count
 from smalldata.results.comparison import Comparison, IntervalName
 from smalldata.results.evidence import NullImportances
 from smalldata.results.explanation import Explanation
 from smalldata.results.panel import Panel
-from smalldata.results.record import RunRecord
+from smalldata.results.record import RunRecord, settings_text
 from smalldata.run.progress import Reporter
 from smalldata.runtime.files import write_file
 from smalldata.store.cell_folder import CellFolder
@@ -76,6 +77,12 @@ def publish(
     """
     with lock_comparison(folder, on_wait=reporter.say):
         records = without_answered(read_records(folder, on_problem=reporter.warn))
+        records, n_older = without_older(records)
+        if n_older:
+            reporter.say(
+                f"left out of the table: {count(n_older, 'cell')} of an older version of smalldata "
+                "that this version has computed again."
+            )
         _seal_old_files(folder, records, reporter)
         comparison = compare(records, measure=task.measure, interval=interval)
         listed = {row.hash for row in comparison.rows}  # for a sweep, its best trial
@@ -127,6 +134,34 @@ def without_answered(records: Sequence[RunRecord]) -> list[RunRecord]:
         return any(not other.skipped and _without(other, wanting) == same for other in records)
 
     return [record for record in records if not is_answered(record)]
+
+
+def without_older(records: Sequence[RunRecord]) -> tuple[list[RunRecord], int]:
+    """Leave out cells of which the table has a newer version: they would count as further models.
+
+    Parameters
+    ----------
+    records : sequence of RunRecord
+        All of one folder.
+
+    Returns
+    -------
+    kept : list of RunRecord
+    n_older : int
+        How many were left out.
+    """
+
+    def place(record: RunRecord) -> tuple[str, str, int | None]:
+        return record.model, settings_text(record.settings), record.train_size
+
+    def version(record: RunRecord) -> int:
+        return int(record.identity.get("results_version", 0))
+
+    newest: dict[tuple[str, str, int | None], int] = {}
+    for record in records:
+        newest[place(record)] = max(version(record), newest.get(place(record), 0))
+    kept = [record for record in records if version(record) == newest[place(record)]]
+    return kept, len(records) - len(kept)
 
 
 def _without(record: RunRecord, names: Collection[str]) -> dict[str, Any]:

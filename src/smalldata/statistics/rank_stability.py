@@ -13,6 +13,10 @@ from scipy.special import stdtrit
 from smalldata.results.explanation import Explanation
 from smalldata.results.folds import Array
 
+OVERLAP = 0.5
+"""Variance that sets of overlapping training folds share, as a multiple of the variance between
+sets: from simulation (docs/methods.md), for any number of folds and repeats."""
+
 
 def explained_folds(explanation: Explanation) -> list[tuple[int, int]]:
     """List the folds of an explanation as (repeat, fold), in order."""
@@ -83,7 +87,9 @@ def top_k_frequency(importances: ArrayLike, k: int) -> Array:
     return frequency
 
 
-def nogueira(selections: ArrayLike, *, level: float = 0.95) -> tuple[float, float, float]:
+def nogueira(
+    selections: ArrayLike, *, overlap: float = 0.0, level: float = 0.95
+) -> tuple[float, float, float]:
     """Return the stability of sets of features, corrected for chance, with an interval.
 
     With p_f the share of the M sets that contain feature f, kbar their mean size and d features,
@@ -94,13 +100,17 @@ def nogueira(selections: ArrayLike, *, level: float = 0.95) -> tuple[float, floa
     in expectation for sets drawn at random. The interval is the jackknife's over sets (Tukey 1958;
     Efron & Stein 1981, Annals of Statistics 9:586) with Student's t of M - 1 degrees of freedom:
     the paper's asymptotic one (theorem 7) covers far too rarely with few sets, see
-    docs/methods.md. It treats the sets as independent draws. Those of overlapping training folds
-    are not: it says how precisely these sets determine the stability, not how another sample of
-    patients would do.
+    docs/methods.md. With an ``overlap`` of 0 the sets count as independent draws. Those of
+    overlapping training folds are not: they share samples, so they move together from one sample
+    of patients to the next. The squared standard error is then (1 + M overlap) times the
+    jackknife's, as Nadeau & Bengio (2003) widen that of a mean score.
 
     Parameters
     ----------
     selections : array_like of bool of shape (n_sets, n_features)
+    overlap : float
+        Variance that the sets share, over the variance between them; `OVERLAP` for the folds of a
+        cross-validation, 0 for independent sets.
     level : float
 
     Returns
@@ -136,7 +146,9 @@ def nogueira(selections: ArrayLike, *, level: float = 0.95) -> tuple[float, floa
     without = _stability(counts - sets, n_sets - 1) if n_sets > 2 else np.array([np.nan])
     if np.isnan(without).any():
         return stability, lowest, 1.0
-    error = np.sqrt((n_sets - 1) / n_sets * np.square(without - without.mean()).sum())
+    shared = 1 + n_sets * overlap
+    spread = np.square(without - without.mean()).sum()
+    error = np.sqrt(shared * (n_sets - 1) / n_sets * spread)
     reach = float(stdtrit(n_sets - 1, 0.5 + level / 2)) * float(error)
     return stability, max(stability - reach, lowest), min(stability + reach, 1.0)
 

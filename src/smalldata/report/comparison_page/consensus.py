@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from smalldata.explanation.agreement import Agreement, ExplainedModel, PairAgreement, agree
 from smalldata.report.comparison_page.rows import ComparedCell, PairTest
 from smalldata.report.plain import join_words, name_some
-from smalldata.report.sections.scores_words import is_clear
+from smalldata.results.comparison import Word
 from smalldata.results.evidence import NullImportances
 from smalldata.results.explanation import Explanation
 
@@ -23,16 +23,32 @@ FIRST_FEATURES = 15
 MOST_NAMED = 6
 """Most features named in the sentence on what all good models use."""
 
+MOST_SHARED = 2
+"""Most features named that one model uses and others rank high."""
+
 MOST_OWN = 3
 """Most features named that only one model uses, and most models named for that."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OwnFeatures:
-    """Features that only one good model uses, the largest share first."""
+    """Features that only one good model uses, the largest share first.
+
+    No other good model ranks them among its first `FAR_BEHIND`.
+    """
 
     model: str
     features: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedFeature:
+    """A feature that one good model uses and others rank high, with the rank in each of them."""
+
+    name: str
+    user: str
+    place: int
+    others: dict[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +75,7 @@ class ComparedFeature:
     in_all : bool
         Whether all of them do.
     only : str or None
-        The one good model that uses it.
+        The one good model that uses it, if the others rank it far behind.
     """
 
     name: str
@@ -90,6 +106,8 @@ class AgreementSummary:
     consensus : list of str
         Features that all good models use.
     own : list of OwnFeatures
+    shared : list of SharedFeature
+        Used by one good model, but not by it alone.
     nearest : NearestFeature or None
     features : list of ComparedFeature
         The table; ``n_left_out`` more are not in it.
@@ -105,33 +123,31 @@ class AgreementSummary:
     pairs: list[PairAgreement]
     consensus: list[str]
     own: list[OwnFeatures]
+    shared: list[SharedFeature]
     nearest: NearestFeature | None
     features: list[ComparedFeature]
     n_left_out: int
     has_null: bool
 
 
-def clearly_better(tests: Sequence[PairTest], cell: ComparedCell, *, better: str) -> set[str]:
-    """Return the labels of the cells clearly better than one, corrected for all pairs."""
-    sign = 1.0 if better == "higher" else -1.0
+def clearly_better(tests: Sequence[PairTest], cell: ComparedCell) -> set[str]:
+    """Return the labels of the cells clearly better than one."""
     winners = set()
     for test in tests:
-        if test.train_size == cell.train_size and is_clear(test):
-            ahead = sign * test.difference > 0
+        if test.train_size == cell.train_size and test.word.is_clear:
+            ahead = test.word is Word.BETTER
             winner, loser = (test.first, test.second) if ahead else (test.second, test.first)
             if loser == cell.label:
                 winners.add(winner)
     return winners
 
 
-def good_labels(
-    cells: Sequence[ComparedCell], tests: Sequence[PairTest], *, better: str
-) -> set[str]:
+def good_labels(cells: Sequence[ComparedCell], tests: Sequence[PairTest]) -> set[str]:
     """Return the labels of the cells that predict well enough for their features to count.
 
-    A cell is good if it is clearly better than dummy, or the best, or tied with the best. If dummy
-    itself is the best or tied with it, a tie does not count: the features of a model that predicts
-    no better than guessing are chance.
+    A cell is good if it is clearly better than dummy, or the best, or not clearly worse than the
+    best. If dummy itself is not clearly worse than the best, only cells clearly better than dummy
+    are good: the features of a model that predicts no better than guessing are chance.
 
     Parameters
     ----------
@@ -139,12 +155,10 @@ def good_labels(
         Of one train_size; dummy and cells without a rank are never good.
     tests : sequence of PairTest
         All pairs of the comparison.
-    better : str
-        Direction of the primary measure: higher or lower.
     """
     ranked = [cell for cell in cells if cell.rank is not None]
     dummies = [cell for cell in ranked if cell.model == "dummy"]
-    beyond = set().union(*(clearly_better(tests, cell, better=better) for cell in dummies))
+    beyond = set().union(*(clearly_better(tests, cell) for cell in dummies))
     guessing_leads = any(_is_at_the_top(cell) for cell in dummies)
     return {
         cell.label
@@ -155,7 +169,7 @@ def good_labels(
 
 
 def _is_at_the_top(cell: ComparedCell) -> bool:
-    return cell.rank == 1 or cell.tied
+    return cell.rank is not None and cell.word is not Word.WORSE
 
 
 def summarize_agreement(
@@ -163,8 +177,6 @@ def summarize_agreement(
     tests: Sequence[PairTest],
     explanations: Mapping[str, Explanation],
     nulls: Mapping[str, NullImportances],
-    *,
-    better: str,
 ) -> AgreementSummary | None:
     """Find which features all, some or single models use; None for fewer than two models.
 
@@ -175,11 +187,9 @@ def summarize_agreement(
     tests : sequence of PairTest
     explanations, nulls : mapping
         By the hash of the cell.
-    better : str
-        Direction of the primary measure.
     """
     group = leading_group(cells)
-    good = good_labels(group, tests, better=better)
+    good = good_labels(group, tests)
     explained: list[ExplainedModel] = []
     for cell in group:
         explanation = explanations.get(cell.hash)
@@ -215,10 +225,16 @@ def leading_group(cells: Sequence[ComparedCell]) -> list[ComparedCell]:
 
 def _describe(agreement: Agreement, *, has_null: bool) -> AgreementSummary:
     own: dict[str, list[str]] = {}
+    shared = []
     for use in sorted(agreement.features, key=lambda use: -max(use.shares)):
-        sole = agreement.sole_user(use)
-        if sole is not None:
+        sole, near = agreement.sole_user(use), agreement.near_users(use)
+        if sole is None:
+            continue
+        place = agreement.best_places(use).get(sole)
+        if not near:
             own.setdefault(sole, []).append(use.name)
+        elif place is not None:
+            shared.append(SharedFeature(name=use.name, user=sole, place=place, others=near))
     consensus = [use.name for use in agreement.consensus]
     counted = agreement.good or range(len(agreement.labels))
     used = [use for use in agreement.features if use.users]
@@ -236,6 +252,7 @@ def _describe(agreement: Agreement, *, has_null: bool) -> AgreementSummary:
         pairs=list(agreement.pairs),
         consensus=consensus,
         own=[OwnFeatures(model=model, features=own[model]) for model in order if model in own],
+        shared=shared,
         nearest=None
         if nearest is None
         else NearestFeature(name=nearest.name, n=agreement.count_voices(nearest)),
@@ -247,7 +264,7 @@ def _describe(agreement: Agreement, *, has_null: bool) -> AgreementSummary:
                 used=[m in use.users for m in range(len(agreement.labels))],
                 n_good=agreement.count_voices(use),
                 in_all=use.name in consensus,
-                only=agreement.sole_user(use),
+                only=None if agreement.near_users(use) else agreement.sole_user(use),
             )
             for use in shown[:MOST_FEATURES]
         ],
@@ -282,8 +299,9 @@ def say_agreement(found: AgreementSummary | None) -> list[str]:
             f"used by {found.nearest.n}."
         )
     else:
-        sentences.append(f"The {n_good} good models share no leading feature.")
+        sentences.append(f"No feature is used by more than one of the {n_good} good models.")
     sentences += _say_own(found.own)
+    sentences += _say_shared(found.shared)
     return sentences + _say_overlap(found)
 
 
@@ -296,6 +314,18 @@ def _say_own(own: Sequence[OwnFeatures]) -> list[str]:
     used = [(entry.model, name_some(entry.features, MOST_OWN)) for entry in own]
     others = [f"; only {model} uses {features}" for model, features in used[1:]]
     return [f"Only {used[0][0]} uses {used[0][1]}{''.join(others)}."]
+
+
+def _say_shared(shared: Sequence[SharedFeature]) -> list[str]:
+    """Give the ranks of features that one model uses and others rank high too."""
+    said = []
+    for feature in shared[:MOST_SHARED]:
+        others = join_words([f"{place} in {model}" for model, place in feature.others.items()])
+        said.append(
+            f"{feature.name} counts as used by {feature.user} only (rank {feature.place}), but it "
+            f"ranks {others}."
+        )
+    return said
 
 
 def _say_overlap(found: AgreementSummary) -> list[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from smalldata.comparison.tuning_summary import CellTrials
+from smalldata.comparison.words import corrected_for_choice, say_folds, say_interval_of
 from smalldata.measures.registry import find_measure, measures_for
 from smalldata.report.comparison_page.consensus import AgreementSummary, summarize_agreement
 from smalldata.report.comparison_page.learning_curves import LearningSummary, summarize_learning
@@ -75,8 +76,12 @@ class ComparisonSummary:
         Best first.
     sizes : list of int
         Each train_size that was set.
+    means_over : str
+        The folds that the means are over: "25 folds", or "15 of 25 folds".
+    intervals_of : str
+        The sentence that says what an interval is of.
     best_corrected : mapping or None
-        As in the Comparison.
+        As in the Comparison; None too if its interval covers all that the measure can be.
     environment : list of (name, text)
     commands : list of str
         Of the cells' runs.
@@ -92,6 +97,8 @@ class ComparisonSummary:
     measure: MeasureFacts
     measures: list[MeasureFacts]
     n_folds: int
+    means_over: str
+    intervals_of: str
     n_models: int
     cells: list[ComparedCell]
     tests: list[PairTest]
@@ -150,19 +157,19 @@ def summarize_comparison(
         measure=measures[0],
         measures=measures,
         n_folds=comparison.n_folds,
+        means_over=say_folds(comparison),
+        intervals_of=say_interval_of(comparison),
         n_models=len({row.label for row in comparison.rows}),
         cells=cells,
         tests=tests,
         sizes=sorted({cell.train_size for cell in cells if cell.train_size is not None}),
-        best_corrected=comparison.best_corrected,
+        best_corrected=corrected_for_choice(comparison),
         notes=comparison.notes,
         environment=flatten(shown),
         commands=list(dict.fromkeys(str(command) for command in commands if command)),
         fold_scores=_fold_scores(cells, by_hash, names),
         curves=_curves(task, cells, by_hash),
-        agreement=summarize_agreement(
-            cells, tests, explanations or {}, nulls or {}, better=measures[0].better
-        ),
+        agreement=summarize_agreement(cells, tests, explanations or {}, nulls or {}),
         learning=None
         if comparison.learning is None
         else summarize_learning(comparison.learning, find_measure(comparison.measure, kind)),

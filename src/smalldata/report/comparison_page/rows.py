@@ -10,10 +10,9 @@ from smalldata.comparison.tuning_summary import CellTrials
 from smalldata.models import is_deep
 from smalldata.report.plain import Estimate
 from smalldata.report.sections.scores import Difference, find_test, names_of
-from smalldata.report.sections.scores_words import SIGNIFICANT
 from smalldata.report.sections.tuning import TuningOutline, outline_tuning
 from smalldata.report.sections.tuning_words import outline_text
-from smalldata.results.comparison import Comparison, ComparisonRow
+from smalldata.results.comparison import Comparison, ComparisonRow, Word
 from smalldata.results.folds import Status
 from smalldata.results.record import RunRecord
 
@@ -30,10 +29,10 @@ class ComparedCell:
         The model, its settings and its train_size; unique.
     href : str
         Of the cell's own page.
-    tied : bool
-        With the best.
+    word : Word or None
+        Against the best cell of the same train_size; None for that cell and without a rank.
     reason : str
-        Why the status is not ``ok``.
+        Why the status is not ``ok``, or what qualifies the mean.
     seconds : dict of str to float
         By part: tune, fit, predict, explain.
     scores : dict of str to Estimate
@@ -55,7 +54,7 @@ class ComparedCell:
     href: str
     has_report: bool
     rank: int | None
-    tied: bool
+    word: Word | None
     status: Status
     reason: str
     optimistic: bool
@@ -81,14 +80,6 @@ class PairTest(Difference):
     second: str
     train_size: int | None
     p: float
-    p_first: float
-    p_equal: float
-    p_second: float
-
-    @property
-    def real(self) -> bool:
-        """Whether the p-value is small enough after Holm's correction."""
-        return self.p_holm < SIGNIFICANT
 
 
 def compared_cells(
@@ -119,7 +110,7 @@ def _cell(
         href=f"{own.model}-{own.hash}/report.html",
         has_report=record is not None and record.status != "skipped",
         rank=own.rank,
-        tied=own.tied_with_best,
+        word=own.versus_best,
         status=own.status,
         reason=own.reason,
         optimistic=own.optimistic,
@@ -164,10 +155,12 @@ def pair_tests(comparison: Comparison) -> list[PairTest]:
             high=test.ci_high,
             p=test.p,
             p_holm=test.p_holm,
-            p_first=test.p_first_better,
+            p_better=test.p_first_better,
             p_equal=test.p_equal,
-            p_second=test.p_second_better,
+            p_worse=test.p_second_better,
             rope=test.rope,
+            word=test.word,
+            detectable=test.detectable,
         )
         for test in comparison.tests
     ]

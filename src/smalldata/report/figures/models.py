@@ -27,6 +27,7 @@ from smalldata.report.figures.grammar import (
 from smalldata.report.figures.learning import draw_learning_curves
 from smalldata.report.figures.model_curves import draw_model_curves
 from smalldata.report.plain import short_label
+from smalldata.results.comparison import Word
 
 
 def comparison_figures(summary: ComparisonSummary) -> Figures:
@@ -125,9 +126,9 @@ def _scores(page: Figures, summary: ComparisonSummary) -> None:
                         "m": m,
                         "c": c,
                         "mean": score.mean,
-                        "low": score.mean if score.low is None else score.low,
-                        "high": score.mean if score.high is None else score.high,
-                        "tied": int(cell.tied or cell.rank == 1),
+                        "low": score.low,
+                        "high": score.high,
+                        "level": int(cell.rank is not None and cell.word is not Word.WORSE),
                     }
                 )
     page["datasets"]["scores"] = dataset(
@@ -138,13 +139,13 @@ def _scores(page: Figures, summary: ComparisonSummary) -> None:
             "mean": "Mean",
             "low": "Interval from",
             "high": "Interval to",
-            "tied": "",
+            "level": "",
         },
         lookups={"m": "measures", "c": "models"},
     )
     n = len(summary.cells)
     colour = {
-        "condition": {"test": "datum.tied == 1", "value": BLUE},
+        "condition": {"test": "datum.level == 1", "value": BLUE},
         "value": GREY,
     }
     page["figures"].append(
@@ -185,15 +186,19 @@ def _scores(page: Figures, summary: ComparisonSummary) -> None:
             params=["models", "model_lines", "measures"],
             controls={"m": 0},
             caption="Dot: mean over the folds; bar: 95 % interval, which accounts for folds that "
-            "share training samples. Blue: the best model by the primary measure and all tied with "
-            "it.",
+            "share training samples. Blue: the best model by the primary measure and all that are "
+            "not clearly worse.",
         )
     )
 
 
+SHOWN = ("difference", "low", "high", "p_holm", "p_better", "p_equal", "p_worse", "rope")
+"""Numbers of a difference that its figure holds."""
+
+
 def _differences(page: Figures, summary: ComparisonSummary) -> None:
     rows = [
-        {"c": c, **vars(cell.versus_best)}
+        {"c": c, **{key: getattr(cell.versus_best, key) for key in SHOWN}}
         for c, cell in enumerate(summary.cells)
         if cell.versus_best is not None
     ]
@@ -207,6 +212,9 @@ def _differences(page: Figures, summary: ComparisonSummary) -> None:
             "low": "Interval from",
             "high": "Interval to",
             "p_holm": "p (Holm)",
+            "p_better": "P(better)",
+            "p_equal": "P(practically equal)",
+            "p_worse": "P(worse)",
             "rope": "",
         },
         lookups={"c": "models"},
@@ -252,6 +260,7 @@ def _differences(page: Figures, summary: ComparisonSummary) -> None:
                                 ("low", "From", ".3f"),
                                 ("high", "To", ".3f"),
                                 ("p_holm", "p (Holm)", ".2~g"),
+                                ("p_equal", "P(practically equal)", ".0%"),
                             ),
                         },
                     },
@@ -260,8 +269,8 @@ def _differences(page: Figures, summary: ComparisonSummary) -> None:
             table="differences",
             params=["models", "model_lines"],
             caption="Each model minus the best, fold by fold, with the corrected 95 % interval. An "
-            "interval that reaches the dashed line is a tie. Orange: differences too small to "
-            "matter.",
+            "interval that reaches the dashed line shows no clear difference. Orange: differences "
+            "that count as practically equal.",
         )
     )
 

@@ -40,6 +40,8 @@ class CellFacts:
         Folds that were to be run; those that finished.
     n_repeats, n_folds : int
         Of the cross-validation.
+    n_train : int or None
+        Samples a model was trained on in the mean fold; None if no fold finished.
     seconds : dict of str to float
         By part: tune, fit, predict, threshold if one was chosen, explain.
     command : str
@@ -59,6 +61,7 @@ class CellFacts:
     n_ok: int
     n_repeats: int
     n_folds: int
+    n_train: int | None
     failed: list[FailedFold]
     notes: list[Tally]
     seconds: dict[str, float]
@@ -129,6 +132,7 @@ def _describe_run(record: RunRecord) -> CellFacts:
     }
     if any("threshold" in fold.seconds for fold in record.folds):
         seconds["threshold"] = sum(fold.seconds.get("threshold", 0.0) for fold in record.folds)
+    trained = [fold.n_train for fold in record.folds if fold.status == "ok"]
     if record.explain_seconds is not None:
         seconds["explain"] = record.explain_seconds
     return CellFacts(
@@ -143,6 +147,7 @@ def _describe_run(record: RunRecord) -> CellFacts:
         n_ok=sum(fold.status == "ok" for fold in record.folds),
         n_repeats=len({fold.repeat for fold in record.folds}),
         n_folds=len({fold.fold for fold in record.folds}),
+        n_train=round(sum(trained) / len(trained)) if trained else None,
         failed=[
             FailedFold(fold=fold.name, reason=fold.reason)
             for fold in record.folds

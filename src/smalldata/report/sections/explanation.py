@@ -222,7 +222,7 @@ def summarize_explanation(
         steady=summarize_steadiness(explanation, fold_overall, ranking, top_k=top_k),
         null=tested,
         pairs=summarize_pairs(explanation),
-        removals=summarize_removals(explanation, kind=task.kind, test_train_ratio=test_train_ratio),
+        removals=summarize_removals(explanation, task, test_train_ratio=test_train_ratio),
         twins=summarize_twins(task, explanation, ranking, overall),
         samples=list_samples(task, explanation, kept, per_output),
     )

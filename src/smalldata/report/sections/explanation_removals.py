@@ -12,7 +12,7 @@ from smalldata.measures.registry import Measure, find_measure
 from smalldata.report.plain import Estimate
 from smalldata.results.explanation import Explanation
 from smalldata.runtime.sealing import strict_plain
-from smalldata.task import TaskKind
+from smalldata.task import Task
 
 if TYPE_CHECKING:
     from smalldata.explanation.faithfulness import Curve
@@ -38,23 +38,26 @@ class Removals:
     points : list of RemovalPoint
     gap : Estimate
         How much more the leading features cost, in the unit of the measure.
+    rope : float
+        Differences below it do not matter.
     """
 
     title: str
     better: str
     points: list[RemovalPoint]
     gap: Estimate
+    rope: float
 
 
 def summarize_removals(
-    explanation: Explanation, *, kind: TaskKind, test_train_ratio: float
+    explanation: Explanation, task: Task, *, test_train_ratio: float
 ) -> Removals | None:
     """Read off the curves of the leading and of random features, and the area between them.
 
     Parameters
     ----------
     explanation : Explanation
-    kind : TaskKind
+    task : Task
     test_train_ratio : float
         Rows a fold is tested on over rows it is trained on: the correction of the intervals.
 
@@ -69,7 +72,7 @@ def summarize_removals(
     found = explanation.faithfulness
     if found is None:
         return None
-    measure = find_measure(found.measure, kind)
+    measure = find_measure(found.measure, task.kind)
     area = removal_area(found, ratio=test_train_ratio, higher_is_better=measure.higher_is_better)
     if area is None:
         return None
@@ -87,6 +90,7 @@ def summarize_removals(
             for i, n in enumerate(found.n_removed)
         ],
         gap=Estimate(mean=mean, low=low, high=high),
+        rope=measure.rope_width(task.y),
     )
 
 

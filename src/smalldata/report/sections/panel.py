@@ -11,14 +11,16 @@ from typing import Any
 
 import numpy as np
 
+from smalldata.comparison.words import covers_range
 from smalldata.measures.registry import Measure, find_measure
 from smalldata.report.plain import Estimate
 from smalldata.report.sections.scores import Difference, find_test, mean_interval, rows_of
+from smalldata.report.sections.trust import Stability
 from smalldata.results.comparison import Comparison
 from smalldata.results.folds import FoldResult
 from smalldata.results.panel import Panel, Selection
 from smalldata.results.record import RunRecord
-from smalldata.statistics.rank_stability import nogueira
+from smalldata.statistics.rank_stability import OVERLAP, nogueira
 from smalldata.task import Task
 
 MOST_MEMBERS = 30
@@ -58,15 +60,6 @@ class Chosen:
     name: str
     n: int
     in_panel: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stability:
-    """Nogueira's index of the chosen sets, with its 95 % interval."""
-
-    index: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,10 +209,11 @@ def _expected(folds: Sequence[FoldResult], record: RunRecord, measure: Measure) 
 def _interval(
     values: list[float], record: RunRecord, measure: Measure
 ) -> tuple[float | None, float | None, float | None]:
-    """Mean of fold scores, and its interval within the range of the measure."""
-    mean, *ends = mean_interval(values, record.test_train_ratio)
-    low, high = (end if end is None else min(max(end, measure.low), measure.high) for end in ends)
-    return mean, low, high
+    """Mean of fold scores, and its interval within the range of the measure, if it is shorter."""
+    mean, low, high = mean_interval(values, record.test_train_ratio)
+    if low is None or high is None or covers_range(low, high, measure):
+        return mean, None, None
+    return mean, max(low, measure.low), min(high, measure.high)
 
 
 def _size(
@@ -267,7 +261,7 @@ def _members(
 def _stability(marked: np.ndarray[Any, Any]) -> Stability | None:
     """Return Nogueira's index of the chosen sets, or None if it is undefined."""
     try:
-        index, low, high = nogueira(marked)
+        index, low, high = nogueira(marked, overlap=OVERLAP)
     except ValueError:  # one fold, or sets of all features
         return None
     return Stability(index=index, low=low, high=high)

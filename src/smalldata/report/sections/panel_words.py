@@ -10,8 +10,10 @@ from smalldata.report.plain import (
     join_words,
     name_some,
 )
+from smalldata.report.sections.difference_words import is_not_worse, say_facts
 from smalldata.report.sections.panel import AllFeatures, SignatureSummary
 from smalldata.report.sections.trust_words import EXCELLENT, POOR
+from smalldata.results.comparison import Word
 
 MOST_NAMED = 5
 """Members named when there is room for one sentence."""
@@ -45,8 +47,9 @@ def outline_signature(signature: SignatureSummary | None) -> list[str]:
     names = [member.name for member in signature.panel.members]
     return [
         f"A panel of {count(len(names), 'feature')} ({name_some(names, MOST_NAMED)}) was "
-        f"kept; panels chosen this way score {format_number(signature.expected.mean)} in "
-        f"{signature.measure.title} on samples that had no part in the choice."
+        f"kept. The procedure that chose it scores {format_number(signature.expected.mean)} in "
+        f"{signature.measure.title} on samples that had no part in the choice; the panel itself "
+        "has no score of its own."
     ]
 
 
@@ -62,7 +65,9 @@ def _say_score(signature: SignatureSummary) -> list[str]:
         said.append(
             f"Choosing a panel this way and predicting with it scores "
             f"{format_number(expected.mean)} in {title} on samples that had no part in the "
-            f"choice{interval}. Expect this score from the panel below on new samples."
+            f"choice{interval}. That is the score of the procedure, whose panels differ from fold "
+            "to fold. The panel below is what the procedure chooses on all samples; no samples are "
+            "left to score it on."
         )
     whole = signature.whole
     if whole is not None and expected.mean is not None:
@@ -74,11 +79,17 @@ def _compare_with_all(whole: AllFeatures) -> str:
     score, test = format_number(whole.mean), whole.test
     if test is None:
         return f"With all features, the same model scores {score}."
-    interval = f"{format_number(test.low)} to {format_number(test.high)}"
-    verdict = "no difference can be shown" if test.low <= 0 <= test.high else "they differ"
+    if test.word.is_clear:
+        verdict = f"the panel is {test.word} than all features"
+    elif test.word is Word.EQUAL:
+        verdict = "the two are practically equal"
+    elif is_not_worse(test):
+        verdict = f"the panel is not worse by more than {format_number(test.rope)}"
+    else:
+        verdict = "the two cannot be told apart"
     return (
-        f"With all features, the same model scores {score}. The difference, panel minus all "
-        f"features, is {format_number(test.difference)} (95 % interval {interval}): {verdict}."
+        f"With all features, the same model scores {score}. Panel minus all features: {verdict} "
+        f"({say_facts(test)})."
     )
 
 
@@ -128,7 +139,7 @@ def _say_stability(signature: SignatureSummary) -> list[str]:
     if stability is not None:
         said.append(
             f"The stability of the chosen sets is {format_number(stability.index)} (Nogueira's "
-            f"index; 95 % interval {format_interval(stability.low, stability.high)}). It is 1 if "
+            f"index; {stability.text}). It is 1 if "
             "all folds choose the same features and 0 if they choose at random. "
             f"{_judge(stability.index)}"
         )

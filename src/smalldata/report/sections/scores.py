@@ -10,7 +10,7 @@ import numpy as np
 
 from smalldata.comparison.scores import DUMMY, fold_scores, guessing_score
 from smalldata.measures.registry import Measure, find_measure, measures_for
-from smalldata.results.comparison import Comparison, ComparisonRow, PairwiseTest
+from smalldata.results.comparison import Comparison, ComparisonRow, PairwiseTest, Word
 from smalldata.results.record import RunRecord
 from smalldata.runtime.sealing import strict_plain
 from smalldata.statistics.intervals import fold_interval
@@ -89,14 +89,42 @@ class Score(MeasureFacts):
 class Difference:
     """First minus second cell, with its corrected interval and p-value after Holm's correction.
 
-    Differences below ``rope`` count as none.
+    Attributes
+    ----------
+    p_better, p_equal, p_worse : float
+        Probabilities that the first is better by more than ``rope``, that the two differ by less,
+        that the first is worse by more.
+    word : Word
+        What all of this says about the first.
+    detectable : float or None
+        As in `PairwiseTest`.
     """
 
     difference: float
     low: float
     high: float
     p_holm: float
+    p_better: float
+    p_equal: float
+    p_worse: float
     rope: float
+    word: Word
+    detectable: float | None
+
+    def turned(self) -> "Difference":
+        """Return the same test as second minus first."""
+        return Difference(
+            difference=0.0 - self.difference,  # not −0.0
+            low=0.0 - self.high,
+            high=0.0 - self.low,
+            p_holm=self.p_holm,
+            p_better=self.p_worse,
+            p_equal=self.p_equal,
+            p_worse=self.p_better,
+            rope=self.rope,
+            word=self.word.turned,
+            detectable=self.detectable,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,18 +142,19 @@ class Standing:
     Attributes
     ----------
     rank : int or None
-    n_ranked, n_tied : int
-        Cells of the same train_size with a rank; those tied with the best.
+    n_ranked : int
+        Cells of the same train_size with a rank.
     best : str or None
-        Model of the best cell.
+        Label of the best cell.
+    others : dict of str to Word
+        By label, the cells with a rank but the best one, and their word against it.
     dummy, linear, versus_best : Rival or None
     """
 
     rank: int | None
     n_ranked: int
-    tied_with_best: bool
-    n_tied: int
     best: str | None
+    others: dict[str, Word]
     optimistic: bool
     dummy: Rival | None
     linear: Rival | None
@@ -170,20 +199,24 @@ def find_test(
         if test.train_size != first.train_size:
             continue
         if test.first in names_of(first) and test.second in names_of(second):
-            return _difference(test, sign=1.0)
+            return _difference(test)
         if test.first in names_of(second) and test.second in names_of(first):
-            return _difference(test, sign=-1.0)
+            return _difference(test).turned()
     return None
 
 
-def _difference(test: PairwiseTest, *, sign: float) -> Difference:
-    ends = (sign * test.ci_low, sign * test.ci_high)
+def _difference(test: PairwiseTest) -> Difference:
     return Difference(
-        difference=sign * test.difference,
-        low=min(ends),
-        high=max(ends),
+        difference=test.difference,
+        low=test.ci_low,
+        high=test.ci_high,
         p_holm=test.p_holm,
+        p_better=test.p_first_better,
+        p_equal=test.p_equal,
+        p_worse=test.p_second_better,
         rope=test.rope,
+        word=test.word,
+        detectable=test.detectable,
     )
 
 
@@ -275,7 +308,7 @@ def mean_interval(
 
 
 def summarize_standing(record: RunRecord, comparison: Comparison | None) -> Standing | None:
-    """Place a cell in its comparison: rank, ties, tests against dummy, linear, the best."""
+    """Place a cell in its comparison: rank, tests against dummy, linear, the best."""
     if comparison is None:
         return None
     own = rows_of(comparison, record.hash).get(comparison.measure)
@@ -295,15 +328,14 @@ def summarize_standing(record: RunRecord, comparison: Comparison | None) -> Stan
         for other in others:
             test = None if other.hash == own.hash else find_test(comparison, own, other)
             if test is not None:
-                return Rival(**vars(test), model=other.model, mean=other.mean)
+                return Rival(**vars(test), model=other.label, mean=other.mean)
         return None
 
     return Standing(
         rank=own.rank,
         n_ranked=len(peers),
-        tied_with_best=own.tied_with_best,
-        n_tied=sum(row.tied_with_best for row in peers),
-        best=None if best is None else best.model,
+        best=None if best is None else best.label,
+        others={row.label: row.versus_best for row in peers if row.versus_best is not None},
         optimistic=own.optimistic,
         dummy=against(*(row for row in peers if row.model == "dummy")),
         linear=against(*(row for row in peers if row.model == "linear")),

@@ -6,30 +6,24 @@ are named here.
 
 from collections.abc import Sequence
 
+from smalldata.comparison.words import say_interval
 from smalldata.report.plain import (
     count,
     format_interval,
     format_number,
-    format_p,
     format_percent,
     join_words,
     name_some,
 )
 from smalldata.report.sections.cell import CellFacts
+from smalldata.report.sections.difference_words import say_facts, say_power
 from smalldata.report.sections.explanation import ExplanationSummary, RankedFeature
-from smalldata.report.sections.scores import Difference, Score, Standing
+from smalldata.report.sections.scores import Score, Standing
 from smalldata.report.sections.task import TaskFacts
+from smalldata.results.comparison import Word
 
 MOST_CONSTANT = 3
 """Most constant features that a sentence names."""
-
-SIGNIFICANT = 0.05
-"""Largest p-value, after Holm's correction, at which a difference is called clear."""
-
-
-def is_clear(test: Difference) -> bool:
-    """Whether a difference is clear: its interval excludes 0, also after Holm's correction."""
-    return not test.low <= 0 <= test.high and bool(test.p_holm < SIGNIFICANT)
 
 
 # ---------------------------------------------------------------- the question
@@ -119,15 +113,17 @@ def say_performance(
         reason = cell.reason or "no fold has a score"
         return [f"There is no score: {reason.rstrip('.')}."]
     sentences = [_score_sentence(primary)]
+    if primary.low is not None:
+        sentences.append(say_interval(cell.n_train))
     if cell.model == "dummy":
         sentences.append("It ignores the features: every other model has to beat it.")
-        return sentences + ([] if against is None else _say_rank(against))
+        return sentences + ([] if against is None else say_rank(against))
     meaning = explain_score(primary, task)
     if meaning:
         sentences.append(meaning)
     sentences += say_against_dummy(primary, against)
     if against is not None:
-        sentences += _say_rank(against)
+        sentences += say_rank(against)
     return sentences
 
 
@@ -173,17 +169,15 @@ def say_against_dummy(primary: Score, against: Standing | None) -> list[str]:
     """Compare with a model that ignores the features, or with the score of guessing."""
     dummy = against.dummy if against else None
     if dummy is not None:
-        better = dummy.difference if primary.better == "higher" else -dummy.difference
-        facts = (
-            f"{primary.title} {format_number(dummy.mean)}; difference "
-            f"{format_number(dummy.difference)}, "
-            f"interval {format_interval(dummy.low, dummy.high)}, {format_p(dummy.p_holm)}"
-        )
-        if not is_clear(dummy):
-            return [f"That is not clearly better than ignoring the features ({facts})."]
-        if better < 0:
-            return [f"That is worse than ignoring the features ({facts})."]
-        return [f"That is clearly better than ignoring the features ({facts})."]
+        facts = f"dummy, {primary.title} {format_number(dummy.mean)}; {say_facts(dummy)}"
+        if dummy.word.is_clear:
+            return [f"That is {dummy.word} than ignoring the features ({facts})."]
+        if dummy.word is Word.EQUAL:
+            return [f"That is practically equal to ignoring the features ({facts})."]
+        return [
+            f"That cannot be told apart from ignoring the features ({facts}).",
+            *say_power([dummy]),
+        ]
     guessing = primary.guessing
     if guessing is None or primary.low is None or primary.high is None:
         return []
@@ -197,23 +191,31 @@ def say_against_dummy(primary: Score, against: Standing | None) -> list[str]:
     ]
 
 
-def _say_rank(against: Standing) -> list[str]:
+def say_rank(against: Standing) -> list[str]:
+    """Say the rank of a cell, and its word against the best, or those of the others against it."""
     if against.rank is None or against.n_ranked < 2:
         return []
     place = f"Rank {against.rank} of {against.n_ranked} when this page was written"
-    if against.rank == 1:
-        others = against.n_tied - 1
-        tied = f", tied with {count(others, 'other')}" if others > 0 else ", ahead of all others"
-        return [f"{place}{tied}."]
-    if against.tied_with_best:
-        return [f"{place}, tied with {against.best} in first place."]
     versus = against.versus_best
-    if versus is not None and not is_clear(versus):
-        return [
-            f"{place}, behind {against.best} in first place, but not clearly so after correcting "
-            f"for all pairs ({format_p(versus.p_holm)})."
+    if versus is None:
+        parts = [
+            f"{join_words(names)} {verb if len(names) > 1 else single}"
+            for word, single, verb in (
+                (Word.EQUAL, "is practically equal to it", "are practically equal to it"),
+                (Word.UNCLEAR, *["cannot be told apart from it"] * 2),
+                (Word.WORSE, "is clearly worse", "are clearly worse"),
+            )
+            if (names := [label for label, found in against.others.items() if found is word])
         ]
-    return [f"{place}, clearly behind {against.best} in first place."]
+        return [f"{place}: {'; '.join(parts)}."]
+    if versus.word.is_clear:
+        return [f"{place}: {versus.word} than {against.best} ({say_facts(versus)})."]
+    if versus.word is Word.EQUAL:
+        return [f"{place}: practically equal to {against.best} ({say_facts(versus)})."]
+    return [
+        f"{place}: it cannot be told apart from {against.best} ({say_facts(versus)}).",
+        *say_power([versus]),
+    ]
 
 
 # ---------------------------------------------------------------- which features

@@ -13,11 +13,15 @@ from smalldata.task import Task, TaskKind
 
 @dataclass(frozen=True, kw_only=True)
 class ClassSize:
-    """A class with its number and its share of the samples."""
+    """A class with its number and its share of the samples.
+
+    ``n_groups`` is the number of groups that hold it, if the samples come in groups.
+    """
 
     name: str
     n: int
     share: float
+    n_groups: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,12 +83,18 @@ class TaskFacts:
 def summarize_task(task: Task) -> TaskFacts:
     """Describe the data and the question put to it."""
     dataset = task.dataset
+    groups = None if task.groups is None else task.groups.astype(str)
     classes = []
     if task.kind.is_classification:
         counts = np.bincount(task.y, minlength=len(task.classes))
         classes = [
-            ClassSize(name=name, n=int(n), share=float(n / task.n_samples))
-            for name, n in zip(task.classes, counts, strict=True)
+            ClassSize(
+                name=name,
+                n=int(n),
+                share=float(n / task.n_samples),
+                n_groups=None if groups is None else len(np.unique(groups[task.y == code])),
+            )
+            for code, (name, n) in enumerate(zip(task.classes, counts, strict=True))
         ]
     provenance = dataset.provenance
     target = None
@@ -108,7 +118,7 @@ def summarize_task(task: Task) -> TaskFacts:
         ],
         missing=float(task.X.isna().to_numpy().mean()) if task.n_features else 0.0,
         constant=list(dataset.constant_features),
-        n_groups=None if task.groups is None else len(np.unique(task.groups.astype(str))),
+        n_groups=None if groups is None else len(np.unique(groups)),
         messages=[str(text) for text in dataset.messages],
         warnings=[str(text) for text in dataset.warnings],
         provenance=[

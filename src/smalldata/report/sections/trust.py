@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from smalldata.report.plain import format_interval
 from smalldata.results.explanation import Explanation
-from smalldata.statistics.rank_stability import explained_folds, nogueira, top_k_sets
+from smalldata.statistics.rank_stability import OVERLAP, explained_folds, nogueira, top_k_sets
 
 N_FOLLOWED = 20
 """Features whose place is followed from fold to fold."""
@@ -17,11 +18,20 @@ N_FOLLOWED = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Stability:
-    """The index of Nogueira, Sechidis & Brown (2018), with its interval."""
+    """The index of Nogueira, Sechidis & Brown (2018), with its 95 % interval."""
 
     index: float
     low: float
     high: float
+
+    @property
+    def text(self) -> str:
+        """The interval in words; an interval of all values or of one says nothing."""
+        if self.low <= 0 and self.high >= 1:
+            return "too few folds for an interval"
+        if self.low == self.high:
+            return "the folds show no variation"
+        return f"95 % interval {format_interval(self.low, self.high)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +92,7 @@ def summarize_steadiness(
         line[np.argsort(-values, kind="stable")] = np.arange(1, n_features + 1)
     stability = None
     if sets.any() and not sets.all():
-        index, low, high = nogueira(sets)
+        index, low, high = nogueira(sets, overlap=OVERLAP)
         stability = Stability(index=index, low=low, high=high)
     return Steadiness(
         stability=stability,

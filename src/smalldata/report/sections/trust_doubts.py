@@ -14,13 +14,15 @@ from smalldata.report.plain import (
     sentence,
 )
 from smalldata.report.sections.cell import CellSummary
+from smalldata.report.sections.difference_words import is_not_worse, say_facts
 from smalldata.report.sections.explanation import ExplanationSummary
 from smalldata.report.sections.scores import Difference, Score
-from smalldata.report.sections.scores_words import MOST_CONSTANT, is_clear
+from smalldata.report.sections.scores_words import MOST_CONSTANT
 from smalldata.report.sections.task import TaskFacts
 from smalldata.report.sections.trust_words import MOSTLY, NAMED, NO_PAIRS, POOR, say_twins
 from smalldata.report.sections.tuning import TuningSummary
 from smalldata.report.sections.tuning_words import doubt_tuning
+from smalldata.results.comparison import Word
 
 FEW_SAMPLES = 100
 FEW_IN_CLASS = 20
@@ -72,7 +74,7 @@ def say_doubts(
         doubts += doubt_calibration(slope)
     linear = against.linear if against is not None and cell.model != "dummy" else None
     if primary is not None and linear is not None:
-        doubts += doubt_beyond_linear(linear, better=primary.better)
+        doubts += doubt_beyond_linear(linear)
     doubts += [sentence(text) for text in task.warnings]
     doubts += doubt_explanation(summary.explanation, task.n_samples)
     doubts += doubt_tuning(tuning)
@@ -83,29 +85,39 @@ def say_doubts(
 
 
 def doubt_size(task: TaskFacts) -> list[str]:
-    """Few samples, a small or rare class, more features than samples."""
+    """Few samples, a small or rare class, more features than samples; groups count, not rows."""
     doubts = []
-    if task.n_samples < FEW_SAMPLES:
-        doubts.append(f"{task.n_samples} samples are few: expect different numbers on new data.")
+    grouped = task.n_groups is not None and task.n_groups < task.n_samples
+    unit = "group" if grouped else "sample"
+    n_units = task.n_groups if grouped and task.n_groups is not None else task.n_samples
+    if n_units < FEW_SAMPLES:
+        of_samples = f" of {count(task.n_samples, 'sample')}" if grouped else ""
+        doubts.append(
+            f"{count(n_units, unit)}{of_samples} are few: expect different numbers on new data."
+        )
     if task.classes:
-        smallest = min(task.classes, key=lambda entry: entry.n)
-        if smallest.n < FEW_IN_CLASS:
+        sizes = {
+            entry.name: (entry.n_groups if grouped else None) or entry.n for entry in task.classes
+        }
+        smallest = min(task.classes, key=lambda entry: sizes[entry.name])
+        n_smallest = sizes[smallest.name]
+        if n_smallest < FEW_IN_CLASS:
             which = (
                 "Each class"
-                if all(entry.n == smallest.n for entry in task.classes)
+                if len(set(sizes.values())) == 1
                 else f"The smallest class, {smallest.name},"
             )
-            doubts.append(f"{which} has only {count(smallest.n, 'sample')}.")
+            doubts.append(f"{which} has only {count(n_smallest, unit)}.")
         elif len(task.classes) == 2 and smallest.share < RARE_CLASS:
             doubts.append(
                 f"The classes are unequal: {smallest.name} makes up "
                 f"{format_percent(smallest.share)} of the samples. "
                 "Check average precision and the confusion matrix too."
             )
-    if task.n_features > task.n_samples:
-        ratio = task.n_features / task.n_samples
+    if task.n_features > n_units:
+        ratio = task.n_features / n_units
         doubts.append(
-            f"There are {ratio:.1f} times as many features as samples: some will fit by chance."
+            f"There are {ratio:.1f} times as many features as {unit}s: some will fit by chance."
         )
     if task.missing > 0.05:
         doubts.append(f"{format_percent(task.missing)} of the values are missing.")
@@ -130,6 +142,11 @@ def doubt_interval(primary: Score, task: TaskFacts) -> list[str]:
     if primary.mean is None:
         return []
     if low is None or high is None:
+        if primary.n > 1:
+            return [
+                f"{primary.n} folds are too few for an interval: how far the score may move is "
+                "unknown."
+            ]
         return ["One fold gives no interval: the spread is unknown."]
     sd = task.target_values.sd if task.target_values else None
     wide = WIDE_INTERVAL * sd if sd and primary.in_target_unit else WIDE_INTERVAL
@@ -161,18 +178,26 @@ def doubt_calibration(slope: Estimate | Score) -> list[str]:
     return []
 
 
-def doubt_beyond_linear(linear: Difference, *, better: str) -> list[str]:
-    """Point at a linear model that does as well, or better."""
-    facts = (
-        f"(difference {format_number(linear.difference)}, interval "
-        f"{format_interval(linear.low, linear.high)})."
-    )
-    if linear.low <= 0 <= linear.high:
-        return [f"A linear model does as well, as far as these folds can tell {facts}"]
-    ahead = linear.difference > 0 if better == "higher" else linear.difference < 0
-    if ahead:
-        return []
-    return [f"A linear model does {'clearly ' if is_clear(linear) else ''}better {facts}"]
+def doubt_beyond_linear(own: Difference) -> list[str]:
+    """Point at a linear model that is better, or not worse, or that the folds cannot tell apart.
+
+    Parameters
+    ----------
+    own : Difference
+        Of the cell from the linear model.
+    """
+    linear = own.turned()
+    facts = f"({say_facts(linear)})"
+    if linear.word is Word.BETTER:
+        return [f"A linear model is clearly better {facts}."]
+    if is_not_worse(linear):
+        return [
+            f"A linear model is not worse by more than {format_number(linear.rope)}, with a "
+            f"probability of {format_percent(1 - linear.p_worse)} {facts}."
+        ]
+    if linear.word is Word.UNCLEAR:
+        return [f"A linear model cannot be told apart from this one {facts}."]
+    return []
 
 
 def doubt_explanation(explanation: ExplanationSummary | None, n_samples: int) -> list[str]:

@@ -67,8 +67,8 @@ def say_stability(explanation: ExplanationSummary) -> list[str]:
     found = None if explanation.steady is None else explanation.steady.stability
     if found is not None:
         facts = (
-            f"stability {format_number(found.index)}, interval "
-            f"{format_interval(found.low, found.high)}; 1: always the same set, 0: chance"
+            f"stability {format_number(found.index)}, {found.text}; 1: always the same set, "
+            "0: chance"
         )
         sets = f"The top {top_k} features" if top_k > 1 else "The top features"
         sentences.append(f"{sets} of the folds {_agreement(found)} ({facts}).")
@@ -152,20 +152,26 @@ def say_removals(removals: Removals | None) -> list[str]:
         ]
     interval = f"interval {format_interval(gap.low, gap.high)}"
     difference = f"(difference {format_number(gap.mean)}, {interval})"
+    if gap.low > 0 and gap.mean < removals.rope:
+        return [
+            "Replacing the leading features costs the score more than replacing random ones, but "
+            f"too little to matter ({size}, {interval}; less than "
+            f"{format_number(removals.rope)} counts as equal)."
+        ]
     if gap.low > 0:
         sentences = [
-            "The scores support this: replacing the leading features costs more than replacing the "
+            "The leading features carry the score: replacing them costs more than replacing the "
             f"same number of random ones ({size}, {interval})."
         ]
         return sentences + _say_example(removals)
     if gap.high < 0:
         return [
-            "The scores contradict this: replacing the leading features costs less than replacing "
+            "The leading features do not carry the score: replacing them costs less than replacing "
             f"random ones {difference}."
         ]
     return [
-        "The scores do not support this: replacing the leading features does not clearly cost more "
-        f"than replacing random ones {difference}."
+        "The leading features are not shown to carry the score: replacing them does not clearly "
+        f"cost more than replacing random ones {difference}."
     ]
 
 
