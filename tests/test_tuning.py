@@ -515,8 +515,8 @@ def test_trials_print_and_warn_nothing(capfd, caplog):
 
 def test_a_grid_spans_the_space_and_fits_the_trials():
     space = load_space("svm")
-    default = {name: getattr(load_learner("svm"), name) for name in space.parameters}
-    for n_trials in (7, 13, 50, 200, 1000):
+    default = {name: getattr(load_learner("svm"), name, "auto") for name in space.parameters}
+    for n_trials in (19, 37, 73, 200, 1000):
         points = grid_points(space, default, n_trials)
         assert n_trials / 4 < len(points) <= n_trials - 1
         assert len({tuple(point.values()) for point in points}) == len(points)
@@ -683,7 +683,8 @@ def test_tuned_cell_stores_its_trials_and_label(tuned_cell):
     table = pd.DataFrame(columns)
     assert list(table) == [
         *["repeat", "fold", "trial", "state", "chosen", "score", "inner_0", "inner_1"],
-        *["value_strength", "value_l1_ratio", "value_class_weight", "seconds", "reason"],
+        *["value_strength", "value_l1_ratio", "value_class_weight"],
+        *["value_preprocess.transform", "seconds", "reason"],
     ]
     assert len(table) == 12
     for fold in record.folds:

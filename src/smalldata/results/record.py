@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,6 +56,20 @@ class RunRecord:
     folds: tuple[FoldResult, ...] = ()
     skipped: str = ""
     explain_seconds: float | None = None
+
+    @property
+    def transform(self) -> str:
+        """What ``preprocess.transform=auto`` did in the folds, in words; "": it was not asked."""
+        asked = [fold.transform for fold in self.folds if fold.transform]
+        if not asked:
+            return ""
+        columns = _extent([counts["columns"] for counts in asked])
+        done = [
+            f"{what} {_extent([counts[key] for counts in asked])} of {columns} numeric features"
+            for key, what in (("log", "logarithm of"), ("limit", "far values drawn in for"))
+            if any(counts[key] for counts in asked)
+        ]
+        return ", ".join(done) or f"none of {columns} numeric features needs a transform"
 
     @property
     def hash(self) -> str:
@@ -118,6 +132,12 @@ def settings_text(settings: Mapping[str, Any]) -> str:
     return ", ".join(
         str(key) if value is True else f"{key}={typed(value)}" for key, value in settings.items()
     )
+
+
+def _extent(counts: Sequence[int]) -> str:
+    """Return the range of counts, as one number if they agree."""
+    low, high = min(counts), max(counts)
+    return str(low) if low == high else f"{low} to {high}"
 
 
 def cell_hash(identity: Mapping[str, Any]) -> str:

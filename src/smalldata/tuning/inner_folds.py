@@ -25,7 +25,7 @@ from smalldata.learner import (
 )
 from smalldata.measures.registry import Measure
 from smalldata.pipeline.fitting import make_prediction, outputs_of
-from smalldata.pipeline.preprocess import Ranker, make_preprocessor
+from smalldata.pipeline.preprocess import Ranker, TransformName, make_preprocessor
 from smalldata.pipeline.ranking import make_ranker
 from smalldata.pipeline.training import TrainingRows
 from smalldata.resampling.splitting import largest_n_splits, make_folds
@@ -98,6 +98,8 @@ class InnerFolds:
     workspaces : dict of int to Workspace
         By inner fold, from its first trial until the outer fold is tuned; memory grows with the
         number of folds of all repeats.
+    variants : dict of str to InnerFolds
+        The same folds under other transforms, each with its own workspaces; see `under`.
     together : bool or None
         Whether all inner folds of a trial are fitted as one program, if the learner can; None: on a
         card. The same folds always go together, whatever was computed before.
@@ -109,6 +111,7 @@ class InnerFolds:
     measure: Measure
     rankers: tuple[Ranker, ...] = ()
     workspaces: dict[int, Workspace] = field(default_factory=dict)
+    variants: dict[str, "InnerFolds"] = field(default_factory=dict)
     together: bool | None = None
 
     @classmethod
@@ -152,7 +155,19 @@ class InnerFolds:
 
     def keep(self, k: int, rankers: Sequence[Ranker]) -> "InnerFolds":
         """Return the same folds with another number of features, ranked as given on each."""
-        return replace(self, rows=self.rows.keep(k), rankers=tuple(rankers), workspaces={})
+        return replace(
+            self, rows=self.rows.keep(k), rankers=tuple(rankers), workspaces={}, variants={}
+        )
+
+    def under(self, transform: TransformName) -> "InnerFolds":
+        """Return the same folds under another transform; what it needs is kept for later trials."""
+        asked = self.rows.preprocessing
+        if transform == asked.transform:
+            return self
+        if transform not in self.variants:
+            rows = replace(self.rows, preprocessing=replace(asked, transform=transform))
+            self.variants[transform] = replace(self, rows=rows, workspaces={}, variants={})
+        return self.variants[transform]
 
     def score(self, learner: Learner, fold: int) -> float | None:
         """Score a learner on one inner fold; None if the measure is undefined there.
@@ -199,7 +214,9 @@ class InnerFolds:
 
     def shortages(self) -> tuple[str, ...]:
         """Return the notes for the record about fits that ran out of memory."""
-        fitted = [found for found in self.workspaces.values() if isinstance(found, FitEach)]
+        parts = (self, *self.variants.values())
+        every = [found for part in parts for found in part.workspaces.values()]
+        fitted = [found for found in every if isinstance(found, FitEach)]
         return tuple(sorted({note for workspace in fitted for note in workspace.shortages}))
 
     def score_path(self, learner: Learner, values: Sequence[int], fold: int) -> list[float | None]:
