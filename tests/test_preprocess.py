@@ -22,7 +22,7 @@ from smalldata.pipeline.preprocess import (
 from smalldata.resampling.splitting import make_folds
 from smalldata.task import TaskInfo, TaskKind
 
-TRANSFORMS = ["none", "log1p", "yeo-johnson", "rank"]
+TRANSFORMS = ["auto", "none", "log1p", "log", "yeo-johnson", "rank"]
 
 
 def mixed_table(n_samples=40, seed=0):

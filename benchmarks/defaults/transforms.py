@@ -1,9 +1,9 @@
 """Score transforms of the columns: chosen on some tables, confirmed on others; see README.md.
 
 ``python benchmarks/defaults/transforms.py candidates`` scores every candidate on the tables with a
-say, ``… choose`` and ``… confirm`` score none and ``auto`` on these and on the others, ``… mlp`` the
-mlp under these two, and ``… table`` rewrites the tables of README.md. Rows go to transforms.csv; finished tables
-are not scored again. One process, one thread.
+say, ``… choose`` and ``… confirm`` score none and ``auto`` on these and on the others, ``… mlp``
+the mlp under these two, and ``… table`` rewrites the tables of README.md. Rows go to
+transforms.csv; finished tables are not scored again. One process, one thread.
 """
 
 import os

@@ -80,9 +80,9 @@ def fit_auto(X: Array, names: NDArray[np.object_]) -> Auto:
 
     A table is *skewed* if at least `NOT_NEGATIVE` of these columns have no negative value and their
     median skewness exceeds `SKEWED`. Then each of them gets its logarithm where that is less
-    skewed than it is to the right, and then the limit `LIMIT`. Another table gets `TIGHT_LIMIT` if
-    the median excess kurtosis exceeds `HEAVY`. A column of two values is left alone: once it is scaled, every
-    transform of it is the same.
+    skewed than it is to the right, and the limit `LIMIT`. Another table gets `TIGHT_LIMIT` if its
+    median excess kurtosis exceeds `HEAVY`. A column of two values is left alone: once it is scaled,
+    every transform of it is the same.
 
     Parameters
     ----------
