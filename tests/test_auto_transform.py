@@ -86,6 +86,15 @@ def test_learners_that_do_not_scale_get_the_numbers_as_they_are():
     assert step.transformed_ == {}
 
 
+def test_a_selection_by_transformed_values_leaves_the_numbers_of_a_tree_as_they_are():
+    y = (NORMAL[:, 3] > 0).astype(np.int64)
+    step = Preprocessor(scale=False, select="univariate", k=2, numeric_transform="auto")
+    out = step.fit_transform(frame_of(CONCENTRATIONS), y)
+    np.testing.assert_array_equal(out, CONCENTRATIONS[:, step.players_])
+    assert 3 in step.players_
+    assert step.transformed_ == {}
+
+
 def test_columns_of_two_values_are_left_alone_and_do_not_vote():
     rare = np.zeros((60, 20))
     rare[:3] = 5.0
