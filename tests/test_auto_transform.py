@@ -251,7 +251,7 @@ def test_inner_folds_keep_what_each_transform_needs_and_score_as_if_alone(model)
 @pytest.mark.parametrize(
     ("model", "words"),
     [
-        ("knn", "logarithm of 12 of 12 numeric features, far values drawn in for 12 of 12"),
+        ("knn", "logarithm of 12, far values drawn in for 12 of 12 numeric features"),
         ("xgboost", ""),
     ],
 )

@@ -63,13 +63,15 @@ class RunRecord:
         asked = [fold.transform for fold in self.folds if fold.transform]
         if not asked:
             return ""
-        columns = _extent([counts["columns"] for counts in asked])
+        columns = f"{_extent([counts['columns'] for counts in asked])} numeric features"
         done = [
-            f"{what} {_extent([counts[key] for counts in asked])} of {columns} numeric features"
+            f"{what} {_extent([counts[key] for counts in asked])}"
             for key, what in (("log", "logarithm of"), ("limit", "far values drawn in for"))
             if any(counts[key] for counts in asked)
         ]
-        return ", ".join(done) or f"none of {columns} numeric features needs a transform"
+        if not done:
+            return f"none of {columns} needs a transform"
+        return f"{', '.join(done)} of {columns}"
 
     @property
     def hash(self) -> str:
