@@ -23,6 +23,7 @@ from smalldata.resampling.strategies import make_splits
 from smalldata.seeding import seed_for
 from smalldata.shapley.dispatch import form_values
 from smalldata.task import TaskInfo, TaskKind, make_task
+from smalldata.tuning import inner_folds
 from smalldata.tuning.inner_folds import InnerFolds
 from smalldata.tuning.tuner import TuningOptions, make_tuner
 from toys import binary_toy
@@ -243,6 +244,19 @@ def test_inner_folds_keep_what_each_transform_needs_and_score_as_if_alone(model)
     kept = shared.under("rank").workspaces
     assert len(kept) == 3
     assert shared.under("rank").workspaces is kept
+
+
+def test_large_tables_keep_what_the_latest_transform_needs_alone(monkeypatch):
+    task, learner = skewed_task(), load_learner("linear")
+    rows = TrainingRows.of(task, preprocessing=Preprocessing(), seed=1)
+    measure = find_measure("roc_auc", task.kind)
+    folds = InnerFolds.cut(rows, n_folds=3, classes=task.classes, measure=measure)
+    monkeypatch.setattr(inner_folds, "KEPT_VALUES", task.X.size - 1)
+    first = list(folds.under("auto").scores(learner))
+    list(folds.under("rank").scores(learner))
+    assert [len(folds.workspaces), len(folds.under("rank").workspaces)] == [0, 3]
+    assert list(folds.under("auto").scores(learner)) == first
+    assert [len(folds.workspaces), len(folds.variants["rank"].workspaces)] == [3, 0]
 
 
 # ---------------------------------------------------------------- what is said of it

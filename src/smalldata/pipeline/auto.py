@@ -95,22 +95,30 @@ def fit_auto(X: Array, names: NDArray[np.object_]) -> Auto:
     Auto
     """
     log = fit_log(X, names)
-    free, positive, better = np.zeros((3, X.shape[1]), dtype=bool)
+    if not len(X):
+        none = np.zeros(X.shape[1], dtype=bool)
+        return Auto(logged=none, limited=none, log=log, limit=LIMIT)
+    free, positive, logged = np.zeros((3, X.shape[1]), dtype=bool)
     skewness, tails = np.zeros((2, X.shape[1]))
     for part in column_chunks(X.shape[1]):
         x = X[:, part]
-        free[part], positive[part] = ~_has_two_values(x), ~(x < 0).any(axis=0)
+        low, high = np.fmin.reduce(x, axis=0), np.fmax.reduce(x, axis=0)
+        free[part] = ~((low == x) | (high == x) | np.isnan(x)).all(axis=0)
+        positive[part] = ~(low < 0)
         skewness[part], tails[part] = moments(x)
-        asked = part.start + np.flatnonzero(free[part] & positive[part] & (skewness[part] > 0))
-        after, _ = moments(log.subset(asked)(X[:, asked]))
-        better[asked] = np.abs(after) < skewness[asked]
-    none = np.zeros(X.shape[1], dtype=bool)
+    nothing = Auto(logged=logged, limited=np.zeros_like(free), log=log, limit=LIMIT)
     if not free.any():
-        return Auto(logged=none, limited=none, log=log, limit=LIMIT)
+        return nothing
     if positive[free].mean() >= NOT_NEGATIVE and np.median(skewness[free]) > SKEWED:
-        return Auto(logged=better, limited=free, log=log, limit=LIMIT)
-    is_heavy = np.median(tails[free]) > HEAVY
-    return Auto(logged=none, limited=free if is_heavy else none, log=log, limit=TIGHT_LIMIT)
+        asked = np.flatnonzero(free & positive & (skewness > 0))
+        for part in column_chunks(len(asked)):
+            at = asked[part]
+            after, _ = moments(log.subset(at)(X[:, at]))
+            logged[at] = np.abs(after) < skewness[at]
+        return Auto(logged=logged, limited=free, log=log, limit=LIMIT)
+    if np.median(tails[free]) > HEAVY:
+        return Auto(logged=logged, limited=free, log=log, limit=TIGHT_LIMIT)
+    return nothing
 
 
 def draw_in(Z: Array, columns: NDArray[np.int64], *, limit: float) -> None:
@@ -131,14 +139,9 @@ def moments(X: Array) -> tuple[Array, Array]:
     """
     centre, scale = centre_and_scale(X)
     z = standardise(X, centre, scale)
-    n = np.maximum((~np.isnan(z)).sum(axis=0), 1)
-    fourth = np.nansum(z**4, axis=0) / n
-    return np.asarray(np.nansum(z**3, axis=0) / n), np.where(scale > 0, fourth - 3.0, 0.0)
-
-
-def _has_two_values(X: Array) -> NDArray[np.bool_]:
-    """Return whether a column has at most two different values."""
-    if not len(X):
-        return np.ones(X.shape[1], dtype=bool)
-    low, high = np.fmin.reduce(X, axis=0), np.fmax.reduce(X, axis=0)
-    return np.asarray(((low == X) | (high == X) | np.isnan(X)).all(axis=0))
+    is_missing = np.isnan(z)
+    n = np.maximum(len(z) - is_missing.sum(axis=0), 1)
+    z[is_missing] = 0.0
+    squared = z * z
+    third, fourth = (np.einsum("ij,ij->j", squared, other) / n for other in (z, squared))
+    return np.asarray(third), np.where(scale > 0, fourth - 3.0, 0.0)

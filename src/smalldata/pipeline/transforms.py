@@ -157,7 +157,10 @@ def fit_yeo_johnson(X: Array) -> YeoJohnson:
 
 def fit_log(X: Array, names: NDArray[np.object_]) -> Log:
     """Find the offset of each column; X of shape (n_samples, n_columns), NaN where missing."""
-    smallest = np.where(X > 0, X, np.inf).min(axis=0, initial=np.inf)
+    smallest = np.empty(X.shape[1])
+    for part in column_chunks(X.shape[1]):
+        positive = np.where(X[:, part] > 0, X[:, part], np.inf)
+        smallest[part] = positive.min(axis=0, initial=np.inf)
     half = np.maximum(smallest / 2, np.finfo(np.float64).tiny)
     return Log(names=names, offset=np.where(np.isfinite(smallest), half, 1.0))
 

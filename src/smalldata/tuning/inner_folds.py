@@ -34,6 +34,9 @@ from smalldata.runtime.memory import OUT_OF_MEMORY
 from smalldata.seeding import seed_for
 from smalldata.task import TaskInfo
 
+KEPT_VALUES = 10_000_000
+"""Values of a table up to which an inner fold keeps what every transform needs, 80 MB each."""
+
 
 def cut_inner_folds(
     y: NDArray[Any],
@@ -100,6 +103,8 @@ class InnerFolds:
         number of folds of all repeats.
     variants : dict of str to InnerFolds
         The same folds under other transforms, each with its own workspaces; see `under`.
+    told : set of str
+        Notes of workspaces that are no longer kept.
     together : bool or None
         Whether all inner folds of a trial are fitted as one program, if the learner can; None: on a
         card. The same folds always go together, whatever was computed before.
@@ -112,6 +117,7 @@ class InnerFolds:
     rankers: tuple[Ranker, ...] = ()
     workspaces: dict[int, Workspace] = field(default_factory=dict)
     variants: dict[str, "InnerFolds"] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
     together: bool | None = None
 
     @classmethod
@@ -156,18 +162,30 @@ class InnerFolds:
     def keep(self, k: int, rankers: Sequence[Ranker]) -> "InnerFolds":
         """Return the same folds with another number of features, ranked as given on each."""
         return replace(
-            self, rows=self.rows.keep(k), rankers=tuple(rankers), workspaces={}, variants={}
+            self,
+            rows=self.rows.keep(k),
+            rankers=tuple(rankers),
+            workspaces={},
+            variants={},
+            told=set(),
         )
 
     def under(self, transform: TransformName) -> "InnerFolds":
-        """Return the same folds under another transform; what it needs is kept for later trials."""
-        asked = self.rows.preprocessing
-        if transform == asked.transform:
-            return self
-        if transform not in self.variants:
+        """Return the same folds under another transform; what it needs is kept for later trials.
+
+        On tables of more than `KEPT_VALUES` only what the latest transform needs is kept.
+        """
+        asked, found = self.rows.preprocessing, self
+        if transform != asked.transform:
             rows = replace(self.rows, preprocessing=replace(asked, transform=transform))
-            self.variants[transform] = replace(self, rows=rows, workspaces={}, variants={})
-        return self.variants[transform]
+            fresh = replace(self, rows=rows, workspaces={}, variants={}, told=set())
+            found = self.variants.setdefault(transform, fresh)
+        if self.rows.X.size > KEPT_VALUES:
+            for other in (self, *self.variants.values()):
+                if other is not found:
+                    other.told.update(other.shortages())
+                    other.workspaces.clear()
+        return found
 
     def score(self, learner: Learner, fold: int) -> float | None:
         """Score a learner on one inner fold; None if the measure is undefined there.
@@ -214,10 +232,9 @@ class InnerFolds:
 
     def shortages(self) -> tuple[str, ...]:
         """Return the notes for the record about fits that ran out of memory."""
-        parts = (self, *self.variants.values())
-        every = [found for part in parts for found in part.workspaces.values()]
-        fitted = [found for found in every if isinstance(found, FitEach)]
-        return tuple(sorted({note for workspace in fitted for note in workspace.shortages}))
+        fitted = [found for found in self.workspaces.values() if isinstance(found, FitEach)]
+        told = self.told.union(*(workspace.shortages for workspace in fitted))
+        return tuple(sorted(told.union(*(one.shortages() for one in self.variants.values()))))
 
     def score_path(self, learner: Learner, values: Sequence[int], fold: int) -> list[float | None]:
         """Score each value of the learner's path hyperparameter on one inner fold, by one fit."""
