@@ -761,6 +761,18 @@ def test_model_without_a_space_gives_the_untuned_cell(tmp_path, capsys):
             ["tune=optuna", "+model.space.stren={kind: int, low: 1, high: 2}"],
             "space.stren must be a hyperparameter of the model",
         ),
+        (
+            ["tune=optuna", "+preprocess.space.k={kind: int, low: 1, high: 2}"],
+            "preprocess.space must have no other dimension than transform; got 'k'.",
+        ),
+        (
+            [
+                "tune=optuna",
+                "preprocess.space.transform.choices=[sqrt]",
+                "preprocess.space.transform.simpler=[sqrt]",
+            ],
+            "preprocess.transform must be one of auto, none",
+        ),
     ],
 )
 def test_wrong_tuning_input_is_refused_with_one_sentence(arguments, sentence, tmp_path, capsys):
