@@ -37,7 +37,7 @@ def cell(task):
 
 @pytest.fixture
 def tuner(task):
-    options = TuningOptions(trials=4, inner_folds=2, sampler="random", choose="best")
+    options = TuningOptions(trials=12, inner_folds=2, sampler="random", choose="best")
     return make_tuner(task, load_learner("knn"), load_space("knn"), options=options)
 
 
@@ -120,7 +120,8 @@ def test_a_tuned_cell_as_one_fold_was_fitted_has_its_values_and_is_not_tuned(cel
     seen = set()
     for fold, result in zip(cell.splits.folds, evaluate_folds(tuned, n_jobs=1), strict=True):
         fitted = tuned.fitted_as(result)
-        assert (fitted.tuner, fitted.preprocessing) == (None, PLAIN)
+        chosen = replace(PLAIN, transform=result.values["preprocess.transform"])
+        assert (fitted.tuner, fitted.preprocessing) == (None, chosen)
         assert fitted.learner.n_neighbors == result.values["n_neighbors"]
         pipeline = fit_fold(fitted, fold, seed=result.seed)
         again = predict_fold(pipeline, cell.task, fold)

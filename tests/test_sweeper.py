@@ -181,7 +181,11 @@ def test_only_hyperparameters_have_a_nested_search():
     dimensions, _ = read_space(_parsed("model.learner.C=interval(1,2)", "preprocess.k=5,10"))
     assert nested_overrides(dimensions) is None
     overrides, several = nested_overrides(dimensions[:1])
-    assert overrides[-1] == "+model.space={C:{kind:float,low:1.0,high:2.0}}"
+    assert overrides == [
+        "~model.space",
+        "+model.space={C:{kind:float,low:1.0,high:2.0}}",
+        "~preprocess.space.transform",
+    ]
     assert not several
 
 

@@ -521,8 +521,8 @@ def test_trials_print_and_warn_nothing(capfd, caplog):
 
 def test_a_grid_spans_the_space_and_fits_the_trials():
     space = load_space("svm")
-    default = {name: getattr(load_learner("svm"), name) for name in space.parameters}
-    for n_trials in (7, 13, 50, 200, 1000):
+    default = {name: getattr(load_learner("svm"), name, "auto") for name in space.parameters}
+    for n_trials in (19, 37, 73, 200, 1000):
         points = grid_points(space, default, n_trials)
         assert n_trials / 4 < len(points) <= n_trials - 1
         assert len({tuple(point.values()) for point in points}) == len(points)
@@ -692,7 +692,8 @@ def test_tuned_cell_stores_its_trials_and_label(tuned_cell):
     table = pd.DataFrame(columns)
     assert list(table) == [
         *["repeat", "fold", "trial", "state", "chosen", "score", "inner_0", "inner_1"],
-        *["value_strength", "value_l1_ratio", "value_class_weight", "seconds", "reason"],
+        *["value_strength", "value_l1_ratio", "value_class_weight"],
+        *["value_preprocess.transform", "seconds", "reason"],
     ]
     assert len(table) == 12
     for fold in record.folds:
@@ -775,6 +776,18 @@ def test_model_without_a_space_gives_the_untuned_cell(tmp_path, capsys):
         (
             ["tune=optuna", "+model.space.stren={kind: int, low: 1, high: 2}"],
             "space.stren must be a hyperparameter of the model",
+        ),
+        (
+            ["tune=optuna", "+preprocess.space.k={kind: int, low: 1, high: 2}"],
+            "preprocess.space must have no other dimension than transform; got 'k'.",
+        ),
+        (
+            [
+                "tune=optuna",
+                "preprocess.space.transform.choices=[sqrt]",
+                "preprocess.space.transform.simpler=[sqrt]",
+            ],
+            "preprocess.transform must be one of auto, none",
         ),
     ],
 )

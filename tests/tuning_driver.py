@@ -23,7 +23,7 @@ from smalldata.tuning.tuner import TuningOptions, make_tuner
 sys.path.insert(0, str(Path(__file__).parent))
 from toys import binary_toy
 
-N_TRIALS = 16
+N_TRIALS = 20
 KILLS = ((0, "after"), (4, "torn"), (12, "before"))
 
 

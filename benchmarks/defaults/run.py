@@ -1,9 +1,9 @@
 """Score candidate defaults of the models: chosen on some bundled tables, confirmed on others.
 
 ``python benchmarks/defaults/run.py choose [model …]`` scores every candidate on the tables for
-choosing, ``… confirm [model …]`` scores the shipped default alone on the tables for confirming.
-Both write their rows into results.csv beside this file; ``… table`` rewrites the table of README.md
-from it. One process, one thread.
+choosing, ``… confirm [model …]`` scores the shipped default alone on the tables for confirming,
+``… shipped`` does so on all of them. They write their rows into results.csv beside this file;
+``… table`` rewrites the table of README.md from it. One process, one thread.
 """
 
 import dataclasses
@@ -123,6 +123,7 @@ def score_candidates(dataset, names, candidates_of, stage):
                         categories=traits.categories,
                         impute=traits.needs_complete,
                         scale=traits.needs_scaling,
+                        numeric_transform="auto",
                     )
                     step.fit(task.X.iloc[train])
                     encoded[traits] = (
@@ -168,10 +169,8 @@ def write_rows(rows):
     if path.exists():
         known = pd.read_csv(path)
         keys = COLUMNS[:4]
-        replaced = set(map(tuple, fresh[["stage", "dataset", "model"]].to_numpy()))
-        kept = [
-            tuple(row) not in replaced for row in known[["stage", "dataset", "model"]].to_numpy()
-        ]
+        replaced = set(map(tuple, fresh[keys].to_numpy()))
+        kept = [tuple(row) not in replaced for row in known[keys].to_numpy()]
         fresh = pd.concat([known[kept], fresh]).sort_values(keys[:3], kind="stable")
     fresh.to_csv(path, index=False)
 
@@ -210,13 +209,14 @@ def main():
     if stage == "table":
         write_table()
         return
-    for dataset in CHOOSE if stage == "choose" else CONFIRM:
+    found = {"choose": CHOOSE, "confirm": CONFIRM, "shipped": (*CHOOSE, *CONFIRM)}
+    for dataset in found[stage]:
         start = time.perf_counter()
         rows = score_candidates(
             dataset,
             names or MODELS,
             lambda name: [{}, *CANDIDATES[name]] if stage == "choose" else [{}],
-            stage,
+            "choose" if dataset in CHOOSE else "confirm",
         )
         write_rows(rows)
         for row in rows:

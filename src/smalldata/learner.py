@@ -18,6 +18,8 @@ from smalldata.task import TaskInfo, TaskKind
 
 Array = NDArray[np.float64]
 Need = Literal["label", "probability", "margin", "value"]
+TRANSFORM = "preprocess.transform"
+"""The dimension of a search space that belongs to the preprocessing and not to the learner."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +29,8 @@ class Traits:
     Attributes
     ----------
     needs_scaling : bool
-        The pipeline centres and scales the columns inside the fold.
+        The pipeline centres and scales the columns inside the fold, after
+        ``preprocess.transform=auto`` has looked whether they need a transform.
     needs_complete : bool
         The pipeline imputes missing values inside the fold.
     categories : {"onehot", "integer"}

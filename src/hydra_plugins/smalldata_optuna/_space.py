@@ -181,7 +181,11 @@ def nested_overrides(
         else:
             space.append(f"{name}:{_entry(dimension, enumerated=enumerated)}")
     if space:
-        overrides += ["~model.space", f"+model.space={{{','.join(space)}}}"]
+        overrides += [
+            "~model.space",
+            f"+model.space={{{','.join(space)}}}",
+            "~preprocess.space.transform",
+        ]
     return overrides, any(dimension.key == "model" for dimension in dimensions)
 
 

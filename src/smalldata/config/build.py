@@ -184,7 +184,7 @@ def read_config(text: str) -> RunConfig:
 
 
 def _typed(plain: dict[str, Any]) -> RunConfig:
-    from smalldata.models import build_learner
+    from smalldata.models import build_learner, make_space
 
     cv = dict(plain["cv"])
     train_size = cv.pop("train_size")
@@ -204,18 +204,22 @@ def _typed(plain: dict[str, Any]) -> RunConfig:
             f"model.name must be letters, digits and any of . _ + -; got {model['name']!r}."
         )
     tuning = _tuning(plain["tune"], plain["measure"], model["trials"])
-    preprocess = plain["preprocess"]
+    preprocess = dict(plain["preprocess"])
+    searched = preprocess.pop("space")
     signature = _signature(plain["signature"], preprocess, plain["measure"])
     if signature is not None:
         preprocess = {**preprocess, "select": "none"}
     tune, storage = plain["tune"], _storage(plain["tune"])
     if storage is not None:
         plain = {**plain, "tune": {**tune, "storage": redact_url(tune["storage"])}}
+    learner = build_learner(model["name"], model["learner"])
+    if preprocess["transform"] != "auto":  # a named transform is kept
+        searched = {}
     return RunConfig(
         dataset=plain["dataset"],
         model=model["name"],
-        learner=build_learner(model["name"], model["learner"]),
-        space=SearchSpace.from_config(model["space"]),
+        learner=learner,
+        space=make_space(learner, model["space"], searched),
         cv={"cv": cv.pop("name"), **cv},
         train_size=train_size,
         preprocessing=Preprocessing(**preprocess),

@@ -41,7 +41,8 @@ class PreprocessSchema:
 
     select: str = "none"
     k: int | None = None
-    transform: str = "none"
+    transform: str = "auto"
+    space: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass

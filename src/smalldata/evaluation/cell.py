@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from smalldata.errors import ConfigError, SplitError
 from smalldata.evaluation.thresholds import ThresholdOptions
-from smalldata.learner import Learner
+from smalldata.learner import TRANSFORM, Learner
 from smalldata.models import load_learner, load_space
 from smalldata.models.files import file_fields, file_keys
-from smalldata.pipeline.choices import Selector, Tuner
+from smalldata.pipeline.choices import Selector, Tuner, with_values
 from smalldata.pipeline.fitting import refuse_task
 from smalldata.pipeline.preprocess import PLAIN, Preprocessing
 from smalldata.pipeline.training import TrainingRows
@@ -153,13 +153,13 @@ class Cell:
 
     def fitted_as(self, result: FoldResult) -> "Cell":
         """Return the cell as one of its folds was fitted: with its values and the size it chose."""
-        chosen = result.selection
+        learner, preprocessing = with_values(self.learner, self.preprocessing, result.values)
+        if (chosen := result.selection) is not None:
+            preprocessing = replace(preprocessing, select=chosen.ranking, k=chosen.k)  # type: ignore[arg-type]
         return replace(
             self,
-            learner=replace(self.learner, **result.values),  # type: ignore[type-var]
-            preprocessing=self.preprocessing
-            if chosen is None
-            else replace(self.preprocessing, select=chosen.ranking, k=chosen.k),  # type: ignore[arg-type]
+            learner=learner,
+            preprocessing=preprocessing,
             tuner=None,
             selector=None,
         )
@@ -228,7 +228,9 @@ class Cell:
         """Whether the tuner searches another space than the model's yaml gives for such tasks."""
         if self.model not in catalogue.names("model"):
             return False
-        usual = load_space(self.model).for_kind(self.task.kind).parameters
+        usual = dict(load_space(self.model).for_kind(self.task.kind).parameters)
+        if self.preprocessing.transform != PLAIN.transform:  # a named transform is not searched
+            usual.pop(TRANSFORM, None)
         told = plain([(name, asdict(parameter)) for name, parameter in usual.items()])
         return bool(tuner.describe().get("space", told) != told)
 

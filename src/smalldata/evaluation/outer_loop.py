@@ -15,12 +15,12 @@ from typing import Any
 
 from smalldata.evaluation.cell import Cell, learner_values
 from smalldata.evaluation.thresholds import ThresholdOptions, choose_on_inner_folds
-from smalldata.learner import Learner, SupportsLoad
+from smalldata.learner import TRANSFORM, Learner, SupportsLoad
 from smalldata.measures.registry import score_prediction
 from smalldata.panel.sizes import select_size
 from smalldata.pipeline.choices import Selected, Selector, Tuner
 from smalldata.pipeline.fitting import describe_failure, fit_rows, predict_rows, shorten
-from smalldata.pipeline.preprocess import PLAIN, Preprocessing
+from smalldata.pipeline.preprocess import PLAIN, Preprocessing, TransformName
 from smalldata.pipeline.training import TrainingRows
 from smalldata.results.folds import Fold, FoldResult, Prediction, Score, Splits
 from smalldata.results.panel import Selection
@@ -222,6 +222,7 @@ class _Attempt:
     learner: Learner
     seconds: dict[str, float] = field(default_factory=dict)
     tuning: Mapping[str, int] = field(default_factory=dict)
+    transform: TransformName | None = None
     selection: Selection | None = None
     threshold: ThresholdChoice | None = None
     pipeline: Any = None
@@ -242,6 +243,9 @@ class _Attempt:
         rows, ranker = cell.training(self.fold, seed=self.seed, device=self.device), None
         if cell.tuner is not None:
             self._tune(cell.tuner, rows)
+            if self.transform is not None:
+                found = replace(rows.preprocessing, transform=self.transform)
+                rows = replace(rows, preprocessing=found)
         if cell.selector is not None:
             selected = self._select(cell.selector, rows)
             rows = replace(rows, preprocessing=selected.preprocessing)
@@ -266,6 +270,7 @@ class _Attempt:
         with self._timed("tune"):
             tuned = tuner.tune(self.learner, replace(rows, seed=seed), name=self.fold.name)
         self.learner, self.notes, self.tuning = tuned.learner, tuned.notes, tuned.counts
+        self.transform = tuned.transform
         self.seconds["tune"] += tuned.seconds_before
 
     def _select(self, selector: Selector, rows: TrainingRows) -> Selected:
@@ -298,7 +303,9 @@ class _Attempt:
             n_train=len(self.cell.train_rows(self.fold)),
             prediction=self.prediction,
             scores=self.scores,
-            values=learner_values(self.learner),
+            values=learner_values(self.learner)
+            | ({} if self.transform is None else {TRANSFORM: self.transform}),
+            transform={} if self.pipeline is None else self.pipeline[0].transformed_,
             seconds=self.seconds,
             device=self.device,
             notes=(*self.notes, *getattr(estimator, "notes_", ()), *warned),

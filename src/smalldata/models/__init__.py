@@ -57,6 +57,7 @@ def load_space(name: str) -> SearchSpace:
     Returns
     -------
     SearchSpace
+        For a model whose columns are scaled, the transform is one of its dimensions.
 
     Raises
     ------
@@ -68,7 +69,35 @@ def load_space(name: str) -> SearchSpace:
     >>> "n_neighbors" in load_space("knn").parameters
     True
     """
-    return SearchSpace.from_config(_section(name, "space"))
+    shared = catalogue.read_entry("preprocess", "default")["space"]
+    return make_space(load_learner(name), _section(name, "space"), shared)
+
+
+def make_space(learner: Learner, own: Mapping[str, Any], shared: Mapping[str, Any]) -> SearchSpace:
+    """Join the dimensions of a learner with those of the preprocessing, if it scales the columns.
+
+    Parameters
+    ----------
+    learner : Learner
+    own : mapping
+        The ``space`` of the model's yaml.
+    shared : mapping
+        The ``space`` of conf/preprocess.
+
+    Raises
+    ------
+    ConfigError
+        If the space of the preprocessing has another dimension than ``transform``.
+    """
+    if unknown := set(shared) - {"transform"}:
+        raise ConfigError(
+            "preprocess.space must have no other dimension than transform; "
+            f"got {sorted(unknown)[0]!r}."
+        )
+    scaled = shared if learner.traits.needs_scaling else {}
+    return SearchSpace.from_config(
+        {**own, **{f"preprocess.{name}": entry for name, entry in scaled.items()}}
+    )
 
 
 def build_learner(name: str, config: Mapping[str, Any]) -> Learner:

@@ -1,14 +1,33 @@
 """The interfaces of a tuner and a selector inside one training fold, and their results."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from smalldata.learner import Learner
+from smalldata.learner import TRANSFORM, Learner
 from smalldata.measures.registry import Measure
-from smalldata.pipeline.preprocess import Preprocessing, Ranker
+from smalldata.pipeline.preprocess import Preprocessing, Ranker, TransformName
 from smalldata.pipeline.training import TrainingRows
 from smalldata.results.panel import Selection
+
+
+def with_values(
+    learner: Learner, preprocessing: Preprocessing, values: Mapping[str, Any]
+) -> tuple[Learner, Preprocessing]:
+    """Set values of a search space: the transform in the preprocessing, all others in the learner.
+
+    Examples
+    --------
+    >>> from smalldata.models import load_learner
+    >>> values = {"n_neighbors": 3, "preprocess.transform": "rank"}
+    >>> learner, preprocessing = with_values(load_learner("knn"), Preprocessing(), values)
+    >>> learner.n_neighbors, preprocessing.transform
+    (3, 'rank')
+    """
+    own = {name: value for name, value in values.items() if name != TRANSFORM}
+    if TRANSFORM in values:
+        preprocessing = replace(preprocessing, transform=values[TRANSFORM])
+    return replace(learner, **own), preprocessing  # type: ignore[type-var]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +38,8 @@ class Tuned:
     ----------
     learner : Learner
         With the chosen values.
+    transform : str or None
+        The chosen transform of the columns; None: that of the rows, if none was searched.
     notes : tuple of str
         What the reader of the record must know about this choice.
     seconds_before : float
@@ -28,6 +49,7 @@ class Tuned:
     """
 
     learner: Learner
+    transform: TransformName | None = None
     notes: tuple[str, ...] = ()
     seconds_before: float = 0.0
     counts: Mapping[str, int] = field(default_factory=dict)

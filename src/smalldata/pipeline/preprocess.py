@@ -16,12 +16,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from smalldata.errors import ConfigError, DataError
 from smalldata.learner import Array, Learner
+from smalldata.pipeline.auto import Auto, draw_in, fit_auto
 from smalldata.pipeline.categories import Category
 from smalldata.pipeline.columns import column_kinds, column_medians, fill_missing, read_numbers
 from smalldata.pipeline.transforms import (
     Log1p,
     Transform,
     centre_and_scale,
+    fit_log,
     fit_rank,
     fit_yeo_johnson,
     standardise,
@@ -29,7 +31,7 @@ from smalldata.pipeline.transforms import (
 from smalldata.task import TaskInfo
 
 Select = Literal["none", "variance", "univariate", "linear", "shap"]
-TransformName = Literal["none", "log1p", "yeo-johnson", "rank"]
+TransformName = Literal["auto", "none", "log1p", "log", "yeo-johnson", "rank"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +47,9 @@ class Preprocessing:
     k : int or None
         Number of the user's features to keep (a categorical counts once); if there are fewer, all
         are kept.
-    transform : {"none", "log1p", "yeo-johnson", "rank"}
-        Transform of the numeric features.
+    transform : {"auto", "none", "log1p", "log", "yeo-johnson", "rank"}
+        Transform of the numeric features; ``auto`` decides by the training values, for learners
+        that need scaling alone, see `smalldata.pipeline.auto`.
 
     Raises
     ------
@@ -56,7 +59,7 @@ class Preprocessing:
 
     select: Select = "none"
     k: int | None = None
-    transform: TransformName = "none"
+    transform: TransformName = "auto"
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -173,6 +176,8 @@ class Preprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     - A category not seen in training counts as missing: all zeros in one-hot columns, NaN in an
       integer column. Two levels and nothing missing make a single column, in which an unseen level
       gets the training share.
+    - ``auto`` transforms nothing but columns that are scaled; a selection ranks all learners'
+      features by the same values.
     - Scaled columns have mean 0 and standard deviation 1 over the training rows; constant ones
       become 0. The columns of one categorical share one scale, so that together they vary as much
       as one numeric column.
@@ -186,6 +191,9 @@ class Preprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Positions of the features, the leading one first; only if k are selected.
     players_ : ndarray of shape (n_columns_out,)
         Index of the user's feature that each output column came from, ascending.
+    transformed_ : dict
+        What ``auto`` did: the numbers of numeric ``columns``, of those that got their ``log`` and
+        of those that got a ``limit``; empty if it was not asked.
     """
 
     def __init__(
@@ -234,25 +242,34 @@ class Preprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         numeric, categorical = column_kinds(X)
         self.feature_names_in_ = np.array(X.columns, dtype=object)
         self.n_features_in_ = X.shape[1]
-        values = read_numbers(X, numeric)
-        transform = self._fit_transform_of_numbers(values, numeric)
-        if transform is not None:
-            values = transform(values)
+        given = read_numbers(X, numeric)
+        transform = self._fit_transform_of_numbers(given, numeric)
+        values = given if transform is None else transform(given)
         categories = [Category.learn(X.iloc[:, feature], feature) for feature in categorical]
-        medians = column_medians(values)
 
+        keep = np.ones(len(numeric), dtype=bool)
         if self.select != "none":
             assert self.k is not None
             if self.ranker is not None:
                 self.ranking_ = self.ranker.rank(X, y, groups)
             else:
-                self.ranking_ = self._rank(X, y, numeric, values, medians, categories)
+                # Variances of columns and of logarithms of columns cannot be compared.
+                judged = given if self.select == "variance" and self._is_auto else values
+                self.ranking_ = self._rank(X, y, numeric, judged, categories)
             kept = np.sort(self.ranking_[: self.k])
             keep = np.isin(numeric, kept)
-            values, medians, numeric = values[:, keep], medians[keep], numeric[keep]
-            transform = transform and transform.subset(np.flatnonzero(keep))
             categories = [category for category in categories if category.feature in set(kept)]
+        if self._is_auto and not self.scale:  # it was only to rank
+            transform, values = None, given
+        if not keep.all():
+            values, numeric = values[:, keep], numeric[keep]
+            transform = transform and transform.subset(np.flatnonzero(keep))
+        medians = column_medians(values)
 
+        self.transformed_, self._limited = {}, np.zeros(0, dtype=np.int64)
+        if isinstance(transform, Auto):
+            self.transformed_ = transform.counts()
+            self._limited = np.flatnonzero(transform.limited)
         self._numeric, self._transform, self._categories = numeric, transform, categories
         self._medians = medians
         self._unknown = np.isnan(medians)
@@ -293,6 +310,8 @@ class Preprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         out = np.hstack([values, *(self._encode(X, category) for category in self._categories)])
         if self.scale:
             out = standardise(out, self._centre, self._scale)
+            if isinstance(self._transform, Auto):
+                draw_in(out, self._limited, limit=self._transform.limit)
         return np.ascontiguousarray(out[:, self._order] if self._categories else out)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
@@ -306,11 +325,21 @@ class Preprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def _fit_transform_of_numbers(
         self, values: Array, numeric: NDArray[np.int64]
     ) -> Transform | None:
+        names = self.feature_names_in_[numeric]
+        if self._is_auto:
+            is_needed = self.scale or self.select == "univariate"
+            return fit_auto(values, names) if is_needed else None
         if self.numeric_transform == "log1p":
-            return Log1p(names=self.feature_names_in_[numeric])
+            return Log1p(names=names)
+        if self.numeric_transform == "log":
+            return fit_log(values, names)
         if self.numeric_transform == "yeo-johnson":
             return fit_yeo_johnson(values)
         return fit_rank(values) if self.numeric_transform == "rank" else None
+
+    @property
+    def _is_auto(self) -> bool:
+        return self.numeric_transform == "auto"
 
     def _rank(
         self,
@@ -318,7 +347,6 @@ class Preprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         y: NDArray[Any] | None,
         numeric: NDArray[np.int64],
         values: Array,
-        medians: Array,
         categories: list[Category],
     ) -> NDArray[np.int64]:
         """Return all features, the leading one first; ties go to the first."""
@@ -333,7 +361,7 @@ class Preprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             return explained_share(columns, y, classify=self.classify)
 
         scores = np.zeros(self.n_features_in_)
-        scores[numeric] = score(fill_missing(values, medians))
+        scores[numeric] = score(fill_missing(values, column_medians(values)))
         for category in categories:
             columns = category.onehot(X.iloc[:, category.feature])
             scores[category.feature] = score(columns).max()

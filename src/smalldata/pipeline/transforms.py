@@ -1,4 +1,4 @@
-"""Numeric transforms learned column by column from the training rows: log1p, Yeo-Johnson, rank.
+"""Numeric transforms learned column by column from the training rows: logs, Yeo-Johnson, rank.
 
 Used by `smalldata.pipeline.preprocess`. Missing values stay missing. No Python loop runs over
 columns.
@@ -42,18 +42,33 @@ class Log1p:
 
     def __call__(self, X: Array) -> Array:
         """Transform rows."""
-        if (X < 0).any():
-            row, column = np.argwhere(X < 0)[0]
-            raise DataError(
-                "preprocess.transform=log1p needs values of 0 or more; "
-                f"feature {self.names[column]!r} has {X[row, column]:g}. "
-                "Use preprocess.transform=yeo-johnson."
-            )
+        _refuse_negative(X, self.names, "log1p")
         return np.log1p(X)
 
     def subset(self, columns: NDArray[np.int64]) -> "Log1p":
         """Return the same transform of some of the columns."""
         return Log1p(names=self.names[columns])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Log:
+    """log(x + c); c is half of the column's smallest value above 0, or 1 if it has none.
+
+    So percentages near 0 and counts in millions get a scale of their own. It refuses negative
+    values.
+    """
+
+    names: NDArray[np.object_]
+    offset: Array
+
+    def __call__(self, X: Array) -> Array:
+        """Transform rows."""
+        _refuse_negative(X, self.names, "log")
+        return np.asarray(np.log(X + self.offset))
+
+    def subset(self, columns: NDArray[np.int64]) -> "Log":
+        """Return the same transform of some of the columns."""
+        return Log(names=self.names[columns], offset=self.offset[columns])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -72,7 +87,7 @@ class YeoJohnson:
     def __call__(self, X: Array) -> Array:
         """Transform rows."""
         out = np.empty_like(X)
-        for part in _chunks(X.shape[1]):
+        for part in column_chunks(X.shape[1]):
             z = standardise(X[:, part], self.centre[part], self.scale[part])
             np.clip(z, -FARTHEST, FARTHEST, out=z)
             out[:, part] = _powered(np.log1p(np.abs(z)), z < 0, self.power[part])
@@ -100,7 +115,7 @@ class Rank:
     def __call__(self, X: Array) -> Array:
         """Transform rows."""
         out = np.empty_like(X)
-        for part in _chunks(X.shape[1]):
+        for part in column_chunks(X.shape[1]):
             ordered, n = self.ordered[:, part], self.n_observed[part]
             below = _count_below(ordered, n, X[:, part], inclusive=False)
             upto = _count_below(ordered, n, X[:, part], inclusive=True)
@@ -131,13 +146,23 @@ def fit_yeo_johnson(X: Array) -> YeoJohnson:
     """
     centre, scale = centre_and_scale(X)
     power = np.empty(X.shape[1])
-    for part in _chunks(X.shape[1]):
+    for part in column_chunks(X.shape[1]):
         z = standardise(X[:, part], centre[part], scale[part])
         observed = ~np.isnan(z)
         z[~observed] = 0.0
         power[part] = _best_power(z, observed)
     power[scale == 0] = 1.0
     return YeoJohnson(centre=centre, scale=scale, power=power)
+
+
+def fit_log(X: Array, names: NDArray[np.object_]) -> Log:
+    """Find the offset of each column; X of shape (n_samples, n_columns), NaN where missing."""
+    smallest = np.empty(X.shape[1])
+    for part in column_chunks(X.shape[1]):
+        positive = np.where(X[:, part] > 0, X[:, part], np.inf)
+        smallest[part] = positive.min(axis=0, initial=np.inf)
+    half = np.maximum(smallest / 2, np.finfo(np.float64).tiny)
+    return Log(names=names, offset=np.where(np.isfinite(smallest), half, 1.0))
 
 
 def fit_rank(X: Array) -> Rank:
@@ -160,7 +185,7 @@ def centre_and_scale(X: Array) -> tuple[Array, Array]:
         0 for one all missing.
     """
     centre, scale = np.zeros(X.shape[1]), np.zeros(X.shape[1])
-    for part in _chunks(X.shape[1]):
+    for part in column_chunks(X.shape[1]):
         x = X[:, part]
         observed = ~np.isnan(x)
         n = np.maximum(observed.sum(axis=0), 1)
@@ -185,7 +210,18 @@ def standardise(X: Array, centre: Array, scale: Array) -> Array:
     return out
 
 
-def _chunks(n_columns: int) -> list[slice]:
+def _refuse_negative(X: Array, names: NDArray[np.object_], transform: str) -> None:
+    if (X < 0).any():
+        row, column = np.argwhere(X < 0)[0]
+        raise DataError(
+            f"preprocess.transform={transform} needs values of 0 or more; "
+            f"feature {names[column]!r} has {X[row, column]:g}. "
+            "Use preprocess.transform=yeo-johnson."
+        )
+
+
+def column_chunks(n_columns: int) -> list[slice]:
+    """Return slices of at most `CHUNK` columns."""
     return [slice(start, start + CHUNK) for start in range(0, n_columns, CHUNK)]
 
 

@@ -139,7 +139,11 @@ class FoldResult:
     Attributes
     ----------
     values : mapping
-        Hyperparameters the fold was fitted with, after any tuning.
+        Hyperparameters the fold was fitted with, after any tuning, and the transform it was fitted
+        under, if tuning chose it (``preprocess.transform``).
+    transform : mapping
+        What ``preprocess.transform=auto`` did: numbers of numeric ``columns``, of those that got
+        their ``log``, and of those whose far values got a ``limit``; empty if it was not asked.
     seconds : mapping
         ``tune``, ``threshold``, ``fit``, ``predict``.
     notes : tuple of str
@@ -164,6 +168,7 @@ class FoldResult:
     prediction: Prediction | None = None
     scores: Mapping[str, Score] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
+    transform: Mapping[str, int] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     device: str = "cpu"
     notes: tuple[str, ...] = ()

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,6 +60,22 @@ class RunRecord:
     skipped: str = ""
     explain_seconds: float | None = None
     permuted: Mapping[str, PermutedScores] = field(default_factory=dict)
+
+    @property
+    def transform(self) -> str:
+        """What ``preprocess.transform=auto`` did in the folds, in words; "": it was not asked."""
+        asked = [fold.transform for fold in self.folds if fold.transform]
+        if not asked:
+            return ""
+        columns = f"{_extent([counts['columns'] for counts in asked])} numeric features"
+        done = [
+            f"{what} {_extent([counts[key] for counts in asked])}"
+            for key, what in (("log", "logarithm of"), ("limit", "far values drawn in for"))
+            if any(counts[key] for counts in asked)
+        ]
+        if not done:
+            return f"none of {columns} needs a transform"
+        return f"{', '.join(done)} of {columns}"
 
     @property
     def hash(self) -> str:
@@ -122,6 +138,12 @@ def settings_text(settings: Mapping[str, Any]) -> str:
     return ", ".join(
         str(key) if value is True else f"{key}={typed(value)}" for key, value in settings.items()
     )
+
+
+def _extent(counts: Sequence[int]) -> str:
+    """Return the range of counts, as one number if they agree."""
+    low, high = min(counts), max(counts)
+    return str(low) if low == high else f"{low} to {high}"
 
 
 def cell_hash(identity: Mapping[str, Any]) -> str:

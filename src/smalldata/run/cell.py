@@ -290,6 +290,7 @@ def _evaluate(plan: Plan, folder: CellFolder, reporter: Reporter) -> RunRecord:
     _gather_trials(plan, folder, record, reporter, anew=True)
     folder.write_record(record)
     reporter.sum_up_tuning(record, title=plan.title)
+    reporter.tell_transform(record, title=plan.title)
     return record
 
 

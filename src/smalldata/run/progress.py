@@ -74,6 +74,11 @@ class Reporter:
         for note, n_folds in Counter(notes).most_common(MOST_NOTES):
             self.warn(f"{title}: {n_folds} of {len(record.folds)} folds: {note}")
 
+    def tell_transform(self, record: RunRecord, *, title: str) -> None:
+        """Report in one line what ``preprocess.transform=auto`` did to the numbers."""
+        if record.transform:
+            self.say(f"{title}: preprocess.transform=auto: {record.transform}")
+
     def _bar(self, items: Iterable[Item], *, title: str, total: int, done: int) -> Iterator[Item]:
         columns = (
             SpinnerColumn(),

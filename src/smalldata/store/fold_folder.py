@@ -86,6 +86,7 @@ class FoldFolder:
         """
         entry = read_json(self.cell, path)
         entry.setdefault("tuning", {})  # files from before pruning existed
+        entry.setdefault("transform", {})  # files from before it was recorded
         for name in _FOLD_PARTS:  # files from before these parts existed
             entry.setdefault(name, None)
         with damage_if_odd(path):

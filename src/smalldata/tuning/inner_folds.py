@@ -25,7 +25,7 @@ from smalldata.learner import (
 )
 from smalldata.measures.registry import Measure
 from smalldata.pipeline.fitting import make_prediction, outputs_of
-from smalldata.pipeline.preprocess import Ranker, make_preprocessor
+from smalldata.pipeline.preprocess import Ranker, TransformName, make_preprocessor
 from smalldata.pipeline.ranking import make_ranker
 from smalldata.pipeline.training import TrainingRows
 from smalldata.resampling.splitting import largest_n_splits, make_folds
@@ -33,6 +33,9 @@ from smalldata.results.folds import Rows
 from smalldata.runtime.memory import OUT_OF_MEMORY
 from smalldata.seeding import seed_for
 from smalldata.task import TaskInfo
+
+KEPT_VALUES = 10_000_000
+"""Values of a table up to which an inner fold keeps what every transform needs, 80 MB each."""
 
 
 def cut_inner_folds(
@@ -101,6 +104,10 @@ class InnerFolds:
     workspaces : dict of int to Workspace
         By inner fold, from its first trial until the outer fold is tuned; memory grows with the
         number of folds of all repeats.
+    variants : dict of str to InnerFolds
+        The same folds under other transforms, each with its own workspaces; see `under`.
+    told : set of str
+        Notes of workspaces that are no longer kept.
     together : bool or None
         Whether all inner folds of a trial are fitted as one program, if the learner can; None: on a
         card. The same folds always go together, whatever was computed before.
@@ -112,6 +119,8 @@ class InnerFolds:
     measure: Measure
     rankers: tuple[Ranker, ...] = ()
     workspaces: dict[int, Workspace] = field(default_factory=dict)
+    variants: dict[str, "InnerFolds"] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
     together: bool | None = None
 
     @classmethod
@@ -164,11 +173,40 @@ class InnerFolds:
             stratify=self.rows.info.kind.is_classification,
             seed=self.rows.seed,
         )
-        return replace(self, pairs=pairs, workspaces={})
+        return replace(self, pairs=pairs, workspaces={}, variants={}, told=set())
+
+    def forget(self) -> None:
+        """Drop what earlier trials left for later ones."""
+        for one in (self, *self.variants.values()):
+            one.workspaces.clear()
 
     def keep(self, k: int, rankers: Sequence[Ranker]) -> "InnerFolds":
         """Return the same folds with another number of features, ranked as given on each."""
-        return replace(self, rows=self.rows.keep(k), rankers=tuple(rankers), workspaces={})
+        return replace(
+            self,
+            rows=self.rows.keep(k),
+            rankers=tuple(rankers),
+            workspaces={},
+            variants={},
+            told=set(),
+        )
+
+    def under(self, transform: TransformName) -> "InnerFolds":
+        """Return the same folds under another transform; what it needs is kept for later trials.
+
+        On tables of more than `KEPT_VALUES` only what the latest transform needs is kept.
+        """
+        asked, found = self.rows.preprocessing, self
+        if transform != asked.transform:
+            rows = replace(self.rows, preprocessing=replace(asked, transform=transform))
+            fresh = replace(self, rows=rows, workspaces={}, variants={}, told=set())
+            found = self.variants.setdefault(transform, fresh)
+        if self.rows.X.size > KEPT_VALUES:
+            for other in (self, *self.variants.values()):
+                if other is not found:
+                    other.told.update(other.shortages())
+                    other.workspaces.clear()
+        return found
 
     def score(self, learner: Learner, fold: int) -> float | None:
         """Score a learner on one inner fold; None if the measure is undefined there.
@@ -216,7 +254,8 @@ class InnerFolds:
     def shortages(self) -> tuple[str, ...]:
         """Return the notes for the record about fits that ran out of memory."""
         fitted = [found for found in self.workspaces.values() if isinstance(found, FitEach)]
-        return tuple(sorted({note for workspace in fitted for note in workspace.shortages}))
+        told = self.told.union(*(workspace.shortages for workspace in fitted))
+        return tuple(sorted(told.union(*(one.shortages() for one in self.variants.values()))))
 
     def score_path(self, learner: Learner, values: Sequence[int], fold: int) -> list[float | None]:
         """Score each value of the learner's path hyperparameter on one inner fold, by one fit."""

@@ -192,6 +192,16 @@ def grid_points(space: SearchSpace, default: Values, n_trials: int) -> list[Valu
     return [dict(zip(levels, point, strict=True)) for point in itertools.product(*levels.values())]
 
 
+def all_points(space: SearchSpace, *, most: int) -> list[Values]:
+    """Return every point of a space of choices alone; none where they are more than ``most``."""
+    choices = {name: found.choices for name, found in space.parameters.items()}
+    if not all(choices.values()) or math.prod(map(len, choices.values())) > most:
+        return []
+    return [
+        dict(zip(choices, point, strict=True)) for point in itertools.product(*choices.values())
+    ]
+
+
 def spread(parameter: Parameter, n_levels: int) -> list[Any]:
     """Return at most ``n_levels`` values of a number, including both ends; whole numbers once each.
 

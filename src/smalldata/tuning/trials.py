@@ -11,14 +11,15 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
-from smalldata.learner import Learner, SearchSpace
+from smalldata.learner import TRANSFORM, Learner, SearchSpace
+from smalldata.pipeline.choices import with_values
 from smalldata.pipeline.fitting import describe_failure
 from smalldata.results.folds import Trial
 from smalldata.tuning.choice import FoldScores, plainness
 from smalldata.tuning.inner_folds import InnerFolds
 from smalldata.tuning.options import TuningOptions
 from smalldata.tuning.pruning import Race, start_race
-from smalldata.tuning.samplers import Grid, Study, Values, grid_points, spread
+from smalldata.tuning.samplers import Grid, Study, Values, all_points, grid_points, spread
 
 MOST_PATH_VALUES = 26
 """Most values that one fit gives, evenly spread over their dimension."""
@@ -77,6 +78,7 @@ class Attempts:
             self.options,
             maximise=self.folds.measure.higher_is_better,
             seed=self.seed,
+            transform=self.folds.rows.preprocessing.transform,
         )
 
     def attempt(self, values: Values, ordinal: int, earlier: Sequence[Trial]) -> Trial:
@@ -115,7 +117,8 @@ class Attempts:
     def score_again(self, folds: InnerFolds, values: Values) -> tuple[FoldScores, str]:
         """Score the values of a trial on other inner folds; return why that failed, "" if not."""
         try:
-            return list(folds.scores(replace(self.learner, **values))), ""  # type: ignore[type-var]
+            tried, preprocessing = with_values(self.learner, folds.rows.preprocessing, values)
+            return list(folds.under(preprocessing.transform).scores(tried)), ""
         except MemoryError:
             raise
         except Exception as error:  # an error of the model only concerns these values
@@ -134,10 +137,11 @@ class Attempts:
     ) -> tuple[Literal["ok", "failed", "pruned"], str]:
         """Add a row of scores for each inner fold; return the state and the reason."""
         try:
-            tried = replace(self.learner, **values)  # type: ignore[type-var]
+            tried, preprocessing = with_values(self.learner, self.folds.rows.preprocessing, values)
+            folds = self.folds.under(preprocessing.transform)
             if path:
-                return self._walk(tried, path, race, scores)
-            for i, score in enumerate(self.folds.scores(tried)):
+                return self._walk(folds, tried, path, race, scores)
+            for i, score in enumerate(folds.scores(tried)):
                 scores.append([score])
                 if race is not None and race.is_lost(scores):
                     return "pruned", self._pruned_after(i + 1)
@@ -148,19 +152,24 @@ class Attempts:
         return "ok", ""
 
     def _walk(
-        self, learner: Learner, path: Sequence[int], race: Race | None, scores: Scores
+        self,
+        folds: InnerFolds,
+        learner: Learner,
+        path: Sequence[int],
+        race: Race | None,
+        scores: Scores,
     ) -> tuple[Literal["ok", "pruned"], str]:
         """Walk a path in stretches, each on all inner folds.
 
         The walk ends if the simplest value is perfect, if a stretch has a perfect value or no
         better one than before, or if the race is lost.
         """
-        if self._is_perfect_from_start(learner, path, scores):
+        if self._is_perfect_from_start(folds, learner, path, scores):
             return "ok", ""
         for first in range(0, len(path), STRETCH):
             rows: Scores = [] if first else scores
-            for i in range(len(self.folds)):
-                rows.append(self.folds.score_path(learner, path[first : first + STRETCH], i))
+            for i in range(len(folds)):
+                rows.append(folds.score_path(learner, path[first : first + STRETCH], i))
                 if race is not None and race.is_lost(rows):
                     if first:  # more of the path is not worth it; keep what there is
                         return "ok", ""
@@ -173,7 +182,9 @@ class Attempts:
                 break
         return "ok", ""
 
-    def _is_perfect_from_start(self, learner: Learner, path: Sequence[int], scores: Scores) -> bool:
+    def _is_perfect_from_start(
+        self, folds: InnerFolds, learner: Learner, path: Sequence[int], scores: Scores
+    ) -> bool:
         """Try only the first value, fold by fold while it is perfect; the fits continue later.
 
         On easy tables most trials end here, after a fraction of a stretch.
@@ -182,8 +193,8 @@ class Attempts:
         if self.space.parameters[self.path].simpler != "low":
             return False  # a later value would win a tie
         rows: Scores = []
-        for i in range(len(self.folds)):
-            rows.append(self.folds.score_path(learner, path[:1], i))
+        for i in range(len(folds)):
+            rows.append(folds.score_path(learner, path[:1], i))
             if rows[-1][0] not in (self._perfect, None):
                 return False
         scores.extend(rows)
@@ -229,8 +240,11 @@ def make_source(
     *,
     maximise: bool,
     seed: int,
+    transform: str = "auto",
 ) -> Grid | Study:
-    """Make the source of the trials' values, which starts with the learner's own.
+    """Make the source of the trials' values, which starts with the learner's own and `transform`.
+
+    A space of choices alone that the trials can hold is tried whole.
 
     Raises
     ------
@@ -239,9 +253,14 @@ def make_source(
     """
     parameters = {name: found for name, found in space.parameters.items() if name != path}
     searched = SearchSpace(parameters=parameters)
-    default = {name: getattr(learner, name) for name in space.parameters}
+    default = {
+        name: transform if name == TRANSFORM else getattr(learner, name)
+        for name in space.parameters
+    }
     if not searched.parameters:  # the path is the whole space
         return Grid([{}], default)
+    if points := all_points(searched, most=options.trials - 1):
+        return Grid(points, default)
     if options.sampler == "grid":
         return Grid(grid_points(searched, default, options.trials), default)
     return Study(searched, default, sampler=options.sampler, maximise=maximise, seed=seed)

@@ -14,9 +14,10 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Protocol
 
 from smalldata.errors import ConfigError, FitError, did_you_mean
-from smalldata.learner import Learner, Parameter, SearchSpace
+from smalldata.learner import TRANSFORM, Learner, Parameter, SearchSpace
 from smalldata.measures.registry import Measure, find_measure, measures_for
-from smalldata.pipeline.choices import Tuned
+from smalldata.pipeline.choices import Tuned, with_values
+from smalldata.pipeline.preprocess import Preprocessing
 from smalldata.pipeline.training import TrainingRows
 from smalldata.results.folds import Trial
 from smalldata.runtime.quiet import quiet_optuna
@@ -198,8 +199,10 @@ class OptunaTuner:
             n_folds=sum(not folds.undefined_reason(i) for i in range(len(folds))),
             shares_first=self.path is None,
         )
+        values = {} if chosen is None else chosen.values
         return Tuned(
-            learner=learner if chosen is None else replace(learner, **chosen.values),  # type: ignore[type-var]
+            learner=with_values(learner, rows.preprocessing, values)[0],
+            transform=values.get(TRANSFORM),
             notes=notes,
             seconds_before=seconds_before,
             counts={**counts, "stayed": int(bool(trials) and chosen is trials[0])},
@@ -224,7 +227,7 @@ class OptunaTuner:
         errors, n_splits = ONE_SE, len(folds) // self.options.inner_repeats
         notes: tuple[str, ...] = ()
         if self.options.choose == "confirmed":
-            folds.workspaces.clear()  # the memory of two cuts is not needed at once
+            folds.forget()  # the memory of two cuts is not needed at once
             fresh = folds.cut_again(self.options.inner_folds, repeat=self.options.inner_repeats)
             errors, n_splits = CONFIRMED, len(fresh)
             found, reason = attempts.score_again(fresh, best.values)
@@ -333,6 +336,8 @@ def make_tuner(
     """
     asked = options or TuningOptions()
     known = [field.name for field in dataclasses.fields(learner)]  # type: ignore[arg-type]
+    if learner.traits.needs_scaling:
+        known.append(TRANSFORM)
     for name in space.parameters:
         if name not in known:
             hint = did_you_mean(name, known, f"it has {', '.join(known) or 'none'}.")
@@ -380,7 +385,7 @@ def _check_values(learner: Learner, name: str, parameter: Parameter) -> None:
         values = (int(low), int(high)) if whole else (low, high, low + (high - low) * 0.381966)
     for value in values:
         try:
-            replace(learner, **{name: value})  # type: ignore[type-var]
+            with_values(learner, Preprocessing(), {name: value})
         except ConfigError as error:
             raise ConfigError(
                 f"space.{name} must have values that the model takes: {error}"

@@ -40,6 +40,8 @@ def summarize_settings(record: RunRecord) -> Settings:
             counts = Counter(str(value) for value in given)
             text = ", ".join(f"{name} ({n} folds)" for name, n in counts.most_common())
         hyperparameters.append((key, text))
+    if record.transform:
+        hyperparameters.append(("preprocess.transform=auto", record.transform))
     return Settings(
         hyperparameters=hyperparameters,
         identity=flatten(record.identity),
