@@ -147,7 +147,7 @@ def test_a_single_test_fold_counts_its_samples_once():
         np.sum(moved**2)
     )
     twice = from_units(np.repeat(moved, 2, axis=0), tested_share=0.25, n_folds=1)
-    assert twice.variance == pytest.approx(1.2 * np.sum(moved**2))
+    assert twice.variance == pytest.approx((1 + (SHARED + CUT - 1) * 0.25) * np.sum(moved**2))
     many = from_units(np.repeat(moved, 9, axis=0), tested_share=0.25, n_folds=1)
     assert many.variance == pytest.approx((SHARED + CUT) * np.sum(moved**2))
 
