@@ -108,6 +108,8 @@ def explain_fold(
         measure=find_measure(task.measure, task.kind),
         classes=task.classes,
         seed=seed_for(cell.seed, "removal", fold.repeat, fold.fold),
+        form=opened.form,
+        scale=opened.scale,
     )
     return replace(found, removals=removals, seconds=time.perf_counter() - start)
 

@@ -188,7 +188,10 @@ class KernelClassifier(Classifier[SVM]):
 
     def predict_proba(self, X: Array) -> Array:
         """Return calibrated probabilities of shape (n_samples, n_classes)."""
-        margins = self.decision_function(X).reshape(len(X), -1)
+        return self.probabilities_of(self.decision_function(X).reshape(len(X), -1))
+
+    def probabilities_of(self, margins: Array) -> Array:
+        """Return calibrated probabilities of margins of shape (n_samples, n_outputs)."""
         return self.calibration_.probabilities(_per_class(margins))
 
     def _machine(self, gram: Array, y: NDArray[np.int64]) -> tuple[NDArray[Any], Array, Array]:
