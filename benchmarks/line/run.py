@@ -4,9 +4,11 @@
     python benchmarks/line/run.py --only times
     python benchmarks/line/run.py --only scores
     python benchmarks/line/run.py --only demo
+    python benchmarks/line/run.py --quick      one timing of each command, and no scores
+    python benchmarks/line/run.py --against COMMIT     four models, then and now, in turn
 
-Writes results.csv, scores.csv, environment.json and README.md beside this file, and the table and
-the picture of the project's README. Seconds are wall-clock of the whole process, each run in a
+Writes results.csv, scores.csv, against.csv, environment.json and README.md beside this file, and
+the table and the picture of the project's README. Seconds are wall-clock of the whole process, each run in a
 fresh outputs folder.
 """
 
@@ -25,6 +27,7 @@ from pathlib import Path
 from statistics import median
 
 import pandas as pd
+from against import measure_against
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -247,21 +250,32 @@ def write_environment() -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--only", choices=["times", "scores", "demo"])
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--against", metavar="COMMIT")
     options = parser.parse_args()
-    if options.only in (None, "times"):
-        measure_times(options.runs).to_csv(HERE / "results.csv", index=False)
-    if options.only in (None, "scores"):
-        measure_scores().to_csv(HERE / "scores.csv", index=False)
-    if options.only in (None, "demo"):
-        write_demo()
-    write_environment()
+    if options.against:
+        found = measure_against(options.against, models=FOUR, n_runs=options.runs)
+        found.to_csv(HERE / "against.csv", index=False)
+        print(to_markdown(found))
+    else:
+        n_runs = 1 if options.quick else options.runs
+        if options.only in (None, "times"):
+            measure_times(n_runs).to_csv(HERE / "results.csv", index=False)
+        if options.only == "scores" or (options.only is None and not options.quick):
+            measure_scores().to_csv(HERE / "scores.csv", index=False)
+        if options.only in (None, "demo"):
+            write_demo()
+        write_environment()
     readme = HERE / "README.md"
-    for marker, name in (("times", "results.csv"), ("scores", "scores.csv")):
-        if (HERE / name).is_file():
-            write_between(readme, marker, to_markdown(pd.read_csv(HERE / name)))
+    for marker in ("times", "scores", "against"):
+        path = HERE / ("results.csv" if marker == "times" else f"{marker}.csv")
+        if path.is_file():
+            write_between(readme, marker, to_markdown(pd.read_csv(path)))
 
 
 if __name__ == "__main__":

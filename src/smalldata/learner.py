@@ -77,8 +77,9 @@ class Estimator(Protocol):
     computed from it. A regressor has ``predict``. A fitted estimator may have ``notes_`` (tuple of
     str), which the record states about this fit (calibration was not possible …), and ``losses_``
     (`LossCurves` of `smalldata.results.loss_curves`), the loss by epoch. `SupportsLogOdds`,
-    `SupportsMargins` and `SupportsWeights` are optional. All data arrive as float64 ndarray (with NaN if the traits allow
-    missing values). An estimator must not change them: other fits share them.
+    `SupportsMargins` and `SupportsWeights` are optional. All data arrive as float64 ndarray (with
+    NaN if the traits allow missing values). An estimator must not change them: other fits share
+    them.
     """
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> "Estimator":

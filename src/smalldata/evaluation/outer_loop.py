@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from smalldata.evaluation.cell import Cell, learner_values
+from smalldata.evaluation.kept_fits import keep_fit
 from smalldata.learner import Learner, SupportsLoad
 from smalldata.measures.registry import score_prediction
 from smalldata.panel.sizes import select_size
@@ -242,6 +243,8 @@ class _Attempt:
             self.pipeline = fit_rows(self.learner, rows, ranker=ranker)
         with self._timed("predict"):
             prediction = predict_fold(self.pipeline, task, self.fold)
+        if cell.fits is not None:
+            keep_fit(cell.fits, (self.fold.repeat, self.fold.fold), self.pipeline)
         self.scores = score_prediction(prediction, kind=task.kind, classes=task.classes)
         self.prediction = prediction
 

@@ -111,12 +111,20 @@ def explain_form(
     evaluations: int,
     seed: int,
     quick: bool | None = None,
+    leading_error: float | None = None,
 ) -> FormExplanation:
     """Explain rows and say how well: parameters as in `form_values`."""
     looks = takes_look(form, players, evaluations=evaluations, quick=quick)
     if not (isinstance(form, CallableForm) and looks):
         values, base_values, errors = form_values(
-            form, X, Z, players=players, evaluations=evaluations, seed=seed, quick=quick
+            form,
+            X,
+            Z,
+            players=players,
+            evaluations=evaluations,
+            seed=seed,
+            quick=quick,
+            leading_error=leading_error,
         )
         note = describe_sampling(form, players, n_background=len(Z), evaluations=evaluations)
         return FormExplanation(
@@ -170,6 +178,7 @@ def form_values(
     evaluations: int,
     seed: int,
     quick: bool | None = None,
+    leading_error: float | None = None,
 ) -> tuple[Array, Array, Array | None]:
     """Explain a margin form by its kernel.
 
@@ -186,6 +195,8 @@ def form_values(
     seed : int
     quick : bool or None
         Expected gradients instead of walks, for a function with a gradient; see `takes_look`.
+    leading_error : float, optional
+        When the walks of a row may stop; see `smalldata.shapley.permutation_values`.
 
     Returns
     -------
@@ -243,6 +254,7 @@ def form_values(
                 metric=form.metric,
                 players=labels,
                 n_permutations=KNN_PERMUTATIONS,
+                leading_error=leading_error,
                 max_pairs=_knn_pairs(form, labels),
                 seed=seed,
             )
@@ -259,6 +271,7 @@ def form_values(
                 X,
                 Z,
                 players=labels,
+                leading_error=leading_error,
                 max_evaluations=_paid(evaluations, labels),
                 seed=seed,
                 gradient=form.gradient,

@@ -15,7 +15,7 @@ from scipy.spatial.distance import cdist
 from smalldata.learner import Array, KernelForm, LinearForm, MarginForm, NeighboursForm
 from smalldata.runtime.compiling import compiled
 from smalldata.shapley.game import Integers
-from smalldata.shapley.neighbours import METRICS, _find_nearest, _vote
+from smalldata.shapley.votes import METRICS, find_nearest, vote_near
 
 ROUNDING_BITS = 40
 """Distances are rounded to this many bits below the largest, so that equal ones tie."""
@@ -54,7 +54,7 @@ def switched_outputs(
 
 
 def _parts(form: MarginForm, rows: Array, columns: Integers) -> Array:
-    """What some columns add to the distances or products of rows: (n_rows, n_terms)."""
+    """Return what some columns add to the distances or products of rows: (n_rows, n_terms)."""
     here = rows[:, columns]
     match form:
         case LinearForm():
@@ -65,10 +65,12 @@ def _parts(form: MarginForm, rows: Array, columns: Integers) -> Array:
             if form.kernel == "poly":
                 return np.asarray(products)
             sizes = [np.einsum("ij,ij->i", table, table) for table in (here, support)]
-            return np.maximum(sizes[0][:, None] + sizes[1] - 2 * products, 0.0)
+            return np.asarray(np.maximum(sizes[0][:, None] + sizes[1] - 2 * products, 0.0))
         case NeighboursForm(metric="cosine"):
             length = np.linalg.norm(form.train, axis=1)
-            products = here @ (form.train[:, columns] / np.where(length > 0, length, 1.0)[:, None]).T
+            products = (
+                here @ (form.train[:, columns] / np.where(length > 0, length, 1.0)[:, None]).T
+            )
             return np.column_stack([-products, np.square(here).sum(axis=1)])
         case NeighboursForm():
             metric = "cityblock" if form.metric == "manhattan" else "sqeuclidean"
@@ -91,7 +93,8 @@ def _outputs(form: MarginForm, kept: Array, moved: Array) -> Array:
             found = [
                 sum(
                     (
-                        comb(form.degree, power) * (stays ** (form.degree - power) * coef)
+                        comb(form.degree, power)
+                        * (stays ** (form.degree - power) * coef)
                         @ (moves**power).T
                         for power in range(form.degree + 1)
                     ),
@@ -139,5 +142,5 @@ def _votes(
         for z in range(len(moved)):
             for i in range(n_terms):
                 distance[i] = kept[x, i] + moved[z, i]
-            _find_nearest(distance, np.inf, nearest, candidates, away)
-            _vote(distance, nearest, targets, by_distance, metric, away, votes[x, z])
+            find_nearest(distance, np.inf, nearest, candidates, away)
+            vote_near(distance, nearest, targets, by_distance, metric, away, votes[x, z])
