@@ -6,10 +6,11 @@
     python benchmarks/line/run.py --only demo
     python benchmarks/line/run.py --quick      one timing of each command, and no scores
     python benchmarks/line/run.py --against COMMIT     four models, then and now, in turn
+    python benchmarks/line/run.py --stamp      after measuring: note the commit the tables are of
 
 Writes results.csv, scores.csv, against.csv, environment.json and README.md beside this file, and
-the table and the picture of the project's README. Seconds are wall-clock of the whole process, each run in a
-fresh outputs folder.
+the table and the picture of the project's README. Seconds are wall-clock of the whole process, each
+run in a fresh outputs folder.
 """
 
 import argparse
@@ -249,6 +250,14 @@ def write_environment() -> None:
     (HERE / "environment.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
 
+def stamp_tables() -> None:
+    """Note the commit checked out as the one that the tables were measured on."""
+    sys.path.insert(0, str(HERE.parent))
+    import freshness
+
+    freshness.stamp(HERE)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -257,7 +266,11 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--against", metavar="COMMIT")
+    parser.add_argument("--stamp", action="store_true")
     options = parser.parse_args()
+    if options.stamp:
+        stamp_tables()
+        return
     if options.against:
         found = measure_against(options.against, models=FOUR, n_runs=options.runs)
         found.to_csv(HERE / "against.csv", index=False)
