@@ -71,7 +71,8 @@ def plan_cell(config: RunConfig, reporter: Reporter, *, command: str = "") -> Pl
     SmalldataError
         In one sentence, meant for the user.
     """
-    task = load_task(config)
+    with reporter.announce(f"reading {config.dataset.get('path') or 'the table'} …"):
+        task = load_task(config)
     for message in task.dataset.messages:
         reporter.say(message)
     for warning in task.dataset.warnings:
