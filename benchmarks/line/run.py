@@ -189,7 +189,7 @@ def write_demo() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         models = "dummy,linear,knn,svm,xgboost,mlp"
-        timed(["-m", f"model={models}", "dataset=omics"], folder)
+        timed(["-m", f"model={models}", "dataset=omics", "explain.repeats=1"], folder)
         page = Path(folder) / "outputs/omics/rep5x5/index.html"
         frame = pd.read_csv(page.with_name("comparison.csv"))
         primary = frame[frame["measure"] == "roc_auc"]
