@@ -32,8 +32,8 @@ from smalldata.shapley.game import (
 )
 from smalldata.shapley.quadrature import MOST_POWERS, SMALLEST_TOLERANCE, Rules, make_rules
 
-# Steps of the compiled loop, about a second: a signal is heard only between two calls.
-STEPS_AT_ONCE = 5e8
+# Steps of the compiled loop, under a second: a signal is heard only between two calls.
+STEPS_AT_ONCE = 2e8
 
 
 def rbf_values(
