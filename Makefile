@@ -10,8 +10,14 @@ BIN := .venv/bin
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-demo: .venv/.installed  ## six models on the bundled Alzheimer's table, compared and explained
-	$(BIN)/python -m smalldata -m model=dummy,linear,knn,svm,xgboost,mlp dataset=omics
+# Without the tools for developers, and without byte code of what is never imported.
+.venv/.runs: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable .
+	touch $@
+
+demo: .venv/.runs  ## six models on the bundled Alzheimer's table, compared and explained
+	$(BIN)/python -m smalldata -m model=dummy,linear,knn,svm,xgboost,mlp dataset=omics explain.repeats=1
 
 # The tests of one file stay in one process and share what it has fitted.
 SPREAD := -n 2 --dist loadscope

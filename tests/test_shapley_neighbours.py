@@ -240,3 +240,31 @@ def test_settings_out_of_range_are_refused(table, changes, sentence):
     settings = known | {"n_neighbors": 4, "weights": "uniform"} | changes
     with pytest.raises(ExplanationError, match=sentence):
         knn_values(X, background, **settings)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_walks_that_stop_early_state_honest_errors(metric):
+    """Against brute force over many seeds: unbiased, additive, and errors of the stated size."""
+    rng = np.random.default_rng(5)
+    train, targets = rng.normal(size=(40, 7)), rng.normal(size=(40, 1))
+    X, background = rng.normal(size=(3, 7)), rng.normal(size=(60, 7))
+    settings = {"n_neighbors": 9, "weights": "distance", "metric": metric}
+    known = settings | {"train": train, "targets": targets}
+    want, base = brute_force(lambda rows: predict(rows, **known), X, background)
+    gaps, errors, sizes = [], [], []
+    for seed in range(60):
+        values, base_values, stated = knn_values(
+            X, background, **known, n_permutations=4, leading_error=0.25, seed=seed
+        )
+        np.testing.assert_allclose(base_values, base)
+        assert add_up(values, base_values, predict(X, **known)) < 1e-12
+        gaps.append(values - want)
+        errors.append(stated)
+        sizes.append(np.sqrt(np.square(stated).mean(axis=1)) / np.abs(values).mean(axis=1))
+    _, _, full = knn_values(X, background, **known, n_permutations=4)
+    assert np.mean(errors) > 1.3 * full.mean()  # they did stop
+    assert np.max(sizes) < 0.35  # what is lacking is shared after the stop
+    ratio = np.sqrt(np.mean(np.square(gaps)) / np.mean(np.square(errors)))
+    assert 0.5 < ratio < 1.1  # never understated; sharing what is lacking helps
+    bias = np.abs(np.mean(gaps, axis=0)) / (np.std(gaps, axis=0, ddof=1) / np.sqrt(60))
+    assert bias.max() < 4

@@ -196,3 +196,34 @@ def test_a_chosen_player_must_own_a_column(game):
     function, X, background = game
     with pytest.raises(ExplanationError, match=r"got \[0, 7\], of which \[7\] own none"):
         chosen_player_values(function, X, background, chosen=[0, 7])
+
+
+def test_walks_that_stop_early_state_honest_errors():
+    """Against brute force over many seeds, with the gradient, as networks are explained."""
+    rng = np.random.default_rng(6)
+    first, last = rng.normal(size=(7, 12)) / 2, rng.normal(size=12) / 3
+    X, background = rng.normal(size=(2, 7)), rng.normal(size=(40, 7))
+
+    def function(rows):
+        return (np.tanh(rows @ first) @ last)[:, None]
+
+    def gradient(rows):
+        return (((1 - np.tanh(rows @ first) ** 2) * last) @ first.T)[:, None, :]
+
+    want, base = brute_force(function, X, background)
+    ask = {"gradient": gradient, "max_evaluations": 12 * 40}
+    gaps, errors = [], []
+    for seed in range(60):
+        values, base_values, stated = permutation_values(
+            function, X, background, **ask, leading_error=0.3, seed=seed
+        )
+        np.testing.assert_allclose(base_values, base)
+        assert add_up(values, base_values, function(X)) < 1e-12
+        gaps.append(values - want)
+        errors.append(stated)
+    _, _, full = permutation_values(function, X, background, **ask)
+    assert np.mean(errors) > 1.2 * full.mean()  # they did stop
+    ratio = np.sqrt(np.mean(np.square(gaps)) / np.mean(np.square(errors)))
+    assert 0.5 < ratio < 1.1  # never understated; sharing what is lacking helps
+    bias = np.abs(np.mean(gaps, axis=0)) / (np.std(gaps, axis=0, ddof=1) / np.sqrt(60))
+    assert bias.max() < 4

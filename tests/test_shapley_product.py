@@ -5,7 +5,7 @@ import pytest
 
 from shapley_oracle import add_up, brute_force
 from smalldata.errors import ExplanationError
-from smalldata.shapley import linear_values, polynomial_values, rbf_values
+from smalldata.shapley import linear_values, polynomial_values, product, rbf_values
 from smalldata.shapley.product import _assert_additive
 
 PLAYERS = [None, np.array([0, 1, 1, 2, 0, 3, 3])]
@@ -218,3 +218,13 @@ def test_polynomial_refuses_other_degrees_and_infinite_settings(machine):
         polynomial_values(X, background, **form, gamma=1.0, coef0=0.0, degree=4)
     with pytest.raises(ExplanationError, match="gamma must be finite; got inf"):
         polynomial_values(X, background, **form, gamma=np.inf, coef0=0.0, degree=2)
+
+
+def test_rows_in_parts_have_the_same_values(monkeypatch):
+    rng = np.random.default_rng(3)
+    X, Z, support = (rng.normal(size=(n, 6)) for n in (5, 4, 7))
+    settings = {"support": support, "coef": rng.normal(size=(2, 7)), "gamma": 0.2}
+    whole, _ = rbf_values(X, Z, **settings, intercept=np.zeros(2))
+    monkeypatch.setattr(product, "STEPS_AT_ONCE", 2 * 4 * 7 * 6)
+    parts, _ = rbf_values(X, Z, **settings, intercept=np.zeros(2))
+    np.testing.assert_array_equal(parts, whole)

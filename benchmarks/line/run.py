@@ -4,10 +4,13 @@
     python benchmarks/line/run.py --only times
     python benchmarks/line/run.py --only scores
     python benchmarks/line/run.py --only demo
+    python benchmarks/line/run.py --quick      one timing of each command, and no scores
+    python benchmarks/line/run.py --against COMMIT     four models, then and now, in turn
+    python benchmarks/line/run.py --stamp      after measuring: note the commit the tables are of
 
-Writes results.csv, scores.csv, environment.json and README.md beside this file, and the table and
-the picture of the project's README. Seconds are wall-clock of the whole process, each run in a
-fresh outputs folder.
+Writes results.csv, scores.csv, against.csv, environment.json and README.md beside this file, and
+the table and the picture of the project's README. Seconds are wall-clock of the whole process, each
+run in a fresh outputs folder.
 """
 
 import argparse
@@ -25,6 +28,7 @@ from pathlib import Path
 from statistics import median
 
 import pandas as pd
+from against import measure_against
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -185,7 +189,7 @@ def write_demo() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         models = "dummy,linear,knn,svm,xgboost,mlp"
-        timed(["-m", f"model={models}", "dataset=omics"], folder)
+        timed(["-m", f"model={models}", "dataset=omics", "explain.repeats=1"], folder)
         page = Path(folder) / "outputs/omics/rep5x5/index.html"
         frame = pd.read_csv(page.with_name("comparison.csv"))
         primary = frame[frame["measure"] == "roc_auc"]
@@ -246,22 +250,45 @@ def write_environment() -> None:
     (HERE / "environment.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
 
+def stamp_tables() -> None:
+    """Note the commit checked out as the one that the tables were measured on."""
+    sys.path.insert(0, str(HERE.parent))
+    import freshness
+
+    freshness.stamp(HERE)
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--only", choices=["times", "scores", "demo"])
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--against", metavar="COMMIT")
+    parser.add_argument("--stamp", action="store_true")
     options = parser.parse_args()
-    if options.only in (None, "times"):
-        measure_times(options.runs).to_csv(HERE / "results.csv", index=False)
-    if options.only in (None, "scores"):
-        measure_scores().to_csv(HERE / "scores.csv", index=False)
-    if options.only in (None, "demo"):
-        write_demo()
-    write_environment()
+    if options.stamp:
+        stamp_tables()
+        return
+    if options.against:
+        found = measure_against(options.against, models=FOUR, n_runs=options.runs)
+        found.to_csv(HERE / "against.csv", index=False)
+        print(to_markdown(found))
+    else:
+        n_runs = 1 if options.quick else options.runs
+        if options.only in (None, "times"):
+            measure_times(n_runs).to_csv(HERE / "results.csv", index=False)
+        if options.only == "scores" or (options.only is None and not options.quick):
+            measure_scores().to_csv(HERE / "scores.csv", index=False)
+        if options.only in (None, "demo"):
+            write_demo()
+        write_environment()
     readme = HERE / "README.md"
-    for marker, name in (("times", "results.csv"), ("scores", "scores.csv")):
-        if (HERE / name).is_file():
-            write_between(readme, marker, to_markdown(pd.read_csv(HERE / name)))
+    for marker in ("times", "scores", "against"):
+        path = HERE / ("results.csv" if marker == "times" else f"{marker}.csv")
+        if path.is_file():
+            write_between(readme, marker, to_markdown(pd.read_csv(path)))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@
     python benchmarks/tuning/run.py --scaling       seconds and memory against rows and features
     python benchmarks/tuning/run.py --profile       where ours spends its time
     python benchmarks/tuning/run.py --report        README.md anew from the csv files
+    python benchmarks/tuning/run.py --quick         three tables, few trials: some 5 minutes
+    python benchmarks/tuning/run.py --stamp         after measuring: note the commit of the tables
 
 Every way is a fresh process whose start counts. What is finished is in the csv files and is not
 run again (--fresh does); a killed run goes on where it was.
@@ -65,6 +67,11 @@ CELLS = {(dataset, model): Size(25, 50) for dataset in DATASETS for model in MOD
     ("synthetic", "linear"): Size(2, 8),
     ("synthetic", "xgboost"): Size(2, 4),
 }
+
+
+QUICK = Size(5, 10)
+"""Most of every cell with --quick."""
+QUICK_DATASETS = ("omics", "gse7390", "srbct")
 
 
 def run_cell(dataset: str, model: str, size: Size, *, n_inner: int, timing: int) -> None:
@@ -247,15 +254,29 @@ def main() -> None:
     parser.add_argument("--trials", type=int)
     parser.add_argument("--inner", type=int, default=5)
     parser.add_argument("--timings", type=int, default=1, help="times that each cell is run")
+    parser.add_argument("--quick", action="store_true", help="replaces the main table")
+    parser.add_argument("--stamp", action="store_true")
     parser.add_argument("--fresh", action="store_true", help="run finished cells again")
     for mode in ("estimate", "placement", "scaling", "profile", "report"):
         parser.add_argument(f"--{mode}", action="store_true")
     given = parser.parse_args()
+    if given.stamp:
+        sys.path.insert(0, str(HERE.parent))
+        import freshness
+
+        freshness.stamp(HERE)
+        return
+    if given.quick:  # the table must not mix what is measured now with older rows
+        for name in ("results.csv", "scores.csv"):
+            (HERE / name).unlink(missing_ok=True)
+        given.datasets = given.datasets or list(QUICK_DATASETS)
     # What is being timed is ended with this process, not left behind to slow the next run down.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
     def size_of(dataset: str, model: str) -> Size:
         usual = CELLS[dataset, model]
+        if given.quick:
+            usual = Size(min(usual.n_outer, QUICK.n_outer), min(usual.n_trials, QUICK.n_trials))
         return Size(given.outer or usual.n_outer, given.trials or usual.n_trials)
 
     cells = [(dataset, model) for dataset in given.datasets or DATASETS for model in given.models]

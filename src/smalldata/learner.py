@@ -79,9 +79,10 @@ class Estimator(Protocol):
     ``decision_function``, (n,) for two classes, else (n, n_classes); the AUC of two classes is then
     computed from it. A regressor has ``predict``. A fitted estimator may have ``notes_`` (tuple of
     str), which the record states about this fit (calibration was not possible …), and ``losses_``
-    (`LossCurves` of `smalldata.results.loss_curves`), the loss by epoch. `SupportsLogOdds` and
-    `SupportsWeights` are optional. All data arrive as float64 ndarray (with NaN if the traits allow
-    missing values). An estimator must not change them: other fits share them.
+    (`LossCurves` of `smalldata.results.loss_curves`), the loss by epoch. `SupportsLogOdds`,
+    `SupportsMargins` and `SupportsWeights` are optional. All data arrive as float64 ndarray (with
+    NaN if the traits allow missing values). An estimator must not change them: other fits share
+    them.
     """
 
     def fit(self, X: Array, y: NDArray[Any], groups: NDArray[Any] | None = None) -> "Estimator":
@@ -95,6 +96,15 @@ class SupportsLogOdds(Protocol):
 
     def log_odds(self, X: Array) -> Array:
         """Return log-odds of shape (n_samples, n_outputs)."""
+        ...
+
+
+@runtime_checkable
+class SupportsMargins(Protocol):
+    """A classifier whose probabilities follow from the margins that its form computes."""
+
+    def probabilities_of(self, margins: Array) -> Array:
+        """Return probabilities (n_rows, n_classes) of margins (n_rows, n_outputs)."""
         ...
 
 

@@ -55,6 +55,9 @@ class Cell:
         The run's seed.
     model : str
         Its name in the table; "" is read as the name of the learner's file.
+    fits : Path or None
+        Folder where the fitted pipelines wait for their explanation in the same run; None: they are
+        fitted again.
 
     Raises
     ------
@@ -74,6 +77,7 @@ class Cell:
     threshold: ThresholdOptions | None = None
     seed: int = 0
     model: str = ""
+    fits: Path | None = None
 
     def __post_init__(self) -> None:
         """Check that the parts belong together."""

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from smalldata.evaluation.cell import Cell, learner_values
+from smalldata.evaluation.kept_fits import keep_fit
 from smalldata.evaluation.thresholds import ThresholdOptions, choose_on_inner_folds
 from smalldata.learner import TRANSFORM, Learner, SupportsLoad
 from smalldata.measures.registry import score_prediction
@@ -261,6 +262,8 @@ class _Attempt:
             prediction = predict_fold(self.pipeline, task, self.fold)
         if self.threshold is not None:
             prediction = prediction.called_at(self.threshold.value)
+        if cell.fits is not None:
+            keep_fit(cell.fits, (self.fold.repeat, self.fold.fold), self.pipeline)
         self.scores = score_prediction(prediction, kind=task.kind, classes=task.classes)
         self.prediction = prediction
 

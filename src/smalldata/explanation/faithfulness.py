@@ -5,29 +5,37 @@ features, and without as many random ones** -> explanation. Also the summary ove
 curves with their bands, and the area between them.
 
 A feature is removed as the Shapley game removes it: its columns come from background rows, and the
-estimator's outputs are averaged over these. The ranking comes from the fold's own held-out rows but
+estimator's outputs are averaged over these. Where the form of the model allows it the outputs come
+from distances and products without the removed columns (`smalldata.shapley.switching`), else from
+the estimator itself. The ranking comes from the fold's own held-out rows but
 never reads their labels, so no score picked the features it judges. Replacing features with those
 of other rows to see what a model loses goes back to Breiman (2001, *Machine Learning* 45:5).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
-from smalldata.learner import Array, Outputs
+from smalldata.learner import Array, MarginForm, Outputs, SupportsMargins
 from smalldata.measures.registry import Measure
 from smalldata.pipeline.fitting import make_prediction
 from smalldata.results.evidence import Faithfulness
 from smalldata.seeding import seed_for
+from smalldata.shapley.switching import can_switch, switched_outputs
 from smalldata.statistics.intervals import fold_interval
 
 Integers = NDArray[np.int64]
 
-FEWEST_BACKGROUND, MOST_BACKGROUND = 5, 20
-"""Fewest and most background rows that replace a removed feature; `VALUES` decides how many."""
+FEWEST_BACKGROUND, MOST_BACKGROUND = 5, 10
+"""Fewest and most background rows that replace a removed feature; `VALUES` decides how many.
+
+Fewer than the values take: a score is a mean over all held-out rows, and their outputs are means
+over the background rows already. The same for every model, so that curves can be compared.
+"""
 
 VALUES = 500_000
 """Most values in a table of all held-out times all background rows: the cost of one score."""
@@ -97,6 +105,8 @@ def score_removals(
     classes: tuple[str, ...],
     seed: int,
     threshold: float | None = None,
+    form: MarginForm | None = None,
+    scale: str = "",
 ) -> FoldRemovals:
     """Score held-out rows without the leading features, and without random ones.
 
@@ -107,7 +117,7 @@ def score_removals(
     X : ndarray of shape (n_rows, n_columns)
         The held-out rows as the estimator sees them.
     Z : ndarray of shape (n_background, n_columns)
-        Rows that replace removed features; 5 to 20 of them are drawn.
+        Rows that replace removed features; 5 to 10 of them are drawn.
     y : ndarray of shape (n_rows,)
         Class codes or values.
     players : ndarray of shape (n_columns,)
@@ -121,6 +131,10 @@ def score_removals(
         Of the draws; should not depend on the model, so that all models lose the same features.
     threshold : float, optional
         The one the fold chose for its labels.
+    form : MarginForm, optional
+        The estimator's own; where it can be switched no row is built.
+    scale : str
+        Of the form; see `smalldata.learner.Learner`.
 
     Returns
     -------
@@ -140,20 +154,18 @@ def score_removals(
         players=players,
         measure=measure,
         classes=classes,
+        form=form,
+        scale=scale,
         threshold=threshold,
     )
     unit = table.unit()
     whole = table.score(table.ask(X), unit=unit)
     none = table.score(table.constant(), unit=unit)
+    partial = sizes[(sizes > 0) & (sizes < len(active))]
 
     def curve(order: Integers) -> list[float]:
-        found = []
-        for size in sizes:
-            if size == 0 or size >= len(active):
-                found.append(none if size else whole)
-            else:
-                found.append(table.score(table.without(order[:size]), unit=unit))
-        return found
+        between = [table.score(said, unit=unit) for said in table.without(order, partial)]
+        return [whole, *between, *[none] * (len(sizes) - len(between) - 1)]
 
     leading = active[np.argsort(-importance[active], kind="stable")]
     draws = []
@@ -276,6 +288,8 @@ class _Removals:
     players: Integers
     measure: Measure
     classes: tuple[str, ...]
+    form: MarginForm | None
+    scale: str
     threshold: float | None = None
 
     @property
@@ -306,9 +320,24 @@ class _Removals:
         """Return the output without any feature, the same for each row."""
         return np.repeat(self.ask(self.Z).mean(axis=0, keepdims=True), len(self.X), axis=0)
 
-    def without(self, removed: Integers) -> Array:
-        """Return the mean output over background rows without some features."""
-        columns = np.flatnonzero(np.isin(self.players, removed))
+    def without(self, order: Integers, sizes: Integers) -> Iterator[Array]:
+        """Yield the mean output over background rows without the first few features of an order."""
+        groups = [
+            np.flatnonzero(np.isin(self.players, order[before:size]))
+            for before, size in zip([0, *sizes[:-1]], sizes, strict=True)
+        ]
+        if not len(sizes):
+            return
+        if self.form is not None and self._reads_form():
+            for found in switched_outputs(self.form, self.X, self.Z, groups):
+                said = self._from_form(found.reshape(-1, found.shape[2]))
+                yield said.reshape(*found.shape[:2], -1).mean(axis=1)
+            return
+        for place in range(len(groups)):
+            yield self._built(np.concatenate(groups[: place + 1]))
+
+    def _built(self, columns: Integers) -> Array:
+        """Ask the estimator about every row with some columns from every background row."""
         n_others = len(self.Z)
         block = max(1, MOST_NUMBERS // (n_others * self.X.shape[1]))
         found = []
@@ -318,6 +347,25 @@ class _Removals:
             said = self.ask(rows)
             found.append(said.reshape(-1, n_others, said.shape[1]).mean(axis=1))
         return np.concatenate(found)
+
+    def _reads_form(self) -> bool:
+        """Whether outputs of the form tell the part of the prediction that the measure reads."""
+        if self.form is None or not can_switch(self.form):
+            return False
+        if self.scale == "margin" and self.part == "probabilities":
+            return isinstance(self.estimator, SupportsMargins)
+        return True
+
+    def _from_form(self, found: Array) -> Array:
+        """Return the part that the measure reads from outputs of the form: (n_rows, …)."""
+        if self.part in ("value", "margin"):
+            return found
+        if self.scale == "margin":
+            return np.asarray(self.estimator.probabilities_of(found))
+        if self.scale == "log-odds":
+            two = found.shape[1] == 1
+            return np.asarray(softmax(np.hstack([0 * found, found]) if two else found, axis=1))
+        return np.hstack([1 - found, found]) if len(self.classes) == 2 else found
 
     def score(self, said: Array, *, unit: float) -> float:
         """Score outputs; NaN if the measure is undefined or there is only one class."""

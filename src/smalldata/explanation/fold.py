@@ -26,6 +26,12 @@ from smalldata.task import TaskKind
 
 ADDITIVITY_TOLERANCE = 1e-4
 
+LEADING_ERROR = 0.1
+"""Standard error, over their mean size, at which the leading features of a sample are known.
+
+Of its mean over the repeats; a sampled model stops there, if its budget has not ended before.
+"""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FoldExplanation:
@@ -109,6 +115,8 @@ def explain_fold(
         classes=task.classes,
         seed=seed_for(cell.seed, "removal", fold.repeat, fold.fold),
         threshold=None if stored.threshold is None else stored.threshold.value,
+        form=opened.form,
+        scale=opened.scale,
     )
     return replace(found, removals=removals, seconds=time.perf_counter() - start)
 
@@ -135,6 +143,7 @@ def explain_opened(
         evaluations=options.evaluations,
         seed=seed_for(cell.seed, "walk", fold.repeat, fold.fold),
         quick=options.quick,
+        leading_error=LEADING_ERROR * np.sqrt(_times_explained(cell, options)),
     )
     values, base_values, errors = found.values, found.base_values, found.standard_errors
     if opened.scale == "log-odds" and values.shape[2] > 1:  # centred, as the output is
@@ -237,6 +246,12 @@ def _additivity_error(values: Array, base_values: Array, output: Array, fold: Fo
             f"{gap:.2g} where f varies by {spread:.2g}."
         )
     return gap / spread
+
+
+def _times_explained(cell: Cell, options: ExplanationOptions) -> int:
+    """Return in how many repeats a sample is explained."""
+    n_repeats = 1 + max(fold.repeat for fold in cell.splits.folds)
+    return n_repeats if options.repeats is None else min(options.repeats, n_repeats)
 
 
 def _on_features(values: Array, players: NDArray[np.int64], n_features: int) -> NDArray[np.float32]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from smalldata.errors import ExplanationError
 from smalldata.evaluation.cell import Cell
+from smalldata.evaluation.kept_fits import kept_fit
 from smalldata.evaluation.outer_loop import fit_fold, predict_fold
 from smalldata.explanation.options import background_size
 from smalldata.learner import MarginForm
@@ -56,7 +57,7 @@ class OpenFold:
 
 
 def refit_fold(cell: Cell, fold: Fold, *, stored: FoldResult) -> Any:
-    """Fit the model of a recorded fold again and check it.
+    """Fit the model of a recorded fold again, if this run has not kept it, and check it.
 
     Parameters
     ----------
@@ -79,7 +80,9 @@ def refit_fold(cell: Cell, fold: Fold, *, stored: FoldResult) -> Any:
         raise ExplanationError(
             f"only a finished fold can be explained; {fold.name} is {stored.status}."
         )
-    pipeline = fit_fold(cell, fold, seed=stored.seed, device=stored.device)
+    pipeline = kept_fit(cell.fits, (fold.repeat, fold.fold))
+    if pipeline is None:
+        pipeline = fit_fold(cell, fold, seed=stored.seed, device=stored.device)
     _check_reproduced(predict_fold(pipeline, cell.task, fold), stored.prediction, fold)
     return pipeline
 

@@ -22,6 +22,12 @@ from smalldata.task import TaskInfo, TaskKind
 KernelName = Literal["linear", "rbf", "poly"]
 N_CALIBRATION_FOLDS = 5
 
+MANY_COLUMNS = 5_000
+"""From here distances come from one product of matrices, some twenty times faster.
+
+Columns are scaled, so that this costs three digits of sixteen.
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SVM:
@@ -89,10 +95,7 @@ class SVM:
             seed=seed,
             scale=1.0 / _size(X_train),
             products=(X_train @ X_train.T, X_valid @ X_train.T),
-            squares=(
-                cdist(X_train, X_train, metric="sqeuclidean"),
-                cdist(X_valid, X_train, metric="sqeuclidean"),
-            ),
+            squares=(_squares(X_train, X_train), _squares(X_valid, X_train)),
         )
 
     def margin_form(self, fitted: Any) -> LinearForm | KernelForm:
@@ -192,7 +195,10 @@ class KernelClassifier(Classifier[SVM]):
 
     def predict_proba(self, X: Array) -> Array:
         """Return calibrated probabilities of shape (n_samples, n_classes)."""
-        margins = self.decision_function(X).reshape(len(X), -1)
+        return self.probabilities_of(self.decision_function(X).reshape(len(X), -1))
+
+    def probabilities_of(self, margins: Array) -> Array:
+        """Return calibrated probabilities of margins of shape (n_samples, n_outputs)."""
         return self.calibration_.probabilities(_per_class(margins))
 
     def _machine(self, gram: Array, y: NDArray[np.int64]) -> tuple[NDArray[Any], Array, Array]:
@@ -281,9 +287,16 @@ def _size(X: Array) -> float:
 
 def _kernel(rows: Array, others: Array, learner: SVM, gamma: float) -> Array:
     """Return the kernel of each row with each other row, of shape (n_rows, n_others)."""
-    squared = learner.kernel == "rbf"
-    part = cdist(rows, others, metric="sqeuclidean") if squared else rows @ others.T
+    part = _squares(rows, others) if learner.kernel == "rbf" else rows @ others.T
     return _kernel_of(part, learner, gamma)
+
+
+def _squares(rows: Array, others: Array) -> Array:
+    """Return the squared distance of each row to each other row, of shape (n_rows, n_others)."""
+    if rows.shape[1] < MANY_COLUMNS:
+        return np.asarray(cdist(rows, others, metric="sqeuclidean"))
+    sizes = [np.einsum("ij,ij->i", table, table) for table in (rows, others)]
+    return np.asarray(np.maximum(sizes[0][:, None] + sizes[1] - 2 * (rows @ others.T), 0.0))
 
 
 def _kernel_of(part: Array, learner: SVM, gamma: float) -> Array:

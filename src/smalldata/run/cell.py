@@ -36,6 +36,7 @@ from smalldata.run.plan import Plan, Stored
 from smalldata.run.progress import Reporter
 from smalldata.run.weights import save_weights
 from smalldata.runtime.devices import resolve_device
+from smalldata.runtime.files import scratch_folder
 from smalldata.runtime.memory import describe_sharing
 from smalldata.runtime.workers import count_processes, stream_jobs
 from smalldata.store.cell_folder import CellFolder
@@ -73,7 +74,8 @@ def plan_cell(config: RunConfig, reporter: Reporter, *, command: str = "") -> Pl
     SmalldataError
         In one sentence, meant for the user.
     """
-    task = load_task(config)
+    with reporter.announce(f"reading {config.dataset.get('path') or 'the table'} …"):
+        task = load_task(config)
     for message in task.dataset.messages:
         reporter.say(message)
     for warning in task.dataset.warnings:
@@ -184,7 +186,9 @@ def run_cell(plan: Plan, reporter: Reporter) -> tuple[RunRecord, str | None]:
         open_storage(url)  # fails before anything is written
     write_splits(plan.table_folder, plan.splits, plan.task)
     key = None
-    with folder.lock(on_wait=reporter.say):
+    with folder.lock(on_wait=reporter.say), scratch_folder() as fits:
+        if plan.config.explanation is not None:
+            plan = replace(plan, cell=replace(plan.cell, fits=fits))
         record = _evaluate(plan, folder, reporter)
         stored = Stored(plan=plan, record=record, folder=folder)
         if plan.selector is not None and record.status == "ok":

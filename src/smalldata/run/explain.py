@@ -148,7 +148,7 @@ def _permute(
     if not missing:
         return
     results = null_importances(
-        plan.cell,
+        replace(plan.cell, fits=None),  # kept fits are of the true labels
         partial(make_splits, **config.cv, seed=config.seed),
         options,
         numbers=missing,

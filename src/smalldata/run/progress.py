@@ -1,8 +1,10 @@
 """What the user sees while a cell runs, on stderr: a bar on a terminal, plain lines on a pipe."""
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from rich.console import Console
@@ -19,6 +21,9 @@ from smalldata.results.record import RunRecord
 from smalldata.runtime.console import open_console
 
 Item = TypeVar("Item")
+
+SILENCE = 0.8
+"""Seconds after which a stage on a pipe says that it has begun, unless it has said more."""
 
 PLAIN_STEPS = 4
 """Lines a long stage prints on a pipe, besides its last."""
@@ -62,6 +67,17 @@ class Reporter:
         else:
             yield from self._lines(items, title=title, total=total, done=done)
 
+    @contextmanager
+    def announce(self, text: str) -> Iterator[None]:
+        """Print a line if a block takes longer than `SILENCE` seconds."""
+        timer = threading.Timer(SILENCE, self.say, [text])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
     def sum_up_tuning(self, record: RunRecord, *, title: str) -> None:
         """Report what pruning saved, where the default stayed, which folds were cut short."""
         if spared := record.tuning.get("spared"):
@@ -96,7 +112,10 @@ class Reporter:
     def _lines(self, items: Iterable[Item], *, title: str, total: int, done: int) -> Iterator[Item]:
         start, first = time.perf_counter(), done
         step = max(1, -(-total // PLAIN_STEPS))
-        for item in items:
+        timer = threading.Timer(SILENCE, self.say, [f"{title}: {done}/{total}"])
+        timer.daemon = True
+        timer.start()
+        for item in self._until_first(items, timer):
             done += 1
             seconds = time.perf_counter() - start
             if done == total:
@@ -107,6 +126,16 @@ class Reporter:
                     f"{title}: {done}/{total}, about {_duration(left)} left", markup=False
                 )
             yield item
+
+    @staticmethod
+    def _until_first(items: Iterable[Item], timer: threading.Timer) -> Iterator[Item]:
+        """Yield the items; cancel the timer with the first of them, or an error before it."""
+        try:
+            for item in items:
+                timer.cancel()
+                yield item
+        finally:
+            timer.cancel()
 
 
 def _duration(seconds: float) -> str:

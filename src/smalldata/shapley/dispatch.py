@@ -20,6 +20,7 @@ from smalldata.learner import (
     TreesForm,
 )
 from smalldata.shapley.networks import chosen_player_values, walk_budget
+from smalldata.shapley.wide import first_order, leading_players, merge_others, share_rest
 
 KNN_PERMUTATIONS = 4
 """Walks from each background row: two antithetic pairs, the fewest with an honest error."""
@@ -111,14 +112,23 @@ def explain_form(
     evaluations: int,
     seed: int,
     quick: bool | None = None,
+    leading_error: float | None = None,
 ) -> FormExplanation:
     """Explain rows and say how well: parameters as in `form_values`."""
     looks = takes_look(form, players, evaluations=evaluations, quick=quick)
     if not (isinstance(form, CallableForm) and looks):
         values, base_values, errors = form_values(
-            form, X, Z, players=players, evaluations=evaluations, seed=seed, quick=quick
+            form,
+            X,
+            Z,
+            players=players,
+            evaluations=evaluations,
+            seed=seed,
+            quick=quick,
+            leading_error=leading_error,
         )
         note = describe_sampling(form, players, n_background=len(Z), evaluations=evaluations)
+        note = note or _describe_merging(form, X, Z, players)
         return FormExplanation(
             values=values, base_values=base_values, standard_errors=errors, note=note
         )
@@ -170,6 +180,7 @@ def form_values(
     evaluations: int,
     seed: int,
     quick: bool | None = None,
+    leading_error: float | None = None,
 ) -> tuple[Array, Array, Array | None]:
     """Explain a margin form by its kernel.
 
@@ -186,6 +197,8 @@ def form_values(
     seed : int
     quick : bool or None
         Expected gradients instead of walks, for a function with a gradient; see `takes_look`.
+    leading_error : float, optional
+        When the walks of a row may stop; see `smalldata.shapley.permutation_values`.
 
     Returns
     -------
@@ -202,6 +215,19 @@ def form_values(
                 ),
                 None,
             )
+        case KernelForm() if n_leading := leading_players(form, X, Z, labels):
+            first = first_order(form, X, Z, labels)
+            chosen = np.argsort(-np.abs(first).mean(axis=(0, 2)), kind="stable")[:n_leading]
+            merged = merge_others(form, X, Z, labels=labels, chosen=chosen)
+            values, base_values, _ = form_values(
+                merged.form,
+                merged.X,
+                merged.Z,
+                players=merged.labels,
+                evaluations=evaluations,
+                seed=seed,
+            )
+            return share_rest(first, chosen, values), base_values, None
         case KernelForm(kernel="rbf"):
             return (
                 *shapley.rbf_values(
@@ -243,6 +269,7 @@ def form_values(
                 metric=form.metric,
                 players=labels,
                 n_permutations=KNN_PERMUTATIONS,
+                leading_error=leading_error,
                 max_pairs=_knn_pairs(form, labels),
                 seed=seed,
             )
@@ -259,6 +286,7 @@ def form_values(
                 X,
                 Z,
                 players=labels,
+                leading_error=leading_error,
                 max_evaluations=_paid(evaluations, labels),
                 seed=seed,
                 gradient=form.gradient,
@@ -292,6 +320,19 @@ def form_interactions(
     ndarray of shape (n_rows, n_chosen, n_chosen, n_outputs)
         Shapley interaction index; symmetric, 0 on the diagonal.
     """
+    if isinstance(form, KernelForm):
+        labels = np.unique(players, return_inverse=True)[1].astype(np.int64)
+        owners = np.unique(players)
+        if leading_players(form, X, Z, labels) and np.isin(chosen, owners).all():
+            merged = merge_others(form, X, Z, labels=labels, chosen=np.searchsorted(owners, chosen))
+            return form_interactions(
+                merged.form,
+                merged.X,
+                merged.Z,
+                chosen=np.arange(len(chosen)),
+                players=merged.labels,
+                n_players=len(chosen) + 1,
+            )
     match form:
         case LinearForm():
             return np.zeros((len(X), len(chosen), len(chosen), len(form.intercept)))
@@ -394,6 +435,22 @@ def describe_looks(looks: Sequence[Look]) -> str:
         f"rows the leading features {distance}; {lacking:.1%} of f(x) - mean f(z) was lacking and "
         "is shared among the features by their squared standard errors (both root mean square). "
         "explain.quick=false walks instead"
+    )
+
+
+def _describe_merging(form: MarginForm, X: Array, Z: Array, players: NDArray[np.int64]) -> str:
+    """Say that only the leading features are explained one by one; "" if all are."""
+    if not isinstance(form, KernelForm):
+        return ""
+    labels = np.unique(players, return_inverse=True)[1].astype(np.int64)
+    n_leading = leading_players(form, X, Z, labels)
+    if not n_leading:
+        return ""
+    n_others = int(labels.max()) + 1 - n_leading
+    return (
+        f"this many features would take hours: in each fold the leading ones, about {n_leading:,}, "
+        f"are explained one by one, and the other {n_others:,} together as one feature, whose "
+        "exact joint value is shared among them by the slope of the model"
     )
 
 

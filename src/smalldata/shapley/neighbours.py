@@ -14,17 +14,20 @@ from numpy.typing import ArrayLike
 from smalldata.errors import ExplanationError
 from smalldata.runtime.compiling import compiled
 from smalldata.shapley.calling import share_lack
-from smalldata.shapley.game import Array, Game, Integers, finite_matrix, make_game
+from smalldata.shapley.game import Array, Game, finite_matrix, make_game
 from smalldata.shapley.sampling import (
     Permutation,
     Permutations,
     Tally,
     check_sampling,
     draw_starts,
+    is_known,
+    looks,
     pair_budget,
 )
+from smalldata.shapley.votes import METRICS, find_nearest, vote_at, vote_near
 
-METRICS = ("euclidean", "manhattan", "cosine")
+Ends = dict[int, Array]
 # Most bytes of the background rows' distances to the training rows that are kept, and most that a
 # block of rows walked at once may take; the rest is computed again for every block.
 KEPT_BYTES = 256_000_000
@@ -43,6 +46,7 @@ def knn_values(
     n_players: int | None = None,
     n_permutations: int = 8,
     tolerance: float | None = None,
+    leading_error: float | None = None,
     max_pairs: int | None = None,
     seed: int = 0,
 ) -> tuple[Array, Array, Array]:
@@ -72,6 +76,8 @@ def knn_values(
     tolerance : float, optional
         A row is done as soon as all its standard errors are at most this (at least 4 permutations
         in any case). By default all permutations are walked.
+    leading_error : float, optional
+        A row is done as soon as its leading players are known this well; see `permutation_values`.
     max_pairs : int, optional
         Most antithetic pairs of walks for each row, at least 4. If that is too few for one from
         each background row, pairs are walked from a random subset of these; the game stays the one
@@ -105,7 +111,7 @@ def knn_values(
     known = finite_matrix(train, "train", shape=(None, game.rows.shape[1]))
     votes = finite_matrix(targets, "targets", shape=(len(known), None))
     _check_settings(n_neighbors, len(known), weights, metric)
-    check_sampling(n_permutations, tolerance)
+    check_sampling(n_permutations, tolerance, leading_error)
     n_background = len(game.background)
     n_starts, n_rounds = pair_budget(n_background, n_permutations=n_permutations, most=max_pairs)
     starts = draw_starts(n_starts, n_background, seed=seed)
@@ -127,32 +133,54 @@ def knn_values(
     values, errors, at_rows = np.empty(shape), np.empty(shape), np.empty((shape[0], shape[2]))
     settings = (votes, n_neighbors, weights == "distance", METRICS.index(metric))
     row_bytes = terms_bytes + 3 * 8 * n_starts * shape[1] * shape[2]
+    n_walked = np.zeros(shape[0], dtype=np.int64)
     n_block = max(1, KEPT_BYTES // row_bytes)
     for first in range(0, shape[0], n_block):
         block = range(first, min(first + n_block, shape[0]))
         ends = {row: _terms(game, game.rows[row], known, metric, grid) for row in block}
-        tallies = {row: Tally(n_starts, *shape[1:]) for row in block}
+        pairs = {row: np.empty((n_starts, *shape[1:])) for row in block}
+
+        def walk(
+            walked: list[int], done: int, part: range, ends: Ends = ends, pairs: Ends = pairs
+        ) -> None:
+            for place in part:
+                terms, start = origin(starts[place])
+                order = permutations[done, starts[place]]
+                for row in walked:
+                    _walk_pair(terms, start, ends[row], order, *settings, pairs[row][place])
+
+        tallies: dict[int, Tally] = {}
         walked = list(block)
-        for done in range(n_rounds):
-            pairs = np.empty((len(walked), n_starts, *shape[1:]))
-            for place, z in enumerate(starts):
-                terms, start = origin(z)
-                for row, pair in zip(walked, pairs[:, place], strict=True):
-                    _walk_pair(terms, start, ends[row], permutations[done, z], *settings, pair)
-            for row, steps in zip(walked, pairs, strict=True):
-                tallies[row].add_round(steps)
-            if tolerance is not None and done > 0:
-                walked = [r for r in walked if tallies[r].standard_errors().max() > tolerance]
+        for part in looks(n_starts, leading_error):
+            walk(walked, 0, part)
+            for row in walked:
+                tallies[row] = Tally(part.stop, *shape[1:])
+                tallies[row].add_round(pairs[row][: part.stop])
+                n_walked[row] = part.stop
+            walked = [row for row in walked if not _is_done(tallies[row], None, leading_error)]
+        for done in range(1, n_rounds):
+            walk(walked, done, range(n_starts))
+            for row in walked:
+                tallies[row].add_round(pairs[row])
+            walked = [row for row in walked if not _is_done(tallies[row], tolerance, leading_error)]
         for row in block:
             values[row], errors[row] = tallies[row].values(), tallies[row].standard_errors()
-            at_rows[row] = _vote_at(ends[row].sum(axis=0), *settings)
+            at_rows[row] = vote_at(ends[row].sum(axis=0), *settings)
     base_values = np.zeros(votes.shape[1])
     for z in range(n_background):
-        base_values += _vote_at(origin(z)[1], *settings)
+        base_values += vote_at(origin(z)[1], *settings)
     base_values /= n_background
-    if n_starts < n_background:
-        share_lack(values, errors, at_rows - base_values)
+    for row in np.flatnonzero(n_walked < n_background).tolist():
+        here = slice(row, row + 1)
+        share_lack(values[here], errors[here], at_rows[here] - base_values)
     return game.spread(values), base_values, game.spread(errors)
+
+
+def _is_done(tally: Tally, tolerance: float | None, leading_error: float | None) -> bool:
+    error = tally.standard_errors()
+    if tolerance is not None and error.max() <= tolerance:
+        return True
+    return is_known(tally.values(), error, leading_error)
 
 
 def _check_settings(n_neighbors: int, n_train: int, weights: str, metric: str) -> None:
@@ -237,10 +265,10 @@ def _walk_pair(
     away = np.empty(n_train + 1)
     before = np.empty(n_outputs)
     after = np.empty(n_outputs)
-    _find_nearest(start, np.inf, nearest, candidates, away)
+    find_nearest(start, np.inf, nearest, candidates, away)
     first = nearest.copy()
     vote = np.empty(n_outputs)
-    _vote(start, nearest, votes, by_distance, metric, away, vote)
+    vote_near(start, nearest, votes, by_distance, metric, away, vote)
     pair[:] = 0.0
     for direction in range(2):
         distance[:] = start
@@ -262,116 +290,10 @@ def _walk_pair(
                 distance[i] += end[p, i] - origin[p, i]
             changed = False
             if n_within > n_neighbors:
-                changed = _find_nearest(distance, limit, nearest, candidates, away)
+                changed = find_nearest(distance, limit, nearest, candidates, away)
             if not (changed or by_distance):
                 continue
-            _vote(distance, nearest, votes, by_distance, metric, away, after)
+            vote_near(distance, nearest, votes, by_distance, metric, away, after)
             for k in range(n_outputs):
                 pair[p, k] += (after[k] - before[k]) / 2
                 before[k] = after[k]
-
-
-@compiled
-def _find_nearest(
-    distance: Array, limit: float, nearest: Integers, candidates: Integers, away: Array
-) -> bool:
-    """Put the nearest training rows, ascending, into ``nearest``; return whether they changed.
-
-    At least as many as requested must be at most ``limit`` away. ``candidates`` and ``away``
-    (n_train + 1,) are room to work in.
-    """
-    n_neighbors = len(nearest)
-    count = 0
-    for i in range(len(candidates) - 1):
-        candidates[count] = i
-        count += distance[i] <= limit
-    for j in range(count):
-        away[j] = distance[candidates[j]]
-    if count > n_neighbors + 16:
-        limit = np.partition(away[:count], n_neighbors - 1)[n_neighbors - 1]
-        kept = 0
-        for j in range(count):
-            candidates[kept] = candidates[j]
-            away[kept] = away[j]
-            kept += away[j] <= limit
-        count = kept
-    while count > n_neighbors:
-        worst = 0
-        farthest = away[0]
-        for j in range(1, count):
-            # Of equally distant rows the last in training order goes first.
-            if away[j] >= farthest:
-                farthest = away[j]
-                worst = j
-        count -= 1
-        for j in range(worst, count):
-            candidates[j] = candidates[j + 1]
-            away[j] = away[j + 1]
-    changed = False
-    for j in range(n_neighbors):
-        changed = changed or nearest[j] != candidates[j]
-        nearest[j] = candidates[j]
-    return changed
-
-
-@compiled
-def _vote(
-    distance: Array,
-    nearest: Integers,
-    votes: Array,
-    by_distance: bool,
-    metric: int,
-    weights: Array,
-    vote: Array,
-) -> None:
-    """Average the neighbours' votes by 1 / distance; all weight goes to those at distance 0.
-
-    ``weights`` is room to work in.
-    """
-    n_neighbors = len(nearest)
-    if by_distance:
-        for j in range(n_neighbors):
-            weights[j] = distance[nearest[j]]
-        if metric == 0:
-            for j in range(n_neighbors):
-                weights[j] = np.sqrt(max(weights[j], 0.0))
-        elif metric == 2:
-            length = np.sqrt(max(distance[len(votes)], 0.0))
-            shrink = 1.0 / length if length > 0 else 0.0
-            for j in range(n_neighbors):
-                weights[j] = 1.0 + weights[j] * shrink
-                # The cosine of a row with itself is 1 only up to rounding.
-                if weights[j] < 1e-14:
-                    weights[j] = 0.0
-        met = 0
-        for j in range(n_neighbors):
-            met += weights[j] <= 0
-        if met == 0:
-            for j in range(n_neighbors):
-                weights[j] = 1.0 / weights[j]
-        else:
-            for j in range(n_neighbors):
-                weights[j] = 1.0 if weights[j] <= 0 else 0.0
-    else:
-        weights[:n_neighbors] = 1.0
-    total = 0.0
-    for j in range(n_neighbors):
-        total += weights[j]
-    for k in range(votes.shape[1]):
-        share = 0.0
-        for j in range(n_neighbors):
-            share += weights[j] * votes[nearest[j], k]
-        vote[k] = share / total
-
-
-@compiled
-def _vote_at(
-    distance: Array, votes: Array, n_neighbors: int, by_distance: bool, metric: int
-) -> Array:
-    """Predict from the distances of one row."""
-    nearest = np.empty(n_neighbors, dtype=np.int64)
-    away = np.empty(len(votes) + 1)
-    vote = np.empty(votes.shape[1])
-    _find_nearest(distance, np.inf, nearest, np.empty(len(votes) + 1, dtype=np.int64), away)
-    _vote(distance, nearest, votes, by_distance, metric, away, vote)
-    return vote

@@ -32,6 +32,9 @@ from smalldata.shapley.game import (
 )
 from smalldata.shapley.quadrature import MOST_POWERS, SMALLEST_TOLERANCE, Rules, make_rules
 
+# Steps of the compiled loop, under a second: a signal is heard only between two calls.
+STEPS_AT_ONCE = 2e8
+
 
 def rbf_values(
     X: ArrayLike,
@@ -90,18 +93,23 @@ def rbf_values(
     machine = make_rbf(X, background, support, coef, gamma, intercept, players, n_players)
     game = machine.game
     values = np.zeros((len(game.rows), len(machine.coef), game.n_active))
-    _add_values(
-        game.rows,
-        game.background,
-        machine.support,
-        machine.coef,
-        machine.gamma,
-        game.position_of_columns(),
-        game.single,
-        machine.allowed_errors(tolerance),
-        make_rules(game.n_active),
-        values,
-    )
+    allowed, rules = machine.allowed_errors(tolerance), make_rules(game.n_active)
+    each = len(game.background) * len(machine.support) * game.n_active
+    size = max(1, int(STEPS_AT_ONCE / max(each, 1)))
+    for start in range(0, len(game.rows), size):
+        here = slice(start, start + size)
+        _add_values(
+            game.rows[here],
+            game.background,
+            machine.support,
+            machine.coef,
+            machine.gamma,
+            game.position_of_columns(),
+            game.single,
+            allowed[here],
+            rules,
+            values[here],
+        )
     base_values = machine.intercept + machine.coef @ machine.kernel_background.mean(axis=0)
     full = np.ascontiguousarray(values.transpose(0, 2, 1))
     moved = machine.kernel_rows @ machine.coef.T + machine.intercept - base_values

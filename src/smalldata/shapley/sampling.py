@@ -1,5 +1,7 @@
 """What the sampled kernels share: seeded permutations, and the tally of antithetic pairs."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,22 +12,29 @@ Permutation = NDArray[np.int32]
 FEWEST_PERMUTATIONS = 4
 # Fewest antithetic pairs of one explained row: a spread over fewer says too little about the error.
 FEWEST_PAIRS = 4
+# Leading players of a row that a relative error is about.
+N_LEADING = 20
+# Starts that are walked before the first look at that error, and by how much more before the next.
+FIRST_LOOK, LATER_LOOK = 8, 1.5
 
 
-def check_sampling(n_permutations: int, tolerance: float | None) -> None:
+def check_sampling(
+    n_permutations: int, tolerance: float | None, leading_error: float | None = None
+) -> None:
     """Refuse a number of permutations without antithetic pairs or without a standard error.
 
     Raises
     ------
     ExplanationError
-        If ``n_permutations`` is odd or below 4, or ``tolerance`` is not above 0.
+        If ``n_permutations`` is odd or below 4, or a bound of the error is not above 0.
     """
     if n_permutations < FEWEST_PERMUTATIONS or n_permutations % 2:
         raise ExplanationError(
             f"n_permutations must be even and at least {FEWEST_PERMUTATIONS}; got {n_permutations}."
         )
-    if tolerance is not None and not tolerance > 0:
-        raise ExplanationError(f"tolerance must be above 0, or None; got {tolerance}.")
+    for name, value in (("tolerance", tolerance), ("leading_error", leading_error)):
+        if value is not None and not value > 0:
+            raise ExplanationError(f"{name} must be above 0, or None; got {value}.")
 
 
 def pair_budget(n_background: int, *, n_permutations: int, most: int | None) -> tuple[int, int]:
@@ -51,12 +60,38 @@ def pair_budget(n_background: int, *, n_permutations: int, most: int | None) -> 
     return min(most, n_background), max(1, min(n_permutations // 2, most // n_background))
 
 
+def looks(n_starts: int, leading_error: float | None) -> list[range]:
+    """Cut the walks' starts into parts after which a row may be done; one part without an error."""
+    if leading_error is None:
+        return [range(n_starts)]
+    ends = [min(FIRST_LOOK, n_starts)]
+    while ends[-1] < n_starts:
+        ends.append(min(math.ceil(ends[-1] * LATER_LOOK), n_starts))
+    return [range(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+
+def is_known(values: Array, errors: Array, leading_error: float | None) -> bool:
+    """Return whether a row's leading players are known well enough.
+
+    Parameters
+    ----------
+    values, errors : ndarray of shape (n_players, n_outputs)
+    leading_error : float or None
+        Most that the root mean square error of the `N_LEADING` largest players may be, as a share
+        of their mean size; None: nothing is enough.
+    """
+    if leading_error is None:
+        return False
+    sizes = np.abs(values).mean(axis=1)
+    leading = np.argsort(-sizes, kind="stable")[:N_LEADING]
+    typical = float(np.sqrt(np.square(errors[leading]).mean()))
+    return typical <= leading_error * float(sizes[leading].mean())
+
+
 def draw_starts(n_starts: int, n_background: int, *, seed: int) -> list[int]:
-    """Draw the background rows that walks start from, without replacement, ascending."""
-    if n_starts == n_background:
-        return list(range(n_background))
+    """Draw the background rows that walks start from, without replacement, in random order."""
     chosen = np.random.default_rng([seed, n_background]).permutation(n_background)
-    starts: list[int] = sorted(chosen[:n_starts].tolist())
+    starts: list[int] = chosen[:n_starts].tolist()
     return starts
 
 
