@@ -12,7 +12,9 @@ def probability(value: np.ndarray) -> np.ndarray:
     return np.clip(value, FLOOR, 1 - FLOOR)
 
 
-def class_scores(chunk: Chunk) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def class_scores(
+    chunk: Chunk, *, only: tuple[str, ...] = CLASS_MEASURES
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return for each measure the fold scores and what each unit moves them.
 
     Returns
@@ -53,7 +55,7 @@ def class_scores(chunk: Chunk) -> dict[str, tuple[np.ndarray, np.ndarray]]:
             ) / (2 * n_folds)
             scores["log_loss"][:, :, r, k] = loss.mean(axis=2)
             moved["log_loss"][:, :, r] += _without(loss, unit, n_units) / n_folds
-    return {m: (scores[m], moved[m]) for m in CLASS_MEASURES}
+    return {m: (scores[m], moved[m]) for m in only}
 
 
 def _without(parts: np.ndarray, unit: np.ndarray, n_units: int) -> np.ndarray:

@@ -38,8 +38,9 @@ class World:
     signal : float
         Distance of the class means (slope of the target), in standard deviations along the true
         direction.
-    learner : {"ridge", "knn", "stump", "mixed"}
-        "mixed": the models are two ridges and a knn, all on the first block.
+    learner : {"ridge", "knn", "stump", "mixed", "shrunk"}
+        "mixed": the models are two ridges and a knn, "shrunk": four ridges with more and more
+        shrinkage; all on the first block.
     repeats, folds : int
     group : int
         Samples of a group, which share 0.64 of the variance of every feature; 1: none.
@@ -96,8 +97,8 @@ def simulate(world: World, n_tables: int, seed: int, *, n_fresh: int = 0) -> Ite
     rng = np.random.default_rng(seed)
     n_units = world.n // world.group
     unit = np.repeat(np.arange(n_units), world.group)
-    mixed = world.learner == "mixed"
-    fits = MIXED if mixed else [LEARNERS[world.learner]] * world.blocks
+    mixed = world.learner in SEVERAL
+    fits = SEVERAL[world.learner] if mixed else [LEARNERS[world.learner]] * world.blocks
     for start in range(0, n_tables, CHUNK):
         size = min(CHUNK, n_tables - start)
         if world.prevalence is None:
@@ -193,12 +194,18 @@ def _stump(X, y, train, test):
     return level + slope[rows, best][:, None] * ((X[:, test] - centre) / spread)[rows, :, best]
 
 
-def _strong_ridge(X, y, train, test):
-    return _ridge(X / 4, y, train, test)
+def _ridge_of(size):
+    return lambda X, y, train, test: _ridge(size * X, y, train, test)
+
+
+_strong_ridge = _ridge_of(0.25)
 
 
 LEARNERS = {"ridge": _ridge, "knn": _knn, "stump": _stump}
-MIXED = [_ridge, _knn, _strong_ridge]
+SEVERAL = {
+    "mixed": [_ridge, _knn, _strong_ridge],
+    "shrunk": [_ridge_of(size) for size in (4.0, 1.0, 0.5, 0.125)],
+}
 
 
 # ---------------------------------------------------------------- as records

@@ -77,6 +77,40 @@ def choice() -> str:
     return "\n".join(lines)
 
 
+def sentences() -> str:
+    """Return the shares of pages with a false word."""
+    found = pd.read_csv(HERE / "sentences.csv")
+    lines = [
+        "| page of four models | true ROC AUC | false *clearly better* | false *practically equal* | "
+        "pairs clear | equal | cannot be told apart |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in found.itertuples():
+        shares = (row.false_clear, row.false_equal, row.clear, row.equal, row.unclear)
+        cells = [row.world, row.truth, *(f"{100 * share:.1f} %" for share in shares)]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def permuted() -> str:
+    """Return how often p-values of permuted labels are small where there is no signal."""
+    found = pd.read_csv(HERE / "permutation_p.csv")
+    return _plain(found)
+
+
+def null_importances() -> str:
+    """Return how often a noise feature is marked."""
+    return _plain(pd.read_csv(HERE / "null_importances.csv"))
+
+
+def _plain(found: pd.DataFrame) -> str:
+    lines = ["| " + " | ".join(found.columns) + " |", "|---" * len(found.columns) + "|"]
+    for row in found.itertuples(index=False):
+        cells = [f"{cell:.3g}" if isinstance(cell, float) else str(cell) for cell in row]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def insert(path: Path, name: str, table: str) -> None:
     """Replace the table after a marker."""
     text = path.read_text(encoding="utf-8")
@@ -89,6 +123,9 @@ def main() -> None:
     insert(METHODS, "coverage", coverage())
     insert(HERE / "README.md", "coverage", coverage())
     insert(HERE / "README.md", "choice", choice())
+    insert(HERE / "README.md", "sentences", sentences())
+    insert(HERE / "README.md", "permuted", permuted())
+    insert(HERE / "README.md", "null", null_importances())
 
 
 if __name__ == "__main__":
