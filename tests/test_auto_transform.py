@@ -209,7 +209,8 @@ def test_a_tuned_fold_is_refitted_under_the_transform_it_chose():
         {TRANSFORM: {"kind": "categorical", "choices": ["none", "rank", "yeo-johnson"]}}
     )
     learner = load_learner("svm")
-    tuner = make_tuner(task, learner, space, options=TuningOptions(trials=9, inner_folds=3))
+    options = TuningOptions(trials=9, inner_folds=3, choose="best")
+    tuner = make_tuner(task, learner, space, options=options)
     cell = Cell(task=task, learner=learner, splits=splits, tuner=tuner)
     chosen = set()
     for fold in splits.folds:

@@ -12,6 +12,7 @@ from sklearn.base import clone
 
 from checkpoints import lacking, stand_in
 from smalldata.learner import (
+    TRANSFORM,
     CallableForm,
     FitJob,
     KernelForm,
@@ -26,6 +27,7 @@ from smalldata.learner import (
 from smalldata.models import is_deep, load_learner, load_space
 from smalldata.models.files import file_fields
 from smalldata.models.networks.recipe import Network
+from smalldata.pipeline.choices import with_values
 from smalldata.pipeline.preprocess import Preprocessing, make_pipeline
 from smalldata.results.loss_curves import LossCurves
 from smalldata.runtime import catalogue
@@ -183,7 +185,10 @@ def test_every_default_is_a_point_of_the_space(name):
     learner, space = load_learner(name), load_space(name)
     assert isinstance(space, SearchSpace)
     for parameter_name, parameter in space.parameters.items():
-        default = getattr(learner, parameter_name)
+        if parameter_name == TRANSFORM:
+            default = Preprocessing().transform
+        else:
+            default = getattr(learner, parameter_name)
         assert parameter.contains(default), f"{parameter_name}={default!r}"
         if parameter.kind == "categorical":
             ends = parameter.choices
@@ -192,8 +197,7 @@ def test_every_default_is_a_point_of_the_space(name):
             ends = (parameter.low, parameter.high)
             assert parameter.simpler in ("low", "high")
         for value in ends:  # all of the space is legal
-            kind = type(default)
-            dataclasses.replace(learner, **{parameter_name: kind(value)})
+            with_values(learner, Preprocessing(), {parameter_name: type(default)(value)})
 
 
 @pytest.mark.parametrize(("name", "kind"), CELLS)
@@ -349,7 +353,7 @@ def points(name, n):
     yield learner
     for _ in range(n - 1):
         values = {key: draw(dimension) for key, dimension in space.parameters.items()}
-        yield dataclasses.replace(learner, **values)
+        yield with_values(learner, Preprocessing(), values)[0]
 
 
 def shared_and_plain(name, kind):

@@ -99,7 +99,9 @@ def _noise(seed, *, n=16, strength=0.0, groups=None):
 
 
 def _tuned(task, model="knn"):
-    options = TuningOptions(trials=3, inner_folds=2, sampler="random", measure=task.measure)
+    options = TuningOptions(
+        trials=3, inner_folds=2, sampler="random", measure=task.measure, choose="best"
+    )
     return make_tuner(task, load_learner(model), load_space(model), options=options)
 
 

@@ -315,7 +315,8 @@ def test_the_table_of_models_downloads_as_numbers(tab, pages):
         assert len(row) == len(head)
         rank, _, mean, low, high, *others = row
         if rank:  # svm failed a fold
-            assert float(low) <= float(mean) <= float(high)
+            if low:  # dummy shows no variation
+                assert float(low) <= float(mean) <= float(high)
             assert int(rank) >= 1
         assert all(cell == "" or float(cell) is not None for cell in others)
 

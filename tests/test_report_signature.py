@@ -19,13 +19,14 @@ from smalldata.report.figures import signature_figures
 from smalldata.report.sections.panel import MOST_MEMBERS, Stability, summarize_signature
 from smalldata.report.sections.panel_words import outline_signature, say_signature
 from smalldata.results.panel import Panel, Selection, Substitute
+from smalldata.statistics.intervals import Scale, fold_interval
 from smalldata.statistics.rank_stability import nogueira
-from smalldata.statistics.significance import corrected_interval
 from test_report import Page
 from test_report_browser import CHROMIUM, Tab, browser, drawings
 
 __all__ = ["browser"]
 
+UNIT = Scale(low=0.0, high=1.0)
 SIZES = (1, 3, 10)
 
 
@@ -73,13 +74,13 @@ def test_signature_summary_equals_fold_numbers(task):
     record = make_signature(task, ks=(1, 3, 3), undefined=True)
     found = summarize_signature(task, record, make_panel())
     values = [fold.scores["roc_auc"].value for fold in record.folds]
-    interval = corrected_interval(values, ratio=record.test_train_ratio)
+    interval = fold_interval(np.array(values), ratio=record.test_train_ratio, scale=UNIT)
     assert found.expected.mean == pytest.approx(interval.mean)
     assert found.expected.low == pytest.approx(interval.low)
     for place, entry in enumerate(found.sizes):
         outer = [fold.selection.outer[place] for fold in record.folds]
         outer = [value for value in outer if value is not None]
-        interval = corrected_interval(outer, ratio=record.test_train_ratio)
+        interval = fold_interval(np.array(outer), ratio=record.test_train_ratio, scale=UNIT)
         assert entry.size == SIZES[place]
         assert entry.n == len(outer) == (7 if place == 0 else 8)
         assert (entry.mean, entry.high) == pytest.approx((interval.mean, interval.high))
@@ -110,13 +111,13 @@ def test_an_interval_stays_within_the_range_of_its_measure_or_is_not_told(task, 
         score = replace(fold.scores[record.measure], value=value)
         selection = replace(fold.selection, outer=(value,) * len(SIZES))
         folds.append(replace(fold, selection=selection, scores={record.measure: score}))
-    bounds = corrected_interval([1.0, worst] * 4, ratio=record.test_train_ratio)
-    assert bounds.high > 1
-    assert (bounds.low > 0) == told
+    values = np.array([1.0, worst] * 4)
+    bounds = fold_interval(values, ratio=record.test_train_ratio, scale=UNIT)
+    assert 0 < bounds.low < bounds.high < 1
+    assert (bounds.low > 0.1) == told
     found = summarize_signature(task, replace(record, folds=tuple(folds)))
     for entry in (found.expected, *found.sizes):
-        ends = (pytest.approx(bounds.low), 1.0) if told else (None, None)
-        assert (entry.low, entry.high) == ends
+        assert (entry.low, entry.high) == pytest.approx((bounds.low, bounds.high))
 
 
 def test_long_member_table_is_cut_but_keeps_the_panel(task):

@@ -47,7 +47,7 @@ from smalldata.report.sections.tuning_words import (
     say_tuned,
 )
 from smalldata.results.folds import Trial
-from smalldata.statistics.significance import corrected_interval
+from smalldata.statistics.intervals import fold_interval
 from smalldata.store.cell_folder import CellFolder
 from smalldata.store.trial_log import read_importances, read_trials, write_trials
 from smalldata.tuning import importances
@@ -232,14 +232,14 @@ def test_optimism_is_positive_where_the_inner_score_flatters(task, tmp_path, mea
     assert sign * (found.inner - found.outer) == pytest.approx(flatter)
 
 
-def test_the_interval_of_the_optimism_is_the_corrected_one(task, tmp_path):
+def test_the_interval_of_the_optimism_counts_folds(task, tmp_path):
     record, trials = make_tuned(task, tmp_path, weigh=False)
     score = trials.columns["score"].copy()
     score[trials.columns["chosen"]] += [0.0, 0.1, -0.03, 0.02]
     trials = replace(trials, columns={**trials.columns, "score": score})
     found = summarize_tuning(record, trials).optimism
     gaps = [0.05, 0.15, 0.02, 0.07]
-    expected = corrected_interval(gaps, ratio=record.test_train_ratio)
+    expected = fold_interval(np.array(gaps), ratio=record.test_train_ratio)
     assert (found.mean, found.low, found.high) == pytest.approx(
         (expected.mean, expected.low, expected.high)
     )

@@ -15,10 +15,11 @@ from sklearn.metrics import roc_auc_score, root_mean_squared_error
 from smalldata.datasets.synthetic import load
 from smalldata.errors import FitError
 from smalldata.evaluation.outer_loop import evaluate
-from smalldata.learner import SearchSpace, Traits
+from smalldata.learner import TRANSFORM, SearchSpace, Traits
 from smalldata.measures.registry import find_measure
 from smalldata.models import load_learner, load_space
-from smalldata.pipeline.preprocess import PLAIN, make_pipeline
+from smalldata.pipeline.choices import with_values
+from smalldata.pipeline.preprocess import Preprocessing, make_pipeline
 from smalldata.resampling.splitting import make_folds
 from smalldata.resampling.strategies import make_splits
 from smalldata.results.folds import Trial
@@ -134,10 +135,11 @@ def score_plainly(task, learner, values, measure, *, repeat):
     )
     scores = []
     for i, (train, test) in enumerate(pairs):
+        tried, preprocessing = with_values(learner, Preprocessing(), values)
         pipeline = make_pipeline(
-            dataclasses.replace(learner, **values),
+            tried,
             dataclasses.replace(task.info, n_samples=len(train)),
-            preprocessing=PLAIN,
+            preprocessing=preprocessing,
             seed=seed_for(7, "fit", i),
             device="cpu",
         ).fit(task.X.iloc[train], task.y[train])
@@ -185,7 +187,8 @@ def test_shared_work_and_plain_pipelines_choose_alike(task, name, measure, rule)
         gain, goal = (found - usual).mean(), CONFIRMED * error
     expected = best if best.ordinal and gain > goal else trials[0]
     assert tuned.counts["stayed"] == (expected.ordinal == 0)
-    assert tuned.learner == dataclasses.replace(learner, **expected.values)
+    assert tuned.learner == with_values(learner, Preprocessing(), expected.values)[0]
+    assert tuned.transform == expected.values.get(TRANSFORM)
 
 
 def test_on_pure_noise_the_default_stays_far_more_often():
@@ -217,7 +220,7 @@ def test_a_poor_default_is_replaced(task, name, poor, measure):
     assert tuned.counts["stayed"] == 0
     assert tuned.learner != learner
     best = best_trial(trials, space, measure=find_measure(measure, task.kind))
-    assert tuned.learner == dataclasses.replace(learner, **best.values)
+    assert tuned.learner == with_values(learner, Preprocessing(), best.values)[0]
 
 
 def test_a_tie_leaves_the_default_except_under_best():
@@ -322,6 +325,10 @@ def test_the_record_counts_the_folds_where_the_default_stayed():
     stayed = [fold for fold in record.folds if fold.tuning["stayed"]]
     assert 0 < record.tuning["stayed"] == len(stayed) < 4
     for fold in record.folds:
-        usual = all(fold.values[name] == getattr(learner, name) for name in tuner.space.parameters)
+        usual = all(
+            fold.values[name]
+            == (Preprocessing().transform if name == TRANSFORM else getattr(learner, name))
+            for name in tuner.space.parameters
+        )
         found = tuner.find_chosen(tuner.log.start(fold.name), fold.values)
         assert usual == (found.ordinal == 0) == (fold in stayed)

@@ -81,8 +81,10 @@ class Influence:
         if self.freedom_of_folds is not None:
             return self.freedom_of_folds
         squares = self._squares
-        most = max(1, int(np.sum(squares > 0)) - 1)
         total = float(np.sum(squares))
+        if total == 0:
+            return float(max(1, len(squares) - 1))
+        most = max(1, int(np.sum(squares > 0)) - 1)
         spread = float(np.sum(squares**2)) - total**2 / (most + 1)
         if spread <= 2 * total**2 / most:
             return float(most)

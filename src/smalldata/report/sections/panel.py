@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from smalldata.comparison.entries import scale_of
 from smalldata.comparison.words import covers_range
 from smalldata.measures.registry import Measure, find_measure
 from smalldata.report.plain import Estimate
@@ -210,10 +211,10 @@ def _interval(
     values: list[float], record: RunRecord, measure: Measure
 ) -> tuple[float | None, float | None, float | None]:
     """Mean of fold scores, and its interval within the range of the measure, if it is shorter."""
-    mean, low, high = mean_interval(values, record.test_train_ratio)
+    mean, low, high = mean_interval(values, record.test_train_ratio, scale_of(measure))
     if low is None or high is None or covers_range(low, high, measure):
         return mean, None, None
-    return mean, max(low, measure.low), min(high, measure.high)
+    return mean, low, high
 
 
 def _size(

@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from smalldata.comparison.entries import Entry, Lineup
 from smalldata.comparison.scores import DUMMY, fold_scores, guessing_score
+from smalldata.comparison.words import covers_range
 from smalldata.measures.registry import Measure, find_measure, measures_for
 from smalldata.results.comparison import Comparison, ComparisonRow, PairwiseTest, Word
 from smalldata.results.record import RunRecord
 from smalldata.runtime.sealing import strict_plain
-from smalldata.statistics.intervals import fold_interval
+from smalldata.statistics.intervals import WHOLE_LINE, Scale, fold_interval
 from smalldata.task import Task, TaskKind
 
 
@@ -233,6 +235,7 @@ def summarize_scores(task: Task, record: RunRecord, comparison: Comparison | Non
     names = [measure.name for measure in measures_for(task.kind)]
     names.sort(key=lambda name: name != record.measure)
     rows = rows_of(comparison, record.hash)
+    lineup = Lineup((Entry(record=record, settings=""),))
     scores = []
     for name in names:
         folds = [
@@ -248,7 +251,10 @@ def summarize_scores(task: Task, record: RunRecord, comparison: Comparison | Non
         row = rows.get(name)
         measure = find_measure(name, task.kind)
         found = fold_scores(record, measure)
-        mean, low, high = mean_interval(found.values.tolist(), record.test_train_ratio)
+        own = lineup.interval(lineup.entries[0], measure) if len(found.values) else None
+        mean, low, high = found.mean, None, None
+        if own is not None and not covers_range(own.low, own.high, measure):
+            low, high = own.low, own.high
         # A pooled score counts every fold, also one that has no score of its own.
         missing = [] if found.pooled else [fold.reason for fold in folds if fold.value is None]
         if row is not None and row.mean is not None:
@@ -290,9 +296,9 @@ def _guessing(
 
 
 def mean_interval(
-    values: list[float], test_train_ratio: float
+    values: list[float], test_train_ratio: float, scale: Scale = WHOLE_LINE
 ) -> tuple[float | None, float | None, float | None]:
-    """Mean of fold scores with the corrected 95 % interval; no interval for one fold.
+    """Mean of numbers of single folds with the 95 % interval over folds; none for one fold.
 
     Example
     -------
@@ -301,7 +307,7 @@ def mean_interval(
     """
     if len(values) < 2:
         return (values[0] if values else None), None, None
-    found = fold_interval(np.array(values), ratio=test_train_ratio)
+    found = fold_interval(np.array(values), ratio=test_train_ratio, scale=scale)
     if found is None:
         return float(np.mean(values)), None, None
     return found.mean, found.low, found.high
