@@ -438,7 +438,7 @@ def test_balanced_accuracy_of_dummy_has_no_interval(cv):
     found = compare([record, again], measure="balanced_accuracy")
     assert {(row.mean, row.ci_low, row.ci_high) for row in found.rows[:2]} == {(0.5, None, None)}
     assert found.best_corrected is None
-    why = "too few samples of a class" if cv == "holdout" else "no variation"
+    why = "without one of its samples" if cv == "holdout" else "no variation"
     assert why in found.rows[0].reason
 
 

@@ -81,8 +81,8 @@ def sentences() -> str:
     """Return the shares of pages with a false word."""
     found = pd.read_csv(HERE / "sentences.csv")
     lines = [
-        "| page of four models | true ROC AUC | false *clearly better* | false *practically equal* | "
-        "pairs clear | equal | cannot be told apart |",
+        "| page of four models | true ROC AUC | false *clearly better* | false *practically "
+        "equal* | pairs clear | equal | cannot be told apart |",
         "|---|---|---|---|---|---|---|",
     ]
     for row in found.itertuples():

@@ -201,8 +201,8 @@ def _rows(
     tests: Sequence[PairwiseTest],
 ) -> list[ComparisonRow]:
     ranked = lineup.ranked(measure, entries)
-    # The first tests are those of the best with each of the others.
-    words = dict(zip(ranked[1:], (test.word.turned for test in tests), strict=False))
+    best = ranked[0].label if ranked else ""
+    words = {test.second: test.word.turned for test in tests if test.first == best}
     means = {entry: lineup.scores(entry, measure).mean for entry in entries}
     rows = []
     for entry in entries:
@@ -229,7 +229,7 @@ def _rows(
                 ci_low=interval.low if interval else None,
                 ci_high=interval.high if interval else None,
                 rank=rank,
-                versus_best=words.get(entry),
+                versus_best=words.get(entry.label),
                 n_scored=_n_scored(record, measure, scores),
                 n_ok=sum(fold.status == "ok" for fold in record.folds),
                 n_failed=sum(fold.status == "failed" for fold in record.folds),
@@ -253,7 +253,7 @@ def _telling(interval: Interval | None, measure: Measure) -> tuple[Interval | No
     """Return an interval, or None and a note if it covers all that the measure can be."""
     if interval is None or not covers_range(interval.low, interval.high, measure):
         return interval, ""
-    return None, "too few folds for an interval: it would cover all possible values"
+    return None, "no interval: it would cover nearly all possible values"
 
 
 def _n_scored(record: RunRecord, measure: Measure, scores: CellScores) -> int:

@@ -29,6 +29,7 @@ from smalldata.statistics.intervals import (
     score_interval,
 )
 from smalldata.statistics.significance import (
+    ROUNDING,
     Interval,
     PairedTest,
     corrected_interval,
@@ -127,6 +128,11 @@ class Lineup:
             None if there is one test fold and no sample can be left out of it, or if entries count
             different folds.
         """
+        if self.interval_name == "nadeau_bengio":
+            folds = [self._of_folds(entry, measure) for entry in entries]
+            usable = [one for one in folds if one is not None]
+            if len(usable) == len(folds):
+                return usable if len({one.moved.shape for one in usable}) == 1 else None
         for entry in entries:
             key = (entry.record.hash, measure.name)
             if key not in self._influences:
@@ -182,7 +188,7 @@ class Lineup:
         mean = float(np.mean(values))
         if scores.pooled and not measure.ranked:
             return percentile_interval(mean, self.draws(entry, measure))
-        if self.interval_name == "nadeau_bengio" and len(values) > 1:
+        if self.interval_name == "nadeau_bengio" and self._of_folds(entry, measure) is not None:
             found = corrected_interval(values, ratio=entry.record.test_train_ratio)
             low, high = max(found.low, measure.low), min(found.high, measure.high)
             return Interval(mean=mean, low=low, high=high)
@@ -195,7 +201,7 @@ class Lineup:
     def why_no_interval(self, entry: Entry, measure: Measure) -> str:
         """Say why an entry with a mean has no interval."""
         if self.influences(measure, [entry]) is None:
-            return "no interval: the one test fold has too few samples of a class"
+            return "no interval: without one of its samples, the measure would be undefined"
         return "no interval: the test samples show no variation"
 
     def contrast(
@@ -206,7 +212,8 @@ class Lineup:
         None where the difference has no known variance (see `influences`).
         """
         a, b = self.scores(first, measure).values, self.scores(second, measure).values
-        if self.interval_name == "nadeau_bengio" and len(a) > 1:
+        folds = [self._of_folds(entry, measure) for entry in (first, second)]
+        if self.interval_name == "nadeau_bengio" and None not in folds:
             return corrected_test(a, b, ratio=first.record.test_train_ratio, rope=rope)
         influences = self.influences(measure, [first, second])
         if influences is None:
@@ -253,8 +260,19 @@ class Lineup:
         )
         if flattery == 0:
             return self.interval(ranked[0], measure)
-        mean = float(means[0]) - flattery
-        return score_interval(mean, influences[0].widened(flattery), scale_of(measure))
+        mean, best = float(means[0]) - flattery, influences[0]
+        if float(means[0]) in (measure.low, measure.high):
+            bound = float(stdtrit(best.freedom, 0.975))
+            best = best.widened((self._margin(ranked[0], measure) or 0.0) / bound)
+        return score_interval(mean, best.widened(flattery), scale_of(measure))
+
+    def _of_folds(self, entry: Entry, measure: Measure) -> Influence | None:
+        """Return the influence of folds, as Nadeau & Bengio count them; None if all are equal."""
+        values = self.scores(entry, measure).values
+        ratio = entry.record.test_train_ratio
+        if len(values) < 2 or np.ptp(values) <= ROUNDING * max(1.0, float(np.max(np.abs(values)))):
+            return None
+        return from_folds(values, ratio=ratio, fold_ratio=1.0)
 
 
 def scale_of(measure: Measure) -> Scale:

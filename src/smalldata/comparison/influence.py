@@ -34,17 +34,20 @@ def cell_influence(record: RunRecord, measure: Measure) -> Influence | None:
     """
     units = _units(record)
     n_units = int(units.max()) + 1
-    moved, shares, n_folds = [], [], 1
+    moved, shares, n_folds, n_parts = [], [], 1, []
     for parts, n_tested_folds in score_parts(record, measure):
         found = _moved_in_repeat(parts, measure, record.classes, units, n_units)
         if found is None:
             return None
         moved.append(found)
+        n_parts.append(len(parts))
         tested = np.unique(units[np.concatenate([part.row for part in parts])])
         shares.append(len(tested) / n_units)
         n_folds = max(n_folds, n_tested_folds)
+    # The mean is over all parts, so that a repeat with fewer of them weighs less.
+    weights = np.array(n_parts) / np.mean(n_parts)
     return from_units(
-        np.stack(moved),
+        weights[:, None] * np.stack(moved),
         tested_share=float(np.mean(shares)),
         n_folds=n_folds,
         share=measure.jackknife_share,

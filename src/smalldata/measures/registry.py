@@ -227,7 +227,6 @@ MEASURES: tuple[Measure, ...] = (
         high=1,
         function=formulas.average_precision,
         weighted=draws.average_precision,
-        jackknife_share=0.75,
     ),
     Measure(
         name="balanced_accuracy",

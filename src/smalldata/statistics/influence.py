@@ -27,6 +27,9 @@ SHARED = 1.4
 CUT = 0.5
 """Weight of the mean variance of single repeats, which the cut into folds adds to."""
 
+LEAST_FREEDOM = 8.0
+"""Degrees of freedom of a variance that few of many units carry."""
+
 FOLD_RATIO = 1.6
 """Multiple of n_test / n_train that `from_folds` takes, where samples cannot be counted."""
 
@@ -44,6 +47,8 @@ class Influence:
         Weights of the variance of the mean over the repeats, and of single repeats.
     freedom_of_folds : float or None
         Degrees of freedom where the units are folds; None: as the units give them (Satterthwaite).
+    n_units : int
+        Units that were tested; of folds, one more than their degrees of freedom.
     extra : float
         Variance from elsewhere.
     """
@@ -51,13 +56,9 @@ class Influence:
     moved: Array
     shared: float
     cut: float
+    n_units: int
     freedom_of_folds: float | None = None
     extra: float = 0.0
-
-    @property
-    def counts_folds(self) -> bool:
-        """Whether the units are folds, not samples or groups."""
-        return self.freedom_of_folds is not None
 
     @property
     def mean_moved(self) -> Array:
@@ -77,24 +78,31 @@ class Influence:
 
     @property
     def freedom(self) -> float:
-        """Degrees of freedom of the variance: at least 1, fewer than there are units."""
+        """Degrees of freedom of the variance: fewer than there are units.
+
+        At least `LEAST_FREEDOM` where there are units enough: where one sample of many is wrong, it
+        alone carries the variance, yet the others tell how rare that is.
+        """
         if self.freedom_of_folds is not None:
             return self.freedom_of_folds
+        most = float(max(1, self.n_units - 1))
         squares = self._squares
         total = float(np.sum(squares))
-        if total == 0:
-            return float(max(1, len(squares) - 1))
-        most = max(1, int(np.sum(squares > 0)) - 1)
         spread = float(np.sum(squares**2)) - total**2 / (most + 1)
         if spread <= 2 * total**2 / most:
-            return float(most)
-        return float(max(1.0, 2 * total**2 / spread))
+            return most
+        return min(most, max(LEAST_FREEDOM, 2 * total**2 / spread))
 
     def minus(self, other: "Influence") -> "Influence":
         """Return the influence on the difference of two mean scores of the same splits."""
         freedoms = [one.freedom_of_folds for one in (self, other)]
         fewest = None if None in freedoms else min(one for one in freedoms if one is not None)
-        return replace(self, moved=self.moved - other.moved, freedom_of_folds=fewest)
+        return replace(
+            self,
+            moved=self.moved - other.moved,
+            n_units=min(self.n_units, other.n_units),
+            freedom_of_folds=fewest,
+        )
 
     def widened(self, error: float) -> "Influence":
         """Return the influence with an independent error added to the variance."""
@@ -117,10 +125,13 @@ def from_units(moved: Array, *, tested_share: float, n_folds: int, share: float 
         Share of the jackknife's variance that the measure has (`Measure.jackknife_share`).
     """
     moved = math.sqrt(share) * moved
+    n_units = moved.shape[1]
     if n_folds > 1:
-        return Influence(moved=moved, shared=SHARED, cut=CUT)
+        return Influence(moved=moved, shared=SHARED, cut=CUT, n_units=n_units)
     often = min(1.0, tested_share * (len(moved) - 1))
-    return Influence(moved=moved, shared=1 + (SHARED + CUT - 1) * often, cut=0.0)
+    n_units = min(n_units, round(tested_share * n_units * len(moved)))
+    shared = 1 + (SHARED + CUT - 1) * often
+    return Influence(moved=moved, shared=shared, cut=0.0, n_units=n_units)
 
 
 def spread_share(n_units: Array) -> Array:
@@ -137,7 +148,7 @@ def spread_share(n_units: Array) -> Array:
     return np.asarray(np.sqrt((n_units - 1) / n_units))
 
 
-def from_folds(scores: Array, *, ratio: float) -> Influence | None:
+def from_folds(scores: Array, *, ratio: float, fold_ratio: float = FOLD_RATIO) -> Influence | None:
     """Count folds as units, where a fold loses the measure with one sample (one positive).
 
     The corrected variance of Nadeau & Bengio (2003) with 1.6 r in place of r = n_test / n_train,
@@ -147,6 +158,8 @@ def from_folds(scores: Array, *, ratio: float) -> Influence | None:
     ----------
     scores : ndarray of shape (n_folds,)
     ratio : float
+    fold_ratio : float
+        1: as Nadeau & Bengio have it.
 
     Returns
     -------
@@ -157,10 +170,16 @@ def from_folds(scores: Array, *, ratio: float) -> Influence | None:
     if n_folds < 2:
         return None
     n_repeats = max(1, round(n_folds / (1 + 1 / ratio)))
-    widened = np.sqrt((1 / n_folds + FOLD_RATIO * ratio) / (n_folds - 1))
+    widened = np.sqrt((1 / n_folds + fold_ratio * ratio) / (n_folds - 1))
     moved = widened * (scores - scores.mean())
     freedom = float(max(1, n_folds - n_repeats))
-    return Influence(moved=moved[None, :], shared=1.0, cut=0.0, freedom_of_folds=freedom)
+    return Influence(
+        moved=moved[None, :],
+        shared=1.0,
+        cut=0.0,
+        n_units=int(freedom) + 1,
+        freedom_of_folds=freedom,
+    )
 
 
 # ---------------------------------------------------------------- the choice of the best
@@ -182,7 +201,8 @@ def optimism(
     the one chosen is unbiased for its expected score. The measure enters by its mean scores and
     their covariance alone, so this holds for every measure; with one score it is 0. The covariance
     is that of what units move on average over the repeats, since what they move in single repeats
-    cancels in the differences that decide the choice.
+    cancels in the differences that decide the choice. What is corrected is never below the worst
+    of the models that some draw chooses.
 
     Parameters
     ----------
@@ -207,6 +227,7 @@ def optimism(
     noise = np.concatenate([half, -half])
     chosen = np.argmax(sign * (means + THINNED * noise), axis=1)
     rows = np.arange(len(noise))
-    expected = float(np.mean(means[chosen] - noise[rows, chosen] / THINNED))
-    found = sign * float(np.max(sign * means)) - expected
-    return found if sign * found > 0 else 0.0
+    expected = sign * float(np.mean(means[chosen] - noise[rows, chosen] / THINNED))
+    worst = float(np.min(sign * means[chosen]))
+    best = float(np.max(sign * means))
+    return sign * max(0.0, best - max(expected, worst))

@@ -1,8 +1,9 @@
 """Intervals and tests from influences: on a scale that keeps a score inside its range.
 
-Step in the line: Influence -> **intervals, p-values, probabilities** -> comparison. A score between
-0 and 1 is taken to its logit, an error to its logarithm, a difference of scores between -1 and 1 to
-its inverse hyperbolic tangent; there the interval is symmetric (delta method, Student's t).
+Step in the line: Influence -> **intervals, p-values, probabilities** -> comparison. A score with
+two bounds gets the interval of a proportion (Wilson). An error is taken to its logarithm, a
+difference of scores between -1 and 1 to its inverse hyperbolic tangent; there the interval is
+symmetric (delta method). All take Student's t.
 """
 
 import math
@@ -113,11 +114,25 @@ def score_interval(
             return None
         inward = mean + (margin if mean == scale.low else -margin)
         return Interval(mean=mean, low=min(mean, inward), high=max(mean, inward))
+    bound = float(stdtrit(influence.freedom, 0.5 + level / 2))
+    if math.isfinite(scale.low) and math.isfinite(scale.high):
+        return _wilson(mean, influence.variance, scale, bound)
     place, error = scale.to_line(mean), math.sqrt(influence.variance) * scale.slope(mean)
-    reach = float(stdtrit(influence.freedom, 0.5 + level / 2)) * error
+    reach = bound * error
     return Interval(
         mean=mean, low=scale.from_line(place - reach), high=scale.from_line(place + reach)
     )
+
+
+def _wilson(mean: float, variance: float, scale: Scale, bound: float) -> Interval:
+    """Return the score interval (Wilson 1927) of a share that has this variance."""
+    span = scale.high - scale.low
+    share = (mean - scale.low) / span
+    weight = bound**2 * variance / (span**2 * share * (1 - share))  # bound^2 / n of a proportion
+    centre = (share + weight / 2) / (1 + weight)
+    reach = math.sqrt(weight * share * (1 - share) + weight**2 / 4) / (1 + weight)
+    low, high = max(0.0, centre - reach), min(1.0, centre + reach)
+    return Interval(mean=mean, low=scale.low + span * low, high=scale.low + span * high)
 
 
 def fold_interval(values: Array, *, ratio: float, scale: Scale = WHOLE_LINE) -> Interval | None:
@@ -185,6 +200,7 @@ def difference_test(
             p_below=float(difference < -rope),
             error=0.0,
             freedom=freedom,
+            units=influence.n_units,
         )
     place, slope = scale.to_line(difference), scale.slope(difference)
     zero = scale.to_line(0.0)
@@ -210,6 +226,7 @@ def difference_test(
         p_below=p_below,
         error=error,
         freedom=freedom,
+        units=influence.n_units,
     )
 
 

@@ -46,6 +46,8 @@ class PairedTest:
         practically equal, that the first scores lower by more than the rope. They sum to 1.
     error, freedom : float
         Standard error of the difference and its degrees of freedom.
+    units : int
+        Samples, groups or folds that carry it.
     """
 
     difference: float
@@ -58,6 +60,7 @@ class PairedTest:
     p_below: float
     error: float
     freedom: float
+    units: int
 
 
 def corrected_interval(scores: ArrayLike, *, ratio: float, level: float = 0.95) -> Interval:
@@ -135,6 +138,7 @@ def corrected_test(
         p_below=below,
         error=error,
         freedom=float(freedom),
+        units=len(a),
     )
 
 

@@ -20,15 +20,18 @@ SIGNIFICANT = 0.05
 POWER = 0.8
 """Probability with which `smallest_detectable` would have been shown."""
 
-LEAST_FREEDOM = 3
-"""Degrees of freedom below which a t-test says nothing. Scores of a few rows take few values: two
-folds have the same difference in 5 to 10 % of comparisons without any, which no t-test survives.
-Four folds do in 0.5 % or less (docs/decisions/056-three-words.md)."""
+LEAST_UNITS = 4
+"""Units (samples, groups; folds where these are counted) below which a t-test says nothing.
+
+Scores of a few rows take few values: two folds have the same difference in 5 to 10 % of comparisons
+without any, which no t-test survives. Four folds do in 0.5 % or less
+(docs/decisions/056-three-words.md).
+"""
 
 
-def has_enough_folds(test: PairedTest) -> bool:
-    """Return whether the folds are enough for a t-test to say anything."""
-    return test.freedom >= LEAST_FREEDOM
+def has_enough_units(test: PairedTest) -> bool:
+    """Return whether there are samples, groups or folds enough for a t-test to say anything."""
+    return test.units >= LEAST_UNITS
 
 
 def choose_word(test: PairedTest, p_holm: float, *, higher_is_better: bool) -> Word:
@@ -54,7 +57,7 @@ def choose_word(test: PairedTest, p_holm: float, *, higher_is_better: bool) -> W
     >>> str(choose_word(better, 0.2, higher_is_better=True))
     'cannot be told apart'
     """
-    if not has_enough_folds(test):
+    if not has_enough_units(test):
         return Word.UNCLEAR
     if test.p_equal >= EQUAL:
         return Word.EQUAL
@@ -99,7 +102,7 @@ def smallest_detectable(test: PairedTest, *, level: float) -> float | None:
     float or None
         (t_{1 - level / 2} + t_{0.8}) times the standard error; None with too few folds.
     """
-    if not has_enough_folds(test):
+    if not has_enough_units(test):
         return None
     reach = stdtrit(test.freedom, 1 - level / 2) + stdtrit(test.freedom, POWER)
     return float(reach * test.error)
