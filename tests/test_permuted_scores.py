@@ -436,6 +436,14 @@ def test_groups_of_different_sizes_are_refused_in_one_sentence(folder, capsys):
     assert "explain.null needs labels that can be put in at least 20" in capsys.readouterr().err
 
 
+def test_explanations_of_a_run_are_those_of_its_own_fits(folder, capsys):
+    asked = [word for word in RUN if word != "explain=none"]
+    tuned = ["tune=optuna", "tune.trials=2", "tune.inner_folds=2", "explain.null=0"]
+    assert main([*asked, *tuned, "permutations=2"]) == 0
+    assert "must give the stored predictions" not in capsys.readouterr().err
+    assert list(_the_cell().path.rglob("p0001.json"))
+
+
 def test_permutations_that_fail_leave_the_score_and_say_why(folder, capsys):
     """One of two positive rows must be in a fold of two, which permuting hardly ever gives."""
     n = 1500

@@ -174,7 +174,8 @@ def draw_cell(cell: Cell, number: int) -> Cell:
         )
 
     def make(task: Task) -> Cell:
-        return replace(cell, task=task, splits=make_splits(task, **asked))
+        # Fits kept for an explanation are those of the true labels.
+        return replace(cell, task=task, splits=make_splits(task, **asked), fits=None)
 
     return draw_permuted(cell.task, make, seed=cell.seed, number=number, key=KEY)
 
