@@ -24,6 +24,7 @@ from smalldata.comparison.scores import cell_scores
 from smalldata.errors import ConfigError, FitError, RecordError, SplitError
 from smalldata.evaluation.cell import Cell
 from smalldata.evaluation.outer_loop import evaluate
+from smalldata.evaluation.thresholds import ThresholdOptions
 from smalldata.learner import SupportsRelabel, SupportsWorkspace
 from smalldata.measures.registry import find_measure
 from smalldata.models import load_learner, load_space
@@ -64,6 +65,7 @@ def _score(cell):
         train_size=cell.train_size,
         tuner=cell.tuner,
         selector=cell.selector,
+        threshold=cell.threshold,
         seed=cell.seed,
         n_jobs=1,
     )
@@ -139,6 +141,23 @@ def test_a_permutation_is_tuned_or_selects_as_the_cell_does(choose):
     assert not np.isclose(expected, _scores(_cell(task, n_splits=2), 1)[0])
 
 
+@pytest.mark.parametrize("measure", ["balanced_accuracy", "roc_auc"])
+def test_a_permutation_calls_at_the_threshold_of_its_folds(measure):
+    task = make_task(binary_toy().dataset, measure=measure)
+    rule = ThresholdOptions(rule="sensitivity", at=1.0, inner_folds=2)
+    cell = _cell(task, n_splits=2, threshold=rule)
+    expected = [_score(draw_cell(cell, number)) for number in range(3)]
+    np.testing.assert_allclose(_scores(cell, 3), expected, rtol=1e-9)
+    plain = _scores(dataclasses.replace(cell, threshold=None), 3)
+    assert np.allclose(plain, expected, rtol=1e-9) is (measure == "roc_auc")
+    record = dataclasses.replace(
+        cell.record(),
+        folds=evaluate(task, cell.learner, cell.splits, threshold=rule, n_jobs=1).folds,
+        permuted={measure: PermutedScores(measure=measure, values=np.array(expected))},
+    )
+    assert summarize_permuted(task, record, None).chooses is (measure != "roc_auc")
+
+
 def test_permutations_do_not_depend_on_processes_or_on_the_others():
     for task in (binary_toy(), values_toy()):
         cell = _cell(task, "svm")
@@ -171,6 +190,23 @@ def test_all_models_get_the_same_permuted_labels():
 )
 def test_work_is_shared_where_neither_folds_nor_preprocessing_read_labels(cell, expected):
     assert shares_work(cell(), number=0) is expected
+
+
+def test_permuted_labels_may_be_cut_into_another_number_of_folds(monkeypatch):
+    cell, draw = _cell(values_toy(), cv="loo"), draw_cell
+
+    def cut(cell, number):
+        drawn = draw(cell, number)
+        folds = drawn.splits.folds[: 29 if number == 1 else None]
+        return dataclasses.replace(drawn, splits=dataclasses.replace(drawn.splits, folds=folds))
+
+    whole = _scores(cell, 3)
+    monkeypatch.setattr("smalldata.comparison.permuted_scores.draw_cell", cut)
+    assert shares_work(cell, number=0)
+    assert not shares_work(cell, number=1)
+    found = _scores(cell, 3)
+    assert (found[0], found[2]) == (whole[0], whole[2])
+    assert found[1] != whole[1]
 
 
 def test_workspaces_are_made_once_for_permutations_that_share_folds(monkeypatch):
