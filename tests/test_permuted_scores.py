@@ -351,6 +351,7 @@ def test_damaged_score_is_set_aside(stored, damage):
         (stored.path / "p0001.json").rename(path)
     with pytest.raises(RecordError):
         stored.read()
+    assert stored.whole() == frozenset()
     found, (sentence,) = stored.resume()
     assert (found, "computed again" in sentence) == (frozenset(), True)
     assert (stored.path / "p0000.json.damaged").exists()
@@ -425,6 +426,11 @@ def test_dry_run_counts_the_permutations(folder, capsys):
     assert main([*RUN, "permutations=3", "dry_run=true"]) == 0
     assert "2 folds, 2 found" in (said := capsys.readouterr().out)
     assert "for 2 permutations of the labels" in said
+    (path,) = Path("outputs").rglob("p0000.json")
+    path.write_text("{")
+    assert main([*RUN, "permutations=3", "dry_run=true"]) == 0
+    assert "for 3 permutations of the labels" in capsys.readouterr().out
+    assert path.read_text() == "{"
 
 
 def test_torn_score_leaves_the_cell_in_the_table_without_a_p_value(folder, capsys):
