@@ -1,7 +1,10 @@
 """preprocess.transform=auto: what it does to which tables, and that nothing else changes for it."""
 
+import re
 from itertools import combinations
 from math import factorial
+from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -16,7 +19,7 @@ from smalldata.learner import TRANSFORM, SearchSpace
 from smalldata.measures.registry import find_measure
 from smalldata.models import load_learner, load_space
 from smalldata.pipeline.auto import moments
-from smalldata.pipeline.preprocess import Preprocessing, Preprocessor, make_pipeline
+from smalldata.pipeline.preprocess import Preprocessing, Preprocessor, TransformName, make_pipeline
 from smalldata.pipeline.ranking import rank_features
 from smalldata.pipeline.training import TrainingRows
 from smalldata.resampling.strategies import make_splits
@@ -193,6 +196,12 @@ def skewed_task(seed=3, n=72):
     y = np.where(latent[:, :3].sum(axis=1) + rng.standard_normal(n) > 0, "case", "control")
     table = frame_of(np.exp(1.6 * latent)).assign(y=y)
     return make_task(dataset_from_frame(table, target="y"))
+
+
+def test_the_configuration_offers_the_transforms_that_there_are():
+    text = (Path(__file__).parents[1] / "conf" / "preprocess" / "default.yaml").read_text()
+    (offered,) = re.findall(r"^transform: auto +# (.+); auto: for", text, re.MULTILINE)
+    assert set(offered.split(" | ")) == set(get_args(TransformName))
 
 
 def test_the_dimension_is_that_of_every_model_that_scales_and_of_no_other():

@@ -13,6 +13,7 @@ from smalldata.comparison.scores import cell_draws, cell_scores, guessing_score
 from smalldata.evaluation.outer_loop import evaluate
 from smalldata.measures.registry import find_measure, measures_for
 from smalldata.models import load_learner
+from smalldata.report.comparison_page.overview import summarize_comparison
 from smalldata.report.sections.scores import summarize_scores
 from smalldata.report.sections.scores_words import explain_score
 from smalldata.report.sections.task import summarize_task
@@ -280,6 +281,21 @@ def test_dummy_of_three_equal_classes_scores_what_guessing_scores():
         for name in ("balanced_accuracy", "mcc", "log_loss")
     }
     assert scores == pytest.approx({"balanced_accuracy": 1 / 3, "mcc": 0, "log_loss": math.log(3)})
+
+
+@pytest.mark.parametrize("name", ["f1", "log_loss", "balanced_accuracy"])
+def test_page_of_dummy_lists_the_folds_that_its_mean_is_of(name):
+    task = make_toy(["case"] * 14 + ["control"] * 26)
+    record = evaluate(
+        task, load_learner("dummy"), make_splits(task, "kfold", n_splits=4), n_jobs=1, model="dummy"
+    )
+    (score,) = (one for one in summarize_scores(task, record, None) if one.name == name)
+    assert score.min <= score.mean <= score.max
+    if name != "f1":  # which is pooled over small folds
+        assert score.mean == pytest.approx(np.mean([fold.value for fold in score.folds]))
+    drawn = summarize_comparison(compare([record]), [record], task)
+    values = [one["value"] for one in drawn.fold_scores if drawn.measures[one["m"]].name == name]
+    assert values == pytest.approx([fold.value for fold in score.folds], rel=1e-4)
 
 
 def test_dummy_with_one_group_left_out_scores_what_guessing_scores():

@@ -450,6 +450,23 @@ def test_the_measure_that_a_refusal_names_is_a_mean_over_rows_that_the_folds_all
     assert set(refused) == expected[kind]
 
 
+@pytest.mark.parametrize("measure", ["mcc", "f1", "average_precision"])
+def test_test_rows_of_one_class_are_refused_whatever_they_are_taken_over(measure):
+    task = toy_task(["control", "case"] * 6, TaskKind.BINARY, measure)
+    hold_out = toy_splits(task, [[0, 2, 4]], name="holdout")
+    with pytest.raises(ConfigError, match=r"needs test .* two classes; .*1 of the 1 .*log_loss"):
+        check_measure(task, hold_out)
+    check_measure(toy_task(["control", "case"] * 6, TaskKind.BINARY, "brier"), hold_out)
+    check_measure(task, toy_splits(task, [[0, 1, 2], [3, 4, 5]]))
+
+
+def test_r2_of_one_test_row_is_refused():
+    task = toy_task(np.arange(12.0), TaskKind.REGRESSION, "r2")
+    with pytest.raises(ConfigError, match=r"r2 needs test rows with two values.*measure=rmse"):
+        check_measure(task, toy_splits(task, [[3]], name="holdout"))
+    check_measure(task, toy_splits(task, [[3], [4]], name="loo"))
+
+
 def test_primary_measure_must_rank_and_exist():
     y = ["control", "case"] * 6
     task = toy_task(y, TaskKind.BINARY, "calibration_slope")

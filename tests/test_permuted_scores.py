@@ -24,6 +24,7 @@ from smalldata.comparison.scores import cell_scores
 from smalldata.errors import ConfigError, FitError, RecordError, SplitError
 from smalldata.evaluation.cell import Cell
 from smalldata.evaluation.outer_loop import evaluate
+from smalldata.evaluation.thresholds import ThresholdOptions
 from smalldata.learner import SupportsRelabel, SupportsWorkspace
 from smalldata.measures.registry import find_measure
 from smalldata.models import load_learner, load_space
@@ -64,6 +65,7 @@ def _score(cell):
         train_size=cell.train_size,
         tuner=cell.tuner,
         selector=cell.selector,
+        threshold=cell.threshold,
         seed=cell.seed,
         n_jobs=1,
     )
@@ -139,6 +141,23 @@ def test_a_permutation_is_tuned_or_selects_as_the_cell_does(choose):
     assert not np.isclose(expected, _scores(_cell(task, n_splits=2), 1)[0])
 
 
+@pytest.mark.parametrize("measure", ["balanced_accuracy", "roc_auc"])
+def test_a_permutation_calls_at_the_threshold_of_its_folds(measure):
+    task = make_task(binary_toy().dataset, measure=measure)
+    rule = ThresholdOptions(rule="sensitivity", at=1.0, inner_folds=2)
+    cell = _cell(task, n_splits=2, threshold=rule)
+    expected = [_score(draw_cell(cell, number)) for number in range(3)]
+    np.testing.assert_allclose(_scores(cell, 3), expected, rtol=1e-9)
+    plain = _scores(dataclasses.replace(cell, threshold=None), 3)
+    assert np.allclose(plain, expected, rtol=1e-9) is (measure == "roc_auc")
+    record = dataclasses.replace(
+        cell.record(),
+        folds=evaluate(task, cell.learner, cell.splits, threshold=rule, n_jobs=1).folds,
+        permuted={measure: PermutedScores(measure=measure, values=np.array(expected))},
+    )
+    assert summarize_permuted(task, record, None).chooses is (measure != "roc_auc")
+
+
 def test_permutations_do_not_depend_on_processes_or_on_the_others():
     for task in (binary_toy(), values_toy()):
         cell = _cell(task, "svm")
@@ -171,6 +190,23 @@ def test_all_models_get_the_same_permuted_labels():
 )
 def test_work_is_shared_where_neither_folds_nor_preprocessing_read_labels(cell, expected):
     assert shares_work(cell(), number=0) is expected
+
+
+def test_permuted_labels_may_be_cut_into_another_number_of_folds(monkeypatch):
+    cell, draw = _cell(values_toy(), cv="loo"), draw_cell
+
+    def cut(cell, number):
+        drawn = draw(cell, number)
+        folds = drawn.splits.folds[: 29 if number == 1 else None]
+        return dataclasses.replace(drawn, splits=dataclasses.replace(drawn.splits, folds=folds))
+
+    whole = _scores(cell, 3)
+    monkeypatch.setattr("smalldata.comparison.permuted_scores.draw_cell", cut)
+    assert shares_work(cell, number=0)
+    assert not shares_work(cell, number=1)
+    found = _scores(cell, 3)
+    assert (found[0], found[2]) == (whole[0], whole[2])
+    assert found[1] != whole[1]
 
 
 def test_workspaces_are_made_once_for_permutations_that_share_folds(monkeypatch):
@@ -315,6 +351,7 @@ def test_damaged_score_is_set_aside(stored, damage):
         (stored.path / "p0001.json").rename(path)
     with pytest.raises(RecordError):
         stored.read()
+    assert stored.whole() == frozenset()
     found, (sentence,) = stored.resume()
     assert (found, "computed again" in sentence) == (frozenset(), True)
     assert (stored.path / "p0000.json.damaged").exists()
@@ -389,6 +426,11 @@ def test_dry_run_counts_the_permutations(folder, capsys):
     assert main([*RUN, "permutations=3", "dry_run=true"]) == 0
     assert "2 folds, 2 found" in (said := capsys.readouterr().out)
     assert "for 2 permutations of the labels" in said
+    (path,) = Path("outputs").rglob("p0000.json")
+    path.write_text("{")
+    assert main([*RUN, "permutations=3", "dry_run=true"]) == 0
+    assert "for 3 permutations of the labels" in capsys.readouterr().out
+    assert path.read_text() == "{"
 
 
 def test_torn_score_leaves_the_cell_in_the_table_without_a_p_value(folder, capsys):
@@ -434,6 +476,14 @@ def test_groups_of_different_sizes_are_refused_in_one_sentence(folder, capsys):
     assert not Path("outputs").exists()
     assert main([*asked, "explain=shap", "explain.null=19"]) == 2
     assert "explain.null needs labels that can be put in at least 20" in capsys.readouterr().err
+
+
+def test_explanations_of_a_run_are_those_of_its_own_fits(folder, capsys):
+    asked = [word for word in RUN if word != "explain=none"]
+    tuned = ["tune=optuna", "tune.trials=2", "tune.inner_folds=2", "explain.null=0"]
+    assert main([*asked, *tuned, "permutations=2"]) == 0
+    assert "must give the stored predictions" not in capsys.readouterr().err
+    assert list(_the_cell().path.rglob("p0001.json"))
 
 
 def test_permutations_that_fail_leave_the_score_and_say_why(folder, capsys):

@@ -9,6 +9,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator
 from sklearn.metrics import confusion_matrix, roc_curve
 
 from report_cells import make_toy_task
@@ -184,6 +185,36 @@ def test_no_training_row_is_predicted_by_a_model_that_has_seen_it():
     assert np.mean(reached) < 1.4
 
 
+def test_the_threshold_of_a_draw_is_not_rounded():
+    """Rounded, one of very sure probabilities would be 0 or 1, where it calls all or none."""
+    task = make_signal()
+    splits = make_splits(task, "kfold", n_splits=2)
+    cell = Cell(task=task, learner=_Sure(), splits=splits, threshold=ThresholdOptions())
+    found = evaluate_fold(cell, splits.folds[0]).threshold
+    assert found.value in found.draws
+    assert 0 < min(found.draws) < 1e-6
+
+
+class _SureEstimator(BaseEstimator):
+    def fit(self, X, y, groups=None):
+        return self
+
+    def predict_proba(self, X):
+        positive = 1e-9 * (1 + np.argsort(np.argsort(np.asarray(X)[:, 0])))
+        return np.column_stack([1 - positive, positive])
+
+    def predict(self, X):
+        return np.zeros(len(X), dtype=int)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Sure:
+    traits = load_learner("linear").traits
+
+    def build(self, info, *, seed, device):
+        return _SureEstimator()
+
+
 def test_a_sensitivity_that_is_asked_for_is_reached_on_new_rows():
     """And would not be by a threshold taken from the predictions of rows already seen."""
     reached = []
@@ -211,7 +242,7 @@ def test_the_inner_fits_use_the_preprocessing_of_the_fold():
     selected = dataclasses.replace(rows, preprocessing=chosen)
     other = choose_on_inner_folds(cell.learner, selected, ThresholdOptions(), draws=once)
     assert plain == again
-    assert plain.draws == (round(plain.value, 6),)
+    assert plain.draws == (plain.value,)
     assert other.value != plain.value
 
 

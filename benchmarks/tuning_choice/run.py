@@ -153,7 +153,7 @@ def attempt(folds, learner, fold):
 
 
 def plainness(space, values):
-    """Return what decides ties, see `choose_trial`."""
+    """Return what decides ties, see `best_trial`."""
     found = [plainness_of(space.parameters[name], values[name]) for name in space.parameters]
     return [value if np.isfinite(value) else 1e9 for value in found]
 

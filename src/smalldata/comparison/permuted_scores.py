@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import zip_longest
 
 import numpy as np
 
@@ -144,17 +145,13 @@ def permuted_scores(
 
 def shares_work(cell: Cell, *, number: int) -> bool:
     """Return whether permuted labels can reuse what the fit makes of the features alone."""
-    if reads_labels(cell):
+    if _has_choice(cell) or cell.preprocessing.select not in ("none", "variance"):
         return False
     permuted = draw_cell(cell, number)
-    folds = zip(cell.splits.folds, permuted.splits.folds, strict=True)
-    return all(_rows(cell, one) == _rows(permuted, other) for one, other in folds)
-
-
-def reads_labels(cell: Cell) -> bool:
-    """Return whether something before the fit itself looks at the labels."""
-    has_choice = cell.tuner is not None or cell.selector is not None
-    return has_choice or cell.preprocessing.select not in ("none", "variance")
+    own, drawn = cell.splits.folds, permuted.splits.folds
+    return len(own) == len(drawn) and all(
+        _rows(cell, one) == _rows(permuted, other) for one, other in zip(own, drawn, strict=True)
+    )
 
 
 def draw_cell(cell: Cell, number: int) -> Cell:
@@ -174,7 +171,8 @@ def draw_cell(cell: Cell, number: int) -> Cell:
         )
 
     def make(task: Task) -> Cell:
-        return replace(cell, task=task, splits=make_splits(task, **asked))
+        # Fits kept for an explanation are those of the true labels.
+        return replace(cell, task=task, splits=make_splits(task, **asked), fits=None)
 
     return draw_permuted(cell.task, make, seed=cell.seed, number=number, key=KEY)
 
@@ -183,6 +181,8 @@ def score_permutations(
     cell: Cell, record: RunRecord, numbers: Sequence[int], *, device: str
 ) -> list[float]:
     """Return the scores of some permutations, computed together in this process.
+
+    Of a cell that does not share work (`shares_work`), one permutation at a time.
 
     Raises
     ------
@@ -194,9 +194,12 @@ def score_permutations(
         cell.learner.load()
     cells = [draw_cell(cell, number) for number in numbers]
     done: list[list[FoldResult]] = [[] for _ in cells]
-    for folds in zip(*(permuted.splits.folds for permuted in cells), strict=True):
+    # Permuted labels may be cut into another number of folds.
+    for folds in zip_longest(*(permuted.splits.folds for permuted in cells)):
         kept: _Kept | None = None
         for number, permuted, fold, results in zip(numbers, cells, folds, done, strict=True):
+            if fold is None:
+                continue
             try:
                 prediction, kept = _predict(permuted, fold, measure, kept, device=device)
             except Exception as error:
@@ -217,7 +220,7 @@ def _predict(
     device: str,
 ) -> "tuple[Prediction, _Kept | None]":
     """Predict the held-out rows of a fold; give back the workspace, which the next may use."""
-    if cell.tuner is not None or cell.selector is not None:
+    if _has_choice(cell):
         result = evaluate_fold(cell, fold, device=device)
         if result.prediction is None:
             raise FitError(result.reason)
@@ -226,7 +229,7 @@ def _predict(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         workspace = None
-        if kept is not None and not reads_labels(cell) and kept.rows == _rows(cell, fold):
+        if kept is not None and kept.rows == _rows(cell, fold):
             workspace = kept.relabel(rows)
         if workspace is None:
             workspace = open_workspace(cell.learner, rows, cell.task.X.iloc[fold.test])
@@ -247,6 +250,13 @@ class _Kept:
         """Return the workspace with the labels of these rows; None if it is not made for that."""
         found = self.workspace
         return found.relabel(rows.y) if isinstance(found, SupportsRelabel) else None
+
+
+def _has_choice(cell: Cell) -> bool:
+    """Return whether a fold chooses values, features or the labels that the score reads."""
+    measure = find_measure(cell.task.measure, cell.task.kind)
+    calls = cell.threshold is not None and measure.needs == "label"
+    return calls or cell.tuner is not None or cell.selector is not None
 
 
 def _result(cell: Cell, fold: Fold, measure: Measure, prediction: Prediction) -> FoldResult:

@@ -115,6 +115,12 @@ def fold_scores(record: RunRecord, measure: Measure) -> CellScores:
     return replace(found, note="; ".join(filter(None, [found.note, note])))
 
 
+def scores_by_fold(record: RunRecord, measure: Measure) -> list[tuple[FoldResult, Score]]:
+    """Return the score of each fold that is done, of the predictions that `cell_scores` scores."""
+    folds = _as_guessing(_ordered(record), record)
+    return [(fold, _score(fold, part, measure, record.classes)) for fold, part in folds]
+
+
 def guessing_score(record: RunRecord, measure: Measure, y: NDArray[Any]) -> float | None:
     """Return what a model that ignores the features scores on the folds of a cell.
 

@@ -177,5 +177,5 @@ def choose_on_inner_folds(
         specificity=float(specificity[0]),
         n_rows=len(rows.y),
         n_folds=len(pairs),
-        draws=tuple(np.where(np.isnan(drawn), value, drawn).round(6).tolist()),
+        draws=tuple(np.where(np.isnan(drawn), value, drawn).tolist()),
     )

@@ -448,7 +448,7 @@ def check_measure(task: Task, splits: Splits) -> None:
     ------
     ConfigError
         If the task has no such measure, it cannot rank, or it is undefined on more than half of the
-        test folds.
+        test folds, or over all test rows of a repeat where it is taken over those.
     """
     measure = find_measure(task.measure, task.kind)
     ranked = [other.name for other in measures_for(task.kind) if other.ranked]
@@ -458,6 +458,7 @@ def check_measure(task: Task, splits: Splits) -> None:
             f"Choose measure={ranked[0]} or another of {', '.join(ranked)}."
         )
     if measure.pooled_below or measure.needs == "label":
+        _check_repeats(measure, task, splits)
         return
     reasons = [measure.missing_in(task.y[fold.test]) for fold in splits.folds]
     n_undefined = sum(bool(reason) for reason in reasons)
@@ -467,4 +468,19 @@ def check_measure(task: Task, splits: Splits) -> None:
             f"{measure.name} needs test folds with {measure.demands}; {n_undefined} of the "
             f"{len(reasons)} test folds of cv={splits.name} have none. "
             f"Use larger folds (cv=rep5x5) or measure={instead}."
+        )
+
+
+def _check_repeats(measure: Measure, task: Task, splits: Splits) -> None:
+    """Refuse a measure that is undefined over all test rows of some repeat."""
+    repeats: dict[int, list[NDArray[Any]]] = {}
+    for fold in splits.folds:
+        repeats.setdefault(fold.repeat, []).append(task.y[fold.test])
+    n_undefined = sum(bool(measure.missing_in(np.concatenate(y))) for y in repeats.values())
+    if n_undefined:
+        instead = "log_loss" if task.kind.is_classification else "rmse"
+        raise ConfigError(
+            f"{measure.name} needs test rows with {measure.demands}; those of {n_undefined} of the "
+            f"{len(repeats)} repeats of cv={splits.name} have none. "
+            f"Test more rows (cv=rep5x5) or use measure={instead}."
         )

@@ -69,8 +69,8 @@ def _count_permutations(plan: Plan) -> int:
     """Count the permutations that are still to compute."""
     if not plan.config.permutations:
         return 0
-    found = plan.folder.permuted_scores(plan.task.measure).read()
-    return max(0, plan.config.permutations - len(found.values))
+    found = plan.folder.permuted_scores(plan.task.measure).whole()
+    return len(set(range(plan.config.permutations)) - found)
 
 
 def _time_fold(plan: Plan, *, n_trials: int) -> tuple[FoldResult, float]:

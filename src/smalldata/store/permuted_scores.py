@@ -5,6 +5,7 @@ permutations continue from 20, and each cell has its own.
 """
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,6 +75,15 @@ class PermutedScoresFolder:
             if place == number
         ]
         return PermutedScores(measure=self.measure, values=np.array(values, dtype=np.float64))
+
+    def whole(self) -> frozenset[int]:
+        """Return the numbers that `resume` would return, and leave all files where they are."""
+        found = set()
+        for number, path in self._paths():
+            with suppress(DamageError):
+                self._read(path, number)
+                found.add(number)
+        return frozenset(found)
 
     def _paths(self) -> list[tuple[int, Path]]:
         found = []

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from smalldata.comparison.scores import scores_by_fold
 from smalldata.comparison.tuning_summary import CellTrials
 from smalldata.comparison.words import corrected_for_choice, say_folds, say_interval_of
 from smalldata.measures.registry import find_measure, measures_for
@@ -183,10 +184,11 @@ def _fold_scores(
     rows = []
     for position, cell in enumerate(cells):
         record = by_hash.get(cell.hash)
-        for fold in record.folds if record is not None else ():
-            for m, name in enumerate(names):
-                score = fold.scores.get(name)
-                if fold.status == "ok" and score is not None and score.value is not None:
+        if record is None:
+            continue
+        for m, name in enumerate(names):
+            for fold, score in scores_by_fold(record, find_measure(name, record.kind)):
+                if score.value is not None:
                     rows.append(
                         {
                             "c": position,

@@ -35,7 +35,7 @@ class PermutedSummary:
     exchange : Exchange
         What exchanged labels.
     chooses : bool
-        Whether values or features were chosen inside the folds of each permutation too.
+        Whether values, features or thresholds were chosen inside the folds of each permutation too.
     """
 
     title: str
@@ -61,6 +61,7 @@ def summarize_permuted(
     if null is None or not len(null.values) or score is None:
         return None
     p, n = null.p_value(score, higher_is_better=measure.higher_is_better), len(null.values)
+    choices = ["tuning", "signature", *(["threshold"] if measure.needs == "label" else [])]
     defined = np.sort(null.values[~np.isnan(null.values)])
     return PermutedSummary(
         title=measure.title,
@@ -72,5 +73,5 @@ def summarize_permuted(
         n_undefined=n - len(defined),
         values=defined.tolist(),
         exchange=find_exchange(task.y, task.groups),
-        chooses=bool(record.identity.get("tuning") or record.identity.get("signature")),
+        chooses=any(record.identity.get(name) for name in choices),
     )

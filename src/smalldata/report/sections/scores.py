@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from smalldata.comparison.entries import Entry, Lineup
-from smalldata.comparison.scores import DUMMY, fold_scores, guessing_score
+from smalldata.comparison.scores import DUMMY, fold_scores, guessing_score, scores_by_fold
 from smalldata.comparison.words import covers_range
 from smalldata.measures.registry import Measure, find_measure, measures_for
 from smalldata.results.comparison import Comparison, ComparisonRow, PairwiseTest, Word
@@ -238,18 +238,15 @@ def summarize_scores(task: Task, record: RunRecord, comparison: Comparison | Non
     lineup = Lineup((Entry(record=record, settings=""),))
     scores = []
     for name in names:
+        measure = find_measure(name, task.kind)
         folds = [
             FoldScore(
-                fold=fold.name,
-                value=strict_plain(fold.scores[name].value),
-                reason=fold.scores[name].reason or fold.scores[name].note,
+                fold=fold.name, value=strict_plain(score.value), reason=score.reason or score.note
             )
-            for fold in record.folds
-            if fold.status == "ok" and name in fold.scores
+            for fold, score in scores_by_fold(record, measure)
         ]
         values = [fold.value for fold in folds if fold.value is not None]
         row = rows.get(name)
-        measure = find_measure(name, task.kind)
         found = fold_scores(record, measure)
         own = lineup.interval(lineup.entries[0], measure) if len(found.values) else None
         mean, low, high = found.mean, None, None
