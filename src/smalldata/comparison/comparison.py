@@ -1,4 +1,4 @@
-"""Compares finished cells: means with corrected intervals, ranks, pairwise tests in words.
+"""Compares finished cells: means with intervals, ranks, pairwise tests in words.
 
 Step in the line: RunRecords -> **Comparison** -> table, report. Only records on equal splits are
 compared. The table has every cell tried: failed and skipped ones are listed without a rank, with

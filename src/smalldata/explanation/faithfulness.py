@@ -71,7 +71,7 @@ class FoldRemovals:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Curve:
-    """Mean over the folds and its corrected interval, one entry per size.
+    """Mean over the folds and its interval, one entry per size.
 
     NaN where too few folds have a score: a mean needs one, an interval two.
     """
@@ -203,7 +203,7 @@ def join_removals(
 
 
 def removal_curves(found: Faithfulness, *, ratio: float) -> tuple[Curve, Curve]:
-    """Mean score against the number of removed features, with corrected intervals over the folds.
+    """Mean score against the number of removed features, with intervals over the folds.
 
     Parameters
     ----------

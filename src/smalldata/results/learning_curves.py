@@ -10,7 +10,7 @@ from dataclasses import dataclass
 class CurvePoint:
     """A score at a number of training samples, with the bounds of its 95 % interval.
 
-    Measured: the mean over the folds, and the interval by the corrected variance, if there is one.
+    Measured: the mean over the folds, and its interval, if there is one.
     Of a law: the fitted score, always with bounds.
     """
 
@@ -73,7 +73,7 @@ class LearningCurve:
     missing : tuple of MissingPoint
     gain : Estimate or None
         Mean score with the most samples minus that with the fewest, fold by fold, with the
-        corrected interval; None if there are fewer than two points.
+        interval; None if there are fewer than two points.
     law : FittedLaw or None
     reason : str
         Why there is no law.

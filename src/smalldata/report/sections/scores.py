@@ -89,7 +89,7 @@ class Score(MeasureFacts):
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """First minus second cell, with its corrected interval and p-value after Holm's correction.
+    """First minus second cell, with its interval and p-value after Holm's correction.
 
     Attributes
     ----------
@@ -231,7 +231,7 @@ def tallies(counts: Counter[str]) -> list[Tally]:
 
 
 def summarize_scores(task: Task, record: RunRecord, comparison: Comparison | None) -> list[Score]:
-    """Per measure, the primary first: mean, corrected interval, and the score of every fold."""
+    """Per measure, the primary first: mean, interval, and the score of every fold."""
     names = [measure.name for measure in measures_for(task.kind)]
     names.sort(key=lambda name: name != record.measure)
     rows = rows_of(comparison, record.hash)
