@@ -356,7 +356,7 @@ def test_too_few_folds_are_said_instead_of_a_power():
     few = versus(Word.UNCLEAR, detectable=None)
     against = standing(rank=2, n_ranked=2, best="mlp", versus_best=few)
     assert scores_words.say_rank(against)[1] == (
-        "There are too few folds to tell any two models apart."
+        "There are too few test samples or folds to tell these two models apart."
     )
 
 

@@ -106,6 +106,6 @@ def define_words(rope: str) -> list[str]:
         f"Clearly better or worse: the p-value, corrected for all pairs (Holm), is below "
         f"{SIGNIFICANT}, the 95 % interval of the difference excludes 0, and the two are not "
         "practically equal.",
-        "Cannot be told apart: everything else, and any two if there are too few folds for a test. "
-        "It does not mean that the two are equal.",
+        "Cannot be told apart: everything else, and any two with too few test samples or folds for "
+        "a test. It does not mean that the two are equal.",
     ]

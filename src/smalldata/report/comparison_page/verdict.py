@@ -39,7 +39,7 @@ SENTENCES = {
     "leader": "{best} has the best {title}: {score}{interval}.",
     "joint leaders": "{best} share the best {title}: {score}.",
     "alone": "It is the only ranked model; there is nothing to compare it with.",
-    "too few folds": "There are too few folds to tell any two models apart.",
+    "too few folds": "There are too few test samples or folds to tell any two models apart.",
     "ahead of all": "{best} is clearly better than every other model: each 95 % interval of the "
     "difference excludes 0, and each p-value is below 0.05 after correcting for all pairs (Holm).",
     "equal to the best": "Practically equal to {best}: {models}; in brackets the probabilities of "
@@ -175,7 +175,8 @@ def _say_distance(ranked: Sequence[ComparedCell]) -> list[str]:
         said.append(_say("equal to the best", best=best, models=equal))
     if unclear:
         said.append(_say("not told from the best", best=best, models=unclear))
-        said.append(_say("power", best=best, detectable=say_detectable(list(tests.values()))))
+        if detectable := say_detectable(list(tests.values())):
+            said.append(_say("power", best=best, detectable=detectable))
     if worse:
         said.append(_say("worse than the best", best=best, models=worse))
     return said
@@ -245,8 +246,7 @@ def _say_dummy(
     ):
         if found := names(word):
             said.append(_say(rule, models=join_words(found)))
-        if found and word is Word.UNCLEAR:
-            detectable = say_detectable(list(tests.values()))
+        if word is Word.UNCLEAR and (detectable := say_detectable(list(tests.values()))):
             said.append(_say("power against dummy", detectable=detectable))
     return said
 

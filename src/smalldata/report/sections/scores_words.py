@@ -176,7 +176,7 @@ def say_against_dummy(primary: Score, against: Standing | None) -> list[str]:
             return [f"That is practically equal to ignoring the features ({facts})."]
         return [
             f"That cannot be told apart from ignoring the features ({facts}).",
-            *say_power([dummy]),
+            say_power(dummy),
         ]
     guessing = primary.guessing
     if guessing is None or primary.low is None or primary.high is None:
@@ -214,7 +214,7 @@ def say_rank(against: Standing) -> list[str]:
         return [f"{place}: practically equal to {against.best} ({say_facts(versus)})."]
     return [
         f"{place}: it cannot be told apart from {against.best} ({say_facts(versus)}).",
-        *say_power([versus]),
+        say_power(versus),
     ]
 
 
