@@ -352,6 +352,15 @@ def test_rank_sentence_of_the_best_names_each_other_model():
     assert scores_words.say_rank(standing(rank=1, n_ranked=1)) == []
 
 
+def test_a_rank_without_tests_is_said_alone():
+    for rank in (1, 3):
+        against = standing(rank=rank, n_ranked=3, best="mlp")
+        assert scores_words.say_rank(against) == [f"Rank {rank} of 3 when this page was written."]
+    others = {"svm": Word.WORSE}
+    against = standing(rank=3, n_ranked=3, best="mlp", others=others)
+    assert scores_words.say_rank(against) == ["Rank 3 of 3 when this page was written."]
+
+
 def test_too_few_folds_are_said_instead_of_a_power():
     few = versus(Word.UNCLEAR, detectable=None)
     against = standing(rank=2, n_ranked=2, best="mlp", versus_best=few)

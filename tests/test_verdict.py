@@ -252,6 +252,29 @@ def test_models_better_than_dummy_are_named_in_the_order_of_their_ranks():
     assert "Clearly worse than dummy: mlp and svm." in said
 
 
+def test_models_without_a_test_are_not_judged():
+    """Of a holdout with one positive among its test samples no difference has a variance."""
+    cells = cell("svm", 1, 0.9), cell("mlp", 2, 0.8), cell("linear", 3, 0.7), cell("dummy", 4, 0.5)
+    found = verdict(*cells, tests=[])
+    assert found["leader"].endswith("folds to tell any two models apart.")
+    assert found["baselines"] == ""
+    found = verdict(cell("linear", 1, 0.9), cell("svm", 1, 0.9), cells[3], tests=[])
+    assert found["baselines"] == SENTENCES["linear leads"]
+    assert (
+        verdict(cell("svm", 1, 0.9), cell("mlp", 1, 0.9), tests=[])["baselines"]
+        == (SENTENCES["no dummy"])
+    )
+
+
+def test_ahead_of_every_other_model_takes_a_test_of_each():
+    no_test = cell("pls", 4, 0.6)
+    found = verdict(SVM, KNN[WORSE], no_test, DUMMY, tests=[make_test("knn", "dummy")])
+    assert found["leader"].endswith("Clearly worse than svm: knn and dummy.")
+    assert "Clearly better: knn." in found["baselines"]
+    said = verdict(NET, LINEAR[WORSE], no_test)["baselines"]
+    assert "is not clearly better than pls." in said
+
+
 def test_too_few_folds_claim_nothing_about_linear_dummy_or_deep_models():
     few = [
         cell(model, rank, 0.5, UNCLEAR, gap=FEW)

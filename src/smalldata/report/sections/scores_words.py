@@ -198,6 +198,7 @@ def say_rank(against: Standing) -> list[str]:
     place = f"Rank {against.rank} of {against.n_ranked} when this page was written"
     versus = against.versus_best
     if versus is None:
+        others = against.others if against.rank == 1 else {}
         parts = [
             f"{join_words(names)} {verb if len(names) > 1 else single}"
             for word, single, verb in (
@@ -205,9 +206,9 @@ def say_rank(against: Standing) -> list[str]:
                 (Word.UNCLEAR, *["cannot be told apart from it"] * 2),
                 (Word.WORSE, "is clearly worse", "are clearly worse"),
             )
-            if (names := [label for label, found in against.others.items() if found is word])
+            if (names := [label for label, found in others.items() if found is word])
         ]
-        return [f"{place}: {'; '.join(parts)}."]
+        return [f"{place}: {'; '.join(parts)}." if parts else f"{place}."]
     if versus.word.is_clear:
         return [f"{place}: {versus.word} than {against.best} ({say_facts(versus)})."]
     if versus.word is Word.EQUAL:
