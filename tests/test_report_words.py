@@ -373,6 +373,10 @@ def test_the_interval_of_a_score_says_what_it_is_of():
     run = summarize_cell(inputs_of(TOY, make_record(TOY, "svm"))).cell
     said = scores_words.say_performance(make_facts(), run, primary(0.8, 0.7, 0.9), None)
     assert "of models trained on about 30 samples of this kind of data: not of one model" in said[1]
+    one = replace(run, n_planned=1)
+    said = scores_words.say_performance(make_facts(), one, primary(0.8, 0.7, 0.9, n=1), None)
+    assert "of the score of one model as it was fitted here, on new samples" in said[1]
+    assert not any("models trained on about" in text for text in said)
     said = scores_words.say_performance(make_facts(), run, primary(0.8, None, None), None)
     assert not any("models trained on" in text for text in said)
 

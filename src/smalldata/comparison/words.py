@@ -62,7 +62,9 @@ def say_folds(comparison: Comparison) -> str:
     return f"{span} of {n_folds} {noun}"
 
 
-def say_interval(n_train: int | None, *, several_sizes: bool = False) -> str:
+def say_interval(
+    n_train: int | None, *, several_sizes: bool = False, one_fold: bool = False
+) -> str:
     """Say what an interval of a score is of.
 
     Parameters
@@ -71,7 +73,15 @@ def say_interval(n_train: int | None, *, several_sizes: bool = False) -> str:
         Samples that a model was trained on; None if it is not known.
     several_sizes : bool
         Whether the rows were trained on different numbers of samples.
+    one_fold : bool
+        Whether there is only one test fold, so that one fitted model gave all predictions.
     """
+    if one_fold:
+        return (
+            "A 95 % interval is of the score of one model as it was fitted here, on new samples of "
+            "this kind of data: not of models trained on other samples, and not of samples from "
+            "elsewhere."
+        )
     if several_sizes:
         trained = "the number of samples in its row"
     else:
@@ -86,7 +96,11 @@ def say_interval_of(comparison: Comparison) -> str:
     """Say what the intervals of a comparison are of."""
     sizes = {row.train_size for row in comparison.rows}
     only = next(iter(sizes)) if len(sizes) == 1 else None
-    said = say_interval(comparison.n_train if only is None else only, several_sizes=len(sizes) > 1)
+    said = say_interval(
+        comparison.n_train if only is None else only,
+        several_sizes=len(sizes) > 1,
+        one_fold=comparison.n_folds == 1,
+    )
     if comparison.interval == "nadeau_bengio":
         said += " It has the corrected variance of Nadeau and Bengio (2003)."
     return said

@@ -114,7 +114,7 @@ def say_performance(
         return [f"There is no score: {reason.rstrip('.')}."]
     sentences = [_score_sentence(primary)]
     if primary.low is not None:
-        sentences.append(say_interval(cell.n_train))
+        sentences.append(say_interval(cell.n_train, one_fold=cell.n_planned == 1))
     if cell.model == "dummy":
         sentences.append("It ignores the features: every other model has to beat it.")
         return sentences + ([] if against is None else say_rank(against))
