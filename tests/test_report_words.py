@@ -41,6 +41,7 @@ def primary(mean: float, low: float | None, high: float | None, **changes) -> Sc
         mean=mean,
         low=low,
         high=high,
+        no_interval="",
         min=low,
         max=high,
         n=25,
@@ -239,6 +240,7 @@ def test_constant_features_are_named_in_the_question_and_the_doubts(names, told,
         (primary(0.8, 0.73, 0.87), None, ""),
         (primary(0.8, None, None, n=1), None, "One fold gives no interval"),
         (primary(0.8, None, None, n=2), None, "2 folds are too few for an interval"),
+        (primary(0.5, None, None, no_interval="the test samples show no variation"), None, ""),
         (primary(2.0, 1.0, 3.0, name="rmse", in_target_unit=True), 20.0, ""),
         (primary(2.0, 1.0, 3.0, name="rmse", in_target_unit=True), 10.0, "interval is wide"),
     ],
@@ -385,6 +387,26 @@ def test_dummy_is_called_the_floor_and_not_praised():
     run = summarize_cell(inputs_of(TOY, make_record(TOY, "dummy"))).cell
     said = scores_words.say_performance(make_facts(), run, primary(0.5, 0.5, 0.5), None)
     assert said[2:] == ["It ignores the features: every other model has to beat it."]
+
+
+def test_why_a_score_has_no_interval_comes_from_the_record_and_from_the_table():
+    task = make_toy_task(n_samples=60)
+    records = [make_record(task, model) for model in ("linear", "dummy")]
+    for comparison in (None, compare(records)):
+        for record, said in zip(records, ("", "show no variation"), strict=True):
+            summary = summarize_cell(inputs_of(task, record, comparison=comparison))
+            score = summary.scores[0]
+            assert (said in score.no_interval, bool(score.no_interval)) == (True, bool(said))
+            assert "unknown" not in "".join(trust_doubts.doubt_interval(score, summary.task))
+
+
+def test_a_test_fold_with_one_of_a_class_says_why_it_has_no_interval():
+    few = "no interval: the one test fold has too few samples of a class"
+    said = trust_doubts.doubt_interval(primary(0.9, None, None, n=1, no_interval=few), make_facts())
+    assert said == [
+        "The one test fold has too few samples of a class for an interval: how far the score may "
+        "move is unknown."
+    ]
 
 
 def test_doubts_of_a_cell_collect_what_the_record_says():

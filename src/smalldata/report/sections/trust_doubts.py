@@ -142,6 +142,13 @@ def doubt_interval(primary: Score, task: TaskFacts) -> list[str]:
     if primary.mean is None:
         return []
     if low is None or high is None:
+        if "show no variation" in primary.no_interval:
+            return []  # dummy: its score does not move
+        if "too few samples of a class" in primary.no_interval:
+            return [
+                "The one test fold has too few samples of a class for an interval: how far the "
+                "score may move is unknown."
+            ]
         if primary.n > 1:
             return [
                 f"{primary.n} folds are too few for an interval: how far the score may move is "
