@@ -226,6 +226,11 @@ def test_learning_curve_appears_with_several_train_sizes():
     learning = page.data["datasets"]["learning"]["data"]
     assert sorted(set(learning["size"])) == list(sizes)
     assert len(learning["mean"]) == 4
+    shown = [
+        (low is None, high is None)
+        for low, high in zip(learning["low"], learning["high"], strict=True)
+    ]
+    assert sorted(shown) == [(False, False)] * 2 + [(True, True)] * 2, "none of dummy"
     assert "20 samples" in page.text
 
 
