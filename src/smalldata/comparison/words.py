@@ -6,7 +6,7 @@ Step in the line: Comparison -> **sentences** -> comparison.md, screen, pages.
 from collections.abc import Mapping
 
 from smalldata.measures.registry import Measure, find_measure
-from smalldata.results.comparison import Comparison
+from smalldata.results.comparison import Comparison, IntervalName
 from smalldata.statistics.verdict import EQUAL, SIGNIFICANT
 
 ROUNDED_AWAY = 0.0005
@@ -101,9 +101,32 @@ def say_interval_of(comparison: Comparison) -> str:
         several_sizes=len(sizes) > 1,
         one_fold=comparison.n_folds == 1,
     )
-    if comparison.interval == "nadeau_bengio":
-        said += " It has the corrected variance of Nadeau and Bengio (2003)."
+    if comparison.interval == "nadeau_bengio" and comparison.n_folds > 1:
+        said += f" It {describe_variance(comparison.interval, n_folds=comparison.n_folds)}."
     return said
+
+
+def describe_variance(interval: IntervalName, *, n_folds: int) -> str:
+    """Describe the variance that an interval has, as the end of a sentence.
+
+    Example
+    -------
+    >>> describe_variance("nadeau_bengio", n_folds=25)
+    'has the corrected variance of Nadeau and Bengio (2003)'
+    """
+    if n_folds == 1:
+        return "counts only what test samples add to the variance"
+    if interval == "nadeau_bengio":
+        return "has the corrected variance of Nadeau and Bengio (2003)"
+    return "counts what test samples and training samples add to the variance"
+
+
+def describe_test(comparison: Comparison) -> str:
+    """Name the test of two models."""
+    if comparison.interval == "nadeau_bengio" and comparison.n_folds > 1:
+        return "Corrected resampled t-test on the fold differences"
+    variance = describe_variance(comparison.interval, n_folds=comparison.n_folds)
+    return f"t-test of the difference, which {variance}"
 
 
 def define_words(rope: str) -> list[str]:
