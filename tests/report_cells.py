@@ -368,6 +368,7 @@ def make_comparison(*cells: ComparedCell, **changes: object) -> ComparisonSummar
         "n_folds": 5,
         "means_over": "5 folds",
         "intervals_of": "",
+        "test_name": "t-test",
         "n_models": len(cells),
         "cells": list(cells),
         "tests": [],

@@ -197,6 +197,22 @@ def test_compare_and_explain_take_stored_cells(folder, capsys):
         assert arrays["values"].dtype == np.float32
 
 
+def test_explaining_later_keeps_the_intervals_of_the_table(folder):
+    words = [*SMALL, "explain=none", "interval=nadeau_bengio"]
+    assert main(["-m", "model=dummy,linear", *words]) == 0
+    (table,) = folder.rglob("comparison.json")
+    before = json.loads(table.read_text())
+    assert before["interval"] == "nadeau_bengio"
+    (linear,) = [str(path) for path in _cells(folder) if path.name.startswith("linear")]
+    assert main(["explain", linear]) == 0
+    after = json.loads(table.read_text())
+    assert after["interval"] == "nadeau_bengio"
+    assert [row["ci_low"] for row in after["rows"]] == [row["ci_low"] for row in before["rows"]]
+    table.write_text("[")
+    assert main(["explain", linear]) == 0
+    assert json.loads(table.read_text())["interval"] == "jackknife"
+
+
 @pytest.mark.parametrize(
     ("word", "sentence"),
     [

@@ -225,7 +225,7 @@ def test_removal_curves_accept_every_primary_measure(measure):
     # Of a constant prediction Spearman's correlation is undefined, and the curve ends before it.
     assert np.isfinite(got.leading[:, -1]).all() == (measure != "spearman")
     leading, random = removal_curves(got, ratio=0.5)
-    assert np.isnan(leading.mean[-1]) == np.isnan(random.low[-1]) == (measure == "spearman")
+    assert np.isnan(leading.mean[-1]) == np.isnan(random.mean[-1]) == (measure == "spearman")
     higher = find_measure(measure, kind).higher_is_better
     mean, low, high = removal_area(got, ratio=0.5, higher_is_better=higher)
     assert low < mean < high
@@ -282,6 +282,10 @@ def test_removal_curves_use_the_interval_over_folds():
     alone, _ = removal_curves(one, ratio=0.25)
     np.testing.assert_array_equal(alone.mean, found.leading[0])
     assert np.isnan(alone.low).all()
+    found.leading[:, 2] = 0.5  # of all features removed, in every fold
+    still, _ = removal_curves(found, ratio=0.25)
+    assert still.mean[2] == 0.5
+    assert np.isnan([still.low, still.high]).tolist() == [[False, False, True]] * 2
 
 
 def test_removals_without_a_scored_fold_are_none():

@@ -133,6 +133,19 @@ def test_law_interval_at_a_measured_size_is_close_to_the_corrected_interval():
     assert at.high - at.low == pytest.approx(measured.high - measured.low, rel=0.15)
 
 
+def test_scores_that_do_not_vary_have_no_interval_and_no_bar():
+    task = make_toy_task()
+    records = [
+        make_record(task, model, train_size=size, identity={"model": model, "size": size})
+        for model in ("svm", "dummy")
+        for size in (20, 40)
+    ]
+    found = {one.label: one for one in learning(records).curves}
+    assert {(one.low, one.high) for one in found["dummy"].points} == {(None, None)}
+    assert found["dummy"].gain is None
+    assert None not in [one.low for one in found["svm"].points]
+
+
 def test_gain_is_the_paired_test_of_the_smallest_and_largest_size():
     records = curve("svm", quick)
     (found,) = learning(records).curves

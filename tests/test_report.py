@@ -214,6 +214,43 @@ def test_report_of_one_fold_has_no_interval():
     assert "95 % interval –" not in page.text
 
 
+@pytest.mark.parametrize(
+    ("interval", "n_folds", "variance", "test"),
+    [
+        (
+            "jackknife",
+            8,
+            "The interval counts what test samples and training samples add to the variance.",
+            "which counts what test samples and training samples add to the variance; Holm",
+        ),
+        (
+            "nadeau_bengio",
+            8,
+            "The interval has the corrected variance of Nadeau and Bengio (2003).",
+            "Corrected resampled t-test on the fold differences; Holm",
+        ),
+        (
+            "nadeau_bengio",
+            1,
+            "The interval counts only what test samples add to the variance.",
+            "which counts only what test samples add to the variance; Holm",
+        ),
+    ],
+)
+def test_pages_say_how_their_intervals_were_made(interval, n_folds, variance, test):
+    task = make_toy_task()
+    records = [make_record(task, model) for model in ("linear", "knn")]
+    records = [
+        replace(record, folds=record.folds[:n_folds], n_planned=n_folds) for record in records
+    ]
+    comparison = compare(records, interval=interval)
+    page = Page(report_html(inputs_of(task, records[0], comparison=comparison)))
+    assert variance in page.text
+    index = Page(index_html(comparison, all_inputs(task, records), task=task))
+    assert test in index.text
+    assert ("Nadeau and Bengio" in index.text) == (variance.endswith("(2003)."))
+
+
 def test_learning_curve_appears_with_several_train_sizes():
     task = make_toy_task()
     sizes = (20, 40)
@@ -226,6 +263,11 @@ def test_learning_curve_appears_with_several_train_sizes():
     learning = page.data["datasets"]["learning"]["data"]
     assert sorted(set(learning["size"])) == list(sizes)
     assert len(learning["mean"]) == 4
+    shown = [
+        (low is None, high is None)
+        for low, high in zip(learning["low"], learning["high"], strict=True)
+    ]
+    assert sorted(shown) == [(False, False)] * 2 + [(True, True)] * 2, "none of dummy"
     assert "20 samples" in page.text
 
 

@@ -41,6 +41,7 @@ def primary(mean: float, low: float | None, high: float | None, **changes) -> Sc
         mean=mean,
         low=low,
         high=high,
+        no_interval="",
         min=low,
         max=high,
         n=25,
@@ -239,6 +240,7 @@ def test_constant_features_are_named_in_the_question_and_the_doubts(names, told,
         (primary(0.8, 0.73, 0.87), None, ""),
         (primary(0.8, None, None, n=1), None, "One fold gives no interval"),
         (primary(0.8, None, None, n=2), None, "2 folds are too few for an interval"),
+        (primary(0.5, None, None, no_interval="the test samples show no variation"), None, ""),
         (primary(2.0, 1.0, 3.0, name="rmse", in_target_unit=True), 20.0, ""),
         (primary(2.0, 1.0, 3.0, name="rmse", in_target_unit=True), 10.0, "interval is wide"),
     ],
@@ -352,11 +354,20 @@ def test_rank_sentence_of_the_best_names_each_other_model():
     assert scores_words.say_rank(standing(rank=1, n_ranked=1)) == []
 
 
+def test_a_rank_without_tests_is_said_alone():
+    for rank in (1, 3):
+        against = standing(rank=rank, n_ranked=3, best="mlp")
+        assert scores_words.say_rank(against) == [f"Rank {rank} of 3 when this page was written."]
+    others = {"svm": Word.WORSE}
+    against = standing(rank=3, n_ranked=3, best="mlp", others=others)
+    assert scores_words.say_rank(against) == ["Rank 3 of 3 when this page was written."]
+
+
 def test_too_few_folds_are_said_instead_of_a_power():
     few = versus(Word.UNCLEAR, detectable=None)
     against = standing(rank=2, n_ranked=2, best="mlp", versus_best=few)
     assert scores_words.say_rank(against)[1] == (
-        "There are too few folds to tell any two models apart."
+        "There are too few test samples or folds to tell these two models apart."
     )
 
 
@@ -364,6 +375,10 @@ def test_the_interval_of_a_score_says_what_it_is_of():
     run = summarize_cell(inputs_of(TOY, make_record(TOY, "svm"))).cell
     said = scores_words.say_performance(make_facts(), run, primary(0.8, 0.7, 0.9), None)
     assert "of models trained on about 30 samples of this kind of data: not of one model" in said[1]
+    one = replace(run, n_planned=1)
+    said = scores_words.say_performance(make_facts(), one, primary(0.8, 0.7, 0.9, n=1), None)
+    assert "of the score of one model as it was fitted here, on new samples" in said[1]
+    assert not any("models trained on about" in text for text in said)
     said = scores_words.say_performance(make_facts(), run, primary(0.8, None, None), None)
     assert not any("models trained on" in text for text in said)
 
@@ -372,6 +387,26 @@ def test_dummy_is_called_the_floor_and_not_praised():
     run = summarize_cell(inputs_of(TOY, make_record(TOY, "dummy"))).cell
     said = scores_words.say_performance(make_facts(), run, primary(0.5, 0.5, 0.5), None)
     assert said[2:] == ["It ignores the features: every other model has to beat it."]
+
+
+def test_why_a_score_has_no_interval_comes_from_the_record_and_from_the_table():
+    task = make_toy_task(n_samples=60)
+    records = [make_record(task, model) for model in ("linear", "dummy")]
+    for comparison in (None, compare(records)):
+        for record, said in zip(records, ("", "show no variation"), strict=True):
+            summary = summarize_cell(inputs_of(task, record, comparison=comparison))
+            score = summary.scores[0]
+            assert (said in score.no_interval, bool(score.no_interval)) == (True, bool(said))
+            assert "unknown" not in "".join(trust_doubts.doubt_interval(score, summary.task))
+
+
+def test_a_test_fold_with_one_of_a_class_says_why_it_has_no_interval():
+    few = "no interval: without one of its samples, the measure would be undefined"
+    said = trust_doubts.doubt_interval(primary(0.9, None, None, n=1, no_interval=few), make_facts())
+    assert said == [
+        "Without one of its samples the measure would be undefined, so there is no interval: how "
+        "far the score may move is unknown."
+    ]
 
 
 def test_doubts_of_a_cell_collect_what_the_record_says():

@@ -203,6 +203,16 @@ def test_models_that_are_not_clearly_worse_have_their_probabilities_and_the_powe
     assert "power is 0.050 to 0.080." in verdict(SVM, KNN[UNCLEAR], two)["leader"]
 
 
+def test_power_is_told_only_of_pairs_that_have_it():
+    few, far = cell("knn", 2, 0.8, UNCLEAR, gap=FEW), cell("pls", 3, 0.7, WORSE)
+    tests = [make_test("knn", "dummy", UNCLEAR, **FEW), make_test("svm", "dummy")]
+    found = verdict(SVM, few, far, DUMMY, tests=tests)
+    assert "Cannot be told apart from svm: knn" in found["leader"]
+    assert "Cannot be told apart from dummy: knn." in found["baselines"]
+    assert "power" not in found["leader"] + found["baselines"]
+    assert "too few" not in found["leader"] + found["baselines"]
+
+
 def test_each_rank_is_described_by_the_same_rule():
     """Rank 2 may be clearly worse while rank 3, whose folds vary more, is not: both are told."""
     third = cell("linear", 3, 0.75, UNCLEAR)
@@ -242,6 +252,29 @@ def test_models_better_than_dummy_are_named_in_the_order_of_their_ranks():
     assert "Clearly worse than dummy: mlp and svm." in said
 
 
+def test_models_without_a_test_are_not_judged():
+    """Of a holdout with one positive among its test samples no difference has a variance."""
+    cells = cell("svm", 1, 0.9), cell("mlp", 2, 0.8), cell("linear", 3, 0.7), cell("dummy", 4, 0.5)
+    found = verdict(*cells, tests=[])
+    assert found["leader"].endswith("folds to tell any two models apart.")
+    assert found["baselines"] == ""
+    found = verdict(cell("linear", 1, 0.9), cell("svm", 1, 0.9), cells[3], tests=[])
+    assert found["baselines"] == SENTENCES["linear leads"]
+    assert (
+        verdict(cell("svm", 1, 0.9), cell("mlp", 1, 0.9), tests=[])["baselines"]
+        == (SENTENCES["no dummy"])
+    )
+
+
+def test_ahead_of_every_other_model_takes_a_test_of_each():
+    no_test = cell("pls", 4, 0.6)
+    found = verdict(SVM, KNN[WORSE], no_test, DUMMY, tests=[make_test("knn", "dummy")])
+    assert found["leader"].endswith("Clearly worse than svm: knn and dummy.")
+    assert "Clearly better: knn." in found["baselines"]
+    said = verdict(NET, LINEAR[WORSE], no_test)["baselines"]
+    assert "is not clearly better than pls." in said
+
+
 def test_too_few_folds_claim_nothing_about_linear_dummy_or_deep_models():
     few = [
         cell(model, rank, 0.5, UNCLEAR, gap=FEW)
@@ -249,7 +282,9 @@ def test_too_few_folds_claim_nothing_about_linear_dummy_or_deep_models():
     ]
     tests = [make_test(one.label, "dummy", UNCLEAR, **FEW) for one in (SVM, *few[:2])]
     found = verdict(SVM, *few, tests=tests)
-    assert "There are too few folds to tell any two models apart." in found["leader"]
+    assert (
+        "There are too few test samples or folds to tell any two models apart." in found["leader"]
+    )
     assert found["baselines"] == ""
     deep = cell("linear", 2, 0.5, UNCLEAR, gap=FEW)
     assert "Deep" not in verdict(NET, deep)["baselines"]

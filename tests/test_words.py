@@ -244,6 +244,17 @@ def test_an_interval_says_what_it_is_of():
         )
 
 
+def test_an_interval_of_one_test_fold_is_of_the_model_that_was_fitted():
+    one = toy_folds(toy_target(TaskKind.BINARY))[:1]
+    comparison = compare([toy_record(name, folds=one) for name in ("a", "b")])
+    assert comparison.n_folds == 1
+    assert say_interval_of(comparison) == (
+        "A 95 % interval is of the score of one model as it was fitted here, on new samples of "
+        "this kind of data: not of models trained on other samples, and not of samples from "
+        "elsewhere."
+    )
+
+
 def test_definitions_have_the_region_and_the_levels_of_the_rule():
     equal, clear, unclear = define_words("0.010")
     assert "less than 0.010 is at least 95 %" in equal

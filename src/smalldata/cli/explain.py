@@ -1,7 +1,10 @@
 """The verb ``explain``: Shapley values of stored cells."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import fields
+from pathlib import Path
+from typing import cast, get_args
 
 from smalldata.cli.arguments import cell_paths, key_values, known_values
 from smalldata.cli.notes import Note, publish_notes
@@ -9,6 +12,7 @@ from smalldata.cli.screen import DONE, reporter
 from smalldata.errors import RecordError
 from smalldata.explanation.options import ExplanationOptions, check_options
 from smalldata.report import check_formats, require_drawing
+from smalldata.results.comparison import IntervalName
 from smalldata.run.cell import open_cell
 from smalldata.run.explain import explain_cell, refuse_unfinished
 from smalldata.runtime.sealing import DamageError
@@ -40,7 +44,18 @@ def run_verb(arguments: Sequence[str]) -> int:
                 measure=stored.task.measure,
                 explanation=explanation.hash,
                 figures=figures,
+                interval=_interval_of(path.resolve().parent),
             )
         )
     publish_notes(notes)
     return DONE
+
+
+def _interval_of(folder: Path) -> IntervalName:
+    """Return how the intervals of a folder's table were made, to make it again as it was."""
+    try:
+        table = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # lost or damaged; it is written again anyway
+        return "jackknife"
+    found = table.get("interval") if isinstance(table, dict) else None
+    return cast("IntervalName", found) if found in get_args(IntervalName) else "jackknife"

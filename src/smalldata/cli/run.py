@@ -74,7 +74,12 @@ def _run_job(composed: Any, *, notes_folder: str) -> float | tuple[float | None,
         note = Note(status="failed", error=str(error), internal=internal)
         # A cell that cannot be explained has still been evaluated, so it belongs in the table.
         if plan is not None and isinstance(error, ExplanationError) and plan.folder.is_done:
-            note = replace(note, cell=str(plan.folder.path.resolve()), measure=plan.task.measure)
+            note = replace(
+                note,
+                cell=str(plan.folder.path.resolve()),
+                measure=plan.task.measure,
+                interval=plan.config.interval,
+            )
         leave_note(notes_folder, note)
         return None
     note = Note(

@@ -25,7 +25,7 @@ from smalldata.comparison.sweeps import Trials, group_trials
 from smalldata.comparison.words import covers_range
 from smalldata.errors import ConfigError, SplitError
 from smalldata.measures.registry import Measure, find_measure, measures_for
-from smalldata.results.comparison import Comparison, ComparisonRow, IntervalName, PairwiseTest
+from smalldata.results.comparison import Comparison, ComparisonRow, IntervalName, PairwiseTest, Word
 from smalldata.results.record import RunRecord, settings_text
 from smalldata.statistics.significance import Interval, holm
 from smalldata.statistics.verdict import choose_word, levels_left, smallest_detectable
@@ -229,7 +229,9 @@ def _rows(
                 ci_low=interval.low if interval else None,
                 ci_high=interval.high if interval else None,
                 rank=rank,
-                versus_best=words.get(entry.label),
+                versus_best=None
+                if entry not in ranked[1:]
+                else words.get(entry.label, Word.UNCLEAR),
                 n_scored=_n_scored(record, measure, scores),
                 n_ok=sum(fold.status == "ok" for fold in record.folds),
                 n_failed=sum(fold.status == "failed" for fold in record.folds),

@@ -209,7 +209,7 @@ def _curve(
             missing.append(MissingPoint(size=size, reason=reason))
             continue
         interval = lineup.interval(entry, measure)
-        low, high = (found.mean, found.mean) if interval is None else (interval.low, interval.high)
+        low, high = (None, None) if interval is None else (interval.low, interval.high)
         points.append(CurvePoint(size=size, mean=found.mean, low=low, high=high))
         scores.append(found.values)
         done.append(entry)
@@ -217,7 +217,8 @@ def _curve(
     gain = None
     if len(scores) > 1 and len(scores[0]) == len(scores[-1]) > 1:
         test = lineup.contrast(done[-1], done[0], measure, rope=0.0)
-        if test is not None:
+        varies = points[0].low is not None or points[-1].low is not None
+        if test is not None and varies:
             gain = Estimate(value=test.difference, low=test.low, high=test.high)
     return LearningCurve(
         label=label,

@@ -6,7 +6,7 @@ Step in the line: Comparison -> **sentences** -> comparison.md, screen, pages.
 from collections.abc import Mapping
 
 from smalldata.measures.registry import Measure, find_measure
-from smalldata.results.comparison import Comparison
+from smalldata.results.comparison import Comparison, IntervalName
 from smalldata.statistics.verdict import EQUAL, SIGNIFICANT
 
 SAYS_NOTHING = 0.9
@@ -62,7 +62,9 @@ def say_folds(comparison: Comparison) -> str:
     return f"{span} of {n_folds} {noun}"
 
 
-def say_interval(n_train: int | None, *, several_sizes: bool = False) -> str:
+def say_interval(
+    n_train: int | None, *, several_sizes: bool = False, one_fold: bool = False
+) -> str:
     """Say what an interval of a score is of.
 
     Parameters
@@ -71,7 +73,15 @@ def say_interval(n_train: int | None, *, several_sizes: bool = False) -> str:
         Samples that a model was trained on; None if it is not known.
     several_sizes : bool
         Whether the rows were trained on different numbers of samples.
+    one_fold : bool
+        Whether there is only one test fold, so that one fitted model gave all predictions.
     """
+    if one_fold:
+        return (
+            "A 95 % interval is of the score of one model as it was fitted here, on new samples of "
+            "this kind of data: not of models trained on other samples, and not of samples from "
+            "elsewhere."
+        )
     if several_sizes:
         trained = "the number of samples in its row"
     else:
@@ -86,10 +96,37 @@ def say_interval_of(comparison: Comparison) -> str:
     """Say what the intervals of a comparison are of."""
     sizes = {row.train_size for row in comparison.rows}
     only = next(iter(sizes)) if len(sizes) == 1 else None
-    said = say_interval(comparison.n_train if only is None else only, several_sizes=len(sizes) > 1)
-    if comparison.interval == "nadeau_bengio":
-        said += " It has the corrected variance of Nadeau and Bengio (2003)."
+    said = say_interval(
+        comparison.n_train if only is None else only,
+        several_sizes=len(sizes) > 1,
+        one_fold=comparison.n_folds == 1,
+    )
+    if comparison.interval == "nadeau_bengio" and comparison.n_folds > 1:
+        said += f" It {describe_variance(comparison.interval, n_folds=comparison.n_folds)}."
     return said
+
+
+def describe_variance(interval: IntervalName, *, n_folds: int) -> str:
+    """Describe the variance that an interval has, as the end of a sentence.
+
+    Example
+    -------
+    >>> describe_variance("nadeau_bengio", n_folds=25)
+    'has the corrected variance of Nadeau and Bengio (2003)'
+    """
+    if n_folds == 1:
+        return "counts only what test samples add to the variance"
+    if interval == "nadeau_bengio":
+        return "has the corrected variance of Nadeau and Bengio (2003)"
+    return "counts what test samples and training samples add to the variance"
+
+
+def describe_test(comparison: Comparison) -> str:
+    """Name the test of two models."""
+    if comparison.interval == "nadeau_bengio" and comparison.n_folds > 1:
+        return "Corrected resampled t-test on the fold differences"
+    variance = describe_variance(comparison.interval, n_folds=comparison.n_folds)
+    return f"t-test of the difference, which {variance}"
 
 
 def define_words(rope: str) -> list[str]:
@@ -106,6 +143,6 @@ def define_words(rope: str) -> list[str]:
         f"Clearly better or worse: the p-value, corrected for all pairs (Holm), is below "
         f"{SIGNIFICANT}, the 95 % interval of the difference excludes 0, and the two are not "
         "practically equal.",
-        "Cannot be told apart: everything else, and any two if there are too few folds for a test. "
-        "It does not mean that the two are equal.",
+        "Cannot be told apart: everything else, and any two with too few test samples or folds for "
+        "a test. It does not mean that the two are equal.",
     ]

@@ -73,7 +73,7 @@ class FoldRemovals:
 class Curve:
     """Mean over the folds and its interval, one entry per size.
 
-    NaN where too few folds have a score: a mean needs one, an interval two.
+    NaN where too few folds have a score: a mean needs one, an interval two that differ.
     """
 
     mean: Array
@@ -272,8 +272,6 @@ def _curve(scores: Array, ratio: float) -> Curve:
         interval = fold_interval(known, ratio=ratio)
         if interval is not None:
             bounds[1:, place] = interval.low, interval.high
-        elif len(known) > 1:  # all equal
-            bounds[1:, place] = known.mean()
     return Curve(mean=bounds[0], low=bounds[1], high=bounds[2])
 
 

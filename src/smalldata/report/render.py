@@ -18,7 +18,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from smalldata.comparison.words import define_words
+from smalldata.comparison.words import define_words, describe_variance
 from smalldata.report import plain
 from smalldata.report.comparison_page.overview import summarize_comparison
 from smalldata.report.comparison_page.verdict import say_comparison
@@ -150,6 +150,10 @@ def report_page(inputs: ReportInputs) -> Page:
         "permuted": permuted,
         "words": words,
         "primary": primary,
+        "variance": describe_variance(
+            "jackknife" if inputs.comparison is None else inputs.comparison.interval,
+            n_folds=summary.cell.n_planned,
+        ),
         "strips": {score.name: fold_strip(score) for score in summary.scores},
         "has_index": inputs.comparison is not None,
     }

@@ -73,7 +73,7 @@ class LearningCurve:
     missing : tuple of MissingPoint
     gain : Estimate or None
         Mean score with the most samples minus that with the fewest, fold by fold, with the
-        interval; None if there are fewer than two points.
+        interval; None if there are fewer than two points, or neither has an interval.
     law : FittedLaw or None
     reason : str
         Why there is no law.

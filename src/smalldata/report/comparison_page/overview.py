@@ -10,7 +10,12 @@ from typing import Any
 
 from smalldata.comparison.scores import scores_by_fold
 from smalldata.comparison.tuning_summary import CellTrials
-from smalldata.comparison.words import corrected_for_choice, say_folds, say_interval_of
+from smalldata.comparison.words import (
+    corrected_for_choice,
+    describe_test,
+    say_folds,
+    say_interval_of,
+)
 from smalldata.measures.registry import find_measure, measures_for
 from smalldata.report.comparison_page.consensus import AgreementSummary, summarize_agreement
 from smalldata.report.comparison_page.learning_curves import LearningSummary, summarize_learning
@@ -79,6 +84,8 @@ class ComparisonSummary:
         Each train_size that was set.
     means_over : str
         The folds that the means are over: "25 folds", or "15 of 25 folds".
+    test_name : str
+        How two models are tested.
     intervals_of : str
         The sentence that says what an interval is of.
     best_corrected : mapping or None
@@ -100,6 +107,7 @@ class ComparisonSummary:
     n_folds: int
     means_over: str
     intervals_of: str
+    test_name: str
     n_models: int
     cells: list[ComparedCell]
     tests: list[PairTest]
@@ -160,6 +168,7 @@ def summarize_comparison(
         n_folds=comparison.n_folds,
         means_over=say_folds(comparison),
         intervals_of=say_interval_of(comparison),
+        test_name=describe_test(comparison),
         n_models=len({row.label for row in comparison.rows}),
         cells=cells,
         tests=tests,

@@ -39,7 +39,7 @@ SENTENCES = {
     "leader": "{best} has the best {title}: {score}{interval}.",
     "joint leaders": "{best} share the best {title}: {score}.",
     "alone": "It is the only ranked model; there is nothing to compare it with.",
-    "too few folds": "There are too few folds to tell any two models apart.",
+    "too few folds": "There are too few test samples or folds to tell any two models apart.",
     "ahead of all": "{best} is clearly better than every other model: each 95 % interval of the "
     "difference excludes 0, and each p-value is below 0.05 after correcting for all pairs (Holm).",
     "equal to the best": "Practically equal to {best}: {models}; in brackets the probabilities of "
@@ -168,14 +168,15 @@ def _say_distance(ranked: Sequence[ComparedCell]) -> list[str]:
 
     worse = names(Word.WORSE, odds=False)
     equal, unclear = (names(word, odds=True) for word in (Word.EQUAL, Word.UNCLEAR))
-    if not equal and not unclear:
+    if not equal and not unclear and len(tests) == len(ranked) - 1:
         return [_say("ahead of all", best=best)]
     said = []
     if equal:
         said.append(_say("equal to the best", best=best, models=equal))
     if unclear:
         said.append(_say("not told from the best", best=best, models=unclear))
-        said.append(_say("power", best=best, detectable=say_detectable(list(tests.values()))))
+        if detectable := say_detectable(list(tests.values())):
+            said.append(_say("power", best=best, detectable=detectable))
     if worse:
         said.append(_say("worse than the best", best=best, models=worse))
     return said
@@ -214,7 +215,7 @@ def _say_baselines(summary: ComparisonSummary, ranked: Sequence[ComparedCell]) -
         sentences += _say_dummy(summary, dummy, ranked)
     linear = next((cell for cell in ranked if cell.model == "linear"), None)
     if linear is not None:
-        sentences += _say_linear(linear)
+        sentences += _say_linear(linear, is_best=linear.rank == ranked[0].rank)
     return [*sentences, *_say_deep(summary, ranked)]
 
 
@@ -232,7 +233,7 @@ def _say_dummy(
         return [label for label, test in tests.items() if test.word is word]
 
     better = names(Word.BETTER)
-    if len(better) == len(tests):
+    if len(better) == len(ranked) - 1:
         return [_say("all beat dummy", score=score)]
     if better:
         said = [_say("some beat dummy", score=score, models=join_words(better))]
@@ -245,8 +246,7 @@ def _say_dummy(
     ):
         if found := names(word):
             said.append(_say(rule, models=join_words(found)))
-        if found and word is Word.UNCLEAR:
-            detectable = say_detectable(list(tests.values()))
+        if word is Word.UNCLEAR and (detectable := say_detectable(list(tests.values()))):
             said.append(_say("power against dummy", detectable=detectable))
     return said
 
@@ -262,11 +262,11 @@ def _tests_against(summary: ComparisonSummary, cell: ComparedCell) -> dict[str, 
     return found
 
 
-def _say_linear(linear: ComparedCell) -> list[str]:
-    gap = linear.versus_best
-    if gap is None:
+def _say_linear(linear: ComparedCell, *, is_best: bool) -> list[str]:
+    if is_best:
         return [_say("linear leads")]
-    if gap.detectable is None:
+    gap = linear.versus_best
+    if gap is None or gap.detectable is None:
         return []
     if is_not_worse(gap):
         probability = format_percent(1 - gap.p_worse)
@@ -288,10 +288,10 @@ def _say_deep(summary: ComparisonSummary, ranked: Sequence[ComparedCell]) -> lis
     name = join_words(equals)
     if len(deep) > len(equals):
         name += f", the best of {len(deep)} deep models"
-    if best.versus_best is None:
+    if best is ranked[0]:
         return _say_deep_leader(name, simpler)
     gap, score = best.versus_best, format_number(_score(summary, best).mean)
-    if gap.detectable is None:
+    if gap is None or gap.detectable is None:
         return []
     facts = {"name": name, "score": score, "best": ranked[0].label}
     if gap.word is Word.WORSE:
@@ -306,7 +306,11 @@ def _say_deep_leader(name: str, simpler: Sequence[ComparedCell]) -> list[str]:
     gaps = {cell.label: cell.versus_best for cell in simpler if cell.versus_best is not None}
     if all(gap.detectable is None for gap in gaps.values()):
         return []
-    rivals = [label for label, gap in gaps.items() if gap.word is not Word.WORSE]
+    rivals = [
+        cell.label
+        for cell in simpler
+        if cell.versus_best is None or cell.versus_best.word is not Word.WORSE
+    ]
     if not rivals:
         return [_say("deep pays", name=name)]
     enough = max(gaps, key=lambda label: 1 - gaps[label].p_worse)

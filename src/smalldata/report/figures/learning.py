@@ -67,7 +67,7 @@ def draw_learning_curves(page: Figures, learning: LearningSummary, title: str) -
     if learning.has_laws:
         caption = (
             "The same test folds with more and more training samples. Dots: measured, with "
-            "corrected 95 % intervals. Lines: fitted laws with their bands, dashed beyond what was "
+            "95 % intervals. Lines: fitted laws with their bands, dashed beyond what was "
             f"measured, up to {learning.times} the largest number measured."
         )
     page["figures"].append(
@@ -90,16 +90,14 @@ def _rows(curves: Sequence[LearningCurve]) -> list[dict[str, Any]]:
         most = curve.points[-1].size
         for kind, points in ((MEASURED, curve.points), (FITTED, law.line if law else ())):
             for point in points:
-                low = point.mean if point.low is None else point.low
-                high = point.mean if point.high is None else point.high
                 rows.append(
                     {
                         "c": c,
                         "kind": kind,
                         "size": point.size,
                         "mean": float(f"{point.mean:.5g}"),
-                        "low": float(f"{low:.5g}"),
-                        "high": float(f"{high:.5g}"),
+                        "low": None if point.low is None else float(f"{point.low:.5g}"),
+                        "high": None if point.high is None else float(f"{point.high:.5g}"),
                         "most": most,
                         "joined": int(law is None),
                     }
@@ -135,7 +133,7 @@ def _spec(curves: Sequence[LearningCurve], names: Sequence[str], title: str) -> 
     drawn = "datum.kind == 1 || datum.joined == 1"
     layers: list[Spec] = [
         {
-            "transform": [{"filter": drawn}],
+            "transform": [{"filter": f"({drawn}) && isValid(datum.low)"}],
             "mark": {"type": "area"},
             "encoding": {"y": low, "y2": {"field": "high"}, "opacity": BAND},
         },
@@ -150,7 +148,7 @@ def _spec(curves: Sequence[LearningCurve], names: Sequence[str], title: str) -> 
             "encoding": {"y": mean, "opacity": FADED, "tooltip": told},
         },
         {
-            "transform": [{"filter": "datum.kind == 0"}],
+            "transform": [{"filter": "datum.kind == 0 && isValid(datum.low)"}],
             "mark": {"type": "rule", "strokeWidth": 1.2},
             "encoding": {
                 "y": low,

@@ -185,9 +185,8 @@ def _scores(page: Figures, summary: ComparisonSummary) -> None:
             table="scores",
             params=["models", "model_lines", "measures"],
             controls={"m": 0},
-            caption="Dot: mean over the folds; bar: 95 % interval, which accounts for folds that "
-            "share training samples. Blue: the best model by the primary measure and all that are "
-            "not clearly worse.",
+            caption="Dot: mean over the folds; bar: 95 % interval. Blue: the best model by the "
+            "primary measure and all that are not clearly worse.",
         )
     )
 
@@ -268,7 +267,7 @@ def _differences(page: Figures, summary: ComparisonSummary) -> None:
             },
             table="differences",
             params=["models", "model_lines"],
-            caption="Each model minus the best, fold by fold, with the corrected 95 % interval. An "
+            caption="Each model minus the best, on the same folds, with the 95 % interval. An "
             "interval that reaches the dashed line shows no clear difference. Orange: differences "
             "that count as practically equal.",
         )

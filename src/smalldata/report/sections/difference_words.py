@@ -63,14 +63,12 @@ def say_detectable(tests: Sequence[Difference]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def say_power(tests: Sequence[Difference]) -> list[str]:
-    """Say what difference the folds would have shown, next to pairs that cannot be told apart."""
-    if any(test.word is Word.UNCLEAR and test.detectable is None for test in tests):
-        return ["There are too few folds to tell any two models apart."]
-    detectable = say_detectable(tests)
+def say_power(test: Difference) -> str:
+    """Say what difference the folds would have shown, next to a pair that cannot be told apart."""
+    detectable = say_detectable([test])
     if not detectable:
-        return []
-    return [
+        return "There are too few test samples or folds to tell these two models apart."
+    return (
         f"The smallest true difference that these folds would have shown with 80\u202f% power is "
         f"{detectable}."
-    ]
+    )

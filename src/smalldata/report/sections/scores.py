@@ -70,6 +70,8 @@ class Score(MeasureFacts):
         With the corrected 95 % interval.
     min, max : float or None
         Of single folds.
+    no_interval : str
+        Why there is a mean without an interval, where that is known.
     n : int
         Folds that count in the mean.
     folds : list of FoldScore
@@ -80,6 +82,7 @@ class Score(MeasureFacts):
     mean: float | None
     low: float | None
     high: float | None
+    no_interval: str
     min: float | None
     max: float | None
     n: int
@@ -249,13 +252,16 @@ def summarize_scores(task: Task, record: RunRecord, comparison: Comparison | Non
         row = rows.get(name)
         found = fold_scores(record, measure)
         own = lineup.interval(lineup.entries[0], measure) if len(found.values) else None
-        mean, low, high = found.mean, None, None
+        mean, low, high, no_interval = found.mean, None, None, ""
+        if own is None and mean is not None:
+            no_interval = lineup.why_no_interval(lineup.entries[0], measure)
         if own is not None and not covers_range(own.low, own.high, measure):
             low, high = own.low, own.high
         # A pooled score counts every fold, also one that has no score of its own.
         missing = [] if found.pooled else [fold.reason for fold in folds if fold.value is None]
         if row is not None and row.mean is not None:
             mean, low, high = row.mean, row.ci_low, row.ci_high
+            no_interval = row.reason if low is None else ""
         facts = replace(
             describe_measure(name, task.kind),
             guessing=_guessing(task, record, measure, comparison),
@@ -266,6 +272,7 @@ def summarize_scores(task: Task, record: RunRecord, comparison: Comparison | Non
                 mean=mean,
                 low=low,
                 high=high,
+                no_interval=no_interval,
                 min=min(values, default=None),
                 max=max(values, default=None),
                 n=len(found.values) or len(values),

@@ -114,7 +114,7 @@ def say_performance(
         return [f"There is no score: {reason.rstrip('.')}."]
     sentences = [_score_sentence(primary)]
     if primary.low is not None:
-        sentences.append(say_interval(cell.n_train))
+        sentences.append(say_interval(cell.n_train, one_fold=cell.n_planned == 1))
     if cell.model == "dummy":
         sentences.append("It ignores the features: every other model has to beat it.")
         return sentences + ([] if against is None else say_rank(against))
@@ -176,7 +176,7 @@ def say_against_dummy(primary: Score, against: Standing | None) -> list[str]:
             return [f"That is practically equal to ignoring the features ({facts})."]
         return [
             f"That cannot be told apart from ignoring the features ({facts}).",
-            *say_power([dummy]),
+            say_power(dummy),
         ]
     guessing = primary.guessing
     if guessing is None or primary.low is None or primary.high is None:
@@ -198,6 +198,7 @@ def say_rank(against: Standing) -> list[str]:
     place = f"Rank {against.rank} of {against.n_ranked} when this page was written"
     versus = against.versus_best
     if versus is None:
+        others = against.others if against.rank == 1 else {}
         parts = [
             f"{join_words(names)} {verb if len(names) > 1 else single}"
             for word, single, verb in (
@@ -205,16 +206,16 @@ def say_rank(against: Standing) -> list[str]:
                 (Word.UNCLEAR, *["cannot be told apart from it"] * 2),
                 (Word.WORSE, "is clearly worse", "are clearly worse"),
             )
-            if (names := [label for label, found in against.others.items() if found is word])
+            if (names := [label for label, found in others.items() if found is word])
         ]
-        return [f"{place}: {'; '.join(parts)}."]
+        return [f"{place}: {'; '.join(parts)}." if parts else f"{place}."]
     if versus.word.is_clear:
         return [f"{place}: {versus.word} than {against.best} ({say_facts(versus)})."]
     if versus.word is Word.EQUAL:
         return [f"{place}: practically equal to {against.best} ({say_facts(versus)})."]
     return [
         f"{place}: it cannot be told apart from {against.best} ({say_facts(versus)}).",
-        *say_power([versus]),
+        say_power(versus),
     ]
 
 

@@ -142,6 +142,15 @@ def doubt_interval(primary: Score, task: TaskFacts) -> list[str]:
     if primary.mean is None:
         return []
     if low is None or high is None:
+        if "show no variation" in primary.no_interval:
+            return []  # dummy: its score does not move
+        if "without one of its samples" in primary.no_interval:
+            return [
+                "Without one of its samples the measure would be undefined, so there is no interval: "
+                "how far the score may move is unknown."
+            ]
+        if "nearly all" in primary.no_interval:
+            return ["There is no interval: it would cover nearly all that the measure can be."]
         if primary.n > 1:
             return [
                 f"{primary.n} folds are too few for an interval: how far the score may move is "
