@@ -146,8 +146,8 @@ def doubt_interval(primary: Score, task: TaskFacts) -> list[str]:
             return []  # dummy: its score does not move
         if "without one of its samples" in primary.no_interval:
             return [
-                "Without one of its samples the measure would be undefined, so there is no interval: "
-                "how far the score may move is unknown."
+                "Without one of its samples the measure would be undefined, so there is no "
+                "interval: how far the score may move is unknown."
             ]
         if "nearly all" in primary.no_interval:
             return ["There is no interval: it would cover nearly all that the measure can be."]
