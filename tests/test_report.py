@@ -205,13 +205,14 @@ def test_index_links_every_cell_that_has_a_report(cells):
     assert "linear" in page.text.split("How the simple models compare")[0]
 
 
-def test_report_of_one_fold_has_no_interval():
+def test_report_of_one_fold_has_the_interval_of_its_one_model():
     task = make_toy_task()
     record = make_record(task, n_repeats=1)
     single = replace(record, folds=record.folds[:1], n_planned=1)
     page = Page(report_html(inputs_of(task, single)))
-    assert "One fold gives no interval" in page.text
+    assert "One fold gives no interval" not in page.text
     assert "95 % interval –" not in page.text
+    assert "of the score of one model as it was fitted here" in page.text
 
 
 @pytest.mark.parametrize(
