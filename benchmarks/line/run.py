@@ -199,7 +199,7 @@ def write_demo() -> None:
                 "model": primary["model"],
                 "ROC AUC": primary["mean"].map("{:.3f}".format),
                 "95 % interval": [
-                    f"{low:.3f} to {high:.3f}"
+                    "" if pd.isna(low) else f"{low:.3f} to {high:.3f}"
                     for low, high in zip(primary["ci_low"], primary["ci_high"], strict=True)
                 ],
                 "against the best": primary["versus_best"].fillna(""),
