@@ -128,26 +128,37 @@ class Lineup:
             None if there is one test fold and no sample can be left out of it, or if entries count
             different folds.
         """
-        if self.interval_name == "nadeau_bengio":
-            folds = [self._of_folds(entry, measure) for entry in entries]
-            usable = [one for one in folds if one is not None]
-            if len(usable) == len(folds):
-                return usable if len({one.moved.shape for one in usable}) == 1 else None
-        for entry in entries:
-            key = (entry.record.hash, measure.name)
-            if key not in self._influences:
-                self._influences[key] = cell_influence(entry.record, measure)
-        found = [self._influences[entry.record.hash, measure.name] for entry in entries]
-        if any(one is None for one in found):
-            folds = [
+        found = [self._corrected(entry, measure) for entry in entries]
+        if None in found:
+            found = [self._of_samples(entry, measure) for entry in entries]
+        if None in found:
+            found = [
                 from_folds(self.scores(entry, measure).values, ratio=entry.record.test_train_ratio)
                 for entry in entries
             ]
-            found = folds
         usable = [one for one in found if one is not None]
         if len(usable) < len(found) or len({one.moved.shape for one in usable}) > 1:
             return None
         return usable
+
+    def _of_samples(self, entry: Entry, measure: Measure) -> Influence | None:
+        """Return `cell_influence`, which is computed once."""
+        key = (entry.record.hash, measure.name)
+        if key not in self._influences:
+            self._influences[key] = cell_influence(entry.record, measure)
+        return self._influences[key]
+
+    def _corrected(self, entry: Entry, measure: Measure) -> Influence | None:
+        """Return the influence of folds as Nadeau & Bengio count them, where they are asked for.
+
+        None otherwise, and where the folds do not differ, so that samples must tell.
+        """
+        if self.interval_name != "nadeau_bengio":
+            return None
+        values = self.scores(entry, measure).values
+        if len(values) < 2 or np.ptp(values) <= ROUNDING * max(1.0, float(np.max(np.abs(values)))):
+            return None
+        return from_folds(values, ratio=entry.record.test_train_ratio, fold_ratio=1.0)
 
     def draws(self, entry: Entry, measure: Measure) -> Array:
         """Return the scores of a finished entry on the bootstrap draws; shape (N_DRAWS,)."""
@@ -188,7 +199,7 @@ class Lineup:
         mean = float(np.mean(values))
         if scores.pooled and not measure.ranked:
             return percentile_interval(mean, self.draws(entry, measure))
-        if self.interval_name == "nadeau_bengio" and self._of_folds(entry, measure) is not None:
+        if self._corrected(entry, measure) is not None:
             found = corrected_interval(values, ratio=entry.record.test_train_ratio)
             low, high = max(found.low, measure.low), min(found.high, measure.high)
             return Interval(mean=mean, low=low, high=high)
@@ -212,35 +223,38 @@ class Lineup:
         None where the difference has no known variance (see `influences`).
         """
         a, b = self.scores(first, measure).values, self.scores(second, measure).values
-        folds = [self._of_folds(entry, measure) for entry in (first, second)]
-        if self.interval_name == "nadeau_bengio" and None not in folds:
+        if None not in (self._corrected(first, measure), self._corrected(second, measure)):
             return corrected_test(a, b, ratio=first.record.test_train_ratio, rope=rope)
         influences = self.influences(measure, [first, second])
         if influences is None:
             return None
         difference = influences[0].minus(influences[1])
-        bound = float(stdtrit(difference.freedom, 0.975))
-        unseen = [
-            (self._margin(entry, measure) or 0.0) / bound
-            for entry, values in ((first, a), (second, b))
-            if float(np.mean(values)) in (measure.low, measure.high)
-        ]
         return difference_test(
             float(np.mean(a) - np.mean(b)),
             difference,
             scale_of(measure).of_difference,
             rope=rope,
-            unseen=math.hypot(*unseen) if unseen else 0.0,
+            unseen=math.hypot(
+                *(self._unseen(entry, measure, difference.freedom) for entry in (first, second))
+            ),
         )
 
     def _margin(self, entry: Entry, measure: Measure) -> float | None:
-        """Return how far a score at a bound of a finite range may be from its expectation."""
+        """Return how far a mean at a bound of a finite range may be from its expectation.
+
+        None where it is not at a bound.
+        """
         span = measure.high - measure.low
-        if not math.isfinite(span):
+        mean = float(np.mean(self.scores(entry, measure).values))
+        if not math.isfinite(span) or mean not in (measure.low, measure.high):
             return None
         fewest, n_classes = rarest(entry.record, measure)
         wrong = 1 - all_right_bound(fewest)
         return span * wrong / (n_classes if measure.by_class else 1)
+
+    def _unseen(self, entry: Entry, measure: Measure, freedom: float) -> float:
+        """Return the standard error that reaches as far as `_margin`; 0 without one."""
+        return (self._margin(entry, measure) or 0.0) / float(stdtrit(freedom, 0.975))
 
     def best_corrected(self, measure: Measure, ranked: Sequence[Entry]) -> Interval | None:
         """Return the expected score of the first of ranked entries, chosen for its score.
@@ -260,19 +274,9 @@ class Lineup:
         )
         if flattery == 0:
             return self.interval(ranked[0], measure)
-        mean, best = float(means[0]) - flattery, influences[0]
-        if float(means[0]) in (measure.low, measure.high):
-            bound = float(stdtrit(best.freedom, 0.975))
-            best = best.widened((self._margin(ranked[0], measure) or 0.0) / bound)
+        best = influences[0].widened(self._unseen(ranked[0], measure, influences[0].freedom))
+        mean = float(means[0]) - flattery
         return score_interval(mean, best.widened(flattery), scale_of(measure))
-
-    def _of_folds(self, entry: Entry, measure: Measure) -> Influence | None:
-        """Return the influence of folds, as Nadeau & Bengio count them; None if all are equal."""
-        values = self.scores(entry, measure).values
-        ratio = entry.record.test_train_ratio
-        if len(values) < 2 or np.ptp(values) <= ROUNDING * max(1.0, float(np.max(np.abs(values)))):
-            return None
-        return from_folds(values, ratio=ratio, fold_ratio=1.0)
 
 
 def scale_of(measure: Measure) -> Scale:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from smalldata.comparison.scores import score_parts
+from smalldata.comparison.scores import part_draws, score_parts
 from smalldata.measures.registry import Measure
 from smalldata.results.folds import Array, Prediction
 from smalldata.results.record import RunRecord
@@ -81,7 +81,9 @@ def _moved_in_repeat(
 ) -> Array | None:
     """Return the score of a repeat minus its score without each unit; None if one is undefined."""
     moved = np.zeros(n_units)
-    whole = np.array([_scores(measure, part, np.ones((1, len(part.y))), classes) for part in parts])
+    whole = np.array(
+        [part_draws(part, measure, np.ones((1, len(part.y))), classes) for part in parts]
+    )
     for place, part in enumerate(parts):
         present, codes = np.unique(units[part.row], return_inverse=True)
         if len(present) == 1:
@@ -92,29 +94,19 @@ def _moved_in_repeat(
             moved[present] += deviation * spread_share(np.array(len(parts)))
             continue
         kept = (codes[None, :] != np.arange(len(present))[:, None]).astype(np.float64)
-        without = _scores(measure, part, kept, classes)
+        without = part_draws(part, measure, kept, classes)
         if np.any(np.isnan(without)):
             return None
-        share = spread_share(_n_alike(part, codes, measure, classes))
+        share = spread_share(_n_alike(part, codes, measure))
         moved[present] += share * (whole[place, 0] - without) / len(parts)
     return None if np.any(np.isnan(moved)) else moved
 
 
-def _scores(measure: Measure, part: Prediction, weights: Array, classes: tuple[str, ...]) -> Array:
-    found = measure.score_draws(part, weights, classes=classes)
-    if measure.demands == "two classes" or measure.by_class:
-        for code in np.unique(part.y):
-            found = np.where(weights[:, part.y == code].any(axis=1), found, np.nan)
-    return found
-
-
-def _n_alike(part: Prediction, codes: Units, measure: Measure, classes: tuple[str, ...]) -> Array:
+def _n_alike(part: Prediction, codes: Units, measure: Measure) -> Array:
     """Count for each unit those that share its part of the score: of its rarest class, or all."""
     n_units = int(codes.max()) + 1
-    if not classes or not (measure.by_class or measure.demands == "two classes"):
-        return np.full(n_units, float(n_units))
     alike = np.full(n_units, float(n_units))
-    for code in np.unique(part.y):
+    for code in np.unique(part.y) if measure.loses_with_a_class else ():
         of_class = np.unique(codes[part.y == code])
         alike[of_class] = np.minimum(alike[of_class], len(of_class))
     return alike

@@ -166,14 +166,18 @@ def cell_draws(record: RunRecord, measure: Measure, weights: Array) -> Array:
     parts = [prediction for _, prediction in folds]
     if _is_pooled(parts, measure, len(record.classes)):
         parts = [join_predictions(part for _, part in repeat) for repeat in _by_repeat(folds)]
-    scores = []
-    for part in parts:
-        drawn = weights[:, part.row]
-        score = measure.score_draws(part, drawn, classes=record.classes)
-        if measure.by_class:
-            score = np.where(_loses_a_class(part, drawn), np.nan, score)
-        scores.append(score)
+    scores = [part_draws(part, measure, weights[:, part.row], record.classes) for part in parts]
     return mean_defined(np.column_stack(scores))
+
+
+def part_draws(
+    part: Prediction, measure: Measure, weights: Array, classes: tuple[str, ...]
+) -> Array:
+    """Score draws of a part's rows; NaN where a measure of the classes loses one of the part's."""
+    scores = measure.score_draws(part, weights, classes=classes)
+    if measure.loses_with_a_class:
+        scores = np.where(_loses_a_class(part, weights), np.nan, scores)
+    return scores
 
 
 def score_parts(record: RunRecord, measure: Measure) -> list[tuple[list[Prediction], int]]:

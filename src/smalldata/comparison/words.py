@@ -39,7 +39,7 @@ def corrected_for_choice(comparison: Comparison) -> Mapping[str, float] | None:
 def is_flattered(best: Mapping[str, float], *, higher_is_better: bool) -> bool:
     """Whether the best score is better than the same score corrected for the choice.
 
-    A corrected score that is better would be luck of the draws, so it is never shown.
+    The corrected one is never better; with one candidate, or a clear best, both are equal.
     """
     gain = best["uncorrected"] - best["mean"]
     return gain > 0 if higher_is_better else gain < 0

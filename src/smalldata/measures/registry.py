@@ -105,6 +105,11 @@ class Measure:
             return self.rope
         return self.rope * float(np.std(y, ddof=1)) if len(y) > 1 else 0.0
 
+    @property
+    def loses_with_a_class(self) -> bool:
+        """Whether rows that lose one of their classes have no value."""
+        return self.by_class or self.demands == "two classes"
+
     def missing_in(self, y: NDArray[Any]) -> str:
         """Say why the measure is undefined on these targets for any model; "" if it is not."""
         if self.demands == "nothing" or len(np.unique(y)) > 1:
