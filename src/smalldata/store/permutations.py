@@ -5,10 +5,10 @@ depends on everything but the number of permutations, so 99 continue from 19.
 """
 
 import io
-import re
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +18,18 @@ from smalldata.results.folds import Array
 from smalldata.results.record import SCHEMA_VERSION
 from smalldata.runtime import files
 from smalldata.runtime.sealing import (
-    DamageError,
     check_seal,
     check_version,
     damage_if_odd,
     read_seals,
     write_sealed,
 )
-
-_NAME = re.compile(r"p(\d{4,})")
+from smalldata.store.numbered import (
+    find_numbered,
+    name_numbered,
+    read_numbered,
+    resume_numbered,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,21 +62,12 @@ class PermutationFolder:
             permutation=np.array(number),
             values=np.asarray(values, dtype=np.float64),
         )
-        write_sealed(self.path / f"p{number:04d}.npz", buffer.getvalue())
+        write_sealed(self.path / name_numbered(number, ".npz"), buffer.getvalue())
 
     def resume(self) -> tuple[frozenset[int], tuple[str, ...]]:
         """Return the numbers found, and a sentence for each file set aside."""
-        found, sentences = set(), []
-        seals = read_seals(self.path)
-        for number, path in self._paths():
-            try:
-                self._read(path, number, seals)
-            except DamageError as error:
-                files.set_aside(path)
-                sentences.append(f"{error} It was set aside and is computed again.")
-            else:
-                found.add(number)
-        return frozenset(found), tuple(sentences)
+        read = partial(self._read, seals=read_seals(self.path))
+        return resume_numbered(find_numbered(self.path, ".npz"), read)
 
     def read(self) -> Array:
         """Read the permutations before the first missing one: (n_permutations, n_features).
@@ -83,20 +77,9 @@ class PermutationFolder:
         RecordError
             If a file is torn, edited, foreign or of another schema version.
         """
-        seals = read_seals(self.path)
-        values = [
-            self._read(path, number, seals)
-            for place, (number, path) in enumerate(self._paths())
-            if place == number
-        ]
+        read = partial(self._read, seals=read_seals(self.path))
+        values = read_numbered(find_numbered(self.path, ".npz"), read)
         return np.array(values, dtype=np.float64).reshape(-1, self.n_features)
-
-    def _paths(self) -> list[tuple[int, Path]]:
-        found = []
-        for path in self.path.glob("p*.npz"):
-            if match := _NAME.fullmatch(path.stem):
-                found.append((int(match[1]), path))
-        return sorted(found)
 
     def _read(self, path: Path, number: int, seals: Mapping[str, list[str]]) -> Array:
         content = files.read_file(path)

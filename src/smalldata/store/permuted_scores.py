@@ -4,7 +4,6 @@ Step in the line: scores on permuted labels -> **files** -> record. They are kep
 permutations continue from 20, and each cell has its own.
 """
 
-import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,12 @@ from smalldata.results.evidence import PermutedScores
 from smalldata.runtime import files
 from smalldata.runtime.sealing import DamageError, damage_if_odd, sealed
 from smalldata.store.fold_folder import read_json
-
-_NAME = re.compile(r"p(\d{4,})")
+from smalldata.store.numbered import (
+    find_numbered,
+    name_numbered,
+    read_numbered,
+    resume_numbered,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,20 +49,11 @@ class PermutedScoresFolder:
             "permutation": number,
             "score": None if np.isnan(score) else score,
         }
-        files.write_file(self.path / f"p{number:04d}.json", sealed(entry))
+        files.write_file(self.path / name_numbered(number, ".json"), sealed(entry))
 
     def resume(self) -> tuple[frozenset[int], tuple[str, ...]]:
         """Return the numbers found, and a sentence for each file set aside."""
-        found, sentences = set(), []
-        for number, path in self._paths():
-            try:
-                self._read(path, number)
-            except DamageError as error:
-                files.set_aside(path)
-                sentences.append(f"{error} It was set aside and is computed again.")
-            else:
-                found.add(number)
-        return frozenset(found), tuple(sentences)
+        return resume_numbered(self._paths(), self._read)
 
     def read(self) -> PermutedScores:
         """Read the permutations before the first missing one.
@@ -69,11 +63,7 @@ class PermutedScoresFolder:
         RecordError
             If a file is torn, edited, foreign or of another schema version.
         """
-        values = [
-            self._read(path, number)
-            for place, (number, path) in enumerate(self._paths())
-            if place == number
-        ]
+        values = read_numbered(self._paths(), self._read)
         return PermutedScores(measure=self.measure, values=np.array(values, dtype=np.float64))
 
     def whole(self) -> frozenset[int]:
@@ -86,11 +76,7 @@ class PermutedScoresFolder:
         return frozenset(found)
 
     def _paths(self) -> list[tuple[int, Path]]:
-        found = []
-        for path in self.path.glob("p*.json"):
-            if match := _NAME.fullmatch(path.stem):
-                found.append((int(match[1]), path))
-        return sorted(found)
+        return find_numbered(self.path, ".json")
 
     def _read(self, path: Path, number: int) -> float:
         entry = read_json(self.cell, path)
