@@ -27,8 +27,7 @@ from smalldata.resampling.strategies import make_splits
 from smalldata.results.evidence import PermutedScores
 from smalldata.results.folds import Fold, FoldResult, Prediction
 from smalldata.results.record import RunRecord
-from smalldata.runtime.memory import share_card
-from smalldata.runtime.workers import Killed, count_processes, stream_jobs
+from smalldata.runtime.workers import Killed, stream_jobs
 from smalldata.seeding import seed_for
 from smalldata.task import Task
 from smalldata.tuning.inner_folds import open_workspace
@@ -125,12 +124,7 @@ def permuted_scores(
     if not numbers:
         return
     place = cell.device(device)
-    n_processes = share_card(
-        min(count_processes(n_jobs), len(numbers)),
-        device=place,
-        n_jobs=n_jobs,
-        n_values=cell.n_values,
-    )
+    n_processes = cell.n_processes(n_jobs, device=place, most=len(numbers))
     n_together = 1
     if shares_work(cell, number=numbers[0]):
         n_together = min(MOST_TOGETHER, -(-len(numbers) // n_processes))

@@ -27,7 +27,9 @@ from smalldata.results.folds import Array, Fold, FoldResult, Rows, Splits
 from smalldata.results.record import RESULTS_VERSION, SCHEMA_VERSION, RunRecord
 from smalldata.runtime import catalogue
 from smalldata.runtime.devices import resolve_device
+from smalldata.runtime.memory import share_card
 from smalldata.runtime.sealing import frozen, plain
+from smalldata.runtime.workers import count_processes
 from smalldata.statistics.proportions import draw_rows
 from smalldata.task import Task, TaskKind
 
@@ -237,6 +239,24 @@ class Cell:
             usual.pop(TRANSFORM, None)
         told = plain([(name, asdict(parameter)) for name, parameter in usual.items()])
         return bool(tuner.describe().get("space", told) != told)
+
+    def n_processes(self, n_jobs: int | None, *, device: str, most: int) -> int:
+        """Return how many processes to use for at most so many pieces of work.
+
+        Parameters
+        ----------
+        n_jobs : int or None
+            As asked for; None: one per core, as far as a card's memory allows.
+        device : str
+            As `device` returned it.
+        most : int
+        """
+        return share_card(
+            min(count_processes(n_jobs), most),
+            device=device,
+            n_jobs=n_jobs,
+            n_values=self.n_values,
+        )
 
     def record(self) -> RunRecord:
         """Return the record of the cell before its first fold."""

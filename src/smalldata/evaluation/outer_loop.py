@@ -27,8 +27,7 @@ from smalldata.results.folds import Fold, FoldResult, Prediction, Score, Splits
 from smalldata.results.panel import Selection
 from smalldata.results.record import RunRecord
 from smalldata.results.thresholds import ThresholdChoice
-from smalldata.runtime.memory import share_card
-from smalldata.runtime.workers import Killed, count_processes, stream_jobs
+from smalldata.runtime.workers import Killed, stream_jobs
 from smalldata.seeding import seed_for
 from smalldata.task import Task
 
@@ -161,12 +160,7 @@ def evaluate_folds(
     place = cell.device(device)
     # As many processes as all folds could use, not just the missing ones: the same pool then serves
     # a resumed cell and the complete ones after it.
-    n_processes = share_card(
-        min(count_processes(n_jobs), len(cell.splits.folds)),
-        device=place,
-        n_jobs=n_jobs,
-        n_values=cell.n_values,
-    )
+    n_processes = cell.n_processes(n_jobs, device=place, most=len(cell.splits.folds))
     run = partial(_evaluate_named, cell, device=place)
     names = [(fold.repeat, fold.fold) for fold in chosen]
     for (repeat, fold), result in stream_jobs(run, names, n_processes=n_processes):

@@ -23,8 +23,7 @@ from smalldata.explanation.options import ExplanationOptions, check_background, 
 from smalldata.explanation.refit import rebuild_fold
 from smalldata.resampling.permuting import draw_permuted
 from smalldata.results.folds import Array, Fold, Rows, Splits
-from smalldata.runtime.memory import share_card
-from smalldata.runtime.workers import Killed, count_processes, stream_jobs
+from smalldata.runtime.workers import Killed, stream_jobs
 from smalldata.task import Task
 
 Cut = Callable[[Task], Splits]
@@ -85,12 +84,7 @@ def null_importances(
     n_folds = sum(fold.repeat == 0 for fold in cell.splits.folds)
     jobs = [(number, position) for number in numbers for position in range(n_folds)]
     found: dict[int, dict[int, FoldImportance]] = {}
-    n_processes = share_card(
-        min(count_processes(n_jobs), max(1, len(jobs))),
-        device=place,
-        n_jobs=n_jobs,
-        n_values=cell.n_values,
-    )
+    n_processes = cell.n_processes(n_jobs, device=place, most=max(1, len(jobs)))
     for (number, position), part in stream_jobs(run, jobs, n_processes=n_processes):
         if isinstance(part, Killed):
             raise ExplanationError(f"permutation {number}, fold {position}: {part.reason}")

@@ -20,8 +20,7 @@ from smalldata.explanation.options import background_size
 from smalldata.learner import MarginForm
 from smalldata.results.folds import Array, Fold, FoldResult, Prediction
 from smalldata.results.record import RunRecord
-from smalldata.runtime.memory import share_card
-from smalldata.runtime.workers import Killed, count_processes, stream_jobs
+from smalldata.runtime.workers import Killed, stream_jobs
 from smalldata.seeding import seed_for
 
 Part = TypeVar("Part")
@@ -111,11 +110,10 @@ def stream_refits(
     ExplanationError
         If a process was killed.
     """
-    n_processes = share_card(
-        min(count_processes(n_jobs), len(cell.splits.folds)),
+    n_processes = cell.n_processes(
+        n_jobs,
         device="cuda" if any(fold.device == "cuda" for fold in record.folds) else "cpu",
-        n_jobs=n_jobs,
-        n_values=cell.n_values,
+        most=len(cell.splits.folds),
     )
     stored = {(fold.repeat, fold.fold): fold for fold in record.folds}
     run = partial(_refit_named, function, cell, stored=stored, **options)
