@@ -1,9 +1,12 @@
 """Fixtures that several files of tests share, and which tests ``--quick`` leaves out."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from browsing import ARGUMENTS, CHROMIUM, Tab
 from memory import forget
 from servers import find_programs, postgres_server
 
@@ -71,3 +74,21 @@ def url(request, tmp_path):
     if getattr(request, "param", "sqlite") == "sqlite":
         return f"sqlite:///{tmp_path / 'studies.db'}"
     return request.getfixturevalue("server").create(tmp_path.name)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def tab(browser: Any) -> Iterator[Tab]:
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, offline=True)
+    found = Tab(context.new_page())
+    yield found
+    context.close()
+    assert found.complaints == []

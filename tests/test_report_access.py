@@ -1,12 +1,11 @@
 """The pages for everyone: axe-core finds nothing serious, the keyboard reaches every control."""
 
-from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from browsing import CHROMIUM
 from report_cells import (
     add_losses,
     all_inputs,
@@ -17,7 +16,6 @@ from report_cells import (
 )
 from smalldata.comparison.comparison import compare
 from smalldata.report import index_html, report_html
-from test_report_browser import ARGUMENTS, CHROMIUM, Tab
 from test_report_tuning import make_tuned
 
 pytestmark = [
@@ -29,24 +27,6 @@ CONTROLS = 'a[href], button, select, input, summary, [tabindex="0"]'
 
 FITTED = """() => [...document.querySelectorAll(".canvas")].every((canvas) =>
     Math.abs(canvas.querySelector("svg").clientWidth - canvas.clientWidth) <= 1)"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def tab(browser: Any) -> Iterator[Tab]:
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, offline=True)
-    found = Tab(context.new_page())
-    yield found
-    context.close()
-    assert found.complaints == []
 
 
 @pytest.fixture(scope="module")

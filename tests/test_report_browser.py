@@ -5,13 +5,12 @@ import io
 import itertools
 import json
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from browsing import CHROMIUM, Tab, drawings
 from report_cells import (
     HOSTILE,
     add_evidence,
@@ -25,72 +24,10 @@ from report_cells import (
 from smalldata.comparison.comparison import compare
 from smalldata.report import index_html, report_html
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (Debian: chromium)"),
 ]
-
-
-class Tab:
-    """A page of the browser, and everything it did that it should not."""
-
-    def __init__(self, page: Any) -> None:
-        self.page = page
-        self.complaints: list[str] = []
-        page.on("console", lambda message: self._note("console", message.text))
-        page.on("pageerror", lambda error: self._note("error", str(error)))
-        page.on("dialog", self._dismiss)
-        page.on("request", self._request)
-
-    def _note(self, kind: str, text: str) -> None:
-        self.complaints.append(f"{kind}: {text[:300]}")
-
-    def _dismiss(self, dialog: Any) -> None:
-        self._note("dialog", dialog.message)
-        dialog.dismiss()
-
-    def _request(self, request: Any) -> None:
-        if not request.url.startswith(("file:", "data:", "blob:")):
-            self._note("request", request.url)
-
-    def open(self, path: Path) -> Any:
-        self.page.goto(path.as_uri())
-        self.page.wait_for_selector("html[data-ready=yes]", state="attached")
-        return self.page
-
-    def download(self, selector: str) -> bytes:
-        with self.page.expect_download() as found:
-            self.page.locator(selector).first.click()
-        return Path(found.value.path()).read_bytes()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def tab(browser: Any) -> Iterator[Tab]:
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, offline=True)
-    found = Tab(context.new_page())
-    yield found
-    context.close()
-    assert found.complaints == []
 
 
 @pytest.fixture(scope="module")
@@ -126,17 +63,6 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         place.write_text(report, encoding="utf-8")
         written[f"{name} index"].write_text(index, encoding="utf-8")
     return written
-
-
-def drawings(page: Any) -> dict[str, int]:
-    """Number of drawn marks per figure."""
-    return page.evaluate(
-        """() => {
-            const marks = ["path", "text", "line"].map((tag) => `.canvas .role-mark ${tag}`).join();
-            return Object.fromEntries([...document.querySelectorAll("[data-figure]")].map(
-                (figure) => [figure.dataset.figure, figure.querySelectorAll(marks).length]));
-        }"""
-    )
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from browsing import CHROMIUM, Tab, drawings
 from report_cells import (
     HOSTILE,
     inputs_of,
@@ -22,9 +23,6 @@ from smalldata.results.panel import Panel, Selection, Substitute
 from smalldata.statistics.intervals import Scale, fold_interval
 from smalldata.statistics.rank_stability import nogueira
 from test_report import Page
-from test_report_browser import CHROMIUM, Tab, browser, drawings
-
-__all__ = ["browser"]
 
 UNIT = Scale(low=0.0, high=1.0)
 SIZES = (1, 3, 10)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import re
-from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix
 
+from browsing import CHROMIUM, Tab
 from report_cells import HOSTILE, inputs_of, make_record, make_toy_task
 from smalldata.errors import ConfigError
 from smalldata.evaluation.outer_loop import evaluate
@@ -29,7 +29,6 @@ from smalldata.report.sections.thresholds_words import (
 )
 from smalldata.resampling.strategies import make_splits
 from smalldata.results.folds import FoldResult, Prediction
-from test_report_browser import ARGUMENTS, CHROMIUM, Tab
 
 
 def make_ruled(task, options=None, **changes):
@@ -273,24 +272,6 @@ def test_names_of_classes_reach_the_page_as_text():
 
 
 # ---------------------------------------------------------------- the slider
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def tab(browser: Any) -> Iterator[Tab]:
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, offline=True)
-    found = Tab(context.new_page())
-    yield found
-    context.close()
-    assert found.complaints == []
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from browsing import CHROMIUM, Tab, drawings
 from report_cells import (
     add_losses,
     inputs_of,
@@ -21,9 +22,6 @@ from smalldata.report.sections.training import summarize_training
 from smalldata.report.sections.training_words import say_training
 from smalldata.results.loss_curves import LossCurves
 from test_report import Page
-from test_report_browser import CHROMIUM, Tab, browser, drawings
-
-__all__ = ["browser"]
 
 
 @pytest.fixture(scope="module")

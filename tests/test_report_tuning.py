@@ -2,7 +2,6 @@
 
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from browsing import CHROMIUM, Tab, drawings
 from report_cells import (
     HOSTILE,
     all_inputs,
@@ -53,7 +53,6 @@ from smalldata.store.trial_log import read_importances, read_trials, write_trial
 from smalldata.tuning import importances
 from smalldata.tuning.importances import weigh_parameters
 from test_report import Page
-from test_report_browser import ARGUMENTS, CHROMIUM, Tab, drawings
 
 SPACE = [
     ("kernel", {"kind": "categorical", "choices": ["linear", "rbf", HOSTILE[0]]}),
@@ -689,15 +688,6 @@ def test_figure_labels_of_one_model_differ_within_their_first_characters():
 
 
 # ---------------------------------------------------------------- in a browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.mark.browser
