@@ -175,25 +175,17 @@ def folds_of(table):
     ]
 
 
-def score_table(name, stage, steps, models):
-    table = table_of(name)
-    found = {}
-    for train, test in folds_of(table):
-        info = TaskInfo(
-            kind=table.kind,
-            n_samples=len(train),
-            n_features=table.X.shape[1],
-            n_classes=table.n_classes,
-        )
-        groups = None if table.groups is None else table.groups[train]
-        for label, step in steps.items():
-            step.fit(table.X.iloc[train])
-            X_train, X_test = (step.transform(table.X.iloc[rows]) for rows in (train, test))
-            for model in models:
-                estimator = load_learner(model).build(info, seed=0, device="cpu")
-                estimator.fit(X_train, table.y[train], groups=groups)
-                scores = score_fold(estimator, X_test, table.y[test], table.kind)
-                found.setdefault((model, label), []).append(scores)
+def info_of(table, train):
+    return TaskInfo(
+        kind=table.kind,
+        n_samples=len(train),
+        n_features=table.X.shape[1],
+        n_classes=table.n_classes,
+    )
+
+
+def rows_of(found, table, *, stage, name):
+    """Return a row of the csv for each model and label, of their scores by fold."""
     classify = table.kind.is_classification
     measure = ("roc_auc" if table.n_classes == 2 else "roc_auc_ovr") if classify else "rmse/sd"
     spread = 1.0 if classify else np.std(table.y)
@@ -203,6 +195,23 @@ def score_table(name, stage, steps, models):
             (key, np.mean(scores, axis=0)) for key, scores in found.items()
         )
     ]
+
+
+def score_table(name, stage, steps, models):
+    table = table_of(name)
+    found = {}
+    for train, test in folds_of(table):
+        info = info_of(table, train)
+        groups = None if table.groups is None else table.groups[train]
+        for label, step in steps.items():
+            step.fit(table.X.iloc[train])
+            X_train, X_test = (step.transform(table.X.iloc[rows]) for rows in (train, test))
+            for model in models:
+                estimator = load_learner(model).build(info, seed=0, device="cpu")
+                estimator.fit(X_train, table.y[train], groups=groups)
+                scores = score_fold(estimator, X_test, table.y[test], table.kind)
+                found.setdefault((model, label), []).append(scores)
+    return rows_of(found, table, stage=stage, name=name)
 
 
 def main():

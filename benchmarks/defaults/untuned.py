@@ -16,11 +16,10 @@ import pandas as pd
 from run import score_fold
 from scipy.spatial.distance import pdist
 from tables import names_of, table_of
-from transforms import folds_of
+from transforms import folds_of, info_of, rows_of
 
 from smalldata.models import load_learner
 from smalldata.pipeline.preprocess import Preprocessor
-from smalldata.task import TaskInfo
 
 HERE = Path(__file__).parent
 COLUMNS = ["stage", "dataset", "model", "settings", "measure", "score", "log_loss"]
@@ -70,12 +69,7 @@ def score_table(name, stage, candidates):
     table = table_of(name)
     found = {}
     for train, test in folds_of(table):
-        info = TaskInfo(
-            kind=table.kind,
-            n_samples=len(train),
-            n_features=table.X.shape[1],
-            n_classes=table.n_classes,
-        )
+        info = info_of(table, train)
         step = Preprocessor(numeric_transform="auto").fit(table.X.iloc[train])
         X_train, X_test = (step.transform(table.X.iloc[rows]) for rows in (train, test))
         groups = None if table.groups is None else table.groups[train]
@@ -86,15 +80,7 @@ def score_table(name, stage, candidates):
                 scores = score_fold(estimator, X_test, table.y[test], table.kind)
                 label = " ".join(f"{key}={value}" for key, value in values.items()) or "default"
                 found.setdefault((model, label), []).append(scores)
-    classify = table.kind.is_classification
-    measure = ("roc_auc" if table.n_classes == 2 else "roc_auc_ovr") if classify else "rmse/sd"
-    spread = 1.0 if classify else np.std(table.y)
-    return [
-        (stage, name, model, label, measure, round(primary / spread, 4), round(loss, 4))
-        for (model, label), (primary, loss) in (
-            (key, np.mean(scores, axis=0)) for key, scores in found.items()
-        )
-    ]
+    return rows_of(found, table, stage=stage, name=name)
 
 
 def main():
