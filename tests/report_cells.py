@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from smalldata.comparison.tuning_summary import CellTrials
+from smalldata.findings import Finding
 from smalldata.measures.registry import score_prediction
 from smalldata.report import ReportInputs
 from smalldata.report.comparison_page.overview import ComparisonSummary
@@ -88,7 +89,7 @@ def make_toy_task(
                 citation="Doe J (2020) A table. Journal 1: 2.",
                 licence="CC0",
             ),
-            warnings=(HOSTILE[0],) if hostile else (),
+            findings=(Finding(code="SD008", what=HOSTILE[0]),) if hostile else (),
         )
     )
 
@@ -425,6 +426,8 @@ def make_facts(**changes) -> TaskFacts:
         blocks=[BlockSize(name="rna", n=10)],
         missing=0.0,
         constant=[],
+        censored=[],
+        censored_by_class=[],
         n_groups=None,
         messages=[],
         warnings=[],

@@ -188,7 +188,9 @@ def test_repeated_names_of_parquet_are_told_as_such(tmp_path):
         pa.table([numbers, numbers, pa.array(OUTCOME)], names=["a", "a", "outcome"]), stream
     )
     assert sentence_of(tmp_path, stream.getvalue(), "my.parquet") == (
-        "column names of my.parquet must be unique; repeated: 'a'. Rename them in the file."
+        "column names of my.parquet must be unique; 1 name repeats: 'a'. Say what to "
+        "do: dataset.duplicates=mean or max merges them row by row, first keeps the "
+        "first of each, number keeps all."
     )
 
 

@@ -72,11 +72,15 @@ DATA_ERRORS = {
     ),
     "repeated names": (
         PLAIN.replace("age", "tau"),
-        "column names of my.csv must be unique; repeated: 'tau'. Rename them in the file.",
+        "column names of my.csv must be unique; 1 name repeats: 'tau'. Say what to do: "
+        "dataset.duplicates=mean or max merges them row by row, first keeps the "
+        "first of each, number keeps all.",
     ),
     "names that differ by blanks": (
         PLAIN.replace("age", " tau "),
-        "column names of my.csv must be unique; repeated: 'tau'. Rename them in the file.",
+        "column names of my.csv must be unique; 1 name repeats: 'tau'. Say what to do: "
+        "dataset.duplicates=mean or max merges them row by row, first keeps the "
+        "first of each, number keeps all.",
     ),
     "column without a name": (
         PLAIN.replace("age", ""),
@@ -95,16 +99,15 @@ DATA_ERRORS = {
     ),
     "column all missing": (
         re.sub(r"s(\d),[^,]+", r"s\1,NA", PLAIN),
-        "every column must hold a value; 'tau' holds none. "
-        "Leave out what is empty with dataset.drop_empty=true.",
+        "every column must hold a value; 'tau' holds none (1 of 2 columns). "
+        "Leave it out with dataset.drop_empty=true.",
     ),
     "text in a numeric column": (
         PLAIN.replace("2.5", "<0.5"),
         "a numeric column must hold numbers only; 'tau' has '<0.5' in line 3 (sample s2). Correct "
-        "it, "
-        "or take it as missing with dataset.missing=['<0.5'], or take the column as categories "
-        "with "
-        "dataset.categorical=['tau'].",
+        "it, or take values below a limit as missing with dataset.below_detection=missing, or as "
+        "half of the limit with dataset.below_detection=half; or take the column as categories "
+        "with 'dataset.categorical=[\"tau\"]'.",
     ),
     "constant target": (
         PLAIN.replace("control", "case"),
@@ -133,11 +136,10 @@ DATA_ERRORS = {
     ),
     "repeated ids without a name": (
         PLAIN.replace("sample", "").replace("s2", "s1"),
-        "sample ids must be unique; 's1' occur more than once. If these are repeated measures of "
-        "one "
-        "person, name the column dataset.groups, so that nobody is in two folds, and another "
-        "column "
-        "dataset.id.",
+        "sample ids must be unique; 1 of 3 ids in the first column of my.csv repeat: 's1' twice. "
+        "Say what they are: their rows have different labels ('s1': 'case', 'control'), so keep "
+        "the rows of one id together with dataset.replicates=group, or name another column with "
+        "dataset.id=COLUMN.",
     ),
     "number to be read in two ways": (
         PLAIN.replace(",", ";")
@@ -151,11 +153,6 @@ DATA_ERRORS = {
         b"\xd0\xcf\x11\xe0 and more",
         "my.csv must be csv, tsv, parquet or xlsx; it is an old Excel workbook or one with a "
         "password. Save it as xlsx or csv.",
-    ),
-    "title above the header": (
-        "My study,,,\n" + PLAIN,
-        "the first row of my.csv must hold the column names; it holds 'My study' only. "
-        "Delete what stands above the header.",
     ),
     "another decimal sign in one column": (
         "sample;tau;age;outcome\ns1;1,5;1.5;case\ns2;2,5;2.5;control\ns3;3;3.5;case\n",
@@ -172,8 +169,7 @@ DATA_ERRORS = {
     "control character": (
         PLAIN.replace("2.5", "\x07"),
         "a numeric column must hold numbers only; 'tau' has '\\x07' in line 3 (sample s2). Correct "
-        "it, or take it as missing with dataset.missing=['\\x07'], or take the column as "
-        "categories with dataset.categorical=['tau'].",
+        "it, or take the column as categories with 'dataset.categorical=[\"tau\"]'.",
     ),
     "zero byte": (
         PLAIN.replace("s2", "s\x002"),
@@ -374,7 +370,7 @@ def test_make_task_refuses_unknown_kind():
 def test_table_without_a_header_is_refused_with_that_guess(read):
     text = "".join(f"{r},{r}.5,{r % 2}\n" for r in range(1, 9))
     assert refused(DataError, lambda: read(text)) == (
-        "column names of my.csv must be unique; repeated: '1'. Is the header missing?"
+        "column names of my.csv must be unique; 1 name repeats: '1'. Is the header missing?"
     )
     text = "".join(f"{r},{r}.5,{r % 2}\n" for r in range(4, 9))
     assert refused(ConfigError, lambda: read(text)) == (
@@ -513,8 +509,8 @@ def test_unknown_or_empty_sheet_is_refused(tmp_path):
 def test_repeated_id_is_refused_with_advice(read):
     text = PLAIN.replace("sample", "person").replace("s2", "s1")
     sentence = refused(DataError, lambda: read(text, id="person"))
-    assert "'s1' occur more than once" in sentence
-    assert "name the column dataset.groups" in sentence
+    assert "1 of 3 ids in 'person' of my.csv repeat: 's1' twice" in sentence
+    assert "keep the rows of one id together with dataset.groups=person" in sentence
     assert read(text, groups="person").groups.tolist() == ["s1", "s1", "s3", "s4"]
 
 
@@ -547,20 +543,22 @@ def test_files_that_cannot_be_joined_are_refused(tmp_path):
         return load_dataset("table", path=files, target="outcome", **values)
 
     assert refused(DataError, lambda: load("b.csv")) == (
-        "the files must share sample ids; they share none (a.csv 's1', b.csv 'S-1')."
+        "the files must share sample ids; they share none (a.csv 's1', b.csv 'S-1'). 0 of 2 ids "
+        "agree as written; 2 do when case and punctuation are ignored, as 's1' and 'S-1': set "
+        "dataset.join_ids=loose."
     )
     assert refused(DataError, lambda: load("c.csv")) == (
         "files are joined on sample ids; none were found in c.csv. Name their column with "
-        "dataset.id."
+        "dataset.id={two: COLUMN}."
     )
-    assert refused(DataError, lambda: load("d.csv", id="sample")) == (
-        "sample ids must be unique in each file; 's1' occur more than once in d.csv."
+    assert refused(DataError, lambda: load("d.csv", id="sample")).startswith(
+        "sample ids must be unique; 1 of 1 ids in 'sample' of d.csv repeat: 's1' twice."
     )
     assert refused(DataError, lambda: load("e.csv")) == (
         "a column in several files must hold the same in all; 'outcome' does not. "
         "Name one: dataset.target=one:outcome or two:outcome."
     )
-    assert "join_how must be inner or outer; got 'left'" in refused(
+    assert "join_how must be inner, part or outer; got 'left'" in refused(
         ConfigError, lambda: load("b.csv", join_how="left")
     )
 
@@ -584,14 +582,17 @@ def test_id_among_the_features_gives_a_warning(read):
 
 
 def test_repeated_measures_without_groups_give_a_warning(read):
-    text = rows(20, "patient_id,x,outcome", lambda r: f"p{r // 2},{r}.5,{'ab'[r % 2]}")
+    text = rows(20, "sample,patient_id,x,outcome", lambda r: f"s{r},p{r // 2},{r}.5,{'ab'[r % 2]}")
     dataset = read(text)
     assert dataset.groups is None
+    assert dataset.feature_names == ("x",)
     assert dataset.warnings == (
-        "column 'patient_id' has 10 values in 20 rows; if these are repeated measures, set "
-        "dataset.groups=patient_id, so that nobody is in two folds",
+        "column 'patient_id' has 10 values in 20 rows, as ids that repeat, and is no feature; if "
+        "these are repeated measures, set dataset.groups=patient_id, so that nobody is in two "
+        "folds; take it in with 'dataset.categorical=[patient_id]' [SD008]",
     )
     assert read(text, groups="patient_id").warnings == ()
+    assert read(text, categorical=["patient_id"]).feature_names == ("patient_id", "x")
 
 
 @pytest.mark.parametrize("time", ["days", "survival_time", "os.months", "timeToEvent"])
@@ -604,10 +605,11 @@ def test_survival_target_gives_a_warning(read, time):
     assert read(text, target="event", drop=[time]).warnings == ()
 
 
-def test_classes_that_differ_in_spelling_give_a_warning(read):
+def test_classes_that_differ_in_spelling_are_refused(read):
     text = rows(20, "sample,x,outcome", lambda r: f"s{r},{r}.5,{['case', 'Case', 'no'][r % 3]}")
-    (warning,) = read(text).warnings
-    assert warning.startswith("classes 'Case' and 'case' of 'outcome' differ in spelling only")
+    sentence = refused(DataError, lambda: read(text))
+    assert sentence.startswith("each class of 'outcome' must have one spelling; it has 'Case' 7, ")
+    assert read(text, ignore_case=True).y.tolist().count("case") == 14
 
 
 def test_ordinary_table_gives_no_warning(read):
@@ -616,7 +618,7 @@ def test_ordinary_table_gives_no_warning(read):
         30,
         "sample,patient,age_years,gene_id2,outcome",
         lambda r: (
-            f"s{r},{'yes' if r % 2 else 'no'},{50 + r % 9},{generator.normal()},{'ab'[r % 2]}"
+            f"s{r},{'yes' if r % 3 else 'no'},{50 + r % 9},{generator.normal()},{'ab'[r % 2]}"
         ),
     )
     assert read(text).warnings == ()

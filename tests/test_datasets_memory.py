@@ -118,7 +118,10 @@ def test_frames_are_joined_on_their_index(frame):
     both = dataset_from_frame({"clinical": frame, "rna": rna}, target="outcome", blocks=["rna"])
     assert both.sample_ids.tolist() == frame.index[:5].tolist()
     assert both.block_names == ("rna",)
-    assert both.warnings[0] == "1 samples are not in rna and were left out: 'p5'"
+    assert both.warnings[0] == (
+        "samples that are not in every file were left out: 1 of 6 samples of clinical is not in "
+        "rna: 'p5' [SD031]"
+    )
 
 
 def test_the_name_tells_tables_apart(frame):
@@ -142,9 +145,9 @@ def test_the_name_tells_tables_apart(frame):
         (lambda f: f.to_numpy(), ConfigError, r"must be a pandas DataFrame.* ndarray"),
         (lambda f: {}, ConfigError, r"got none"),
         (lambda f: f.iloc[:0], DataError, r"frame must hold rows; it has 8 columns and no row"),
-        (lambda f: pd.concat([f, f]), DataError, r"ids must be unique; 'p0', 'p1'"),
-        (lambda f: pd.concat([f, f[["tau"]]], axis=1), DataError, r"unique and not empty.* 'tau'"),
-        (lambda f: f.rename(columns={"tau": " "}), DataError, r"unique and not empty"),
+        (lambda f: pd.concat([f, f]), DataError, r"ids in the index of frame repeat: 'p0' twice"),
+        (lambda f: pd.concat([f, f[["tau"]]], axis=1), DataError, r"1 name repeats: 'tau'"),
+        (lambda f: f.rename(columns={"tau": " "}), DataError, r"column 2 has none"),
         (lambda f: f.set_index("sex"), DataError, r"the index of frame has none in row 3 \(1 in"),
         (lambda f: f.set_index(["sex", "age"]), DataError, r"it has 2 levels"),
         (lambda f: pd.concat({"a": f}, axis=1), DataError, r"columns of frame .* have 2 levels"),

@@ -306,7 +306,7 @@ def test_dates_are_left_out_with_a_warning(read, cells):
     lines += [f"r{row};{cell};{row};{'ab'[row % 2]}" for row, cell in enumerate(cells)]
     dataset = read("\n".join(lines))
     assert dataset.feature_names == ("x",)
-    assert dataset.warnings == ("1 column left out, since each holds dates: 'visit'",)
+    assert dataset.warnings == ("1 column left out, since each holds dates: 'visit' [SD029]",)
 
 
 @pytest.mark.parametrize(
@@ -416,7 +416,7 @@ def test_files_with_their_own_decimal_signs_are_joined_on_the_same_ids(tmp_path)
     rows = "".join(f"{row},{row}.5,{'case' if row % 2 else 'control'}\n" for row in range(6))
     (tmp_path / "b.csv").write_text("id,z,outcome\n" + rows)
     files = {"a": tmp_path / "a.csv", "b": tmp_path / "b.csv"}
-    dataset = load_dataset("table", path=files, target="outcome")
+    dataset = load_dataset("table", path=files, target="outcome", features="*")
     assert dataset.sample_ids.tolist() == [str(row) for row in range(6)]
     assert dataset.X["x"].tolist() == dataset.X["z"].tolist()
 
@@ -467,7 +467,7 @@ def test_empty_columns_are_left_out_when_asked(read):
     text = PLAIN.replace("tau", "tau,void").replace(",6", ",NA,6")
     dataset = read(text, drop_empty=True)
     assert_plain(dataset)
-    assert dataset.warnings == ("1 column left out, since each holds no value: 'void'",)
+    assert dataset.warnings == ("1 column left out, since each holds no value: 'void' [SD024]",)
 
 
 # ------------------------------------------------------------------------------ files per block
@@ -491,7 +491,9 @@ def blocks(tmp_path):
 
 
 def test_files_are_joined_on_the_sample_id(blocks):
-    dataset = load_dataset("table", path=blocks, target="outcome", transpose=["rna"])
+    dataset = load_dataset(
+        "table", path=blocks, target="outcome", transpose=["rna"], features="age"
+    )
     assert dataset.sample_ids.tolist() == ["s1", "s2", "s3", "s4"]
     assert dataset.feature_names == ("rna:TP53", "EGFR", "protein:TP53", "AKT", "age")
     assert dataset.feature_blocks == ("rna", "rna", "protein", "protein", "clinical")
@@ -506,8 +508,8 @@ def test_files_are_joined_on_the_sample_id(blocks):
     )
     assert dataset.y.tolist() == ["case", "control", "case", "control"]
     assert dataset.warnings == (
-        "1 samples are not in protein.tsv and were left out: 's9'",
-        "1 samples are not in clinical.csv and were left out: 's9'",
+        "samples that are not in every file were left out: 1 of 5 samples of rna.csv is not in "
+        "protein.tsv or clinical.csv: 's9' [SD031]",
     )
     assert dataset.messages[0].startswith(
         "read 4 x 5 from rna.csv (comma, utf-8, transposed) + protein.tsv (tab, utf-8) + "
@@ -524,7 +526,7 @@ def test_outer_join_keeps_all_samples_that_have_a_target(blocks):
         join_how="outer",
         drop_missing_target=True,
     )
-    assert dataset.X.shape == (4, 5)
+    assert dataset.X.shape == (4, 4)
     Path(blocks["protein"]).write_text("sample\tTP53\tAKT\ns4\t0.4\t40\ns3\t0.3\t30\n")
     dataset = load_dataset(
         "table",

@@ -54,7 +54,7 @@ def test_cells_outside_the_declared_range_are_read_and_told(tmp_path, declared):
     (warning,) = dataset.warnings
     assert warning == (
         f"sheet 'data' of book.xlsx declares the range A1:{declared.split(':')[-1]}, but its cells "
-        "reach D41; every cell was read. Check that none is missing"
+        "reach D41; every cell was read; check that none is missing [SD018]"
     )
 
 

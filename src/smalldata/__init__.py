@@ -37,6 +37,8 @@ if TYPE_CHECKING:  # the same names for those who read the code: editors, type c
     from smalldata.results.explanation import Explanation as Explanation
     from smalldata.results.folds import Splits as Splits
     from smalldata.results.record import RunRecord as RunRecord
+    from smalldata.run.looking import Look as Look
+    from smalldata.run.looking import look as look
     from smalldata.run.publishing import write_report as write_report
     from smalldata.task import Dataset as Dataset
     from smalldata.task import Task as Task
@@ -50,6 +52,7 @@ _HOMES = {
     "Dataset": "task",
     "Explanation": "results.explanation",
     "ExplanationOptions": "explanation.options",
+    "Look": "run.looking",
     "Preprocessing": "pipeline.preprocess",
     "ReportInputs": "report.inputs",
     "RunRecord": "results.record",
@@ -67,6 +70,7 @@ _HOMES = {
     "load_dataset": "datasets",
     "load_learner": "models",
     "load_space": "models",
+    "look": "run.looking",
     "make_estimator": "pipeline.estimator",
     "make_selector": "panel.selector",
     "make_splits": "resampling.strategies",

@@ -4,10 +4,12 @@ Step in the line: files -> **Dataset -> Task** -> splits.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from smalldata.errors import ConfigError, DataError
+from smalldata.findings import Finding
 
 
 class TaskKind(StrEnum):
@@ -61,19 +64,85 @@ class Provenance:
     sha256: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Dropped:
+    """What of the files is not in the dataset.
+
+    Attributes
+    ----------
+    what : str
+        ``samples``, ``rows`` or ``columns``.
+    names : tuple of str
+    reason : str
+        A clause: ``marked as contaminants``.
+    """
+
+    what: str
+    names: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How the files were read.
+
+    Attributes
+    ----------
+    taken_for : tuple of str
+        One sentence part a file: ``proteinGroups.txt: a MaxQuant table of proteins``.
+    dropped : tuple of Dropped
+    units : mapping of str to str
+        Unit of a feature, where the file says it.
+    settings : mapping
+        The keys of ``dataset`` that fix this reading whatever is guessed, with their values.
+    censored : mapping of str to float
+        Share of the values of a feature that are below a limit of detection, however they were
+        taken; only of features that have some.
+    censored_by_class : mapping of str to float
+        The same by class, over these features together; empty for a regression.
+    """
+
+    taken_for: tuple[str, ...] = ()
+    dropped: tuple[Dropped, ...] = ()
+    units: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    censored: Mapping[str, float] = field(default_factory=dict)
+    censored_by_class: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BelowLimit:
+    """What a value below a limit of detection is taken for, where its cell states no limit.
+
+    Such a value is -inf in `Dataset.X` (one above a limit: inf). The limit of a column is the
+    smallest of its values in the training rows and of the limits that their cells state; the first
+    step of the preprocessing learns it.
+
+    Attributes
+    ----------
+    factor : float
+        Share of the limit: 0.5 or 1.
+    stated : tuple of (str, tuple of float)
+        By feature, those values of X that are ``factor`` times a limit stated by a cell.
+    """
+
+    factor: float
+    stated: tuple[tuple[str, tuple[float, ...]], ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dataset:
     """A table as it was read: nothing scaled, imputed, encoded or selected.
 
-    Made by `load_dataset`, `dataset_from_frame` or `dataset_from_anndata`.
+    Made by `from_file`, `from_frame`, `load_dataset` or `dataset_from_anndata`.
 
     Attributes
     ----------
     name : str
         Folder name below ``outputs/``.
     X : DataFrame of shape (n_samples, n_features)
-        Columns are the features. A column is float64 (missing: NaN) or a pandas categorical with
-        string categories (missing: NaN).
+        Columns are the features. A column is float64 (missing: NaN; below a limit of detection:
+        -inf, see ``below``) or a pandas categorical with string categories (missing: NaN).
     y : ndarray of shape (n_samples,)
         float64 for a regression, else strings (dtype object). Never missing.
     sample_ids : ndarray of shape (n_samples,)
@@ -90,8 +159,12 @@ class Dataset:
         Strings: rows that must stay together; the measurement batch; fold ids for ``cv=fixed``.
     messages : tuple of str
         What was inferred; printed once.
-    warnings : tuple of str
-        What the user should check; printed and kept in the record.
+    findings : tuple of Finding
+        What the user should know; printed and kept in the record.
+    reading : Reading
+        How the files were read, for ``look``.
+    below : BelowLimit or None
+        What -inf in X is taken for; None where X is finite.
     truth : tuple of str or None
         The informative features, if known (synthetic data).
     """
@@ -109,7 +182,9 @@ class Dataset:
     folds: NDArray[Any] | None = None
     provenance: Provenance = field(default_factory=Provenance)
     messages: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    reading: Reading = field(default_factory=Reading)
+    below: BelowLimit | None = None
     truth: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -130,6 +205,38 @@ class Dataset:
             )
         if not self.X.columns.is_unique:
             raise DataError("feature names must be unique; rename the repeated columns.")
+
+    @classmethod
+    def from_file(cls, path: str | Path | Mapping[str, str | Path], **options: Any) -> "Dataset":
+        """Read a file, or several as ``{block: file}``, with the keys of conf/dataset/table.yaml.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such option, or it has another type.
+        DataError
+            If the table is not fit to be a dataset.
+        """
+        # By name: the readers are on a higher floor than the Dataset they make.
+        dataset: Dataset = import_module("smalldata.datasets").load_dataset(
+            "table", path=path, **options
+        )
+        return dataset
+
+    @classmethod
+    def from_frame(
+        cls, frame: pd.DataFrame | Mapping[str, pd.DataFrame], **options: Any
+    ) -> "Dataset":
+        """Read a DataFrame, or several as ``{block: frame}``: see `dataset_from_frame`."""
+        dataset: Dataset = import_module("smalldata.datasets.frames").dataset_from_frame(
+            frame, **options
+        )
+        return dataset
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The findings that the user should look at, one line each."""
+        return tuple(str(finding) for finding in self.findings if finding.level == "warning")
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -218,19 +325,22 @@ class Task:
         columns = [self.dataset.sample_ids, self.dataset.y]
         if self.groups is not None:
             columns.append(self.groups)
-        return _digest(
-            b"".join(_column_bytes(column) for column in columns), [self.kind, *self.classes]
-        )
+        return _digest(map(_column_bytes, columns), [self.kind, *self.classes])
 
     @cached_property
     def content_key(self) -> str:
         """SHA-256 of the feature table, its names and blocks."""
-        parts = [_column_bytes(self.X[name].to_numpy()) for name in self.X.columns]
+        if all(dtype == np.float64 for dtype in self.X.dtypes):
+            columns: Iterable[NDArray[Any]] = self.X.to_numpy().T
+        else:
+            columns = (self.X[name].to_numpy() for name in self.X.columns)
         labels: list[str] = [*self.dataset.feature_names, "\x1e", *self.dataset.feature_blocks]
         for name, dtype in self.X.dtypes.items():
             if isinstance(dtype, pd.CategoricalDtype) and dtype.ordered:
                 labels += ["\x1e", str(name), *map(str, dtype.categories)]
-        return _digest(b"".join(parts), labels)
+        if self.dataset.below is not None:
+            labels += ["\x1e", repr(self.dataset.below)]
+        return _digest(map(_column_bytes, columns), labels)
 
 
 def make_task(
@@ -357,5 +467,9 @@ def _column_bytes(column: NDArray[Any]) -> bytes:
     return b"\x02" + "\x1f".join(entries).encode()
 
 
-def _digest(content: bytes, labels: Iterable[str]) -> str:
-    return hashlib.sha256(content + "\x1f".join(labels).encode()).hexdigest()
+def _digest(parts: Iterable[bytes], labels: Iterable[str]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    digest.update("\x1f".join(labels).encode())
+    return digest.hexdigest()

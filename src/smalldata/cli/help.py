@@ -14,6 +14,7 @@ Verbs (the first word; the default is `run`)
   compare   PATH …     one table of exactly the cells given; measure=NAME
   explain   PATH …     Shapley values of stored cells; trains only what it must
   summary KEY=VALUE …  layers, parameters and memory of a network on its first training fold
+  look KEY=VALUE …     how a table is read: page, findings, pictures; --save my.yaml fixes it
   doctor               this machine, its libraries and cards, and what to fix; --json
   datasets             the bundled tables
   models               the models and their hyperparameters
@@ -21,7 +22,8 @@ Verbs (the first word; the default is `run`)
 Keys
   model=NAME           {models}
   dataset=NAME         {datasets}
-                       table and h5ad take dataset.path=FILE dataset.target=COLUMN
+                       table and h5ad take dataset.path=FILE dataset.target=COLUMN;
+                       or a yaml of your own that `look` saved: dataset=my.yaml
   cv=NAME              {cv}; cv.n_splits=5 cv.train_size=40
   measure=NAME         the primary measure
   preprocess.select=univariate preprocess.k=50   selection inside the folds (or linear, shap)

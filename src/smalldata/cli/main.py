@@ -15,7 +15,7 @@ from importlib import import_module
 from smalldata.cli.screen import DONE, INTERRUPTED, complain, stderr_console
 from smalldata.errors import ConfigError
 
-VERBS = ("run", "compare", "explain", "summary", "doctor", "datasets", "models")
+VERBS = ("run", "compare", "explain", "summary", "look", "doctor", "datasets", "models")
 
 NARROWEST = 20
 """Columns a table needs; a smaller COLUMNS is not a real screen width and would lose it."""

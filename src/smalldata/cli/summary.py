@@ -148,6 +148,7 @@ def _preprocess(learner: Learner, rows: TrainingRows) -> Array:
         rows.info,
         preprocessing=rows.preprocessing,
         ranker=make_ranker(learner, rows),
+        below=rows.below,
     )
     fitted: Array = step.fit_transform(rows.X, rows.y, groups=rows.groups)
     return fitted

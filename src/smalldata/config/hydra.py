@@ -90,6 +90,29 @@ def run_composed(
             call(CONFIG_NAME, task_function, quoted, with_log_configuration=False)
 
 
+def compose_dataset(overrides: Sequence[str]) -> dict[str, Any]:
+    """Compose the config of one run and return its section of the dataset as plain values.
+
+    Raises
+    ------
+    ConfigError
+        If the overrides do not compose.
+    """
+    from omegaconf import OmegaConf
+
+    from smalldata.runtime.files import scratch_folder
+
+    sections: list[Any] = []
+
+    def keep(composed: Any) -> None:
+        sections.append(OmegaConf.to_container(composed.dataset, resolve=True))
+
+    with scratch_folder() as scratch:
+        run_composed(keep, overrides, multirun=False, scratch=scratch)
+    section: dict[str, Any] = sections[0]
+    return section
+
+
 def quote_override(override: str) -> str:
     """Return the override, with its value quoted if Hydra's grammar cannot parse it.
 
@@ -164,7 +187,7 @@ def _bare_word(word: str) -> str:
             "a run takes key=value; for a table set "
             f"dataset=table dataset.path={word} dataset.target=COLUMN."
         )
-    verbs = ("run", "compare", "explain", "summary", "doctor", "datasets", "models")
+    verbs = ("run", "compare", "explain", "summary", "look", "doctor", "datasets", "models")
     if word in verbs:
         return f"a verb must be the first word; got {word!r} later on. Move it to the front."
     hint = did_you_mean(

@@ -16,6 +16,7 @@ from hydra.core.override_parser.types import Glob, Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from smalldata.datasets.saved import is_saved, read_settings
 from smalldata.errors import ConfigError
 from smalldata.runtime.catalogue import conf_dir, names
 
@@ -77,14 +78,15 @@ class CheckedLoader(ConfigLoaderImpl):
     ) -> DictConfig:
         """Compose, or raise ConfigError for what a run does not accept."""
         asked = [override for override in overrides if override not in self.pinned]
-        for override in OverridesParser.create().parse_overrides(asked):
+        parsed = OverridesParser.create().parse_overrides(asked)
+        for override in parsed:
             check_override(override)
             if override.is_hydra_override() and not self.multirun:
                 raise ConfigError(f"{override.key_or_group} belongs to a grid or a search; add -m.")
         try:
             composed = super().load_configuration(
                 config_name=config_name,
-                overrides=[*asked, *self.pinned],
+                overrides=[*map(_table_for_file, asked, parsed), *self.pinned],
                 run_mode=run_mode,
                 from_shell=from_shell,
                 validate_sweep_overrides=validate_sweep_overrides,
@@ -97,6 +99,7 @@ class CheckedLoader(ConfigLoaderImpl):
                 "KEY=A,B for a grid."
             ) from None
         check_composed(composed)
+        _fill_from_file(composed, parsed, asked=asked)
         return composed
 
 
@@ -175,7 +178,45 @@ def _check_plain(key: str, value: Any) -> None:
             _check_plain(key, inner)
 
 
+def _is_file(override: Override) -> bool:
+    """Whether this names a yaml file as the dataset, and no sweep over several."""
+    return (
+        override.key_or_group == "dataset"
+        and not override.is_delete()
+        and not override.is_sweep_override()
+        and is_saved(override.value())
+    )
+
+
+def _table_for_file(written: str, override: Override) -> str:
+    return "dataset=table" if _is_file(override) else written
+
+
+def _fill_from_file(
+    composed: DictConfig, overrides: Sequence[Override], *, asked: Sequence[str]
+) -> None:
+    """Put the settings of a yaml file that names the dataset below those of the command line."""
+    files = [str(override.value()) for override in overrides if _is_file(override)]
+    if not files:
+        return
+    said = {
+        override.key_or_group.split(".")[1]
+        for override in overrides
+        if override.key_or_group.startswith("dataset.")
+    }
+    for key, value in read_settings(files[-1]).items():
+        if key not in said:
+            OmegaConf.update(composed, f"dataset.{key}", value, merge=False)
+    # The command is kept in the record as it was given.
+    task = composed.hydra.overrides.task
+    for place, override in enumerate(overrides):
+        if _is_file(override) and "dataset=table" in task:
+            task[list(task).index("dataset=table")] = asked[place]
+
+
 def _check_name(key: str, value: Any, *, written: str) -> None:
+    if key == "dataset" and is_saved(value):
+        return
     if isinstance(value, str):
         if _PATH_LIKE.search(value):
             raise ConfigError(_outside(key, value))

@@ -4,19 +4,22 @@ Step in the line: **files -> Dataset** -> Task. A loader reads and checks; it ne
 scales, imputes or selects.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from smalldata.datasets.assembling import nearest
+from smalldata.datasets.options import TableOptions
+from smalldata.datasets.preview import FilePreview, preview
+from smalldata.datasets.saved import LOADER, is_saved, read_settings
 from smalldata.errors import ConfigError
 from smalldata.runtime.catalogue import read_entry, resolve
 from smalldata.task import Dataset
 
 DEFAULT = "omics"
 
-__all__ = ["build_dataset", "load_dataset"]
+__all__ = ["build_dataset", "load_dataset", "read_files"]
 
 
 def load_dataset(name: str | None = None, **values: Any) -> Dataset:
@@ -25,8 +28,8 @@ def load_dataset(name: str | None = None, **values: Any) -> Dataset:
     Parameters
     ----------
     name : str, optional
-        A bundled table, ``table``, ``h5ad`` or ``synthetic``. Default: ``table`` where a ``path``
-        is given, else omics.
+        A bundled table, ``table``, ``h5ad`` or ``synthetic``, or a yaml file that `look` saved.
+        Default: ``table`` where a ``path`` is given, else omics.
     **values
         Override the keys of the yaml.
 
@@ -48,7 +51,10 @@ def load_dataset(name: str | None = None, **values: Any) -> Dataset:
     ((333, 130), 'Impaired')
     """
     chosen = name or ("table" if "path" in values else DEFAULT)
-    entry = read_entry("dataset", chosen)
+    if is_saved(chosen):
+        entry = read_entry("dataset", "table") | read_settings(chosen)
+    else:
+        entry = read_entry("dataset", chosen)
     for key in values:
         if key not in entry or key == "_target_":
             known = [known_key for known_key in entry if known_key != "_target_"]
@@ -74,8 +80,27 @@ def build_dataset(config: Mapping[str, Any]) -> Dataset:
     if not target.startswith("smalldata.datasets."):
         raise ConfigError(f"_target_ of a dataset must name a loader; got {target!r}.")
     loader = resolve(target)
-    dataset: Dataset = loader(**_typed(settings, loader))
+    hints = get_type_hints(loader)
+    options = hints.get("options")
+    if options is None:
+        dataset: Dataset = loader(**_typed(settings, hints))
+    else:
+        dataset = loader(options(**_typed(settings, get_type_hints(options))))
     return dataset
+
+
+def read_files(config: Mapping[str, Any]) -> list[FilePreview]:
+    """Read the files of a composed section as far as they can be without roles of the columns.
+
+    Raises
+    ------
+    ConfigError, DataError
+        If a file cannot be read as a table.
+    """
+    settings = dict(config)
+    if settings.pop("_target_", "") != LOADER:
+        return []
+    return preview(TableOptions(**_typed(settings, get_type_hints(TableOptions))))
 
 
 _TYPES = {
@@ -89,12 +114,11 @@ _TYPES = {
 }
 
 
-def _typed(settings: Mapping[str, Any], loader: Callable[..., Dataset]) -> dict[str, Any]:
-    """Check the values against the types that the loader's arguments name.
+def _typed(settings: Mapping[str, Any], hints: Mapping[str, Any]) -> dict[str, Any]:
+    """Check the values against the types that a loader's arguments or its options name.
 
     A number is text where text is asked for: a marker ``-999``, a column called 5.
     """
-    hints = get_type_hints(loader)
     typed = {}
     for key, value in settings.items():
         if key not in hints:

@@ -25,7 +25,7 @@ from smalldata.datasets.assembling import (
 from smalldata.datasets.columns import labels, text_markers, type_column
 from smalldata.datasets.damage import refusing
 from smalldata.datasets.frames import cells_of, fingerprint, index_labels
-from smalldata.datasets.reading import Cells, take_cells
+from smalldata.datasets.raw import Cells, take_cells
 from smalldata.datasets.target import check_complete, missing_rows, read_target
 from smalldata.errors import ConfigError, DataError
 from smalldata.task import Dataset, Provenance
@@ -259,7 +259,7 @@ def make_dataset(
             *(f"{role}: {column}" for role, column in roles.items() if column),
             *([note] if note else []),
         ],
-        warnings=advise(features, y, target=target, kind=task_kind, has_groups=groups is not None),
+        findings=advise(features, y, target=target, kind=task_kind, has_groups=groups is not None),
     )
     subset = {
         "blocks": None if blocks is None else several(blocks),

@@ -14,9 +14,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from smalldata.datasets.twins import find_twins
 from smalldata.errors import ConfigError, DataError, did_you_mean
+from smalldata.findings import Finding
 from smalldata.runtime.files import safe_name
-from smalldata.task import Dataset, Provenance, TaskKind, find_constant, make_task
+from smalldata.task import Dataset, Provenance, Reading, TaskKind, find_constant, make_task
 
 N_NAMES_SHOWN = 5
 
@@ -40,8 +42,10 @@ def assemble(
     provenance: Provenance | None = None,
     read: str = "",
     notes: Sequence[str] = (),
-    warnings: Sequence[str] = (),
+    findings: Sequence[Finding] = (),
+    reading: Reading | None = None,
     truth: tuple[str, ...] | None = None,
+    n_limits: int = 0,
 ) -> Dataset:
     """Check and freeze.
 
@@ -68,10 +72,14 @@ def assemble(
         Where the table was read from, for the summary line.
     notes : sequence of str
         What else was inferred, for the summary line.
-    warnings : sequence of str
-        What the user should look at.
+    findings : sequence of Finding
+        What the user should know.
+    reading : Reading, optional
+        How the files were read.
     truth : tuple of str, optional
         The informative features, where known.
+    n_limits : int
+        Missing entries of the features that stand for values below or above a limit.
 
     Returns
     -------
@@ -106,7 +114,7 @@ def assemble(
     check_ids(sample_ids)
     check_values(features, sample_ids)
     n_categorical = sum(isinstance(dtype, pd.CategoricalDtype) for dtype in features.dtypes)
-    n_missing = int(features.isna().to_numpy().sum())
+    n_missing = int(features.isna().to_numpy().sum()) - n_limits
     constant = find_constant(features)
     asked = f"{kind}, positive: {positive}" if kind is TaskKind.BINARY else str(kind)
     line = [
@@ -117,6 +125,13 @@ def assemble(
         *([f"{n_missing} missing values"] if n_missing else []),
         *([f"{len(constant)} constant ({listed(constant)})"] if constant else []),
     ]
+    twins = find_twins(
+        features,
+        y,
+        sample_ids,
+        groups=_strings(groups),
+        is_regression=kind is TaskKind.REGRESSION,
+    )
     return Dataset(
         name=name,
         X=features.reset_index(drop=True),
@@ -131,7 +146,8 @@ def assemble(
         folds=_strings(folds),
         provenance=provenance or Provenance(),
         messages=("; ".join(line),),
-        warnings=tuple(warnings),
+        findings=(*findings, *twins),
+        reading=reading or Reading(),
         truth=truth,
     )
 
@@ -140,15 +156,35 @@ def feature_table(columns: Mapping[str, NDArray[np.float64] | pd.Categorical]) -
     """Put typed columns side by side; thousands of numeric ones share one array."""
     numeric = [name for name, values in columns.items() if isinstance(values, np.ndarray)]
     n_rows = len(next(iter(columns.values()))) if columns else 0
-    values = np.empty((n_rows, len(numeric)), order="F")
-    for place, name in enumerate(numeric):
-        values[:, place] = columns[name]
-    frame = pd.DataFrame(values, columns=pd.Index(numeric, dtype="str"))
+    values = shared_matrix([columns[name] for name in numeric])
+    if values is None:
+        values = np.empty((n_rows, len(numeric)), order="F")
+        for place, name in enumerate(numeric):
+            values[:, place] = columns[name]
+    frame = pd.DataFrame(values, columns=pd.Index(numeric, dtype="str"), copy=False)
     if len(numeric) == len(columns):
         return frame
     categorical = {name: column for name, column in columns.items() if name not in frame.columns}
     both = pd.concat([frame, pd.DataFrame(categorical)], axis=1)
     return both[list(columns)]
+
+
+def shared_matrix(columns: Sequence[Any]) -> NDArray[np.float64] | None:
+    """Give the matrix that holds these columns side by side already, if nobody can change it."""
+    base = columns[0].base if columns else None
+    if base is None or base.flags.writeable or base.dtype != np.float64 or base.ndim != 2:
+        return None
+    matrix = base if base.flags.f_contiguous else base.T
+    n_rows = matrix.shape[0]
+    if not matrix.flags.f_contiguous:
+        return None
+    offset = columns[0].ctypes.data - matrix.ctypes.data
+    first = offset // (8 * n_rows)
+    for place, column in enumerate(columns, start=first):
+        is_next = column.base is base and column.shape == (n_rows,) and column.strides == (8,)
+        if not is_next or column.ctypes.data != matrix.ctypes.data + 8 * n_rows * place:
+            return None
+    return np.asarray(matrix[:, first : first + len(columns)])
 
 
 def kept_columns(
@@ -274,7 +310,8 @@ def check_values(features: pd.DataFrame, sample_ids: NDArray[Any]) -> None:
     if empty:
         raise DataError(
             f"every column must hold a value; {listed(empty)} hold{'s' if len(empty) == 1 else ''} "
-            f"none. Leave out what is empty with dataset.drop_empty=true."
+            f"none ({len(empty)} of {features.shape[1]} columns). Leave "
+            f"{'it' if len(empty) == 1 else 'them'} out with dataset.drop_empty=true."
         )
 
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from smalldata.datasets.advice import advise
 from smalldata.datasets.assembling import (
     assemble,
     feature_table,
@@ -153,6 +154,9 @@ def load(
             source=f"data/{path}", citation=citation, licence=licence, sha256=found
         ),
         read=f"data/{path}",
+        findings=advise(
+            features, outcome, target=target, kind=task_kind, has_groups=groups is not None
+        ),
     )
 
 

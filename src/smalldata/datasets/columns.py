@@ -3,24 +3,41 @@
 Step in the line: **files** -> Dataset.
 
 Missing are, in any column and any case: an empty cell, NA, N/A, NaN, null, ``?``, ``.``, ``-``,
-``--`` and a spreadsheet's errors (``#N/A``, ``#DIV/0!`` …); the word None only among numbers, since
-as text it is often a category. True and False become 1 and 0. Numbers may have thousands separators
-(``1,234.5``, ``1.234,5``, ``1 234``, ``1'234``) and, if all have it, a percent sign, which is taken
-off (12 % is 12).
+``--`` and a spreadsheet's errors (``#N/A``, ``#DIV/0!`` …); words such as None only among numbers,
+since as text they are often categories. True and False become 1 and 0. Numbers may have thousands
+separators (``1,234.5``, ``1.234,5``, ``1 234``, ``1'234``) and, if all have it, a percent sign,
+which is taken off (12 % is 12). What else stands among numbers is told apart by `detection`, and
+gathered for the whole table by `marks`.
 """
 
 import re
-from collections.abc import Callable, Collection
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import NoReturn
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from smalldata.datasets.reading import Cells
-from smalldata.datasets.vocabulary import MISSING_NUMBER, MISSING_TEXT
+from smalldata.datasets.detection import (
+    FACTOR,
+    NOTHING,
+    PART,
+    Met,
+    ReadCell,
+    is_vague,
+    put_cells,
+    read_cell,
+)
+from smalldata.datasets.raw import Cells
+from smalldata.datasets.vocabulary import MISSING_NUMBER, MISSING_SILENT, MISSING_TEXT
 from smalldata.errors import DataError
 
+# Missing values as they mostly are, tried first.
+_USUAL = frozenset(("", "NA", "NaN", "nan"))
 _BOOLEAN = {"true": 1.0, "false": 0.0}
 _DATE = re.compile(
     r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2}))"
@@ -47,11 +64,17 @@ class TypedColumn:
         The cells were dates; the values are then text.
     was_percent : bool
         Percent signs were taken off.
+    is_boolean : bool
+        The cells were true and false.
+    met : Met
+        What else there was.
     """
 
     values: NDArray[np.float64] | pd.Categorical
     is_date: bool = False
     was_percent: bool = False
+    is_boolean: bool = False
+    met: Met = NOTHING
 
 
 def type_column(
@@ -60,14 +83,20 @@ def type_column(
     decimal: str = ".",
     missing: Collection[str] = (),
     categorical: bool = False,
+    below_detection: str | None = None,
+    strip_flags: bool = False,
+    zeros_missing: bool = False,
+    gather: bool = False,
     where: Callable[[int], str] = str,
     name: str = "",
 ) -> TypedColumn:
     """Type one column.
 
-    A column is numeric if every cell that is not missing is a number, text if no more than half of
-    them are; between the two it is refused: a number with a sign beside it (``<0.5``, ``n/d``)
-    would make categories of thousands of values.
+    Values below or above a limit, and flagged numbers, count as numbers. A column is numeric if
+    more than half of its other cells are numbers, too; then every cell must be one: a number with a
+    sign beside it (``<0.5``, ``n/d``) would make categories of thousands of values. It is text if
+    there is no number in it, unless all it holds are values below a limit. One or two letters
+    beside a number (``5a``) are a flag only where more numbers have none.
 
     Parameters
     ----------
@@ -78,6 +107,14 @@ def type_column(
         Further markers of a missing value.
     categorical : bool
         Take the cells as categories even if they are numbers.
+    below_detection : str, optional
+        ``missing``, ``half`` or ``value``: what a value below a limit is.
+    strip_flags : bool
+        Take flags off numbers.
+    zeros_missing : bool
+        Take zeros as missing, but for columns of 0 and 1.
+    gather : bool
+        Give what stands among numbers instead of refusing it.
     where : callable
         Names a row by its position, for the sentence.
     name : str
@@ -96,40 +133,80 @@ def type_column(
     --------
     >>> type_column(["1,5", "NA", "-2"], decimal=",").values.tolist()
     [1.5, nan, -2.0]
+    >>> type_column(["1.5", "< 0.2", "3"], below_detection="half").values.tolist()
+    [1.5, 0.1, 3.0]
     """
-    if not isinstance(cells, list):
-        if not categorical:
-            return TypedColumn(values=_without_markers(cells, missing))
-        cells = [label(cell) for cell in cells]
     if categorical:
-        return TypedColumn(values=as_categories(cells, missing))
-    numbers = _plain_numbers(cells, decimal=decimal, missing=missing)
-    if numbers is not None:
-        return TypedColumn(values=_without_markers(numbers, missing))
-    typed = _type_slowly(cells, decimal=decimal, missing=missing, where=where, name=name)
-    if isinstance(typed.values, np.ndarray):
-        return replace(typed, values=_without_markers(typed.values, missing))
-    return typed
+        texts = cells if isinstance(cells, list) else [label(cell) for cell in cells]
+        return TypedColumn(values=as_categories(texts, missing))
+    if isinstance(cells, list):
+        plain = _plain_numbers(cells, decimal=decimal, missing=missing)
+        typed = plain or _type_slowly(
+            cells,
+            rules=_Rules(
+                decimal=decimal,
+                missing=missing,
+                below_detection=below_detection,
+                strip_flags=strip_flags,
+                gather=gather,
+            ),
+            where=where,
+            name=name,
+        )
+    else:
+        typed = TypedColumn(values=cells)
+    if not isinstance(typed.values, np.ndarray):
+        return typed
+    values = _without_markers(typed.values, missing)
+    if zeros_missing and not typed.is_boolean and (values == 0).any():
+        return _without_zeros(replace(typed, values=values))
+    return typed if values is typed.values else replace(typed, values=values)
+
+
+def _without_zeros(typed: TypedColumn) -> TypedColumn:
+    values = np.asarray(typed.values)
+    if np.isin(values[~np.isnan(values)], (0.0, 1.0)).all():
+        return typed
+    zero = values == 0
+    met = replace(typed.met, n_zeros=int(zero.sum()))
+    return replace(typed, values=np.where(zero, np.nan, values), met=met)
 
 
 def _plain_numbers(
     cells: list[str], *, decimal: str, missing: Collection[str]
-) -> NDArray[np.float64] | None:
+) -> TypedColumn | None:
     """Fast path: all cells as floats, or None if one of them is anything else."""
     if decimal == "," and any("." in cell and cell not in MISSING_NUMBER for cell in cells):
         return None
     # Python reads 1_000 as a number; in a table it is a name.
-    if "_" in "".join(cells):
+    has_underscore = "_" in "".join(cells)
+    if not has_underscore:
+        try:
+            return TypedColumn(values=_floats(cells, decimal))
+        except ValueError:
+            pass
+        with suppress(ValueError):
+            return TypedColumn(values=_floats(_emptied(cells, _USUAL), decimal))
+    marks = {cell for cell in set(cells) if cell.lower() in MISSING_NUMBER or cell in missing}
+    kept = _emptied(cells, marks)
+    if not marks or (has_underscore and "_" in "".join(kept)):
         return None
     try:
-        return np.array(cells, dtype=np.float64) if decimal == "." else _floats(cells, decimal)
-    except ValueError:
-        pass
-    kept = ["nan" if cell.lower() in MISSING_NUMBER or cell in missing else cell for cell in cells]
-    try:
-        return _floats(kept, decimal)
+        numbers = _floats(kept, decimal)
     except ValueError:
         return None
+    return TypedColumn(values=numbers, met=_met_missing(cells, marks))
+
+
+def _emptied(cells: list[str], marks: Collection[str]) -> list[str]:
+    return ["nan" if cell in marks else cell for cell in cells]
+
+
+def _met_missing(cells: list[str], marks: Collection[str]) -> Met:
+    """Count the markers of missing values, if there are others than those that all know."""
+    if all(mark.lower() in MISSING_SILENT for mark in marks):
+        return NOTHING
+    return Met(missing=Counter({mark: cells.count(mark) for mark in sorted(marks) if mark}))
 
 
 def _without_markers(numbers: NDArray[np.float64], missing: Collection[str]) -> NDArray[np.float64]:
@@ -146,61 +223,140 @@ def _floats(cells: list[str], decimal: str) -> NDArray[np.float64]:
     return np.array(cells, dtype=np.float64)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Rules:
+    """What a user says about the cells of a column."""
+
+    decimal: str
+    missing: Collection[str]
+    below_detection: str | None
+    strip_flags: bool
+    gather: bool
+
+    def is_missing(self, cell: str) -> bool:
+        return cell.lower() in MISSING_NUMBER or cell in self.missing
+
+
 def _type_slowly(
-    cells: list[str],
+    cells: list[str], *, rules: _Rules, where: Callable[[int], str], name: str
+) -> TypedColumn:
+    counts = Counter(cells)
+    marks = {cell for cell in counts if rules.is_missing(cell)}
+    for mark in marks:
+        del counts[mark]
+    if counts and all(cell.lower() in _BOOLEAN for cell in counts):
+        values = np.array([_BOOLEAN.get(cell.lower(), np.nan) for cell in cells])
+        return TypedColumn(values=values, is_boolean=True, met=_met_missing(cells, marks))
+    numbers = _quick_numbers(counts, rules.decimal)
+    others = [cell for cell in counts if cell not in numbers]
+    with_digits = [cell for cell in others if any(letter.isdigit() for letter in cell)]
+    percent = not numbers and bool(with_digits) and all(cell[-1] == "%" for cell in with_digits)
+    parse = partial(_without_percent if percent else parse_number, decimal=rules.decimal)
+    found = {}
+    for cell in others:
+        read = read_cell(cell, parse)
+        if read.kind == "number" and read.number is not None:
+            numbers[cell] = read.number
+        else:
+            found[cell] = read
+    if numbers and set(numbers.values()) <= {0.0, 1.0}:
+        # Next to yes and no, ND is not done.
+        vague = [cell for cell, read in found.items() if read.kind == "below" and is_vague(cell)]
+        found |= dict.fromkeys(vague, ReadCell(kind="word"))
+    rows = [(row, cell) for row, cell in enumerate(cells) if cell in found]
+    if not _is_numeric(found, counts, asked=rules.below_detection is not None):
+        n_present = counts.total()
+        if rows:
+            _check_signs(rows, n_present, rules=rules, where=where, name=name)
+        return TypedColumn(
+            values=as_categories(cells, rules.missing),
+            is_date=not numbers and all(_DATE.fullmatch(cell) for cell in found),
+            met=_met_missing(cells, _marks_of_text(cells, rules.missing)),
+        )
+    values = np.array([numbers.get(cell, np.nan) for cell in cells])
+    met = put_cells(values, rows, found, factor=FACTOR.get(rules.below_detection or ""))
+    unsettled = {
+        "below": bool(met.below or met.above) and rules.below_detection is None,
+        "flags": bool(met.flags) and not rules.strip_flags,
+        "words": bool(met.words),
+    }
+    left = [what for what, is_left in unsettled.items() if is_left]
+    met = replace(met, missing=_met_missing(cells, marks).missing, unsettled=tuple(left))
+    if left:
+        bad = [(row, cell) for row, cell in rows if PART[found[cell].kind] in left]
+        if words := [(row, cell) for row, cell in bad if found[cell].kind == "word"]:
+            _check_signs(words, counts.total(), rules=rules, where=where, name=name)
+        if not rules.gather:
+            _refuse(bad, where=where, name=name)
+        met = replace(met, first=bad[0])
+    return TypedColumn(values=values, was_percent=percent, met=met)
+
+
+def _quick_numbers(cells: Collection[str], decimal: str) -> dict[str, float]:
+    """Numbers without anything special, which most cells are."""
+    numbers = {}
+    for cell in cells:
+        if "_" in cell or (decimal == "," and "." in cell):
+            continue
+        with suppress(ValueError):
+            numbers[cell] = float(cell.replace(",", ".") if decimal == "," else cell)
+    return numbers
+
+
+def _is_numeric(found: Mapping[str, ReadCell], counts: Counter[str], *, asked: bool) -> bool:
+    """Whether a column is numeric; numbers with letters that are names become words."""
+    n: Counter[str] = Counter()
+    for cell, read in found.items():
+        n[read.kind] += counts[cell]
+    n_numbers = counts.total() - n.total() + n["flag"]
+    if n["letter"] < n_numbers:
+        n_numbers += n["letter"]
+    else:
+        n["word"] += n["letter"]
+    if n_numbers or not counts:
+        return n["word"] < n_numbers or not counts
+    if not n["below"] or n["word"] or n["above"]:
+        return False
+    # All are below a limit, unless all is ND or trace, which may be a category.
+    return asked or not all(is_vague(cell) for cell in found)
+
+
+def _refuse(bad: list[tuple[int, str]], *, where: Callable[[int], str], name: str) -> NoReturn:
+    row, cell = bad[0]
+    others = f" ({len(bad)} such cells in all)" if len(bad) > 1 else ""
+    raise DataError(
+        f"a numeric column must hold numbers only; {name!r} has {shown(cell)} in "
+        f"{where(row)}{others}. Correct it, or take it as missing with "
+        f"dataset.missing=[{shown(cell)}], or take the "
+        f"column as categories with dataset.categorical=['{name}']."
+    )
+
+
+def _check_signs(
+    bad: list[tuple[int, str]],
+    n_present: int,
     *,
-    decimal: str,
-    missing: Collection[str],
+    rules: _Rules,
     where: Callable[[int], str],
     name: str,
-) -> TypedColumn:
-    present = [
-        (row, cell)
-        for row, cell in enumerate(cells)
-        if cell.lower() not in MISSING_NUMBER and cell not in missing
-    ]
-    if present and all(cell.lower() in _BOOLEAN for _, cell in present):
-        values = np.full(len(cells), np.nan)
-        for row, cell in present:
-            values[row] = _BOOLEAN[cell.lower()]
-        return TypedColumn(values=values)
-    percent = bool(present) and all(cell.endswith("%") for _, cell in present)
-    numbers = np.full(len(cells), np.nan)
-    bad: list[tuple[int, str]] = []
-    for row, cell in present:
-        number = _without_percent(cell, decimal) if percent else parse_number(cell, decimal)
-        if number is None:
-            bad.append((row, cell))
-        else:
-            numbers[row] = number
-    if not bad:
-        return TypedColumn(values=numbers, was_percent=percent)
+) -> None:
+    """Refuse cells that are numbers but for their percent or decimal sign."""
     row, cell = bad[0]
-    if len(bad) * 2 < len(present):
-        others = f" ({len(bad)} such cells in all)" if len(bad) > 1 else ""
-        raise DataError(
-            f"a numeric column must hold numbers only; {name!r} has {shown(cell)} in "
-            f"{where(row)}{others}. Correct it, or take it as missing with "
-            f"dataset.missing=[{shown(cell)}], or take the "
-            f"column as categories with dataset.categorical=['{name}']."
-        )
-    if all(_without_percent(cell, decimal) is not None for _, cell in bad):
+    if all(_without_percent(cell, rules.decimal) is not None for _, cell in bad):
         raise DataError(
             f"all numbers of a column must have a percent sign, or none; {name!r} has "
             f"{shown(cell)} in {where(row)}. Correct it, or take the column as categories with "
             f"dataset.categorical=['{name}']."
         )
-    other = "." if decimal == "," else ","
+    other = "." if rules.decimal == "," else ","
     n_other = sum(_without_percent(cell, other) is not None for _, cell in bad)
-    if n_other == len(bad) or n_other * 2 > len(present):
+    if n_other == len(bad) or n_other * 2 > n_present:
         raise DataError(
             f"numbers must have one decimal sign; {name!r} has {shown(cell)} in {where(row)}, "
             "while "
-            f"the decimal sign is {decimal!r}. Name the right one with dataset.decimal, or take "
-            f"the column as categories with dataset.categorical=['{name}']."
+            f"the decimal sign is {rules.decimal!r}. Name the right one with dataset.decimal, or "
+            f"take the column as categories with dataset.categorical=['{name}']."
         )
-    dates = all(_DATE.fullmatch(cell) for _, cell in present)
-    return TypedColumn(values=as_categories(cells, missing), is_date=dates)
 
 
 def parse_number(cell: str, decimal: str) -> float | None:
@@ -230,10 +386,15 @@ def _without_percent(cell: str, decimal: str) -> float | None:
 
 def as_categories(cells: list[str], missing: Collection[str] = ()) -> pd.Categorical:
     """Text as sorted categories; missing markers of text are NaN."""
-    marks = text_markers(cells).union(missing)
-    kept = [None if cell in marks or cell.lower() in marks else cell for cell in cells]
+    marks = _marks_of_text(cells, missing)
+    kept = [None if cell in marks else cell for cell in cells]
     categories = sorted({cell for cell in kept if cell is not None})
     return pd.Categorical(kept, categories=pd.Index(categories, dtype="str"))
+
+
+def _marks_of_text(cells: Collection[str], missing: Collection[str]) -> set[str]:
+    marks = text_markers(cells).union(missing)
+    return {cell for cell in set(cells) if cell in marks or cell.lower() in marks}
 
 
 def text_markers(cells: Collection[str]) -> frozenset[str]:
@@ -258,6 +419,8 @@ def label(value: str | float) -> str:
 def labels(cells: Cells, *, decimal: str = ".") -> list[str]:
     """Cells of a column of classes, ids or groups as text; among whole numbers ``1.0`` is ``1``."""
     if not isinstance(cells, list):
+        if np.all(np.abs(cells) < 2**53) and np.all(cells == np.floor(cells)):
+            return list(map(str, cells.astype(np.int64).tolist()))
         return [label(cell) for cell in cells]
     present = [cell for cell in cells if cell.lower() not in MISSING_TEXT]
     whole = _WHOLE[decimal]

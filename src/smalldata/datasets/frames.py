@@ -5,45 +5,43 @@ is as with files (`table`).
 """
 
 import hashlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from smalldata.datasets.assembling import listed
+from smalldata.datasets.assembling import nearest
 from smalldata.datasets.columns import labels
 from smalldata.datasets.damage import refusing
+from smalldata.datasets.duplicates import numbered_names
 from smalldata.datasets.joining import SINGLE_BLOCK
-from smalldata.datasets.reading import Cells, RawTable, clean_name
-from smalldata.datasets.table import check_decimal, make_dataset
+from smalldata.datasets.options import TableOptions
+from smalldata.datasets.raw import Cells, RawTable, clean_name
+from smalldata.datasets.table import make_dataset
 from smalldata.errors import ConfigError, DataError
 from smalldata.task import Dataset
 
+# How a file is found and split is no question of a DataFrame.
+_OF_FILES = (
+    "path",
+    "separator",
+    "encoding",
+    "header",
+    "transpose",
+    "name_column",
+    "sheet",
+    "sha256",
+)
+N_LONG = 20_000
+"""Rows of a frame that is likely in long form."""
+_OPTIONS = [field.name for field in fields(TableOptions) if field.name not in (*_OF_FILES, "name")]
+
 
 def dataset_from_frame(
-    frame: pd.DataFrame | Mapping[str, pd.DataFrame],
-    *,
-    target: str,
-    id: str | None = None,
-    groups: str | None = None,
-    batch: str | None = None,
-    folds: str | None = None,
-    blocks: Sequence[str] | str | None = None,
-    positive: object = None,
-    kind: str | None = None,
-    drop: Sequence[str] | str = (),
-    categorical: Sequence[str] | str = (),
-    missing: Sequence[str] | str = (),
-    decimal: str | None = None,
-    join_how: str = "inner",
-    drop_missing_target: bool = False,
-    drop_empty: bool = False,
-    name: str = "frame",
-    licence: str = "",
-    citation: str = "",
+    frame: pd.DataFrame | Mapping[str, pd.DataFrame], *, name: str = "frame", **options: Any
 ) -> Dataset:
     """Make a dataset of a DataFrame of samples by columns.
 
@@ -54,16 +52,11 @@ def dataset_from_frame(
     ----------
     frame : DataFrame or mapping of str to DataFrame
         Several frames as ``{block: frame}`` are joined on the sample ids.
-    target : str
-        The column to predict.
-    id : str, optional
-        The column of the sample ids; default: the index.
-    groups, batch, folds, blocks, positive, kind, drop, categorical, missing, decimal, join_how
-        As in `smalldata.datasets.table.load`.
-    drop_missing_target, drop_empty, licence, citation
-        As in `smalldata.datasets.table.load`.
     name : str
         Name of the dataset; six characters of the table's fingerprint follow.
+    **options
+        As in `smalldata.datasets.options.TableOptions`, but for those of a file. The ids are the
+        index unless ``id`` names a column.
 
     Returns
     -------
@@ -91,32 +84,20 @@ def dataset_from_frame(
     frames = dict(frame) if isinstance(frame, Mapping) else {SINGLE_BLOCK: frame}
     if not frames:
         raise ConfigError("frame must be a DataFrame, or several as {block: frame}; got none.")
-    check_decimal(decimal)
+    for key in options:
+        if key not in _OPTIONS:
+            raise ConfigError(
+                f"a DataFrame must be read with {', '.join(_OPTIONS)}; there is no option "
+                f"{key!r}{nearest(key, _OPTIONS)}"
+            )
+    asked = TableOptions(**options)
     tables = {
-        str(block): _raw_table(part, source=name if part is frame else str(block), id=id)
+        str(block): _raw_table(
+            part, source=name if part is frame else str(block), id=_id_of(asked, block)
+        )
         for block, part in frames.items()
     }
-    return make_dataset(
-        tables,
-        target=target,
-        id=id,
-        groups=groups,
-        batch=batch,
-        folds=folds,
-        blocks=blocks,
-        positive=positive,
-        kind=kind,
-        drop=drop,
-        categorical=categorical,
-        missing=missing,
-        decimal=decimal,
-        join_how=join_how,
-        drop_missing_target=drop_missing_target,
-        drop_empty=drop_empty,
-        stem=name,
-        licence=licence,
-        citation=citation,
-    )
+    return make_dataset(tables, asked, stem=name)
 
 
 def cells_of(column: "pd.Series[Any]", *, source: str) -> Cells:
@@ -130,6 +111,11 @@ def cells_of(column: "pd.Series[Any]", *, source: str) -> Cells:
     if isinstance(column.dtype, pd.CategoricalDtype):
         levels = labels(cells_of(pd.Series(column.cat.categories), source=source))
         return decoded(levels, column.cat.codes.to_numpy())
+    if isinstance(column.dtype, pd.StringDtype) and len(column) > N_LONG:
+        codes, entries = pd.factorize(column)
+        if len(entries) * 10 < len(column):  # a column in long form: a few names, many times
+            few = cells_of(pd.Series(entries, name=column.name), source=source)
+            return decoded(few if isinstance(few, list) else labels(few), codes)
     is_number = pd.api.types.is_numeric_dtype(column.dtype)
     if pd.api.types.is_complex_dtype(column.dtype):
         odd: Any = column.iloc[0]
@@ -205,6 +191,12 @@ def fingerprint(columns: Mapping[str, Any]) -> str:
     return digest.hexdigest()
 
 
+def _id_of(options: TableOptions, block: str) -> str | None:
+    """Give the column that is named as the ids of one frame."""
+    id = options.id.get(block) if isinstance(options.id, Mapping) else options.id
+    return None if id is None else str(id)
+
+
 def _raw_table(frame: object, *, source: str, id: str | None) -> RawTable:
     if not isinstance(frame, pd.DataFrame):
         raise ConfigError(
@@ -220,10 +212,9 @@ def _raw_table(frame: object, *, source: str, id: str | None) -> RawTable:
         raise DataError(f"{source} must hold rows; it has {frame.shape[1]} columns and no row.")
     names = [clean_name(name) for name in frame.columns]
     columns = [cells_of(frame.iloc[:, place], source=source) for place in range(frame.shape[1])]
-    repeated = [name for name, count in Counter(names).items() if count > 1 or not name]
-    if repeated:
+    if "" in names:
         raise DataError(
-            f"column names of {source} must be unique and not empty; rename {listed(repeated)}."
+            f"every column of {source} must have a name; column {names.index('') + 1} has none."
         )
     index = index_labels(frame, source=source)
     categories = {
@@ -232,8 +223,8 @@ def _raw_table(frame: object, *, source: str, id: str | None) -> RawTable:
         if isinstance(dtype, pd.CategoricalDtype)
     }
     # A column that is named as the ids takes the place of the index.
-    has_ids = id is not None and str(id) in names
-    given = dict(zip(names, columns, strict=True))
+    has_ids = id is not None and id in names
+    given = dict(zip(numbered_names(names), columns, strict=True))
     orders = {f"\x1d{name}": list(order) for name, order in categories.items()}
     return RawTable(
         source=source,

@@ -16,7 +16,7 @@ from smalldata.datasets.anndata import Parts, check_layer, check_shape, make_dat
 from smalldata.datasets.columns import labels
 from smalldata.datasets.damage import refusing
 from smalldata.datasets.frames import decoded
-from smalldata.datasets.reading import Cells
+from smalldata.datasets.raw import Cells
 from smalldata.errors import ConfigError, DataError
 from smalldata.task import Dataset
 
@@ -62,7 +62,7 @@ def load(
     blocks : sequence of str, optional
         ``X``, ``obs`` or both; default: all.
     positive, kind, drop, drop_missing_target, name, licence, citation
-        As in `smalldata.datasets.table.load`.
+        As in `smalldata.datasets.options.TableOptions`.
 
     Returns
     -------

@@ -6,17 +6,24 @@ A single file passes through the same door.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smalldata.datasets.assembling import listed, nearest
 from smalldata.datasets.columns import labels, parse_number
-from smalldata.datasets.reading import Cells, RawTable
-from smalldata.datasets.vocabulary import ID_NAMES, MISSING_TEXT
+from smalldata.datasets.naming import plain_name, words_of
+from smalldata.datasets.options import TableOptions
+from smalldata.datasets.overlap import column_of_ids, find_overlap, repeating_ids
+from smalldata.datasets.raw import Cells, RawTable
+from smalldata.datasets.vocabulary import ID_NAMES, MISSING_TEXT, NO_ID_WORDS
 from smalldata.errors import ConfigError, DataError
+from smalldata.findings import Finding
 
 SINGLE_BLOCK = "features"
+MIN_REPEATED = 5
+"""Different ids in a first column that repeats."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +40,10 @@ class Column:
     cells : list of str or ndarray of float64
     decimal : str
         Decimal sign of cells that are text.
+    file : str
+        The block of its file, which may hold several blocks.
+    about_samples : bool
+        It stood above the header and describes the samples: a feature only if asked for.
     """
 
     name: str
@@ -40,6 +51,8 @@ class Column:
     block: str
     cells: Cells
     decimal: str = "."
+    file: str = ""
+    about_samples: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,23 +68,27 @@ class JoinedTable:
         Name of the id column; empty where row numbers serve.
     places : list of str
         Where each row stands in its file.
-    warnings : tuple of str
-        What the files were read with, and samples that were not in every file.
+    findings : tuple of Finding
+        Those of the files, and samples that were not in every file.
+    id_columns : dict of str to str
+        Column of the ids of each block, where it has a name.
     """
 
     columns: list[Column]
     sample_ids: list[str]
     id_name: str
     places: list[str]
-    warnings: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    id_columns: dict[str, str] = field(default_factory=dict)
 
 
 def infer_id(table: RawTable, *, decimal: str = ".", taken: Sequence[str] = ()) -> int | None:
     """Position of the column that holds the sample ids.
 
-    In this order: a first column without a name; the first column with a usual name (id, sample,
-    patient, barcode …) whose entries are all different text or whole numbers; a first column of
-    text whose entries are all different.
+    In this order: a first column without a name; the one that the file's format says; the first
+    column with a usual name (id, sample, patient, barcode …) whose entries are all different text
+    or whole numbers; a first column of text whose entries are all different; else ids that
+    repeat, see `repeated_id`.
 
     Parameters
     ----------
@@ -87,25 +104,82 @@ def infer_id(table: RawTable, *, decimal: str = ".", taken: Sequence[str] = ()) 
     """
     if not table.names[0]:
         return 0
+    if table.settings.get("id") in table.names:  # the format has a column of ids
+        return table.names.index(table.settings["id"])
     for place, name in enumerate(table.names):
-        plain = "".join(letter for letter in name.lower() if letter.isalnum())
-        if plain in ID_NAMES and name not in taken and _names_rows(table.columns[place], decimal):
+        if (
+            plain_name(name) in ID_NAMES
+            and name not in taken
+            and _names_rows(table.columns[place], decimal)
+        ):
             return place
     first = table.columns[0]
-    if table.names[0] in taken or not isinstance(first, list) or not _names_rows(first, decimal):
+    is_text = isinstance(first, list) and not _has_number(first, decimal)
+    if table.names[0] not in taken and is_text and _names_rows(first, decimal):
+        return 0
+    return repeated_id(table, decimal=decimal, taken=taken)
+
+
+def repeated_id(table: RawTable, *, decimal: str = ".", taken: Sequence[str] = ()) -> int | None:
+    """Position of a column of ids that repeat: nothing else names the rows.
+
+    The first column with a usual name that `recurs`; else a first column of text, none of whose
+    words say what it is instead (batch, week, country …), with at least `MIN_REPEATED` values: a
+    sixth of the rows where nearly all hold digits, as ids do, and two fifths where they are words.
+
+    Parameters
+    ----------
+    table : RawTable
+    decimal : str
+    taken : sequence of str
+
+    Returns
+    -------
+    int or None
+    """
+    for place, name in enumerate(table.names):
+        if name not in taken and recurs(name, table.columns[place], decimal=decimal):
+            return place
+    cells, name = table.columns[0], table.names[0]
+    if name in taken or not isinstance(cells, list) or _has_number(cells, decimal):
         return None
+    distinct = set(cells)
+    if NO_ID_WORDS.intersection(words_of(name)) or not _are_names(cells, decimal):
+        return None
+    with_digits = sum(any(letter.isdigit() for letter in cell) for cell in distinct)
+    share = 1 / 6 if with_digits >= 0.9 * len(distinct) else 2 / 5
+    return 0 if len(distinct) >= max(MIN_REPEATED, share * len(cells)) else None
+
+
+def recurs(name: str, cells: Cells, *, decimal: str = ".") -> int:
+    """Count the different ids of a column with a usual name of ids that repeat; 0: it is none.
+
+    Few values (two, or a twentieth of the rows) are a group of samples (patient: yes or no).
+    """
+    if plain_name(name) not in ID_NAMES:
+        return 0
+    n_distinct = len(set(labels(cells, decimal=decimal)))
+    repeats = max(2, len(cells) / 20) < n_distinct < len(cells)
+    return n_distinct if repeats and _are_names(cells, decimal) else 0
+
+
+def _has_number(cells: Sequence[str], decimal: str) -> bool:
     # A number with the other decimal sign is refused where the columns are typed, not an id.
     signs = (decimal, "." if decimal == "," else ",")
-    is_number = any(_finite(cell, sign) is not None for cell in first for sign in signs)
-    return None if is_number else 0
+    return any(_finite(cell, sign) is not None for cell in cells for sign in signs)
 
 
 def _names_rows(cells: Cells, decimal: str) -> bool:
     """All different, none missing, text or whole numbers."""
+    n_distinct = len(set(cells)) if isinstance(cells, list) else len(np.unique(cells))
+    return n_distinct == len(cells) and _are_names(cells, decimal)
+
+
+def _are_names(cells: Cells, decimal: str) -> bool:
+    """None missing, text or whole numbers."""
     if not isinstance(cells, list):
-        whole = bool(np.all(np.isfinite(cells)) and np.all(cells == np.floor(cells)))
-        return whole and len(np.unique(cells)) == len(cells)
-    if len(set(cells)) < len(cells) or any(cell.lower() in MISSING_TEXT for cell in cells):
+        return bool(np.all(np.isfinite(cells)) and np.all(cells == np.floor(cells)))
+    if any(cell.lower() in MISSING_TEXT for cell in cells):
         return False
     numbers = (_finite(cell, decimal) for cell in cells)
     return all(number is None or number.is_integer() for number in numbers)
@@ -120,10 +194,8 @@ def _finite(cell: str, decimal: str) -> float | None:
 def join(
     tables: Mapping[str, RawTable],
     *,
-    id: str | None,
-    how: str,
+    options: TableOptions,
     decimals: Mapping[str, str],
-    taken: Sequence[str] = (),
 ) -> JoinedTable:
     """Join files on the sample id.
 
@@ -131,14 +203,10 @@ def join(
     ----------
     tables : mapping of str to RawTable
         One per block.
-    id : str, optional
-        Name of the id column; default: inferred in each file.
-    how : str
-        ``inner``: samples that are in every file; ``outer``: all, with missing values.
+    options : TableOptions
+        Of these the id, and how to join.
     decimals : mapping of str to str
         Decimal sign of each block.
-    taken : sequence of str
-        Columns with another role, which are no ids.
 
     Returns
     -------
@@ -151,42 +219,50 @@ def join(
     DataError
         If ids are missing, repeat, or have nothing in common.
     """
-    id_places = {
-        block: _id_place(table, id, tables, decimal=decimals[block], taken=taken)
-        for block, table in tables.items()
-    }
+    id_places, findings = _id_places(tables, options, decimals)
     ids = {
         block: _ids(table, id_places[block], decimal=decimals[block])
         for block, table in tables.items()
     }
     first = next(iter(tables))
     common = ids[first]
-    warnings = [warning for table in tables.values() for warning in table.warnings]
+    findings = [*(finding for table in tables.values() for finding in table.findings), *findings]
     if len(tables) > 1:
         for block, table in tables.items():
-            _check_joinable(table, ids[block], id_places[block])
-        common, left_out = _common_ids(tables, ids, how=how)
-        warnings += left_out
+            others = [
+                ids[other] for other in ids if other != block and id_places[other] is not None
+            ]
+            own: list[str] | None = ids[block]
+            if id_places[block] is None:
+                own = repeating_ids(table, others, decimal=decimals[block])
+            _check_joinable(block, table, own)
+        overlap = find_overlap(tables, ids, options)
+        ids, common = overlap.ids, overlap.common
+        findings += overlap.findings
+    apart = {block: {id_places[block], *_row_numbers(table)} for block, table in tables.items()}
     repeated = Counter(
         name
         for block, table in tables.items()
         for place, name in enumerate(table.names)
-        if place != id_places[block]
+        if place not in apart[block]
     )
     columns = []
     for block, table in tables.items():
         position = {entry: row for row, entry in enumerate(ids[block])}
-        rows = [position.get(entry, -1) for entry in common] if len(tables) > 1 else None
+        rows = np.array([position.get(entry, -1) for entry in common], dtype=np.intp)
+        is_moved = len(tables) > 1 and not np.array_equal(rows, np.arange(table.n_rows))
         columns += [
             Column(
                 name=name if repeated[name] == 1 else f"{block}:{name}",
                 own_name=name,
-                block=block,
-                cells=table.columns[place] if rows is None else _rows(table.columns[place], rows),
+                block=table.blocks.get(name, block),
+                file=block,
+                about_samples=name in table.about_samples,
+                cells=_rows(table.columns[place], rows) if is_moved else table.columns[place],
                 decimal=decimals[block],
             )
             for place, name in enumerate(table.names)
-            if place != id_places[block]
+            if place not in apart[block]
         ]
     id_place = id_places[first]
     places = tables[first].places if len(tables) == 1 else [f"sample {entry}" for entry in common]
@@ -195,8 +271,25 @@ def join(
         sample_ids=common,
         id_name=_id_name(tables[first], id_place),
         places=places,
-        warnings=tuple(warnings),
+        findings=tuple(findings),
+        id_columns={
+            block: tables[block].names[place]
+            for block, place in id_places.items()
+            if place is not None and tables[block].names[place]
+        },
     )
+
+
+def _row_numbers(table: RawTable) -> list[int]:
+    """Position of a first column without a name that counts the rows: it is no feature.
+
+    R and pandas write it.
+    """
+    if table.names[0]:
+        return []
+    entries = labels(table.columns[0])
+    counted = [[str(start + row) for row in range(table.n_rows)] for start in (0, 1)]
+    return [0] if entries in counted else []
 
 
 def _id_name(table: RawTable, place: int | None) -> str:
@@ -207,24 +300,69 @@ def _id_name(table: RawTable, place: int | None) -> str:
     return table.names[place] or usual
 
 
-def _id_place(
-    table: RawTable,
-    id: str | None,
-    tables: Mapping[str, RawTable],
-    *,
-    decimal: str,
-    taken: Sequence[str],
-) -> int | None:
+def _id_places(
+    tables: Mapping[str, RawTable], options: TableOptions, decimals: Mapping[str, str]
+) -> tuple[dict[str, int | None], list[Finding]]:
+    """Find the column of ids of each file: as named, by its own looks, or by the other files."""
+    taken = list(options.roles.values())
+    named = _named_ids(tables, options.id)
+    places = {
+        block: table.names.index(named[block])
+        if block in named
+        else infer_id(table, decimal=decimals[block], taken=taken)
+        for block, table in tables.items()
+    }
+    findings = []
+    known = {
+        block: labels(tables[block].columns[place], decimal=decimals[block])
+        for block, place in places.items()
+        if place is not None and len(tables) > 1 and place not in _row_numbers(tables[block])
+    }
+    for block, table in tables.items():
+        others = [entries for other, entries in known.items() if other != block]
+        place = column_of_ids(table, places[block], others, decimal=decimals[block])
+        if block in named or place is None or table.names[place] in taken:
+            continue
+        places[block] = place
+        findings.append(
+            Finding(
+                code="SD034",
+                what=f"the ids of {table.source} were taken from {table.names[place]!r}, which "
+                "holds those of another file",
+                remedy=f"say otherwise with dataset.id={{{block}: COLUMN}}",
+            )
+        )
+        known[block] = labels(table.columns[place], decimal=decimals[block])
+    return places, findings
+
+
+def _named_ids(
+    tables: Mapping[str, RawTable], id: str | Mapping[str, str] | None
+) -> dict[str, str]:
+    """Give the columns of ids that the user names, by block.
+
+    One name is the column of the files that have it.
+    """
     if id is None:
-        return infer_id(table, decimal=decimal, taken=taken)
-    if id in table.names:
-        return table.names.index(id)
-    if any(id in other.names for other in tables.values()):
-        return infer_id(table, decimal=decimal, taken=taken)
-    raise ConfigError(
-        f"id must be a column of {table.source}; there is no column {id!r}"
-        f"{nearest(id, table.names)}"
-    )
+        return {}
+    if not isinstance(id, Mapping):
+        having = {block: str(id) for block, table in tables.items() if str(id) in table.names}
+        asked = {} if having else {next(iter(tables)): str(id)}
+    else:
+        having = {}
+        asked = {str(block): str(column) for block, column in id.items()}
+    for block, column in asked.items():
+        if block not in tables:
+            raise ConfigError(
+                f"id must name columns by block; the blocks are {', '.join(tables)}, there is no "
+                f"block {block!r}{nearest(block, list(tables))}"
+            )
+        if column not in tables[block].names:
+            raise ConfigError(
+                f"id must be a column of {tables[block].source}; there is no column {column!r}"
+                f"{nearest(column, tables[block].names)}"
+            )
+    return having or asked
 
 
 def _ids(table: RawTable, place: int | None, *, decimal: str) -> list[str]:
@@ -240,47 +378,25 @@ def _ids(table: RawTable, place: int | None, *, decimal: str) -> list[str]:
     return ids
 
 
-def _check_joinable(table: RawTable, ids: list[str], place: int | None) -> None:
-    if place is None:
+def _check_joinable(block: str, table: RawTable, ids: list[str] | None) -> None:
+    if ids is None:
         raise DataError(
             f"files are joined on sample ids; none were found in {table.source}. Name their column "
-            "with dataset.id."
+            f"with dataset.id={{{block}: COLUMN}}."
         )
     repeated = [entry for entry, count in Counter(ids).items() if count > 1]
     if repeated:
         raise DataError(
-            f"sample ids must be unique in each file; {listed(repeated)} occur more than once in "
-            f"{table.source}."
+            f"sample ids must be unique in each of several files; {listed(repeated)} occur more "
+            f"than once in {table.source}. Make one row of each sample there, or name the column "
+            f"that tells the rows apart with dataset.id={{{block}: COLUMN}}."
         )
 
 
-def _common_ids(
-    tables: Mapping[str, RawTable], ids: Mapping[str, list[str]], *, how: str
-) -> tuple[list[str], list[str]]:
-    """Ids of the joined rows in the order of the first file, and what was left out or has gaps."""
-    if how not in ("inner", "outer"):
-        raise ConfigError(f"join_how must be inner or outer; got {how!r}.")
-    everywhere = set.intersection(*map(set, ids.values()))
-    anywhere = list(dict.fromkeys(entry for entries in ids.values() for entry in entries))
-    if not everywhere:
-        examples = ", ".join(f"{table.source} {ids[block][0]!r}" for block, table in tables.items())
-        raise DataError(f"the files must share sample ids; they share none ({examples}).")
-    warnings = []
-    for block, table in tables.items():
-        absent = [entry for entry in anywhere if entry not in set(ids[block])]
-        if absent:
-            outcome = "left out" if how == "inner" else "kept with missing values"
-            warnings.append(
-                f"{len(absent)} samples are not in {table.source} and were {outcome}: "
-                f"{listed(absent)}"
-            )
-    return (anywhere if how == "outer" else [e for e in anywhere if e in everywhere]), warnings
-
-
-def _rows(cells: Cells, rows: Sequence[int]) -> Cells:
+def _rows(cells: Cells, rows: NDArray[np.intp]) -> Cells:
     """Cells in another order; -1 is a missing one."""
     if isinstance(cells, list):
         return [cells[row] if row >= 0 else "" for row in rows]
-    taken = cells[list(rows)]
-    taken[np.array(rows) < 0] = np.nan
+    taken = cells[rows]
+    taken[rows < 0] = np.nan
     return taken

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from smalldata.datasets.assembling import listed, nearest
 from smalldata.datasets.columns import labels, text_markers
 from smalldata.datasets.joining import Column, JoinedTable
-from smalldata.datasets.reading import RawTable, take_cells
+from smalldata.datasets.raw import RawTable, take_cells
 from smalldata.errors import ConfigError, DataError
 
 

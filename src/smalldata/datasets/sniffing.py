@@ -9,7 +9,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from smalldata.errors import ConfigError, DataError
@@ -177,10 +177,26 @@ def allow_long_cells() -> None:
     csv.field_size_limit(2**31 - 1)
 
 
+def lines_of(text: str) -> Iterator[str]:
+    r"""Give the lines of a text with their ends, without a copy of the whole.
+
+    Examples
+    --------
+    >>> list(lines_of("a\r\nb\rc"))
+    ['a\r\n', 'b\r', 'c']
+    """
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        line = text[start:end]
+        # A carriage return alone ends a line, too.
+        yield from io.StringIO(line, newline="") if "\r" in line[:-2] else (line,)
+        start = end
+
+
 def _field_counts(text: str, separator: str) -> list[int]:
     allow_long_cells()
-    lines = io.StringIO(text, newline="")
-    reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
+    reader = csv.reader(lines_of(text), delimiter=separator, skipinitialspace=True)
     try:
         return [len(record) for record in islice(reader, N_RECORDS_SNIFFED) if any(record)]
     except csv.Error:

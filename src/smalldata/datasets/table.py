@@ -1,113 +1,75 @@
 """Loads a user's table: one file, or one file per block joined on the sample id.
 
-Step in the line: **files -> Dataset** -> Task. Reading, joining and typing are done by `reading`,
-`joining`, `columns` and `target`; here each column gets its role. Whatever was inferred stands in
+Step in the line: **files -> Dataset** -> Task. Reading, joining and typing are done by `intake`,
+`joining`, `features` and `target`; here each column gets its role. Whatever was inferred stands in
 one line of `Dataset.messages`.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
 
-from smalldata.datasets.advice import Values, advise
+from smalldata.datasets.advice import advise
 from smalldata.datasets.assembling import (
     assemble,
     feature_table,
-    kept_columns,
     listed,
     name_with_fingerprint,
-    nearest,
     several,
 )
-from smalldata.datasets.columns import type_column
-from smalldata.datasets.joining import SINGLE_BLOCK, Column, JoinedTable, join
-from smalldata.datasets.reading import RawTable, read_table
+from smalldata.datasets.classes import choose_classes
+from smalldata.datasets.columns import labels
+from smalldata.datasets.commands import command
+from smalldata.datasets.dropping import without_dropped
+from smalldata.datasets.duplicates import with_unique_names
+from smalldata.datasets.features import Typing
+from smalldata.datasets.intake import files_of, read_tables, turned_blocks
+from smalldata.datasets.joining import Column, JoinedTable, join
+from smalldata.datasets.long import spread
+from smalldata.datasets.marks import Marks, suspect_zeros, with_limits
+from smalldata.datasets.options import TableOptions
+from smalldata.datasets.persons import persons_in_ids
+from smalldata.datasets.quality import quality_controls
+from smalldata.datasets.raw import RawTable
+from smalldata.datasets.replicates import Settled, groups_by_pattern, settle_repeats
 from smalldata.datasets.roles import role_column, role_labels, where, without_rows
+from smalldata.datasets.saved import fixed_settings
 from smalldata.datasets.sniffing import find_decimal
-from smalldata.datasets.target import check_complete, missing_rows, read_target
+from smalldata.datasets.target import (
+    check_complete,
+    infer_positive,
+    is_measured,
+    missing_rows,
+    read_target,
+)
 from smalldata.errors import ConfigError, DataError
-from smalldata.task import Dataset, Provenance
+from smalldata.task import Dataset, Provenance, Reading
 
 _ENDINGS = (".gz", ".csv", ".tsv", ".txt", ".tab", ".xlsx", ".parquet")
 
+N_LONG = 20_000
+"""Rows of a table that is likely in long form."""
 
-def load(
-    *,
-    path: str | Path | Mapping[str, str | Path] | None = None,
-    target: str | None = None,
-    id: str | None = None,
-    groups: str | None = None,
-    batch: str | None = None,
-    folds: str | None = None,
-    blocks: Sequence[str] | str | None = None,
-    positive: object = None,
-    kind: str | None = None,
-    drop: Sequence[str] | str = (),
-    categorical: Sequence[str] | str = (),
-    missing: Sequence[str] | str = (),
-    separator: str | None = None,
-    decimal: str | None = None,
-    encoding: str | None = None,
-    transpose: bool | Sequence[str] | str = False,
-    sheet: str | int | None = None,
-    join_how: str = "inner",
-    drop_missing_target: bool = False,
-    drop_empty: bool = False,
-    name: str | None = None,
-    sha256: str = "",
-    licence: str = "",
-    citation: str = "",
-) -> Dataset:
+_DEFAULTS = {field.name: field.default for field in fields(TableOptions)}
+
+# Options that change the values or the features beside those that `_name` lists.
+_RESHAPING = (
+    *("classes", "ignore_case", "replicates", "features", "duplicates", "below_detection"),
+    *("strip_flags", "zeros", "header", "name_column", "long", "join_ids"),
+)
+
+
+def load(options: TableOptions) -> Dataset:
     r"""Load a table of samples by features.
 
     Parameters
     ----------
-    path : str, Path or mapping
-        csv, tsv, txt (each also .gz), parquet or xlsx; several files as ``{block: file}``, joined
-        on the sample id. The target and the other roles may be in any of the files; a file whose
-        features are not wanted is left out by ``blocks``.
-    target : str
-        The column to predict.
-    id : str, optional
-        The sample ids. Default: see `joining.infer_id`; else the row numbers.
-    groups, batch, folds : str, optional
-        Columns of rows that stay together, of the measurement batch, of fold ids for ``cv=fixed``.
-        Never features.
-    blocks : sequence of str, optional
-        Blocks (files) whose features are used; default: all.
-    positive : object, optional
-        The positive class. Default: see `target.infer_positive`.
-    kind : str, optional
-        binary, multiclass or regression. Default: see `target.infer_kind`.
-    drop : sequence of str
-        Columns that are no features: names, or patterns with ``*`` and ``?``.
-    categorical : sequence of str
-        Columns of numbers that are categories.
-    missing : sequence of str
-        Further markers of a missing value, beside those that `columns` names.
-    separator, decimal, encoding : str, optional
-        How a text file is written; default: found out.
-    transpose : bool or sequence of str
-        Features stand in rows: in all files, or in the blocks named.
-    sheet : str or int, optional
-        Sheet of a workbook; default: the first.
-    join_how : str
-        ``inner`` keeps samples that are in every file, ``outer`` all.
-    drop_missing_target : bool
-        Leave out rows without a target; otherwise such rows are an error.
-    drop_empty : bool
-        Leave out features without any value; otherwise they are an error.
-    name : str, optional
-        Name of the dataset instead of the file's; six characters of the table's fingerprint follow
-        in any case.
-    sha256 : str
-        Checksum of a single file; empty: not checked.
-    licence, citation : str
-        Kept as provenance.
+    options : TableOptions
 
     Returns
     -------
@@ -128,155 +90,93 @@ def load(
     >>> with TemporaryDirectory() as folder:
     ...     file = Path(folder) / "my.csv"
     ...     n_characters = file.write_text("\n".join(rows))
-    ...     dataset = load(path=file, target="outcome")
+    ...     dataset = load(TableOptions(path=file, target="outcome"))
     >>> dataset.messages[0].split("; ")[0]
     'read 4 x 1 from my.csv (semicolon, decimal comma, utf-8)'
     """
-    if not path:
-        raise ConfigError("path must name a file: dataset.path=my.csv dataset.target=COLUMN.")
-    files = dict(path) if isinstance(path, Mapping) else {SINGLE_BLOCK: path}
-    turned = list(files) if transpose is True else [] if transpose is False else several(transpose)
-    for block in turned:
-        if block not in files:
-            raise ConfigError(
-                f"transpose must be true, false or blocks among {', '.join(files)}; got {block!r}."
-            )
-    check_decimal(decimal)
-    tables = {
-        block: read_table(
-            file,
-            separator=separator,
-            encoding=encoding,
-            transpose=block in turned,
-            sheet=sheet,
-            decimal=decimal,
-        )
-        for block, file in files.items()
-    }
-    if sha256 and [table.sha256 for table in tables.values()] != [sha256]:
-        raise DataError(
-            f"{next(iter(files.values()))} must have the sha256 {sha256}; it has another."
-        )
-    return make_dataset(
-        tables,
-        target=target,
-        id=id,
-        groups=groups,
-        batch=batch,
-        folds=folds,
-        blocks=blocks,
-        positive=positive,
-        kind=kind,
-        drop=drop,
-        categorical=categorical,
-        missing=missing,
-        decimal=decimal,
-        join_how=join_how,
-        drop_missing_target=drop_missing_target,
-        drop_empty=drop_empty,
-        stem=name or "+".join(_stem(file) for file in files.values()),
-        licence=licence,
-        citation=citation,
-        read=(separator, encoding, sheet, turned),
-    )
+    tables = read_tables(options)
+    files = dict.fromkeys(files_of(options).values())
+    stem = options.name or "+".join(_stem(file) for file in files)
+    return make_dataset(tables, options, stem=stem)
 
 
-def make_dataset(
-    tables: Mapping[str, RawTable],
-    *,
-    target: str | None,
-    id: str | None,
-    groups: str | None,
-    batch: str | None,
-    folds: str | None,
-    blocks: Sequence[str] | str | None,
-    positive: object,
-    kind: str | None,
-    drop: Sequence[str] | str,
-    categorical: Sequence[str] | str,
-    missing: Sequence[str] | str,
-    decimal: str | None,
-    join_how: str,
-    drop_missing_target: bool,
-    drop_empty: bool,
-    stem: str,
-    licence: str,
-    citation: str,
-    read: tuple[Any, Any, Any, list[str]] = (None, None, None, []),
-) -> Dataset:
+def make_dataset(tables: Mapping[str, RawTable], options: TableOptions, *, stem: str) -> Dataset:
     """Join raw tables, give each column its role and its type, and check the whole.
 
     Parameters
     ----------
     tables : mapping of str to RawTable
         One per block.
+    options : TableOptions
     stem : str
         What the name of the dataset begins with.
-    read : tuple
-        Separator, encoding and sheet that were asked for, and the blocks that were transposed.
 
-    Other parameters as in `load`.
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    ConfigError
+        If a setting is wrong or names what does not exist.
+    DataError
+        If the content is not fit to be a dataset.
     """
-    named = {"target": target, "groups": groups, "batch": batch, "folds": folds}
-    roles = {role: str(column) for role, column in named.items() if column not in (None, "")}
-    decimals = {block: _decimal(table, decimal) for block, table in tables.items()}
-    joined = join(
-        tables,
-        id=None if id is None else str(id),
-        how=join_how,
-        decimals=decimals,
-        taken=list(roles.values()),
-    )
-    if "target" not in roles:
-        raise ConfigError(
-            "target must name the column to predict: dataset.target=COLUMN; the columns are "
-            f"{listed([column.name for column in joined.columns])}."
-        )
-    target = roles["target"]
-    if target in several(drop):
-        raise ConfigError(f"drop must name features; {target!r} is the target.")
-    marks = frozenset(several(missing))
-    joined, role_columns, note = _with_target(
-        joined, roles, tables, marks=marks, drop_missing_target=drop_missing_target
-    )
-    typing = _Typing(
+    options = without_dropped(options, tables)
+    decimals = {block: _decimal(table, options.decimal) for block, table in tables.items()}
+    tables = spread(tables, options, decimals)
+    tables = with_unique_names(tables, options, decimals=decimals)
+    settled = settle_repeats(tables, options, decimals)
+    tables = settled.tables
+    asked = options
+    if settled.groups or options.groups_pattern is not None:  # the ids tell the groups
+        options = replace(options, groups=None)
+    joined = join(tables, options=options, decimals=decimals)
+    target = _target_of(joined, options)
+    if asked.groups is None and joined.id_name and not settled.groups:
+        joined = replace(joined, findings=(*joined.findings, *persons_in_ids(joined.sample_ids)))
+    joined, role_columns, note = _with_target(joined, tables, options)
+    joined, role_columns = _with_classes(joined, role_columns, options)
+    typing = Typing(
         joined=joined,
-        missing=marks,
-        categorical=several(categorical),
-        given={
-            column.name: tables[column.block].categories[column.own_name]
-            for column in joined.columns
-            if column.own_name in tables[column.block].categories
-        },
+        tables=tables,
+        options=options,
+        marks=Marks(below_detection=options.below_detection),
     )
     y, task_kind, chosen = read_target(
         role_columns["target"].cells,
         name=target,
-        kind=kind,
-        positive=positive,
+        kind=options.kind,
+        positive=options.positive,
         decimal=role_columns["target"].decimal,
-        categorical=target in typing.categorical or role_columns["target"].name in typing.given,
+        categorical=target in several(options.categorical)
+        or role_columns["target"].name in typing.given,
         where=typing.where,
     )
-    features, feature_blocks, left_out, n_percent = typing.features(
-        apart=list(roles.values()),
-        blocks=None if blocks is None else several(blocks),
-        drop=several(drop),
-        drop_empty=drop_empty,
+    features, feature_blocks, left_out, n_percent = typing.features()
+    frame = feature_table(features)
+    if not features:
+        _point_to_sheets(joined)
+    findings = [*joined.findings, *left_out, *typing.marks.findings()]
+    findings += [] if options.zeros else suspect_zeros(frame, feature_blocks)
+    findings += advise(
+        features, y, target=target, kind=task_kind, has_groups=asked.groups is not None
     )
-    warnings = [*joined.warnings, *left_out]
-    warnings += advise(features, y, target=target, kind=task_kind, has_groups=groups is not None)
     apart = {
         role: role_labels(joined, column, role)
         for role, column in role_columns.items()
         if role != "target"
     }
     notes = [f"id: {joined.id_name or 'row numbers'}"]
-    notes += [f"{role}: {roles[role]}" for role in apart]
-    notes += [note] if note else []
+    notes += [f"{role}: {options.roles[role]}" for role in apart]
+    if told := _groups_of_ids(joined, settled, asked):
+        apart["groups"], note_on_groups = told
+        notes.append(note_on_groups)
+    notes += [*settled.notes, *([note] if note else [])]
+    notes += _guessed(y, chosen, options, decimal=role_columns["target"].decimal)
     notes += [f"percent signs taken off in {n_percent} columns"] if n_percent else []
     dataset = assemble(
-        feature_table(features),
+        frame,
         y,
         name=stem,
         target=target,
@@ -287,41 +187,129 @@ def make_dataset(
         groups=apart.get("groups"),
         batch=apart.get("batch"),
         folds=apart.get("folds"),
-        provenance=Provenance(
-            source=", ".join(table.source for table in tables.values()),
-            citation=citation,
-            licence=licence,
-            sha256=" ".join(table.sha256 for table in tables.values()),
-        ),
+        provenance=_provenance(tables, options),
         read=" + ".join(_told(table, decimals[block]) for block, table in tables.items()),
         notes=notes,
-        warnings=warnings,
+        findings=findings,
+        n_limits=typing.marks.n_unknown,
+        reading=_reading(
+            tables,
+            joined,
+            fixed_settings(
+                tables,
+                asked,
+                decimals=decimals,
+                id_columns=joined.id_columns,
+                kind=task_kind,
+                positive=chosen,
+            ),
+        ),
     )
-    separator, encoding, sheet, turned = read
+    dataset = with_limits(dataset, features, typing.marks)
+    return replace(dataset, name=_name(dataset, asked, decimals=decimals, stem=stem))
+
+
+def _target_of(joined: JoinedTable, options: TableOptions) -> str:
+    """Name of the target.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, or it is to be dropped.
+    """
+    target = options.roles.get("target")
+    if target is None:
+        raise ConfigError(
+            "target must name the column to predict: dataset.target=COLUMN; the columns are "
+            f"{listed([column.name for column in joined.columns])}."
+        )
+    if target in several(options.drop):
+        raise ConfigError(f"drop must name features; {target!r} is the target.")
+    return target
+
+
+def _point_to_sheets(joined: JoinedTable) -> None:
+    """Refuse a table without a feature that has its data in other sheets of its file."""
+    others = next((f for f in joined.findings if f.code == "SD017" and f.remedy), None)
+    if others is not None:
+        raise DataError(
+            f"at least one feature must be left; {others.what}: {others.evidence}. Perhaps "
+            f"{others.remedy}."
+        )
+
+
+def _groups_of_ids(
+    joined: JoinedTable, settled: Settled, options: TableOptions
+) -> tuple[list[str], str] | None:
+    """Take groups from the ids, with a note on them; None where nobody asks for it."""
+    if options.groups_pattern is not None:
+        groups = groups_by_pattern(joined.sample_ids, options.groups_pattern, settled.originals)
+        return groups, f"groups: {len(set(groups))} from the ids"
+    if settled.groups:
+        groups = [settled.groups[entry] for entry in joined.sample_ids]
+        return groups, f"groups: {len(set(groups))}, the ids"
+    return None
+
+
+def _provenance(tables: Mapping[str, RawTable], options: TableOptions) -> Provenance:
+    return Provenance(
+        source=", ".join(dict.fromkeys(table.source for table in tables.values())),
+        citation=options.citation,
+        licence=options.licence,
+        sha256=" ".join(dict.fromkeys(table.sha256 for table in tables.values())),
+    )
+
+
+def _reading(
+    tables: Mapping[str, RawTable], joined: JoinedTable, settings: dict[str, Any]
+) -> Reading:
+    """Gather how the files were read."""
+    return Reading(
+        taken_for=tuple(
+            f"{table.source}: {table.taken_for or 'a table of samples by columns'}"
+            for table in tables.values()
+        ),
+        dropped=tuple(entry for table in tables.values() for entry in table.dropped),
+        units={
+            column.name: unit
+            for column in joined.columns
+            if (unit := tables[column.file].units.get(column.own_name))
+        },
+        settings=settings,
+    )
+
+
+def _name(
+    dataset: Dataset, options: TableOptions, *, decimals: Mapping[str, str], stem: str
+) -> str:
+    """Name a dataset by its file and a fingerprint of the content and of how it was read."""
     how = [
         dataset.provenance.sha256,
-        *(separator, encoding, sheet, join_how, drop_empty, turned, sorted(marks)),
-        *(list(decimals.values()), sorted(typing.categorical)),
+        *(options.separator, options.encoding, options.sheet, options.join_how),
+        *(options.drop_empty, [] if options.path is None else turned_blocks(options)),
+        *(sorted(options.marks), list(decimals.values()), sorted(several(options.categorical))),
     ]
+    # A default is not in the fingerprint, so that a new option leaves it as it was.
+    how += [
+        f"{key}={value}" for key in _RESHAPING if (value := getattr(options, key)) != _DEFAULTS[key]
+    ]
+    if options.features is not None:  # a pattern or a file may stand for other columns tomorrow
+        how.append("\x1f".join(dataset.feature_names))
     # A column with a role is not a feature, so the same file without the role is another table.
     subset = {
-        "batch": batch,
-        "folds": folds,
-        "blocks": None if blocks is None else several(blocks),
-        "drop": several(drop),
+        "batch": options.batch,
+        "folds": options.folds,
+        "blocks": None if options.blocks is None else several(options.blocks),
+        "drop": several(options.drop),
     }
-    return replace(dataset, name=name_with_fingerprint(dataset, stem, read=how, subset=subset))
+    return name_with_fingerprint(dataset, stem, read=how, subset=subset)
 
 
 def _with_target(
-    joined: JoinedTable,
-    roles: Mapping[str, str],
-    tables: Mapping[str, RawTable],
-    *,
-    marks: frozenset[str],
-    drop_missing_target: bool,
+    joined: JoinedTable, tables: Mapping[str, RawTable], options: TableOptions
 ) -> tuple[JoinedTable, dict[str, Column], str]:
     """Find the column of each role and leave out the rows without a target, with a note on them."""
+    roles = options.roles
 
     def columns(table: JoinedTable) -> dict[str, Column]:
         return {
@@ -329,116 +317,71 @@ def _with_target(
         }
 
     outcome = columns(joined)["target"]
-    absent = missing_rows(outcome.cells, marks)
+    absent = missing_rows(outcome.cells, options.marks)
     note = check_complete(
         outcome.cells,
         absent,
         name=roles["target"],
         where=lambda row: where(joined, row),
-        drop_missing_target=drop_missing_target,
+        drop_missing_target=options.drop_missing_target,
     )
     whole = without_rows(joined, absent) if absent.any() else joined
     return whole, columns(whole), note
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Typing:
-    """What typing the columns of one table needs."""
+def _guessed(
+    y: NDArray[Any], chosen: str | None, options: TableOptions, *, decimal: str
+) -> list[str]:
+    """Say that the positive class was guessed, where neither the user nor a name told it."""
+    if chosen is None or options.positive is not None:
+        return []
+    counts = Counter(map(str, y))
+    if infer_positive(sorted(counts), counts, decimal=decimal)[1]:
+        return []
+    other = next(name for name in counts if name != chosen)
+    return [
+        f"no name tells the positive class, {chosen!r} is a guess: set "
+        f"{command('positive', other)} if it is the other"
+    ]
 
-    joined: JoinedTable
-    missing: frozenset[str]
-    categorical: list[str]
-    given: Mapping[str, tuple[str, ...]]
 
-    def where(self, row: int) -> str:
-        return where(self.joined, row)
-
-    def features(
-        self,
-        *,
-        apart: Sequence[str],
-        blocks: Sequence[str] | None,
-        drop: Sequence[str],
-        drop_empty: bool,
-    ) -> tuple[dict[str, Values], list[str], list[str], int]:
-        """Type the features.
-
-        Gives the columns, their blocks, what was left out (dates, empty columns), and in how many
-        columns percent signs were taken off.
-        """
-        names = [column.name for column in self.joined.columns]
-        for entry in self.categorical:
-            if entry not in names:
-                raise ConfigError(
-                    f"categorical must name columns; there is no column {entry!r}"
-                    f"{nearest(entry, names)}"
-                )
-        candidates = [
-            column
-            for column in self.joined.columns
-            if column.name not in apart and column.own_name not in apart
+def _with_classes(
+    joined: JoinedTable, role_columns: Mapping[str, Column], options: TableOptions
+) -> tuple[JoinedTable, dict[str, Column]]:
+    """Keep and merge classes, and say which rows look like quality controls."""
+    column, target = role_columns["target"], options.roles["target"]
+    asked = options.classes is not None or options.ignore_case
+    if asked and options.kind == "regression":
+        raise ConfigError("classes and ignore_case are for a target of classes; kind=regression.")
+    entries = labels(column.cells, decimal=column.decimal)
+    choice = choose_classes(entries, options, target=target, decimal=column.decimal)
+    if choice.findings:
+        columns = [
+            replace(other, cells=choice.labels) if other.own_name == column.own_name else other
+            for other in joined.columns
         ]
-        kept = kept_columns(
-            [column.name for column in candidates],
-            [column.block for column in candidates],
-            blocks=blocks,
-            drop=[entry for entry in drop if entry not in (*apart, self.joined.id_name)],
-        )
-        features: dict[str, Values] = {}
-        feature_blocks: list[str] = []
-        n_percent = 0
-        dates: list[str] = []
-        empty: list[str] = []
-        for column in (candidates[place] for place in kept):
-            typed = type_column(
-                column.cells,
-                decimal=column.decimal,
-                missing=self.missing,
-                categorical=column.name in self.categorical or column.name in self.given,
-                where=self.where,
-                name=column.name,
-            )
-            n_percent += typed.was_percent
-            if typed.is_date:
-                dates.append(column.name)
-            elif drop_empty and bool(pd.isna(typed.values).all()):
-                empty.append(column.name)
-            else:
-                features[column.name] = self._in_order(column, typed.values)
-                feature_blocks.append(column.block)
-        told = {"holds dates": dates, "holds no value": empty}
-        left_out = [
-            f"{len(columns)} column{'s' * (len(columns) > 1)} left out, since each {reason}: "
-            f"{listed(columns)}"
-            for reason, columns in told.items()
-            if columns
-        ]
-        return features, feature_blocks, left_out, n_percent
-
-    def _in_order(self, column: Column, values: Values) -> Values:
-        order = self.given.get(column.name)
-        if not order or not isinstance(values, pd.Categorical):
-            return values
-        present = set(values.categories)  # a level that stands for a missing value is none
-        levels = [level for level in order if level in present]
-        return values.set_categories(levels, ordered=True)
-
-
-def check_decimal(decimal: str | None) -> None:
-    """Refuse a decimal sign that is none.
-
-    Raises
-    ------
-    ConfigError
-    """
-    if decimal not in (None, ".", ","):
-        raise ConfigError(f"decimal must be '.' or ','; got {decimal!r}.")
+        joined = without_rows(replace(joined, columns=columns), ~choice.kept)
+    kept = [column for column in joined.columns if column.name == role_columns["target"].name]
+    found = quality_controls(
+        None
+        if is_measured(kept[0].cells, options.kind, decimal=column.decimal)
+        else labels(kept[0].cells, decimal=column.decimal),
+        joined.sample_ids if joined.id_name else [""] * len(joined.sample_ids),
+        {c.name: c.cells for c in joined.columns if isinstance(c.cells, list) and c not in kept},
+        target=target,
+        named=options.classes is not None,
+    )
+    joined = replace(joined, findings=(*joined.findings, *choice.findings, *found))
+    by_name = {column.name: column for column in joined.columns}
+    return joined, {role: by_name[column.name] for role, column in role_columns.items()}
 
 
 def _decimal(table: RawTable, decimal: str | None) -> str:
     if decimal is not None:
         return decimal
     texts = (cells for cells in table.columns if isinstance(cells, list))
+    if table.n_rows > N_LONG:  # a column of names, a million times the same few
+        texts = (list(dict.fromkeys(cells)) for cells in texts)
     return find_decimal((cell for cells in texts for cell in cells), source=table.source)
 
 

@@ -5,15 +5,16 @@ overruled by name.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.datasets.assembling import listed
 from smalldata.datasets.columns import TypedColumn, labels, parse_number, text_markers, type_column
-from smalldata.datasets.reading import Cells
-from smalldata.datasets.vocabulary import MISSING_NUMBER, NEGATIVE_CLASSES, POSITIVE_CLASSES
+from smalldata.datasets.polarity import told_positive
+from smalldata.datasets.raw import Cells
+from smalldata.datasets.vocabulary import MISSING_NUMBER
 from smalldata.errors import ConfigError, DataError
 from smalldata.task import TaskKind, find_kind
 
@@ -97,29 +98,38 @@ def infer_kind(values: TypedColumn) -> TaskKind:
     return TaskKind.REGRESSION
 
 
-def infer_positive(classes: Sequence[str], counts: dict[str, int], *, decimal: str = ".") -> str:
-    """Find the positive one of two classes.
+def is_measured(cells: Cells, kind: str | None = None, *, decimal: str = ".") -> bool:
+    """Tell whether a target is measured, not a class: asked for, or of more than a few numbers."""
+    if kind is not None:
+        return kind == TaskKind.REGRESSION
+    if not isinstance(cells, list):
+        return len(np.unique(cells[~np.isnan(cells)])) > MAX_INTEGER_CLASSES
+    distinct = set(cells)
+    return len(distinct) > MAX_INTEGER_CLASSES and all(
+        parse_number(cell, decimal) is not None or cell.lower() in MISSING_NUMBER
+        for cell in distinct
+    )
 
-    In this order: the larger of two numbers (1 of 0 and 1, 2 of 1 and 2); the one that is a word
-    for a positive finding (case, yes, true, tumor, disease, impaired …) if the other is none; the
-    one whose other is a word for a negative one (control, no, healthy, normal, wt …); the rarer;
-    the last in the alphabet.
+
+def infer_positive(
+    classes: Sequence[str], counts: Mapping[str, int], *, decimal: str = "."
+) -> tuple[str, bool]:
+    """Find the positive one of two classes, and whether their names told it.
+
+    Where no name tells (see `polarity`): the rarer; else the last in the alphabet.
 
     Examples
     --------
     >>> infer_positive(["AD", "control"], {"AD": 9, "control": 5})
-    'AD'
+    ('AD', True)
+    >>> infer_positive(["left", "right"], {"left": 9, "right": 5})
+    ('right', False)
     """
-    numbers = [parse_number(name, decimal) for name in classes]
-    if None not in numbers:
-        return max(classes, key=lambda name: parse_number(name, decimal) or 0.0)
-    positive = [name for name in classes if name.lower() in POSITIVE_CLASSES]
-    if len(positive) == 1:
-        return positive[0]
-    negative = [name for name in classes if name.lower() in NEGATIVE_CLASSES]
-    if len(negative) == 1:
-        return next(name for name in classes if name != negative[0])
-    return min(classes, key=lambda name: (counts[name], [-ord(letter) for letter in name]))
+    told = told_positive(classes, decimal=decimal)
+    if told is not None:
+        return told, True
+    rarer = min(classes, key=lambda name: (counts[name], [-ord(letter) for letter in name]))
+    return rarer, False
 
 
 def named_positive(positive: object, classes: Sequence[str], *, target: str) -> str:
@@ -213,7 +223,7 @@ def read_target(
     chosen: str | None = None
     if task_kind is TaskKind.BINARY:
         chosen = (
-            infer_positive(classes, counts, decimal=decimal)
+            infer_positive(classes, counts, decimal=decimal)[0]
             if positive is None
             else named_positive(positive, classes, target=name)
         )

@@ -3,17 +3,52 @@
 Step in the line: **files** -> Dataset. Guesses made with them are printed or are advice.
 """
 
+import re
+
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+def _ordered(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 # Markers of a missing value, lower case; the empty cell is one.
-MISSING_TEXT = _words(
-    "na n/a nan null ? . - -- #n/a #na #null! #div/0! #value! #num! #ref! #name?"
-) | {""}
-# Among numbers None is missing too; as text it is often a category.
-MISSING_NUMBER = MISSING_TEXT | {"none"}
+MISSING_TEXT = _words("""
+    na n/a nan null ? . - -- #n/a #na #null! #div/0! #value! #num! #ref! #name? #spill! #calc!
+    <na> n.a. n.a na. \\n – — … ... #nv #n/d #nd #wert! #bezug! #zahl! #valeur! #nom?
+    #nombre! err:502
+""") | {""}
+# Among numbers these are missing too; as text they are often categories, or a sign of a score.
+MISSING_NUMBER = MISSING_TEXT | _words("none nil missing nat .. --- -nan * / \\ _ k.a.")
+# Of these nothing is said: everybody knows them.
+MISSING_SILENT = _words("na nan <na>") | {""}
+
+# Names of a limit of detection or quantification behind < or >, letters only, lower case.
+LIMIT_NAMES = _words("""
+    lod loq llod lloq lld dl mdl ql rl mrl lq ld nd limit detectionlimit limitofdetection
+    limitofquantification detection range min max uloq ulod pql crql rdl lor eql idl
+    nwg ng bg nachweisgrenze bestimmungsgrenze
+""")
+# What is said of a value below it; written in any case, with blanks, dots and accents.
+BELOW_WORDS = LIMIT_NAMES - _words(
+    "limit detection range min max uloq ulod ld lq bg ng rl lor nwg"
+) | _words("""
+    bdl bld bql blq bloq blod bmdl blloq brl nd nq nn dnd notdetected notdetectable nondetect
+    nondetects nondetected nondetectable undetected undetectable notquantified notquantifiable
+    belowlod belowloq belowllod belowlloq belowdl belowmdl belowql belowlimit belowdetection
+    belowdetectionlimit belowlimitofdetection belowlimitofquantification belowquantification
+    belowquantificationlimit belowthreshold belowrange below lessthan underrange lessthanlod
+    lessthanloq trace traces tr
+    nichtnachweisbar nichtnachgewiesen unternachweisgrenze unternwg unterbestimmungsgrenze unter
+    nondetecte nondetectee indetectable indetecte noquantifie nonquantifiable
+    nodetectado nodetectable nonrilevato nonrilevabile
+""")
+ABOVE_WORDS = _words("""
+    aloq auloq aql abovelod aboveloq aboveuloq aboveulod abovelimit aboverange abovethreshold above
+    overrange overflow ovrflw greaterthan morethan uloq ulod ueber uber
+""")
 
 # Names of an id column, letters and digits only.
 ID_NAMES = _words("""
@@ -21,6 +56,45 @@ ID_NAMES = _words("""
     patientid participant participantid donor donorid person personid case caseid mouse mouseid
     animal animalid barcode specimen specimenid record recordid accession geoaccession cellline
     rowname rownames unnamed0 identifier uid iid eid index
+""")
+
+# Columns of a table with one row per measurement, letters and digits only: what was measured,
+LONG_NAMES = _words("""
+    assay protein proteins proteinname proteingroup gene genes genename genesymbol symbol
+    genesymbols hgncsymbol metabolite metabolites metabolitename compound compounds compoundname
+    analyte analytes analytename feature features featurename variable variables variablename marker
+    markers biomarker parameter test testname lipid lipidname taxon taxa species genus otu asv
+    peptide peptidesequence target targetname probe cytokine name measure measurement measurename
+    item property key component mirna transcript ion peak mz precursorid element antigen antibody
+    loinc substance chemical locus cpg snp exposure
+""")
+# its code,
+LONG_CODES = _words("""
+    olinkid uniprot uniprotid probeid featureid otuid ensemblid ensembl transcriptid peakid analytid
+    analyteid geneid entrezid compoundid metaboliteid hmdb hmdbid kegg cas accession seqid aptamer
+""")
+# the columns of values, the likelier the earlier (of an Olink file, NPX and not LOD),
+LONG_VALUES = _ordered("""
+    npx value values abundance relativeabundance normalizedabundance intensity logintensity
+    log2intensity lfqintensity expression concentration conc level amount quantity result
+    measurement measuredvalue measure reading count counts tpm fpkm rpkm cpm signal area
+    peakarea height ratio beta betavalue rfu mfi od deltact dct ct cq score response
+    quantifiedconc
+""")
+# and columns of numbers beside them that are none.
+LONG_NO_VALUES = _words("""
+    lod loq lloq llod uloq uod lod2 platelod maxlod limit missingfreq pvalue padj qvalue fdr se sd
+    sem cv stdev error lower upper ci rt retentiontime row index rownumber rownum dilution
+    dilutionfactor injectionorder order n plate well year month day qcdeviation
+""")
+
+# Words in names of first columns that repeat but hold no ids.
+NO_ID_WORDS = _words("""
+    batch plate run lane day week month year date visit time timepoint point site center centre
+    stage grade dose genotype strain tissue organ type class group arm treatment condition cohort
+    country region city state sex gender race ethnicity diagnosis disease status species genus cell
+    cluster diet drug compound age label target outcome phenotype hospital ward operator season
+    category
 """)
 
 # Words in names of columns.
@@ -34,15 +108,88 @@ EVENT_WORDS = _words("""
     metastasis progression
 """)
 
-# Names of classes.
+# Words of classes, lower case. A condition, an event or an exposure that is present:
 POSITIVE_CLASSES = _words("""
-    + yes y true t positive pos case cases tumor tumour cancer malignant disease diseased patient
-    patients affected impaired impairment sick ill event dead deceased died death relapse relapsed
-    recurrence metastasis progression progressed responder response treated treatment exposed mutant
-    mut mutated resistant infected abnormal
+    + yes y true t positive pos case cases tumor tumour tumoral cancer cancerous carcinoma malignant
+    malignancy neoplasm disease diseased patient patients affected impaired impairment sick ill
+    illness event dead deceased died death demised nonsurvivor relapse relapsed relapsing recurrence
+    recurred recurrent recidive metastasis metastases metastatic metastasized progression progressed
+    progressive progressor responder responders response responded respond responsive treated
+    treatment exposed exposure mutant mut mutated mutation resistant resistance infected infection
+    abnormal present presence detected detectable active symptomatic severe high elevated smoker
+    smokers smoking diabetic diabetes pregnant septic sepsis obese complication complications
+    failure failed carrier carriers vaccinated stimulated induced knockout ko amplified methylated
+    msi msih dmmr drug intervention frail demented dementia depressed toxicity rejection preterm ja
+    oui si sim malade krank tumeur positif positivo positiv
 """)
+# Its absence: what the condition is told from.
 NEGATIVE_CLASSES = _words("""
-    - no n false f negative neg control controls ctrl ctl healthy normal benign alive living
-    unaffected none absent censored wildtype wild-type wt non-responder nonresponder untreated
-    unexposed placebo sensitive uninfected reference ref
+    - no n false f negative neg none control controls ctrl ctrls ctl cntrl healthy hc health normal
+    normals benign alive living survivor survivors survived unaffected absent absence censored
+    wildtype wt placebo sensitive reference ref baseline naive sham vehicle mock never low stable
+    inactive asymptomatic discharged disease-free term mss pmmr
+    nein non nao gesund sain sano negatif negativo negativ kontrolle temoin
+""")
+# Beginnings of a label that deny what follows; of these the glued ones need a word they deny.
+NEGATIONS = _words("no not non without never absence lack free un w/o negative neg nil")
+GLUED_NEGATIONS = ("non", "un", "not")
+# Ends of a label that deny what precedes.
+NEGATED_ENDS = _words("free negative neg absent naive wt wildtype -")
+AFFIRMED_ENDS = _words("positive pos present +")
+# Short labels that only mean something beside each other: (absence, presence).
+CODED_PAIRS = (
+    *(("n", "y"), ("f", "t"), ("n", "t"), ("n", "p"), ("nr", "r"), ("rd", "pcr"), ("n", "c")),
+    *(("s", "r"), ("hc", "ad"), ("cn", "ad"), ("pd", "cr"), ("sd", "cr"), ("alive", "dod")),
+)
+
+# Rows of quality control, letters only; the weak ones are also words of honest classes.
+QC_WORDS = _words("""
+    qc qcs pqc sqc eqc iqc ltqc ltr lqc hqc mqc qcpool poolqc pooledqc qcsample qualitycontrol
+    blank blanks blk blanc blind procblank processblank processingblank extractionblank
+    extractblank methodblank solventblank solvent pool pools pooled poolsample calibrant calibrants
+    calibrator calibrators calibration calib cal nist srm sst ntc bridge bridging washblank
+    emptywell buffer
+""")
+WEAK_QC_WORDS = _words("standard standards std stds istd reference ref wash water empty mix mock")
+
+# Names of columns of numbers that annotate a feature, and the words of such names.
+ANNOTATION_WORDS = _words("""
+    chr chrom chromosome start end stop strand length width position pos mz rt rtmin ri mass charge
+    score pvalue qvalue padj fdr logfc entrez entrezid entrezgene entrezgeneid geneid gc genelength
+    average avg retention time min m z exact neutral adduct number alignment feature peak compound
+    molecular weight mw kda sequence coverage peptides peptide unique razor spectra row idx index
+""")
+
+# Names of rows that describe samples, letters and digits only.
+METADATA_NAMES = _words("""
+    age ageyears ageatdiagnosis sex gender bmi country city site center centre batch plate disease
+    diseases diagnosis condition group groups class label labels status studycondition cohort study
+    dataset project race ethnicity weight height smoking smoker treatment therapy arm visit
+    timepoint time day date stage grade subject subjectid patient patientid individual donor family
+    familyid bodysite bodysubsite tissue sampletype filetype type injectionorder runorder
+    collectiondate antibiotics nonwesternized westernized agecategory phenotype outcome response
+    region location sequencingplatform platform instrument sampleid barcode organism
+""")
+
+# Beginnings of words in names of files and blocks: tables of samples, and of data.
+SHEET_NAME = re.compile(
+    r"clin|meta(?!b|g|tr|pr)|pheno|sample|sheet|annot|design|coldata|patient|subject|covar"
+    r"|demogr|outcome|label|target|info"
+)
+DATA_NAME = re.compile(
+    r"(?:m|mi|lnc|sc)?rna|genes?$|genom|transcript|expr|prote|protg|metabol|lipid|methyl|cnv|cna"
+    r"|mutation|snp|snv|otu|asv|taxa|microb|species|genus|peptid|phospho|olink|npx|omic|counts?$"
+    r"|intens|abund|peaks?$|features?$|spectr|cytok|chrom|atac|array|nmr|lcms|gcms|glyc"
+)
+# Words that make another form of a target of its name: outcome_code, Diagnosis_binary.
+TARGET_AFFIXES = _words("""
+    code coded codes binary bin num numeric number int integer cat category categorical factor label
+    labels encoded enc dummy bool flag class cls group grp raw orig original copy dup target outcome
+    response str text name value level
+""")
+
+# Words in names of columns that are often the target.
+OUTCOME_NAMES = _words("""
+    class outcome target diagnosis status label group response phenotype condition disease y event
+    survival case subtype grade stage
 """)

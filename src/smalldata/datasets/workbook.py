@@ -4,22 +4,37 @@ Step in the line: **files** -> Dataset.
 """
 
 import io
+import re
 import warnings
 from collections.abc import Iterable
 from contextlib import closing
 from typing import Any
 
+from smalldata.datasets.commands import command
 from smalldata.datasets.damage import refusing
+from smalldata.datasets.raw import Grid
 from smalldata.datasets.sniffing import find_decimal
 from smalldata.errors import ConfigError, DataError
+from smalldata.findings import Finding
+
+N_ROWS_COMPARED = 200
+N_COLUMNS_COMPARED = 200
+"""What of the other sheets is looked at to tell whether they hold the same samples."""
+
+NUMBER_WITH_FRACTION = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
 
 # openpyxl turns such a cell into #VALUE!, which would be read as missing.
 _NO_DATE = "Cell .* is marked as a date"
 
 
 def read_workbook(
-    content: bytes, source: str, *, sheet: str | int | None, decimal: str | None
-) -> tuple[list[list[str]], list[int], tuple[str, ...], tuple[str, ...]]:
+    content: bytes,
+    source: str,
+    *,
+    sheet: str | int | None,
+    decimal: str | None,
+    sha256: str,
+) -> Grid:
     """Read all cells of a sheet, whatever range it declares.
 
     Parameters
@@ -32,15 +47,13 @@ def read_workbook(
     decimal : str, optional
         Decimal sign of cells that are text; default: found out. Cells that are numbers are written
         with it too, so that one sign holds for the whole table.
+    sha256 : str
+        Of the file's bytes.
 
     Returns
     -------
-    records : list of list of str
+    Grid
         Equally wide rows that hold something.
-    lines : list of int
-        Their row numbers.
-    notes, warnings : tuple of str
-        What to say; what to look at.
 
     Raises
     ------
@@ -66,6 +79,7 @@ def read_workbook(
             titles = [worksheet.title for worksheet in book.worksheets]
             chosen = _choose(titles, sheet, source)
             worksheet = book[chosen]
+            merged = _merged(book, worksheet)
             declared = (worksheet.max_row, worksheet.max_column)
             worksheet.reset_dimensions()
             try:
@@ -75,6 +89,11 @@ def read_workbook(
                     f"a date must exist; in sheet {chosen!r} of {source} {str(warning)[:1].lower()}"
                     f"{str(warning)[1:].partition('. ')[0]}. Format it as a number."
                 ) from None
+            others = (
+                {title: _leading(book[title]) for title in titles if title != chosen}
+                if sheet is None
+                else {}
+            )
     numbered = enumerate(([_stripped(cell) for cell in row] for row in rows), start=1)
     kept = [(number, row) for number, row in numbered if any(cell != "" for cell in row)]
     if not kept:
@@ -88,7 +107,101 @@ def read_workbook(
     lines = [number for number, _ in kept]
     reach = (len(rows), max(map(len, rows)))
     advice = _compare_range(declared, held=(lines[-1], width), reach=reach)
-    return records, lines, notes, tuple(f"sheet {chosen!r} of {source} {text}" for text in advice)
+    return Grid(
+        source=source,
+        rows=records,
+        lines=lines,
+        place="row",
+        notes=notes,
+        sha256=sha256,
+        findings=(
+            *(
+                Finding(
+                    code="SD018",
+                    what=f"sheet {chosen!r} of {source} {text}",
+                    remedy="check that none is missing",
+                )
+                for text in advice
+            ),
+            *_told_sheets(chosen, records, others, source),
+        ),
+        merged=tuple(merged),
+    )
+
+
+_MERGED = re.compile(rb'<(?:\w+:)?mergeCell [^>]*ref="([A-Z]+)(\d+):([A-Z]+)(\d+)"')
+
+
+def _merged(book: Any, worksheet: Any) -> list[tuple[int, int, int]]:
+    """Find the cells that are merged within one row: its number, first and last column.
+
+    openpyxl does not tell them of a sheet that it streams.
+    """
+    from openpyxl.utils import column_index_from_string
+
+    xml = book._archive.read(worksheet._worksheet_path)
+    found = _MERGED.findall(xml, max(0, xml.find(b"</sheetData>")))  # they stand behind the cells
+    return [
+        (
+            int(top),
+            column_index_from_string(left.decode()) - 1,
+            column_index_from_string(right.decode()) - 1,
+        )
+        for left, top, right, bottom in found
+        if top == bottom
+    ]
+
+
+def _leading(worksheet: Any) -> list[set[str]]:
+    """Names in the first row of a sheet, and entries of its first columns."""
+    worksheet.reset_dimensions()
+    rows = [
+        [str(_stripped(cell)) for cell in row]
+        for row in worksheet.iter_rows(
+            max_row=N_ROWS_COMPARED, max_col=N_COLUMNS_COMPARED, values_only=True
+        )
+    ]
+    return _entries(rows)
+
+
+def _entries(rows: list[list[str]]) -> list[set[str]]:
+    sides = [
+        rows[0][1:] if rows else [],
+        *([row[place] for row in rows[1:] if place < len(row)] for place in range(3)),
+    ]
+    return [
+        {cell for cell in side if cell and not NUMBER_WITH_FRACTION.fullmatch(cell)}
+        for side in sides
+    ]
+
+
+def _told_sheets(
+    chosen: str, records: list[list[str]], others: dict[str, list[set[str]]], source: str
+) -> list[Finding]:
+    """Name the sheets that hold the same samples as the one that was read."""
+    own = _entries(records)
+    same = [
+        title
+        for title, sides in others.items()
+        if any(
+            len(mine & side) >= max(2, len(side) / 2)
+            for mine in own
+            for side in sides
+            if len(side) > 1
+        )
+    ]
+    if not same:
+        return []
+    several = len(same) > 1
+    return [
+        Finding(
+            code="SD017",
+            what=f"the first sheet {chosen!r} of {source} was read; {len(same)} other"
+            f"{'s hold' if several else ' holds'} the same samples",
+            evidence=", ".join(map(repr, same)),
+            remedy=f"read them together with {command('sheet', (chosen, *same))}",
+        )
+    ]
 
 
 def _choose(titles: list[str], sheet: str | int | None, source: str) -> str:
@@ -100,6 +213,8 @@ def _choose(titles: list[str], sheet: str | int | None, source: str) -> str:
         return titles[sheet]
     if str(sheet) in titles:
         return str(sheet)
+    if str(sheet).isdigit() and int(sheet) < len(titles):
+        return titles[int(sheet)]
     raise ConfigError(
         f"sheet must be one of {', '.join(map(repr, titles))} in {source}, or its number "
         f"counted from 0; got {sheet!r}."
@@ -123,8 +238,7 @@ def _compare_range(
     if short or n_rows > reach[0] or n_columns > reach[1]:
         yield (
             f"declares the range A1:{get_column_letter(n_columns)}{n_rows}, but its cells reach "
-            f"{get_column_letter(held[1])}{held[0]}; every cell was read. Check that none is "
-            "missing"
+            f"{get_column_letter(held[1])}{held[0]}; every cell was read"
         )
 
 

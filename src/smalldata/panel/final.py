@@ -15,6 +15,7 @@ import numpy as np
 from smalldata.learner import Learner
 from smalldata.panel.selector import SignatureSelector
 from smalldata.panel.sizes import ROUNDING
+from smalldata.pipeline.limits import without_limits
 from smalldata.pipeline.training import TrainingRows
 from smalldata.results.panel import Panel, Substitute, mean_and_error
 from smalldata.seeding import seed_for
@@ -83,7 +84,8 @@ def _find_panel(learner: Learner, selector: SignatureSelector, rows: TrainingRow
     score, error = mean_and_error(selector.score_panel(learner, selection.members, folds))
     sign = 1.0 if selector.measure.higher_is_better else -1.0
     substitutes = []
-    for member, feature, correlation in find_twins(rows.X, selection.members):
+    shown = without_limits(rows.X, rows.below)
+    for member, feature, correlation in find_twins(shown, selection.members):
         changed = [feature if kept == member else kept for kept in selection.members]
         found, _ = mean_and_error(selector.score_panel(learner, changed, folds))
         substitutes.append(

@@ -36,7 +36,7 @@ from smalldata.pipeline.preprocess import Preprocessing
 from smalldata.pipeline.training import TrainingRows
 from smalldata.results.folds import Prediction
 from smalldata.runtime.devices import resolve_device
-from smalldata.task import Task, TaskInfo, TaskKind, find_kind
+from smalldata.task import BelowLimit, Task, TaskInfo, TaskKind, find_kind
 
 
 def make_estimator(
@@ -59,7 +59,7 @@ def make_estimator(
     kind : {"binary", "multiclass", "regression"}, optional
         Needed without a task.
     task : Task, optional
-        Names the kind and the positive class.
+        Names the kind, the positive class, and what -inf in its X stands for.
     preprocessing : Preprocessing, optional
         Default: what the model needs and nothing else.
     positive : object, optional
@@ -109,6 +109,7 @@ def make_estimator(
         "preprocessing": preprocessing,
         "random_state": random_state,
         "device": device,
+        "below": None if task is None else task.dataset.below,
     }
     if task_kind is TaskKind.REGRESSION:
         return LearnerRegressor(chosen, **common)
@@ -132,6 +133,7 @@ class _LearnerEstimator(BaseEstimator):  # type: ignore[misc]
     preprocessing: Preprocessing | None
     random_state: int
     device: str
+    below: BelowLimit | None
     pipeline_: Any
     categorical_: NDArray[np.bool_]
 
@@ -197,6 +199,7 @@ class _LearnerEstimator(BaseEstimator):  # type: ignore[misc]
             preprocessing=preprocessing,
             seed=int(self.random_state),
             device=resolve_device(self.device)[0] if learner.traits.uses_gpu else "cpu",
+            below=self.below,
         )
         with threadpool_limits(1):  # as in a fold: the order of a sum depends on the threads
             self.pipeline_ = fit_rows(learner, rows)
@@ -254,12 +257,16 @@ class _LearnerEstimator(BaseEstimator):  # type: ignore[misc]
             is_category = np.array([isinstance(v, pd.Categorical) for v in columns.values()])
         if reset:
             self.categorical_ = is_category
-        assert_all_finite(
-            table.loc[:, ~is_category].to_numpy(),
-            allow_nan=True,
-            estimator_name=type(self).__name__,
-            input_name="X",
-        )
+        numbers = table.loc[:, ~is_category].to_numpy()
+        if self.below is not None:
+            numbers = np.where(np.isinf(numbers), np.nan, numbers)
+        with np.errstate(invalid="ignore"):  # inf - inf
+            assert_all_finite(
+                numbers,
+                allow_nan=True,
+                estimator_name=type(self).__name__,
+                input_name="X",
+            )
         return table
 
     def _predict(self, X: Any) -> Prediction:
@@ -297,6 +304,8 @@ class LearnerClassifier(ClassifierMixin, _LearnerEstimator):  # type: ignore[mis
     preprocessing : Preprocessing, optional
     random_state : int
     device : {"cpu", "cuda", "auto"}
+    below : BelowLimit, optional
+        `Dataset.below`, for a table with -inf for values below a limit of detection.
 
     Attributes
     ----------
@@ -313,6 +322,7 @@ class LearnerClassifier(ClassifierMixin, _LearnerEstimator):  # type: ignore[mis
         preprocessing: Preprocessing | None = None,
         random_state: int = 0,
         device: str = "cpu",
+        below: BelowLimit | None = None,
     ) -> None:
         self.learner = learner
         self.kind = kind
@@ -320,6 +330,7 @@ class LearnerClassifier(ClassifierMixin, _LearnerEstimator):  # type: ignore[mis
         self.preprocessing = preprocessing
         self.random_state = random_state
         self.device = device
+        self.below = below
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the most probable class of each row."""
@@ -382,6 +393,8 @@ class LearnerRegressor(RegressorMixin, _LearnerEstimator):  # type: ignore[misc]
     preprocessing : Preprocessing, optional
     random_state : int
     device : {"cpu", "cuda", "auto"}
+    below : BelowLimit, optional
+        `Dataset.below`, for a table with -inf for values below a limit of detection.
     """
 
     def __init__(
@@ -391,11 +404,13 @@ class LearnerRegressor(RegressorMixin, _LearnerEstimator):  # type: ignore[misc]
         preprocessing: Preprocessing | None = None,
         random_state: int = 0,
         device: str = "cpu",
+        below: BelowLimit | None = None,
     ) -> None:
         self.learner = learner
         self.preprocessing = preprocessing
         self.random_state = random_state
         self.device = device
+        self.below = below
 
     def predict(self, X: Any) -> Array:
         """Return values of shape (n_samples,)."""

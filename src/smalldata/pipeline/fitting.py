@@ -44,6 +44,7 @@ def fit_rows(learner: Learner, rows: TrainingRows, *, ranker: Ranker | None = No
         seed=rows.seed,
         device=rows.device,
         ranker=ranker or make_ranker(learner, rows),
+        below=rows.below,
     )
     return pipeline.fit(
         rows.X, rows.y, preprocess__groups=rows.groups, estimator__groups=rows.groups

@@ -19,6 +19,7 @@ from smalldata.learner import Array, Learner
 from smalldata.pipeline.auto import Auto, draw_in, fit_auto
 from smalldata.pipeline.categories import Category
 from smalldata.pipeline.columns import column_kinds, column_medians, fill_missing, read_numbers
+from smalldata.pipeline.limits import learn_limits
 from smalldata.pipeline.transforms import (
     Log1p,
     Transform,
@@ -28,7 +29,7 @@ from smalldata.pipeline.transforms import (
     fit_yeo_johnson,
     standardise,
 )
-from smalldata.task import TaskInfo
+from smalldata.task import BelowLimit, TaskInfo
 
 Select = Literal["none", "variance", "univariate", "linear", "shap"]
 TransformName = Literal["auto", "none", "log1p", "log", "yeo-johnson", "rank"]
@@ -106,6 +107,7 @@ def make_pipeline(
     seed: int,
     device: str,
     ranker: Ranker | None = None,
+    below: BelowLimit | None = None,
 ) -> Pipeline:
     """Combine the in-fold preprocessing with the estimator that a learner builds.
 
@@ -119,7 +121,7 @@ def make_pipeline(
         Passed to the learner.
     device : str
         ``cpu`` or ``cuda``.
-    ranker : Ranker, optional
+    ranker, below : optional
         As in `make_preprocessor`.
 
     Returns
@@ -128,7 +130,7 @@ def make_pipeline(
         Unfitted, with the steps ``preprocess`` and ``estimator``. Takes the Dataset's X; fit it
         with ``pipeline.fit(X, y, preprocess__groups=groups, estimator__groups=groups)``.
     """
-    step = make_preprocessor(learner, info, preprocessing=preprocessing, ranker=ranker)
+    step = make_preprocessor(learner, info, preprocessing=preprocessing, ranker=ranker, below=below)
     return Pipeline(
         [("preprocess", step), ("estimator", learner.build(info, seed=seed, device=device))]
     )
@@ -140,6 +142,7 @@ def make_preprocessor(
     *,
     preprocessing: Preprocessing,
     ranker: Ranker | None = None,
+    below: BelowLimit | None = None,
 ) -> "Preprocessor":
     """Make the unfitted first step of `make_pipeline`; hyperparameters do not affect it.
 
@@ -151,6 +154,8 @@ def make_preprocessor(
     ranker : Ranker, optional
         Replaces the ranking that ``preprocessing.select`` names; ``linear`` and ``shap`` need one,
         see `smalldata.pipeline.ranking.make_ranker`.
+    below : BelowLimit, optional
+        What -inf in X is taken for.
     """
     traits = learner.traits
     return Preprocessor(
@@ -162,14 +167,18 @@ def make_preprocessor(
         numeric_transform=preprocessing.transform,
         classify=info.kind.is_classification,
         ranker=ranker,
+        below=below,
     )
 
 
 class Preprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """The in-fold preprocessing of one pipeline; ``fit`` learns everything from its own rows.
 
-    Order: transform the numeric columns; select features; encode categoricals; impute; scale.
+    Order: put numbers below limits; transform the numeric columns; select features; encode
+    categoricals; impute; scale.
 
+    - A value below a limit (-inf) becomes ``below.factor`` times the smallest value of its column
+      in the training rows, one above a limit (inf) their largest; see `smalldata.pipeline.limits`.
     - A missing number becomes the median of the training rows. A column without any training value
       becomes 0 in every row, since its scale is unknown; a learner that takes missing values gets
       it unchanged.
@@ -191,6 +200,8 @@ class Preprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Positions of the features, the leading one first; only if k are selected.
     players_ : ndarray of shape (n_columns_out,)
         Index of the user's feature that each output column came from, ascending.
+    limits_ : Limits or None
+        What stands for values below and above limits.
     transformed_ : dict
         What ``auto`` did: the numbers of numeric ``columns``, of those that got their ``log`` and
         of those that got a ``limit``; empty if it was not asked.
@@ -207,6 +218,7 @@ class Preprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         numeric_transform: TransformName = "none",
         classify: bool = True,
         ranker: Ranker | None = None,
+        below: BelowLimit | None = None,
     ) -> None:
         self.categories = categories
         self.impute = impute
@@ -216,6 +228,7 @@ class Preprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.numeric_transform = numeric_transform
         self.classify = classify
         self.ranker = ranker
+        self.below = below
 
     def fit(
         self,
@@ -237,12 +250,17 @@ class Preprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         DataError
-            If a column is neither numeric nor categorical, or a transform refuses its values.
+            If a column is neither numeric nor categorical, holds infinities without ``below``, or a
+            transform refuses its values.
         """
         numeric, categorical = column_kinds(X)
         self.feature_names_in_ = np.array(X.columns, dtype=object)
         self.n_features_in_ = X.shape[1]
+        self.limits_ = None if self.below is None else learn_limits(X, self.below)
+        X = X if self.limits_ is None else self.limits_.fill(X)
         given = read_numbers(X, numeric)
+        if np.isinf(given).any():
+            raise DataError("values must be finite where no limit is known (Dataset.below).")
         transform = self._fit_transform_of_numbers(given, numeric)
         values = given if transform is None else transform(given)
         categories = [Category.learn(X.iloc[:, feature], feature) for feature in categorical]
@@ -302,6 +320,7 @@ class Preprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "players_")
         if list(X.columns) != list(self.feature_names_in_):
             raise DataError("the rows to transform must have the features of the training rows.")
+        X = X if self.limits_ is None else self.limits_.fill(X)
         values = read_numbers(X, self._numeric)
         if self._transform is not None:
             values = self._transform(values)

@@ -261,6 +261,7 @@ def rank_features(learner: Learner, rows: TrainingRows) -> NDArray[np.int64]:
         rows.info,
         preprocessing=replace(rows.preprocessing, k=rows.X.shape[1]),
         ranker=make_ranker(learner, rows),
+        below=rows.below,
     )
     ranking: NDArray[np.int64] = step.fit(rows.X, rows.y, groups=rows.groups).ranking_
     return ranking

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from smalldata.pipeline.preprocess import PLAIN, Preprocessing
 from smalldata.results.folds import Rows
-from smalldata.task import Task, TaskInfo
+from smalldata.task import BelowLimit, Task, TaskInfo
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,6 +30,8 @@ class TrainingRows:
     seed : int
         Seed of the fits on these rows.
     device : {"cpu", "cuda"}
+    below : BelowLimit or None
+        What -inf in X is taken for.
     """
 
     X: Any
@@ -39,6 +41,7 @@ class TrainingRows:
     preprocessing: Preprocessing
     seed: int
     device: str
+    below: BelowLimit | None = None
 
     @classmethod
     def of(
@@ -53,6 +56,7 @@ class TrainingRows:
             preprocessing=preprocessing,
             seed=seed,
             device=device,
+            below=task.dataset.below,
         )
 
     def take(self, rows: Rows, *, seed: int | None = None) -> "TrainingRows":

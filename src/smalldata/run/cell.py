@@ -20,6 +20,7 @@ from smalldata.errors import ConfigError, RecordError, SmalldataError
 from smalldata.evaluation.cell import Cell
 from smalldata.evaluation.outer_loop import evaluate_folds
 from smalldata.explanation.options import check_options
+from smalldata.findings import shown_findings
 from smalldata.measures.registry import check_measure, find_measure, measures_for
 from smalldata.models.files import file_fields
 from smalldata.panel.final import find_panel
@@ -78,8 +79,8 @@ def plan_cell(config: RunConfig, reporter: Reporter, *, command: str = "") -> Pl
         task = load_task(config)
     for message in task.dataset.messages:
         reporter.say(message)
-    for warning in task.dataset.warnings:
-        reporter.warn(warning)
+    for line in shown_findings(task.dataset.findings):
+        reporter.warn(line)
     splits = make_splits(task, **config.cv, seed=config.seed)
     for note in splits.notes:
         reporter.say(note)

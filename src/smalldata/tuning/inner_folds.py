@@ -308,6 +308,7 @@ def open_workspace(
         rows.info,
         preprocessing=rows.preprocessing,
         ranker=ranker or make_ranker(learner, rows),
+        below=rows.below,
     )
     make = learner.workspace if isinstance(learner, SupportsWorkspace) else FitEach
     opened: Workspace = make(

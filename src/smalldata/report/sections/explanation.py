@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from smalldata.pipeline.limits import shown_column
 from smalldata.report.plain import round_significant
 from smalldata.report.sections.explanation_pairs import PairsSummary, summarize_pairs
 from smalldata.report.sections.explanation_permuted_labels import NullSummary, summarize_null
@@ -244,7 +245,7 @@ def _directions(task: Task, explanation: Explanation, features: NDArray[np.int64
         return [""] * len(features)
     directions = []
     for j in features:
-        column = task.X.iloc[explanation.row, int(j)]
+        column = shown_column(task, int(j)).iloc[explanation.row]
         phi = explanation.values[:, j, 0]
         if not phi.any():
             directions.append("")

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from smalldata.pipeline.limits import shown_column
 from smalldata.report.plain import round_significant
 from smalldata.results.explanation import Explanation
 from smalldata.task import Task
@@ -221,7 +222,7 @@ def _similar(values: NDArray[np.float64], final: NDArray[np.float64]) -> NDArray
 
 def _column(task: Task, j: int) -> Column:
     """Read the values of one feature, and their colour range."""
-    column = task.X.iloc[:, j]
+    column = shown_column(task, j)
     if isinstance(column.dtype, pd.CategoricalDtype):
         codes = column.cat.codes.to_numpy()
         return Column(

@@ -25,6 +25,9 @@ from smalldata.results.comparison import Word
 MOST_CONSTANT = 3
 """Most constant features that a sentence names."""
 
+MOST_CENSORED = 5
+"""Most features with values below a limit of detection that a sentence names."""
+
 
 # ---------------------------------------------------------------- the question
 
@@ -75,6 +78,8 @@ def say_task(task: TaskFacts) -> list[str]:
     sentences = [f"{asked}.", f"Each sample has {features}."]
     if task.constant:
         sentences.append(_say_constant(task.constant))
+    if task.censored:
+        sentences.append(_say_censored(task))
     if task.n_groups is not None:
         sentences.append(
             f"The samples come in {count(task.n_groups, 'group')}; a group is never split "
@@ -91,6 +96,18 @@ def _say_constant(names: list[str]) -> str:
         f"{len(names)} of them have the same value in every sample, so no model can use them: "
         f"{named}."
     )
+
+
+def _say_censored(task: TaskFacts) -> str:
+    """Say which features have most values below a limit of detection, and whether classes do."""
+    leading = [f"{name} ({format_percent(share)})" for name, share in task.censored[:MOST_CENSORED]]
+    n_left = len(task.censored) - len(leading)
+    named = join_words([*leading, *([f"{n_left} more with fewer"] if n_left else [])])
+    said = f"Some values are below a limit of detection: {named}."
+    if task.censored_by_class:
+        shares = [f"{format_percent(share)} in {name}" for name, share in task.censored_by_class]
+        said += f" Across these features, the share is {join_words(shares)}."
+    return said
 
 
 def _span(low: int, high: int) -> str:

@@ -4,7 +4,7 @@ Step in the line: Task -> **TaskFacts** -> words -> HTML.
 """
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -60,8 +60,18 @@ class TaskFacts:
         Share of the values that are missing.
     constant : list of str
         Features with the same value in every sample.
+    censored : list of (str, float)
+        Features with values below a limit of detection and their share, the largest first.
+    censored_by_class : list of (str, float)
+        That share over these features together, by class.
     n_groups : int or None
+    messages : list of str
+        What was inferred, and findings that are just told.
+    warnings : list of str
+        Findings that the user should look at.
     provenance : list of (label, text)
+    units : dict of str to str
+        Unit of a feature, where its file says it.
     """
 
     kind: str
@@ -74,10 +84,13 @@ class TaskFacts:
     blocks: list[BlockSize]
     missing: float
     constant: list[str]
+    censored: list[tuple[str, float]]
+    censored_by_class: list[tuple[str, float]]
     n_groups: int | None
     messages: list[str]
     warnings: list[str]
     provenance: list[tuple[str, str]]
+    units: dict[str, str] = field(default_factory=dict)
 
 
 def summarize_task(task: Task) -> TaskFacts:
@@ -118,8 +131,13 @@ def summarize_task(task: Task) -> TaskFacts:
         ],
         missing=float(task.X.isna().to_numpy().mean()) if task.n_features else 0.0,
         constant=list(dataset.constant_features),
+        censored=sorted(dataset.reading.censored.items(), key=lambda entry: -entry[1]),
+        censored_by_class=list(dataset.reading.censored_by_class.items()),
         n_groups=None if groups is None else len(np.unique(groups)),
-        messages=[str(text) for text in dataset.messages],
+        messages=[
+            *dataset.messages,
+            *(str(entry) for entry in dataset.findings if entry.level == "note"),
+        ],
         warnings=[str(text) for text in dataset.warnings],
         provenance=[
             (label, text)
@@ -133,4 +151,5 @@ def summarize_task(task: Task) -> TaskFacts:
             )
             if text
         ],
+        units={name: unit for name, unit in dataset.reading.units.items() if name in task.X},
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from smalldata.pipeline.limits import without_limits
 from smalldata.report.plain import round_significant
 from smalldata.results.explanation import N_LEADING, Explanation
 from smalldata.statistics.correlation_groups import ALIKE, CorrelationGroups, correlation_groups
@@ -104,18 +105,19 @@ def summarize_twins(
     Twins or None
         None where fewer than two features are used.
     """
-    names = [str(name) for name in task.X.columns]
+    X = without_limits(task.X, task.dataset.below)
+    names = [str(name) for name in X.columns]
     place = {names[j]: position for position, j in enumerate(ranking)}
     leading = [names[j] for j in ranking[:N_LEADING] if overall[j] > 0]
     if len(leading) < 2:
         return None
-    twins = correlation_groups(task.X, leading, threshold=ALIKE).twins
+    twins = correlation_groups(X, leading, threshold=ALIKE).twins
     outside = dict.fromkeys(
         twin.name
         for twin in twins
         if twin is not None and abs(twin.correlation) >= ALIKE and twin.name not in leading
     )
-    found = correlation_groups(task.X, [*leading, *outside], threshold=ALIKE)
+    found = correlation_groups(X, [*leading, *outside], threshold=ALIKE)
     order, branches = _draw_tree(found)
     sizes = np.bincount(found.group)
     shared = [g for g in range(len(sizes)) if sizes[g] > 1]

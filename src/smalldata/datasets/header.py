@@ -1,0 +1,409 @@
+"""Finds the header of a grid of cells, and what stands above and right below it.
+
+Step in the line: **files** -> Dataset. Only the first rows are looked at, and of a wide table some
+of their cells, so that a large table costs no more than a small one.
+
+Above a header may stand text (its cells lie at the left end of a row), rows that belong to the
+samples (blank on the left, then a name, then one value per sample) or an upper header (a name per
+span of columns). Right below may stand rows of units, types or descriptions (`units`).
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from smalldata.datasets.assembling import listed
+from smalldata.datasets.raw import Grid
+from smalldata.datasets.text import N_CHARACTERS_SHOWN
+from smalldata.datasets.units import (
+    MOSTLY,
+    BelowHeader,
+    is_missing,
+    is_number,
+    rows_below,
+)
+from smalldata.errors import ConfigError, DataError
+from smalldata.findings import Finding
+from smalldata.task import Dropped
+
+N_ROWS_SEEN = 50
+"""Rows of a grid that are looked at."""
+
+N_ROWS_ABOVE = 15
+"""Rows above a header, at most."""
+
+N_COLUMNS_SEEN = 200
+"""Columns of a wide table that are looked at, evenly spaced."""
+
+N_FOOTNOTES = 30
+"""Lines of text below a table, at most."""
+
+_NOTE_WORDS = ("note", "abbrev", "source", "legend", "data ", "values", "footnote", "http")
+_NOTE_SIGNS = "*†‡§¶#^("
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """A grid whose rows are known by what they are.
+
+    Attributes
+    ----------
+    grid : Grid
+    above : list of list of str
+        Rows above the header that belong to its columns.
+    above_lines : list of int
+        Where they stand.
+    header : list of str
+    header_line : int
+    below : list of BelowHeader
+        Rows of units, types and descriptions.
+    rows : list of list of str
+        The body.
+    lines : list of int
+        Where its rows stand.
+    findings : tuple of Finding
+    dropped : tuple of Dropped
+        Text and rows that are no samples.
+    is_shown : bool
+        The header is not where the table begins: how to fix it belongs to the settings.
+    """
+
+    grid: Grid
+    above: list[list[str]]
+    above_lines: list[int]
+    header: list[str]
+    header_line: int
+    below: list[BelowHeader]
+    rows: list[list[str]]
+    lines: list[int]
+    findings: tuple[Finding, ...]
+    dropped: tuple[Dropped, ...]
+    is_shown: bool
+
+
+def find_frame(grid: Grid, *, header: int | None = None, target: str | None = None) -> Frame:
+    """Tell the header, what stands above it and below it.
+
+    Parameters
+    ----------
+    grid : Grid
+    header : int, optional
+        Line of the header, counted from 1; default: found out.
+    target : str, optional
+        Name of a column that the header must have.
+
+    Returns
+    -------
+    Frame
+
+    Raises
+    ------
+    ConfigError
+        If no row stands in that line or below it.
+    DataError
+        If values stand where the header should, below text.
+    """
+    grid = _without_margin(grid)
+    rows, lines = grid.rows, grid.lines
+    named = None if header is None else _row_of_line(grid, header)
+    usual = _usual_width(rows[named or 0 :][:N_ROWS_SEEN])
+    most = min(N_ROWS_ABOVE if named is None else named, max(0, len(rows) - 2))
+    n_text = 0
+    spans = {line for line, first, last in grid.merged if last - first < usual - 2}
+    while n_text < most and lines[n_text] not in spans and _is_text(rows[n_text], usual):
+        if usual == 2 and any(map(is_number, rows[n_text + 1])):
+            break  # of a table of one column and row names R writes a header of one field
+        n_text += 1
+    place = named
+    if place is None:
+        place = n_text + find_header(rows[n_text : n_text + N_ROWS_SEEN], target=target)
+    if named is None and (n_text or grid.skipped):
+        _check_names(grid, place, seen_columns(usual))
+    text = [" ".join(cell for cell in row if cell) for row in rows[:n_text]]
+    kept = [
+        row for row in range(n_text, place) if lines[row] in spans or not _is_text(rows[row], usual)
+    ]
+    above = [_wide(rows[row], usual) for row in kept]
+    body, body_lines, notes = _without_footnotes(rows[place + 1 :], lines[place + 1 :], usual)
+    start = body[:N_ROWS_SEEN]
+    below = rows_below(start, body_lines[: len(start)], columns=seen_columns(usual))
+    findings = [*grid.findings, *_told_text(grid, text, lines[place])]
+    findings += _told_footnotes(grid, notes)
+    above_words = tuple(line.strip() for line in (*grid.skipped, *text) if line.strip())
+    dropped = (
+        Dropped(what="rows", names=above_words, reason=f"text above the table of {grid.source}"),
+        Dropped(
+            what="rows",
+            names=tuple(words for _, words in notes),
+            reason=f"text below the table of {grid.source}",
+        ),
+        Dropped(
+            what="rows",
+            names=tuple(f"{grid.place} {row.line}" for row in below),
+            reason=f"units, types or descriptions of the columns of {grid.source}",
+        ),
+    )
+    return Frame(
+        grid=grid,
+        above=above,
+        above_lines=[lines[row] for row in kept],
+        header=_filled_down(rows[place], above),
+        header_line=lines[place],
+        below=below,
+        rows=body[len(below) :],
+        lines=body_lines[len(below) :],
+        findings=tuple(findings),
+        dropped=tuple(entry for entry in dropped if entry.names),
+        is_shown=bool(text or kept or grid.skipped),
+    )
+
+
+def find_header(rows: Sequence[Sequence[str]], *, target: str | None = None) -> int:
+    """Position of the header among the first rows, of which none is text.
+
+    The first row is the header, unless
+
+    - two or more of its cells on the left are blank, or more than a half of all: the first row
+      that has them is the header, if it holds names;
+    - it has no target, and a row below has it among names that all differ;
+    - its entries repeat (at most half of them differ) and a row below has names that all differ.
+
+    Examples
+    --------
+    >>> find_header([["", "", "Class", "a", "b"], ["id", "mz", "name", "S1", "S2"],
+    ...              ["1", "70.1", "M0", "3.5", "2.5"], ["2", "80.1", "M1", "3.1", "2.2"]])
+    1
+    """
+    first = rows[0]
+    width = _usual_width(rows)
+    seen = seen_columns(width)
+    blanks = next((place for place, cell in enumerate(first) if cell), len(first))
+    n_filled = sum(1 for cell in first if cell)
+    candidates = range(1, min(N_ROWS_ABOVE + 1, len(rows) - 1))
+    if blanks >= 2 or n_filled <= width / 2 or (not first[0] and _is_spanned(first)):
+        for place in candidates:
+            if _is_full(rows[place], above=rows[:place], width=width):
+                return place if _holds_names(rows, place, seen) else 0
+        return 0
+    if _is_upper(first, rows[1] if len(rows) > 1 else ()):
+        return 1 if len(rows) > 2 and _holds_names(rows, 1, seen) else 0
+    entries = [first[place] for place in seen[1:] if place < len(first) and first[place]]
+    is_repeated = len(entries) >= 3 and len(set(entries)) <= len(entries) / 2
+    for place in candidates:
+        row = rows[place]
+        has_target = target is not None and target not in first and target in row[1:]
+        if is_repeated or has_target:
+            names = [row[at] for at in seen if at < len(row)]
+            differ = len(set(names)) == len(names) and all(names)
+            if differ and _holds_names(rows, place, seen):
+                return place
+    return 0
+
+
+def _is_spanned(row: Sequence[str]) -> bool:
+    """Whether names stand over spans of columns: each span's further cells are blank."""
+    filled = [place for place, cell in enumerate(row) if cell]
+    return any(right - left > 1 for left, right in pairwise(filled))
+
+
+def _is_upper(first: Sequence[str], second: Sequence[str]) -> bool:
+    """Whether the first row is an upper header: where the second is blank it has the name."""
+    if len(first) != len(second) or not _is_spanned([*first, "end"]):
+        return False
+    gaps = [place for place, cell in enumerate(second) if not cell]
+    return all(first[place] for place in gaps) and len(gaps) < len(second)
+
+
+def _is_full(row: Sequence[str], *, above: Sequence[Sequence[str]], width: int) -> bool:
+    """Whether each column has a name in a row, or, merged downwards, in one above it."""
+    if len(row) < width - 1:
+        return False
+    cells = [
+        cell or next((top[place] for top in above if place < len(top) and top[place]), "")
+        for place, cell in enumerate(row)
+    ]
+    own = sum(1 for cell in row if cell)
+    # A row of the samples is blank over the annotations, all but the last of which has its name.
+    leads_blank = not row[0] and len(row) > 1 and not row[1]
+    return own > width / 2 and not leads_blank and sum(map(bool, cells)) >= MOSTLY * width
+
+
+def _holds_names(rows: Sequence[Sequence[str]], place: int, seen: Sequence[int]) -> bool:
+    """Whether a row holds names: in the columns that are numeric below it few cells are numbers."""
+    below = rows[place + 1 :]
+    n_numeric = n_numbers = 0
+    for at in seen:
+        cells = [row[at] for row in below if at < len(row) and not is_missing(row[at])]
+        if cells and sum(map(is_number, cells)) >= MOSTLY * len(cells):
+            n_numeric += 1
+            own = rows[place][at] if at < len(rows[place]) else ""
+            # Ids of samples may be whole numbers; those are in their order.
+            n_numbers += is_number(own) and not own.isdigit()
+    return n_numeric > 0 and n_numbers <= (1 - MOSTLY) * n_numeric
+
+
+def _without_margin(grid: Grid) -> Grid:
+    """Leave out blank columns on the left of a table, as spreadsheets have them."""
+    n_blank = 0
+    width = min(map(len, grid.rows), default=0)
+    while n_blank < width - 1 and not any(row[n_blank] for row in grid.rows):
+        n_blank += 1
+    if not n_blank:
+        return grid
+    return replace(
+        grid,
+        rows=[row[n_blank:] for row in grid.rows],
+        merged=tuple((line, first - n_blank, last - n_blank) for line, first, last in grid.merged),
+    )
+
+
+def _check_names(grid: Grid, place: int, seen: Sequence[int]) -> None:
+    """Refuse values where a header should stand, below text."""
+    if not _holds_values(grid.rows[place:], seen):
+        return
+    raise DataError(
+        f"below the text above the table of {grid.source} must stand its header; {grid.place} "
+        f"{grid.lines[place]} holds values "
+        f"({' '.join(grid.rows[place])[:N_CHARACTERS_SHOWN]!r}). Name the {grid.place} of the "
+        "header: dataset.header=N, or add a header to the file."
+    )
+
+
+def _holds_values(rows: Sequence[Sequence[str]], seen: Sequence[int]) -> bool:
+    """Whether the first row holds numbers in most of the columns that are numeric below it.
+
+    Whole numbers one after the other, or five in their order, are ids of samples.
+    """
+    first, below = rows[0], rows[1:N_ROWS_SEEN]
+    own = []
+    for at in seen:
+        cells = [row[at] for row in below if at < len(row) and not is_missing(row[at])]
+        if cells and sum(map(is_number, cells)) >= MOSTLY * len(cells):
+            own.append(first[at] if at < len(first) else "")
+    numbers = [cell for cell in own if is_number(cell)]
+    if len(numbers) >= 2 and all(cell.isdigit() for cell in numbers):
+        steps = [int(right) - int(left) for left, right in pairwise(numbers)]
+        if all(step == 1 for step in steps) or (len(steps) >= 4 and min(steps) > 0):
+            return False
+    return len(numbers) > len(own) / 2
+
+
+def _row_of_line(grid: Grid, header: int) -> int:
+    place = next((place for place, line in enumerate(grid.lines) if line >= header), None)
+    if header >= 1 and place is not None and place + 1 < len(grid.lines):
+        return place
+    raise ConfigError(
+        f"header must be a {grid.place} of {grid.source} with rows below it, counted from 1; got "
+        f"{header}, and the last {grid.place} is {grid.lines[-1]}."
+    )
+
+
+def _usual_width(rows: Sequence[Sequence[str]]) -> int:
+    counts = Counter(len(row) for row in rows)
+    return max(counts, key=lambda width: (counts[width], width))
+
+
+def seen_columns(width: int) -> list[int]:
+    """Columns to look at: all, or of a wide table some, the first ones among them."""
+    if width <= N_COLUMNS_SEEN:
+        return list(range(width))
+    step = width / N_COLUMNS_SEEN
+    spread = (int(number * step) for number in range(N_COLUMNS_SEEN))
+    return sorted({*range(20), *spread, width - 1})
+
+
+def _is_text(row: Sequence[str], width: int) -> bool:
+    """Whether a row above a table is text: a few cells at its left end, or a single one."""
+    filled = [place for place, cell in enumerate(row) if cell]
+    if not filled or width < 2:
+        return True
+    if len(filled) == 1:
+        return width > 2 or filled == [0]
+    return filled[-1] < max(1, width // 3) and filled == list(range(len(filled)))
+
+
+def _wide(row: Sequence[str], width: int) -> list[str]:
+    return [*row, *[""] * (width - len(row))]
+
+
+def _filled_down(header: Sequence[str], above: Sequence[Sequence[str]]) -> list[str]:
+    """Names of a header; one that is merged with the cell above it stands there."""
+    return [
+        cell or next((top[place] for top in above if place < len(top) and top[place]), "")
+        for place, cell in enumerate(header)
+    ]
+
+
+def _without_footnotes(
+    rows: list[list[str]], lines: list[int], width: int
+) -> tuple[list[list[str]], list[int], list[tuple[int, str]]]:
+    """Split off the text below a table: one cell that holds a sentence, the others blank."""
+    ids = [len(row[0]) for row in rows[:N_ROWS_SEEN] if any(row[1:])]
+    longest = max(ids, default=0)
+    end = len(rows)
+    while end > 2 and len(rows) - end < N_FOOTNOTES:
+        row = rows[end - 1]
+        if any(row[1:]) or not _is_note(row[0], longest):
+            break
+        end -= 1
+    notes = [(line, row[0]) for line, row in zip(lines[end:], rows[end:], strict=True)]
+    return rows[:end], lines[:end], notes
+
+
+def _is_note(cell: str, longest: int) -> bool:
+    """Whether a cell is a note, not an id: it has words and begins like one, or is long."""
+    if " " not in cell:
+        return False
+    begins = cell.lower().startswith(_NOTE_WORDS) or cell[0] in _NOTE_SIGNS
+    return begins or len(cell) > max(20, 2 * longest)
+
+
+def _told_text(grid: Grid, text: Sequence[str], line: int) -> list[Finding]:
+    told = [*grid.skipped, *text]
+    words = next((entry.strip() for entry in told if entry.strip()), "")
+    if not words:
+        return []
+    n_lines = len(grid.skipped) + len(text)
+    return [
+        Finding(
+            code="SD012",
+            what=f"{n_lines} {grid.place}{'s' * (n_lines > 1)} of text above the table of "
+            f"{grid.source} {'were' if n_lines > 1 else 'was'} skipped",
+            evidence=repr(words if len(words) <= 40 else words[:40] + "…"),
+            remedy=f"the header is {grid.place} {line}; name another with dataset.header",
+        )
+    ]
+
+
+def _told_footnotes(grid: Grid, notes: Sequence[tuple[int, str]]) -> list[Finding]:
+    if not notes:
+        return []
+    line, words = notes[0]
+    return [
+        Finding(
+            code="SD012",
+            what=f"{len(notes)} {grid.place}{'s' * (len(notes) > 1)} of text below the table of "
+            f"{grid.source} {'were' if len(notes) > 1 else 'was'} skipped",
+            evidence=f"{grid.place} {line} {words if len(words) <= 40 else words[:40] + '…'!r}",
+        )
+    ]
+
+
+def told_below(frame: Frame, units: dict[str, str]) -> list[Finding]:
+    """Say which rows below the header are no samples."""
+    findings = []
+    grid = frame.grid
+    for row in frame.below:
+        where = f"{grid.place} {row.line} of {grid.source}"
+        tag = f" ({row.cells[0]})" if row.cells[0] and not is_missing(row.cells[0]) else ""
+        if row.kind == "units":
+            what = (
+                f"{where}{tag} holds units, no sample; the units of {len(units)} columns were kept"
+            )
+            evidence = listed(list(dict.fromkeys(units.values())))
+        else:
+            what = f"{where}{tag} holds the {row.kind} of the columns, no sample, and was skipped"
+            evidence = listed([cell for cell in row.cells[1:] if cell])
+        findings.append(Finding(code="SD010", what=what, evidence=evidence))
+    return findings

@@ -1,0 +1,225 @@
+"""Takes in the files of a dataset: each opened, recognised or laid out, and the right way round.
+
+Step in the line: **files** -> Dataset. What comes out are tables of samples in rows. The order:
+all files are opened and recognised; the headers of the plain ones are found; which of these have
+their features in rows is decided for all together, since the ids of one tell of the other; then
+each is laid out.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from smalldata.datasets.assembling import nearest, several
+from smalldata.datasets.commands import command
+from smalldata.datasets.formats import recognise_grid, recognise_text
+from smalldata.datasets.header import Frame, find_frame
+from smalldata.datasets.joining import SINGLE_BLOCK
+from smalldata.datasets.layout import lay_out, turn
+from smalldata.datasets.opening import open_file
+from smalldata.datasets.options import TableOptions
+from smalldata.datasets.orientation import Turned, find_turned, of_frame, of_table
+from smalldata.datasets.plain import read_plain
+from smalldata.datasets.raw import Grid, RawTable, TextFile
+from smalldata.datasets.text import split_text
+from smalldata.errors import ConfigError, DataError
+
+
+def read_tables(options: TableOptions) -> dict[str, RawTable]:
+    """Read all files of a dataset.
+
+    Parameters
+    ----------
+    options : TableOptions
+
+    Returns
+    -------
+    dict of str to RawTable
+        Samples in rows, one table per block.
+
+    Raises
+    ------
+    ConfigError
+        If no file is named, or a setting is wrong.
+    DataError
+        If a file is missing, broken or no table, or can be read both ways round.
+    """
+    if not options.path:
+        raise ConfigError("path must name a file: dataset.path=my.csv dataset.target=COLUMN.")
+    files = files_of(options)
+    turned_blocks(options)  # refuses blocks that there are not
+    known: dict[str, RawTable] = {}
+    plain: dict[str, Frame | RawTable] = {}
+    for block, file in files.items():
+        own = _options_of(options, block)
+        found = open_file(file, own)
+        recognised = recognise_text(found, own) if isinstance(found, TextFile) else None
+        if isinstance(found, TextFile) and recognised is None:
+            large = read_plain(found, options, header=_header_of(options, block))
+            found = large or split_text(
+                found, separator=options.separator, header=_header_of(options, block)
+            )
+        if isinstance(found, Grid):
+            recognised = recognise_grid(found, own)
+        if recognised is not None:
+            for name, table in recognised.items():
+                taken = name in files or name in known
+                known[f"{block}_{name}" if taken else name or block] = table
+        elif isinstance(found, Grid):
+            plain[block] = find_frame(
+                found, header=_header_of(options, block), target=options.roles.get("target")
+            )
+        elif isinstance(found, RawTable):
+            plain[block] = found
+    turned = _find_turned(plain, known, options)
+    _find_target(plain, known, turned, options)
+    tables = known | {
+        block: _laid_out(content, turned.get(block), options) for block, content in plain.items()
+    }
+    tables = {block: tables[block] for block in (*files, *tables) if block in tables}
+    guessed = [block for block, entry in turned.items() if entry.why]
+    for block in guessed:
+        setting = {"transpose": True if len(tables) == 1 else list(turned)}
+        tables[block] = replace(tables[block], settings={**tables[block].settings, **setting})
+    checksums = {table.sha256 for table in tables.values()}
+    if options.sha256 and checksums != {options.sha256}:
+        raise DataError(
+            f"{next(iter(files.values()))} must have the sha256 {options.sha256}; it has another."
+        )
+    return tables
+
+
+def _header_of(options: TableOptions, block: str) -> int | None:
+    """Line of the header of one file."""
+    if isinstance(options.header, Mapping):
+        return options.header.get(block)
+    return options.header
+
+
+def _options_of(options: TableOptions, block: str) -> TableOptions:
+    """Of several sheets each is read as a file of its own; a header may be that of one file."""
+    options = replace(options, header=_header_of(options, block))
+    if options.sheet is None or isinstance(options.sheet, str | int):
+        return options
+    return replace(options, sheet=block)
+
+
+def _find_turned(
+    plain: Mapping[str, Frame | RawTable],
+    known: Mapping[str, RawTable],
+    options: TableOptions,
+) -> dict[str, Turned]:
+    """Decide which files have their features in rows."""
+    evidence = {
+        block: of_frame(content) if isinstance(content, Frame) else of_table(content)
+        for block, content in plain.items()
+    }
+    others = {block: of_table(table) for block, table in known.items()}
+    asked: dict[str, bool] = {}
+    if options.transpose is not None:
+        chosen = turned_blocks(options)
+        asked = {block: block in chosen for block in plain}
+    turned = find_turned(evidence, others, roles=list(options.roles.values()), asked=asked)
+    if options.name_column is not None and not known:  # a format checks it by itself
+        names = [name for block in turned for name in evidence[block].names]
+        if turned and options.name_column not in names:
+            raise ConfigError(
+                f"name_column must be a column of a table with features in rows; there is no "
+                f"column {options.name_column!r}{nearest(options.name_column, names)}"
+            )
+        if not turned:
+            raise ConfigError(
+                "name_column is for tables with features in rows; none was read so. Say it with "
+                "dataset.transpose=true."
+            )
+    return turned
+
+
+def _find_target(
+    plain: Mapping[str, Frame | RawTable],
+    known: Mapping[str, RawTable],
+    turned: Mapping[str, Turned],
+    options: TableOptions,
+) -> None:
+    """Refuse a target that is in no header but plainly elsewhere, with the way there.
+
+    Raises
+    ------
+    ConfigError
+    """
+    target = options.roles.get("target")
+    if target is None or any(target in table.names for table in known.values()):
+        return
+    for block, content in plain.items():
+        own = of_frame(content) if isinstance(content, Frame) else of_table(content)
+        names = [*own.above, *own.columns[0]] if block in turned else own.names
+        if target in names:
+            return
+        if block in turned or not isinstance(content, Frame):
+            continue
+        same = [entry for entry in own.columns[0] if entry.lower() == target.lower()]
+        if same and same[0].lower() not in map(str.lower, own.names):
+            way = "true" if len(plain) + len(known) == 1 else f"[{block}]"
+            raise ConfigError(
+                f"target must be a column of {own.source}; there is no column {target!r}, but a "
+                f"row {same[0]!r}: if features stand in rows, set {command('target', same[0])} "
+                f"dataset.transpose={way}."
+            )
+        for finding in content.findings:
+            if finding.code == "SD017":
+                raise ConfigError(
+                    f"target must be a column of {own.source}; there is no column {target!r} in "
+                    f"its first sheet; {finding.remedy}."
+                )
+
+
+def _laid_out(content: Frame | RawTable, turned: Turned | None, options: TableOptions) -> RawTable:
+    if isinstance(content, Frame):
+        return lay_out(content, turned=turned, options=options)
+    return content if turned is None else turn(content, turned, options=options)
+
+
+def files_of(options: TableOptions) -> dict[str, str | Path]:
+    """Give the files by block; a single one is the block ``features``.
+
+    Several sheets of one file are a block each, of the sheet's name.
+
+    Raises
+    ------
+    ConfigError
+        If several sheets are asked of several files.
+    """
+    path, sheet = options.path, options.sheet
+    sheets: Sequence[str] = []
+    if sheet is not None and not isinstance(sheet, str | int):
+        sheets = several(sheet)
+    if isinstance(path, Mapping):
+        if sheets:
+            raise ConfigError(
+                "several sheets must be of one file: dataset.path=my.xlsx; got "
+                f"{len(path)} files. Name the sheets of one file, or save each sheet as a file."
+            )
+        return {str(block): file for block, file in path.items()}
+    if sheets:
+        return dict.fromkeys(sheets, path or "")
+    return {SINGLE_BLOCK: path or ""}
+
+
+def turned_blocks(options: TableOptions) -> list[str]:
+    """Give the blocks that the user says have their features in rows.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such block.
+    """
+    files = files_of(options)
+    if isinstance(options.transpose, bool):
+        return list(files) if options.transpose else []
+    turned = [] if options.transpose is None else several(options.transpose)
+    for block in turned:
+        if block not in files:
+            raise ConfigError(
+                f"transpose must be true, false or blocks among {', '.join(files)}; got {block!r}."
+            )
+    return turned

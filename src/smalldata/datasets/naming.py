@@ -1,0 +1,32 @@
+"""Takes names of columns and files apart, so that all spellings of one name are the same.
+
+Step in the line: **files** -> Dataset. Names are compared with the words of `vocabulary`.
+"""
+
+import re
+from functools import lru_cache
+
+
+@lru_cache(maxsize=1_000_000)
+def plain_name(name: str) -> str:
+    """Letters and digits of a name, lower case.
+
+    Examples
+    --------
+    >>> plain_name("Sample ID"), plain_name("sample.id")
+    ('sampleid', 'sampleid')
+    """
+    return "".join(filter(str.isalnum, name.lower()))
+
+
+@lru_cache(maxsize=1_000_000)
+def words_of(name: str) -> tuple[str, ...]:
+    """Lower-case words of letters, split also where the case changes.
+
+    Examples
+    --------
+    >>> words_of("daysToDeath"), words_of("days_to_death2")
+    (('days', 'to', 'death'), ('days', 'to', 'death'))
+    """
+    spaced = re.sub(r"([a-z])([A-Z])", r"\1 \2", name)
+    return tuple(re.findall(r"[a-z]+", spaced.lower()))

@@ -1,0 +1,146 @@
+"""Finds persons who recur: in a column of ids that repeat, and hidden in the ids of the samples.
+
+Step in the line: **files** -> Dataset. Rows of one person must not be in two folds; who they are is
+advice, never a decision.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from smalldata.datasets.assembling import listed
+from smalldata.datasets.commands import command
+from smalldata.findings import Finding
+
+MIN_ROWS = 6
+MIN_PAIRED = 0.6
+"""Share of rows whose person has another row; below it, equal beginnings are chance."""
+MIN_RECURRING = 0.8
+"""Share of rows whose ending other persons have, too: a few may have one more visit."""
+MAX_ENDINGS = 12
+"""Different endings of ids of one pattern: more are no visits or tissues of a person."""
+MAX_MEAN = 20
+"""Rows of a person on average."""
+
+# What tells the samples of a person apart, behind a separator or glued to a number.
+_ENDING_WORDS = (
+    r"pre|post|before|after|baseline|base|bl|bsl|follow\W?up|fu|screening|end|start|on|off|"
+    r"tumou?r|normal|primary|metastasis|met|relapse|diagnosis|remission|adjacent|left|right|"
+    r"cancer|control|ctrl|case|treated|untreated|plasma|serum|urine|stool|saliva|blood|csf|"
+    r"fasting|fasted|fed|am|pm|morning|evening"
+)
+_VISITS = (
+    r"v|visit|t|tp|time|timepoint|d|day|w|wk|week|m|mo|month|y|yr|year|h|hr|hour|r|rep|replicate|"
+    r"tr|br|s|session|run|scan|c|cycle|aliquot|dup|fu|slice|section|region|biopsy|bx"
+)
+
+
+@dataclass(frozen=True)
+class _Pattern:
+    """A pattern of ids: its person, and its ending to judge it by."""
+
+    person: str
+    ending: str
+    is_glued: bool = False
+
+
+_DATE = re.compile(r"\d{4}[-/._]?\d{2}[-/._]?\d{2}(?!\d)|\d{2}[-/.]\d{2}[-/.]\d{4}")
+_SEPARATOR = r"[._\- :/]"
+# In this order: the more a pattern says, the earlier.
+_PATTERNS = (
+    # A barcode of TCGA: the patient and the kind of sample.
+    _Pattern(r"^(TCGA[-.]\w{2}[-.]\w{4})", r"[-.]\d{2}[A-Z]?(?:[-.].*)?"),
+    _Pattern(r"^(.+?)" + _SEPARATOR, rf"(?i:{_ENDING_WORDS})(?:{_SEPARATOR}?\d{{1,2}})?"),
+    _Pattern(r"^(.+?)" + _SEPARATOR, rf"(?i:{_VISITS}){_SEPARATOR}?\d{{1,3}}"),
+    _Pattern(r"^(\d+)" + _SEPARATOR, r"[A-Za-z][A-Za-z0-9]*"),
+    _Pattern(r"^(.*\d)" + _SEPARATOR, r"[A-Za-z]{1,3}"),
+    _Pattern(r"^(.*\d)" + _SEPARATOR, r"\d{1,2}"),
+    _Pattern(r"^(.*\d)", r"[A-Za-z]", is_glued=True),
+    _Pattern(r"^(.*\d)", rf"(?i:{_ENDING_WORDS})", is_glued=True),
+)
+
+
+def persons_column(name: str, n_ids: int, n_rows: int) -> Finding:
+    """Say that a column of ids that repeat is no feature."""
+    return Finding(
+        code="SD008",
+        what=f"column {name!r} has {n_ids} values in {n_rows} rows, as ids that repeat, and is no "
+        "feature",
+        remedy=f"if these are repeated measures, set {command('groups', name)}, so that nobody is "
+        f"in two folds; take it in with {command('categorical', [name])}",
+    )
+
+
+def persons_in_ids(sample_ids: Sequence[str]) -> list[Finding]:
+    r"""Find persons who recur in the ids: subject3_pre, P01-V2, 12A, TCGA-02-0001-11.
+
+    A pattern is taken where it pairs rows: most of them share their person with another row, each
+    person has an ending once, and there are few endings, which recur from person to person. Plain
+    numbering (S1 … S24) and the wells of a plate (A01 … H12) have none.
+
+    Parameters
+    ----------
+    sample_ids : sequence of str
+
+    Returns
+    -------
+    list of Finding
+        At most one.
+    """
+    if len(sample_ids) < MIN_ROWS or all(_DATE.match(entry) for entry in sample_ids):
+        return []
+    for pattern in _PATTERNS:
+        whole = re.compile(f"{pattern.person}({pattern.ending})$")
+        found = [whole.search(entry) for entry in sample_ids]
+        if any(match is None for match in found):
+            continue
+        persons = [str(match[1]) for match in found if match]
+        endings = [str(match[2]) for match in found if match]
+        if not _pairs_rows(persons, endings, is_glued=pattern.is_glued):
+            continue
+        written = _written(pattern, persons, sample_ids)
+        counts = Counter(persons)
+        first = next(person for person in persons if counts[person] > 1)
+        rows = [entry for entry, person in zip(sample_ids, persons, strict=True) if person == first]
+        return [
+            Finding(
+                code="SD002",
+                what=f"the ids name {len(counts)} persons (or the like) in {len(sample_ids)} rows",
+                evidence=f"{first!r} has {listed(rows)}",
+                remedy="if so, keep the rows of one together with "
+                f"'dataset.groups=id:{written}', which makes {len(counts)} groups",
+            )
+        ]
+    return []
+
+
+def _pairs_rows(persons: Sequence[str], endings: Sequence[str], *, is_glued: bool) -> bool:
+    """Whether persons recur, each ending with a person once, the endings with several persons."""
+    rows_of, with_ending = Counter(persons), Counter(endings)
+    if len(rows_of) < 3 or len(persons) / len(rows_of) > MAX_MEAN:
+        return False
+    if sum(count for count in rows_of.values() if count > 1) < MIN_PAIRED * len(persons):
+        return False
+    if len(set(zip(persons, endings, strict=True))) < len(persons):
+        return False
+    is_number = all(ending.isdigit() for ending in endings)
+    most = 4 if is_glued or is_number else MAX_ENDINGS
+    recurring = sum(count for count in with_ending.values() if count > 1)
+    return 2 <= len(with_ending) <= most and recurring >= MIN_RECURRING * len(endings)
+
+
+def _written(pattern: _Pattern, persons: Sequence[str], sample_ids: Sequence[str]) -> str:
+    r"""Write the shortest expression that makes the same groups: ``^(subject\d+)``."""
+    stems = {re.sub(r"\d+$", "", person) for person in persons}
+    simple = []
+    if len(stems) == 1 and all(re.fullmatch(r"[A-Za-z]*\d+", person) for person in persons):
+        simple.append(rf"^({next(iter(stems))}\d+)")
+    if all(re.fullmatch(r"[^._\- :/]+", person) for person in persons):
+        simple.append(r"^([^._ :/-]+)")
+    simple += [r"^(.+)[._ :/-]", r"^(.*\d)[._ :/-]"]
+    for written in (*simple, pattern.person):
+        matches = [re.search(written, entry) for entry in sample_ids]
+        if [match and match[1] for match in matches] == list(persons):
+            return written
+    return f"{pattern.person}{pattern.ending}$"

@@ -1,0 +1,156 @@
+"""What a file holds: its text, its cells as they stand, its columns with their names.
+
+Step in the line: **files** -> Dataset. A file is opened (`opening`), recognised (`formats`) or laid
+out as a plain table (`layout`), and is then a RawTable.
+"""
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smalldata.findings import Finding
+from smalldata.task import Dropped
+
+Cells = list[str] | NDArray[np.float64]
+
+
+def take_cells(cells: Cells, rows: NDArray[np.intp]) -> Cells:
+    """Return the cells of some rows of a column."""
+    return [cells[row] for row in rows] if isinstance(cells, list) else cells[rows]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextFile:
+    """A decoded text file.
+
+    Attributes
+    ----------
+    source : str
+        Name of the file.
+    text : str
+    encoding : str
+    sha256 : str
+        Of the file's bytes.
+    """
+
+    source: str
+    text: str
+    encoding: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """Cells of a text file or of a sheet, as they stand: no header, no types.
+
+    Attributes
+    ----------
+    source : str
+        Name of the file.
+    rows : list of list of str
+        Stripped text; rows may differ in length.
+    lines : list of int
+        Line of each row in the file, counted from 1.
+    place : str
+        What such a line is called: ``line`` or ``row``.
+    notes : tuple of str
+        What was found out: separator, encoding, sheet.
+    sha256 : str
+        Of the file's bytes.
+    findings : tuple of Finding
+    skipped : tuple of str
+        Lines of text that stood above the table.
+    merged : tuple of (int, int, int)
+        Merged cells of one row of a sheet: line, first and last column, these counted from 0.
+    settings : mapping
+        Keys of ``dataset`` that were guessed, as they would be written.
+    """
+
+    source: str
+    rows: list[list[str]]
+    lines: list[int]
+    place: str
+    notes: tuple[str, ...]
+    sha256: str
+    findings: tuple[Finding, ...] = ()
+    skipped: tuple[str, ...] = ()
+    merged: tuple[tuple[int, int, int], ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawTable:
+    """A table as written.
+
+    Attributes
+    ----------
+    source : str
+        Name of the file.
+    names : list of str
+        Unique, not empty; a first column without a name is called ``""``.
+    columns : list of (list of str or ndarray of float64)
+        Stripped text, or numbers where the file has types.
+    places : list of str
+        Where each row stands in the file: ``line 7``.
+    notes : tuple of str
+        What was inferred: separator, encoding, sheet.
+    sha256 : str
+        Of the file's bytes.
+    findings : tuple of Finding
+        What the user should know.
+    dropped : tuple of Dropped
+        What of the file is not in the table.
+    units : mapping of str to str
+        Unit of a column, where the file says it.
+    blocks : mapping of str to str
+        Block of a column, where the file itself has blocks.
+    about_samples : tuple of str
+        Columns that stood as rows above the header: they describe the samples and are features
+        only where the user asks for them.
+    taken_for : str
+        What the file was taken for: ``a MaxQuant table of proteins``; empty: a plain table.
+    settings : mapping
+        Keys of ``dataset`` that were guessed, as they would be written.
+    is_sheet : bool
+        The format says that this is the table of samples, whose columns describe them.
+    categories : mapping of str to tuple of str
+        Columns that came as categories, with the order of these, empty where they have none. A
+        file has no such columns.
+    """
+
+    source: str
+    names: list[str]
+    columns: list[Cells]
+    places: list[str]
+    notes: tuple[str, ...]
+    sha256: str
+    findings: tuple[Finding, ...] = ()
+    dropped: tuple[Dropped, ...] = ()
+    units: Mapping[str, str] = field(default_factory=dict)
+    blocks: Mapping[str, str] = field(default_factory=dict)
+    about_samples: tuple[str, ...] = ()
+    taken_for: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    is_sheet: bool = False
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.places)
+
+
+def clean_name(name: str) -> str:
+    """One spelling for names that look the same: composed unicode, no blanks around."""
+    return unicodedata.normalize("NFC", str(name)).strip()
+
+
+def cell_text(cell: str | float) -> str:
+    """Write one cell as text; NaN is empty."""
+    if isinstance(cell, str):
+        return cell
+    return "" if np.isnan(cell) else repr(float(cell)).removesuffix(".0")

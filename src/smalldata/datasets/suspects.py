@@ -1,0 +1,303 @@
+"""Features that should not be there: leaks of the target, its other spellings, copies, constants.
+
+Step in the line: **files** -> Dataset. Nothing is left out; each kind gives one finding. The
+columns are walked once, some thousands at a time, so that a table of 450,000 is not copied.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from smalldata.datasets.assembling import N_NAMES_SHOWN, listed
+from smalldata.datasets.leaks import leaks
+from smalldata.datasets.separation import Separation, separations
+from smalldata.datasets.vocabulary import TARGET_AFFIXES
+from smalldata.findings import Finding
+from smalldata.task import TaskKind
+
+Values = NDArray[np.float64] | pd.Categorical
+
+N_AT_ONCE = 2048
+"""Columns in memory at a time."""
+
+N_VALUES = 10
+"""Values a column must have to be called nearly constant."""
+
+SHARE_DIFFERENT = 0.02
+"""Of the values of a nearly constant column, at most these (and at most one of fewer than 100)
+differ from the others: in most folds, none of them is among the test rows."""
+
+EXPECTED_BY_CHANCE = 0.01
+"""Pairs of equal columns that chance may give in the whole table: columns of two values, as
+mutations have, are equal by chance in wide tables."""
+
+
+def suspects(
+    columns: Mapping[str, Values], y: NDArray[np.generic], *, target: str, kind: TaskKind
+) -> list[Finding]:
+    """All findings on the features of one table and on their relation to its target.
+
+    Parameters
+    ----------
+    columns : mapping of str to ndarray of float64 or Categorical
+        The features.
+    y : ndarray of shape (n_samples,)
+    target : str
+    kind : TaskKind
+
+    Returns
+    -------
+    list of Finding
+    """
+    facts = _walk(columns, y, kind=kind)
+    return [
+        *leaks(facts.separations, y, n_features=len(columns), target=target, kind=kind),
+        *named_like(columns, target=target),
+        *_constants(facts),
+        *copies(columns, facts),
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What the walk over the columns tells.
+
+    Attributes
+    ----------
+    names : list of str
+        The numeric columns.
+    constant, nearly : list of str
+        Columns of one value, and of one value but for a few rows.
+    sketches : ndarray of shape (n_numeric, 3)
+        Equal for columns that are equal up to sign, scale and shift; NaN for nearly constant ones.
+    separations : list of Separation
+        The features that tell most of the target.
+    """
+
+    names: list[str]
+    constant: list[str]
+    nearly: list[str]
+    sketches: NDArray[np.float64]
+    separations: list[Separation]
+
+
+def _walk(columns: Mapping[str, Values], y: NDArray[np.generic], *, kind: TaskKind) -> Facts:
+    numeric = [name for name, values in columns.items() if isinstance(values, np.ndarray)]
+    constant: list[str] = []
+    nearly: list[str] = []
+    n = len(y)
+    directions = np.random.default_rng(0).standard_normal((n, 3))
+    sketches = np.full((len(numeric), 3), np.nan)
+    walk = separations(y, kind=kind)
+    for start in range(0, len(numeric), N_AT_ONCE):
+        names = numeric[start : start + N_AT_ONCE]
+        values = np.array([columns[name] for name in names], dtype=np.float64).reshape(-1, n)
+        absent = np.isnan(values)
+        n_present = n - absent.sum(axis=1)
+        order = walk.add_numbers(names, values, absent)
+        rows = np.arange(len(names))
+        middle = values[rows, order[rows, n_present // 2 - (n_present == n)]]
+        n_other = n_present - (values == middle[:, None]).sum(axis=1)
+        is_constant = (n_present > 0) & (n_other == 0)
+        few = np.maximum(1, (SHARE_DIFFERENT * n_present).astype(int))
+        is_nearly = ~is_constant & (n_other <= few) & (n_present >= N_VALUES)
+        constant += [names[place] for place in np.flatnonzero(is_constant)]
+        nearly += [names[place] for place in np.flatnonzero(is_nearly)]
+        told = np.flatnonzero((n_present > 2) & ~is_constant & ~is_nearly)
+        sketches[start + told] = _sketch(values[told], absent[told], directions)
+    for name, column in columns.items():
+        if isinstance(column, pd.Categorical):
+            counts = np.bincount(column.codes[column.codes >= 0], minlength=1)
+            n_other = int(counts.sum() - counts.max())
+            if counts.sum() and not n_other:
+                constant.append(name)
+            elif counts.sum() >= N_VALUES and n_other <= max(1, SHARE_DIFFERENT * counts.sum()):
+                nearly.append(name)
+            walk.add_categories(name, column)
+    return Facts(
+        names=numeric,
+        constant=constant,
+        nearly=nearly,
+        sketches=sketches,
+        separations=walk.found(),
+    )
+
+
+def _sketch(
+    values: NDArray[np.float64], absent: NDArray[np.bool_], directions: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Two projections of each standardised column without their signs, and one of its gaps."""
+    z = _standardised(values)
+    return np.column_stack([np.abs(z @ directions[:, :2]), absent @ directions[:, 2]])
+
+
+def _standardised(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean 0 and length 1, missing ones 0; a column of infinities stays one of NaN."""
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        z = values - np.nanmean(values, axis=1, keepdims=True)
+        z[np.isnan(values)] = 0.0
+        # Scaled first, since the squares of very large or small values leave the range of floats.
+        z /= np.abs(z).max(axis=1, keepdims=True)
+        z /= np.sqrt((z**2).sum(axis=1, keepdims=True))
+    return np.asarray(z, dtype=np.float64)
+
+
+def _constants(facts: Facts) -> list[Finding]:
+    found = []
+    for code, names, what, why in (
+        ("SD022", facts.constant, "the same value in every sample", "nothing can be learned"),
+        ("SD023", facts.nearly, "one value in all but a few samples", "little can be learned"),
+    ):
+        if names:
+            verb = "column holds" if len(names) == 1 else "columns hold"
+            found.append(
+                Finding(
+                    code=code,
+                    what=f"{len(names)} {verb} {what}",
+                    evidence=listed(names),
+                    remedy=f"{why} from {'it' if len(names) == 1 else 'them'}{_drop(names)}",
+                )
+            )
+    return found
+
+
+def copies(columns: Mapping[str, Values], facts: Facts) -> list[Finding]:
+    """Columns that are equal to an earlier one, also up to sign, scale and shift."""
+    twins = [*_numeric_twins(columns, facts), *_categorical_twins(columns)]
+    if not twins:
+        return []
+    place = {name: number for number, name in enumerate(columns)}
+    twins.sort(key=lambda pair: place[pair[1]])
+    shown = ", ".join(f"{later!r} copies {first!r}" for first, later, _ in twins[:N_NAMES_SHOWN])
+    more = f" and {len(twins) - N_NAMES_SHOWN} more" if len(twins) > N_NAMES_SHOWN else ""
+    n_scaled = sum(not exact for _, _, exact in twins)
+    scaled = f" ({n_scaled} up to sign or scale)" if n_scaled else ""
+    verb = "column copies" if len(twins) == 1 else "columns copy"
+    return [
+        Finding(
+            code="SD025",
+            what=f"{len(twins)} {verb} another one{scaled}",
+            evidence=shown + more,
+            remedy="their importance is shared out among them; keep one of each"
+            + _drop([later for _, later, _ in twins]),
+        )
+    ]
+
+
+def _numeric_twins(columns: Mapping[str, Values], facts: Facts) -> list[tuple[str, str, bool]]:
+    """Pairs (first, later, whether the values are equal)."""
+    sketches = facts.sketches
+    known = np.flatnonzero(np.isfinite(sketches).all(axis=1))
+    order = known[np.lexsort((sketches[known, 1], sketches[known, 0].round(7)))]
+    near = np.abs(np.diff(sketches[order], axis=0)).max(axis=1, initial=0.0) < 1e-7
+    twins: list[tuple[str, str, bool]] = []
+    # Consecutive ones that are near each other are compared with the first of their group.
+    place = 0
+    while place < len(near):
+        if not near[place]:
+            place += 1
+            continue
+        end = place + 1
+        while end < len(near) and near[end]:
+            end += 1
+        group = sorted(int(row) for row in order[place : end + 1])
+        first, *later = (np.asarray(columns[facts.names[row]]) for row in group)
+        for row, other in zip(group[1:], later, strict=True):
+            if _are_twins(first, other) and not _by_chance(first, n_columns=len(columns)):
+                exact = bool(np.array_equal(first, other, equal_nan=True))
+                twins.append((facts.names[group[0]], facts.names[row], exact))
+        place = end
+    return twins
+
+
+def _are_twins(first: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
+    a, b = _standardised(np.array([first, other]))
+    return bool(
+        np.array_equal(np.isnan(first), np.isnan(other))
+        and (np.allclose(a, b, atol=1e-9) or np.allclose(a, -b, atol=1e-9))
+    )
+
+
+def _categorical_twins(columns: Mapping[str, Values]) -> list[tuple[str, str, bool]]:
+    firsts: dict[bytes, str] = {}
+    twins = []
+    for name, column in columns.items():
+        if not isinstance(column, pd.Categorical):
+            continue
+        codes, _ = pd.factorize(column.codes)  # by first appearance, whatever the levels are called
+        gaps = column.codes < 0
+        key = codes.tobytes() + gaps.tobytes()
+        if key not in firsts:
+            firsts[key] = name
+        elif not _by_chance(np.asarray(codes, dtype=np.float64), n_columns=len(columns)):
+            twins.append((firsts[key], name, True))
+    return twins
+
+
+def _by_chance(values: NDArray[np.float64], *, n_columns: int) -> bool:
+    """Whether a table this wide may have a pair of such columns by chance.
+
+    A column's values can be arranged in n! / (n1! n2! …) ways.
+    """
+    counts = np.unique(values[~np.isnan(values)], return_counts=True)[1]
+    n = int(counts.sum())
+    if len(counts) > n / 2:
+        return False  # measured values: their sizes are equal too, not only their order
+    ways = math.lgamma(n + 1) - sum(math.lgamma(count + 1) for count in counts)
+    return 2 * math.log(n_columns) - ways > math.log(EXPECTED_BY_CHANCE)
+
+
+def named_like(names: Sequence[str] | Mapping[str, Values], *, target: str) -> list[Finding]:
+    """Features whose name is another spelling of the target's: outcome_code, Class.1."""
+    wanted = _tokens(target)
+    core = _core(wanted)
+    probe = (core or wanted[0] if wanted else "")[:3]
+    hits = [
+        name
+        for name in names
+        if probe in name.lower()
+        and (tokens := _tokens(name))
+        and (tokens == wanted or (core != "" and _core(tokens) == core))
+    ]
+    if not hits:
+        return []
+    verb = "feature is" if len(hits) == 1 else "features are"
+    return [
+        Finding(
+            code="SD026",
+            what=f"{len(hits)} {verb} named like the target {target!r}",
+            evidence=listed(hits),
+            remedy=f"another form of the target gives it away{_drop(hits)}",
+        )
+    ]
+
+
+def _tokens(name: str) -> tuple[str, ...]:
+    own = name.rpartition(":")[2]
+    spaced = re.sub(r"([a-z])([A-Z])", r"\1 \2", own)
+    return tuple(re.findall(r"[^\W\d_]+|\d+", spaced.lower()))
+
+
+def _core(tokens: Sequence[str]) -> str:
+    """Join the words of a name without affixes and the numbers that a repeated name is given."""
+    words = [token for token in tokens if token not in TARGET_AFFIXES]
+    while len(words) > 1 and words[-1].isdigit():
+        words.pop()
+    # A name that is all affixes (class, outcome) is its own core, but for its number.
+    if not words or all(word.isdigit() for word in words):
+        words = [token for token in tokens if not token.isdigit()][:1]
+    core = "".join(words)
+    return core if len(core) > 1 else ""
+
+
+def _drop(names: Sequence[str]) -> str:
+    """End a remedy with the option that leaves a few columns out."""
+    if len(names) > N_NAMES_SHOWN:
+        return ""
+    inside = ", ".join(f"'{name}'" for name in names)
+    return f": dataset.drop=[{inside}]"
