@@ -29,6 +29,7 @@ class Traits:
     container: str = "text"
     separator: str = ","
     decimal: str = "."
+    places: int = 2
     encoding: str = "utf-8"
     end: str = "\n"
     quoting: int = csv.QUOTE_MINIMAL
@@ -56,6 +57,7 @@ TRAITS = st.builds(
     container=_choices("container", "text", "text", "text", "gzip", "xlsx", "parquet"),
     separator=_choices("separator", ",", ";", "\t", "|"),
     decimal=_choices("decimal", ".", ".", ","),
+    places=_choices("places", 2, 2, 3),
     encoding=_choices("encoding", "utf-8", "utf-8-sig", "utf-16", "cp1252"),
     end=_choices("end", "\n", "\r\n", "\r"),
     quoting=_choices("quoting", csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC),
@@ -88,7 +90,7 @@ class Written:
         self.traits = traits
         t = traits
         rng = np.random.default_rng(0)
-        self.X = rng.normal(10, 2, (N, P)).round(2)
+        self.X = rng.normal(10, 2, (N, P)).round(t.places)
         self.ids = [f"S{i:02d}" for i in range(1, N + 1)]
         self.y = [t.labels[i % 2] for i in range(N)]
         self.names = NAMES[t.names]
@@ -115,7 +117,7 @@ class Written:
             self.rows = [header, *units, *rows, *again]
 
     def _number(self, x):
-        return f"{x:.2f}".replace(".", self.traits.decimal)
+        return f"{x:.{self.traits.places}f}".replace(".", self.traits.decimal)
 
     def _long(self, rows):
         body = [
@@ -212,6 +214,7 @@ def test_the_same_values_are_read_however_they_are_written_or_none():
     @example(Traits())
     @example(Traits(turned=True))
     @example(Traits(long=True, separator=";", decimal=","))
+    @example(Traits(long=True, separator=";", decimal=",", places=3, names="numbers"))
     @given(TRAITS)
     def compose(traits):
         read.append(outcome(traits))

@@ -123,7 +123,7 @@ def make_dataset(tables: Mapping[str, RawTable], options: TableOptions, *, stem:
         If the content is not fit to be a dataset.
     """
     options = without_dropped(options, tables)
-    decimals = {block: _decimal(table, options.decimal) for block, table in tables.items()}
+    decimals = {block: _decimal(table, options) for block, table in tables.items()}
     tables = spread(tables, options, decimals)
     tables = with_unique_names(tables, options, decimals=decimals)
     settled = settle_repeats(tables, options, decimals)
@@ -376,10 +376,17 @@ def _with_classes(
     return joined, {role: by_name[column.name] for role, column in role_columns.items()}
 
 
-def _decimal(table: RawTable, decimal: str | None) -> str:
-    if decimal is not None:
-        return decimal
-    texts = (cells for cells in table.columns if isinstance(cells, list))
+def _decimal(table: RawTable, options: TableOptions) -> str:
+    if options.decimal is not None:
+        return options.decimal
+    # The name of a feature may be a number (101.25) whatever the sign of the values is.
+    long = {} if options.long is None else dict(options.long)
+    names = {long.get("id"), long.get("name")}
+    texts = (
+        cells
+        for name, cells in zip(table.names, table.columns, strict=True)
+        if isinstance(cells, list) and name not in names
+    )
     if table.n_rows > N_LONG:  # a column of names, a million times the same few
         texts = (list(dict.fromkeys(cells)) for cells in texts)
     return find_decimal((cell for cells in texts for cell in cells), source=table.source)
