@@ -146,7 +146,7 @@ DATA_ERRORS = {
         .replace("1.5", "1,500")
         .replace("2.5", "2,500")
         .replace("0.5", "7,250"),
-        "numbers must be readable in one way; '7,250' in my.csv may be 7250 or 7.250. "
+        "numbers must be readable in one way; '1,500' in my.csv may be 1500 or 1.500. "
         "Name the decimal sign: dataset.decimal=',' or dataset.decimal='.'.",
     ),
     "old workbook": (

@@ -470,3 +470,24 @@ def test_other_sheets_of_the_same_samples_are_told(tmp_path):
         {"all": TABLE, "log": [["day", "who"], ["Mon", "pat-1"], ["Tue", "Ann"]]},
     )
     assert codes(load_dataset("table", path=path, target="state")) == []
+
+
+COUNTS = [235, 606, 321, 286, 101, 640, 203, 84, 51, 521, 238, 178]
+
+
+def test_counts_below_repeated_names_are_no_header(read):
+    ids = [f"S{i // 2}" for i in range(12)]
+    rows = [["gene", *ids], ["class", *(["case"] * 2 + ["control"] * 2) * 3]]
+    rows += [[f"G{k}", *(COUNTS[k:] + COUNTS[:k])] for k in range(8)]
+    table = read(text_of(rows, "\t"), replicates="mean", target="class", transpose=True)
+    assert table.sample_ids.tolist() == [f"S{i}" for i in range(6)]
+    assert table.X["G0"].tolist() == [420.5, 303.5, 370.5, 143.5, 286.0, 208.0]
+
+
+def test_a_class_named_as_the_target_does_not_make_its_row_the_header(read):
+    rows = [["sample", "y", "a", "b", "c"]]
+    rows += [
+        [f"S{i}", "control" if i % 2 else "case", *sorted(COUNTS[i : i + 3])] for i in range(9)
+    ]
+    with pytest.raises(ConfigError, match="there is no column 'case'"):
+        read(text_of(rows), target="case")

@@ -47,9 +47,10 @@ _WHOLE = {
     ".": re.compile(r"[+-]?\d+(?:\.0+)?"),
     ",": re.compile(r"[+-]?\d+(?:,0+)?"),
 }
+THREE_PLACES = {sign: re.compile(rf"[+-]?[1-9]\d{{0,2}}\{sign}\d{{3}}") for sign in ",."}
 _THOUSANDS = {
-    ".": re.compile(r"[+-]?\d{1,3}(?:([, \u00a0\u202f'’])\d{3})(?:\1\d{3})*(?:\.\d+)?"),
-    ",": re.compile(r"[+-]?\d{1,3}(?:([. \u00a0\u202f'’])\d{3})(?:\1\d{3})*(?:,\d+)?"),
+    ".": re.compile(r"[+-]?[1-9]\d{0,2}(?:([, \u00a0\u202f'’])\d{3})(?:\1\d{3})*(?:\.\d+)?"),
+    ",": re.compile(r"[+-]?[1-9]\d{0,2}(?:([. \u00a0\u202f'’])\d{3})(?:\1\d{3})*(?:,\d+)?"),
 }
 
 
@@ -252,6 +253,7 @@ def _type_slowly(
     with_digits = [cell for cell in others if any(letter.isdigit() for letter in cell)]
     percent = not numbers and bool(with_digits) and all(cell[-1] == "%" for cell in with_digits)
     parse = partial(_without_percent if percent else parse_number, decimal=rules.decimal)
+    _check_groups(others, numbers, decimal=rules.decimal, name=name)
     found = {}
     for cell in others:
         read = read_cell(cell, parse)
@@ -290,6 +292,23 @@ def _type_slowly(
             _refuse(bad, where=where, name=name)
         met = replace(met, first=bad[0])
     return TypedColumn(values=values, was_percent=percent, met=met)
+
+
+def _check_groups(
+    others: Collection[str], numbers: Collection[str], *, decimal: str, name: str
+) -> None:
+    """Refuse ``1,234`` beside ``1.234``: one of them is read as a thousand times as much."""
+    signs = {decimal: numbers, "," if decimal == "." else ".": others}
+    found = {
+        sign: next((cell for cell in cells if THREE_PLACES[sign].fullmatch(cell)), None)
+        for sign, cells in signs.items()
+    }
+    if all(found.values()):
+        raise DataError(
+            f"numbers must have one decimal sign; {name!r} has {shown(found[','] or '')} and "
+            f"{shown(found['.'] or '')}. Write all of them with the same sign, or take the column "
+            f"as categories with dataset.categorical=['{name}']."
+        )
 
 
 def _quick_numbers(cells: Collection[str], decimal: str) -> dict[str, float]:
@@ -366,6 +385,8 @@ def parse_number(cell: str, decimal: str) -> float | None:
     --------
     >>> parse_number("1.234,5", ","), parse_number("1,234.5", ","), parse_number("a", ",")
     (1234.5, None, None)
+    >>> parse_number("1.234", ","), parse_number("0.234", ",")  # no group begins with a zero
+    (1234.0, None)
     """
     cell = cell.replace("\u2212", "-")
     if match := _THOUSANDS[decimal].fullmatch(cell):

@@ -93,7 +93,7 @@ def dataset_from_frame(
     asked = TableOptions(**options)
     tables = {
         str(block): _raw_table(
-            part, source=name if part is frame else str(block), id=_id_of(asked, block)
+            part, source=name if part is frame else str(block), id=asked.id_of(str(block))
         )
         for block, part in frames.items()
     }
@@ -189,12 +189,6 @@ def fingerprint(columns: Mapping[str, Any]) -> str:
         values = "\x1f".join(cells).encode() if isinstance(cells, list) else cells.tobytes()
         digest.update(b"\x1e".join([name.encode(), values, b""]))
     return digest.hexdigest()
-
-
-def _id_of(options: TableOptions, block: str) -> str | None:
-    """Give the column that is named as the ids of one frame."""
-    id = options.id.get(block) if isinstance(options.id, Mapping) else options.id
-    return None if id is None else str(id)
 
 
 def _raw_table(frame: object, *, source: str, id: str | None) -> RawTable:

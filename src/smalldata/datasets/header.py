@@ -193,10 +193,13 @@ def find_header(rows: Sequence[Sequence[str]], *, target: str | None = None) -> 
     for place in candidates:
         row = rows[place]
         has_target = target is not None and target not in first and target in row[1:]
+        # What stands in several rows is a class rather than the name of a column.
+        has_target = has_target and sum(target in other for other in rows) == 1
         if is_repeated or has_target:
             names = [row[at] for at in seen if at < len(row)]
             differ = len(set(names)) == len(names) and all(names)
-            if differ and _holds_names(rows, place, seen):
+            # A row of counts holds whole numbers, too, but in no order.
+            if differ and _holds_names(rows, place, seen) and not _holds_values(rows[place:], seen):
                 return place
     return 0
 

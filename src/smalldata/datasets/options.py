@@ -168,6 +168,11 @@ class TableOptions:
         """The regular expression that takes groups out of the ids."""
         return str(self.groups)[3:] if str(self.groups).startswith("id:") else None
 
+    def id_of(self, block: str) -> str | None:
+        """Give the column that ``id`` names for a block."""
+        named = self.id.get(block) if isinstance(self.id, Mapping) else self.id
+        return None if named is None else str(named)
+
     @property
     def marks(self) -> frozenset[str]:
         """Further markers of a missing value."""

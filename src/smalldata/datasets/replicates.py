@@ -142,9 +142,9 @@ def _repeats(
     """Find the column of ids of a table, if they repeat."""
     apart = {key: name for key, name in options.roles.items() if key != "groups"}
     taken = [*apart.values(), *several(options.drop), *several(options.categorical)]
-    named = options.id.get(block) if isinstance(options.id, Mapping) else options.id
-    if named is not None and str(named) in table.names:
-        place: int | None = table.names.index(str(named))
+    named = options.id_of(block)
+    if named is not None and named in table.names:
+        place: int | None = table.names.index(named)
     else:
         groups = options.roles.get("groups")
         # A column of ids without repeats, beside that of the groups, is the ids.
@@ -359,9 +359,9 @@ def _repeated_rows(
     decimal: str,
 ) -> RawTable:
     """Give the row of an id to each of its numbered ids."""
-    named = options.id.get(block) if isinstance(options.id, Mapping) else options.id
-    if named is not None and str(named) in table.names:
-        place: int | None = table.names.index(str(named))
+    named = options.id_of(block)
+    if named is not None and named in table.names:
+        place: int | None = table.names.index(named)
     else:
         apart = [name for key, name in options.roles.items() if key != "groups"]
         place = infer_id(table, decimal=decimal, taken=apart)

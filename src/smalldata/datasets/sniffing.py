@@ -1,23 +1,20 @@
-"""Finds out how a text table was written: its encoding, its separator, its decimal sign.
+"""Finds out how a text table was written: its encoding and its separator.
 
-Step in the line: **files** -> Dataset. Bytes or cells in, an answer out; an answer that could be
+Step in the line: **files** -> Dataset. Bytes or text in, an answer out; an answer that could be
 two things is an error that says what to name.
 """
 
 import codecs
 import csv
 import io
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 
 from smalldata.errors import ConfigError, DataError
 
 SEPARATORS = {"\t": "tab", ";": "semicolon", ",": "comma", "|": "bar", " ": "space"}
 N_RECORDS_SNIFFED = 25
-# A sign that changes later in the table is met, and refused, when the columns are typed.
-N_NUMBERS_SNIFFED = 10_000
 
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -26,9 +23,6 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_DECIMAL_COMMA = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+),\d+(?:[eE][+-]?\d+)?")
-_THOUSANDS_COMMA = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?(?:[eE][+-]?\d+)?")
-_DECIMAL_POINT = re.compile(r"[+-]?\d*\.(?:\d{1,2}|\d{4,})(?:[eE][+-]?\d+)?")
 
 
 def decode(content: bytes, *, source: str, encoding: str | None = None) -> tuple[str, str]:
@@ -201,53 +195,3 @@ def _field_counts(text: str, separator: str) -> list[int]:
         return [len(record) for record in islice(reader, N_RECORDS_SNIFFED) if any(record)]
     except csv.Error:
         return []
-
-
-def find_decimal(cells: Iterable[str], *, source: str) -> str:
-    """Find the decimal sign of a table's cells: ``,`` or ``.``.
-
-    ``0,5`` and ``1.234,5`` speak for the comma, ``1,234,567`` and ``1,234.5`` for the point;
-    ``1,234`` can be either and is decided by the other cells.
-
-    Parameters
-    ----------
-    cells : iterable of str
-    source : str
-        Name of the file, for the sentence.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    DataError
-        If all that there is can be read both ways.
-    """
-    n_comma = n_point = 0
-    doubtful = ""
-    has_decimal_point = False
-    for written in cells:
-        cell = written.removesuffix("%").rstrip().replace("\u2212", "-")
-        if "," not in cell:
-            has_decimal_point = has_decimal_point or _DECIMAL_POINT.fullmatch(cell) is not None
-            continue
-        comma = _DECIMAL_COMMA.fullmatch(cell) is not None
-        thousands = _THOUSANDS_COMMA.fullmatch(cell) is not None
-        if comma and thousands and cell.lstrip("+-").startswith("0"):
-            thousands = False
-        n_comma += comma and not thousands
-        n_point += thousands and not comma
-        if comma and thousands:
-            doubtful = cell
-        if n_comma + n_point >= N_NUMBERS_SNIFFED:
-            break
-    if n_comma and not n_point:
-        return ","
-    if doubtful and not n_comma and not n_point and not has_decimal_point:
-        raise DataError(
-            f"numbers must be readable in one way; {doubtful!r} in {source} may be "
-            f"{doubtful.replace(',', '')} or {doubtful.replace(',', '.')}. "
-            "Name the decimal sign: dataset.decimal=',' or dataset.decimal='.'."
-        )
-    return "."

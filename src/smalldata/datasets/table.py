@@ -25,6 +25,7 @@ from smalldata.datasets.assembling import (
 from smalldata.datasets.classes import choose_classes
 from smalldata.datasets.columns import labels
 from smalldata.datasets.commands import command
+from smalldata.datasets.decimals import decimal_of
 from smalldata.datasets.dropping import without_dropped
 from smalldata.datasets.duplicates import with_unique_names
 from smalldata.datasets.features import Typing
@@ -39,7 +40,6 @@ from smalldata.datasets.raw import RawTable
 from smalldata.datasets.replicates import Settled, groups_by_pattern, settle_repeats
 from smalldata.datasets.roles import role_column, role_labels, where, without_rows
 from smalldata.datasets.saved import fixed_settings
-from smalldata.datasets.sniffing import find_decimal
 from smalldata.datasets.target import (
     check_complete,
     infer_positive,
@@ -51,9 +51,6 @@ from smalldata.errors import ConfigError, DataError
 from smalldata.task import Dataset, Provenance, Reading
 
 _ENDINGS = (".gz", ".csv", ".tsv", ".txt", ".tab", ".xlsx", ".parquet")
-
-N_LONG = 20_000
-"""Rows of a table that is likely in long form."""
 
 _DEFAULTS = {field.name: field.default for field in fields(TableOptions)}
 
@@ -123,7 +120,7 @@ def make_dataset(tables: Mapping[str, RawTable], options: TableOptions, *, stem:
         If the content is not fit to be a dataset.
     """
     options = without_dropped(options, tables)
-    decimals = {block: _decimal(table, options) for block, table in tables.items()}
+    decimals = {block: decimal_of(table, block, options) for block, table in tables.items()}
     tables = spread(tables, options, decimals)
     tables = with_unique_names(tables, options, decimals=decimals)
     settled = settle_repeats(tables, options, decimals)
@@ -374,22 +371,6 @@ def _with_classes(
     joined = replace(joined, findings=(*joined.findings, *choice.findings, *found))
     by_name = {column.name: column for column in joined.columns}
     return joined, {role: by_name[column.name] for role, column in role_columns.items()}
-
-
-def _decimal(table: RawTable, options: TableOptions) -> str:
-    if options.decimal is not None:
-        return options.decimal
-    # The name of a feature may be a number (101.25) whatever the sign of the values is.
-    long = {} if options.long is None else dict(options.long)
-    names = {long.get("id"), long.get("name")}
-    texts = (
-        cells
-        for name, cells in zip(table.names, table.columns, strict=True)
-        if isinstance(cells, list) and name not in names
-    )
-    if table.n_rows > N_LONG:  # a column of names, a million times the same few
-        texts = (list(dict.fromkeys(cells)) for cells in texts)
-    return find_decimal((cell for cells in texts for cell in cells), source=table.source)
 
 
 def _told(table: RawTable, decimal: str) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 
 from smalldata.datasets.commands import command
 from smalldata.datasets.damage import refusing
+from smalldata.datasets.decimals import find_decimal
 from smalldata.datasets.raw import Grid
-from smalldata.datasets.sniffing import find_decimal
 from smalldata.errors import ConfigError, DataError
 from smalldata.findings import Finding
 

@@ -14,13 +14,13 @@ from operator import itemgetter
 import numpy as np
 from numpy.typing import NDArray
 
+from smalldata.datasets.decimals import find_decimal
 from smalldata.datasets.formats.fast import N_CHARACTERS_FAST, read_block
 from smalldata.datasets.options import TableOptions
 from smalldata.datasets.raw import Cells, Grid, TextFile
 from smalldata.datasets.sniffing import (
     SEPARATORS,
     allow_long_cells,
-    find_decimal,
     find_separator,
     lines_of,
     named_separator,
