@@ -249,6 +249,7 @@ WRITTEN = {  # one way to write a table for each bundled one
     0: {"sep": ",", "decimal": "."},
     1: {"sep": ";", "decimal": ","},
     2: {"sep": "\t", "encoding": "utf-16"},
+    3: {"sep": ",", "encoding": "utf-8-sig"},
 }
 
 
@@ -260,12 +261,13 @@ def test_a_saved_yaml_reads_the_same_table(name, folder, capsys):
     frame["zz target"] = bundled.y
     path = Path("data") / f"{name}.csv"
     path.parent.mkdir()
-    frame.to_csv(path, index=False, **WRITTEN[BUNDLED.index(name) % 3])
+    frame.to_csv(path, index=False, **WRITTEN[BUNDLED.index(name) % 4])
     guessed = Dataset.from_file(path, target="zz target")
     assert main(["look", str(path), "dataset.target=zz target", "--save", "sub.yaml"]) == 0
     assert "dataset=sub.yaml" in capsys.readouterr().out
     forget()
     equal(load_dataset("sub.yaml"), guessed)
+    assert load_dataset("sub.yaml").name == guessed.name, "its cells are found again"
     # Every guess stands in the file.
     saved = yaml.safe_load(Path("sub.yaml").read_text(encoding="utf-8"))
     for key in ("kind", "id", "separator", "decimal", "encoding"):
@@ -287,6 +289,20 @@ def test_several_files_are_read_the_same(folder):
     again = load_dataset("sub/both.yaml")
     equal(again, dataset)
     assert again.feature_blocks == dataset.feature_blocks
+
+
+def test_a_run_reads_files_in_the_order_they_are_named_as_a_look_does(folder, capsys):
+    frame = messy()
+    frame[["sample", "TP53", "EGFR1"]].to_csv("rna.csv", index=False)
+    frame[["sample", "diag"]].to_csv("clin.csv", index=False)
+    words = ["dataset=table", "dataset.path={rna: rna.csv, clin: clin.csv}", "dataset.target=diag"]
+    assert main(["look", *words]) == 0
+    looked = capsys.readouterr().out
+    assert main(["model=dummy", *words, "dry_run=true"]) == 0
+    printed = capsys.readouterr()
+    name = looked.split()[0]
+    assert name.startswith("rna+clin-")
+    assert f"dummy on {name}:" in printed.out + printed.err
 
 
 def test_a_table_in_memory_has_a_page_and_no_yaml():

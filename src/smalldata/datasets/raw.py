@@ -42,6 +42,11 @@ class TextFile:
     encoding: str
     sha256: str
 
+    @property
+    def codec(self) -> str:
+        """The encoding as Python calls it."""
+        return self.encoding.replace(" with byte order mark", "-sig")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:

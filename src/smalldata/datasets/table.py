@@ -29,7 +29,7 @@ from smalldata.datasets.decimals import decimal_of
 from smalldata.datasets.dropping import without_dropped
 from smalldata.datasets.duplicates import with_unique_names
 from smalldata.datasets.features import Typing
-from smalldata.datasets.intake import files_of, read_tables, turned_blocks
+from smalldata.datasets.intake import files_of, read_tables
 from smalldata.datasets.joining import Column, JoinedTable, join
 from smalldata.datasets.long import spread
 from smalldata.datasets.marks import Marks, suspect_zeros, with_limits
@@ -56,7 +56,7 @@ _DEFAULTS = {field.name: field.default for field in fields(TableOptions)}
 
 # Options that change the values or the features beside those that `_name` lists.
 _RESHAPING = (
-    *("classes", "ignore_case", "replicates", "features", "duplicates", "below_detection"),
+    *("classes", "ignore_case", "replicates", "duplicates", "below_detection"),
     *("strip_flags", "zeros", "header", "name_column", "long", "join_ids"),
 )
 
@@ -280,15 +280,19 @@ def _name(
     dataset: Dataset, options: TableOptions, *, decimals: Mapping[str, str], stem: str
 ) -> str:
     """Name a dataset by its file and a fingerprint of the content and of how it was read."""
+    # What was guessed counts as if it had been said: a saved reading is the same dataset.
+    fixed = dataset.reading.settings
     how = [
         dataset.provenance.sha256,
-        *(options.separator, options.encoding, options.sheet, options.join_how),
-        *(options.drop_empty, [] if options.path is None else turned_blocks(options)),
+        *(fixed.get(key) for key in ("separator", "encoding", "sheet", "transpose")),
+        *(options.join_how, options.drop_empty),
         *(sorted(options.marks), list(decimals.values()), sorted(several(options.categorical))),
     ]
     # A default is not in the fingerprint, so that a new option leaves it as it was.
     how += [
-        f"{key}={value}" for key in _RESHAPING if (value := getattr(options, key)) != _DEFAULTS[key]
+        f"{key}={value}"
+        for key in _RESHAPING
+        if (value := fixed.get(key, _DEFAULTS[key])) != _DEFAULTS[key]
     ]
     if options.features is not None:  # a pattern or a file may stand for other columns tomorrow
         how.append("\x1f".join(dataset.feature_names))

@@ -131,7 +131,7 @@ def split_text(file: TextFile, *, separator: str | None, header: int | None = No
         notes=(SEPARATORS.get(chosen, repr(chosen)), file.encoding),
         sha256=file.sha256,
         skipped=above.prose,
-        settings={"separator": SEPARATORS.get(chosen, chosen), "encoding": file.encoding},
+        settings={"separator": SEPARATORS.get(chosen, chosen), "encoding": file.codec},
     )
 
 
