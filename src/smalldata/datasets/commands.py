@@ -37,7 +37,10 @@ def _inside(value: str | Sequence[str]) -> str:
 def _quoted(value: str) -> str:
     if _PLAIN.fullmatch(value):
         return value
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    # Hydra takes a backslash for itself only before a quotation mark.
+    mended = re.sub(r'(\\*)"', r'\1\1\\"', value)
+    mended += "\\" * (len(mended) - len(mended.rstrip("\\")))
+    return f'"{mended}"'
 
 
 def _for_shell(text: str) -> str:

@@ -4,7 +4,6 @@ Step in the line: **files** -> Dataset. `columns` types columns one by one; this
 hold: markers of missing values and of limits of detection, flags, words, zeros.
 """
 
-import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from smalldata.datasets.assembling import N_NAMES_SHOWN, feature_table, listed
 from smalldata.datasets.columns import TypedColumn, shown
+from smalldata.datasets.commands import command
 from smalldata.datasets.detection import FACTOR, NOTHING, Met, is_vague
 from smalldata.errors import DataError
 from smalldata.findings import Finding
@@ -329,43 +329,26 @@ def _refusal(columns: Mapping[str, Met], where: Callable[[int], str]) -> str:
         )
         typed.append("dataset.below_detection=half")
         if vague := [cell for cell in totals["below"] if is_vague(cell)]:
-            option = override("missing", vague)
+            option = command("missing", vague)
             remedies[-1] += f" (or, where {shown(vague[0])} means not done, with {option})"
     if totals["flags"]:
         remedies.append("take flags off numbers with dataset.strip_flags=true")
         typed.append("dataset.strip_flags=true")
     words = list(totals["words"])
     if words and len(words) <= N_WORDS and all(word.isprintable() for word in words):
-        option = override("missing", words)
+        option = command("missing", words)
         remedies.append(f"take {'it' if n == 1 else 'other text'} as missing with {option}")
         typed.append(option)
     together = f" (all together: {' '.join(typed)})" if len(typed) > 1 else ""
     if not typed or len(names) <= N_NAMES_SHOWN:
         which = "the column" if len(names) == 1 else "columns"
-        remedies.append(f"take {which} as categories with {override('categorical', names)}")
+        remedies.append(f"take {which} as categories with {command('categorical', names)}")
     *others, last = remedies
     ways = f"{'; '.join(others)}{together}; or {last}" if others else last
     return (
         f"a numeric column must hold numbers only; {told}. "
         f"Correct {'it' if n == 1 else 'them'}, or {ways}."
     )
-
-
-def override(key: str, entries: Sequence[str]) -> str:
-    """Write a list of texts as a command line takes it.
-
-    Examples
-    --------
-    >>> print(override("missing", ["n/a", "it's"]))
-    'dataset.missing=["n/a","it'"'"'s"]'
-    """
-    quoted = []
-    for entry in entries:
-        # Hydra takes a backslash for itself only before a quotation mark.
-        mended = entry.replace('\\"', '\\\\"').replace('"', '\\"')
-        mended += "\\" * (len(mended) - len(mended.rstrip("\\")))
-        quoted.append(f'"{mended}"')
-    return shlex.quote(f"dataset.{key}=[{','.join(quoted)}]")
 
 
 def _counted(found: Counter[str]) -> str:
