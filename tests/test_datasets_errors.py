@@ -107,7 +107,7 @@ DATA_ERRORS = {
         "a numeric column must hold numbers only; 'tau' has '<0.5' in line 3 (sample s2). Correct "
         "it, or take values below a limit as missing with dataset.below_detection=missing, or as "
         "half of the limit with dataset.below_detection=half; or take the column as categories "
-        "with 'dataset.categorical=[\"tau\"]'.",
+        "with 'dataset.categorical=[tau]'.",
     ),
     "constant target": (
         PLAIN.replace("control", "case"),
@@ -124,7 +124,9 @@ DATA_ERRORS = {
         "first in "
         "line 3 (sample s2). Leave these rows out with dataset.drop_missing_target=true; if a "
         "marker is "
-        "meant as a class, rename it in the file.",
+        "meant as a class, rename it in the file. Then a class must be met more than once; "
+        "'outcome' has 2 rows and as many different values. Is it an id? For a numeric target set "
+        "dataset.kind=regression.",
     ),
     "target missing altogether": (
         re.sub("case|control", "", PLAIN),
@@ -156,9 +158,9 @@ DATA_ERRORS = {
     ),
     "another decimal sign in one column": (
         "sample;tau;age;outcome\ns1;1,5;1.5;case\ns2;2,5;2.5;control\ns3;3;3.5;case\n",
-        "numbers must have one decimal sign; 'age' has '1.5' in line 2 (sample s1), while the "
-        "decimal sign is ','. Name the right one with dataset.decimal, or take the column as "
-        "categories with dataset.categorical=['age'].",
+        "numbers must have one decimal sign; 'tau' has '1,5' in line 2 (sample s1), while the "
+        "decimal sign is '.'. Name the right one with dataset.decimal, or take the column as "
+        "categories with dataset.categorical=['tau'].",
     ),
     "None in a numeric target": (
         "sample,x,outcome\n" + "".join(f"s{r},{r},{r}.5\n" for r in range(9)) + "s9,9,None\n",
@@ -169,7 +171,7 @@ DATA_ERRORS = {
     "control character": (
         PLAIN.replace("2.5", "\x07"),
         "a numeric column must hold numbers only; 'tau' has '\\x07' in line 3 (sample s2). Correct "
-        "it, or take the column as categories with 'dataset.categorical=[\"tau\"]'.",
+        "it, or take the column as categories with 'dataset.categorical=[tau]'.",
     ),
     "zero byte": (
         PLAIN.replace("s2", "s\x002"),
@@ -188,8 +190,8 @@ DATA_ERRORS = {
     ),
     "half of the numbers with the other decimal sign": (
         "sample;x;outcome\ns1;1,5;case\ns2;2.5;control\ns3;3,5;case\ns4;4.5;control\n",
-        "numbers must have one decimal sign; 'x' has '2.5' in line 3 (sample s2), while the "
-        "decimal sign is ','. Name the right one with dataset.decimal, or take the column as "
+        "numbers must have one decimal sign; 'x' has '1,5' in line 2 (sample s1), while the "
+        "decimal sign is '.'. Name the right one with dataset.decimal, or take the column as "
         "categories with dataset.categorical=['x'].",
     ),
     "most numbers with a percent sign": (
@@ -545,7 +547,8 @@ def test_files_that_cannot_be_joined_are_refused(tmp_path):
     assert refused(DataError, lambda: load("b.csv")) == (
         "the files must share sample ids; they share none (a.csv 's1', b.csv 'S-1'). 0 of 2 ids "
         "agree as written; 2 do when case and punctuation are ignored, as 's1' and 'S-1': set "
-        "dataset.join_ids=loose."
+        "dataset.join_ids=loose. Then a class must be met more than once; 'outcome' has 2 rows and "
+        "as many different values. Is it an id? For a numeric target set dataset.kind=regression."
     )
     assert refused(DataError, lambda: load("c.csv")) == (
         "files are joined on sample ids; none were found in c.csv. Name their column with "

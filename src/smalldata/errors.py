@@ -11,8 +11,9 @@ SmalldataError
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
+from typing import Any
 
 
 class SmalldataError(Exception):
@@ -24,7 +25,18 @@ class ConfigError(SmalldataError):
 
 
 class DataError(SmalldataError):
-    """A table cannot be read as a dataset, or a dataset does not make a task."""
+    """A table cannot be read as a dataset, or a dataset does not make a task.
+
+    Attributes
+    ----------
+    settings : mapping
+        Keys of ``dataset`` that get over it, where there are some: the first way that the message
+        offers.
+    """
+
+    def __init__(self, message: str, *, settings: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.settings = settings or {}
 
 
 class SplitError(SmalldataError):

@@ -220,7 +220,8 @@ def _check_spellings(
     raise DataError(
         f"each class of {target!r} must have one spelling; it has {shown}. Merge them with "
         f"{command('classes', merged)}{ignoring if case_only else ''}; or keep them apart by "
-        f"naming each: {command('classes', sorted(counts))}."
+        f"naming each: {command('classes', sorted(counts))}.",
+        settings={"ignore_case": True} if case_only else {"classes": merged},
     )
 
 

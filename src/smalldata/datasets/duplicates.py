@@ -65,7 +65,8 @@ def _unique(table: RawTable, options: TableOptions, *, decimal: str) -> RawTable
                 if numbers
                 else "Say what to do: dataset.duplicates=mean or max merges them row by row, first "
                 "keeps the first of each, number keeps all."
-            )
+            ),
+            settings={} if numbers else {"duplicates": "mean"},
         )
     role = next((name for name in repeated if name in options.roles.values()), None)
     if role is not None and options.duplicates != "first":

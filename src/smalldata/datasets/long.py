@@ -89,7 +89,8 @@ def spread(
         for block, table in tables.items():
             shape = recognise(table, options, decimal=decimals[block])
             if shape is not None:
-                raise DataError(_refusal(table, shape, options))
+                long = {"id": shape.id, "name": shape.name, "value": shape.values[0]}
+                raise DataError(_refusal(table, shape, options), settings={"long": long})
         return dict(tables)
     asked = {str(key): str(value) for key, value in options.long.items()}
     if set(asked) != {"id", "name", "value"}:

@@ -7,6 +7,7 @@ hold: markers of missing values and of limits of detection, flags, words, zeros.
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -75,7 +76,8 @@ class Marks:
         """
         open_columns = {name: met for name, met in self.met.items() if met.unsettled}
         if open_columns:
-            raise DataError(_refusal(open_columns, where))
+            message, settings = _refusal(open_columns, where)
+            raise DataError(message, settings=settings)
         negative = [name for name, low in self._lowest.items() if low < 0]
         if self.below_detection == "half" and negative:
             name = negative[0]
@@ -301,8 +303,8 @@ _TITLES = {
 }
 
 
-def _refusal(columns: Mapping[str, Met], where: Callable[[int], str]) -> str:
-    """Say what stands among numbers, and what to type."""
+def _refusal(columns: Mapping[str, Met], where: Callable[[int], str]) -> tuple[str, dict[str, Any]]:
+    """Say what stands among numbers, and what to type; give the settings that take all of it."""
     totals = {kind: Counter[str]() for kind in _TITLES}
     for met in columns.values():
         for what in met.unsettled:
@@ -322,33 +324,38 @@ def _refusal(columns: Mapping[str, Met], where: Callable[[int], str]) -> str:
             f"{'; '.join(parts)}"
         )
     remedies, typed = [], []
+    settings: dict[str, Any] = {}
     if totals["below"] or totals["above"]:
         remedies.append(
             "take values below a limit as missing with dataset.below_detection=missing, or as "
             "half of the limit with dataset.below_detection=half"
         )
         typed.append("dataset.below_detection=half")
+        settings["below_detection"] = "missing"
         if vague := [cell for cell in totals["below"] if is_vague(cell)]:
             option = command("missing", vague)
             remedies[-1] += f" (or, where {shown(vague[0])} means not done, with {option})"
     if totals["flags"]:
         remedies.append("take flags off numbers with dataset.strip_flags=true")
         typed.append("dataset.strip_flags=true")
+        settings["strip_flags"] = True
     words = list(totals["words"])
     if words and len(words) <= N_WORDS and all(word.isprintable() for word in words):
         option = command("missing", words)
         remedies.append(f"take {'it' if n == 1 else 'other text'} as missing with {option}")
         typed.append(option)
+        settings["missing"] = words
     together = f" (all together: {' '.join(typed)})" if len(typed) > 1 else ""
     if not typed or len(names) <= N_NAMES_SHOWN:
         which = "the column" if len(names) == 1 else "columns"
         remedies.append(f"take {which} as categories with {command('categorical', names)}")
     *others, last = remedies
     ways = f"{'; '.join(others)}{together}; or {last}" if others else last
-    return (
+    message = (
         f"a numeric column must hold numbers only; {told}. "
         f"Correct {'it' if n == 1 else 'them'}, or {ways}."
     )
+    return message, settings
 
 
 def _counted(found: Counter[str]) -> str:

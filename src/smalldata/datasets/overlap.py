@@ -89,7 +89,10 @@ def find_overlap(
         findings.append(Finding(code="SD030", what=matching.sentence, remedy=f"join them: {offer}"))
     everywhere = set.intersection(*map(set, shared.values()))
     if not everywhere:
-        raise DataError(_none_shared(tables, ids, matching, how=options.join_ids))
+        raise DataError(
+            _none_shared(tables, ids, matching, how=options.join_ids),
+            settings={"join_ids": "loose"} if matching.gains else {},
+        )
     anywhere = list(dict.fromkeys(entry for entries in shared.values() for entry in entries))
     left_out = _left_out(tables, shared, everywhere)
     if options.join_how == "outer":
@@ -98,7 +101,10 @@ def find_overlap(
         outcome = "left out"
         worst = max(1 - len(everywhere) / len(entries) for entries in shared.values())
         if worst > MOST and options.join_how != "part":
-            raise DataError(_most_left_out(left_out, matching, offer))
+            raise DataError(
+                _most_left_out(left_out, matching, offer),
+                settings={"join_ids": "loose"} if offer else {"join_how": "part"},
+            )
     if left_out:
         findings.append(
             Finding(

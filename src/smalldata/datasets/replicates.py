@@ -129,7 +129,11 @@ def settle_repeats(
         return _numbered(
             repeated, tables, options, decimals, by_id=names_ids or options.groups is None
         )
-    raise DataError(_refusal(repeated[0], options, tables))
+    differ = _disagreeing(repeated[0], options, tables)
+    raise DataError(
+        _refusal(repeated[0], differ, options, tables),
+        settings={"replicates": "group" if differ else "mean"},
+    )
 
 
 def _repeats(
@@ -192,7 +196,12 @@ def _disagreeing(
     )
 
 
-def _refusal(ids: _Ids, options: TableOptions, tables: Mapping[str, RawTable]) -> str:
+def _refusal(
+    ids: _Ids,
+    differ: tuple[str, list[str]] | None,
+    options: TableOptions,
+    tables: Mapping[str, RawTable],
+) -> str:
     counts = {entry: count for entry, count in Counter(ids.entries).items() if count > 1}
     shown = ", ".join(
         f"{entry!r} {_TIMES.get(count, f'{count} times')}"
@@ -203,7 +212,6 @@ def _refusal(ids: _Ids, options: TableOptions, tables: Mapping[str, RawTable]) -
     if ids.table.notes[:1] == ("DataFrame",) and not ids.name:
         column = "the index"
     together = command("groups", ids.name) if ids.name else command("replicates", "group")
-    differ = _disagreeing(ids, options, tables)
     if differ is not None:
         name, has = differ
         said = (

@@ -33,6 +33,7 @@ from smalldata.datasets.intake import files_of, read_tables
 from smalldata.datasets.joining import Column, JoinedTable, join
 from smalldata.datasets.long import spread
 from smalldata.datasets.marks import Marks, suspect_zeros, with_limits
+from smalldata.datasets.obstacles import gathered
 from smalldata.datasets.options import TableOptions
 from smalldata.datasets.persons import persons_in_ids
 from smalldata.datasets.quality import quality_controls
@@ -119,6 +120,13 @@ def make_dataset(tables: Mapping[str, RawTable], options: TableOptions, *, stem:
     DataError
         If the content is not fit to be a dataset.
     """
+    try:
+        return _make(tables, options, stem=stem)
+    except DataError as error:
+        raise gathered(error, lambda other: _make(tables, other, stem=stem), options) from None
+
+
+def _make(tables: Mapping[str, RawTable], options: TableOptions, *, stem: str) -> Dataset:
     options = without_dropped(options, tables)
     decimals = {block: decimal_of(table, block, options) for block, table in tables.items()}
     tables = spread(tables, options, decimals)

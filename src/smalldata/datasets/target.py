@@ -69,7 +69,8 @@ def check_complete(
             f"every row must have a target; {name!r} is missing in {len(rows)} of {len(absent)} "
             f"rows ({marked}), first in {where(int(rows[0]))}. Leave these rows out with "
             "dataset.drop_missing_target=true; if a marker is meant as a class, rename it in the "
-            "file."
+            "file.",
+            settings={"drop_missing_target": True},
         )
     return f"{len(rows)} rows without a target left out ({marked})"
 
