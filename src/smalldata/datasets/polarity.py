@@ -5,10 +5,10 @@ list: ``No recurrence``, ``not detected``, ``disease free``, ``non-smoker``, ``H
 """
 
 import re
-import unicodedata
 from collections.abc import Sequence
 
 from smalldata.datasets.columns import parse_number
+from smalldata.datasets.naming import without_accents
 from smalldata.datasets.vocabulary import (
     AFFIRMED_ENDS,
     CODED_PAIRS,
@@ -72,8 +72,7 @@ def _by_numbers(classes: Sequence[str]) -> str | None:
 
 def _plain(name: str) -> str:
     """Lower-case words without accents and without the code before or behind them."""
-    text = unicodedata.normalize("NFKD", name.strip())
-    text = "".join(letter for letter in text if not unicodedata.combining(letter))
+    text = without_accents(name.strip())
     text = text.replace("\u2212", "-").replace("\u2013", "-")
     text = re.sub(r"([a-z])([A-Z][a-z])", r"\1 \2", text).lower()
     if code := _CODE.match(text):

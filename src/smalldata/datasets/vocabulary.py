@@ -50,13 +50,25 @@ ABOVE_WORDS = _words("""
     overrange overflow ovrflw greaterthan morethan uloq ulod ueber uber
 """)
 
-# Names of an id column, letters and digits only.
-ID_NAMES = _words("""
-    id ids sample samples sampleid sampleids samplename samplenames subject subjectid patient
-    patientid participant participantid donor donorid person personid case caseid mouse mouseid
-    animal animalid barcode specimen specimenid record recordid accession geoaccession cellline
-    rowname rownames unnamed0 identifier uid iid eid index
+# Names of an id column, letters and digits only: what a row is, with or without a word of ids,
+_IDENTIFIED = _ordered("""
+    sample samples subject patient participant donor person case mouse animal specimen
+    echantillon sujet personne muestra paciente sujeto campione paziente soggetto amostra
+    proband patienten probanden monster proefpersoon
 """)
+# those that only such a word makes an id (Probe is a sample in German, else a probe),
+_NUMBERED = _ordered("record tube vial individual proben probe fall")
+_ID_SUFFIXES = _ordered("id ids no nr num number nummer numero code name names")
+_NAMES_OF_PROBES = _words("probeid probeids probename probenames probecode")
+# and others.
+ID_NAMES = (
+    _words("""
+        id ids barcode record accession geoaccession cellline rowname rownames unnamed0 identifier
+        uid iid eid index mrn nr lfdnr
+    """)
+    | {*_IDENTIFIED}
+    | {noun + suffix for noun in (*_IDENTIFIED, *_NUMBERED) for suffix in _ID_SUFFIXES}
+) - _NAMES_OF_PROBES
 
 # Columns of a table with one row per measurement, letters and digits only: what was measured,
 LONG_NAMES = _words("""
