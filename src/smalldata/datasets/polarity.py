@@ -13,9 +13,12 @@ from smalldata.datasets.vocabulary import (
     AFFIRMED_ENDS,
     CODED_PAIRS,
     GLUED_NEGATIONS,
+    GLUED_NEGATIVE,
+    GLUED_POSITIVE,
     NEGATED_ENDS,
     NEGATIONS,
     NEGATIVE_CLASSES,
+    NORMAL_BEGINNING,
     POSITIVE_CLASSES,
 )
 
@@ -73,6 +76,8 @@ def _by_numbers(classes: Sequence[str]) -> str | None:
 def _plain(name: str) -> str:
     """Lower-case words without accents and without the code before or behind them."""
     text = without_accents(name.strip())
+    if bracketed := re.fullmatch(r"[(\[]([^()\[\]]+)[)\]]", text):
+        text = bracketed[1]
     text = text.replace("\u2212", "-").replace("\u2013", "-")
     text = re.sub(r"([a-z])([A-Z][a-z])", r"\1 \2", text).lower()
     if code := _CODE.match(text):
@@ -119,7 +124,9 @@ def _word_sign(word: str, *, alone: bool) -> int:
         return 1
     if word in NEGATIVE_CLASSES and (alone or word not in ("low", "non")):
         return -1
-    return -1 if word == "low" else 0
+    if word == "low" or word.endswith(GLUED_NEGATIVE) or word.startswith(NORMAL_BEGINNING):
+        return -1
+    return int(word.endswith(GLUED_POSITIVE))
 
 
 def _denied(word: str, other: str) -> int | None:

@@ -122,6 +122,6 @@ def _is_control(entry: str) -> bool:
 
 
 def _tokens(entry: str) -> frozenset[str]:
-    """Words of letters, split where the case changes, and all letters together."""
+    """Words of letters, also split where the case changes, and all letters together."""
     letters = words_of(entry)
-    return frozenset([*letters, "".join(letters)])
+    return frozenset([*letters, *words_of(entry.lower()), "".join(letters)])

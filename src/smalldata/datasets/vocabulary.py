@@ -131,16 +131,20 @@ POSITIVE_CLASSES = _words("""
     abnormal present presence detected detectable active symptomatic severe high elevated smoker
     smokers smoking diabetic diabetes pregnant septic sepsis obese complication complications
     failure failed carrier carriers vaccinated stimulated induced knockout ko amplified methylated
-    msi msih dmmr drug intervention frail demented dementia depressed toxicity rejection preterm ja
-    oui si sim malade krank tumeur positif positivo positiv
+    msi msih dmmr drug intervention frail demented dementia depressed toxicity rejection preterm
+    ja oui si sim da tak evet はい 是 有 да
+    malade krank enfermo malato ziek tumeur positif positivo positiv 阳性
+    tot verstorben gestorben mort decede decedee muerto fallecido morto deceduto overleden
 """)
 # Its absence: what the condition is told from.
 NEGATIVE_CLASSES = _words("""
     - no n false f negative neg none control controls ctrl ctrls ctl cntrl healthy hc health normal
     normals benign alive living survivor survivors survived unaffected absent absence censored
     wildtype wt placebo sensitive reference ref baseline naive sham vehicle mock never low stable
-    inactive asymptomatic discharged disease-free term mss pmmr
-    nein non nao gesund sain sano negatif negativo negativ kontrolle temoin
+    inactive asymptomatic discharged disease-free term mss pmmr nc hv td ngt volunteer volunteers
+    nein non nao nej nee nie hayir いいえ 否 无 没有 нет
+    gesund sain sano gezond negatif negativo negativ 阴性 kontrolle temoin controllo 对照
+    lebend lebendig vivant vivante vivo levend
 """)
 # Beginnings of a label that deny what follows; of these the glued ones need a word they deny.
 NEGATIONS = _words("no not non without never absence lack free un w/o negative neg nil")
@@ -148,10 +152,15 @@ GLUED_NEGATIONS = ("non", "un", "not")
 # Ends of a label that deny what precedes.
 NEGATED_ENDS = _words("free negative neg absent naive wt wildtype -")
 AFFIRMED_ENDS = _words("positive pos present +")
+# Glued ends of the same kind (seronegative), and a beginning: normotensive, normoglycemic.
+GLUED_NEGATIVE = ("negative", "negativ", "negatif", "negativo")
+GLUED_POSITIVE = ("positive", "positiv", "positif", "positivo")
+NORMAL_BEGINNING = "normo"
 # Short labels that only mean something beside each other: (absence, presence).
 CODED_PAIRS = (
     *(("n", "y"), ("f", "t"), ("n", "t"), ("n", "p"), ("nr", "r"), ("rd", "pcr"), ("n", "c")),
     *(("s", "r"), ("hc", "ad"), ("cn", "ad"), ("pd", "cr"), ("sd", "cr"), ("alive", "dod")),
+    *(("pre", "post"), ("before", "after")),
 )
 
 # Rows of quality control, letters only; the weak ones are also words of honest classes.
@@ -160,9 +169,31 @@ QC_WORDS = _words("""
     blank blanks blk blanc blind procblank processblank processingblank extractionblank
     extractblank methodblank solventblank solvent pool pools pooled poolsample calibrant calibrants
     calibrator calibrators calibration calib cal nist srm sst ntc bridge bridging washblank
-    emptywell buffer
+    emptywell buffer systemsuitability kwaliteitscontrole
+    qualitatskontrolle leerwert leerprobe kalibrator losungsmittel
 """)
-WEAK_QC_WORDS = _words("standard standards std stds istd reference ref wash water empty mix mock")
+WEAK_QC_WORDS = _words("""
+    standard standards std stds istd reference ref wash water empty mix mock conditioning
+    equilibration methanol meoh acetonitrile acn isopropanol ipa hela
+    positivecontrol poscontrol negativecontrol negcontrol
+    blanco bianco etalon patron referenz wasser eau agua
+""")
+# Words that are one class where nothing else is among the labels, in pairs of sides.
+SAME_CLASSES = tuple(
+    (_words(one), _words(other))
+    for one, other in (
+        ("true yes t y 1", "false no f n 0"),
+        ("ja j 1", "nein nej nee n 0"),
+        ("oui o 1", "non n 0"),
+        ("positive pos + 1", "negative neg - 0"),
+        ("male m", "female f"),
+        ("dead deceased died", "alive living"),
+        ("case cases patient patients", "control controls ctrl ctl"),
+        ("tumor tumour tumors tumours", "normal normals"),
+        ("mutant mutated mut", "wildtype wt"),
+        ("responder responders r", "nonresponder nonresponders nr"),
+    )
+)
 
 # Names of columns of numbers that annotate a feature, and the words of such names.
 ANNOTATION_WORDS = _words("""
