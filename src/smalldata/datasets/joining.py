@@ -87,7 +87,7 @@ def infer_id(table: RawTable, *, decimal: str = ".", taken: Sequence[str] = ()) 
 
     In this order: a first column without a name; the one that the file's format says; the first
     column with a usual name (id, sample, patient, barcode …) whose entries are all different text
-    or whole numbers; a first column of text whose entries are all different; else ids that
+    or whole numbers (a first one may hold 1.1, 1.2 and 2.1, too); a first column of text whose entries are all different; else ids that
     repeat, see `repeated_id`.
 
     Parameters
@@ -110,7 +110,7 @@ def infer_id(table: RawTable, *, decimal: str = ".", taken: Sequence[str] = ()) 
         if (
             plain_name(name) in ID_NAMES
             and name not in taken
-            and _names_rows(table.columns[place], decimal)
+            and _names_rows(table.columns[place], decimal, whole=place > 0)
         ):
             return place
     first = table.columns[0]
@@ -169,18 +169,21 @@ def _has_number(cells: Sequence[str], decimal: str) -> bool:
     return any(_finite(cell, sign) is not None for cell in cells for sign in signs)
 
 
-def _names_rows(cells: Cells, decimal: str) -> bool:
+def _names_rows(cells: Cells, decimal: str, *, whole: bool = True) -> bool:
     """All different, none missing, text or whole numbers."""
     n_distinct = len(set(cells)) if isinstance(cells, list) else len(np.unique(cells))
-    return n_distinct == len(cells) and _are_names(cells, decimal)
+    return n_distinct == len(cells) and _are_names(cells, decimal, whole=whole)
 
 
-def _are_names(cells: Cells, decimal: str) -> bool:
-    """None missing, text or whole numbers."""
+def _are_names(cells: Cells, decimal: str, *, whole: bool = True) -> bool:
+    """None missing, text or whole numbers, or any numbers."""
     if not isinstance(cells, list):
-        return bool(np.all(np.isfinite(cells)) and np.all(cells == np.floor(cells)))
+        are_whole = not whole or np.all(cells == np.floor(cells))
+        return bool(np.all(np.isfinite(cells)) and are_whole)
     if any(cell.lower() in MISSING_TEXT for cell in cells):
         return False
+    if not whole:
+        return True
     numbers = (_finite(cell, decimal) for cell in cells)
     return all(number is None or number.is_integer() for number in numbers)
 
