@@ -138,7 +138,9 @@ def recognise(table: RawTable, options: TableOptions, *, decimal: str = ".") -> 
     texts = {}
     for name, cells in zip(table.names, table.columns, strict=True):
         probe = cells[:n_rows]
-        if isinstance(probe, list) or bool(np.all(np.isfinite(probe) & (probe == np.floor(probe)))):
+        # A number with decimals names something only below such a name: m/z.
+        is_name = isinstance(probe, list) or _names_features(name)
+        if is_name or bool(np.all(np.isfinite(probe) & (probe == np.floor(probe)))):
             texts[name] = pd.factorize(np.array(labels(probe, decimal=decimal), dtype=object))
     target = options.roles.get("target", "")
     apart = {"", target, *several(options.drop), *several(options.categorical)}
@@ -192,7 +194,9 @@ def _fits(
     known_id, known_name = plain_name(id_name) in ID_NAMES, _names_features(name)
     if n_ids < MIN_SAMPLES or n_names < MIN_NAMES:
         return None
-    if not known_id and NO_ID_WORDS.intersection(words_of(id_name)):
+    # A run or an organ is a sample only with a label of its own for each.
+    is_labelled = known_name and target in texts and target != id_name
+    if not known_id and not is_labelled and NO_ID_WORDS.intersection(words_of(id_name)):
         return None
     if not known_name and (_are_numbers(name_levels) or NO_ID_WORDS.intersection(words_of(name))):
         return None
