@@ -85,10 +85,10 @@ class JoinedTable:
 def infer_id(table: RawTable, *, decimal: str = ".", taken: Sequence[str] = ()) -> int | None:
     """Position of the column that holds the sample ids.
 
-    In this order: a first column without a name; the one that the file's format says; the first
+    In this order: a first column without a name; the one that is known, as by the format; the first
     column with a usual name (id, sample, patient, barcode …) whose entries are all different text
-    or whole numbers (a first one may hold 1.1, 1.2 and 2.1, too); a first column of text whose entries are all different; else ids that
-    repeat, see `repeated_id`.
+    or whole numbers (a first one may hold 1.1, 1.2 and 2.1, too); a first column of text whose
+    entries are all different; else ids that repeat, see `repeated_id`.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def infer_id(table: RawTable, *, decimal: str = ".", taken: Sequence[str] = ()) 
     """
     if not table.names[0]:
         return 0
-    if table.settings.get("id") in table.names:  # the format has a column of ids
+    if table.settings.get("id") in table.names:
         return table.names.index(table.settings["id"])
     for place, name in enumerate(table.names):
         if (

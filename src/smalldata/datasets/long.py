@@ -18,7 +18,7 @@ from smalldata.datasets.columns import labels
 from smalldata.datasets.commands import command
 from smalldata.datasets.naming import plain_name, words_of
 from smalldata.datasets.options import TableOptions
-from smalldata.datasets.raw import Cells, RawTable
+from smalldata.datasets.raw import Cells, RawTable, with_id
 from smalldata.datasets.units import is_number
 from smalldata.datasets.vocabulary import (
     ID_NAMES,
@@ -385,7 +385,7 @@ def pivot(
             f"{columns['name']!r} are columns of {table.source}, too. Rename these columns."
         )
     sample_columns = [_first_present(kept[name], ids, n_ids) for name in kept]
-    return replace(
+    done = replace(
         table,
         names=[columns["id"], *kept, *map(str, name_levels)],
         columns=[list(map(str, id_levels)), *sample_columns, *spread_cells],
@@ -396,6 +396,7 @@ def pivot(
         units={name: unit for name, unit in table.units.items() if name in kept},
         categories={name: order for name, order in table.categories.items() if name in kept},
     )
+    return with_id(done, 0)
 
 
 def _settled(
@@ -479,12 +480,13 @@ def _other_columns(
         Dropped(what="columns", names=tuple(gone), reason=reason) for gone, reason in told if gone
     ]
     gone = [*of_names, *of_rows]
+    many = len(gone) > 1
     findings = (
         [
             Finding(
                 code="SD003",
-                what=f"{len(gone)} column{'s' * (len(gone) > 1)} of the long form "
-                "belong to names or measurements, not to samples, and were left out",
+                what=f"{len(gone)} column{'s' * many} of the long form belong{'s' * (not many)} to "
+                f"names or measurements, not to samples, and {'were' if many else 'was'} left out",
                 evidence=listed(gone),
             )
         ]

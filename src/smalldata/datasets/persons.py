@@ -127,7 +127,9 @@ def persons_in_ids(sample_ids: Sequence[str]) -> list[Finding]:
         endings = [match["ending"] for match in found]
         if not _pairs_rows(persons, endings, is_glued=pattern.is_glued):
             continue
-        written = _written(pattern, persons, sample_ids)
+        written = _written(pattern, persons, endings, sample_ids)
+        if written is None:
+            continue
         counts = Counter(persons)
         first = next(person for person in persons if counts[person] > 1)
         rows = [entry for entry, person in zip(sample_ids, persons, strict=True) if person == first]
@@ -158,7 +160,9 @@ def _pairs_rows(persons: Sequence[str], endings: Sequence[str], *, is_glued: boo
     return 2 <= len(with_ending) <= most and recurring >= MIN_RECURRING * len(endings)
 
 
-def _written(pattern: _Pattern, persons: Sequence[str], sample_ids: Sequence[str]) -> str:
+def _written(
+    pattern: _Pattern, persons: Sequence[str], endings: Sequence[str], sample_ids: Sequence[str]
+) -> str | None:
     r"""Write the shortest expression that makes the same groups: ``^(subject\d+)``."""
     stems = {re.sub(r"\d+$", "", person) for person in persons}
     start, end = ("", "$") if pattern.is_before else ("^", "")
@@ -166,12 +170,13 @@ def _written(pattern: _Pattern, persons: Sequence[str], sample_ids: Sequence[str
     if len(stems) == 1 and re.fullmatch(r"(?:[^\W\d]|[ :/-])*", stem := next(iter(stems))):
         simple.append(rf"{start}({stem}\d+){end}")
     simple.append(rf"{start}([^._ :/(-]+){end}")
-    if not pattern.is_before:
-        simple += [r"^(.+)[._ :/-]", r"^(.*\d)[._ :/-]"]
-    for written in simple:
-        matches = [re.search(written, entry) for entry in sample_ids]
+    written = "|".join(re.escape(ending).replace(r"\ ", " ") for ending in sorted(set(endings)))
+    if pattern.is_before:
+        simple.append(rf"(?:{written})[._ :/(-]*(.+)$")
+    else:
+        simple += [r"^(.+)[._ :/-]", r"^(.*\d)[._ :/-]", rf"^(.+?)[._ :/(-]*(?:{written})\)?$"]
+    for expression in simple:
+        matches = [re.search(expression, entry) for entry in sample_ids]
         if [match and match[1] for match in matches] == list(persons):
-            return written
-    return re.sub(r"\(\?P<(?:prefix|ending)>", "(?:", pattern.whole.pattern).replace(
-        "?P<person>", ""
-    )
+            return expression
+    return None

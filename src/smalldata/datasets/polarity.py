@@ -117,8 +117,8 @@ def _sign(text: str, other: str) -> int:
 
 
 def _word_sign(word: str, *, alone: bool) -> int:
-    # One letter says something only beside its counterpart, which CODED_PAIRS has.
-    if len(word) == 1 and word.isalpha():
+    # One Latin letter says something only beside its counterpart, which CODED_PAIRS has.
+    if len(word) == 1 and word.isascii() and word.isalpha():
         return 0
     if word in POSITIVE_CLASSES:
         return 1
