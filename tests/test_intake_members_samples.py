@@ -21,7 +21,6 @@ from intake import lines
 from smalldata.__main__ import main
 from smalldata.config.hydra import compose_dataset
 from smalldata.datasets import load_dataset
-from smalldata.datasets.persons import persons_in_ids
 
 N = 36
 VALUES = np.random.default_rng(3).lognormal(2, 0.4, (N, 5)).round(2)
@@ -111,6 +110,7 @@ def repeated():
         "proben.csv", rows, GERMAN, **merged, ids=numbers, says=("dataset.groups=Proben-Nr.",)
     )
     rows = table(twice(records), twice(labels), id="MRN")
+    yield member("pat.tsv", table(twice(records), twice(labels), id="Pat.-Nr."), BOM, **merged)
     yield member("export.txt", rows, BOM, **merged, ids=records, says=(f"'{records[0]}' twice",))
     rows = table(three, cycle(*["ill"] * 3, *["well"] * 3), id="Patient", order="tvi")
     yield member("cohort.xlsx", rows, **kept, groups=three, remedy="dataset.groups=Patient")
@@ -131,6 +131,10 @@ def persons():
         "before.csv": ("{1}{0:03d}", "{0:03d}", ("pre", "post"), (), r"(\d+)$"),
         "glued.csv.gz": ("Subj{0:02d}Visit{1}", "Subj{0:02d}", (1, 2), (), r"^(Subj\d+)"),
         "decimals.csv": ("{0}.{1}", "{0}", (1, 2), (), r"^(\d+)"),
+        "pairs.txt": ("{0}|{1}", "{0}", (1, 2), UTF_16, r"^(\d+)"),
+        "years.csv": ("X{0}.{1}", "X{0}", (2019, 2021), (), r"^(X\d+)"),
+        "runs.csv": ("C{0:02d}_{1}", "C{0:02d}", ("V1_rep1", "V1_rep2", "V2_rep1"), (), r"^(C\d+)"),
+        "instances.csv": ("UKB-{0}_{1}", "UKB-{0}", ("i0", "i2"), (), r"^(UKB-\d+)"),
         "sides.csv": ("{0} ({1})", "{0}", ("L", "R"), (), r"^(\d+)"),
         "donors.csv": ("{2}_{1}", "{2}", ("vor", "nach"), GERMAN, r"^([^._ :/(-]+)"),
         "words.csv": ("{2} B_{1}", "{2} B", ("left lobe", "right lobe"), (), LOBES),
@@ -213,14 +217,15 @@ def controls():
         "blancs.csv": (("malade", "sain"), ["blanc", "blanc", "étalon"], GERMAN),
         "suite.xlsx": (("CD", "UC"), ["SRM", "conditioning", "System suitability"], ()),
         "numbered.parquet": (("ill", "well"), ["QC1", "QC2", "mQC", "Blank 1"], ()),
+        "plasma.csv": (("CTL", "PE"), ["PBQC", "RefPlasma", "contrôle qualité"], GERMAN),
         "digest.txt": (("NGT", "T2D"), ["HeLa digest", "NTC", "pos. control", "water"], UTF_16),
     }
     for file, (classes, others, how) in made.items():
         labels = cycle(*classes)
         values = np.vstack([VALUES, VALUES[: len(others)] * 1.7])
         rows = table([*IDS, *list("ABCD")[: len(others)]], [*labels, *others], values=values)
-        says = ("SD004", "in a single row", *(f"{other!r} " for other in others))
         remedy = f"'dataset.classes=[{','.join(classes)}]'"
+        says = ("SD004", f"Drop the class (keep the others with {remedy})", *map(repr, others))
         gives = {"ids": IDS, "labels": labels, "values": VALUES}
         yield member(file, rows, how, says=says, remedy=remedy, refuses=True, **gives)
 
@@ -247,6 +252,11 @@ def spellings():
             GERMAN,
             {"Ja": ["Ja", "JA ", "j"], "Nein": ["Nein", " nein", "n"]},
             "'dataset.classes={Ja: [JA, Ja, j], Nein: [Nein, n, nein]}'",
+        ),
+        "accents.txt": (
+            BOM,
+            {"Nevus": ["Nevus", "Névus", "nevus."], "ctrl": ["ctrl", "Control"]},
+            """'dataset.classes={Nevus: [Nevus, "Névus", nevus.], ctrl: [Control, ctrl]}'""",
         ),
         "tumour.parquet": (
             (),
@@ -352,6 +362,8 @@ CODES = (
     *(("NR", "R"), ("RD", "pCR"), ("wt", "mut"), ("M-", "M+"), ("(-)", "(+)"), ("F", "T")),
     *(("Adjacent normal", "Tumor tissue"), ("normotensive", "preeclampsia"), ("TD", "ASD")),
     *(("seronegative", "seropositive"), ("survivor", "non-survivor"), ("pre", "post")),
+    *(("kein Rezidiv", "Rezidiv"), ("pas de rechute", "rechute"), ("NoDM", "DM"), ("ctr", "sz")),
+    *(("HER2neg", "HER2pos"), ("nicht erkrankt", "erkrankt"), ("euploid", "trisomy")),
     *(("NGT", "T2D"), ("NC", "MCI"), ("HC", "PD"), ("disease-free", "recurred"), ("MSS", "MSI")),
 )
 HOWS = {"csv": (), "tsv": UTF_16, "csv.gz": (";", "utf-8-sig", ","), "parquet": (), "xlsx": ()}
@@ -372,21 +384,6 @@ def test_four_grades_of_response_have_no_positive_class(run):
     rows = table(IDS, cycle("CR", "PR", "SD", "PD"), target="RECIST")
     status, printed = run(member("t.csv", rows, target="RECIST"))
     assert (status, "multiclass" in printed, "positive" in printed) == (0, True, False)
-
-
-@pytest.mark.parametrize(
-    "form",
-    ["S{0}-{1:03d}", "{2}_{1}", "{2}{1:02d}", "site{2}-{1:03d}", "plate{0}_well{1}"],
-)
-def test_sites_plates_and_classes_before_a_number_are_no_persons(form):
-    names = cycle("case", "control")
-    ids = [form.format(1 + i // 12, 1 + i % 12, names[i]) for i in range(24)]
-    assert persons_in_ids(list(dict.fromkeys(ids))) == []
-
-
-def test_endings_that_do_not_recur_are_no_visits():
-    ids = [f"P{i // 2}_V{1 + i % 2 * (i + 1)}" for i in range(20)]
-    assert persons_in_ids(ids) == []
 
 
 @pytest.mark.parametrize(

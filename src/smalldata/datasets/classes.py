@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from smalldata.datasets.assembling import listed, nearest
 from smalldata.datasets.columns import parse_number
 from smalldata.datasets.commands import command
+from smalldata.datasets.naming import without_accents
 from smalldata.datasets.options import TableOptions
-from smalldata.datasets.vocabulary import SAME_CLASSES
+from smalldata.datasets.vocabulary import SAME_CLASSES, SHORT_FORMS
 from smalldata.errors import ConfigError, DataError
 from smalldata.findings import Finding
 
@@ -158,14 +159,16 @@ def case_key(name: str) -> str:
 
 
 def spelling_key(name: str) -> str:
-    """Return a label without its case and the separators between letters.
+    """Return a label without its case, accents and the separators between letters.
 
     Signs and digits stay, since they tell classes apart: A and A+, 3+4 and 4+3, -1 and 1.
     """
-    text = case_key(name).translate(_SIGNS)
+    text = without_accents(case_key(name).translate(_SIGNS))
+    text = re.sub(r"(?<=[^\W\d_])\.(?=[^\W\d_]|$)", "", text)
     text = re.sub(r"(?<=[^\W\d_])[\s_-]+(?=[^\W\d_])", "", text)
     text = re.sub(r"(?<=[^\W\d_])[\s_-]+(?=\d)|(?<=\d)[\s_-]+(?=[^\W\d_])", "", text)
-    return re.sub(r"(?<=[^\W_])\s+(?=\W)|(?<=\W)\s+(?=[^\W_])", "", text)
+    text = re.sub(r"(?<=[^\W_])\s+(?=\W)|(?<=\W)\s+(?=[^\W_])", "", text)
+    return SHORT_FORMS.get(text, text)
 
 
 def similar(counts: Mapping[str, int], *, decimal: str = ".") -> list[list[str]]:

@@ -22,6 +22,8 @@ from smalldata.errors import ConfigError, DataError
 from smalldata.findings import Finding
 
 SINGLE_BLOCK = "features"
+# Number and code end names of features, too.
+_ENDS_OF_IDS = ("id", "ids", "nr", "nummer", "numero")
 MIN_REPEATED = 5
 """Different ids in a first column that repeats."""
 
@@ -108,7 +110,7 @@ def infer_id(table: RawTable, *, decimal: str = ".", taken: Sequence[str] = ()) 
         return table.names.index(table.settings["id"])
     for place, name in enumerate(table.names):
         if (
-            plain_name(name) in ID_NAMES
+            (plain_name(name) in ID_NAMES or (place == 0 and _numbers_rows(name)))
             and name not in taken
             and _names_rows(table.columns[place], decimal, whole=place > 0)
         ):
@@ -123,8 +125,9 @@ def infer_id(table: RawTable, *, decimal: str = ".", taken: Sequence[str] = ()) 
 def repeated_id(table: RawTable, *, decimal: str = ".", taken: Sequence[str] = ()) -> int | None:
     """Position of a column of ids that repeat: nothing else names the rows.
 
-    The first column with a usual name that `recurs`; else a first column of text, none of whose
-    words say what it is instead (batch, week, country …), with at least `MIN_REPEATED` values: a
+    The first column with a usual name that `recurs`, of the first one also another name that ends
+    in id or nr; else a first column of text, none of whose words say what it is instead (batch,
+    week, country …), with at least `MIN_REPEATED` values: a
     sixth of the rows where nearly all hold digits, as ids do, and two fifths where they are words.
 
     Parameters
@@ -141,6 +144,8 @@ def repeated_id(table: RawTable, *, decimal: str = ".", taken: Sequence[str] = (
         if name not in taken and recurs(name, table.columns[place], decimal=decimal):
             return place
     cells, name = table.columns[0], table.names[0]
+    if name not in taken and _numbers_rows(name) and _n_recurring(cells, decimal=decimal):
+        return 0
     if name in taken or not isinstance(cells, list) or _has_number(cells, decimal):
         return None
     distinct = set(cells)
@@ -156,11 +161,19 @@ def recurs(name: str, cells: Cells, *, decimal: str = ".") -> int:
 
     Few values (two, or a twentieth of the rows) are a group of samples (patient: yes or no).
     """
-    if plain_name(name) not in ID_NAMES:
-        return 0
+    return _n_recurring(cells, decimal=decimal) if plain_name(name) in ID_NAMES else 0
+
+
+def _n_recurring(cells: Cells, *, decimal: str) -> int:
     n_distinct = len(set(labels(cells, decimal=decimal)))
     repeats = max(2, len(cells) / 20) < n_distinct < len(cells)
     return n_distinct if repeats and _are_names(cells, decimal) else 0
+
+
+def _numbers_rows(name: str) -> bool:
+    """Whether a name ends as that of ids does, and no word says what it is instead: Hund-Nr."""
+    words = words_of(name)
+    return len(words) > 1 and words[-1] in _ENDS_OF_IDS and not NO_ID_WORDS.intersection(words)
 
 
 def _has_number(cells: Sequence[str], decimal: str) -> bool:

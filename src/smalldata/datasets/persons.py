@@ -32,7 +32,7 @@ _MOMENTS = (
 _KINDS = (
     r"tumou?r|normal|primary|metastasis|met|relapse|diagnosis|remission|adjacent|on|off|"
     r"cancer|control|ctrl|case|treated|untreated|plasma|serum|urine|stool|saliva|blood|csf|"
-    r"fasting|fasted|fed|am|pm|morning|evening|op|surgery|treatment|therapy|tx|dose|"
+    r"fasting|fasted|fed|stim|unstim|stimulated|unstimulated|am|pm|morning|evening|op|surgery|treatment|therapy|tx|dose|"
     r"eye|ear|knee|side|lobe|kidney|tissue"
 )
 _VISITS = (
@@ -48,7 +48,7 @@ class _Pattern:
 
     person: str
     ending: str
-    is_glued: bool = False
+    is_vague: bool = False
     is_before: bool = False
 
     @property
@@ -61,7 +61,7 @@ class _Pattern:
 
 
 _DATE = re.compile(r"\d{4}[-/._]?\d{2}[-/._]?\d{2}(?!\d)|\d{2}[-/.]\d{2}[-/.]\d{4}")
-_SEPARATOR = r" ?[._\-:/ (] ?"
+_SEPARATOR = r" ?[._\-:/ (#|] ?"
 _WORD = rf"(?i:{_MOMENTS}|{_KINDS})"
 _ENDINGS = rf"{_WORD}(?:(?:{_SEPARATOR})?(?:{_WORD}|\d{{1,2}}))?"
 _VISIT = rf"(?i:{_VISITS})(?:{_SEPARATOR})?\d{{1,3}}"
@@ -69,14 +69,23 @@ _VISIT = rf"(?i:{_VISITS})(?:{_SEPARATOR})?\d{{1,3}}"
 _PATTERNS = (
     # A barcode of TCGA: the patient and the kind of sample.
     _Pattern(r"^(?P<person>TCGA[-.]\w{2}[-.]\w{4})", r"[-.]\d{2}[A-Z]?(?:[-.].*)?"),
+    _Pattern(
+        r"^(?P<person>.*?\d)" + _SEPARATOR,
+        rf"(?:{_WORD}|{_VISIT}){_SEPARATOR}(?:{_WORD}|{_VISIT})",
+    ),
     _Pattern(r"^(?P<person>.+?)" + _SEPARATOR, _ENDINGS),
     _Pattern(r"^(?P<person>.+?)" + _SEPARATOR, _VISIT),
     _Pattern(r"^(?P<person>\d+)" + _SEPARATOR, r"[A-Za-z][A-Za-z0-9]*"),
     _Pattern(r"^(?P<person>.*\d)" + _SEPARATOR, r"[A-Za-z]{1,3}"),
     _Pattern(r"^(?P<person>.*\d)" + _SEPARATOR, r"\d{1,2}"),
-    _Pattern(r"^(?P<person>.*\d)", r"[A-Za-z]", is_glued=True),
-    _Pattern(r"^(?P<person>.*\d)", _ENDINGS, is_glued=True),
-    _Pattern(r"^(?P<person>.*\d)", _VISIT, is_glued=True),
+    _Pattern(
+        r"^(?P<person>.*\d)" + _SEPARATOR,
+        r"(?:19|20)\d{2}|[A-Za-z]{1,3}\d{1,2}",
+        is_vague=True,
+    ),
+    _Pattern(r"^(?P<person>.*\d)", r"[A-Za-z]", is_vague=True),
+    _Pattern(r"^(?P<person>.*\d)", _ENDINGS, is_vague=True),
+    _Pattern(r"^(?P<person>.*\d)", _VISIT, is_vague=True),
     # In front of the person only what can be nothing else: case_1 and control_1 are two persons.
     _Pattern(
         _SEPARATOR + r"(?P<person>.*\d.*)$",
@@ -84,7 +93,7 @@ _PATTERNS = (
         rf"rep|replicate)(?:{_SEPARATOR})?\d{{1,3}})",
         is_before=True,
     ),
-    _Pattern(r"(?P<person>\d+)$", rf"(?i:{_MOMENTS})", is_glued=True, is_before=True),
+    _Pattern(r"(?P<person>\d+)$", rf"(?i:{_MOMENTS})", is_vague=True, is_before=True),
 )
 
 
@@ -123,9 +132,11 @@ def persons_in_ids(sample_ids: Sequence[str]) -> list[Finding]:
             continue
         if pattern.is_before and len({match["prefix"] for match in found}) > 1:
             continue
+        if pattern.is_before and _count_treatments([match["ending"] for match in found]):
+            continue
         persons = [match["person"] for match in found]
         endings = [match["ending"] for match in found]
-        if not _pairs_rows(persons, endings, is_glued=pattern.is_glued):
+        if not _pairs_rows(persons, endings, is_vague=pattern.is_vague):
             continue
         written = _written(pattern, persons, endings, sample_ids)
         if written is None:
@@ -145,7 +156,15 @@ def persons_in_ids(sample_ids: Sequence[str]) -> list[Finding]:
     return []
 
 
-def _pairs_rows(persons: Sequence[str], endings: Sequence[str], *, is_glued: bool) -> bool:
+def _count_treatments(beginnings: Sequence[str]) -> bool:
+    """Whether ids begin with T1, T2, T3, which may be treatments; T0 and T6 are times."""
+    if not all(re.fullmatch(r"[TtWw]\W?\d+", beginning) for beginning in beginnings):
+        return False
+    numbers = {int(re.sub(r"\D", "", beginning)) for beginning in beginnings}
+    return numbers == set(range(1, len(numbers) + 1))
+
+
+def _pairs_rows(persons: Sequence[str], endings: Sequence[str], *, is_vague: bool) -> bool:
     """Whether persons recur, each ending with a person once, the endings with several persons."""
     rows_of, with_ending = Counter(persons), Counter(endings)
     if len(rows_of) < 3 or len(persons) / len(rows_of) > MAX_MEAN:
@@ -155,7 +174,7 @@ def _pairs_rows(persons: Sequence[str], endings: Sequence[str], *, is_glued: boo
     if len(set(zip(persons, endings, strict=True))) < len(persons):
         return False
     is_number = all(ending.isdigit() for ending in endings)
-    most = 4 if is_glued or is_number else MAX_ENDINGS
+    most = 4 if is_vague or is_number else MAX_ENDINGS
     recurring = sum(count for count in with_ending.values() if count > 1)
     return 2 <= len(with_ending) <= most and recurring >= MIN_RECURRING * len(endings)
 

@@ -104,7 +104,7 @@ def _sign(text: str, other: str) -> int:
     if len(words) > 1 and last in AFFIRMED_ENDS and first not in NEGATIONS:
         return 1
     if len(words) > 1 and first in NEGATIONS:
-        denied = [word for word in words[1:] if word not in ("of", "for", "evidence", "any")]
+        denied = [word for word in words[1:] if word not in ("of", "for", "evidence", "any", "de")]
         return 1 if len(denied) == 1 and denied[0] in NEGATIVE_CLASSES - {"absent"} else -1
     if len(words) > 2 and ({"without", "w/o", "not", "no"} & set(words[1:])):
         return -1
@@ -137,6 +137,6 @@ def _denied(word: str, other: str) -> int | None:
             continue
         if rest in NEGATIVE_CLASSES and len(rest) > 1:
             return 1
-        if (rest in POSITIVE_CLASSES and len(rest) > 1) or (len(rest) > 2 and rest == other):
+        if (rest in POSITIVE_CLASSES and len(rest) > 1) or (len(rest) > 1 and rest == other):
             return -1
     return None

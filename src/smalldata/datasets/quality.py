@@ -118,7 +118,10 @@ def _controls(counts: Mapping[str, int], *, by_name: bool) -> list[str]:
 
 def _is_control(entry: str) -> bool:
     """Whether it has such a word, as a word of its own or all its letters."""
-    return bool(_tokens(entry) & QC_WORDS)
+    tokens = _tokens(entry)
+    return bool(tokens & QC_WORDS) or any(
+        token.startswith("qc") or token.endswith("qc") for token in tokens
+    )
 
 
 def _tokens(entry: str) -> frozenset[str]:

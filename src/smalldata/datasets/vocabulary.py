@@ -52,12 +52,12 @@ ABOVE_WORDS = _words("""
 
 # Names of an id column, letters and digits only: what a row is, with or without a word of ids,
 _IDENTIFIED = _ordered("""
-    sample samples subject patient participant donor person case mouse animal specimen
+    sample samples subject patient participant donor person case mouse rat animal specimen
     echantillon sujet personne muestra paciente sujeto campione paziente soggetto amostra
-    proband patienten probanden monster proefpersoon
+    proband patienten probanden monster proefpersoon maus ratte tier
 """)
 # those that only such a word makes an id (Probe is a sample in German, else a probe),
-_NUMBERED = _ordered("record tube vial individual proben probe fall")
+_NUMBERED = _ordered("record tube vial individual proben probe fall pat")
 _ID_SUFFIXES = _ordered("id ids no nr num number nummer numero code name names")
 _NAMES_OF_PROBES = _words("probeid probeids probename probenames probecode")
 # and others.
@@ -138,7 +138,8 @@ POSITIVE_CLASSES = _words("""
 """)
 # Its absence: what the condition is told from.
 NEGATIVE_CLASSES = _words("""
-    - no n false f negative neg none control controls ctrl ctrls ctl cntrl healthy hc health normal
+    - no n false f negative neg none control controls ctrl ctrls ctl ctr cntrl healthy hc health
+    normal euploid diploid
     normals benign alive living survivor survivors survived unaffected absent absence censored
     wildtype wt placebo sensitive reference ref baseline naive sham vehicle mock never low stable
     inactive asymptomatic discharged disease-free term mss pmmr nc hv td ngt volunteer volunteers
@@ -147,14 +148,17 @@ NEGATIVE_CLASSES = _words("""
     lebend lebendig vivant vivante vivo levend
 """)
 # Beginnings of a label that deny what follows; of these the glued ones need a word they deny.
-NEGATIONS = _words("no not non without never absence lack free un w/o negative neg nil")
-GLUED_NEGATIONS = ("non", "un", "not")
+NEGATIONS = _words("""
+    no not non without never absence lack free un w/o negative neg nil
+    kein keine ohne nicht pas sans sin senza geen niet sem
+""")
+GLUED_NEGATIONS = ("non", "un", "not", "no")
 # Ends of a label that deny what precedes.
 NEGATED_ENDS = _words("free negative neg absent naive wt wildtype -")
 AFFIRMED_ENDS = _words("positive pos present +")
 # Glued ends of the same kind (seronegative), and a beginning: normotensive, normoglycemic.
-GLUED_NEGATIVE = ("negative", "negativ", "negatif", "negativo")
-GLUED_POSITIVE = ("positive", "positiv", "positif", "positivo")
+GLUED_NEGATIVE = ("negative", "negativ", "negatif", "negativo", "neg")
+GLUED_POSITIVE = ("positive", "positiv", "positif", "positivo", "pos")
 NORMAL_BEGINNING = "normo"
 # Short labels that only mean something beside each other: (absence, presence).
 CODED_PAIRS = (
@@ -170,7 +174,8 @@ QC_WORDS = _words("""
     extractblank methodblank solventblank solvent pool pools pooled poolsample calibrant calibrants
     calibrator calibrators calibration calib cal nist srm sst ntc bridge bridging washblank
     emptywell buffer systemsuitability kwaliteitscontrole
-    qualitatskontrolle leerwert leerprobe kalibrator losungsmittel
+    qualitatskontrolle kontrollprobe mischprobe leerwert leerprobe kalibrator losungsmittel
+    controlequalite
 """)
 WEAK_QC_WORDS = _words("""
     standard standards std stds istd reference ref wash water empty mix mock conditioning
@@ -188,12 +193,16 @@ SAME_CLASSES = tuple(
         ("positive pos + 1", "negative neg - 0"),
         ("male m", "female f"),
         ("dead deceased died", "alive living"),
-        ("case cases patient patients", "control controls ctrl ctl"),
-        ("tumor tumour tumors tumours", "normal normals"),
-        ("mutant mutated mut", "wildtype wt"),
         ("responder responders r", "nonresponder nonresponders nr"),
     )
 )
+
+# Labels that are one whatever the others are.
+SHORT_FORMS = {
+    **dict.fromkeys(("controls", "ctrl", "ctrls", "ctl", "ctr", "cntrl"), "control"),
+    **{"cases": "case", "pos": "positive", "neg": "negative", "tumour": "tumor"},
+    **{"wt": "wildtype", "mut": "mutant", "mutated": "mutant"},
+}
 
 # Names of columns of numbers that annotate a feature, and the words of such names.
 ANNOTATION_WORDS = _words("""
