@@ -235,6 +235,10 @@ NO_PERSONS = {
     "accessions": [f"GSM{100234 + i}" for i in range(N)],
     "barcodes": [f"TCGA-A1-A0{i:02d}-01" for i in range(N)],
     "one ending": [f"P{i}_V1" for i in range(N)],
+    "sites and persons": [f"site{i // 12}-P{i % 12:02d}" for i in range(N)],
+    "classes in front": [f"{('AD', 'HC')[i % 2]}{i // 2:02d}" for i in range(N)],
+    "treatments": [f"T{1 + i // 12}-{1 + i % 12:02d}" for i in range(36)],
+    "endings that do not recur": [f"P{i // 2}_V{1 + i % 2 * (i + 1)}" for i in range(20)],
     "plates": [f"plate{i // 12}_{'ABCDEFGH'[i % 8]}{i % 12}" for i in range(N)],
 }
 

@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 from smalldata.datasets.assembling import listed, nearest
 from smalldata.datasets.columns import parse_number
 from smalldata.datasets.commands import command
+from smalldata.datasets.naming import without_accents
 from smalldata.datasets.options import TableOptions
+from smalldata.datasets.vocabulary import SAME_CLASSES, SHORT_FORMS
 from smalldata.errors import ConfigError, DataError
 from smalldata.findings import Finding
 
-_TRUE = ("true", "yes", "t", "y", "1")
-_FALSE = ("false", "no", "f", "n", "0")
 _BOOLEAN_WORDS = {"true", "false", "yes", "no"}
+# Apostrophes and dashes that a word processor makes of the plain ones.
+_SIGNS = str.maketrans(dict.fromkeys("’‘`´ʼ", "'") | dict.fromkeys("–—−‐‑", "-"))
 # A mapping on the command line takes such keys only.
 _KEY = re.compile(r"(?!(?i:true|false|null|nan|inf)$)[A-Za-z_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?")
 
@@ -157,29 +159,35 @@ def case_key(name: str) -> str:
 
 
 def spelling_key(name: str) -> str:
-    """Return a label without its case and the separators between letters.
+    """Return a label without its case, accents and the separators between letters.
 
     Signs and digits stay, since they tell classes apart: A and A+, 3+4 and 4+3, -1 and 1.
     """
-    text = case_key(name)
+    text = without_accents(case_key(name).translate(_SIGNS))
+    text = re.sub(r"(?<=[^\W\d_])\.(?=[^\W\d_]|$)", "", text)
     text = re.sub(r"(?<=[^\W\d_])[\s_-]+(?=[^\W\d_])", "", text)
     text = re.sub(r"(?<=[^\W\d_])[\s_-]+(?=\d)|(?<=\d)[\s_-]+(?=[^\W\d_])", "", text)
-    return re.sub(r"(?<=[^\W_])\s+(?=\W)|(?<=\W)\s+(?=[^\W_])", "", text)
+    text = re.sub(r"(?<=[^\W_])\s+(?=\W)|(?<=\W)\s+(?=[^\W_])", "", text)
+    return SHORT_FORMS.get(text, text)
 
 
 def similar(counts: Mapping[str, int], *, decimal: str = ".") -> list[list[str]]:
     """Find labels that are one in several spellings; numbers are none.
 
     Genotypes (AA, Aa, aa) differ in case and are several. TRUE, true and 1 are one where all
-    labels are such words.
+    labels are such words, and so are pos and positive beside negative; see
+    `vocabulary.SAME_CLASSES`.
     """
     if all(parse_number(name, decimal) is not None for name in counts):
         return []
-    folded = {case_key(name) for name in counts}
-    sides = [[name for name in counts if case_key(name) in side] for side in (_TRUE, _FALSE)]
-    booleans = folded <= {*_TRUE, *_FALSE} and folded & _BOOLEAN_WORDS
-    if booleans and len(folded) > 2:
-        return [side for side in sides if len(side) > 1]
+    keys = {name: spelling_key(name) for name in counts}
+    folded = set(keys.values())
+    for pair in SAME_CLASSES:
+        # One letter of each alone is anything: N and R beside NR.
+        is_told = folded <= pair[0] | pair[1] and any(len(key) > 2 for key in folded)
+        sides = [[name for name in counts if keys[name] in side] for side in pair]
+        if is_told and all(sides) and len(folded) > 2:
+            return [side for side in sides if len(side) > 1]
     return [
         names for names in _groups(counts, spelling_key) if not _is_genotype(spelling_key(names[0]))
     ]

@@ -38,6 +38,8 @@ from smalldata.errors import DataError
 
 # Missing values as they mostly are, tried first.
 _USUAL = frozenset(("", "NA", "NaN", "nan"))
+MIN_MET_CODE = 5
+"""Rows of a value, on average, from which a column of nothing but flagged numbers holds codes."""
 _BOOLEAN = {"true": 1.0, "false": 0.0}
 _DATE = re.compile(
     r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2}))"
@@ -97,7 +99,8 @@ def type_column(
     more than half of its other cells are numbers, too; then every cell must be one: a number with a
     sign beside it (``<0.5``, ``n/d``) would make categories of thousands of values. It is text if
     there is no number in it, unless all it holds are values below a limit. One or two letters
-    beside a number (``5a``) are a flag only where more numbers have none.
+    beside a number (``5a``) are a flag only where more numbers have none; where all numbers have a
+    flag and recur (``1 (yes)``), they are codes.
 
     Parameters
     ----------
@@ -266,7 +269,7 @@ def _type_slowly(
         vague = [cell for cell, read in found.items() if read.kind == "below" and is_vague(cell)]
         found |= dict.fromkeys(vague, ReadCell(kind="word"))
     rows = [(row, cell) for row, cell in enumerate(cells) if cell in found]
-    if not _is_numeric(found, counts, asked=rules.below_detection is not None):
+    if not _is_numeric(found, counts, rules):
         n_present = counts.total()
         if rows:
             _check_signs(rows, n_present, rules=rules, where=where, name=name)
@@ -322,12 +325,15 @@ def _quick_numbers(cells: Collection[str], decimal: str) -> dict[str, float]:
     return numbers
 
 
-def _is_numeric(found: Mapping[str, ReadCell], counts: Counter[str], *, asked: bool) -> bool:
+def _is_numeric(found: Mapping[str, ReadCell], counts: Counter[str], rules: _Rules) -> bool:
     """Whether a column is numeric; numbers with letters that are names become words."""
     n: Counter[str] = Counter()
     for cell, read in found.items():
         n[read.kind] += counts[cell]
     n_numbers = counts.total() - n.total() + n["flag"]
+    all_flagged = n["flag"] and n_numbers == n["flag"] and not rules.strip_flags
+    if all_flagged and len(counts) <= counts.total() / MIN_MET_CODE:
+        return False  # 0 (no) and 1 (yes) are codes
     if n["letter"] < n_numbers:
         n_numbers += n["letter"]
     else:
@@ -337,7 +343,7 @@ def _is_numeric(found: Mapping[str, ReadCell], counts: Counter[str], *, asked: b
     if not n["below"] or n["word"] or n["above"]:
         return False
     # All are below a limit, unless all is ND or trace, which may be a category.
-    return asked or not all(is_vague(cell) for cell in found)
+    return rules.below_detection is not None or not all(is_vague(cell) for cell in found)
 
 
 def _refuse(bad: list[tuple[int, str]], *, where: Callable[[int], str], name: str) -> NoReturn:

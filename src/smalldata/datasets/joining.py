@@ -22,6 +22,8 @@ from smalldata.errors import ConfigError, DataError
 from smalldata.findings import Finding
 
 SINGLE_BLOCK = "features"
+# Number and code end names of features, too.
+_ENDS_OF_IDS = ("id", "ids", "nr", "nummer", "numero")
 MIN_REPEATED = 5
 """Different ids in a first column that repeats."""
 
@@ -85,10 +87,10 @@ class JoinedTable:
 def infer_id(table: RawTable, *, decimal: str = ".", taken: Sequence[str] = ()) -> int | None:
     """Position of the column that holds the sample ids.
 
-    In this order: a first column without a name; the one that the file's format says; the first
+    In this order: a first column without a name; the one that is known, as by the format; the first
     column with a usual name (id, sample, patient, barcode …) whose entries are all different text
-    or whole numbers; a first column of text whose entries are all different; else ids that
-    repeat, see `repeated_id`.
+    or whole numbers (a first one may hold 1.1, 1.2 and 2.1, too); a first column of text whose
+    entries are all different; else ids that repeat, see `repeated_id`.
 
     Parameters
     ----------
@@ -104,13 +106,13 @@ def infer_id(table: RawTable, *, decimal: str = ".", taken: Sequence[str] = ()) 
     """
     if not table.names[0]:
         return 0
-    if table.settings.get("id") in table.names:  # the format has a column of ids
+    if table.settings.get("id") in table.names:
         return table.names.index(table.settings["id"])
     for place, name in enumerate(table.names):
         if (
-            plain_name(name) in ID_NAMES
+            (plain_name(name) in ID_NAMES or (place == 0 and _numbers_rows(name)))
             and name not in taken
-            and _names_rows(table.columns[place], decimal)
+            and _names_rows(table.columns[place], decimal, whole=place > 0)
         ):
             return place
     first = table.columns[0]
@@ -123,8 +125,9 @@ def infer_id(table: RawTable, *, decimal: str = ".", taken: Sequence[str] = ()) 
 def repeated_id(table: RawTable, *, decimal: str = ".", taken: Sequence[str] = ()) -> int | None:
     """Position of a column of ids that repeat: nothing else names the rows.
 
-    The first column with a usual name that `recurs`; else a first column of text, none of whose
-    words say what it is instead (batch, week, country …), with at least `MIN_REPEATED` values: a
+    The first column with a usual name that `recurs`, of the first one also another name that ends
+    in id or nr; else a first column of text, none of whose words say what it is instead (batch,
+    week, country …), with at least `MIN_REPEATED` values: a
     sixth of the rows where nearly all hold digits, as ids do, and two fifths where they are words.
 
     Parameters
@@ -141,6 +144,8 @@ def repeated_id(table: RawTable, *, decimal: str = ".", taken: Sequence[str] = (
         if name not in taken and recurs(name, table.columns[place], decimal=decimal):
             return place
     cells, name = table.columns[0], table.names[0]
+    if name not in taken and _numbers_rows(name) and _n_recurring(cells, decimal=decimal):
+        return 0
     if name in taken or not isinstance(cells, list) or _has_number(cells, decimal):
         return None
     distinct = set(cells)
@@ -156,11 +161,19 @@ def recurs(name: str, cells: Cells, *, decimal: str = ".") -> int:
 
     Few values (two, or a twentieth of the rows) are a group of samples (patient: yes or no).
     """
-    if plain_name(name) not in ID_NAMES:
-        return 0
+    return _n_recurring(cells, decimal=decimal) if plain_name(name) in ID_NAMES else 0
+
+
+def _n_recurring(cells: Cells, *, decimal: str) -> int:
     n_distinct = len(set(labels(cells, decimal=decimal)))
     repeats = max(2, len(cells) / 20) < n_distinct < len(cells)
     return n_distinct if repeats and _are_names(cells, decimal) else 0
+
+
+def _numbers_rows(name: str) -> bool:
+    """Whether a name ends as that of ids does, and no word says what it is instead: Hund-Nr."""
+    words = words_of(name)
+    return len(words) > 1 and words[-1] in _ENDS_OF_IDS and not NO_ID_WORDS.intersection(words)
 
 
 def _has_number(cells: Sequence[str], decimal: str) -> bool:
@@ -169,18 +182,21 @@ def _has_number(cells: Sequence[str], decimal: str) -> bool:
     return any(_finite(cell, sign) is not None for cell in cells for sign in signs)
 
 
-def _names_rows(cells: Cells, decimal: str) -> bool:
+def _names_rows(cells: Cells, decimal: str, *, whole: bool = True) -> bool:
     """All different, none missing, text or whole numbers."""
     n_distinct = len(set(cells)) if isinstance(cells, list) else len(np.unique(cells))
-    return n_distinct == len(cells) and _are_names(cells, decimal)
+    return n_distinct == len(cells) and _are_names(cells, decimal, whole=whole)
 
 
-def _are_names(cells: Cells, decimal: str) -> bool:
-    """None missing, text or whole numbers."""
+def _are_names(cells: Cells, decimal: str, *, whole: bool = True) -> bool:
+    """None missing, text or whole numbers, or any numbers."""
     if not isinstance(cells, list):
-        return bool(np.all(np.isfinite(cells)) and np.all(cells == np.floor(cells)))
+        are_whole = not whole or np.all(cells == np.floor(cells))
+        return bool(np.all(np.isfinite(cells)) and are_whole)
     if any(cell.lower() in MISSING_TEXT for cell in cells):
         return False
+    if not whole:
+        return True
     numbers = (_finite(cell, decimal) for cell in cells)
     return all(number is None or number.is_integer() for number in numbers)
 

@@ -18,7 +18,7 @@ from smalldata.datasets.columns import labels
 from smalldata.datasets.commands import command
 from smalldata.datasets.naming import plain_name, words_of
 from smalldata.datasets.options import TableOptions
-from smalldata.datasets.raw import Cells, RawTable
+from smalldata.datasets.raw import Cells, RawTable, with_id
 from smalldata.datasets.units import is_number
 from smalldata.datasets.vocabulary import (
     ID_NAMES,
@@ -139,7 +139,9 @@ def recognise(table: RawTable, options: TableOptions, *, decimal: str = ".") -> 
     texts = {}
     for name, cells in zip(table.names, table.columns, strict=True):
         probe = cells[:n_rows]
-        if isinstance(probe, list) or bool(np.all(np.isfinite(probe) & (probe == np.floor(probe)))):
+        # A number with decimals names something only below such a name: m/z.
+        is_name = isinstance(probe, list) or _names_features(name)
+        if is_name or bool(np.all(np.isfinite(probe) & (probe == np.floor(probe)))):
             texts[name] = pd.factorize(np.array(labels(probe, decimal=decimal), dtype=object))
     target = options.roles.get("target", "")
     apart = {"", target, *several(options.drop), *several(options.categorical)}
@@ -193,7 +195,9 @@ def _fits(
     known_id, known_name = plain_name(id_name) in ID_NAMES, _names_features(name)
     if n_ids < MIN_SAMPLES or n_names < MIN_NAMES:
         return None
-    if not known_id and NO_ID_WORDS.intersection(words_of(id_name)):
+    # A run or an organ is a sample only with a label of its own for each.
+    is_labelled = known_name and target in texts and target != id_name
+    if not known_id and not is_labelled and NO_ID_WORDS.intersection(words_of(id_name)):
         return None
     if not known_name and (_are_numbers(name_levels) or NO_ID_WORDS.intersection(words_of(name))):
         return None
@@ -382,7 +386,7 @@ def pivot(
             f"{columns['name']!r} are columns of {table.source}, too. Rename these columns."
         )
     sample_columns = [_first_present(kept[name], ids, n_ids) for name in kept]
-    return replace(
+    done = replace(
         table,
         names=[columns["id"], *kept, *map(str, name_levels)],
         columns=[list(map(str, id_levels)), *sample_columns, *spread_cells],
@@ -393,6 +397,7 @@ def pivot(
         units={name: unit for name, unit in table.units.items() if name in kept},
         categories={name: order for name, order in table.categories.items() if name in kept},
     )
+    return with_id(done, 0)
 
 
 def _settled(
@@ -476,12 +481,13 @@ def _other_columns(
         Dropped(what="columns", names=tuple(gone), reason=reason) for gone, reason in told if gone
     ]
     gone = [*of_names, *of_rows]
+    many = len(gone) > 1
     findings = (
         [
             Finding(
                 code="SD003",
-                what=f"{len(gone)} column{'s' * (len(gone) > 1)} of the long form "
-                "belong to names or measurements, not to samples, and were left out",
+                what=f"{len(gone)} column{'s' * many} of the long form belong{'s' * (not many)} to "
+                f"names or measurements, not to samples, and {'were' if many else 'was'} left out",
                 evidence=listed(gone),
             )
         ]

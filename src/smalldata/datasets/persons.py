@@ -23,41 +23,77 @@ MAX_ENDINGS = 12
 MAX_MEAN = 20
 """Rows of a person on average."""
 
-# What tells the samples of a person apart, behind a separator or glued to a number.
-_ENDING_WORDS = (
-    r"pre|post|before|after|baseline|base|bl|bsl|follow\W?up|fu|screening|end|start|on|off|"
-    r"tumou?r|normal|primary|metastasis|met|relapse|diagnosis|remission|adjacent|left|right|"
+# What tells the samples of a person apart, behind a separator or glued to a number: when and on
+# which side it was taken, or what it is.
+_MOMENTS = (
+    r"pre|post|before|after|baseline|base|bl|bsl|follow\W?up|fu|screening|end|start|left|right|"
+    r"vor|nach|links|rechts|avant|apr[eè]s|gauche|droite?|antes|despu[eé]s|voor|na|prima|dopo"
+)
+_KINDS = (
+    r"tumou?r|normal|primary|metastasis|met|relapse|diagnosis|remission|adjacent|on|off|"
     r"cancer|control|ctrl|case|treated|untreated|plasma|serum|urine|stool|saliva|blood|csf|"
-    r"fasting|fasted|fed|am|pm|morning|evening"
+    r"fasting|fasted|fed|stim|unstim|stimulated|unstimulated|am|pm|morning|evening|op|surgery|treatment|therapy|tx|dose|"
+    r"eye|ear|knee|side|lobe|kidney|tissue"
 )
 _VISITS = (
     r"v|visit|t|tp|time|timepoint|d|day|w|wk|week|m|mo|month|y|yr|year|h|hr|hour|r|rep|replicate|"
-    r"tr|br|s|session|run|scan|c|cycle|aliquot|dup|fu|slice|section|region|biopsy|bx"
+    r"tr|br|s|session|run|scan|c|cycle|aliquot|dup|fu|slice|section|region|biopsy|bx|"
+    r"visite|visita|besuch|termin|woche|tag|monat|jour|semaine|mois|semana|mes"
 )
 
 
 @dataclass(frozen=True)
 class _Pattern:
-    """A pattern of ids: its person, and its ending to judge it by."""
+    """A pattern of ids: its person, and its ending, or beginning, to judge it by."""
 
     person: str
     ending: str
-    is_glued: bool = False
+    is_vague: bool = False
+    is_before: bool = False
+
+    @property
+    def whole(self) -> re.Pattern[str]:
+        """The expression that fits a whole id."""
+        if self.is_before:
+            before = rf"^(?P<prefix>(?:[A-Za-z]+(?:{_SEPARATOR}))?)"
+            return re.compile(rf"{before}(?P<ending>{self.ending}){self.person}")
+        return re.compile(rf"{self.person}(?P<ending>{self.ending})\)?$")
 
 
 _DATE = re.compile(r"\d{4}[-/._]?\d{2}[-/._]?\d{2}(?!\d)|\d{2}[-/.]\d{2}[-/.]\d{4}")
-_SEPARATOR = r"[._\- :/]"
+_SEPARATOR = r" ?[._\-:/ (#|] ?"
+_WORD = rf"(?i:{_MOMENTS}|{_KINDS})"
+_ENDINGS = rf"{_WORD}(?:(?:{_SEPARATOR})?(?:{_WORD}|\d{{1,2}}))?"
+_VISIT = rf"(?i:{_VISITS})(?:{_SEPARATOR})?\d{{1,3}}"
 # In this order: the more a pattern says, the earlier.
 _PATTERNS = (
     # A barcode of TCGA: the patient and the kind of sample.
-    _Pattern(r"^(TCGA[-.]\w{2}[-.]\w{4})", r"[-.]\d{2}[A-Z]?(?:[-.].*)?"),
-    _Pattern(r"^(.+?)" + _SEPARATOR, rf"(?i:{_ENDING_WORDS})(?:{_SEPARATOR}?\d{{1,2}})?"),
-    _Pattern(r"^(.+?)" + _SEPARATOR, rf"(?i:{_VISITS}){_SEPARATOR}?\d{{1,3}}"),
-    _Pattern(r"^(\d+)" + _SEPARATOR, r"[A-Za-z][A-Za-z0-9]*"),
-    _Pattern(r"^(.*\d)" + _SEPARATOR, r"[A-Za-z]{1,3}"),
-    _Pattern(r"^(.*\d)" + _SEPARATOR, r"\d{1,2}"),
-    _Pattern(r"^(.*\d)", r"[A-Za-z]", is_glued=True),
-    _Pattern(r"^(.*\d)", rf"(?i:{_ENDING_WORDS})", is_glued=True),
+    _Pattern(r"^(?P<person>TCGA[-.]\w{2}[-.]\w{4})", r"[-.]\d{2}[A-Z]?(?:[-.].*)?"),
+    _Pattern(
+        r"^(?P<person>.*?\d)" + _SEPARATOR,
+        rf"(?:{_WORD}|{_VISIT}){_SEPARATOR}(?:{_WORD}|{_VISIT})",
+    ),
+    _Pattern(r"^(?P<person>.+?)" + _SEPARATOR, _ENDINGS),
+    _Pattern(r"^(?P<person>.+?)" + _SEPARATOR, _VISIT),
+    _Pattern(r"^(?P<person>\d+)" + _SEPARATOR, r"[A-Za-z][A-Za-z0-9]*"),
+    _Pattern(r"^(?P<person>.*\d)" + _SEPARATOR, r"[A-Za-z]{1,3}"),
+    _Pattern(r"^(?P<person>.*\d)" + _SEPARATOR, r"\d{1,2}"),
+    _Pattern(
+        r"^(?P<person>.*\d)" + _SEPARATOR,
+        r"(?:19|20)\d{2}|[A-Za-z]{1,3}\d{1,2}",
+        is_vague=True,
+    ),
+    _Pattern(r"^(?P<person>.*\d)", r"[A-Za-z]", is_vague=True),
+    _Pattern(r"^(?P<person>.*\d)", _ENDINGS, is_vague=True),
+    _Pattern(r"^(?P<person>.*\d)", _VISIT, is_vague=True),
+    # In front of the person only what can be nothing else: case_1 and control_1 are two persons.
+    _Pattern(
+        _SEPARATOR + r"(?P<person>.*\d.*)$",
+        rf"(?i:{_MOMENTS}|(?:visit|v|t|tp|time|timepoint|day|w|wk|week|month|year|session|"
+        rf"rep|replicate)(?:{_SEPARATOR})?\d{{1,3}})",
+        is_before=True,
+    ),
+    _Pattern(r"(?P<person>\d+)$", rf"(?i:{_MOMENTS})", is_vague=True, is_before=True),
 )
 
 
@@ -73,7 +109,7 @@ def persons_column(name: str, n_ids: int, n_rows: int) -> Finding:
 
 
 def persons_in_ids(sample_ids: Sequence[str]) -> list[Finding]:
-    r"""Find persons who recur in the ids: subject3_pre, P01-V2, 12A, TCGA-02-0001-11.
+    r"""Find persons who recur in the ids: subject3_pre, P01-V2, 12A, V1_P01, TCGA-02-0001-11.
 
     A pattern is taken where it pairs rows: most of them share their person with another row, each
     person has an ending once, and there are few endings, which recur from person to person. Plain
@@ -91,15 +127,20 @@ def persons_in_ids(sample_ids: Sequence[str]) -> list[Finding]:
     if len(sample_ids) < MIN_ROWS or all(_DATE.match(entry) for entry in sample_ids):
         return []
     for pattern in _PATTERNS:
-        whole = re.compile(f"{pattern.person}({pattern.ending})$")
-        found = [whole.search(entry) for entry in sample_ids]
-        if any(match is None for match in found):
+        found = [match for entry in sample_ids if (match := pattern.whole.search(entry))]
+        if len(found) < len(sample_ids):
             continue
-        persons = [str(match[1]) for match in found if match]
-        endings = [str(match[2]) for match in found if match]
-        if not _pairs_rows(persons, endings, is_glued=pattern.is_glued):
+        if pattern.is_before and len({match["prefix"] for match in found}) > 1:
             continue
-        written = _written(pattern, persons, sample_ids)
+        if pattern.is_before and _count_treatments([match["ending"] for match in found]):
+            continue
+        persons = [match["person"] for match in found]
+        endings = [match["ending"] for match in found]
+        if not _pairs_rows(persons, endings, is_vague=pattern.is_vague):
+            continue
+        written = _written(pattern, persons, endings, sample_ids)
+        if written is None:
+            continue
         counts = Counter(persons)
         first = next(person for person in persons if counts[person] > 1)
         rows = [entry for entry, person in zip(sample_ids, persons, strict=True) if person == first]
@@ -115,7 +156,15 @@ def persons_in_ids(sample_ids: Sequence[str]) -> list[Finding]:
     return []
 
 
-def _pairs_rows(persons: Sequence[str], endings: Sequence[str], *, is_glued: bool) -> bool:
+def _count_treatments(beginnings: Sequence[str]) -> bool:
+    """Whether ids begin with T1, T2, T3, which may be treatments; T0 and T6 are times."""
+    if not all(re.fullmatch(r"[TtWw]\W?\d+", beginning) for beginning in beginnings):
+        return False
+    numbers = {int(re.sub(r"\D", "", beginning)) for beginning in beginnings}
+    return numbers == set(range(1, len(numbers) + 1))
+
+
+def _pairs_rows(persons: Sequence[str], endings: Sequence[str], *, is_vague: bool) -> bool:
     """Whether persons recur, each ending with a person once, the endings with several persons."""
     rows_of, with_ending = Counter(persons), Counter(endings)
     if len(rows_of) < 3 or len(persons) / len(rows_of) > MAX_MEAN:
@@ -125,22 +174,28 @@ def _pairs_rows(persons: Sequence[str], endings: Sequence[str], *, is_glued: boo
     if len(set(zip(persons, endings, strict=True))) < len(persons):
         return False
     is_number = all(ending.isdigit() for ending in endings)
-    most = 4 if is_glued or is_number else MAX_ENDINGS
+    most = 4 if is_vague or is_number else MAX_ENDINGS
     recurring = sum(count for count in with_ending.values() if count > 1)
     return 2 <= len(with_ending) <= most and recurring >= MIN_RECURRING * len(endings)
 
 
-def _written(pattern: _Pattern, persons: Sequence[str], sample_ids: Sequence[str]) -> str:
+def _written(
+    pattern: _Pattern, persons: Sequence[str], endings: Sequence[str], sample_ids: Sequence[str]
+) -> str | None:
     r"""Write the shortest expression that makes the same groups: ``^(subject\d+)``."""
     stems = {re.sub(r"\d+$", "", person) for person in persons}
+    start, end = ("", "$") if pattern.is_before else ("^", "")
     simple = []
-    if len(stems) == 1 and all(re.fullmatch(r"[A-Za-z]*\d+", person) for person in persons):
-        simple.append(rf"^({next(iter(stems))}\d+)")
-    if all(re.fullmatch(r"[^._\- :/]+", person) for person in persons):
-        simple.append(r"^([^._ :/-]+)")
-    simple += [r"^(.+)[._ :/-]", r"^(.*\d)[._ :/-]"]
-    for written in (*simple, pattern.person):
-        matches = [re.search(written, entry) for entry in sample_ids]
+    if len(stems) == 1 and re.fullmatch(r"(?:[^\W\d]|[ :/-])*", stem := next(iter(stems))):
+        simple.append(rf"{start}({stem}\d+){end}")
+    simple.append(rf"{start}([^._ :/(-]+){end}")
+    written = "|".join(re.escape(ending).replace(r"\ ", " ") for ending in sorted(set(endings)))
+    if pattern.is_before:
+        simple.append(rf"(?:{written})[._ :/(-]*(.+)$")
+    else:
+        simple += [r"^(.+)[._ :/-]", r"^(.*\d)[._ :/-]", rf"^(.+?)[._ :/(-]*(?:{written})\)?$"]
+    for expression in simple:
+        matches = [re.search(expression, entry) for entry in sample_ids]
         if [match and match[1] for match in matches] == list(persons):
-            return written
-    return f"{pattern.person}{pattern.ending}$"
+            return expression
+    return None

@@ -5,17 +5,20 @@ list: ``No recurrence``, ``not detected``, ``disease free``, ``non-smoker``, ``H
 """
 
 import re
-import unicodedata
 from collections.abc import Sequence
 
 from smalldata.datasets.columns import parse_number
+from smalldata.datasets.naming import without_accents
 from smalldata.datasets.vocabulary import (
     AFFIRMED_ENDS,
     CODED_PAIRS,
     GLUED_NEGATIONS,
+    GLUED_NEGATIVE,
+    GLUED_POSITIVE,
     NEGATED_ENDS,
     NEGATIONS,
     NEGATIVE_CLASSES,
+    NORMAL_BEGINNING,
     POSITIVE_CLASSES,
 )
 
@@ -72,8 +75,9 @@ def _by_numbers(classes: Sequence[str]) -> str | None:
 
 def _plain(name: str) -> str:
     """Lower-case words without accents and without the code before or behind them."""
-    text = unicodedata.normalize("NFKD", name.strip())
-    text = "".join(letter for letter in text if not unicodedata.combining(letter))
+    text = without_accents(name.strip())
+    if bracketed := re.fullmatch(r"[(\[]([^()\[\]]+)[)\]]", text):
+        text = bracketed[1]
     text = text.replace("\u2212", "-").replace("\u2013", "-")
     text = re.sub(r"([a-z])([A-Z][a-z])", r"\1 \2", text).lower()
     if code := _CODE.match(text):
@@ -100,7 +104,7 @@ def _sign(text: str, other: str) -> int:
     if len(words) > 1 and last in AFFIRMED_ENDS and first not in NEGATIONS:
         return 1
     if len(words) > 1 and first in NEGATIONS:
-        denied = [word for word in words[1:] if word not in ("of", "for", "evidence", "any")]
+        denied = [word for word in words[1:] if word not in ("of", "for", "evidence", "any", "de")]
         return 1 if len(denied) == 1 and denied[0] in NEGATIVE_CLASSES - {"absent"} else -1
     if len(words) > 2 and ({"without", "w/o", "not", "no"} & set(words[1:])):
         return -1
@@ -113,14 +117,16 @@ def _sign(text: str, other: str) -> int:
 
 
 def _word_sign(word: str, *, alone: bool) -> int:
-    # One letter says something only beside its counterpart, which CODED_PAIRS has.
-    if len(word) == 1 and word.isalpha():
+    # One Latin letter says something only beside its counterpart, which CODED_PAIRS has.
+    if len(word) == 1 and word.isascii() and word.isalpha():
         return 0
     if word in POSITIVE_CLASSES:
         return 1
     if word in NEGATIVE_CLASSES and (alone or word not in ("low", "non")):
         return -1
-    return -1 if word == "low" else 0
+    if word == "low" or word.endswith(GLUED_NEGATIVE) or word.startswith(NORMAL_BEGINNING):
+        return -1
+    return int(word.endswith(GLUED_POSITIVE))
 
 
 def _denied(word: str, other: str) -> int | None:
@@ -131,6 +137,6 @@ def _denied(word: str, other: str) -> int | None:
             continue
         if rest in NEGATIVE_CLASSES and len(rest) > 1:
             return 1
-        if (rest in POSITIVE_CLASSES and len(rest) > 1) or (len(rest) > 2 and rest == other):
+        if (rest in POSITIVE_CLASSES and len(rest) > 1) or (len(rest) > 1 and rest == other):
             return -1
     return None

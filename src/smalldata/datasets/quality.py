@@ -118,10 +118,13 @@ def _controls(counts: Mapping[str, int], *, by_name: bool) -> list[str]:
 
 def _is_control(entry: str) -> bool:
     """Whether it has such a word, as a word of its own or all its letters."""
-    return bool(_tokens(entry) & QC_WORDS)
+    tokens = _tokens(entry)
+    return bool(tokens & QC_WORDS) or any(
+        token.startswith("qc") or token.endswith("qc") for token in tokens
+    )
 
 
 def _tokens(entry: str) -> frozenset[str]:
-    """Words of letters, split where the case changes, and all letters together."""
+    """Words of letters, also split where the case changes, and all letters together."""
     letters = words_of(entry)
-    return frozenset([*letters, "".join(letters)])
+    return frozenset([*letters, *words_of(entry.lower()), "".join(letters)])

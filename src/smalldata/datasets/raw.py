@@ -6,7 +6,7 @@ out as a plain table (`layout`), and is then a RawTable.
 
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -159,3 +159,9 @@ def cell_text(cell: str | float) -> str:
     if isinstance(cell, str):
         return cell
     return "" if np.isnan(cell) else repr(float(cell)).removesuffix(".0")
+
+
+def with_id(table: RawTable, place: int) -> RawTable:
+    """Note which column of a table holds the ids, where its looks no longer tell it."""
+    name = table.names[place]
+    return replace(table, settings={**table.settings, "id": name}) if name else table

@@ -19,7 +19,7 @@ from smalldata.datasets.columns import labels
 from smalldata.datasets.commands import command
 from smalldata.datasets.joining import infer_id, recurs, repeated_id
 from smalldata.datasets.options import TableOptions
-from smalldata.datasets.raw import Cells, RawTable, take_cells
+from smalldata.datasets.raw import Cells, RawTable, take_cells, with_id
 from smalldata.datasets.target import is_measured
 from smalldata.errors import ConfigError, DataError
 from smalldata.task import Dropped
@@ -283,9 +283,8 @@ def _merged(ids: _Ids, options: TableOptions, tables: Mapping[str, RawTable]) ->
                 f"{command('replicates', 'first')}."
             )
         columns = [cells for cells in merged.values() if cells is not None]
-    return replace(
-        table, columns=columns, places=[table.places[row] for row in first], dropped=dropped
-    )
+    places = [table.places[row] for row in first]
+    return with_id(replace(table, columns=columns, places=places, dropped=dropped), ids.place)
 
 
 def _numbered(
@@ -310,7 +309,7 @@ def _numbered(
     table = ids.table
     columns = list(table.columns)
     columns[ids.place] = list(made)
-    done = dict(tables) | {ids.block: replace(table, columns=columns)}
+    done = dict(tables) | {ids.block: with_id(replace(table, columns=columns), ids.place)}
     numbered: dict[str, list[str]] = {}
     for entry, new in zip(ids.entries, made, strict=True):
         numbered.setdefault(entry, []).append(new)
@@ -382,7 +381,8 @@ def _repeated_rows(
     rows = np.array([row for row, _ in pairs], dtype=np.intp)
     columns = [take_cells(cells, rows) for cells in table.columns]
     columns[place] = [new for _, new in pairs]
-    return replace(table, columns=columns, places=[table.places[row] for row in rows])
+    places = [table.places[row] for row in rows]
+    return with_id(replace(table, columns=columns, places=places), place)
 
 
 def groups_by_pattern(

@@ -50,13 +50,25 @@ ABOVE_WORDS = _words("""
     overrange overflow ovrflw greaterthan morethan uloq ulod ueber uber
 """)
 
-# Names of an id column, letters and digits only.
-ID_NAMES = _words("""
-    id ids sample samples sampleid sampleids samplename samplenames subject subjectid patient
-    patientid participant participantid donor donorid person personid case caseid mouse mouseid
-    animal animalid barcode specimen specimenid record recordid accession geoaccession cellline
-    rowname rownames unnamed0 identifier uid iid eid index
+# Names of an id column, letters and digits only: what a row is, with or without a word of ids,
+_IDENTIFIED = _ordered("""
+    sample samples subject patient participant donor person case mouse rat animal specimen
+    echantillon sujet personne muestra paciente sujeto campione paziente soggetto amostra
+    proband patienten probanden monster proefpersoon maus ratte tier
 """)
+# those that only such a word makes an id (Probe is a sample in German, else a probe),
+_NUMBERED = _ordered("record tube vial individual proben probe fall pat")
+_ID_SUFFIXES = _ordered("id ids no nr num number nummer numero code name names")
+_NAMES_OF_PROBES = _words("probeid probeids probename probenames probecode")
+# and others.
+ID_NAMES = (
+    _words("""
+        id ids barcode record accession geoaccession cellline rowname rownames unnamed0 identifier
+        uid iid eid index mrn nr lfdnr
+    """)
+    | {*_IDENTIFIED}
+    | {noun + suffix for noun in (*_IDENTIFIED, *_NUMBERED) for suffix in _ID_SUFFIXES}
+) - _NAMES_OF_PROBES
 
 # Columns of a table with one row per measurement, letters and digits only: what was measured,
 LONG_NAMES = _words("""
@@ -119,27 +131,40 @@ POSITIVE_CLASSES = _words("""
     abnormal present presence detected detectable active symptomatic severe high elevated smoker
     smokers smoking diabetic diabetes pregnant septic sepsis obese complication complications
     failure failed carrier carriers vaccinated stimulated induced knockout ko amplified methylated
-    msi msih dmmr drug intervention frail demented dementia depressed toxicity rejection preterm ja
-    oui si sim malade krank tumeur positif positivo positiv
+    msi msih dmmr drug intervention frail demented dementia depressed toxicity rejection preterm
+    ja oui si sim da tak evet はい 是 有 да
+    malade krank enfermo malato ziek tumeur positif positivo positiv 阳性
+    tot verstorben gestorben mort decede decedee muerto fallecido morto deceduto overleden
 """)
 # Its absence: what the condition is told from.
 NEGATIVE_CLASSES = _words("""
-    - no n false f negative neg none control controls ctrl ctrls ctl cntrl healthy hc health normal
+    - no n false f negative neg none control controls ctrl ctrls ctl ctr cntrl healthy hc health
+    normal euploid diploid
     normals benign alive living survivor survivors survived unaffected absent absence censored
     wildtype wt placebo sensitive reference ref baseline naive sham vehicle mock never low stable
-    inactive asymptomatic discharged disease-free term mss pmmr
-    nein non nao gesund sain sano negatif negativo negativ kontrolle temoin
+    inactive asymptomatic discharged disease-free term mss pmmr nc hv td ngt volunteer volunteers
+    nein non nao nej nee nie hayir いいえ 否 无 没有 нет
+    gesund sain sano gezond negatif negativo negativ 阴性 kontrolle temoin controllo 对照
+    lebend lebendig vivant vivante vivo levend
 """)
 # Beginnings of a label that deny what follows; of these the glued ones need a word they deny.
-NEGATIONS = _words("no not non without never absence lack free un w/o negative neg nil")
-GLUED_NEGATIONS = ("non", "un", "not")
+NEGATIONS = _words("""
+    no not non without never absence lack free un w/o negative neg nil
+    kein keine ohne nicht pas sans sin senza geen niet sem
+""")
+GLUED_NEGATIONS = ("non", "un", "not", "no")
 # Ends of a label that deny what precedes.
 NEGATED_ENDS = _words("free negative neg absent naive wt wildtype -")
 AFFIRMED_ENDS = _words("positive pos present +")
+# Glued ends of the same kind (seronegative), and a beginning: normotensive, normoglycemic.
+GLUED_NEGATIVE = ("negative", "negativ", "negatif", "negativo", "neg")
+GLUED_POSITIVE = ("positive", "positiv", "positif", "positivo", "pos")
+NORMAL_BEGINNING = "normo"
 # Short labels that only mean something beside each other: (absence, presence).
 CODED_PAIRS = (
     *(("n", "y"), ("f", "t"), ("n", "t"), ("n", "p"), ("nr", "r"), ("rd", "pcr"), ("n", "c")),
     *(("s", "r"), ("hc", "ad"), ("cn", "ad"), ("pd", "cr"), ("sd", "cr"), ("alive", "dod")),
+    *(("pre", "post"), ("before", "after")),
 )
 
 # Rows of quality control, letters only; the weak ones are also words of honest classes.
@@ -148,9 +173,36 @@ QC_WORDS = _words("""
     blank blanks blk blanc blind procblank processblank processingblank extractionblank
     extractblank methodblank solventblank solvent pool pools pooled poolsample calibrant calibrants
     calibrator calibrators calibration calib cal nist srm sst ntc bridge bridging washblank
-    emptywell buffer
+    emptywell buffer systemsuitability kwaliteitscontrole
+    qualitatskontrolle kontrollprobe mischprobe leerwert leerprobe kalibrator losungsmittel
+    controlequalite
 """)
-WEAK_QC_WORDS = _words("standard standards std stds istd reference ref wash water empty mix mock")
+WEAK_QC_WORDS = _words("""
+    standard standards std stds istd reference ref wash water empty mix mock conditioning
+    equilibration methanol meoh acetonitrile acn isopropanol ipa hela
+    positivecontrol poscontrol negativecontrol negcontrol
+    blanco bianco etalon patron referenz wasser eau agua
+""")
+# Words that are one class where nothing else is among the labels, in pairs of sides.
+SAME_CLASSES = tuple(
+    (_words(one), _words(other))
+    for one, other in (
+        ("true yes t y 1", "false no f n 0"),
+        ("ja j 1", "nein nej nee n 0"),
+        ("oui o 1", "non n 0"),
+        ("positive pos + 1", "negative neg - 0"),
+        ("male m", "female f"),
+        ("dead deceased died", "alive living"),
+        ("responder responders r", "nonresponder nonresponders nr"),
+    )
+)
+
+# Labels that are one whatever the others are.
+SHORT_FORMS = {
+    **dict.fromkeys(("controls", "ctrl", "ctrls", "ctl", "ctr", "cntrl"), "control"),
+    **{"cases": "case", "pos": "positive", "neg": "negative", "tumour": "tumor"},
+    **{"wt": "wildtype", "mut": "mutant", "mutated": "mutant"},
+}
 
 # Names of columns of numbers that annotate a feature, and the words of such names.
 ANNOTATION_WORDS = _words("""

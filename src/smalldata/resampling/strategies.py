@@ -311,9 +311,15 @@ def _check_classes(task: Task, name: str) -> None:
         if largest_n_splits(task.y[members], stratify=False, groups=groups) < 2:
             raise SplitError(
                 f"every training fold must have every class; class {class_name!r} is in a single "
-                f"{unit}, so no n_splits works. Drop the class, merge it with another, or use "
-                "cv=holdout."
+                f"{unit}, so no n_splits works. Drop the class{_known_remedy(task)}, merge it with "
+                "another, or use cv=holdout."
             )
+
+
+def _known_remedy(task: Task) -> str:
+    """Say how to keep the other classes, where the table says that some are quality controls."""
+    said = (finding.remedy for finding in task.dataset.findings if finding.code == "SD004")
+    return next((f" ({remedy})" for remedy in said if "dataset.classes" in remedy), "")
 
 
 def _check_fixed(task: Task, cuts: Sequence[Cut]) -> None:
