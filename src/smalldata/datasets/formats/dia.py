@@ -84,9 +84,9 @@ def read_diann(sheet: Sheet, options: TableOptions) -> Tables | None:
     return {"": table}
 
 
-_COLUMN = re.compile(r"(?:\[\d+\] |X\.\d+\.\.)(.+?)\.((?:PG|PEP|EG|FG)\.[A-Za-z].*)")
+_COLUMN = re.compile(r"(?:\[\d+\] |X\.\d+\.\.)?(.+?)\.((?:PG|PEP|EG|FG)\.[A-Za-z].*)")
 _ANNOTATION = re.compile(r"(?:PG|PEP|EG|FG|R)\.[A-Za-z]")
-_QUANTITY = re.compile(r"\.(?:Normalized)?(?:Quantity|TotalQuantity|MS2Quantity|MS1Quantity|IBAQ)")
+_QUANTITY = re.compile(r"\.\w*(?:Quantity|IBAQ)\b")
 _NAMES = (
     "EG.PrecursorId",
     "EG.ModifiedSequence",

@@ -1,0 +1,422 @@
+"""Further files as programs of proteomics and metabolomics write them, in several versions."""
+
+import gzip
+
+import numpy as np
+
+from members import CLASSES, GENES, IDS, VALUES, Member, N, sheet, text, workbook
+
+COUNTS = (VALUES * 1e6).astype(int)
+TARGET = ("dataset.target=class",)
+
+
+def _beside(name, content, ids=IDS, **more):
+    """A file of values with a sheet of its samples."""
+    overrides = (*more.pop("overrides", ()), *TARGET)
+    return Member(
+        files={"values": (name, content), "sheet": sheet(ids)},
+        ids=ids,
+        overrides=overrides,
+        **more,
+    )
+
+
+# ------------------------------------------------------------------------------------- MaxQuant
+
+
+def _protein_groups(columns, *, samples=IDS, genes=True, contaminant="Potential contaminant"):
+    """Rows of a proteinGroups.txt; ``columns`` are quantities and what their numbers are times."""
+    head = ["Protein IDs", "Majority protein IDs", "Peptide counts (all)"]
+    head += ["Protein names", "Gene names"] if genes else []
+    head += ["Fasta headers", "Number of proteins", "Peptides", "Razor + unique peptides"]
+    head += [f"{kind} {s}" for kind in ("Peptides", "Unique peptides") for s in samples]
+    head += ["Sequence coverage [%]", "Mol. weight [kDa]", "Sequence lengths", "Q-value", "Score"]
+    head += [f"Identification type {s}" for s in samples]
+    head += [f"Sequence coverage {s} [%]" for s in samples]
+    for quantity in columns:
+        head += [quantity] if quantity in ("Intensity", "iBAQ") else []
+        head += [f"{quantity} {s}" for s in samples]
+    head += [f"MS/MS count {s}" for s in samples] + ["MS/MS count", "Only identified by site"]
+    head += ["Reverse", contaminant, "id", "Peptide IDs", "Best MS/MS"]
+    rows = [head]
+    for j in range(8):
+        name = ("REV__P{0}", "CON__P{0}", "P{0};Q{0}-2")[(j - 5) if j in (5, 6) else 2].format(j)
+        row = [name, name, "3;1"]
+        row += [f"Protein {j}", GENES[j] if j < 5 else ""] if genes else []
+        row += [f"sp|{name}|X_HUMAN", 2, 5, 4, *range(N), *range(N), 12.5, 60.1, "540;511", 0, 323]
+        row += ["By MS/MS"] * N + [10.5] * N
+        for quantity, factor in columns.items():
+            values = COUNTS[:, j % 5] * factor * (np.arange(N) != j)
+            row += [values.sum()] if quantity in ("Intensity", "iBAQ") else []
+            row += list(values)
+        row += [3] * N + [36, *("+" if j == k else "" for k in (7, 5, 6)), j, f"{j};{j + 1}", j]
+        rows.append(row)
+    return rows
+
+
+def _not_found(factor=1):
+    values = COUNTS * float(factor)
+    values[range(5), range(5)] = np.nan
+    return values
+
+
+LFQ = _protein_groups({"Intensity": 3, "iBAQ": 2, "LFQ intensity": 1})
+IBAQ = _protein_groups({"Intensity": 3, "iBAQ": 2}, genes=False)
+TMT = {f"Reporter intensity{kind}": f for kind, f in (("", 5), (" corrected", 7), (" count", 0))}
+CHANNELS = [f"{n} pool" for n in range(1, N + 1)]
+
+MAXQUANT = {
+    "1.6 with LFQ, iBAQ and totals": _beside(
+        "proteinGroups.txt", text(LFQ, end="\r\n"), values=_not_found(), says=("LFQ intensity",)
+    ),
+    "2.4 without LFQ and names of genes": _beside(
+        "mq24.txt", text(IBAQ), values=_not_found(3), names=None, says=("Intensity",)
+    ),
+    "TMT with corrected reporters": _beside(
+        "tmt.txt",
+        text(_protein_groups({"Intensity": 3, **TMT}, samples=CHANNELS)),
+        ids=CHANNELS,
+        values=_not_found(7),
+        says=("Reporter intensity corrected",),
+    ),
+    "1.4 with Contaminant": _beside(
+        "old.txt",
+        text(_protein_groups({"Intensity": 3, "LFQ intensity": 1}, contaminant="Contaminant")),
+        values=_not_found(),
+    ),
+}
+
+
+# --------------------------------------------------------------------------- DIA-NN, Spectronaut
+
+
+def _holes(values=VALUES):
+    values = values.astype(float).copy()
+    values[range(5), range(5)] = np.nan
+    return values
+
+
+def _diann(left, form, cells):
+    head = [*left, *(form.format(s) for s in IDS)]
+    blank = _holes().astype(str)
+    blank[blank == "nan"] = ""
+    return [head, *([*cells(j), *blank[:, j]] for j in range(5))]
+
+
+PROTEINS = ["Protein.Group", "Protein.Ids", "Protein.Names", "Genes", "First.Protein.Description"]
+DIANN = {
+    "1.8 with Windows paths of .raw.dia": _beside(
+        "report.pg_matrix.tsv",
+        text(
+            _diann(
+                PROTEINS,
+                "E:\\Projects\\HF plasma\\20230411_{}.raw.dia",
+                lambda j: [f"P{j}", f"P{j};Q{j}", f"{GENES[j]}_HUMAN", GENES[j], ""],
+            ),
+            end="\r\n",
+        ),
+        ids=[f"20230411_{s}" for s in IDS],
+        values=_holes(),
+    ),
+    "genes with paths of .mzML": _beside(
+        "report.gg_matrix.tsv",
+        text(_diann(["Genes"], "/data/run-3/{}.mzML", lambda j: [GENES[j]])),
+        values=_holes(),
+    ),
+    "2.0 with folders of .d": _beside(
+        "dn2.tsv",
+        text(
+            _diann(
+                [PROTEINS[0], *PROTEINS[2:], "N.Sequences", "N.Proteotypic.Sequences"],
+                "D:\\tims\\{}.d",
+                lambda j: [f"P{j}", f"{GENES[j]}_HUMAN", GENES[j], "a, b (c)", 9, 8],
+            )
+        ),
+        values=_holes(),
+    ),
+}
+
+
+def _spectronaut(form, left, *, quantities, mark="Filtered", decimal="."):
+    head = [*left]
+    for quantity in quantities:
+        head += [form.format(n=n, s=s) + quantity for n, s in enumerate(IDS, 1)]
+    rows = [head]
+    for j in range(5):
+        row = [{"PG.ProteinGroups": f"P{j};Q{j}", "PG.Genes": GENES[j]}.get(c, j) for c in left]
+        for k in range(len(quantities)):
+            cells = (_holes()[:, j] * (1 if k == 0 else 0.5)).astype(str)
+            row += [mark if c == "nan" else c.replace(".", decimal) for c in cells]
+        rows.append(row)
+    return rows
+
+
+SPECTRONAUT = {
+    "runs numbered, tab": _beside(
+        "sn.tsv",
+        text(
+            _spectronaut(
+                "[{n}] {s}.raw.",
+                ["PG.ProteinGroups", "PG.Genes", "PG.Organisms", "PG.FastaHeaders"],
+                quantities=["PG.Quantity", "PG.NrOfStrippedSequencesIdentified"],
+            )
+        ),
+        values=_holes(),
+    ),
+    "decimal comma, NaN, semicolon": _beside(
+        "sn.csv",
+        text(
+            _spectronaut(
+                "[{n}] {s}.htrms.",
+                ["PG.Genes", "PG.ProteinGroups", "PG.MolecularWeight"],
+                quantities=["PG.Quantity"],
+                mark="NaN",
+                decimal=",",
+            ),
+            ";",
+            encoding="utf-8-sig",
+            quotes=True,
+        ),
+        values=_holes(),
+    ),
+    "a folder of .d, log2, quoted": _beside(
+        "sn_log.csv",
+        text(
+            _spectronaut(
+                "[{n}] {s}.d.",
+                ["PG.ProteinGroups", "PG.Genes", "PG.Cscore"],
+                quantities=["PG.Log2Quantity"],
+            ),
+            ",",
+            quotes=True,
+        ),
+        values=_holes(),
+    ),
+}
+
+
+# --------------------------------------------------------------------------- MS-DIAL, Progenesis
+
+LEFT = ["Alignment ID", "Average Rt(min)", "Average Mz", "Metabolite name", "Adduct type"]
+LEFT += ["Post curation result", "Fill %", "MS/MS assigned", "Reference RT", "Reference m/z"]
+LEFT += ["Formula", "Ontology", "INCHIKEY", "SMILES", "Annotation tag (VS1.0)", "RT matched"]
+LEFT += ["m/z matched", "MS/MS matched", "Comment", "Manually modified for quantification"]
+RIGHT = ["Total score", "S/N average", "Spectrum reference file name", "MS1 isotopic spectrum"]
+RIGHT += ["MS/MS spectrum"]
+GC = ["Alignment ID", "Average Rt(min)", "Average RI", "Quant mass", "Metabolite name", "Fill %"]
+GC += ["Reference RT", "Reference RI", "Formula", "INCHIKEY", "EI-MS matched", "Comment"]
+KNOWN = {"Average Rt(min)": "1.{}", "Average Mz": "20{}.1", "Adduct type": "[M+H]+"}
+KNOWN |= {"RT matched": "False", "m/z matched": "True", "Formula": "C{}H6", "INCHIKEY": "null"}
+KNOWN |= {"Fill %": "0.9", "MS1 isotopic spectrum": "2{}.1:57 3.0:9", "Comment": ""}
+
+
+def _msdial(left, names, *, above=("Class", "File type", "Injection order", "Batch ID"), right=()):
+    cells = {"Class": CLASSES, "File type": ["Sample"] * N, "Batch ID": [1] * N}
+    cells["Injection order"] = range(3, N + 3)
+    blank = [""] * (len(left) - 1)
+    rows = [[*blank, name, *cells[name], *["NA"] * len(right)] for name in above]
+    if right:
+        rows[-1][-len(right) :] = ["Average", "Average", "Stdev", "Stdev"]
+    rows.append([*left, *IDS, *right])
+    for j, name in enumerate(names):
+        row = [KNOWN.get(column, "-1").format(j) for column in left]
+        row[0], row[left.index("Metabolite name")] = j, name
+        rows.append([*row, *VALUES[:, j], *[9.9] * len(right)])
+    return rows
+
+
+METABOLITES = ["Alanine", "w/o MS2: Citrate", "PC 34:1|PC 16:0_18:1", "Unknown", "Unknown"]
+MSDIAL = {
+    "4.9 with means and deviations": Member(
+        files={
+            "m": (
+                "Area_1_2023.txt",
+                text(_msdial(LEFT + RIGHT, METABOLITES, right=["case", "control"] * 2)),
+            )
+        },
+        overrides=("dataset.target=Class",),
+        names=None,
+    ),
+    "5 with scores": Member(
+        files={
+            "m": (
+                "Height.txt",
+                text(
+                    _msdial(
+                        [*LEFT, "m/z similarity", "Matched peaks count", *RIGHT],
+                        [f"Unknown_{j}" for j in range(5)],
+                    ),
+                    end="\r\n",
+                ),
+            )
+        },
+        overrides=("dataset.target=Class",),
+        names=None,
+    ),
+    "GC with a sheet": _beside(
+        "gc.txt",
+        text(_msdial([*GC, "EI spectrum"], [*METABOLITES[:3], "Urea", "Glycine"])),
+        names=None,
+    ),
+}
+
+
+def _progenesis(left, blocks, groups, *, right=()):
+    top, middle = [""] * len(left), [""] * len(left)
+    for block in blocks:
+        top += [block, *[""] * (N - 1)]
+        middle += [name if n % 6 == 0 else "" for n, name in enumerate(groups)]
+    more = [""] * len(right)
+    rows = [[*top, *more], [*middle, *more], [*left, *IDS * len(blocks), *right]]
+    for j in range(5):
+        row = [f"{j}.05_20{j}.11m/z", *[""] * (len(left) - 1)]
+        for factor in blocks.values():
+            row += list((VALUES[:, j] * factor).round(8))
+        rows.append([*row, *more])
+    return rows
+
+
+HALVES = ["control"] * (N // 2) + ["case"] * (N // 2)
+QI = ["Compound", "Neutral mass (Da)", "m/z", "Charge", "Retention time (min)"]
+QI += ["Chromatographic peak width (min)", "Identifications", "Anova (p)", "Max Fold Change"]
+AFTER = ["Accepted Compound ID", "Accepted Description", "Adducts", "Score", "Compound Link"]
+QIP = ["Accession", "Peptide count", "Unique peptides", "Confidence score", "Anova (p)", "q Value"]
+QIP += ["Max fold change", "Power", "Highest mean condition", "Mass", "Description"]
+PROGENESIS = {
+    "QI, compounds": _beside(
+        "compounds.csv",
+        text(
+            _progenesis(QI, {"Normalised abundance": 1, "Raw abundance": 3}, HALVES, right=AFTER),
+            ",",
+            quotes=True,
+        ),
+        names=None,
+        says=("Normalised abundance",),
+    ),
+    "QIP, proteins, American, with counts": _beside(
+        "proteins.csv",
+        text(
+            _progenesis(
+                QIP, {"Normalized abundance": 1, "Raw abundance": 3, "Spectral counts": 0}, HALVES
+            ),
+            ",",
+        ),
+        names=None,
+    ),
+    "only raw, decimal comma, latin1": _beside(
+        "roh.csv",
+        text(
+            [
+                [str(cell).replace(".", ",") for cell in row]
+                for row in _progenesis([*QI, "Größe"], {"Raw abundance": 1}, HALVES)
+            ],
+            ";",
+            encoding="latin-1",
+        ),
+        names=None,
+    ),
+}
+
+
+# ---------------------------------------------------------------------------- Olink, MetaboAnalyst
+
+LONG = ["SampleID", "Index", "OlinkID", "UniProt", "Assay", "MissingFreq", "Panel"]
+LONG += ["Panel_Lot_Nr", "PlateID", "QC_Warning", "LOD", "NPX", "Normalization"]
+HT = ["SampleID", "SampleType", "WellID", "PlateID", "DataAnalysisRefID", "OlinkID", "UniProt"]
+HT += ["Assay", "AssayType", "Panel", "Block", "Count", "ExtNPX", "NPX", "PCNormalizedNPX"]
+HT += ["AssayQC", "SampleQC"]
+ASK = "dataset.long={id:SampleID,name:Assay,value:NPX}"
+
+
+def _npx(head, *, classes=False, order=None):
+    rows = []
+    for i, s in enumerate(IDS):
+        for j, gene in enumerate(GENES):
+            cell = {"SampleID": s, "Index": i + 1, "OlinkID": f"OID2{j}", "UniProt": f"P{j}"}
+            cell |= {"Assay": gene, "MissingFreq": j / 10, "Panel": "Explore 384 Inflammation"}
+            cell |= {"Panel_Lot_Nr": "B04", "PlateID": f"Plate{i // 6}", "QC_Warning": "PASS"}
+            cell |= {"LOD": -0.3 * j, "NPX": VALUES[i, j], "Normalization": "Plate control"}
+            cell |= {"SampleType": "SAMPLE", "WellID": f"A{i}", "DataAnalysisRefID": "D1"}
+            cell |= {"AssayType": "assay", "Block": j % 2, "Count": 100 * i + j, "AssayQC": "PASS"}
+            cell |= {"ExtNPX": VALUES[i, j] / 2, "PCNormalizedNPX": VALUES[i, j] - 1}
+            cell |= {"SampleQC": "WARN" if i == 3 else "PASS"}
+            rows.append([*(cell[c] for c in head), *([CLASSES[i]] if classes else [])])
+    rows = [rows[n] for n in order] if order is not None else rows
+    return [[*head, *(["class"] if classes else [])], *rows]
+
+
+def _wide():
+    rows = [["Project: HF", *[None] * 7], ["NPX data", *[None] * 7]]
+    rows += [["Panel", *["Olink Target 96 Inflammation(v.3021)"] * 5, *[None] * 2]]
+    rows += [["Assay", *GENES, "Plate ID", "QC Warning"]]
+    rows += [["Uniprot ID", *(f"P{j}" for j in range(5)), None, None]]
+    rows += [["OlinkID", *(f"OID0{j}" for j in range(5)), None, None], [None] * 8]
+    rows += [[s, *VALUES[i].tolist(), f"Plate {i // 6}", "Pass"] for i, s in enumerate(IDS)]
+    rows += [[None] * 8, ["LOD", *[1.2] * 5, None, None]]
+    return [*rows, ["Missing Data freq.", *["0%"] * 5, None, None]]
+
+
+OLINK = {
+    "Explore, long, beside a sheet": _beside(
+        "npx.csv", text(_npx(LONG), ";"), overrides=(ASK,), says=("long form",)
+    ),
+    "Explore HT, long, shuffled, beside a sheet": _beside(
+        "ht.tsv",
+        gzip.compress(text(_npx(HT, order=np.random.default_rng(3).permutation(5 * N)))),
+        overrides=(ASK,),
+    ),
+    "long with the class among its columns": Member(
+        files={"npx": ("all.csv", text(_npx(LONG, classes=True), ";", quotes=True))},
+        overrides=(ASK, *TARGET),
+    ),
+    "Target 96, wide, workbook": _beside("npx.xlsx", workbook({"NPX Data": _wide()})),
+}
+
+
+def _columns(label, names, ids=IDS):
+    rows = zip(names, VALUES.T, strict=True)
+    return [["Sample", *ids], [label, *CLASSES], *([name, *cells] for name, cells in rows)]
+
+
+PEAKS = [f"{100 + j}.0712/{60 * j + 31}.2" for j in range(5)]
+METABOANALYST = {
+    "samples in rows": Member(
+        files={"c": ("conc.csv", text(zip(*_columns("Label", GENES), strict=True), ","))},
+        overrides=("dataset.target=Label",),
+    ),
+    "peaks in rows, turned": Member(
+        files={"c": ("peaks.txt", text(_columns("Class", PEAKS), end="\r\n"))},
+        overrides=("dataset.target=Class", "dataset.transpose=true"),
+        names=PEAKS,
+    ),
+    "names with blanks, semicolons": Member(
+        files={
+            "c": (
+                "cachexia.csv",
+                text(
+                    zip(*_columns("Muscle loss", ["1,6-Anhydro", *GENES[1:]]), strict=True),
+                    ";",
+                    quotes=True,
+                ),
+            )
+        },
+        overrides=('dataset.target="Muscle loss"',),
+        names=["1,6-Anhydro", *GENES[1:]],
+    ),
+    "samples in columns, doubt": Member(
+        files={"c": ("doubt.csv", text(_columns("Label", [f"M{j}" for j in range(5)]), ","))},
+        overrides=("dataset.target=Label",),
+        refuses=True,
+        says=("transpose=true",),
+    ),
+}
+
+INSTRUMENTS = {
+    "MaxQuant": MAXQUANT,
+    "DIA-NN": DIANN,
+    "Spectronaut": SPECTRONAUT,
+    "MS-DIAL": MSDIAL,
+    "Progenesis": PROGENESIS,
+    "Olink": OLINK,
+    "MetaboAnalyst": METABOANALYST,
+}
