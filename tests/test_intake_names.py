@@ -1,11 +1,12 @@
-"""Columns without a name are refused all at once, and never make the first sample the header."""
+"""Names of columns: those that are missing are said at once, and any letters may be typed."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from smalldata import Dataset
-from smalldata.errors import DataError
+from smalldata.__main__ import main
+from smalldata.errors import ConfigError, DataError
 
 N = 12
 COUNTS = np.random.default_rng(2).integers(0, 6, (N, 8))
@@ -58,3 +59,35 @@ def test_the_places_are_those_of_the_file(tmp_path):
     file.write_text("".join(",".join(map(str, row)) + "\n" for row in rows))
     with pytest.raises(DataError, match=r"column 5 has none \(it holds '0'\)"):
         Dataset.from_file(file, target="state")
+
+
+@pytest.mark.parametrize(
+    ("override", "p"),
+    [
+        ("dataset.features=[größe,b]", 2),  # once a pattern: any column called by one such letter
+        ("dataset.drop=[größe, b (µg)]", 2),
+        ("dataset.classes=[gesünd,krank]", 4),
+        ("dataset.classes={well: [gesünd], ill: [krank]}", 4),
+    ],
+)
+def test_words_of_a_list_may_have_any_letters(tmp_path, capsys, override, p):
+    values = np.random.default_rng(1).normal(size=(N, 4)).round(3)
+    rows = [["id", "größe", "b", "b (µg)", "d", "class"]]
+    rows += [[f"s{n}", *values[n], ("gesünd", "krank")[n % 2]] for n in range(N)]
+    file = tmp_path / "t.csv"
+    file.write_text("".join(",".join(map(str, row)) + "\n" for row in rows), encoding="utf-8")
+    words = ["model=dummy", "dataset=table", f"dataset.path={file}", "dataset.target=class"]
+    assert main([*words, override, "dry_run=true"]) == 0
+    assert f"read {N} x {p} " in "".join(capsys.readouterr())
+
+
+def test_columns_are_listed_with_those_of_the_samples_first(tmp_path):
+    """Among 500 proteins nobody finds the column above the header that is the target."""
+    rows = [["", "Klasse", *CLASSES], ["id", "name", *(f"t{n}" for n in range(N))]]
+    rows += [[j, name, *COUNTS[:, j]] for j, name in enumerate(NAMES)]
+    file = tmp_path / "t.csv"
+    file.write_text("".join(",".join(map(str, row)) + "\n" for row in rows))
+    with pytest.raises(ConfigError, match="the columns are 'Klasse', 'otu0'"):
+        Dataset.from_file(file, target="outcome", transpose=True)
+    with pytest.raises(ConfigError, match="the columns are 'Klasse', 'otu0'"):
+        Dataset.from_file(file, transpose=True)
