@@ -65,3 +65,17 @@ def workbook(sheets, merged=()):
     stream = io.BytesIO()
     book.save(stream)
     return stream.getvalue()
+
+
+TARGET = "dataset.target=class"
+
+
+def beside(name, content, ids=IDS, *, table=None, overrides=(), **more):
+    """A file of values next to the table of its samples, `sheet` unless another is given."""
+    files = {"values": (name, content), "sheet": table or sheet(ids)}
+    return Member(files=files, ids=ids, overrides=(*overrides, TARGET), **more)
+
+
+def in_rows(names=GENES, values=VALUES, more=lambda j: ()):
+    """Rows of features: the name, what annotates it, the values."""
+    return [[name, *more(j), *values[:, j]] for j, name in enumerate(names)]

@@ -9,15 +9,23 @@ import numpy as np
 import pytest
 import yaml
 
-from members_archives import ARCHIVES
-from members_instruments import INSTRUMENTS
+import members_containers
+import members_genes
+import members_metabolites
+import members_microbes
+import members_proteins
 from smalldata.__main__ import main
 from smalldata.datasets import load_dataset
 
+KINDS = {
+    **members_proteins.KINDS,
+    **members_metabolites.KINDS,
+    **members_genes.KINDS,
+    **members_microbes.KINDS,
+    **members_containers.KINDS,
+}
 MEMBERS = {
-    f"{kind}, {name}": member
-    for kind, members in (INSTRUMENTS | ARCHIVES).items()
-    for name, member in members.items()
+    f"{kind}, {name}": member for kind, members in KINDS.items() for name, member in members.items()
 }
 READ = [name for name, member in MEMBERS.items() if not member.refuses]
 
@@ -69,6 +77,6 @@ def test_values_ids_and_labels_are_those_of_the_files(member):
     np.testing.assert_allclose(values, member.values, rtol=1e-12)
 
 
-@pytest.mark.parametrize("kind", INSTRUMENTS | ARCHIVES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_has_at_least_three_members(kind):
-    assert len((INSTRUMENTS | ARCHIVES)[kind]) >= 3
+    assert len(KINDS[kind]) >= 3

@@ -209,9 +209,11 @@ def _is_spanned(row: Sequence[str]) -> bool:
 
 def _is_upper(first: Sequence[str], second: Sequence[str]) -> bool:
     """Whether the first row is an upper header: where the second is blank it has the name."""
-    if len(first) != len(second) or not _is_spanned([*first, "end"]):
-        return False
     gaps = [place for place, cell in enumerate(second) if not cell]
+    # A name over several columns stands once, or over each.
+    once = ["" if cell == left else cell for left, cell in pairwise(("", *first))]
+    if len(first) != len(second) or not _is_spanned([*(once if gaps else first), "end"]):
+        return False
     return all(first[place] for place in gaps) and len(gaps) < len(second)
 
 

@@ -1,24 +1,23 @@
-"""Further files as programs of proteomics and metabolomics write them, in several versions."""
+"""Further files of proteomics, as its programs write them in several versions."""
 
 import gzip
 
 import numpy as np
 
-from members import CLASSES, GENES, IDS, VALUES, Member, N, sheet, text, workbook
+from members import (
+    CLASSES,
+    GENES,
+    IDS,
+    TARGET,
+    VALUES,
+    Member,
+    N,
+    beside,
+    text,
+    workbook,
+)
 
 COUNTS = (VALUES * 1e6).astype(int)
-TARGET = ("dataset.target=class",)
-
-
-def _beside(name, content, ids=IDS, **more):
-    """A file of values with a sheet of its samples."""
-    overrides = (*more.pop("overrides", ()), *TARGET)
-    return Member(
-        files={"values": (name, content), "sheet": sheet(ids)},
-        ids=ids,
-        overrides=overrides,
-        **more,
-    )
 
 
 # ------------------------------------------------------------------------------------- MaxQuant
@@ -63,23 +62,48 @@ def _not_found(factor=1):
 LFQ = _protein_groups({"Intensity": 3, "iBAQ": 2, "LFQ intensity": 1})
 IBAQ = _protein_groups({"Intensity": 3, "iBAQ": 2}, genes=False)
 TMT = {f"Reporter intensity{kind}": f for kind, f in (("", 5), (" corrected", 7), (" count", 0))}
+BLANKS = [f"HF {n}" for n in range(1, N + 1)]
 CHANNELS = [f"{n} pool" for n in range(1, N + 1)]
 
 MAXQUANT = {
-    "1.6 with LFQ, iBAQ and totals": _beside(
+    "1.6 with LFQ, iBAQ and totals": beside(
         "proteinGroups.txt", text(LFQ, end="\r\n"), values=_not_found(), says=("LFQ intensity",)
     ),
-    "2.4 without LFQ and names of genes": _beside(
+    "2.4 without LFQ and names of genes": beside(
         "mq24.txt", text(IBAQ), values=_not_found(3), names=None, says=("Intensity",)
     ),
-    "TMT with corrected reporters": _beside(
+    "TMT with corrected reporters": beside(
         "tmt.txt",
         text(_protein_groups({"Intensity": 3, **TMT}, samples=CHANNELS)),
         ids=CHANNELS,
         values=_not_found(7),
         says=("Reporter intensity corrected",),
     ),
-    "1.4 with Contaminant": _beside(
+    "SILAC": beside(
+        "silac.txt",
+        text(
+            _protein_groups(
+                {
+                    "Ratio H/L": 5,
+                    "Ratio H/L normalized": 1,
+                    "Intensity": 3,
+                    "Intensity L": 4,
+                    "Intensity H": 7,
+                }
+            )
+        ),
+        values=_not_found(),
+        says=("Ratio H/L normalized",),
+    ),
+    "from a spreadsheet, ids with blanks": beside(
+        "mq.csv",
+        text(
+            _protein_groups({"Intensity": 3, "LFQ intensity": 1}, samples=BLANKS), ";", quotes=True
+        ),
+        ids=BLANKS,
+        values=_not_found(),
+    ),
+    "1.4 with Contaminant": beside(
         "old.txt",
         text(_protein_groups({"Intensity": 3, "LFQ intensity": 1}, contaminant="Contaminant")),
         values=_not_found(),
@@ -104,8 +128,29 @@ def _diann(left, form, cells):
 
 
 PROTEINS = ["Protein.Group", "Protein.Ids", "Protein.Names", "Genes", "First.Protein.Description"]
+REPORT = ["File.Name", "Run", "Protein.Group", "Genes", "PG.MaxLFQ", "Precursor.Id", "Q.Value"]
+
+
+def _report():
+    """The long report: two precursors of each protein."""
+    rows = [
+        [f"D:\\{s}.raw", s, GENES[j], GENES[j], VALUES[i, j], f"PEPTIDE{j}{charge}", 0.001]
+        for i, s in enumerate(IDS)
+        for j in range(5)
+        for charge in (2, 3)
+    ]
+    return text([REPORT, *rows])
+
+
+SPREAD = "dataset.long={id:Run,name:Protein.Group,value:PG.MaxLFQ}"
 DIANN = {
-    "1.8 with Windows paths of .raw.dia": _beside(
+    "the long report": beside(
+        "report.tsv", _report(), refuses=True, says=("pg_matrix", "PG.MaxLFQ}'", "replicates=first")
+    ),
+    "the long report, spread as it says": beside(
+        "report2.tsv", _report(), overrides=(SPREAD, "dataset.replicates=first")
+    ),
+    "1.8 with Windows paths of .raw.dia": beside(
         "report.pg_matrix.tsv",
         text(
             _diann(
@@ -118,12 +163,12 @@ DIANN = {
         ids=[f"20230411_{s}" for s in IDS],
         values=_holes(),
     ),
-    "genes with paths of .mzML": _beside(
+    "genes with paths of .mzML": beside(
         "report.gg_matrix.tsv",
         text(_diann(["Genes"], "/data/run-3/{}.mzML", lambda j: [GENES[j]])),
         values=_holes(),
     ),
-    "2.0 with folders of .d": _beside(
+    "2.0 with folders of .d": beside(
         "dn2.tsv",
         text(
             _diann(
@@ -152,7 +197,7 @@ def _spectronaut(form, left, *, quantities, mark="Filtered", decimal="."):
 
 
 SPECTRONAUT = {
-    "runs numbered, tab": _beside(
+    "runs numbered, tab": beside(
         "sn.tsv",
         text(
             _spectronaut(
@@ -163,7 +208,7 @@ SPECTRONAUT = {
         ),
         values=_holes(),
     ),
-    "decimal comma, NaN, semicolon": _beside(
+    "decimal comma, NaN, semicolon": beside(
         "sn.csv",
         text(
             _spectronaut(
@@ -179,7 +224,7 @@ SPECTRONAUT = {
         ),
         values=_holes(),
     ),
-    "a folder of .d, log2, quoted": _beside(
+    "a folder of .d, log2, quoted": beside(
         "sn_log.csv",
         text(
             _spectronaut(
@@ -195,130 +240,7 @@ SPECTRONAUT = {
 }
 
 
-# --------------------------------------------------------------------------- MS-DIAL, Progenesis
-
-LEFT = ["Alignment ID", "Average Rt(min)", "Average Mz", "Metabolite name", "Adduct type"]
-LEFT += ["Post curation result", "Fill %", "MS/MS assigned", "Reference RT", "Reference m/z"]
-LEFT += ["Formula", "Ontology", "INCHIKEY", "SMILES", "Annotation tag (VS1.0)", "RT matched"]
-LEFT += ["m/z matched", "MS/MS matched", "Comment", "Manually modified for quantification"]
-RIGHT = ["Total score", "S/N average", "Spectrum reference file name", "MS1 isotopic spectrum"]
-RIGHT += ["MS/MS spectrum"]
-GC = ["Alignment ID", "Average Rt(min)", "Average RI", "Quant mass", "Metabolite name", "Fill %"]
-GC += ["Reference RT", "Reference RI", "Formula", "INCHIKEY", "EI-MS matched", "Comment"]
-KNOWN = {"Average Rt(min)": "1.{}", "Average Mz": "20{}.1", "Adduct type": "[M+H]+"}
-KNOWN |= {"RT matched": "False", "m/z matched": "True", "Formula": "C{}H6", "INCHIKEY": "null"}
-KNOWN |= {"Fill %": "0.9", "MS1 isotopic spectrum": "2{}.1:57 3.0:9", "Comment": ""}
-
-
-def _msdial(left, names, *, above=("Class", "File type", "Injection order", "Batch ID"), right=()):
-    cells = {"Class": CLASSES, "File type": ["Sample"] * N, "Batch ID": [1] * N}
-    cells["Injection order"] = range(3, N + 3)
-    blank = [""] * (len(left) - 1)
-    rows = [[*blank, name, *cells[name], *["NA"] * len(right)] for name in above]
-    if right:
-        rows[-1][-len(right) :] = ["Average", "Average", "Stdev", "Stdev"]
-    rows.append([*left, *IDS, *right])
-    for j, name in enumerate(names):
-        row = [KNOWN.get(column, "-1").format(j) for column in left]
-        row[0], row[left.index("Metabolite name")] = j, name
-        rows.append([*row, *VALUES[:, j], *[9.9] * len(right)])
-    return rows
-
-
-METABOLITES = ["Alanine", "w/o MS2: Citrate", "PC 34:1|PC 16:0_18:1", "Unknown", "Unknown"]
-MSDIAL = {
-    "4.9 with means and deviations": Member(
-        files={
-            "m": (
-                "Area_1_2023.txt",
-                text(_msdial(LEFT + RIGHT, METABOLITES, right=["case", "control"] * 2)),
-            )
-        },
-        overrides=("dataset.target=Class",),
-        names=None,
-    ),
-    "5 with scores": Member(
-        files={
-            "m": (
-                "Height.txt",
-                text(
-                    _msdial(
-                        [*LEFT, "m/z similarity", "Matched peaks count", *RIGHT],
-                        [f"Unknown_{j}" for j in range(5)],
-                    ),
-                    end="\r\n",
-                ),
-            )
-        },
-        overrides=("dataset.target=Class",),
-        names=None,
-    ),
-    "GC with a sheet": _beside(
-        "gc.txt",
-        text(_msdial([*GC, "EI spectrum"], [*METABOLITES[:3], "Urea", "Glycine"])),
-        names=None,
-    ),
-}
-
-
-def _progenesis(left, blocks, groups, *, right=()):
-    top, middle = [""] * len(left), [""] * len(left)
-    for block in blocks:
-        top += [block, *[""] * (N - 1)]
-        middle += [name if n % 6 == 0 else "" for n, name in enumerate(groups)]
-    more = [""] * len(right)
-    rows = [[*top, *more], [*middle, *more], [*left, *IDS * len(blocks), *right]]
-    for j in range(5):
-        row = [f"{j}.05_20{j}.11m/z", *[""] * (len(left) - 1)]
-        for factor in blocks.values():
-            row += list((VALUES[:, j] * factor).round(8))
-        rows.append([*row, *more])
-    return rows
-
-
-HALVES = ["control"] * (N // 2) + ["case"] * (N // 2)
-QI = ["Compound", "Neutral mass (Da)", "m/z", "Charge", "Retention time (min)"]
-QI += ["Chromatographic peak width (min)", "Identifications", "Anova (p)", "Max Fold Change"]
-AFTER = ["Accepted Compound ID", "Accepted Description", "Adducts", "Score", "Compound Link"]
-QIP = ["Accession", "Peptide count", "Unique peptides", "Confidence score", "Anova (p)", "q Value"]
-QIP += ["Max fold change", "Power", "Highest mean condition", "Mass", "Description"]
-PROGENESIS = {
-    "QI, compounds": _beside(
-        "compounds.csv",
-        text(
-            _progenesis(QI, {"Normalised abundance": 1, "Raw abundance": 3}, HALVES, right=AFTER),
-            ",",
-            quotes=True,
-        ),
-        names=None,
-        says=("Normalised abundance",),
-    ),
-    "QIP, proteins, American, with counts": _beside(
-        "proteins.csv",
-        text(
-            _progenesis(
-                QIP, {"Normalized abundance": 1, "Raw abundance": 3, "Spectral counts": 0}, HALVES
-            ),
-            ",",
-        ),
-        names=None,
-    ),
-    "only raw, decimal comma, latin1": _beside(
-        "roh.csv",
-        text(
-            [
-                [str(cell).replace(".", ",") for cell in row]
-                for row in _progenesis([*QI, "Größe"], {"Raw abundance": 1}, HALVES)
-            ],
-            ";",
-            encoding="latin-1",
-        ),
-        names=None,
-    ),
-}
-
-
-# ---------------------------------------------------------------------------- Olink, MetaboAnalyst
+# ------------------------------------------------------------------------------------------ Olink
 
 LONG = ["SampleID", "Index", "OlinkID", "UniProt", "Assay", "MissingFreq", "Panel"]
 LONG += ["Panel_Lot_Nr", "PlateID", "QC_Warning", "LOD", "NPX", "Normalization"]
@@ -357,66 +279,25 @@ def _wide():
 
 
 OLINK = {
-    "Explore, long, beside a sheet": _beside(
+    "Explore, long, beside a sheet": beside(
         "npx.csv", text(_npx(LONG), ";"), overrides=(ASK,), says=("long form",)
     ),
-    "Explore HT, long, shuffled, beside a sheet": _beside(
+    "Explore HT, long, shuffled, beside a sheet": beside(
         "ht.tsv",
         gzip.compress(text(_npx(HT, order=np.random.default_rng(3).permutation(5 * N)))),
         overrides=(ASK,),
     ),
     "long with the class among its columns": Member(
         files={"npx": ("all.csv", text(_npx(LONG, classes=True), ";", quotes=True))},
-        overrides=(ASK, *TARGET),
+        overrides=(ASK, TARGET),
     ),
-    "Target 96, wide, workbook": _beside("npx.xlsx", workbook({"NPX Data": _wide()})),
+    "long, in a workbook": beside("long.xlsx", workbook({"NPX": _npx(LONG)}), overrides=(ASK,)),
+    "Target 96, wide, workbook": beside("npx.xlsx", workbook({"NPX Data": _wide()})),
 }
 
-
-def _columns(label, names, ids=IDS):
-    rows = zip(names, VALUES.T, strict=True)
-    return [["Sample", *ids], [label, *CLASSES], *([name, *cells] for name, cells in rows)]
-
-
-PEAKS = [f"{100 + j}.0712/{60 * j + 31}.2" for j in range(5)]
-METABOANALYST = {
-    "samples in rows": Member(
-        files={"c": ("conc.csv", text(zip(*_columns("Label", GENES), strict=True), ","))},
-        overrides=("dataset.target=Label",),
-    ),
-    "peaks in rows, turned": Member(
-        files={"c": ("peaks.txt", text(_columns("Class", PEAKS), end="\r\n"))},
-        overrides=("dataset.target=Class", "dataset.transpose=true"),
-        names=PEAKS,
-    ),
-    "names with blanks, semicolons": Member(
-        files={
-            "c": (
-                "cachexia.csv",
-                text(
-                    zip(*_columns("Muscle loss", ["1,6-Anhydro", *GENES[1:]]), strict=True),
-                    ";",
-                    quotes=True,
-                ),
-            )
-        },
-        overrides=('dataset.target="Muscle loss"',),
-        names=["1,6-Anhydro", *GENES[1:]],
-    ),
-    "samples in columns, doubt": Member(
-        files={"c": ("doubt.csv", text(_columns("Label", [f"M{j}" for j in range(5)]), ","))},
-        overrides=("dataset.target=Label",),
-        refuses=True,
-        says=("transpose=true",),
-    ),
-}
-
-INSTRUMENTS = {
+KINDS = {
     "MaxQuant": MAXQUANT,
     "DIA-NN": DIANN,
     "Spectronaut": SPECTRONAUT,
-    "MS-DIAL": MSDIAL,
-    "Progenesis": PROGENESIS,
     "Olink": OLINK,
-    "MetaboAnalyst": METABOANALYST,
 }
