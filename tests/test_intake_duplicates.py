@@ -72,6 +72,7 @@ def test_columns_of_one_name_are_merged_row_by_row(read, way):
     np.testing.assert_allclose(dataset.X.to_numpy(), expected.to_numpy(), rtol=1e-14)
     (text,) = [f.text for f in dataset.findings if f.code == "SD033"]
     assert "2 names repeat in" in text
+    assert "5 columns became 2, by " in text  # neither the ids nor the target are counted
     assert "'MARCHF1', 'TP53'" in text
 
 

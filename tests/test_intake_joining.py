@@ -157,6 +157,7 @@ def test_ids_that_agree_as_written_win():
         (["1001", "2001", "3001"], ["1", "2", "3"]),
         (["Sample11", "Sample12", "Sample13"], ["1", "2", "3"]),
         (["tumour", "normal", "margin"], ["liver", "lung", "brain"]),
+        (["sample_anna", "sample_alex", "sample_ada"], ["nna", "lex", "da"]),
     ],
 )
 def test_other_samples_do_not_agree(one, other):

@@ -85,6 +85,13 @@ def test_the_command_spreads_the_table(tmp_path):
 def test_spreading_keeps_what_belongs_to_samples_and_tells_the_rest(read):
     frame = long_frame(**OLINK).sample(frac=1, random_state=1)
     dataset = read(frame, long=LONG)
+    assert set(dataset.feature_names) == set(NAMES)
+    (finding,) = [entry for entry in dataset.findings if entry.code == "SD032"]
+    assert "1 column of the long form " in finding.what
+    assert finding.evidence == "'age'"
+    assert finding.remedy == "take it in with 'dataset.features=[age]'"
+    dataset = read(frame, long=LONG, features=["age"])
+    assert "SD032" not in [entry.code for entry in dataset.findings]
     order = [IDS.index(entry) for entry in dataset.sample_ids]
     assert sorted(order) == list(range(N))
     assert set(dataset.feature_names) == {"age", *NAMES}
@@ -242,3 +249,22 @@ def test_a_large_table_is_spread():
         frame, target="y", long={"id": "sample", "name": "gene", "value": "value"}
     )
     np.testing.assert_array_equal(dataset.X.to_numpy(float), values)
+
+
+def test_what_a_long_form_says_about_samples_is_no_feature_beside_a_sheet(tmp_path):
+    """And the table is data, however few names it has."""
+    frame = long_frame(**OLINK, PlateID=lambda i, j: f"Plate{i // 6}")
+    frame.drop(columns="class").to_csv(tmp_path / "npx.csv", index=False)
+    frame[["SampleID", "class"]].drop_duplicates().to_csv(tmp_path / "sheet.csv", index=False)
+    files = {"npx": tmp_path / "npx.csv", "sheet": tmp_path / "sheet.csv"}
+    dataset = Dataset.from_file(files, target="class", long=LONG)
+    assert dataset.feature_names == tuple(NAMES)
+    (finding,) = [entry for entry in dataset.findings if entry.code == "SD032"]
+    assert finding.text == (
+        "2 columns of the long form npx.csv, about its samples, are no features: 'age', "
+        "'PlateID'; take some in with 'dataset.features=[age,PlateID]'"
+    )
+    frame.to_csv(tmp_path / "npx.csv", index=False)
+    pd.DataFrame({"SampleID": IDS, "AKT": VALUES[:, 0]}).to_csv(tmp_path / "sheet.csv", index=False)
+    dataset = Dataset.from_file(files, target="class", long=LONG)
+    assert dataset.feature_names == (*NAMES, "AKT")

@@ -116,7 +116,8 @@ def compose_dataset(overrides: Sequence[str]) -> dict[str, Any]:
 def quote_override(override: str) -> str:
     """Return the override, with its value quoted if Hydra's grammar cannot parse it.
 
-    To the user, ``dataset.target=Time (days)`` and paths with ``(``, ``=`` or ``#`` are plain text.
+    To the user, ``dataset.target=Time (days)`` and paths with ``(``, ``=`` or ``#`` are plain text;
+    so are the words of a list.
 
     Examples
     --------
@@ -124,6 +125,8 @@ def quote_override(override: str) -> str:
     'model=knn,svm'
     >>> quote_override("dataset.target=Time (days)")
     "dataset.target='Time (days)'"
+    >>> quote_override("dataset.drop=[Größe,age]")
+    "dataset.drop=['Größe',age]"
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
@@ -133,15 +136,26 @@ def quote_override(override: str) -> str:
         parser.parse_override(override)
     except HydraException:  # not an override, or an unknown function
         key, _, value = override.partition("=")
-        attempt = f"{key}={quote_text(value)}"
-        try:
-            parser.parse_override(attempt)
-        except HydraException:
-            raise ConfigError(
-                f"an override must read key=value; got {override!r}. See --help."
-            ) from None
-        return attempt
+        inside = [_quote_words(value)] if value[:1] in ("[", "{") else []
+        for quoted in (*inside, quote_text(value)):
+            with suppress(HydraException):
+                parser.parse_override(f"{key}={quoted}")
+                return f"{key}={quoted}"
+        raise ConfigError(
+            f"an override must read key=value; got {override!r}. See --help."
+        ) from None
     return override
+
+
+def _quote_words(value: str) -> str:
+    """Quote the words of a list or mapping that have signs which Hydra's grammar lacks."""
+
+    def quoted(found: re.Match[str]) -> str:
+        word = found[0].strip()
+        is_known = not word or word[0] in "'\"" or re.fullmatch(r"[\w.+*/%@?|-]+", word, re.ASCII)
+        return found[0] if is_known else quote_text(word)
+
+    return re.sub(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|[^]\[{},:]+""", quoted, value)
 
 
 def sweep_with_groups(overrides: Sequence[str]) -> list[str]:

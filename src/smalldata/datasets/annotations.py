@@ -111,8 +111,9 @@ def find_annotations(
     """Find where the samples begin, and the column of the features' names.
 
     The samples begin, in this order: right of the names in front of the rows above the header;
-    with the first id of the other files; right of the last column of text at the beginning and of
-    columns of numbers with names like start, length, m/z.
+    with the first id of the other files, or a column of numbers before it whose name looks like
+    one (P-05 beside P-12); right of the last column of text at the beginning and of columns of
+    numbers with names like start, length, m/z.
 
     Parameters
     ----------
@@ -138,7 +139,7 @@ def find_annotations(
     matching = [place for place in range(1, width) if header[place] in ids]
     first = _first_below(header, above, texts)
     if first is None and len(matching) >= 2:
-        first = matching[0]
+        first = _first_alike(header, matching, texts)
         texts = [place for place in texts if place not in set(matching)]
     if first is None:
         first = _first_by_type(header, texts, width)
@@ -206,6 +207,21 @@ def _first_below(
         is_name = lead in texts or (not is_sparse and row[lead] not in row[lead + 1 :])
         leads.append(lead + 1 if is_name and lead + 1 < len(header) else lead)
     return max(leads) if leads and max(leads) > 0 else None
+
+
+def _first_alike(header: Sequence[str], matching: Sequence[int], texts: Sequence[int]) -> int:
+    """Position of the first sample: the other files need not have it."""
+    shapes = {_shape(header[place]) for place in matching}
+    before = (place for place in range(1, matching[0]) if place not in texts)
+    return next(
+        (place for place in before if "0" in (shape := _shape(header[place])) and shape in shapes),
+        matching[0],
+    )
+
+
+def _shape(name: str) -> str:
+    """Return a name with each word as ``a`` and each number as ``0``."""
+    return re.sub(r"\d+", "0", re.sub(r"[^\W\d_]+", "a", name))
 
 
 def _first_by_type(header: Sequence[str], texts: Sequence[int], width: int) -> int:

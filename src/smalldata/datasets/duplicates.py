@@ -74,14 +74,14 @@ def _unique(table: RawTable, options: TableOptions, *, decimal: str) -> RawTable
             f"the column {role!r} of {table.source} must be there once; it is {counts[role]} "
             "times. Keep the first with dataset.duplicates=first, or rename them in the file."
         )
-    n_before = len(table.names)
     if options.duplicates == "number":
         table = replace(table, names=numbered_names(table.names))
         done = "the others were numbered"
     else:
         table = _merged(table, set(repeated), options, decimal=decimal)
+        n_columns = sum(counts[name] for name in repeated)
         ways = {"mean": "their mean", "max": "their largest value", "first": "the first of each"}
-        done = f"{n_before} columns became {len(table.names)}, by {ways[options.duplicates]}"
+        done = f"{n_columns} columns became {len(repeated)}, by {ways[options.duplicates]}"
     finding = Finding(code="SD033", what=f"{what} in {table.source} and {done}", evidence=evidence)
     return replace(table, findings=(*table.findings, finding))
 

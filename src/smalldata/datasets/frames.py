@@ -18,6 +18,7 @@ from smalldata.datasets.columns import labels
 from smalldata.datasets.damage import refusing
 from smalldata.datasets.duplicates import numbered_names
 from smalldata.datasets.joining import SINGLE_BLOCK
+from smalldata.datasets.naming import nameless
 from smalldata.datasets.options import TableOptions
 from smalldata.datasets.raw import Cells, RawTable, clean_name
 from smalldata.datasets.table import make_dataset
@@ -207,9 +208,8 @@ def _raw_table(frame: object, *, source: str, id: str | None) -> RawTable:
     names = [clean_name(name) for name in frame.columns]
     columns = [cells_of(frame.iloc[:, place], source=source) for place in range(frame.shape[1])]
     if "" in names:
-        raise DataError(
-            f"every column of {source} must have a name; column {names.index('') + 1} has none."
-        )
+        told = nameless("column", [at for at, name in enumerate(names, 1) if not name])
+        raise DataError(f"every column of {source} must have a name; {told}.")
     index = index_labels(frame, source=source)
     categories = {
         name: _order(dtype, source=source)

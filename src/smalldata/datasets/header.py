@@ -212,9 +212,11 @@ def _is_spanned(row: Sequence[str]) -> bool:
 
 def _is_upper(first: Sequence[str], second: Sequence[str]) -> bool:
     """Whether the first row is an upper header: where the second is blank it has the name."""
-    if len(first) != len(second) or not _is_spanned([*first, "end"]):
-        return False
     gaps = [place for place, cell in enumerate(second) if not cell]
+    # A name over several columns stands once, or over each.
+    once = ["" if cell == left else cell for left, cell in pairwise(("", *first))]
+    if len(first) != len(second) or not _is_spanned([*(once if gaps else first), "end"]):
+        return False
     return all(first[place] for place in gaps) and len(gaps) < len(second)
 
 
@@ -235,15 +237,15 @@ def _is_full(row: Sequence[str], *, above: Sequence[Sequence[str]], width: int) 
 def _holds_names(rows: Sequence[Sequence[str]], place: int, seen: Sequence[int]) -> bool:
     """Whether a row holds names: in the columns that are numeric below it few cells are numbers."""
     below = rows[place + 1 :]
-    n_numeric = n_numbers = 0
+    n_numeric = 0
+    numbers = []
     for at in seen:
         cells = [row[at] for row in below if at < len(row) and not is_missing(row[at])]
         if cells and sum(map(is_number, cells)) >= MOSTLY * len(cells):
             n_numeric += 1
             own = rows[place][at] if at < len(rows[place]) else ""
-            # Ids of samples may be whole numbers; those are in their order.
-            n_numbers += is_number(own) and not own.isdigit()
-    return n_numeric > 0 and n_numbers <= (1 - MOSTLY) * n_numeric
+            numbers += [own] if is_number(own) else []
+    return n_numeric > 0 and (_are_ids(numbers) or len(numbers) <= (1 - MOSTLY) * n_numeric)
 
 
 def _without_margin(grid: Grid) -> Grid:
@@ -274,10 +276,7 @@ def _check_names(grid: Grid, place: int, seen: Sequence[int]) -> None:
 
 
 def _holds_values(rows: Sequence[Sequence[str]], seen: Sequence[int]) -> bool:
-    """Whether the first row holds numbers in most of the columns that are numeric below it.
-
-    Whole numbers one after the other, or five in their order, are ids of samples.
-    """
+    """Whether the first row holds numbers in most of the columns that are numeric below it."""
     first, below = rows[0], rows[1:N_ROWS_SEEN]
     own = []
     for at in seen:
@@ -285,11 +284,15 @@ def _holds_values(rows: Sequence[Sequence[str]], seen: Sequence[int]) -> bool:
         if cells and sum(map(is_number, cells)) >= MOSTLY * len(cells):
             own.append(first[at] if at < len(first) else "")
     numbers = [cell for cell in own if is_number(cell)]
-    if len(numbers) >= 2 and all(cell.isdigit() for cell in numbers):
-        steps = [int(right) - int(left) for left, right in pairwise(numbers)]
-        if all(step == 1 for step in steps) or (len(steps) >= 4 and min(steps) > 0):
-            return False
-    return len(numbers) > len(own) / 2
+    return len(numbers) > len(own) / 2 and not _are_ids(numbers)
+
+
+def _are_ids(numbers: Sequence[str]) -> bool:
+    """Whether numbers are ids of samples: whole ones, one after the other, or five in order."""
+    if len(numbers) < 2 or not all(cell.isdigit() for cell in numbers):
+        return False
+    steps = [int(right) - int(left) for left, right in pairwise(numbers)]
+    return all(step == 1 for step in steps) or (len(steps) >= 4 and min(steps) > 0)
 
 
 def _row_of_line(grid: Grid, header: int) -> int:

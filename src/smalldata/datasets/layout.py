@@ -14,6 +14,7 @@ import numpy as np
 from smalldata.datasets.annotations import Annotations, find_annotations, suspect_rows
 from smalldata.datasets.assembling import listed
 from smalldata.datasets.header import N_ROWS_SEEN, Frame, told_below
+from smalldata.datasets.naming import nameless
 from smalldata.datasets.options import TableOptions
 from smalldata.datasets.orientation import Turned
 from smalldata.datasets.raw import Cells, RawTable, cell_text, clean_name
@@ -403,16 +404,27 @@ def _columns(
     filled = [place for place, name in enumerate(names) if name or any(columns[place])]
     names = [names[place] for place in filled]
     columns = [columns[place] for place in filled]
-    check_names(names, columns, source)
+    check_names(names, columns, source, places=filled)
     return names, columns, [f"{place} {line}" for line in lines[1:]]
 
 
-def check_names(names: list[str], columns: list[Cells], source: str) -> None:
-    """Refuse missing names anywhere but in front; repeated ones wait for `duplicates`."""
-    for place, name in enumerate(names[1:], start=2):
-        if not name:
-            example = next((cell for cell in columns[place - 1] if cell), "")
-            raise DataError(
-                f"every column of {source} must have a name; column {place} has none "
-                f"(it holds {str(example)!r}). Name it in the file."
-            )
+def check_names(
+    names: Sequence[str],
+    columns: Sequence[Cells],
+    source: str,
+    *,
+    places: Sequence[int] | None = None,
+) -> None:
+    """Refuse missing names anywhere but in front; repeated ones wait for `duplicates`.
+
+    ``places`` are those of the columns in the file, counted from 0.
+    """
+    absent = [at for at, name in enumerate(names) if at and not name]
+    if absent:
+        example = next((cell for cell in columns[absent[0]] if cell), "")
+        told = nameless("column", [1 + (places[at] if places else at) for at in absent])
+        is_one = len(absent) == 1
+        raise DataError(
+            f"every column of {source} must have a name; {told} ({'it' if is_one else 'the first'} "
+            f"holds {str(example)!r}). Name {'it' if is_one else 'them'} in the file."
+        )

@@ -19,6 +19,7 @@ from smalldata.datasets.commands import command
 from smalldata.datasets.naming import plain_name, words_of
 from smalldata.datasets.options import TableOptions
 from smalldata.datasets.raw import Cells, RawTable, with_id
+from smalldata.datasets.sheets import left_out_finding
 from smalldata.datasets.units import is_number
 from smalldata.datasets.vocabulary import (
     ID_NAMES,
@@ -328,8 +329,8 @@ def pivot(
 ) -> RawTable:
     """Spread one table.
 
-    Columns that are the same in all rows of a sample stay; what belongs to the names or to single
-    measurements is left out, and said.
+    Columns that are the same in all rows of a sample stay and describe the samples, as those of a
+    table of samples do; what belongs to the names or to single measurements is left out, and said.
 
     Parameters
     ----------
@@ -379,6 +380,9 @@ def pivot(
     spread_cells = _grid(values, ids[rows], names[rows], n_ids, n_names)
     wanted = [*options.roles.values(), *several(options.categorical)]
     kept, findings, dropped = _other_columns(table, columns, ids, names, wanted)
+    if options.features is None:
+        about = [name for name in kept if name not in options.roles.values()]
+        findings += left_out_finding(about, f"the long form {table.source}, about its samples")
     clash = [str(name) for name in name_levels if name in kept or name == columns["id"]]
     if clash:
         raise DataError(
@@ -394,6 +398,7 @@ def pivot(
         notes=(*table.notes, f"long form, {n_names} names"),
         findings=(*table.findings, *findings),
         dropped=(*table.dropped, *dropped),
+        about_samples=tuple(kept),
         units={name: unit for name, unit in table.units.items() if name in kept},
         categories={name: order for name, order in table.categories.items() if name in kept},
     )

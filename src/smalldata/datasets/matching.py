@@ -351,22 +351,21 @@ def _places(entries: Sequence[str]) -> Iterator[tuple[int, int]]:
 
 
 def _lengths(entries: Sequence[str]) -> list[int]:
-    """Where a common beginning may end: between words, or at its end, never within a number."""
+    """Where a common beginning may end: never within a word or a number."""
     first, last = min(entries), max(entries)
     same = [one == other for one, other in zip(first, last, strict=False)]
     n_shared = same.index(False) if False in same else len(same)
     places = [
         place
         for place in range(1, n_shared + 1)
-        if all(_is_between(entry, place, whole=n_shared) for entry in entries)
+        if all(_is_between(entry, place) for entry in entries)
     ]
     return [0, *(places if len(places) <= N_CUTS else [*places[:2], *places[-N_CUTS + 2 :]])]
 
 
-def _is_between(entry: str, place: int, *, whole: int) -> bool:
+def _is_between(entry: str, place: int) -> bool:
     if place >= len(entry):
         return False
     before, after = entry[place - 1], entry[place]
-    if before.isdigit() and after.isdigit():
-        return False
-    return place == whole or not (before.isalpha() and after.isalpha())
+    within = (before.isdigit() and after.isdigit()) or (before.isalpha() and after.isalpha())
+    return not within

@@ -5,7 +5,11 @@ Step in the line: **files** -> Dataset. Names are compared with the words of `vo
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
+
+N_NAMELESS = 5
+"""Places of missing names that are listed."""
 
 
 def without_accents(text: str) -> str:
@@ -39,3 +43,17 @@ def words_of(name: str) -> tuple[str, ...]:
     """
     spaced = re.sub(r"([a-z])([A-Z])", r"\1 \2", without_accents(name))
     return tuple(re.findall(r"[a-z]+", spaced.lower()))
+
+
+def nameless(what: str, places: Sequence[int]) -> str:
+    """Say what has no name, by places counted from 1.
+
+    Examples
+    --------
+    >>> nameless("column", [3]), nameless("sample", [1, 2, 5, 6, 8, 9, 10])
+    ('column 3 has none', 'samples 1, 2, 5, 6, 8 and 2 more have none')
+    """
+    shown = ", ".join(map(str, places[:N_NAMELESS]))
+    if len(places) > N_NAMELESS:
+        shown += f" and {len(places) - N_NAMELESS} more"
+    return f"{what}s {shown} have none" if len(places) > 1 else f"{what} {shown} has none"

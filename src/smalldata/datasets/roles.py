@@ -23,8 +23,8 @@ def role_column(
     """Find the column of a role; one that is equal in several files counts once."""
     found = [column for column in joined.columns if name in (column.name, column.own_name)]
     if not found:
-        known = [column.name for column in joined.columns]
-        source = ", ".join(table.source for table in tables.values())
+        known = known_columns(joined, tables)
+        source = ", ".join(dict.fromkeys(table.source for table in tables.values()))
         if name == joined.id_name:
             raise ConfigError(
                 f"{role} must be a column of {source}; {name!r} holds the sample ids."
@@ -43,6 +43,15 @@ def role_column(
                 f"Name one: dataset.{role}={found[0].name} or {other.name}."
             )
     return found[0]
+
+
+def known_columns(joined: JoinedTable, tables: Mapping[str, RawTable]) -> list[str]:
+    """Names of the columns for a sentence: those that describe the samples first."""
+
+    def is_data(column: Column) -> bool:
+        return not (column.about_samples or tables[column.file].is_sheet)
+
+    return [column.name for column in sorted(joined.columns, key=is_data)]
 
 
 def role_labels(joined: JoinedTable, column: Column, role: str) -> list[str]:

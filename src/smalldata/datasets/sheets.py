@@ -33,9 +33,10 @@ def feature_columns(
 ) -> tuple[list[Column], list[Finding]]:
     """Choose the columns that may be features, before ``blocks`` and ``drop``.
 
-    Columns of a table of samples, and rows that stood above a header, are none unless
-    ``features`` names them. Where it names nothing else, they are added to the data; else it is the
-    whole list. Where there is nothing but a table of samples, its columns are the features.
+    Columns of a table of samples, rows that stood above a header, and what a long form says about
+    its samples are none unless ``features`` names them. Where it names nothing else, they are added
+    to the data; else it is the whole list. Where there is nothing but a table of samples, its
+    columns are the features.
 
     Parameters
     ----------
@@ -69,19 +70,24 @@ def feature_columns(
     findings = []
     for sheet in sheets:
         left_out = [c.name for c in candidates if c.file == sheet and not c.about_samples]
-        if left_out:
-            many = len(left_out) > 1
-            findings.append(
-                Finding(
-                    code="SD032",
-                    what=f"{len(left_out)} column{'s' * many} of {tables[sheet].source}, the table "
-                    f"of samples, {'are' if many else 'is'} no feature{'s' * many}",
-                    evidence=listed(left_out),
-                    remedy=f"take {'some' if many else 'it'} in with "
-                    f"{command('features', left_out[:3])}",
-                )
-            )
+        findings += left_out_finding(left_out, f"{tables[sheet].source}, the table of samples")
     return data, findings
+
+
+def left_out_finding(names: Sequence[str], source: str) -> list[Finding]:
+    """Say which columns describe samples and are therefore no features; nothing if none do."""
+    if not names:
+        return []
+    many = len(names) > 1
+    return [
+        Finding(
+            code="SD032",
+            what=f"{len(names)} column{'s' * many} of {source}, {'are' if many else 'is'} no "
+            f"feature{'s' * many}",
+            evidence=listed(names),
+            remedy=f"take {'some' if many else 'it'} in with {command('features', names[:3])}",
+        )
+    ]
 
 
 def find_sheets(
@@ -107,6 +113,7 @@ def find_sheets(
         for block in tables
         if block in with_target
         and block not in sheets
+        and not tables[block].about_samples  # its other columns were measured
         and _describes(block, tables[block], [c for c in columns if c.file == block], target)
     ]
     return [] if len(sheets) == len(tables) else [block for block in sheets if block not in asked]

@@ -39,7 +39,13 @@ from smalldata.datasets.persons import persons_in_ids
 from smalldata.datasets.quality import quality_controls
 from smalldata.datasets.raw import RawTable
 from smalldata.datasets.replicates import Settled, groups_by_pattern, settle_repeats
-from smalldata.datasets.roles import role_column, role_labels, where, without_rows
+from smalldata.datasets.roles import (
+    known_columns,
+    role_column,
+    role_labels,
+    where,
+    without_rows,
+)
 from smalldata.datasets.saved import fixed_settings
 from smalldata.datasets.target import (
     check_complete,
@@ -137,7 +143,7 @@ def _make(tables: Mapping[str, RawTable], options: TableOptions, *, stem: str) -
     if settled.groups or options.groups_pattern is not None:  # the ids tell the groups
         options = replace(options, groups=None)
     joined = join(tables, options=options, decimals=decimals)
-    target = _target_of(joined, options)
+    target = _target_of(joined, tables, options)
     if asked.groups is None and joined.id_name and not settled.groups:
         joined = replace(joined, findings=(*joined.findings, *persons_in_ids(joined.sample_ids)))
     joined, role_columns, note = _with_target(joined, tables, options)
@@ -214,7 +220,7 @@ def _make(tables: Mapping[str, RawTable], options: TableOptions, *, stem: str) -
     return replace(dataset, name=_name(dataset, asked, decimals=decimals, stem=stem))
 
 
-def _target_of(joined: JoinedTable, options: TableOptions) -> str:
+def _target_of(joined: JoinedTable, tables: Mapping[str, RawTable], options: TableOptions) -> str:
     """Name of the target.
 
     Raises
@@ -226,7 +232,7 @@ def _target_of(joined: JoinedTable, options: TableOptions) -> str:
     if target is None:
         raise ConfigError(
             "target must name the column to predict: dataset.target=COLUMN; the columns are "
-            f"{listed([column.name for column in joined.columns])}."
+            f"{listed(known_columns(joined, tables))}."
         )
     if target in several(options.drop):
         raise ConfigError(f"drop must name features; {target!r} is the target.")

@@ -9,6 +9,7 @@ Spectronaut's pivot reports head a column ``[1] run.raw.PG.Quantity``; Filtered 
 
 import re
 
+from smalldata.datasets.commands import command
 from smalldata.datasets.formats.cells import Sheet, read_features
 from smalldata.datasets.formats.tables import (
     RUN_ENDINGS,
@@ -20,6 +21,7 @@ from smalldata.datasets.formats.tables import (
     turned_table,
 )
 from smalldata.datasets.options import TableOptions
+from smalldata.errors import DataError
 
 _PRECURSOR = (
     "Proteotypic",
@@ -42,12 +44,21 @@ _DIANN = frozenset(
         *_PRECURSOR,
     )
 )
+_REPORT = frozenset(("Run", "Protein.Group", "Precursor.Id", "PG.MaxLFQ"))
 _LONG = frozenset(("File.Name", "Run", "Precursor.Quantity", "PG.Quantity", "PG.MaxLFQ"))
 
 
 def read_diann(sheet: Sheet, options: TableOptions) -> Tables | None:
-    """Read a matrix of DIA-NN, or return None; its long report is none."""
+    """Read a matrix of DIA-NN, or return None; its long report is refused with the ways out."""
     header = sheet.header
+    if options.long is None and set(header) >= _REPORT:
+        raise DataError(
+            f"a row must be a sample; {sheet.source} is the main report of DIA-NN, a row for each "
+            "run and precursor. Use the matrix that DIA-NN writes too (…pg_matrix.tsv), or spread "
+            "it with "
+            f"{command('long', {'id': 'Run', 'name': 'Protein.Group', 'value': 'PG.MaxLFQ'})} "
+            f"{command('replicates', 'first')}."
+        )
     texts = [place for place, name in enumerate(header) if name in _DIANN]
     numbers = [place for place, name in enumerate(header) if name and place not in texts]
     runs = [header[place] for place in numbers]
@@ -84,9 +95,9 @@ def read_diann(sheet: Sheet, options: TableOptions) -> Tables | None:
     return {"": table}
 
 
-_COLUMN = re.compile(r"(?:\[\d+\] |X\.\d+\.\.)(.+?)\.((?:PG|PEP|EG|FG)\.[A-Za-z].*)")
+_COLUMN = re.compile(r"(?:\[\d+\] |X\.\d+\.\.)?(.+?)\.((?:PG|PEP|EG|FG)\.[A-Za-z].*)")
 _ANNOTATION = re.compile(r"(?:PG|PEP|EG|FG|R)\.[A-Za-z]")
-_QUANTITY = re.compile(r"\.(?:Normalized)?(?:Quantity|TotalQuantity|MS2Quantity|MS1Quantity|IBAQ)")
+_QUANTITY = re.compile(r"\.\w*(?:Quantity|IBAQ)\b")
 _NAMES = (
     "EG.PrecursorId",
     "EG.ModifiedSequence",

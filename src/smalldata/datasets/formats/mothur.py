@@ -40,8 +40,8 @@ def read_mothur(sheet: Sheet, options: TableOptions) -> Tables | None:
     labels = list(dict.fromkeys(columns[0]))
     if len(labels) > 1:
         raise DataError(
-            f"{sheet.source} must hold the OTUs of one label; it holds {listed(labels)}. Keep one "
-            f"in mothur: get.groups or make.shared(…, label={labels[-1]})."
+            f"{sheet.source} must hold the OTUs of one label; it holds {listed(labels)}. Keep "
+            f"one: delete the rows of the others, or in mothur make.shared(…, label={labels[-1]})."
         )
     ids = columns[1]
     taken = Taken("a table of mothur")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from smalldata.datasets.assembling import listed, nearest
 from smalldata.datasets.formats.cells import Features, Sheet
+from smalldata.datasets.naming import nameless
 from smalldata.datasets.options import TableOptions
 from smalldata.datasets.raw import RawTable, clean_name
 from smalldata.errors import ConfigError, DataError
@@ -101,8 +102,9 @@ def name_features(
 
 def _check_feature_names(names: list[str], source: str, options: TableOptions) -> None:
     if "" in names:
+        told = nameless("feature", [at for at, name in enumerate(names, 1) if not name])
         raise DataError(
-            f"every feature of {source} must have a name; feature {names.index('') + 1} has none. "
+            f"every feature of {source} must have a name; {told}. "
             "Name another column: dataset.name_column=COLUMN."
         )
     repeated = [name for name, count in Counter(names).items() if count > 1]
@@ -260,9 +262,10 @@ def check_samples(samples: Sequence[str], source: str, *, stand: str = "columns"
     """Refuse samples without a name, or of the same name; they stand in columns or in rows."""
     ids = [clean_name(sample) for sample in samples]
     if not all(ids):
+        absent = [at for at, name in enumerate(ids, 1) if not name]
         raise DataError(
-            f"every sample of {source} must have a name; sample {ids.index('') + 1} has none. "
-            "Name it in the file."
+            f"every sample of {source} must have a name; {nameless('sample', absent)}. "
+            f"Name {'it' if len(absent) == 1 else 'them'} in the file."
         )
     repeated = [name for name, count in Counter(ids).items() if count > 1]
     if repeated:
