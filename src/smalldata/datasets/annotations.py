@@ -234,7 +234,8 @@ def suspect_rows(
     """Rows at the beginning that describe the samples rather than measure a feature.
 
     A row is a suspect by its type (text, where the table is numeric), or by its name (age, sex,
-    country …), or if it stands right below one, holds some text and has no name of a feature.
+    country …), or if it stands below one, has no name of a feature, and holds some text or lacks
+    what the names of features begin with.
     """
     if options.features is not None or len(names) < 3:
         return []
@@ -248,7 +249,7 @@ def suspect_rows(
         share = _text_share(cells[place])
         sure = share >= MOSTLY or plain_name(name) in METADATA_NAMES
         is_feature = name.startswith(prefix) if prefix else is_feature_name(name)
-        weak = n_sure > 0 and share >= WEAK and not is_feature
+        weak = n_sure > 0 and not is_feature and (share >= WEAK or bool(prefix))
         if name in roles:
             n_sure += 1
             continue

@@ -66,8 +66,15 @@ class Marks:
         if met.below and isinstance(column.values, np.ndarray):
             self._lowest[name] = float(np.nanmin(column.values, initial=np.inf))
 
-    def check(self, where: Callable[[int], str]) -> None:
+    def check(self, where: Callable[[int], str], suspects: Sequence[Finding] = ()) -> None:
         """Refuse what no option says what to do with, all of it at once.
+
+        Parameters
+        ----------
+        where : callable
+            Names a row by its position.
+        suspects : sequence of Finding
+            Columns that may be metadata: left out, their cells need no option.
 
         Raises
         ------
@@ -75,7 +82,8 @@ class Marks:
         """
         open_columns = {name: met for name, met in self.met.items() if met.unsettled}
         if open_columns:
-            raise DataError(_refusal(open_columns, where))
+            suspected = [f" But {f.what}: {f.evidence}; {f.remedy}." for f in suspects]
+            raise DataError(_refusal(open_columns, where) + "".join(suspected))
         negative = [name for name, low in self._lowest.items() if low < 0]
         if self.below_detection == "half" and negative:
             name = negative[0]

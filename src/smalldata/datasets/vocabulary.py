@@ -169,6 +169,8 @@ METADATA_NAMES = _words("""
     familyid bodysite bodysubsite tissue sampletype filetype type injectionorder runorder
     collectiondate antibiotics nonwesternized westernized agecategory phenotype outcome response
     region location sequencingplatform platform instrument sampleid barcode organism
+    alter geschlecht land gruppe diagnose klasse zentrum gewicht raucher behandlung messtag
+    reihenfolge sexe pays groupe poids centre statut edad sexo pais grupo peso leeftijd geslacht
 """)
 
 # Beginnings of words in names of files and blocks: tables of samples, and of data.
