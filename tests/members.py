@@ -267,9 +267,7 @@ def _names():
         [f"P0{j}", g, f"Protein {g}", 300 + j, *VALUES[:, j].tolist()] for j, g in enumerate(GENES)
     ]
     biotypes = [["gene_id", "gene_name", "biotype", *IDS], ["class", "", "", *CLASSES]]
-    biotypes += [
-        [f"ENSG0{j}", "A B A C D".split()[j], "coding", *VALUES[:, j]] for j in range(5)
-    ]
+    biotypes += [[f"ENSG0{j}", "A B A C D".split()[j], "coding", *VALUES[:, j]] for j in range(5)]
     probes = [["probe", "symbol", *IDS]]
     probes += [[f"{j}_at", g, *VALUES[:, j]] for j, g in enumerate(GENES)]
     ensembl, numbered = [f"ENSG0{j}" for j in range(5)], [f"P0{j}" for j in range(5)]
@@ -281,9 +279,7 @@ def _names():
         first, label, *rest = turned(names, **options)
         return [first, label, *rows, *rest]
 
-    pair = np.stack(
-        [VALUES[:, :2].mean(axis=1), VALUES[:, 2], VALUES[:, 3:].mean(axis=1)], axis=1
-    )
+    pair = np.stack([VALUES[:, :2].mean(axis=1), VALUES[:, 2], VALUES[:, 3:].mean(axis=1)], axis=1)
     repeated = {"remedy": ("dataset.duplicates=mean",), "refuses": True, "values": pair}
     noisy = [(label == "case") * 1 if i > 3 else 1 for i, label in enumerate(CLASSES)]
     seen = np.column_stack([VALUES, noisy])
@@ -414,9 +410,7 @@ def _columns():
     def member(write, name, extra, *, read=None, **options):
         values = np.column_stack([VALUES, extra if read is None else read])
         rows = column(VALUES, name, extra)
-        return Member(
-            content=write(rows), names=(*GENES, name), values=values, **options
-        )
+        return Member(content=write(rows), names=(*GENES, name), values=values, **options)
 
     copy = (2 * VALUES[:, 1] + 1).tolist()
     return {

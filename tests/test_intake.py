@@ -15,6 +15,7 @@ from smalldata.__main__ import main
 from smalldata.datasets import load_dataset
 from smalldata.errors import ConfigError, DataError
 
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A folder with the files of all inputs, which is the current one."""

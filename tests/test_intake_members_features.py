@@ -26,7 +26,9 @@ def overrides(name, *further):
     """Overrides that open a member."""
     member = MEMBERS[name]
     given = [each.replace("FILE", name) for each in (*member.given, *further)]
-    path = [] if any(each.startswith("dataset.path=") for each in given) else [f"dataset.path={name}"]
+    path = (
+        [] if any(each.startswith("dataset.path=") for each in given) else [f"dataset.path={name}"]
+    )
     return [*path, f"dataset.target={member.target}", *given]
 
 
@@ -54,6 +56,8 @@ def test_the_remedy_gives_what_the_member_holds(folder, name):
     compared = ~np.isinf(member.values)
     assert found.shape == member.values.shape
     np.testing.assert_allclose(found[compared], member.values[compared], rtol=1e-12)
-    assert {name: unit.strip("[]()") for name, unit in dataset.reading.units.items()} == member.units
+    assert {
+        name: unit.strip("[]()") for name, unit in dataset.reading.units.items()
+    } == member.units
     if member.batch:
         assert dataset.batch.tolist() == list(member.batch)

@@ -2,7 +2,8 @@
 
 Step in the line: **files** -> Dataset. Such a row stands right below the header. Where columns are
 numeric below it, it holds no number; and its id is empty, or says what the row is (``units``,
-``#q2:types``). A sample, however little was measured in it, has an id and no units.
+``#q2:types``). A sample, however little was measured in it, has an id and no units. Descriptions
+may have an id (``Record ID``) where all numeric columns have one and no entry occurs again below.
 """
 
 import re
@@ -21,6 +22,10 @@ HALF = 0.5
 
 N_LETTERS_DESCRIBED = 8
 """Texts are descriptions, not labels, if they are longer than this on average, and differ."""
+
+
+FEWEST_DESCRIBED = 3
+"""Texts that a row of descriptions has at least."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,12 +185,24 @@ def _kind(row: Sequence[str], rest: Sequence[Sequence[str]], *, after: str) -> s
         is_plain = any(is_unit(cell) and (len(cell) > 1 or not cell.isalpha()) for cell in beside)
         if numeric and told >= HALF and (tag == "units" or is_plain):
             return "units"
-    if tag == "descriptions" or not first:
+    if tag == "descriptions" or not first or _describes_all(row, rest, numeric):
         length = sum(map(len, texts)) / len(texts)
         differ = len(set(texts)) >= MOSTLY * len(texts)
-        if numeric and len(texts) >= 3 and differ and length > N_LETTERS_DESCRIBED:
+        if numeric and len(texts) >= FEWEST_DESCRIBED and differ and length > N_LETTERS_DESCRIBED:
             return "descriptions"
     return ""
+
+
+def _describes_all(
+    row: Sequence[str], rest: Sequence[Sequence[str]], numeric: Sequence[int]
+) -> bool:
+    """Whether each numeric column has a text in a row, and no entry of it occurs again."""
+    entries = [(place, cell) for place, cell in enumerate(row) if cell]
+    return (
+        len(numeric) >= FEWEST_DESCRIBED
+        and all(place < len(row) and not is_missing(row[place]) for place in numeric)
+        and not any(cell in other[place : place + 1] for other in rest for place, cell in entries)
+    )
 
 
 def _numeric_columns(rows: Sequence[Sequence[str]]) -> list[int]:
