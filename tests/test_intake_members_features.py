@@ -1,4 +1,4 @@
-"""Further members of the kinds of tables in `intake` are read, or refused with the way to read them.
+"""Further members of the kinds in `intake` are read, or refused with the way to read them.
 
 Each is tried through the command line, and what the remedy gives is compared with what it holds.
 """

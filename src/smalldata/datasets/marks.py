@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from smalldata.datasets.assembling import N_NAMES_SHOWN, feature_table, listed
 from smalldata.datasets.columns import TypedColumn, shown
-from smalldata.datasets.detection import FACTOR, NOTHING, Met, is_vague
+from smalldata.datasets.detection import BRACKETS, FACTOR, NOTHING, Met, is_vague
 from smalldata.errors import DataError
 from smalldata.findings import Finding
 from smalldata.task import BelowLimit, Dataset
@@ -340,7 +340,15 @@ def _refusal(columns: Mapping[str, Met], where: Callable[[int], str]) -> str:
             option = override("missing", vague)
             remedies[-1] += f" (or, where {shown(vague[0])} means not done, with {option})"
     if totals["flags"]:
-        remedies.append("take flags off numbers with dataset.strip_flags=true")
+        sign = next(
+            (
+                " (numbers in brackets are not negative then)"
+                for b in BRACKETS
+                if b in totals["flags"]
+            ),
+            "",
+        )
+        remedies.append(f"take flags off numbers with dataset.strip_flags=true{sign}")
         typed.append("dataset.strip_flags=true")
     words = list(totals["words"])
     if words and len(words) <= N_WORDS and all(word.isprintable() for word in words):

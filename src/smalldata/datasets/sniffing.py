@@ -26,7 +26,9 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_DECIMAL_COMMA = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+),\d+(?:[eE][+-]?\d+)?")
+_DECIMAL_COMMA = re.compile(
+    r"[+-]?(?:\d+|\d{1,3}(?:[. \u00a0\u202f'’]\d{3})+),\d+(?:[eE][+-]?\d+)?"
+)
 _THOUSANDS_COMMA = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _DECIMAL_POINT = re.compile(r"[+-]?\d*\.(?:\d{1,2}|\d{4,})(?:[eE][+-]?\d+)?")
 
@@ -206,7 +208,7 @@ def _field_counts(text: str, separator: str) -> list[int]:
 def find_decimal(cells: Iterable[str], *, source: str) -> str:
     """Find the decimal sign of a table's cells: ``,`` or ``.``.
 
-    ``0,5`` and ``1.234,5`` speak for the comma, ``1,234,567`` and ``1,234.5`` for the point;
+    ``0,5``, ``1.234,5`` and ``1 234,5`` speak for the comma, ``1,234,567`` and ``1,234.5`` for the point;
     ``1,234`` can be either and is decided by the other cells.
 
     Parameters

@@ -21,7 +21,15 @@ MISSING_TEXT = _words("""
     #nombre! err:502
 """) | {""}
 # Among numbers these are missing too; as text they are often categories, or a sign of a score.
-MISSING_NUMBER = MISSING_TEXT | _words("none nil missing nat .. --- -nan * / \\ _ k.a.")
+MISSING_NUMBER = (
+    MISSING_TEXT
+    | _words("none nil missing nat .. --- -nan * / \\ _ k.a. fehlt fehlend")
+    | {
+        *("not available", "not measured", "not done", "not tested", "not assessed", "no data"),
+        *("no result", "no sample", "k. a.", "keine angabe", "nicht gemessen", "non disponible"),
+        *("non mesuré", "no disponible", "non disponibile"),
+    }
+)
 # Of these nothing is said: everybody knows them.
 MISSING_SILENT = _words("na nan <na>") | {""}
 
