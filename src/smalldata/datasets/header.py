@@ -8,6 +8,7 @@ samples (blank on the left, then a name, then one value per sample) or an upper 
 span of columns). Right below may stand rows of units, types or descriptions (`units`).
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -40,6 +41,8 @@ N_COLUMNS_SEEN = 200
 
 N_FOOTNOTES = 30
 """Lines of text below a table, at most."""
+
+_DAY = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(?:[ T]\d{1,2}:\d{2}(?::\d{2})?)?")
 
 _NOTE_WORDS = ("note", "abbrev", "source", "legend", "data ", "values", "footnote", "http")
 _NOTE_SIGNS = "*†‡§¶#^("
@@ -165,7 +168,8 @@ def find_header(rows: Sequence[Sequence[str]], *, target: str | None = None) -> 
       that has them is the header, if it holds names;
     - it has no target, and a row below has it among names that all differ;
     - its entries repeat (at most half of them differ) and a row below has names that all differ;
-    - its entries are numbers that are no ids (injection orders), and a row below has names.
+    - its entries are days, or numbers that are no ids (injection orders), and a row below has
+      names.
 
     Examples
     --------
@@ -204,13 +208,17 @@ def find_header(rows: Sequence[Sequence[str]], *, target: str | None = None) -> 
 
 
 def _is_order(row: Sequence[str], seen: Sequence[int]) -> bool:
-    """Whether a row holds numbers that are no ids by their name, or are not in their order."""
+    """Whether a row holds numbers or days, unless its name or their order makes them ids."""
     entries = [row[at] for at in seen[1:] if at < len(row)]
     name = plain_name(row[0]) if row else ""
-    if not entries or name in ID_NAMES or not all(map(is_number, entries)):
+    if not entries or name in ID_NAMES or not all(map(_is_number_or_day, entries)):
         return False
     in_order = all(entry.isdigit() for entry in entries) and sorted(entries, key=int) == entries
     return name in METADATA_NAMES or not in_order
+
+
+def _is_number_or_day(cell: str) -> bool:
+    return is_number(cell) or _DAY.fullmatch(cell) is not None
 
 
 def _is_spanned(row: Sequence[str]) -> bool:
