@@ -208,8 +208,8 @@ def _field_counts(text: str, separator: str) -> list[int]:
 def find_decimal(cells: Iterable[str], *, source: str) -> str:
     """Find the decimal sign of a table's cells: ``,`` or ``.``.
 
-    ``0,5``, ``1.234,5`` and ``1 234,5`` speak for the comma, ``1,234,567`` and ``1,234.5`` for the point;
-    ``1,234`` can be either and is decided by the other cells.
+    ``0,5``, ``1.234,5`` and ``1 234,5`` speak for the comma, ``1,234,567`` and ``1,234.5`` for the
+    point; ``1,234`` can be either and is decided by the other cells.
 
     Parameters
     ----------

@@ -39,6 +39,7 @@ from smalldata.datasets.raw import RawTable
 from smalldata.datasets.replicates import Settled, groups_by_pattern, settle_repeats
 from smalldata.datasets.roles import role_column, role_labels, where, without_rows
 from smalldata.datasets.saved import fixed_settings
+from smalldata.datasets.sentinels import suspect_sentinels
 from smalldata.datasets.sniffing import find_decimal
 from smalldata.datasets.target import (
     check_complete,
@@ -159,6 +160,7 @@ def make_dataset(tables: Mapping[str, RawTable], options: TableOptions, *, stem:
         _point_to_sheets(joined)
     findings = [*joined.findings, *left_out, *typing.marks.findings()]
     findings += [] if options.zeros else suspect_zeros(frame, feature_blocks)
+    findings += suspect_sentinels(frame)
     findings += advise(
         features, y, target=target, kind=task_kind, has_groups=asked.groups is not None
     )

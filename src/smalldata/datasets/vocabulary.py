@@ -23,9 +23,13 @@ MISSING_TEXT = _words("""
 # Among numbers these are missing too; as text they are often categories, or a sign of a score.
 MISSING_NUMBER = (
     MISSING_TEXT
-    | _words("none nil missing nat .. --- -nan * / \\ _ k.a. fehlt fehlend")
+    | _words("""
+        none nil missing nat .. --- -nan * / \\ _ k.a. k.a (null) ?? fehlt fehlend n.best.
+        -1.#ind 1.#qnan nan(ind) -nan(ind)
+    """)
     | {
         *("not available", "not measured", "not done", "not tested", "not assessed", "no data"),
+        *("missing value", "no value", "not recorded", "not reported", "nicht bestimmt", "n. a."),
         *("no result", "no sample", "k. a.", "keine angabe", "nicht gemessen", "non disponible"),
         *("non mesuré", "no disponible", "non disponibile"),
     }
@@ -50,6 +54,8 @@ BELOW_WORDS = LIMIT_NAMES - _words(
     belowquantificationlimit belowthreshold belowrange below lessthan underrange lessthanlod
     lessthanloq trace traces tr
     nichtnachweisbar nichtnachgewiesen unternachweisgrenze unternwg unterbestimmungsgrenze unter
+    unterhalb unterhalbnachweisgrenze unterhalbnwg unterhalbbestimmungsgrenze kleiner spuren notdet
+    udl
     nondetecte nondetectee indetectable indetecte noquantifie nonquantifiable
     nodetectado nodetectable nonrilevato nonrilevabile
 """)
