@@ -127,7 +127,7 @@ def _are_surely(names: Sequence[str], found: Iterable[str]) -> bool:
     if n_sure >= max(1, SHARE_SYMBOLS * len(names)) and has_month:
         return True
     n_symbols = sum(_SYMBOL.fullmatch(name) is not None for name in names)
-    n_days = sum(any(sign in text for sign in "-./ ") for text in texts)
+    n_days = sum(_CLONE.fullmatch(text) is None for text in texts)
     return (
         n_sure >= 1
         and n_symbols >= SHARE_SYMBOLS * len(names)

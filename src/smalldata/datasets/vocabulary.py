@@ -185,6 +185,7 @@ METADATA_NAMES = _words("""
     region location sequencingplatform platform instrument sampleid barcode organism
     alter geschlecht land gruppe diagnose klasse zentrum gewicht raucher behandlung messtag
     reihenfolge sexe pays groupe poids centre statut edad sexo pais grupo peso leeftijd geslacht
+    tabagisme eta sesso rin purity tumorpurity
 """)
 
 # Beginnings of words in names of files and blocks: tables of samples, and of data.
