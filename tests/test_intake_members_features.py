@@ -6,20 +6,23 @@ Each is tried through the command line, and what the remedy gives is compared wi
 import numpy as np
 import pytest
 
-from members import MEMBERS
+import members
+import members_values
 from smalldata.__main__ import main
 from smalldata.datasets import load_dataset
 from test_intake import options_of
 
+MEMBERS = members.MEMBERS | members_values.MEMBERS
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """A folder with the files of all members, which is the current one."""
-    for name, member in MEMBERS.items():
-        for file, content in {name: member.content, **member.beside}.items():
-            (tmp_path / file).write_bytes(content)
+
+@pytest.fixture(params=MEMBERS)
+def name(request, tmp_path, monkeypatch):
+    """The name of a member, which is in the current folder."""
+    member = MEMBERS[request.param]
+    for file, content in {request.param: member.content, **member.beside}.items():
+        (tmp_path / file).write_bytes(content)
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    return request.param
 
 
 def overrides(name, *further):
@@ -32,8 +35,7 @@ def overrides(name, *further):
     return [*path, f"dataset.target={member.target}", *given]
 
 
-@pytest.mark.parametrize("name", MEMBERS)
-def test_a_member_is_read_and_told_or_refused_in_one_line_with_the_remedy(folder, capsys, name):
+def test_a_member_is_read_and_told_or_refused_in_one_line_with_the_remedy(name, capsys):
     member = MEMBERS[name]
     status = main(["model=dummy", "dataset=table", *overrides(name), "dry_run=true"])
     printed = capsys.readouterr()
@@ -46,8 +48,7 @@ def test_a_member_is_read_and_told_or_refused_in_one_line_with_the_remedy(folder
         assert len([x for x in printed.splitlines() if not x.startswith("reading ")]) == 1
 
 
-@pytest.mark.parametrize("name", MEMBERS)
-def test_the_remedy_gives_what_the_member_holds(folder, name):
+def test_the_remedy_gives_what_the_member_holds(name):
     member = MEMBERS[name]
     dataset = load_dataset("table", **options_of(overrides(name, *member.remedy)))
     if member.names is not None:

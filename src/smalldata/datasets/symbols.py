@@ -138,9 +138,8 @@ def _are_surely(names: Sequence[str], found: Iterable[str]) -> bool:
 
 def _is_day(text: str) -> bool:
     """Whether a name is a day, of whatever month."""
-    return any(
-        form.fullmatch(text) for form in (_ISO, _NUMBERS, _DAY_MONTH, _MONTH_DAY, _OTHER_DAY)
-    )
+    forms = (_ISO, _NUMBERS, _DAY_MONTH, _MONTH_DAY, _OTHER_DAY, _SERIAL)
+    return any(form.fullmatch(text) for form in forms)
 
 
 def candidates(name: str) -> tuple[str, ...]:
