@@ -8,6 +8,8 @@ import pytest
 
 import members
 import members_values
+from intake import CLASSES, IDS, N
+from members import GERMAN
 from smalldata.__main__ import main
 from smalldata.datasets import load_dataset
 from test_intake import options_of
@@ -44,6 +46,7 @@ def test_a_member_is_read_and_told_or_refused_in_one_line_with_the_remedy(name, 
     assert [word for word in (*member.says, *wanted) if word not in printed] == [], printed
     assert [word for word in member.silent if word in printed] == [], printed
     assert status == (2 if member.refuses else 0), printed
+    assert "Traceback" not in printed
     if member.refuses:
         assert len([x for x in printed.splitlines() if not x.startswith("reading ")]) == 1
 
@@ -60,5 +63,8 @@ def test_the_remedy_gives_what_the_member_holds(name):
     assert {
         name: unit.strip("[]()") for name, unit in dataset.reading.units.items()
     } == member.units
+    assert dataset.sample_ids.tolist() in (IDS, [str(100 + i) for i in range(N)])
+    if dataset.kind.is_classification:
+        assert dataset.y.tolist() in (CLASSES, GERMAN)
     if member.batch:
         assert dataset.batch.tolist() == list(member.batch)
