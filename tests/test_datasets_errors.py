@@ -584,6 +584,14 @@ def test_id_among_the_features_gives_a_warning(read):
     assert read(text, drop=["name", "number"]).warnings == ()
 
 
+def test_numbers_one_after_the_other_are_like_ids_wherever_they_begin(read):
+    text = rows(
+        20, "sample,nr,even,x,outcome", lambda r: f"s{r},{r + 100},{2 * r},{r}.5,{'ab'[r % 2]}"
+    )
+    (warning,) = read(text).warnings
+    assert warning.startswith("column 'nr' looks like an id left among the features")
+
+
 def test_repeated_measures_without_groups_give_a_warning(read):
     text = rows(20, "sample,patient_id,x,outcome", lambda r: f"s{r},p{r // 2},{r}.5,{'ab'[r % 2]}")
     dataset = read(text)

@@ -76,6 +76,20 @@ def test_they_are_told_among_genes(genes):
 
 
 @pytest.mark.parametrize(
+    "days",
+    [
+        ("2023-09-02", "2023-03-01"),
+        ("02/09/2023", "01.12.2023"),
+        ("Sep-02", "Mar-01"),
+        ("45170", "44986"),
+    ],
+)
+def test_several_days_of_genes_are_told_among_a_few_symbols(days):
+    (finding,) = broken_symbols([*days, "TP53", "EGFR", "MYC"])
+    assert finding.what.startswith("2 feature names look like gene symbols")
+
+
+@pytest.mark.parametrize(
     "names",
     [
         ["age", "sex", "2001", "bmi"],
@@ -86,6 +100,10 @@ def test_they_are_told_among_genes(genes):
         [f"2021-09-{day:02d}" for day in range(1, 31)],
         [f"glucose_{number}" for number in range(30)] + ["1-Sep"],
         ["TP53", "44256"],  # a number alone, beside one gene
+        ["IL6", "AGE", "SEX", "BMI", "2023-09-02"],  # one visit
+        ["IL6", "AGE", "SEX", "2023-09-02", "2023-03-02", "2023-06-02"],  # visits, one in June
+        ["IL6", "AGE", "SEX", "1-Sep", "2-Mar", "1-Jun"],
+        ["IL6", "TNF", "45170", "44986", "45001"],  # numbers that are no days of genes as well
         GENES,
     ],
 )

@@ -393,6 +393,14 @@ def test_a_first_column_of_numbers_as_people_write_them_is_no_id(read, cells, nu
     assert dataset.sample_ids.tolist() == ["1", "2", "3", "4"]
 
 
+@pytest.mark.parametrize("blank", [" ", "\u00a0", "\u202f", "'", "."])
+def test_signs_between_thousands_speak_for_the_decimal_comma(read, blank):
+    cells = [f"{n}{blank}250,5" for n in range(1, 5)]
+    rows = [f"{row};{cell};{'ab'[row % 2]}" for row, cell in enumerate(cells)]
+    dataset = read("\n".join(["id;x;y", *rows]), target="y")
+    assert dataset.X["x"].tolist() == [1250.5, 2250.5, 3250.5, 4250.5]
+
+
 def test_decimal_commas_in_ids_groups_folds_and_targets(read):
     named = read(EUROPEAN.replace("crp", "id"))
     assert named.feature_names == ("alter", "id", "gruppe")  # 0,25 counts no row

@@ -21,7 +21,7 @@ CODE = "".join(
 AWAITED = {
     *("SD001", "SD002", "SD003", "SD004", "SD006", "SD007", "SD010", "SD011", "SD012", "SD013"),
     *("SD014", "SD015", "SD016", "SD017", "SD032", "SD033", "SD040", "SD041", "SD042"),
-    "SD043",
+    *("SD043", "SD044"),
 }
 """Codes that are not made yet."""
 

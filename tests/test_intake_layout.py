@@ -284,6 +284,54 @@ def test_words_are_no_units(text):
     assert not is_unit(text)
 
 
+@pytest.mark.parametrize("last", ["sick", ""])
+def test_descriptions_with_an_id_are_no_sample(read, last):
+    row = ["Record ID", *(f"a measurement of {name}" for name in NAMES), last and "the diagnosis"]
+    assert_table(read(text_of([TABLE[0], row, *TABLE[1:]])))
+    sample = ["pat-0", *row[1:-1], "sick"]  # its label occurs again
+    with pytest.raises(DataError, match="line 2"):
+        read(text_of([TABLE[0], sample, *TABLE[1:]]))
+
+
+@pytest.mark.parametrize(
+    "types",
+    [["<chr>", "<dbl>", "<fct>"], ["VARCHAR(9)", "DECIMAL(5,2)", "INT"], ["ID", "num", "cat"]],
+)
+def test_types_of_other_programs_are_known(read, types):
+    first, number, label = types
+    dataset = read(text_of([TABLE[0], [first, *[number] * 4, label], *TABLE[1:]], ";"))
+    assert_table(dataset)
+    assert codes(dataset) == ["SD010"]
+
+
+ABOVE = {
+    "orders": ["Injection order", *(7 * n % 11 + 1 for n in range(len(IDS)))],
+    "orders that are sorted": ["run order", *range(1, len(IDS) + 1)],
+    "days": ["day", *(f"2024-01-{n + 1:02d}" for n in range(len(IDS)))],
+    "numbers": ["dose", *(n / 4 for n in range(len(IDS)))],
+}
+
+
+@pytest.mark.parametrize("case", ABOVE)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_numbers_and_days_above_the_names_are_no_header(read, case, is_first):
+    state = ["state", *(row[-1] for row in TABLE[1:])]
+    above = [ABOVE[case], state] if is_first else [state, ABOVE[case]]
+    rows = [["Lipid", *IDS], *([name, *x] for name, x in zip(NAMES, VALUES.T, strict=True))]
+    dataset = read(text_of([*above, *rows]))
+    assert dataset.feature_names == tuple(NAMES)
+    assert dataset.sample_ids.tolist() == IDS
+
+
+def test_numbers_that_are_ids_are_the_header(read):
+    ids = ["patient", *range(101, 101 + len(IDS))]
+    rows = [["state", *(row[-1] for row in TABLE[1:])]]
+    rows += [["title", *(f"tube {n} of all" for n in IDS)]]
+    rows += [[name, *x] for name, x in zip(NAMES, VALUES.T, strict=True)]
+    dataset = read(text_of([ids, *rows]), transpose=True, drop=["title"])
+    assert dataset.sample_ids.tolist() == [str(entry) for entry in ids[1:]]
+
+
 # --------------------------------------------------------------------- header named by its line
 
 

@@ -371,6 +371,25 @@ def test_a_row_among_metadata_with_some_text_is_a_suspect(read):
     assert told(dataset, "SD014").evidence == "'country', 'age', 'ctp'"
 
 
+def test_rows_of_metadata_below_the_features_are_suspects(read):
+    rows = [["sampleID", *IDS], METADATA[0], *TAXA, *METADATA[1:3]]
+    finding = told(read(rows), "SD014")
+    assert finding.what.startswith("2 rows below the features look like metadata")
+    assert finding.evidence == "'country', 'age'"
+
+
+def test_a_number_between_rows_of_metadata_is_a_suspect(read):
+    rows = [["sampleID", *IDS], *METADATA[:2], ["dose", *range(8)], METADATA[2], *TAXA]
+    assert told(read(rows), "SD014").evidence == "'country', 'dose', 'age'"
+
+
+def test_the_first_feature_below_the_target_is_no_metadata(read):
+    other = [["UNKNOWN", *map(str, np.arange(8) / 4)], ["C1orf112", *range(8)]]
+    for first in other:
+        rows = [["sampleID", *IDS], METADATA[0], first, *TAXA]
+        assert "SD014" not in [finding.code for finding in read(rows).findings]
+
+
 def test_features_with_markers_are_no_metadata(read):
     rows = [[f"peptide {n}", *["ND"] * 3, *row[3:]] for n, row in enumerate(VALUES)]
     rows[4:] = [[f"peptide {n}", *row] for n, row in enumerate(VALUES[4:], start=4)]

@@ -64,6 +64,7 @@ def test_words_for_a_value_below_a_limit_are_known(cell):
         *(("< 0.05", 0.05), ("<0.05", 0.05), ("<=0.05", 0.05), ("≤ 0.05", 0.05), ("<.5", 0.5)),
         *(("< 0,05", 0.05), ("<1e-3", 1e-3), ("< 1,000", 1000.0), ("<0.05*", 0.05)),
         *(("< 0.05 ng/ml", 0.05), ("ND (0.05)", 0.05), ("<LOD (0.05)", 0.05)),
+        *(("0.05 (LOD)", 0.05), ("0.05 <LLOQ", 0.05), ("0.05 BLQ", 0.05)),
         *(("below 0.05", 0.05), ("LT 0.05", 0.05), ("&lt;0.05", 0.05), ("< -1.5", -1.5)),
     ],
 )
@@ -89,7 +90,8 @@ def test_a_value_above_a_limit_is_known(cell, limit):
     [
         *(("12.3*", 12.3, "*"), ("*3", 3.0, "*"), ("5 **", 5.0, "**"), ("7 (J)", 7.0, "(J)")),
         *(("7(J)", 7.0, "(J)"), ("0.5†", 0.5, "†"), ("4 #", 4.0, "#"), ("-2.5*", -2.5, "*")),
-        *(("1.5[b]", 1.5, "[b]"), ("1e5*", 1e5, "*"), ("3¹", 3.0, "¹")),
+        *(("1.5[b]", 1.5, "[b]"), ("1e5*", 1e5, "*"), ("3¹", 3.0, "¹"), ("3 ↑", 3.0, "↑")),
+        *(("5.1^a", 5.1, "^a"), ("(5.1)", 5.1, "()"), ("[5.1]", 5.1, "[]")),
     ],
 )
 def test_a_sign_beside_a_number_is_a_flag(cell, number, sign):
@@ -250,6 +252,14 @@ def test_a_column_of_markers_alone_is_numeric(decimal):
 def test_a_marker_named_missing_is_missing():
     dataset = read(["ND", "<LOD"], below_detection="half", missing=["ND"])
     np.testing.assert_array_equal(dataset.X["x"][:3], [np.nan, -np.inf, 1.5])
+
+
+def test_brackets_are_taken_off_with_the_warning_that_no_sign_is_read():
+    with pytest.raises(DataError, match=r"strip_flags=true \(numbers in brackets are not negative"):
+        read(["(5.1)"])
+    dataset = read(["(5.1)"], strip_flags=True)
+    assert dataset.X["x"].iloc[0] == 5.1
+    assert any("'()' 1" in str(finding) for finding in dataset.findings)
 
 
 def test_flags_are_taken_off_and_said():

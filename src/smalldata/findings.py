@@ -61,6 +61,7 @@ KINDS = {
     "SD041": Kind(title="values below a limit of detection"),
     "SD042": Kind(title="flags on numbers", level="note"),
     "SD043": Kind(title="zeros that may mean missing"),
+    "SD044": Kind(title="numbers that may mean missing"),
 }
 """The kinds, by code."""
 

@@ -176,7 +176,7 @@ def _all_whole(values: NDArray[np.float64]) -> bool:
 
 
 def _counts_rows(values: NDArray[np.float64]) -> bool:
-    """Whether these are the numbers of the rows in their order, from 0 or 1."""
-    if len(values) < 10 or values[0] not in (0, 1):
+    """Whether these are whole numbers one after the other, in the order of the rows."""
+    if len(values) < 10 or values[0] < 0 or values[0] != np.floor(values[0]):
         return False
     return np.array_equal(values, np.arange(len(values), dtype=np.float64) + values[0])

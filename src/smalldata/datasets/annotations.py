@@ -6,14 +6,15 @@ suspects: they are named, and stay until the user says which rows are features.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from smalldata.datasets.assembling import listed, several
 from smalldata.datasets.commands import command
 from smalldata.datasets.naming import plain_name, words_of
 from smalldata.datasets.options import TableOptions
-from smalldata.datasets.orientation import Ids, is_feature_name
+from smalldata.datasets.orientation import Ids, is_feature_name, named_share
 from smalldata.datasets.raw import Cells, cell_text
 from smalldata.datasets.units import MOSTLY, is_missing, is_number, tag_of
 from smalldata.datasets.vocabulary import ANNOTATION_WORDS, METADATA_NAMES
@@ -27,7 +28,10 @@ N_NUMBERS_BETWEEN = 10
 """Columns of numbers that may stand between two columns of text that are annotations."""
 
 N_SUSPECTS = 30
-"""Rows at the beginning of a table that are looked at."""
+"""Rows at the beginning and at the end of a table that are looked at."""
+
+N_ROWS_BETWEEN = 3
+"""Rows of features that may stand between two rows of metadata."""
 
 WEAK = 0.2
 """Share of text by which a row among metadata belongs to them, if its name is no feature's."""
@@ -247,51 +251,71 @@ def _annotates(name: str) -> bool:
 def suspect_rows(
     names: Sequence[str], cells: Sequence[Cells], *, options: TableOptions
 ) -> list[Finding]:
-    """Rows at the beginning that describe the samples rather than measure a feature.
+    """Rows above or below the features that describe the samples rather than measure a feature.
 
     A row is a suspect by its type (text, where the table is numeric), or by its name (age, sex,
-    country …), or if it stands right below one, holds some text and has no name of a feature.
+    country …), or if it stands beside one, has no name of a feature, and holds some text or lacks
+    what the names of the features have in common.
     """
     if options.features is not None or len(names) < 3:
         return []
-    rest = names[max(0, len(names) // 2) :]
-    prefix = _common(rest)
-    roles = set(options.roles.values()) | set(several(options.drop))
-    found: list[str] = []
-    place = 0
-    n_sure = 0
-    for place, name in enumerate(names[:N_SUSPECTS]):
-        share = _text_share(cells[place])
-        sure = share >= MOSTLY or plain_name(name) in METADATA_NAMES
-        is_feature = name.startswith(prefix) if prefix else is_feature_name(name)
-        weak = n_sure > 0 and share >= WEAK and not is_feature
-        if name in roles:
-            n_sure += 1
-            continue
-        if not (sure or weak):
-            break
-        n_sure += sure
-        found.append(name)
-    else:
-        place += 1
-    if not found or place >= len(names):
+    apart = set(options.roles.values()) | set(several(options.drop))
+    above = _suspects(names, cells, apart)
+    below = _suspects(names[::-1], cells[::-1], apart)[::-1]
+    found = list(dict.fromkeys(names[place] for place in above))
+    found += [name for place in below if (name := names[len(names) - 1 - place]) not in found]
+    left_out = {*found, *apart}
+    kept = [name for name in names if name not in left_out]
+    if not found or not kept:
         return []
-    kept = names[place:]
     prefix = _common(kept)
     remedy = f"leave them out with {command('drop', found)}"
     if prefix:
         pattern = command("features", f"{prefix}*")
         remedy = f"say which rows are features with {pattern}, or {remedy}"
+    where = " and ".join(side for side, some in (("above", above), ("below", below)) if some)
     return [
         Finding(
             code="SD014",
-            what=f"{len(found)} row{'s' * (len(found) > 1)} above the features "
+            what=f"{len(found)} row{'s' * (len(found) > 1)} {where} the features "
             f"look{'s' * (len(found) == 1)} like metadata of the samples and "
             f"{'are' if len(found) > 1 else 'is'} read as feature{'s' * (len(found) > 1)}",
             evidence=listed(found),
             remedy=remedy,
         )
     ]
+
+
+def _suspects(names: Sequence[str], cells: Sequence[Cells], apart: Collection[str]) -> list[int]:
+    """Positions of the suspects at the beginning; those with a role are known, and passed by."""
+    rest = names[len(names) // 2 :]
+    prefix = _common(rest)
+    is_told = bool(prefix) or named_share(rest) >= MOSTLY
+    sure: list[int] = []
+    weak: dict[int, float] = {}
+    for place, name in enumerate(names[:N_SUSPECTS]):
+        share = _text_share(cells[place])
+        if name in apart or share >= MOSTLY or _describes_samples(name):
+            sure.append(place)
+            continue
+        is_feature = name.startswith(prefix) if prefix else is_feature_name(name)
+        if not is_feature and (is_told or share >= WEAK):
+            weak[place] = share
+        elif place - max(sure, default=-1) > N_ROWS_BETWEEN:
+            break
+    if not sure:
+        return []
+    end = sure[-1] + 1
+    is_sure = bool(prefix) and any(names[place] not in apart for place in sure)
+    while end in weak and (is_sure or weak[end] >= WEAK):
+        end += 1
+    return [place for place in sorted([*sure, *weak]) if place < end and names[place] not in apart]
+
+
+def _describes_samples(name: str) -> bool:
+    """Whether a name is that of a row of metadata, with or without its accents."""
+    plain = unicodedata.normalize("NFD", name)
+    return plain_name("".join(c for c in plain if not unicodedata.combining(c))) in METADATA_NAMES
 
 
 def _common(names: Sequence[str]) -> str:

@@ -34,11 +34,15 @@ _PARTS = re.compile(
     r"(?P<number>[-+]?(?:\d(?:[\d.,'’]| (?=\d{3}))*|[.,]\d+)(?:[eE][-+]?\d+)?)"
     r"(?P<rest>\D*)"
 )
-_SIGN = r"[*†‡§¶#^~!?$&|°ªº¹²³⁴⁵≈•]"
+_SIGN = r"[*†‡§¶#^~!?$&|°ªº¹²³⁴⁵≈•↑↓▲▼]"
 _BRACKETED = rf"(?:[A-Za-z]|{_SIGN}){{1,3}}"
-_FLAG = re.compile(rf"{_SIGN}{{1,3}}|\({_BRACKETED}\)|\[{_BRACKETED}\]")
+_FLAG = re.compile(rf"{_SIGN}{{1,3}}[A-Za-z]?|\({_BRACKETED}\)|\[{_BRACKETED}\]")
+BRACKETS = ("()", "[]")
+"""Around a number: a flag in laboratories, but a minus sign in accounts."""
 # One or two letters may also be a part of a name (well 12A): see `columns`.
 _LETTER = re.compile(rf"(?:[A-Za-zµ]{{1,2}}|\+{{1,3}})(?:{_SIGN})?")
+N_LETTERS_LIMIT = 3
+"""Letters of a word for a limit behind a number; fewer are a flag."""
 # Before a number alone; by themselves they are words.
 _HEADS: dict[str, Side] = {"lt": "below", "gt": "above", "more": "above", "less": "below"}
 # Behind a limit a flag or a unit may stand.
@@ -152,10 +156,13 @@ def read_cell(cell: str, parse: Callable[[str], float | None]) -> ReadCell:
     if side is not None and _BEHIND.fullmatch(rest):
         number = _with_any_comma(parts["number"], parse) if number is None else number
         return ReadCell(kind="word") if number is None else ReadCell(kind=side, number=number)
-    if number is None or bool(head) == bool(rest):
+    side = _side(_key(rest)) if not head and len(_key(rest)) >= N_LETTERS_LIMIT else None
+    if number is not None and side is not None:  # 0.1 (LOD)
+        return ReadCell(kind=side, number=number)
+    if number is None or (bool(head) == bool(rest) and head + rest not in BRACKETS):
         return ReadCell(kind="word")
-    sign = head or rest
-    if _FLAG.fullmatch(sign):
+    sign = head + rest
+    if sign in BRACKETS or _FLAG.fullmatch(sign):
         return ReadCell(kind="flag", number=number, sign=sign)
     if _LETTER.fullmatch(sign) and sign not in ("e", "E"):  # 12E is half of a number
         return ReadCell(kind="letter", number=number, sign=sign)

@@ -8,12 +8,14 @@ samples (blank on the left, then a name, then one value per sample) or an upper 
 span of columns). Right below may stand rows of units, types or descriptions (`units`).
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from smalldata.datasets.assembling import listed
+from smalldata.datasets.naming import plain_name
 from smalldata.datasets.raw import Grid
 from smalldata.datasets.text import N_CHARACTERS_SHOWN
 from smalldata.datasets.units import (
@@ -23,6 +25,7 @@ from smalldata.datasets.units import (
     is_number,
     rows_below,
 )
+from smalldata.datasets.vocabulary import ID_NAMES, METADATA_NAMES
 from smalldata.errors import ConfigError, DataError
 from smalldata.findings import Finding
 from smalldata.task import Dropped
@@ -38,6 +41,8 @@ N_COLUMNS_SEEN = 200
 
 N_FOOTNOTES = 30
 """Lines of text below a table, at most."""
+
+_DAY = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(?:[ T]\d{1,2}:\d{2}(?::\d{2})?)?")
 
 _NOTE_WORDS = ("note", "abbrev", "source", "legend", "data ", "values", "footnote", "http")
 _NOTE_SIGNS = "*†‡§¶#^("
@@ -64,7 +69,7 @@ class Frame:
         Where its rows stand.
     findings : tuple of Finding
     dropped : tuple of Dropped
-        Text and rows that are no samples.
+        Text above and below the table.
     is_shown : bool
         The header is not where the table begins: how to fix it belongs to the settings.
     """
@@ -138,11 +143,6 @@ def find_frame(grid: Grid, *, header: int | None = None, target: str | None = No
             names=tuple(words for _, words in notes),
             reason=f"text below the table of {grid.source}",
         ),
-        Dropped(
-            what="rows",
-            names=tuple(f"{grid.place} {row.line}" for row in below),
-            reason=f"units, types or descriptions of the columns of {grid.source}",
-        ),
     )
     return Frame(
         grid=grid,
@@ -167,7 +167,9 @@ def find_header(rows: Sequence[Sequence[str]], *, target: str | None = None) -> 
     - two or more of its cells on the left are blank, or more than a half of all: the first row
       that has them is the header, if it holds names;
     - it has no target, and a row below has it among names that all differ;
-    - its entries repeat (at most half of them differ) and a row below has names that all differ.
+    - its entries repeat (at most half of them differ) and a row below has names that all differ;
+    - its entries are days, or numbers that are no ids (injection orders), and a row below has
+      names.
 
     Examples
     --------
@@ -190,18 +192,36 @@ def find_header(rows: Sequence[Sequence[str]], *, target: str | None = None) -> 
         return 1 if len(rows) > 2 and _holds_names(rows, 1, seen) else 0
     entries = [first[place] for place in seen[1:] if place < len(first) and first[place]]
     is_repeated = len(entries) >= 3 and len(set(entries)) <= len(entries) / 2
+    is_order = _is_order(first, seen) and target not in first
+    numbered = 0
     for place in candidates:
         row = rows[place]
         has_target = target is not None and target not in first and target in row[1:]
         # What stands in several rows is a class rather than the name of a column.
         has_target = has_target and sum(target in other for other in rows) == 1
-        if is_repeated or has_target:
+        if is_repeated or has_target or is_order:
             names = [row[at] for at in seen if at < len(row)]
             differ = len(set(names)) == len(names) and all(names)
             # A row of counts holds whole numbers, too, but in no order.
             if differ and _holds_names(rows, place, seen) and not _holds_values(rows[place:], seen):
-                return place
-    return 0
+                if not _is_order(row, seen):
+                    return place
+                numbered = numbered or (0 if is_order else place)
+    return numbered
+
+
+def _is_order(row: Sequence[str], seen: Sequence[int]) -> bool:
+    """Whether a row holds numbers or days, unless its name or their order makes them ids."""
+    entries = [row[at] for at in seen[1:] if at < len(row)]
+    name = plain_name(row[0]) if row else ""
+    if not entries or name in ID_NAMES or not all(map(_is_number_or_day, entries)):
+        return False
+    in_order = all(entry.isdigit() for entry in entries) and sorted(entries, key=int) == entries
+    return name in METADATA_NAMES or not in_order
+
+
+def _is_number_or_day(cell: str) -> bool:
+    return is_number(cell) or _DAY.fullmatch(cell) is not None
 
 
 def _is_spanned(row: Sequence[str]) -> bool:

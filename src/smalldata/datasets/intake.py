@@ -16,6 +16,7 @@ from smalldata.datasets.formats import recognise_grid, recognise_text
 from smalldata.datasets.header import Frame, find_frame
 from smalldata.datasets.joining import SINGLE_BLOCK
 from smalldata.datasets.layout import lay_out, turn
+from smalldata.datasets.naming import plain_name
 from smalldata.datasets.opening import open_file
 from smalldata.datasets.options import TableOptions
 from smalldata.datasets.orientation import Turned, find_turned, of_frame, of_table
@@ -157,8 +158,9 @@ def _find_target(
             return
         if block in turned or not isinstance(content, Frame):
             continue
-        same = [entry for entry in own.columns[0] if entry.lower() == target.lower()]
-        if same and same[0].lower() not in map(str.lower, own.names):
+        rows = [*own.above, *own.columns[0]]
+        same = [entry for entry in rows if entry and plain_name(entry) == plain_name(target)]
+        if same and plain_name(same[0]) not in map(plain_name, own.names):
             way = "true" if len(plain) + len(known) == 1 else f"[{block}]"
             raise ConfigError(
                 f"target must be a column of {own.source}; there is no column {target!r}, but a "

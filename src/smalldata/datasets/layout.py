@@ -22,6 +22,7 @@ from smalldata.datasets.text import N_CHARACTERS_SHOWN
 from smalldata.datasets.units import BelowHeader, categories_of, is_missing, is_unit, units_of
 from smalldata.errors import DataError
 from smalldata.findings import Finding
+from smalldata.task import Dropped
 
 
 def lay_out(frame: Frame, *, turned: Turned | None, options: TableOptions) -> RawTable:
@@ -95,10 +96,24 @@ def _plain_frame(frame: Frame) -> RawTable:
         notes=grid.notes,
         sha256=grid.sha256,
         findings=tuple(findings),
+        dropped=_dropped_below(frame),
         units=units,
         blocks=by_name,
         categories={n: v for n, v in categories_of(below, named).items() if n in names},
         settings=grid.settings,
+    )
+
+
+def _dropped_below(frame: Frame) -> tuple[Dropped, ...]:
+    """Rows below the header that are no samples."""
+    if not frame.below:
+        return ()
+    return (
+        Dropped(
+            what="rows",
+            names=tuple(f"{frame.grid.place} {row.line}" for row in frame.below),
+            reason=f"units, types or descriptions of the columns of {frame.grid.source}",
+        ),
     )
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from smalldata.datasets.assembling import N_NAMES_SHOWN, feature_table, listed
 from smalldata.datasets.columns import TypedColumn, shown
 from smalldata.datasets.commands import command
-from smalldata.datasets.detection import FACTOR, NOTHING, Met, is_vague
+from smalldata.datasets.detection import BRACKETS, FACTOR, NOTHING, Met, is_vague
 from smalldata.errors import DataError
 from smalldata.findings import Finding
 from smalldata.task import BelowLimit, Dataset
@@ -67,8 +67,15 @@ class Marks:
         if met.below and isinstance(column.values, np.ndarray):
             self._lowest[name] = float(np.nanmin(column.values, initial=np.inf))
 
-    def check(self, where: Callable[[int], str]) -> None:
+    def check(self, where: Callable[[int], str], suspects: Sequence[Finding] = ()) -> None:
         """Refuse what no option says what to do with, all of it at once.
+
+        Parameters
+        ----------
+        where : callable
+            Names a row by its position.
+        suspects : sequence of Finding
+            Columns that may be metadata: left out, their cells need no option.
 
         Raises
         ------
@@ -77,7 +84,8 @@ class Marks:
         open_columns = {name: met for name, met in self.met.items() if met.unsettled}
         if open_columns:
             message, settings = _refusal(open_columns, where)
-            raise DataError(message, settings=settings)
+            suspected = [f" But {f.what}: {f.evidence}; {f.remedy}." for f in suspects]
+            raise DataError(message + "".join(suspected), settings=settings)
         negative = [name for name, low in self._lowest.items() if low < 0]
         if self.below_detection == "half" and negative:
             name = negative[0]
@@ -336,7 +344,15 @@ def _refusal(columns: Mapping[str, Met], where: Callable[[int], str]) -> tuple[s
             option = command("missing", vague)
             remedies[-1] += f" (or, where {shown(vague[0])} means not done, with {option})"
     if totals["flags"]:
-        remedies.append("take flags off numbers with dataset.strip_flags=true")
+        sign = next(
+            (
+                " (numbers in brackets are not negative then)"
+                for b in BRACKETS
+                if b in totals["flags"]
+            ),
+            "",
+        )
+        remedies.append(f"take flags off numbers with dataset.strip_flags=true{sign}")
         typed.append("dataset.strip_flags=true")
         settings["strip_flags"] = True
     words = list(totals["words"])

@@ -273,8 +273,8 @@ def _judge(
     if not is_alone and is_numeric and has_more and not in_header and not in_columns:
         # S01, S02 … look like symbols of genes.
         is_numbered = len({re.sub(r"\d+$", "", name) for name in own.header}) == 1
-        in_names = 0.0 if is_numbered else _named_share(own.header)
-        if _named_share(first) >= MOSTLY and in_names < 1 - MOSTLY:
+        in_names = 0.0 if is_numbered else named_share(own.header)
+        if named_share(first) >= MOSTLY and in_names < 1 - MOSTLY:
             return Turned(why="its first column holds names of features")
     return None
 
@@ -338,7 +338,7 @@ def _is_numeric(row: Sequence[str]) -> bool:
     return bool(cells) and sum(map(is_number, cells)) >= len(cells) / 2
 
 
-def _named_share(entries: Sequence[str]) -> float:
+def named_share(entries: Sequence[str]) -> float:
     """Share of the names that look like those of genes, proteins, taxa or peaks."""
     some = list(entries[:: max(1, len(entries) // 200)])
     if not some:

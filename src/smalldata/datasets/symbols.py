@@ -24,6 +24,9 @@ SHARE_WITH_DIGIT = 0.15
 """Of those, the share with letters and a digit (TP53): AGE, SEX and BMI look like symbols as well,
 but more than half of all human symbols have a digit."""
 
+FEWEST_DAYS = 2
+"""Days of genes among a few names that look like symbols: one may be the day of a visit."""
+
 _SYMBOL = re.compile(r"[A-Z][A-Za-z]{0,6}\d{0,4}[A-Za-z]{0,3}\d{0,3}(?:-[A-Z0-9]{1,4})?")
 
 _SURE = re.compile(r"[A-Z]{2,}[A-Z]*\d[A-Z\d]*")
@@ -44,6 +47,12 @@ _DAY_MONTH = re.compile(
 _MONTH_DAY = re.compile(rf"({_WORDS})\.?[-. /]{{1,2}}(\d{{1,2}})", re.IGNORECASE)
 _ISO = re.compile(r"\d{4}[-./](\d{1,2})[-./](\d{1,2})(?:[ T]0?0:00(?::00(?:\.0+)?)?)?")
 _NUMBERS = re.compile(r"(\d{1,2})[./-](\d{1,2})[./-](?:\d{4}|\d{2})")
+_OTHER = r"(?:jan|f[eé]b|ap[rv]|abr|ma[iy]|jun|jul|aug|ao[uû]|ago|o[ck]t|nov)[a-zû]{0,6}\.?"
+_OTHER_DAY = re.compile(
+    rf"\d{{1,2}}[-. /]{{1,2}}{_OTHER}(?:[-. /]\d{{2,4}})?|{_OTHER}[-. /]{{1,2}}\d{{1,2}}",
+    re.IGNORECASE,
+)
+"""A day of another month."""
 _SERIAL = re.compile(r"(\d{5})(?:\.0)?")
 _CLONE = re.compile(r"(\d(?:[.,]\d+)?)E\+?(\d{2})", re.IGNORECASE)
 
@@ -109,11 +118,28 @@ def _are_symbols(names: Sequence[str], *, n_found: int) -> bool:
 def _are_surely(names: Sequence[str], found: Iterable[str]) -> bool:
     """Whether half of a few names can hardly be anything but genes, beside a day of a month.
 
-    A few columns may be a clinical table: a number or a whole date is too little there.
+    A few columns may be a clinical table: a number or a whole date is too little there. Half of
+    the names may look like symbols only (MYC) if there are two days, and all are those of genes.
     """
     n_sure = sum(_SURE.fullmatch(name) is not None for name in names)
-    has_month = any(any(letter.isalpha() for letter in _bare(name)) for name in found)
-    return n_sure >= max(1, SHARE_SYMBOLS * len(names)) and has_month
+    texts = [_bare(name) for name in found]
+    has_month = any(any(letter.isalpha() for letter in text) for text in texts)
+    if n_sure >= max(1, SHARE_SYMBOLS * len(names)) and has_month:
+        return True
+    n_symbols = sum(_SYMBOL.fullmatch(name) is not None for name in names)
+    n_days = sum(_CLONE.fullmatch(text) is None for text in texts)
+    return (
+        n_sure >= 1
+        and n_symbols >= SHARE_SYMBOLS * len(names)
+        and n_days >= FEWEST_DAYS
+        and not any(_is_day(name) for name in names)
+    )
+
+
+def _is_day(text: str) -> bool:
+    """Whether a name is a day, of whatever month."""
+    forms = (_ISO, _NUMBERS, _DAY_MONTH, _MONTH_DAY, _OTHER_DAY, _SERIAL)
+    return any(form.fullmatch(text) for form in forms)
 
 
 def candidates(name: str) -> tuple[str, ...]:

@@ -47,6 +47,7 @@ from smalldata.datasets.roles import (
     without_rows,
 )
 from smalldata.datasets.saved import fixed_settings
+from smalldata.datasets.sentinels import suspect_sentinels
 from smalldata.datasets.target import (
     check_complete,
     infer_positive,
@@ -170,6 +171,7 @@ def _make(tables: Mapping[str, RawTable], options: TableOptions, *, stem: str) -
         _point_to_sheets(joined)
     findings = [*joined.findings, *left_out, *typing.marks.findings()]
     findings += [] if options.zeros else suspect_zeros(frame, feature_blocks)
+    findings += suspect_sentinels(frame)
     findings += advise(
         features, y, target=target, kind=task_kind, has_groups=asked.groups is not None
     )

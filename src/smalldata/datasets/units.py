@@ -2,7 +2,8 @@
 
 Step in the line: **files** -> Dataset. Such a row stands right below the header. Where columns are
 numeric below it, it holds no number; and its id is empty, or says what the row is (``units``,
-``#q2:types``). A sample, however little was measured in it, has an id and no units.
+``#q2:types``). A sample, however little was measured in it, has an id and no units. Descriptions
+may have an id (``Record ID``) where all numeric columns have one and no entry occurs again below.
 """
 
 import re
@@ -21,6 +22,10 @@ HALF = 0.5
 
 N_LETTERS_DESCRIBED = 8
 """Texts are descriptions, not labels, if they are longer than this on average, and differ."""
+
+
+FEWEST_DESCRIBED = 3
+"""Texts that a row of descriptions has at least."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,12 +66,13 @@ TYPES = _words("""
     categorical numeric numerical number float float32 float64 double int int32 int64 integer str
     string text char character factor bool boolean logical continuous discrete ordinal nominal
     binary date datetime time object id identifier meta metadata class target feature quantitative
-    qualitative c d s
+    qualitative c d s num dbl chr lgl fct ord cat var varchar decimal real scale bigint
+    zahl nombre texte texto numero numerisch kategorisch
 """)
-"""Words for the type of a column, lower case: of QIIME 2, Orange, pandas, R."""
+"""Words for the type of a column, lower case: of QIIME 2, Orange, pandas, R, SQL, SPSS."""
 
 _FLAGS = _words("class meta ignore i m c target feature")
-_CATEGORICAL = _words("categorical factor nominal discrete")
+_CATEGORICAL = _words("categorical factor nominal discrete fct cat")
 
 _BASE = "|".join(
     (
@@ -82,7 +88,9 @@ _BASE = "|".join(
     )
 )
 _ONE = rf"(?:(?:1|1\.73|100) ?)?(?:{_BASE})"
-_UNIT = re.compile(rf"[\[(]?\s*{_ONE}(?:\s*[/·⋅*.\s^x×-]\s*\(?{_ONE}\)?)*\s*[\])]?", re.IGNORECASE)
+_UNIT = re.compile(
+    rf"(?:in )?[\[(]?\s*{_ONE}(?:\s*[/·⋅*.\s^x×-]\s*\(?{_ONE}\)?)*\s*[\])]?", re.IGNORECASE
+)
 
 # Parts of units that are names or labels where they stand alone (WT: wild type).
 _NOT_ALONE = _words("protein creatinine tissue dw fw wt of per sample mass weight none n sd se")
@@ -157,7 +165,7 @@ def _kind(row: Sequence[str], rest: Sequence[Sequence[str]], *, after: str) -> s
     first, cells = row[0], row[1:]
     texts = [cell for cell in cells if cell and not is_missing(cell)]
     tag = tag_of(first)
-    lowered = [cell.lower() for cell in texts]
+    lowered = [_type_word(cell) for cell in texts]
     n_types = sum(word in TYPES for word in lowered)
     if first.lower().startswith("#q2:"):
         return "types"
@@ -170,7 +178,7 @@ def _kind(row: Sequence[str], rest: Sequence[Sequence[str]], *, after: str) -> s
     beside = [row[place] for place in numeric if place < len(row) and row[place]]
     if any(is_number(cell) for cell in beside):
         return ""
-    if is_typed and (tag or not first or first.lower() in TYPES):
+    if is_typed and (tag or not first or _type_word(first) in TYPES):
         return "types"
     n_units = sum(is_unit(cell) for cell in texts)
     has_no_id = not first or is_missing(first) or (0 in numeric and not is_number(first))
@@ -180,12 +188,29 @@ def _kind(row: Sequence[str], rest: Sequence[Sequence[str]], *, after: str) -> s
         is_plain = any(is_unit(cell) and (len(cell) > 1 or not cell.isalpha()) for cell in beside)
         if numeric and told >= HALF and (tag == "units" or is_plain):
             return "units"
-    if tag == "descriptions" or not first:
+    if tag == "descriptions" or not first or _describes_all(row, rest, numeric):
         length = sum(map(len, texts)) / len(texts)
         differ = len(set(texts)) >= MOSTLY * len(texts)
-        if numeric and len(texts) >= 3 and differ and length > N_LETTERS_DESCRIBED:
+        if numeric and len(texts) >= FEWEST_DESCRIBED and differ and length > N_LETTERS_DESCRIBED:
             return "descriptions"
     return ""
+
+
+def _type_word(cell: str) -> str:
+    """Give the word of a type: ``<dbl>`` of R, ``VARCHAR(20)`` of a data base."""
+    return re.sub(r"\(\d+(?:,\d+)?\)$|[<>]", "", cell.lower())
+
+
+def _describes_all(
+    row: Sequence[str], rest: Sequence[Sequence[str]], numeric: Sequence[int]
+) -> bool:
+    """Whether each numeric column has a text in a row, and no entry of it occurs again."""
+    entries = [(place, cell) for place, cell in enumerate(row) if cell]
+    return (
+        len(numeric) >= FEWEST_DESCRIBED
+        and all(place < len(row) and not is_missing(row[place]) for place in numeric)
+        and not any(cell in other[place : place + 1] for other in rest for place, cell in entries)
+    )
 
 
 def _numeric_columns(rows: Sequence[Sequence[str]]) -> list[int]:
@@ -206,7 +231,7 @@ def categories_of(below: Sequence[BelowHeader], names: Sequence[str]) -> dict[st
         for row in below
         if row.kind == "types"
         for name, word in zip(names, row.cells, strict=False)
-        if word.lower() in _CATEGORICAL
+        if _type_word(word) in _CATEGORICAL
     }
 
 

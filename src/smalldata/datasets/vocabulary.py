@@ -21,7 +21,19 @@ MISSING_TEXT = _words("""
     #nombre! err:502
 """) | {""}
 # Among numbers these are missing too; as text they are often categories, or a sign of a score.
-MISSING_NUMBER = MISSING_TEXT | _words("none nil missing nat .. --- -nan * / \\ _ k.a.")
+MISSING_NUMBER = (
+    MISSING_TEXT
+    | _words("""
+        none nil missing nat .. --- -nan * / \\ _ k.a. k.a (null) ?? fehlt fehlend n.best.
+        -1.#ind 1.#qnan nan(ind) -nan(ind)
+    """)
+    | {
+        *("not available", "not measured", "not done", "not tested", "not assessed", "no data"),
+        *("missing value", "no value", "not recorded", "not reported", "nicht bestimmt", "n. a."),
+        *("no result", "no sample", "k. a.", "keine angabe", "nicht gemessen", "non disponible"),
+        *("non mesuré", "no disponible", "non disponibile"),
+    }
+)
 # Of these nothing is said: everybody knows them.
 MISSING_SILENT = _words("na nan <na>") | {""}
 
@@ -42,6 +54,8 @@ BELOW_WORDS = LIMIT_NAMES - _words(
     belowquantificationlimit belowthreshold belowrange below lessthan underrange lessthanlod
     lessthanloq trace traces tr
     nichtnachweisbar nichtnachgewiesen unternachweisgrenze unternwg unterbestimmungsgrenze unter
+    unterhalb unterhalbnachweisgrenze unterhalbnwg unterhalbbestimmungsgrenze kleiner spuren notdet
+    udl
     nondetecte nondetectee indetectable indetecte noquantifie nonquantifiable
     nodetectado nodetectable nonrilevato nonrilevabile
 """)
@@ -221,6 +235,9 @@ METADATA_NAMES = _words("""
     familyid bodysite bodysubsite tissue sampletype filetype type injectionorder runorder
     collectiondate antibiotics nonwesternized westernized agecategory phenotype outcome response
     region location sequencingplatform platform instrument sampleid barcode organism
+    alter geschlecht land gruppe diagnose klasse zentrum gewicht raucher behandlung messtag
+    reihenfolge sexe pays groupe poids centre statut edad sexo pais grupo peso leeftijd geslacht
+    tabagisme eta sesso rin purity tumorpurity
 """)
 
 # Beginnings of words in names of files and blocks: tables of samples, and of data.
