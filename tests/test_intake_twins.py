@@ -228,7 +228,7 @@ def test_a_file_stored_twice_is_told():
 def test_genotypes_are_known_with_errors_and_gaps_and_as_letters():
     for _ in range(5):
         values = DISCRETE["genotypes"]()
-        copy = np.where(RNG.random(300) < 0.01, 1.0, values[3])
+        copy = np.where(RNG.random(300) < 0.003, 1.0, values[3])
         copy[RNG.random(300) < 0.05] = np.nan
         table = np.vstack([values, copy])
         assert "'S3' and 'S100'" in told(table)[0].evidence

@@ -259,12 +259,13 @@ def _places(values: Floats) -> Floats:
     return places / N_STEPS
 
 
-def _distances(places: Floats, others: Floats) -> Floats:
+def _distances(places: Floats) -> Floats:
     """Mean squared differences over the features that two samples have."""
-    there = ~np.isnan(places), ~np.isnan(others)
-    first, second = np.nan_to_num(places - 0.5), np.nan_to_num(others - 0.5)
-    shared = there[0].astype(np.float64) @ there[1].T
-    sums = (first**2) @ there[1].T + there[0] @ (second**2).T - 2 * (first @ second.T)
+    there = (~np.isnan(places)).astype(np.float64)
+    centred = np.nan_to_num(places - 0.5)
+    shared = there @ there.T
+    sums = (centred**2) @ there.T
+    sums = sums + sums.T - 2 * (centred @ centred.T)
     shared[shared < max(N_CONTINUOUS, SHARED * places.shape[1])] = np.nan
     squares: Floats = np.nan_to_num(np.maximum(sums / shared, 0), nan=np.inf)
     return squares
@@ -277,7 +278,7 @@ def _clusters(
     n_samples, n_features = places.shape
     if not N_LEAST <= n_samples <= N_MEASURED:
         return []
-    squares = _distances(places, places)
+    squares = _distances(places)
     if groups is not None:
         squares[groups[:, None] == groups[None, :]] = np.inf
     np.fill_diagonal(squares, np.inf)
@@ -310,26 +311,4 @@ def _clusters(
     rest = np.setdiff1d(np.arange(n_samples), [i for cluster in clusters for i in cluster])
     if not sure and near[rest, 0].min() < APART * np.sqrt(np.median(squares[np.isfinite(squares)])):
         return []
-    if np.isnan(places).any():
-        return [c for c in clusters if _is_near(places, c, squares, groups, least=least)]
     return clusters
-
-
-def _is_near(
-    places: Floats,
-    cluster: list[int],
-    squares: Floats,
-    groups: NDArray[Any] | None,
-    *,
-    least: float,
-) -> bool:
-    """Whether all others are as far in the very features that the copies share."""
-    shared = ~np.isnan(places[cluster]).any(axis=0)
-    others = np.setdiff1d(np.arange(len(places)), cluster)
-    if groups is not None:
-        others = others[~np.isin(groups[others], groups[cluster])]
-    if not shared.any() or not len(others):
-        return False
-    inside = max(float(squares[np.ix_(cluster[:1], cluster[1:])].max()), least)
-    outside = _distances(places[cluster][:, shared], places[others][:, shared]).min()
-    return bool(outside >= NEAR**2 * inside)
