@@ -1,16 +1,23 @@
 """Finds samples that copy each other under other ids: they must not be in two folds.
 
-Step in the line: files -> **Dataset**. Two samples are twins if
+Step in the line: files -> **Dataset**. Samples are twins if
 
-- they hold the same value in every feature, three of which are as good as continuous, so that
-  chance can't make it, or, in a table of few values (genotypes), no other two come near that; or
-- most features are continuous and the two are so near that chance can't make it: of a sample with
-  the distances d1 < d2 to its two nearest neighbours, d2 / d1 > x has the probability x^-k in any
-  smooth cloud of dimension k (Facco, d'Errico, Rodriguez & Laio 2017, Scientific Reports 7: 12140),
-  and k comes from the median ratio of this table. Spectra, which have few dimensions, are thus
-  judged by their own measure.
+- they hold the same value in every feature, three of which hardly repeat a value, so that chance
+  can't make it; or
+- up to ten of them lie so close that chance can't make it. Of a sample with the distances
+  d1 < d2 < … to its neighbours, d2 / d1 > x has the probability x^-k in any smooth cloud of
+  dimension k (Facco, d'Errico, Rodriguez & Laio 2017, Scientific Reports 7: 12140), and a gap
+  after a later neighbour is less likely still. The k comes from the median ratio of this table,
+  so that spectra, which have few dimensions, are judged by their own measure, and so are tables
+  in which everyone was measured twice. A table of few values (genotypes) is no smooth cloud:
+  there all others must lie far apart.
+
+Cells that one of two samples lacks don't count, and rows are also compared without a factor and
+without a shift of their own: a dilution, in logarithms too.
 """
 
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -19,34 +26,55 @@ from numpy.typing import NDArray
 
 from smalldata.findings import Finding
 
-N_CONTINUOUS = 3
-"""Features with mostly different values that two equal samples must share."""
+Floats = NDArray[np.float64]
 
-NEAR = 5.0
-"""The next neighbour of near twins is this many times as far: replicates of one person are not."""
+N_CONTINUOUS = 3
+"""Features that hardly repeat a value which two equal samples must share."""
+
+NEAR = 4.0
+"""The next neighbour of twins is this many times as far, and so are neighbours usually: a second
+visit of a person is as near only if the visits have less than 1 / 16 of the variance."""
 
 EXPECTED = 0.01
-"""Near twins are told where chance gives fewer in such a table."""
+"""Near twins are told where chance gives fewer in such a table, in all views together."""
 
-N_MOST = 5000
-"""Samples beyond which the distances are not looked at: that is no small table."""
+APART = 0.5
+"""In a table of few values, all others are at least this share of the usual distance apart."""
 
-MAX_COLUMNS = 5000
-"""Columns that near twins are sought in, and that are looked at together."""
+SHARED = 0.25
+"""Share of the features that two samples must both have."""
+
+COMMON = 0.25
+"""A value that this share of the other samples, or of the cells of a sample, has is no evidence:
+samples that failed are alike in their zeros."""
+
+OWN = 0.5
+"""Twins have this share of the evidence that samples of this table usually have."""
+
+N_COPIES = 10
+"""Samples that are known as copies of one; not more than a quarter of all samples."""
 
 N_LEAST = 10
 """Samples below which the dimension can't be told from the distances."""
 
-ALIKE = 0.9
-"""In a table of few values, equal samples are told where no others agree in this share of them."""
+N_MOST = 5000
+"""Samples beyond which no twins are sought: that is no small table."""
 
-N_FEW = 20
-"""With fewer features than this, equal samples of few values may be chance."""
+N_MEASURED = 2000
+"""Samples beyond which only equal ones are sought."""
 
-N_COMPARED = 2_000_000_000
-"""Values that are compared for it; with more of them such tables are not judged."""
+N_VALUES = 120_000
+"""Values that are looked at, from columns all over the table."""
+
+N_VIEWS = 3
+"""Rows as they are, without a factor and without a shift."""
+
+N_STEPS = 8
+"""Quantiles between which a feature is taken as linear."""
 
 N_NAMED = 5
+
+EQUAL, GAPS = "exactly", "exactly where both have values"
 
 
 def find_twins(
@@ -73,20 +101,17 @@ def find_twins(
     -------
     list of Finding
     """
-    if not 2 <= len(features) <= N_MOST:
+    if not 2 <= len(features) <= N_MOST or features.shape[1] < N_CONTINUOUS:
         return []
-    same = _equal_pairs(features)
-    near = [pair for pair in _near_pairs(features, groups) if pair not in same]
-    if groups is not None:
-        same = [(i, j) for i, j in same if groups[i] != groups[j]]
-    pairs = same + near
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        pairs = _pairs(features, groups)
     if not pairs:
         return []
     many = len(pairs) > 1
-    counts = {"exactly": len(same), "nearly": len(near)}
-    how = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    kinds = list(pairs.values())
+    how = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(sorted(kinds)))
     n_apart = 0 if is_regression else sum(y[i] != y[j] for i, j in pairs)
-    named = ", ".join(_named(i, j, y, sample_ids) for i, j in pairs[:N_NAMED])
+    named = ", ".join(_named(i, j, y, sample_ids) for i, j in list(pairs)[:N_NAMED])
     named += f" and {len(pairs) - N_NAMED} more" if len(pairs) > N_NAMED else ""
     named += f"; {n_apart} of them with different labels" if n_apart else ""
     return [
@@ -107,104 +132,183 @@ def _named(i: int, j: int, y: NDArray[Any], sample_ids: NDArray[Any]) -> str:
     return f"{str(sample_ids[i])!r} and {str(sample_ids[j])!r} ({labels})"
 
 
-def _equal_pairs(features: pd.DataFrame) -> list[tuple[int, int]]:
-    """Pairs of samples that agree in every feature; of several equal ones, each with the first."""
-    values = features.select_dtypes("number").to_numpy(dtype=np.float64)
-    sums = _sums(values)
-    if len(np.unique(sums)) == len(sums):
-        return []
-    first: dict[Any, int] = {}
-    candidates = []
-    for row, total in enumerate(sums.tolist()):
-        if total in first:
-            candidates.append((first[total], row))
-        else:
-            first[total] = row
-    values = _some(values)
-    if _is_continuous(values).sum() < N_CONTINUOUS and not _stand_out(values, candidates):
-        return []
-    return [(i, j) for i, j in candidates if features.iloc[i].equals(features.iloc[j])]
-
-
-def _sums(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weighted sums of the rows: equal rows have equal ones, and hardly any others do."""
-    weights = np.asarray(np.random.default_rng(0).normal(size=values.shape[1]))
-    sums = np.zeros(len(values))
-    for start in range(0, values.shape[1], MAX_COLUMNS):
-        part = np.nan_to_num(values[:, start : start + MAX_COLUMNS], nan=0.5, posinf=1, neginf=-1)
-        with np.errstate(over="ignore", invalid="ignore"):
-            sums += (part * weights[start : start + MAX_COLUMNS]).sum(axis=1)
-    return sums
-
-
-def _some(values: NDArray[Any]) -> NDArray[Any]:
-    """Every so many columns of a table that has very many."""
-    return values[:, :: max(1, -(-values.shape[1] // MAX_COLUMNS))]
-
-
-def _is_continuous(values: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
-    """Tell the columns in which more than half of the samples have a value of their own."""
-    ordered = np.sort(values, axis=0)
-    n_distinct = (np.diff(ordered, axis=0) > 0).sum(axis=0) + 1
-    found: NDArray[np.bool_] = n_distinct > len(values) / 2
-    return found
-
-
-def _stand_out(values: NDArray[np.float64], pairs: list[tuple[int, int]]) -> bool:
-    """Whether only these pairs of samples agree in nearly every value."""
-    n_samples, n_features = values.shape
-    if n_features < N_FEW or n_samples**2 * n_features > N_COMPARED:
-        return False
-    others = np.setdiff1d(np.arange(n_samples), [j for _, j in pairs])
-    for place, row in enumerate(others[1:], start=1):
-        if (values[others[:place]] == values[row]).mean(axis=1).max() >= ALIKE:
-            return False
-    return True
-
-
-def _near_pairs(features: pd.DataFrame, groups: NDArray[Any] | None) -> list[tuple[int, int]]:
-    """Pairs of samples that are each other's nearest, and nearer than chance allows."""
-    values = _scaled(features)
-    n_samples = len(values)
-    if n_samples < N_LEAST or values.shape[1] < N_CONTINUOUS:
-        return []
-    squares = np.einsum("ij,ij->i", values, values)
-    distances = squares[:, None] + squares[None, :] - 2 * (values @ values.T)
-    np.fill_diagonal(distances, np.inf)
+def _pairs(features: pd.DataFrame, groups: NDArray[Any] | None) -> dict[tuple[int, int], str]:
+    """Pairs of samples and how they copy each other; of several copies, each with the first."""
+    values = _values(features)
+    equal = _equal_pairs(features, values)
+    rows = np.setdiff1d(np.arange(len(values)), [j for _, j in equal])
+    agree, own = _ties(values[rows])
+    sure = agree * len(rows) < 1 and 2 * len(rows) >= len(values)
+    pairs = dict.fromkeys(equal, EQUAL) if sure else {}
+    if not sure:
+        rows = np.arange(len(values))
+        agree, own = _ties(values)
+    known = None if groups is None else groups[rows]
+    least = 0.5 * agree**2
+    for kind, view in _views(values[rows]):
+        for i, *copies in _clusters(_places(view), own, known, least=least, sure=sure):
+            for j in copies:
+                pair = (int(rows[i]), int(rows[j]))
+                pairs.setdefault(pair, _kind(features, *pair) or kind)
     if groups is not None:
-        distances[groups[:, None] == groups[None, :]] = np.inf
-    nearest = np.argmin(distances, axis=1)
-    two = np.partition(distances, 1, axis=1)[:, :2].astype(np.float64)
-    with np.errstate(invalid="ignore"):
-        usable = np.isfinite(two).all(axis=1) & (two[:, 1] > 0)
-    if usable.sum() < N_LEAST:
-        return []
-    # Again and exactly, since a difference of large sums has no small digits.
-    rows = np.arange(n_samples)
-    exact = ((values - values[nearest]).astype(np.float64) ** 2).sum(axis=1)
-    floor = 1e-12 * np.median(two[usable, 1])
-    ratios = np.sqrt(np.maximum(two[:, 1], floor) / np.maximum(exact, floor))
-    dimension = np.log(2) / max(float(np.median(np.log(np.maximum(ratios[usable], 1.0)))), 1e-9)
-    is_near = usable & (ratios >= NEAR)
-    is_near &= n_samples * np.maximum(ratios, 1.0) ** -dimension < EXPECTED
-    is_near &= nearest[nearest] == rows
-    return [(int(i), int(nearest[i])) for i in rows[is_near] if i < nearest[i]]
+        pairs = {(i, j): kind for (i, j), kind in pairs.items() if groups[i] != groups[j]}
+    return pairs
 
 
-def _scaled(features: pd.DataFrame) -> NDArray[np.float32]:
-    """Numeric features in robust units of spread, limited to 5; missing values are the median."""
-    values = _some(features.select_dtypes("number").to_numpy()).astype(np.float32)
+def _values(features: pd.DataFrame) -> Floats:
+    """Every so many columns as numbers; categories by their place."""
+    n_columns = max(N_STEPS, N_VALUES // len(features))
+    some = features.iloc[:, :: max(1, -(-features.shape[1] // n_columns))]
+    values = np.empty(some.shape)
+    for place, (_, column) in enumerate(some.items()):
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            codes = column.cat.codes.to_numpy()
+            values[:, place] = np.where(codes >= 0, codes, np.nan)
+        else:
+            values[:, place] = column
     values[~np.isfinite(values)] = np.nan
-    half_missing = np.isnan(values).mean(axis=0) > 0.5
-    values = values[:, ~half_missing]
-    if values.shape[1] == 0:
-        return values
-    low, middle, high = np.nanquantile(values, [0.25, 0.5, 0.75], axis=0)
-    spread = (high - low) / 1.35
-    kept = spread > 0
-    if _is_continuous(values[:, kept]).sum() <= kept.sum() / 2:
-        return values[:, :0]
-    values = (values[:, kept] - middle[kept].astype(np.float32)) / spread[kept].astype(np.float32)
-    np.nan_to_num(values, copy=False, nan=0.0)
-    scaled: NDArray[np.float32] = np.clip(values, -5, 5)
-    return scaled
+    return values
+
+
+def _equal_pairs(features: pd.DataFrame, values: Floats) -> list[tuple[int, int]]:
+    """Pairs of samples that agree in every feature, each with the first of several."""
+    first: dict[bytes, int] = {}
+    enough = np.flatnonzero((~np.isnan(values)).sum(axis=1) >= N_CONTINUOUS).tolist()
+    # Adding zero makes -0 a 0.
+    likely = [(first.setdefault((values[j] + 0.0).tobytes(), j), j) for j in enough]
+    return [(i, j) for i, j in likely if i < j and _kind(features, i, j) == EQUAL]
+
+
+def _kind(features: pd.DataFrame, i: int, j: int) -> str:
+    """How two samples agree in all features: exactly, but for gaps, or not."""
+    first, second = features.iloc[i], features.iloc[j]
+    if first.equals(second):
+        return EQUAL
+    both = (first.notna() & second.notna()).to_numpy()
+    return GAPS if first[both].equals(second[both]) else ""
+
+
+def _ties(values: Floats) -> tuple[float, Floats]:
+    """Find where samples agree by chance.
+
+    Returns
+    -------
+    agree : float
+        Chance that two samples have the same value, in the third best feature.
+    own : ndarray of shape (n_samples,)
+        Share of the cells of a sample whose value few other samples and few of its other cells
+        have.
+    """
+    there = ~np.isnan(values)
+    n_others = np.maximum(there.sum(axis=0) - 1, 1)
+    shared = _repeats(values.T).T / n_others
+    agree = np.sort((shared * there).sum(axis=0) / (n_others + 1))[N_CONTINUOUS - 1]
+    n_cells = np.maximum(there.sum(axis=1), 1)
+    repeated = _repeats(values) / n_cells[:, None]
+    own = (there & (shared < COMMON) & (repeated < COMMON)).sum(axis=1) / n_cells
+    return float(agree), own
+
+
+def _repeats(lines: Floats) -> Floats:
+    """How many other cells of its line have the value of a cell."""
+    n_lines, length = lines.shape
+    order = np.argsort(lines, axis=1)
+    ordered = np.take_along_axis(lines, order, axis=1)
+    starts = np.ones(lines.shape, dtype=bool)
+    starts[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    sizes = np.diff(np.append(np.flatnonzero(starts), lines.size))
+    repeats = np.empty(lines.shape)
+    np.put_along_axis(
+        repeats, order, np.repeat(sizes - 1.0, sizes).reshape(n_lines, length), axis=1
+    )
+    return repeats
+
+
+def _views(values: Floats) -> Iterator[tuple[str, Floats]]:
+    """Yield the rows as they are, and without a factor and without a shift of their own."""
+    yield "nearly", values
+    values = values[:, np.fmax.reduce(values, axis=0) > np.fmin.reduce(values, axis=0)]
+    if not values.size:
+        return
+    factors = _mean(np.abs(values) / _mean(np.abs(values), axis=0), axis=1)
+    yield "but for a factor or shift", values / np.where(factors > 0, factors, 1)
+    centred = values - _mean(values, axis=0)
+    spread = _mean(np.abs(centred), axis=0)
+    shifts = _mean(centred / spread, axis=1) / np.mean(1 / spread)
+    yield "but for a factor or shift", values - shifts
+
+
+def _mean(values: Floats, axis: int) -> Floats:
+    counts = np.maximum((~np.isnan(values)).sum(axis=axis, keepdims=True), 1)
+    means: Floats = np.nansum(values, axis=axis, keepdims=True) / counts
+    return means
+
+
+def _places(values: Floats) -> Floats:
+    """Place of a value in its feature, from 0 to 1: linear between some quantiles."""
+    ordered = np.sort(values.T, axis=1)
+    last = np.maximum((~np.isnan(ordered)).sum(axis=1) - 1, 0)
+    at = np.rint(last[:, None] * np.linspace(0, 1, N_STEPS + 1)).astype(int)
+    knots = np.take_along_axis(ordered, at, axis=1).T
+    places = np.zeros(values.shape)
+    for low, high in itertools.pairwise(knots):
+        width = high - low
+        part = np.clip((values - low) / np.where(width > 0, width, 1), 0, 1)
+        tied = (values > low) + 0.5 * (values == low)
+        places += np.where((width > 0) | np.isnan(values), part, tied)
+    return places / N_STEPS
+
+
+def _distances(places: Floats) -> Floats:
+    """Mean squared differences over the features that two samples have."""
+    there = (~np.isnan(places)).astype(np.float64)
+    centred = np.nan_to_num(places - 0.5)
+    shared = there @ there.T
+    sums = (centred**2) @ there.T
+    sums = sums + sums.T - 2 * (centred @ centred.T)
+    shared[shared < max(N_CONTINUOUS, SHARED * places.shape[1])] = np.nan
+    squares: Floats = np.nan_to_num(np.maximum(sums / shared, 0), nan=np.inf)
+    return squares
+
+
+def _clusters(
+    places: Floats, own: Floats, groups: NDArray[Any] | None, *, least: float, sure: bool
+) -> list[list[int]]:
+    """List samples that are nearer to each other than chance allows, and far from all others."""
+    n_samples, n_features = places.shape
+    if not N_LEAST <= n_samples <= N_MEASURED:
+        return []
+    squares = _distances(places)
+    if groups is not None:
+        squares[groups[:, None] == groups[None, :]] = np.inf
+    np.fill_diagonal(squares, np.inf)
+    # A difference of large sums has no small digits, and values of few steps no small distances.
+    least = max(least / n_features, 1e-14)
+    n_near = min(N_COPIES, n_samples // 4) + 1
+    nearest = np.argpartition(squares, n_near, axis=1)[:, :n_near]
+    near = np.take_along_axis(squares, nearest, axis=1)
+    order = np.argsort(near, axis=1)
+    nearest = np.take_along_axis(nearest, order, axis=1)
+    near = np.sqrt(np.maximum(np.take_along_axis(near, order, axis=1), least))
+    judged = np.isfinite(near[:, 1]) & (near[:, 0] > 1.001 * np.sqrt(least))
+    if judged.sum() < N_LEAST:
+        return []
+    known = np.isfinite(near)
+    ratios = np.where(known[:, 1:], near[:, 1:] / np.where(known, near, 1)[:, :-1], 1)
+    # One standard error below, since few samples tell the dimension only roughly.
+    error = 1 / (np.log(2) * np.sqrt(judged.sum()))
+    dimension = np.log(2) / (1 + error) / max(float(np.median(np.log(ratios[judged, 0]))), 1e-9)
+    usual = np.median(near[np.isfinite(near[:, 0]), 0])
+    is_gap = (ratios >= NEAR) & (near[:, :-1] * NEAR <= usual)
+    is_gap &= (own >= OWN * np.median(own))[:, None]
+    if sure:
+        is_gap &= N_VIEWS * n_samples * ratios**-dimension < EXPECTED
+    sizes = np.where(is_gap.any(axis=1), is_gap.argmax(axis=1) + 1, 0)
+    members = [frozenset([i, *nearest[i, : sizes[i]].tolist()]) for i in range(n_samples)]
+    found = {cluster for cluster in members if len(cluster) > 1}
+    found = {cluster for cluster in found if all(members[i] == cluster for i in cluster)}
+    clusters = sorted(sorted(cluster) for cluster in found)
+    rest = np.setdiff1d(np.arange(n_samples), [i for cluster in clusters for i in cluster])
+    if not sure and near[rest, 0].min() < APART * np.sqrt(np.median(squares[np.isfinite(squares)])):
+        return []
+    return clusters
