@@ -6,6 +6,7 @@ Each is tried through the command line, and what the remedy gives is compared wi
 import numpy as np
 import pytest
 
+import members_around
 import members_values
 from intake import CLASSES, IDS, N
 from members_around import GERMAN
@@ -13,7 +14,7 @@ from smalldata.__main__ import main
 from smalldata.datasets import load_dataset
 from test_intake import options_of
 
-MEMBERS = members.MEMBERS | members_values.MEMBERS
+MEMBERS = members_around.MEMBERS | members_values.MEMBERS
 
 
 @pytest.fixture(params=MEMBERS)
