@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from smalldata.datasets.advice import advise
 from smalldata.datasets.assembling import (
     assemble,
-    feature_table,
     listed,
     name_with_fingerprint,
     several,
@@ -39,6 +38,7 @@ from smalldata.datasets.raw import RawTable
 from smalldata.datasets.replicates import Settled, groups_by_pattern, settle_repeats
 from smalldata.datasets.roles import role_column, role_labels, where, without_rows
 from smalldata.datasets.saved import fixed_settings
+from smalldata.datasets.side_by_side import Features
 from smalldata.datasets.sniffing import find_decimal
 from smalldata.datasets.target import (
     check_complete,
@@ -153,12 +153,12 @@ def make_dataset(tables: Mapping[str, RawTable], options: TableOptions, *, stem:
         or role_columns["target"].name in typing.given,
         where=typing.where,
     )
-    features, feature_blocks, left_out, n_percent = typing.features()
-    frame = feature_table(features)
-    if not features:
+    columns, feature_blocks, left_out, n_percent = typing.features()
+    features = Features.of(columns)
+    if not columns:
         _point_to_sheets(joined)
     findings = [*joined.findings, *left_out, *typing.marks.findings()]
-    findings += [] if options.zeros else suspect_zeros(frame, feature_blocks)
+    findings += [] if options.zeros else suspect_zeros(features, feature_blocks)
     findings += advise(
         features, y, target=target, kind=task_kind, has_groups=asked.groups is not None
     )
@@ -176,7 +176,7 @@ def make_dataset(tables: Mapping[str, RawTable], options: TableOptions, *, stem:
     notes += _guessed(y, chosen, options, decimal=role_columns["target"].decimal)
     notes += [f"percent signs taken off in {n_percent} columns"] if n_percent else []
     dataset = assemble(
-        frame,
+        features.table(),
         y,
         name=stem,
         target=target,
@@ -205,7 +205,7 @@ def make_dataset(tables: Mapping[str, RawTable], options: TableOptions, *, stem:
             ),
         ),
     )
-    dataset = with_limits(dataset, features, typing.marks)
+    dataset = with_limits(dataset, columns, typing.marks)
     return replace(dataset, name=_name(dataset, asked, decimals=decimals, stem=stem))
 
 
