@@ -45,7 +45,7 @@ def places_of(names: Sequence[str], known: Collection[str]) -> list[int]:
     """
     text = "\n".join(names).lower()
     rest = {ord(sign): None for sign in set(text) if not sign.isalnum() and sign != "\n"}
-    plain = text.translate(rest).split("\n")  # all at once: tables have 100,000 names
+    plain = text.translate(rest).split("\n")
     if len(plain) != len(names):
         plain = list(map(plain_name, names))
     return [place for place, name in enumerate(plain) if name in known]
@@ -59,13 +59,16 @@ def places_with(names: Sequence[str], words: Collection[str]) -> list[int]:
     >>> places_with(["TP53", "daysToDeath", "deaths"], {"death"})
     [1]
     """
+    text = "\n".join(names).lower()  # all at once: tables have 100,000 names
+    here = [word for word in words if word in text]
+    if not here:
+        return []
     lowered = [name.lower() for name in names]
-    text = "\n".join(lowered)
     ends = np.cumsum([len(name) + 1 for name in lowered])
+    text = "\n".join(lowered)
     found = {
         int(np.searchsorted(ends, match.start(), side="right"))
-        for word in words
-        if word in text
+        for word in here
         for match in re.finditer(word, text)
     }
     return [place for place in sorted(found) if set(words).intersection(words_of(names[place]))]

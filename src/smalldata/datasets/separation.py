@@ -183,18 +183,20 @@ class Walk:
         exact = [self._exact(names[place], values[place]) for place in best.tolist()]
         self._keep([entry for entry in exact if entry is not None])
 
-    def add_gaps(self, names: Sequence[str], absent: NDArray[np.bool_]) -> None:
-        """Take the gaps of columns, shape (n_columns, n_samples)."""
+    def are_one_class(self, absent: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Tell the columns that are missing in exactly the samples of one of two classes."""
         if self.n_classes != 2:
-            return
+            return np.zeros(len(absent), dtype=bool)
         is_one = self.codes == 1
-        for place in np.flatnonzero(
-            (absent == is_one).all(axis=1) | (absent == ~is_one).all(axis=1)
-        ):
-            counts = (int((~is_one).sum()), int(is_one.sum()))
-            self._gaps.append(
-                Separation(name=names[int(place)], score=1.0, counts=counts, levels=2, is_gap=True)
-            )
+        return np.asarray((absent == is_one).all(axis=1) | (absent == ~is_one).all(axis=1))
+
+    def add_gaps(self, names: Sequence[str]) -> None:
+        """Take the columns of `are_one_class`."""
+        n_ones = int((self.codes == 1).sum())
+        counts = (len(self.codes) - n_ones, n_ones)
+        self._gaps += [
+            Separation(name=name, score=1.0, counts=counts, levels=2, is_gap=True) for name in names
+        ]
 
     def add_categories(self, name: str, column: pd.Categorical) -> None:
         """Take one column of categories."""
@@ -265,10 +267,12 @@ class Walk:
         numbers = values[present]
         if not self.n_classes:
             ranks, own = _ranks(self.ranks[present]), _ranks(numbers)
-            if np.ptp(ranks) == 0 or np.ptp(own) == 0 or len(own) < 3:
+            if len(own) < 3 or np.ptp(ranks) == 0 or np.ptp(own) == 0:
                 return None
             score = abs(float(np.corrcoef(own, ranks)[0, 1]))
-            straight = abs(float(np.corrcoef(numbers, self.values[present])[0, 1]))
+            # Scaled first, since squares of very large values leave the range of floats.
+            scaled = numbers / np.abs(numbers).max()
+            straight = abs(float(np.corrcoef(scaled, self.values[present])[0, 1]))
             is_code = straight > 1 - SAME_NUMBERS
             return Separation(name=name, score=score, counts=(len(own),), is_code=is_code)
         labels = (self.codes if codes is None else codes)[present]

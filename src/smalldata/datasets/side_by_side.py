@@ -4,15 +4,19 @@ Step in the line: **files** -> Dataset. Tables have 100,000 features: what is do
 in Python takes longer than reading the file, so the checks take blocks of the matrix.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from smalldata.runtime.workers import count_processes
+
 Values = NDArray[np.float64] | pd.Categorical
+Result = TypeVar("Result")
 
 N_AT_ONCE = 1 << 16
 """Numbers of a block: they and what is made of them stay in the processor's cache."""
@@ -78,6 +82,14 @@ def parts_of(matrix: NDArray[np.float64]) -> Iterator[tuple[slice, NDArray[np.fl
         yield places, np.ascontiguousarray(matrix.T[places])
 
 
+def in_threads(work: Callable[[int], Result], starts: Sequence[int]) -> list[Result]:
+    """Do work that is nearly all numpy's, for each start, and give the results in order."""
+    if len(starts) < 2:
+        return list(map(work, starts))
+    with ThreadPoolExecutor(min(len(starts), count_processes(None))) as pool:
+        return list(pool.map(work, starts))
+
+
 def is_finite(values: NDArray[np.float64]) -> bool:
     """Whether all values are plain numbers; a few that are too large together count as not."""
     with np.errstate(over="ignore", invalid="ignore"):
@@ -86,6 +98,8 @@ def is_finite(values: NDArray[np.float64]) -> bool:
 
 def _shared_matrix(columns: Sequence[Any]) -> NDArray[np.float64] | None:
     """Give the matrix that holds these columns side by side already, if nobody can change it."""
+    from pyarrow import py_buffer
+
     base = columns[0].base if columns else None
     if base is None or base.flags.writeable or base.dtype != np.float64 or base.ndim != 2:
         return None
@@ -95,7 +109,8 @@ def _shared_matrix(columns: Sequence[Any]) -> NDArray[np.float64] | None:
         return None
     if {(column.shape, column.strides) for column in columns} != {((n_rows,), (8,))}:
         return None
-    places = np.array([column.ctypes.data for column in columns]) - matrix.ctypes.data
+    # As ctypes.data, in a fifth of the time.
+    places = np.array([py_buffer(column).address for column in columns]) - matrix.ctypes.data
     first = int(places[0]) // (8 * n_rows)
     if not np.array_equal(places, 8 * n_rows * np.arange(first, first + len(columns))):
         return None

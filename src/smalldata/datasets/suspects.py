@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from smalldata.datasets.assembling import N_NAMES_SHOWN, listed
 from smalldata.datasets.leaks import leaks
 from smalldata.datasets.separation import Order, Separation, Walk, separations
-from smalldata.datasets.side_by_side import Features, is_finite, parts_of
+from smalldata.datasets.side_by_side import Features, in_threads, is_finite, parts_of
 from smalldata.datasets.vocabulary import TARGET_AFFIXES
 from smalldata.findings import Finding
 from smalldata.task import TaskKind
@@ -88,30 +88,23 @@ class Facts:
 
 
 def _walk(features: Features, y: NDArray[np.generic], *, kind: TaskKind) -> Facts:
-    names, n_numeric = features.numeric, len(features.numeric)
-    is_constant, is_nearly = np.zeros((2, n_numeric), dtype=bool)
-    sketches = np.full((n_numeric, 3), np.nan)
-    directions = np.random.default_rng(0).standard_normal((len(y), 3))
+    names, matrix = features.numeric, features.matrix
     walk = separations(y, kind=kind)
-    for start in range(0, n_numeric, N_TOGETHER):
-        together = features.matrix[:, start : start + N_TOGETHER]
-        scores = np.zeros(together.shape[1])
-        for within, values in parts_of(together):
-            part = slice(start + within.start, start + within.stop)
-            absent = _absent(values)
-            order = walk.order(values, absent)
-            scores[within] = walk.rough_scores(order)
-            is_constant[part], is_nearly[part] = _one_value(values, order, walk)
-            is_told = (order.n_present > 2) & ~is_constant[part] & ~is_nearly[part]
-            told = slice(None) if is_told.all() else np.flatnonzero(is_told)
-            sketches[part][told] = _sketch(
-                values[told], None if absent is None else absent[told], directions
-            )
-            if absent is not None:
-                walk.add_gaps(names[part], absent)
-        walk.add_numbers(names[start : start + N_TOGETHER], together.T, scores)
+    # Sorting and arithmetic in numpy, which threads can do side by side.
+    looks = in_threads(
+        lambda start: _look(matrix[:, start : start + N_TOGETHER], walk),
+        range(0, len(names), N_TOGETHER),
+    )
+    for number, look in enumerate(looks):
+        part = slice(number * N_TOGETHER, (number + 1) * N_TOGETHER)
+        walk.add_numbers(names[part], matrix[:, part].T, look.scores)
+        walk.add_gaps([names[part.start + place] for place in np.flatnonzero(look.is_gap)])
     constant, nearly = (
-        [names[place] for place in np.flatnonzero(found)] for found in (is_constant, is_nearly)
+        [name for name, is_one in zip(names, found, strict=True) if is_one]
+        for found in (
+            np.concatenate([np.zeros(0, dtype=bool), *(look.is_constant for look in looks)]),
+            np.concatenate([np.zeros(0, dtype=bool), *(look.is_nearly for look in looks)]),
+        )
     )
     for name, column in features.categorical.items():
         counts = np.bincount(column.codes[column.codes >= 0], minlength=1)
@@ -125,8 +118,46 @@ def _walk(features: Features, y: NDArray[np.generic], *, kind: TaskKind) -> Fact
         names=names,
         constant=constant,
         nearly=nearly,
-        sketches=sketches,
+        sketches=np.concatenate([np.zeros((0, 3)), *(look.sketches for look in looks)]),
         separations=walk.found(),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Look:
+    """What is found out about some columns of numbers, one entry each."""
+
+    scores: NDArray[np.float64]
+    is_constant: NDArray[np.bool_]
+    is_nearly: NDArray[np.bool_]
+    is_gap: NDArray[np.bool_]
+    sketches: NDArray[np.float64]
+
+
+def _look(columns: NDArray[np.float64], walk: Walk) -> _Look:
+    n_samples, n_columns = columns.shape
+    directions = np.random.default_rng(0).standard_normal((n_samples, 3))
+    scores = np.zeros(n_columns)
+    is_constant, is_nearly, is_gap = np.zeros((3, n_columns), dtype=bool)
+    sketches = np.full((n_columns, 3), np.nan)
+    for part, values in parts_of(columns):
+        absent = _absent(values)
+        order = walk.order(values, absent)
+        scores[part] = walk.rough_scores(order)
+        is_constant[part], is_nearly[part] = _one_value(values, order, walk)
+        is_told = (order.n_present > 2) & ~is_constant[part] & ~is_nearly[part]
+        told = slice(None) if is_told.all() else np.flatnonzero(is_told)
+        sketches[part][told] = _sketch(
+            values[told], None if absent is None else absent[told], directions
+        )
+        if absent is not None:
+            is_gap[part] = walk.are_one_class(absent)
+    return _Look(
+        scores=scores,
+        is_constant=is_constant,
+        is_nearly=is_nearly,
+        is_gap=is_gap,
+        sketches=sketches,
     )
 
 
@@ -244,7 +275,7 @@ def _numeric_twins(features: Features, facts: Facts) -> list[tuple[str, str, boo
     gaps = np.diff(rounded[order], prepend=-np.inf, append=np.inf)
     # Most columns have no other near them.
     known = np.sort(known[order[np.minimum(gaps[1:], gaps[:-1]) < 1.5e-7]])
-    order = known[np.lexsort((sketches[known, 1], sketches[known, 0].round(7)))]
+    order = known[np.lexsort(sketches[known].T[::-1].round(7))]
     near = np.abs(np.diff(sketches[order], axis=0)).max(axis=1, initial=0.0) < 1e-7
     twins: list[tuple[str, str, bool]] = []
     # Consecutive ones that are near each other are compared with the first of their group.
