@@ -7,7 +7,8 @@ from scipy.stats import binom, mannwhitneyu, spearmanr
 
 from smalldata import load_dataset
 from smalldata.datasets import leaks as leaks_module
-from smalldata.datasets.separation import Separation, separations, sorted_rows
+from smalldata.datasets.separation import Separation, separations
+from smalldata.datasets.side_by_side import Features
 from smalldata.datasets.suspects import named_like, suspects
 from smalldata.errors import DataError
 from smalldata.runtime.catalogue import names, read_entry
@@ -26,7 +27,8 @@ def make_table(seed=0, n=60, p=40, kind=BINARY):
 
 
 def found(columns, y, kind=BINARY, target="outcome"):
-    return {entry.code: entry for entry in suspects(columns, y, target=target, kind=kind)}
+    entries = suspects(Features.of(columns), y, target=target, kind=kind)
+    return {entry.code: entry for entry in entries}
 
 
 # ---------------------------------------------------------------- leaks
@@ -158,11 +160,13 @@ def test_fast_order_and_scores_equal_the_slow_ones():
     rng = np.random.default_rng(3)
     values = rng.normal(size=(30, 50)) * 10.0 ** rng.integers(-5, 5, size=(30, 1))
     values[rng.random(values.shape) < 0.1] = np.nan
-    order = sorted_rows(values, np.isnan(values))
-    assert np.array_equal(np.take_along_axis(values, order, 1), np.sort(values, 1), equal_nan=True)
     target = rng.normal(size=50)
     walk = separations(target, kind=REGRESSION)
-    walk.add_numbers([str(j) for j in range(30)], values, np.isnan(values))
+    order = walk.order(values, np.isnan(values))
+    samples = walk.samples_of(order.tags())
+    for row, column, n in zip(samples, values, order.n_present, strict=True):
+        assert np.array_equal(column[row[:n]], np.sort(column)[:n])
+    walk.add_numbers([str(j) for j in range(30)], values, walk.rough_scores(order))
     for entry in walk.found():
         column = values[int(entry.name)]
         there = ~np.isnan(column)
@@ -170,7 +174,8 @@ def test_fast_order_and_scores_equal_the_slow_ones():
         assert entry.score == pytest.approx(wanted)
     y = rng.permutation(np.repeat(["a", "b"], 25))
     walk = separations(y, kind=BINARY)
-    walk.add_numbers([str(j) for j in range(30)], values, np.isnan(values))
+    order = walk.order(values, np.isnan(values))
+    walk.add_numbers([str(j) for j in range(30)], values, walk.rough_scores(order))
     for entry in walk.found():
         column = values[int(entry.name)]
         there = ~np.isnan(column)

@@ -408,11 +408,16 @@ def find_constant(X: pd.DataFrame) -> tuple[str, ...]:
     """
     numbers = X.select_dtypes("number")
     values = numbers.to_numpy()
-    found = set(numbers.columns[(values == values[:1]).all(axis=0)])
-    for name in X.columns:
-        if name not in numbers.columns and X[name].nunique(dropna=False) == 1:
-            found.add(name)
-    return tuple(str(name) for name in X.columns if name in found)
+    left = np.arange(values.shape[1])
+    for row in values[:0:-1]:  # the last one first, since tables are often sorted
+        left = left[row[left] == values[0, left]]
+        if not len(left):
+            break
+    found = set(numbers.columns[left])
+    if numbers.shape[1] < X.shape[1]:
+        others = X.columns.difference(numbers.columns)
+        found.update(name for name in others if X[name].nunique(dropna=False) == 1)
+    return tuple(str(name) for name in X.columns if name in found) if found else ()
 
 
 def _numeric_target(dataset: Dataset) -> NDArray[np.float64]:

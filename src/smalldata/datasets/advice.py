@@ -12,18 +12,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from smalldata.datasets.classes import similar
-from smalldata.datasets.naming import plain_name, words_of
+from smalldata.datasets.naming import places_of, places_with, plain_name, words_of
+from smalldata.datasets.side_by_side import Features, Values
 from smalldata.datasets.suspects import suspects
 from smalldata.datasets.symbols import broken_symbols
 from smalldata.datasets.vocabulary import EVENT_WORDS, ID_NAMES, PERSON_WORDS, TIME_WORDS
 from smalldata.findings import Finding
 from smalldata.task import TaskKind
 
-Values = NDArray[np.float64] | pd.Categorical
+N_COUNTED = 10
+"""Rows from which on a column that counts them is no chance."""
 
 
 def advise(
-    columns: Mapping[str, Values],
+    features: Features,
     y: NDArray[np.generic],
     *,
     target: str,
@@ -34,8 +36,7 @@ def advise(
 
     Parameters
     ----------
-    columns : mapping of str to ndarray of float64 or Categorical
-        The features.
+    features : Features
     y : ndarray of shape (n_samples,)
     target : str
     kind : TaskKind
@@ -47,20 +48,28 @@ def advise(
     list of Finding
     """
     return [
-        *id_like(columns),
-        *([] if has_groups else repeated_measures(columns)),
-        *survival(columns, target=target, kind=kind),
+        *id_like(features),
+        *([] if has_groups else repeated_measures(features.columns)),
+        *survival(features.columns, target=target, kind=kind),
         *similar_classes(y, kind=kind, target=target),
-        *suspects(columns, y, target=target, kind=kind),
-        *broken_symbols(list(columns)),
+        *suspects(features, y, target=target, kind=kind),
+        *broken_symbols(list(features.columns)),
     ]
 
 
-def id_like(columns: Mapping[str, Values]) -> list[Finding]:
+def id_like(features: Features) -> list[Finding]:
     """Columns that name or count the rows."""
+    names = list(features.columns)
+    n_rows = len(features.matrix)
+    may_be = {names[place] for place in places_of(names, ID_NAMES)}
+    if n_rows >= N_COUNTED:
+        first, second = features.matrix[:2]
+        is_counting = np.isin(first, (0, 1)) & (second == first + 1)
+        may_be.update(features.numeric[place] for place in np.flatnonzero(is_counting))
+    may_be.update(features.categorical)
     found = []
-    for name, values in columns.items():
-        n_rows = len(values)
+    for name in filter(may_be.__contains__, names):
+        values = features.columns[name]
         if isinstance(values, pd.Categorical):
             is_id = n_rows >= 10 and len(values.categories) > 0.9 * n_rows
         else:
@@ -80,9 +89,10 @@ def id_like(columns: Mapping[str, Values]) -> list[Finding]:
 def repeated_measures(columns: Mapping[str, Values]) -> list[Finding]:
     """Columns of persons or samples that recur: their rows must not be in two folds."""
     sentences = []
-    for name, values in columns.items():
-        if not (PERSON_WORDS.intersection(words_of(name)) or plain_name(name) in ID_NAMES):
-            continue
+    names = list(columns)
+    for place in sorted({*places_with(names, PERSON_WORDS), *places_of(names, ID_NAMES)}):
+        name = names[place]
+        values = columns[name]
         if not _may_hold_persons(name, values):
             continue
         present = pd.Series(values).dropna()
@@ -118,17 +128,16 @@ def _may_hold_persons(name: str, values: Values) -> bool:
 
 def survival(columns: Mapping[str, Values], *, target: str, kind: TaskKind) -> list[Finding]:
     """Tell a target that is a time with an event beside it, or an event beside its time."""
+    names = list(columns)
     events = [
         name
-        for name, values in columns.items()
-        if EVENT_WORDS.intersection(words_of(name)) and pd.Series(values).nunique() == 2
+        for name in (names[place] for place in places_with(names, EVENT_WORDS))
+        if pd.Series(columns[name]).nunique() == 2
     ]
     times = [
         name
-        for name, values in columns.items()
-        if isinstance(values, np.ndarray)
-        and TIME_WORDS.intersection(words_of(name))
-        and np.nanmin(values, initial=np.inf) >= 0
+        for name in (names[place] for place in places_with(names, TIME_WORDS))
+        if isinstance(columns[name], np.ndarray) and np.nanmin(columns[name], initial=np.inf) >= 0
     ]
     if kind is TaskKind.REGRESSION and TIME_WORDS.intersection(words_of(target)) and events:
         return [
@@ -177,6 +186,6 @@ def _all_whole(values: NDArray[np.float64]) -> bool:
 
 def _counts_rows(values: NDArray[np.float64]) -> bool:
     """Whether these are whole numbers one after the other, in the order of the rows."""
-    if len(values) < 10 or values[0] < 0 or values[0] != np.floor(values[0]):
+    if len(values) < N_COUNTED or values[0] < 0 or values[0] != np.floor(values[0]):
         return False
     return np.array_equal(values, np.arange(len(values), dtype=np.float64) + values[0])

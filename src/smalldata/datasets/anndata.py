@@ -12,10 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from smalldata.datasets.advice import Values, advise
+from smalldata.datasets.advice import advise
 from smalldata.datasets.assembling import (
     assemble,
-    feature_table,
     kept_columns,
     listed,
     name_with_fingerprint,
@@ -26,6 +25,7 @@ from smalldata.datasets.columns import labels, text_markers, type_column
 from smalldata.datasets.damage import refusing
 from smalldata.datasets.frames import cells_of, fingerprint, index_labels
 from smalldata.datasets.raw import Cells, take_cells
+from smalldata.datasets.side_by_side import Features, Values
 from smalldata.datasets.target import check_complete, missing_rows, read_target
 from smalldata.errors import ConfigError, DataError
 from smalldata.task import Dataset, Provenance
@@ -229,17 +229,18 @@ def make_dataset(
     every_block = ["X"] * len(feature_names) + ["obs"] * len(extra)
     kept = kept_columns(every, every_block, blocks=blocks, drop=drop_list)
     values = matrix[rows]
-    features: dict[str, Values] = {}
+    typed: dict[str, Values] = {}
     for place in kept:
         column = every[place]
-        features[column] = (
+        typed[column] = (
             values[:, place]
             if every_block[place] == "X"
             else type_column(extra[column], name=column).values
         )
+    features = Features.of(typed)
     sha256 = parts.sha256 or fingerprint({"X": values, "var": feature_names, **extra})
     dataset = assemble(
-        feature_table(features),
+        features.table(),
         y,
         name=stem,
         target=target,

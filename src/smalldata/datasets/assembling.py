@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from smalldata.datasets.side_by_side import is_finite, parts_of
 from smalldata.datasets.twins import find_twins
 from smalldata.errors import ConfigError, DataError, did_you_mean
 from smalldata.findings import Finding
@@ -98,7 +99,7 @@ def assemble(
     of = f" of {provenance.source}" if provenance and provenance.source else ""
     texts: dict[str, Iterable[Any] | None] = {
         "the target's name": [target],
-        "a feature name": features.columns,
+        "a feature name": features.columns.tolist(),
         "the name of a block": feature_blocks,
         "a sample id": sample_ids,
         "a class": [] if kind is TaskKind.REGRESSION else np.unique(y.astype(str)),
@@ -108,20 +109,18 @@ def assemble(
     }
     for what, entries in texts.items():
         check_text([] if entries is None else entries, what=f"{what}{of}")
-    for column, dtype in features.dtypes.items():
-        if isinstance(dtype, pd.CategoricalDtype):
-            check_text(dtype.categories, what=f"a category of column {str(column)!r}{of}")
+    categorical = features.select_dtypes("category")
+    for column, dtype in categorical.dtypes.items():
+        check_text(dtype.categories, what=f"a category of column {str(column)!r}{of}")
     check_ids(sample_ids)
-    check_values(features, sample_ids)
-    n_categorical = sum(isinstance(dtype, pd.CategoricalDtype) for dtype in features.dtypes)
-    n_missing = int(features.isna().to_numpy().sum()) - n_limits
+    n_missing = check_values(features, sample_ids) - n_limits
     constant = find_constant(features)
     asked = f"{kind}, positive: {positive}" if kind is TaskKind.BINARY else str(kind)
     line = [
         f"read {features.shape[0]} x {features.shape[1]} from {read or name}",
         *notes,
         f"target: {target} ({asked})",
-        *([f"{n_categorical} categorical"] if n_categorical else []),
+        *([f"{categorical.shape[1]} categorical"] if categorical.shape[1] else []),
         *([f"{n_missing} missing values"] if n_missing else []),
         *([f"{len(constant)} constant ({listed(constant)})"] if constant else []),
     ]
@@ -150,41 +149,6 @@ def assemble(
         reading=reading or Reading(),
         truth=truth,
     )
-
-
-def feature_table(columns: Mapping[str, NDArray[np.float64] | pd.Categorical]) -> pd.DataFrame:
-    """Put typed columns side by side; thousands of numeric ones share one array."""
-    numeric = [name for name, values in columns.items() if isinstance(values, np.ndarray)]
-    n_rows = len(next(iter(columns.values()))) if columns else 0
-    values = shared_matrix([columns[name] for name in numeric])
-    if values is None:
-        values = np.empty((n_rows, len(numeric)), order="F")
-        for place, name in enumerate(numeric):
-            values[:, place] = columns[name]
-    frame = pd.DataFrame(values, columns=pd.Index(numeric, dtype="str"), copy=False)
-    if len(numeric) == len(columns):
-        return frame
-    categorical = {name: column for name, column in columns.items() if name not in frame.columns}
-    both = pd.concat([frame, pd.DataFrame(categorical)], axis=1)
-    return both[list(columns)]
-
-
-def shared_matrix(columns: Sequence[Any]) -> NDArray[np.float64] | None:
-    """Give the matrix that holds these columns side by side already, if nobody can change it."""
-    base = columns[0].base if columns else None
-    if base is None or base.flags.writeable or base.dtype != np.float64 or base.ndim != 2:
-        return None
-    matrix = base if base.flags.f_contiguous else base.T
-    n_rows = matrix.shape[0]
-    if not matrix.flags.f_contiguous:
-        return None
-    offset = columns[0].ctypes.data - matrix.ctypes.data
-    first = offset // (8 * n_rows)
-    for place, column in enumerate(columns, start=first):
-        is_next = column.base is base and column.shape == (n_rows,) and column.strides == (8,)
-        if not is_next or column.ctypes.data != matrix.ctypes.data + 8 * n_rows * place:
-            return None
-    return np.asarray(matrix[:, first : first + len(columns)])
 
 
 def kept_columns(
@@ -258,7 +222,10 @@ def check_text(entries: Iterable[Any], *, what: str) -> None:
     ------
     DataError
     """
-    for entry in map(str, entries):
+    texts = list(map(str, entries))
+    if all(texts) and not _CONTROL.search("\n".join(texts)):  # at once, since they may be many
+        return
+    for entry in texts:
         if not entry:
             raise DataError(f"{what} must not be empty; one is. Name it in the file.")
         if found := _CONTROL.search(entry):
@@ -286,8 +253,8 @@ def check_ids(sample_ids: NDArray[Any]) -> None:
         )
 
 
-def check_values(features: pd.DataFrame, sample_ids: NDArray[Any]) -> None:
-    """Refuse infinities and columns without a value, naming them.
+def check_values(features: pd.DataFrame, sample_ids: NDArray[Any]) -> int:
+    """Refuse infinities and columns without a value, naming them; count the missing values.
 
     Raises
     ------
@@ -295,24 +262,33 @@ def check_values(features: pd.DataFrame, sample_ids: NDArray[Any]) -> None:
     """
     numeric = features.select_dtypes("number")
     values = numeric.to_numpy(dtype=np.float64)
-    infinite = np.argwhere(np.isinf(values))
-    if len(infinite):
+    n_gaps = features.select_dtypes(exclude="number").isna().sum()
+    n_missing = np.zeros(values.shape[1], dtype=np.intp)
+    is_infinite = False
+    for places, block in parts_of(values):
+        if not is_finite(block):
+            n_missing[places] = np.isnan(block).sum(axis=1)
+            is_infinite |= bool(np.isinf(block).any())
+    if is_infinite:
+        infinite = np.argwhere(np.isinf(values))
         row, column = (int(place) for place in infinite[0])
         raise DataError(
             f"values must be finite; column {str(numeric.columns[column])!r} of sample "
             f"{str(sample_ids[row])!r} is {float(values[row, column])} "
             f"({len(infinite)} infinite in all). Replace them by a number or leave them empty."
         )
-    n_present = features.notna().to_numpy().sum(axis=0)
-    empty = [
-        str(name) for name, count in zip(features.columns, n_present, strict=True) if not count
-    ]
-    if empty:
+    holding_none = {
+        *numeric.columns[n_missing == len(features)],
+        *n_gaps.index[n_gaps == len(features)],
+    }
+    if holding_none:
+        empty = [str(name) for name in features.columns if name in holding_none]
         raise DataError(
             f"every column must hold a value; {listed(empty)} hold{'s' if len(empty) == 1 else ''} "
             f"none ({len(empty)} of {features.shape[1]} columns). Leave "
             f"{'it' if len(empty) == 1 else 'them'} out with dataset.drop_empty=true."
         )
+    return int(n_missing.sum() + n_gaps.sum())
 
 
 def name_with_changes(name: str, values: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:

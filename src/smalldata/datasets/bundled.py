@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from smalldata.datasets.advice import advise
 from smalldata.datasets.assembling import (
     assemble,
-    feature_table,
     kept_columns,
     name_with_changes,
     nearest,
     several,
 )
 from smalldata.datasets.columns import as_categories
+from smalldata.datasets.side_by_side import Features
 from smalldata.errors import ConfigError, DataError
 from smalldata.runtime.catalogue import data_dir, names, read_entry
 from smalldata.task import Dataset, Provenance, TaskKind, find_kind
@@ -124,7 +124,7 @@ def load(
     block_of = dict(zip(table.column_names, column_blocks, strict=True))
     candidate_blocks = [block_of[column] for column in candidates]
     kept = kept_columns(candidates, candidate_blocks, blocks=blocks, drop=drop)
-    features = {candidates[place]: _values(table[candidates[place]]) for place in kept}
+    features = Features.of({candidates[place]: _values(table[candidates[place]]) for place in kept})
     task_kind = find_kind(kind)
     outcome = _outcome(table[target], task_kind, target=target)
     ids = table[id].to_pylist() if id is not None else range(1, table.num_rows + 1)
@@ -140,7 +140,7 @@ def load(
     }
     defaults = read_entry("dataset", name) if name in names("dataset") else {}
     return assemble(
-        feature_table(features),
+        features.table(),
         outcome,
         name=name_with_changes(name, asked, defaults),
         target=target,

@@ -9,17 +9,19 @@ from functools import cached_property
 
 import pandas as pd
 
-from smalldata.datasets.advice import Values
 from smalldata.datasets.assembling import kept_columns, listed, nearest, several
 from smalldata.datasets.columns import type_column
 from smalldata.datasets.dropping import any_is
 from smalldata.datasets.joining import Column, JoinedTable, recurs
 from smalldata.datasets.marks import Marks
+from smalldata.datasets.naming import places_of
 from smalldata.datasets.options import TableOptions
 from smalldata.datasets.persons import persons_column
 from smalldata.datasets.raw import RawTable
 from smalldata.datasets.roles import where
 from smalldata.datasets.sheets import feature_columns
+from smalldata.datasets.side_by_side import Values
+from smalldata.datasets.vocabulary import ID_NAMES
 from smalldata.errors import ConfigError
 from smalldata.findings import Finding
 
@@ -70,8 +72,15 @@ class Typing:
         n_percent = 0
         dates: list[str] = []
         empty: list[str] = []
+        ids = set() if options.features is not None else self._ids(chosen).difference(categorical)
+        is_plain = not (options.marks or options.zeros or options.drop_empty)
+        typed_slowly = ids.union(categorical, self.given)
         for column in chosen:
-            if options.features is None and column.name not in categorical:
+            if is_plain and column.name not in typed_slowly and not isinstance(column.cells, list):
+                features[column.name] = column.cells  # as most columns of a wide table
+                feature_blocks.append(column.block)
+                continue
+            if column.name in ids:
                 n_ids = recurs(column.own_name, column.cells, decimal=column.decimal)
                 if n_ids:
                     left_out.append(persons_column(column.name, n_ids, len(column.cells)))
@@ -138,6 +147,14 @@ class Typing:
             ],
         )
         return [candidates[place] for place in kept], left_out
+
+    @staticmethod
+    def _ids(columns: list[Column]) -> set[str]:
+        """Names of the columns that are called like ids."""
+        return {
+            columns[place].name
+            for place in places_of([column.own_name for column in columns], ID_NAMES)
+        }
 
     def _in_order(self, column: Column, values: Values) -> Values:
         order = self.given.get(column.name)

@@ -9,14 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from smalldata.datasets.assembling import listed, nearest
 from smalldata.datasets.columns import labels, parse_number
-from smalldata.datasets.naming import plain_name, words_of
+from smalldata.datasets.naming import places_of, plain_name, words_of
 from smalldata.datasets.options import TableOptions
 from smalldata.datasets.overlap import column_of_ids, find_overlap, repeating_ids
-from smalldata.datasets.raw import Cells, RawTable
+from smalldata.datasets.raw import Cells, RawTable, take_rows
 from smalldata.datasets.vocabulary import ID_NAMES, MISSING_TEXT, NO_ID_WORDS
 from smalldata.errors import ConfigError, DataError
 from smalldata.findings import Finding
@@ -108,12 +107,12 @@ def infer_id(table: RawTable, *, decimal: str = ".", taken: Sequence[str] = ()) 
         return 0
     if table.settings.get("id") in table.names:
         return table.names.index(table.settings["id"])
-    for place, name in enumerate(table.names):
-        if (
-            (plain_name(name) in ID_NAMES or (place == 0 and _numbers_rows(name)))
-            and name not in taken
-            and _names_rows(table.columns[place], decimal, whole=place > 0)
-        ):
+    candidates = places_of(table.names, ID_NAMES)
+    if 0 not in candidates and _numbers_rows(table.names[0]):
+        candidates = [0, *candidates]
+    for place in candidates:
+        name = table.names[place]
+        if name not in taken and _names_rows(table.columns[place], decimal, whole=place > 0):
             return place
     first = table.columns[0]
     is_text = isinstance(first, list) and not _has_number(first, decimal)
@@ -140,7 +139,8 @@ def repeated_id(table: RawTable, *, decimal: str = ".", taken: Sequence[str] = (
     -------
     int or None
     """
-    for place, name in enumerate(table.names):
+    for place in places_of(table.names, ID_NAMES):
+        name = table.names[place]
         if name not in taken and recurs(name, table.columns[place], decimal=decimal):
             return place
     cells, name = table.columns[0], table.names[0]
@@ -267,6 +267,7 @@ def join(
         position = {entry: row for row, entry in enumerate(ids[block])}
         rows = np.array([position.get(entry, -1) for entry in common], dtype=np.intp)
         is_moved = len(tables) > 1 and not np.array_equal(rows, np.arange(table.n_rows))
+        cells = take_rows(table.columns, rows) if is_moved else table.columns
         columns += [
             Column(
                 name=name if repeated[name] == 1 else f"{block}:{name}",
@@ -274,7 +275,7 @@ def join(
                 block=table.blocks.get(name, block),
                 file=block,
                 about_samples=name in table.about_samples,
-                cells=_rows(table.columns[place], rows) if is_moved else table.columns[place],
+                cells=cells[place],
                 decimal=decimals[block],
             )
             for place, name in enumerate(table.names)
@@ -407,12 +408,3 @@ def _check_joinable(block: str, table: RawTable, ids: list[str] | None) -> None:
             f"than once in {table.source}. Make one row of each sample there, or name the column "
             f"that tells the rows apart with dataset.id={{{block}: COLUMN}}."
         )
-
-
-def _rows(cells: Cells, rows: NDArray[np.intp]) -> Cells:
-    """Cells in another order; -1 is a missing one."""
-    if isinstance(cells, list):
-        return [cells[row] if row >= 0 else "" for row in rows]
-    taken = cells[rows]
-    taken[rows < 0] = np.nan
-    return taken

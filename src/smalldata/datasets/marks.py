@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from smalldata.datasets.assembling import N_NAMES_SHOWN, feature_table, listed
+from smalldata.datasets.assembling import N_NAMES_SHOWN, listed
 from smalldata.datasets.columns import TypedColumn, shown
 from smalldata.datasets.commands import command
 from smalldata.datasets.detection import BRACKETS, FACTOR, NOTHING, Met, is_vague
+from smalldata.datasets.side_by_side import Features, parts_of
 from smalldata.errors import DataError
 from smalldata.findings import Finding
 from smalldata.task import BelowLimit, Dataset
@@ -38,8 +39,6 @@ FEWEST_ZEROS = 10
 
 CLEARED = 0.05
 """Share of the columns with zeros that may have smaller values without clearing all."""
-
-_WIDTH = 4096
 
 
 @dataclass
@@ -242,7 +241,7 @@ def with_limits(
         factor=FACTOR[str(marks.below_detection)],
         stated=tuple((name, tuple(sorted(met.stated))) for name, met in unknown.items()),
     )
-    return replace(dataset, X=feature_table(columns), below=below)
+    return replace(dataset, X=Features.of(columns).table(), below=below)
 
 
 def _by_class(dataset: Dataset, censored: Sequence[NDArray[np.bool_]]) -> dict[str, float]:
@@ -254,7 +253,7 @@ def _by_class(dataset: Dataset, censored: Sequence[NDArray[np.bool_]]) -> dict[s
     return {str(name): float(share[labels == name].mean()) for name in np.unique(labels)}
 
 
-def suspect_zeros(features: pd.DataFrame, blocks: Sequence[str]) -> list[Finding]:
+def suspect_zeros(features: Features, blocks: Sequence[str]) -> list[Finding]:
     """Zeros that look like missing intensities: nothing lies between them and thousands.
 
     A block is suspected if nearly all of its columns with zeros have no other value below `LARGE`,
@@ -262,7 +261,7 @@ def suspect_zeros(features: pd.DataFrame, blocks: Sequence[str]) -> list[Finding
 
     Parameters
     ----------
-    features : DataFrame of shape (n_samples, n_features)
+    features : Features
     blocks : sequence of str
         Block of each feature.
 
@@ -270,27 +269,25 @@ def suspect_zeros(features: pd.DataFrame, blocks: Sequence[str]) -> list[Finding
     -------
     list of Finding
     """
-    is_number = [isinstance(dtype, np.dtype) and dtype.kind == "f" for dtype in features.dtypes]
-    labels = np.array([str(block) for block in blocks], dtype=object)
-    found = []
-    for block in dict.fromkeys(labels):
-        places = np.flatnonzero((labels == block) & is_number)
-        n_zeros, is_gap = np.zeros((2, len(places)), dtype=np.int64)
-        for start in range(0, len(places), _WIDTH):
-            part = slice(start, start + _WIDTH)
-            values = features.iloc[:, places[part]].to_numpy()
-            zero = values == 0
-            n_zeros[part] = zero.sum(axis=0)
+    n_zeros, is_gap = np.zeros((2, len(features.numeric)), dtype=np.int64)
+    for part, values in parts_of(features.matrix):
+        zero = values == 0
+        if zero.any():
+            n_zeros[part] = zero.sum(axis=1)
             small = (values < LARGE) & ~zero
-            is_gap[part] = ~small.any(axis=0) & (values >= LARGE).any(axis=0)
-        with_zeros = n_zeros > 0
+            is_gap[part] = ~small.any(axis=1) & (values >= LARGE).any(axis=1)
+    block_of = dict(zip(features.columns, blocks, strict=True)) if n_zeros.any() else {}
+    found = []
+    for block in dict.fromkeys(block_of.values()):
+        is_here = np.array([block_of[name] == block for name in features.numeric])
+        with_zeros = is_here & (n_zeros > 0)
         suspects = with_zeros & (is_gap > 0)
         if (
             suspects.sum() >= FEWEST_COLUMNS
             and suspects.sum() >= (1 - CLEARED) * with_zeros.sum()
             and n_zeros[suspects].sum() >= FEWEST_ZEROS
         ):
-            names = [str(features.columns[place]) for place in places[suspects]]
+            names = [features.numeric[place] for place in np.flatnonzero(suspects)]
             found.append(
                 Finding(
                     code="SD043",

@@ -5,8 +5,10 @@ Step in the line: **files** -> Dataset. Names are compared with the words of `vo
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
+
+import numpy as np
 
 N_NAMELESS = 5
 """Places of missing names that are listed."""
@@ -57,3 +59,42 @@ def nameless(what: str, places: Sequence[int]) -> str:
     if len(places) > N_NAMELESS:
         shown += f" and {len(places) - N_NAMELESS} more"
     return f"{what}s {shown} have none" if len(places) > 1 else f"{what} {shown} has none"
+
+
+def places_of(names: Sequence[str], known: Collection[str]) -> list[int]:
+    """Positions of the names whose `plain_name` is among the known ones.
+
+    Examples
+    --------
+    >>> places_of(["Sample ID", "TP53"], {"sampleid"})
+    [0]
+    """
+    text = without_accents("\n".join(names)).lower()
+    rest = {ord(sign): None for sign in set(text) if not sign.isalnum() and sign != "\n"}
+    plain = text.translate(rest).split("\n")
+    if len(plain) != len(names):
+        plain = list(map(plain_name, names))
+    return [place for place, name in enumerate(plain) if name in known]
+
+
+def places_with(names: Sequence[str], words: Collection[str]) -> list[int]:
+    """Positions of the names that have one of these words among their `words_of`.
+
+    Examples
+    --------
+    >>> places_with(["TP53", "daysToDeath", "deaths"], {"death"})
+    [1]
+    """
+    text = without_accents("\n".join(names)).lower()  # all at once: tables have 100,000 names
+    here = [word for word in words if word in text]
+    if not here:
+        return []
+    lowered = [without_accents(name).lower() for name in names]
+    ends = np.cumsum([len(name) + 1 for name in lowered])
+    text = "\n".join(lowered)
+    found = {
+        int(np.searchsorted(ends, match.start(), side="right"))
+        for word in here
+        for match in re.finditer(word, text)
+    }
+    return [place for place in sorted(found) if set(words).intersection(words_of(names[place]))]

@@ -5,7 +5,7 @@ out as a plain table (`layout`), and is then a RawTable.
 """
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,10 +17,32 @@ from smalldata.task import Dropped
 
 Cells = list[str] | NDArray[np.float64]
 
+_N_COLUMNS = 1024
+"""Columns that are copied together."""
+
 
 def take_cells(cells: Cells, rows: NDArray[np.intp]) -> Cells:
     """Return the cells of some rows of a column."""
     return [cells[row] for row in rows] if isinstance(cells, list) else cells[rows]
+
+
+def take_rows(columns: Sequence[Cells], rows: NDArray[np.intp]) -> list[Cells]:
+    """Return the cells of some rows of all columns, -1 being a row of missing ones.
+
+    The columns of numbers become views of one matrix.
+    """
+    numbers = [cells for cells in columns if not isinstance(cells, list)]
+    matrix = np.empty((len(numbers), len(rows)))
+    for start in range(0, len(numbers), _N_COLUMNS):
+        part = slice(start, start + _N_COLUMNS)
+        matrix[part] = np.array(numbers[part])[:, rows]
+    matrix[:, rows < 0] = np.nan
+    matrix.setflags(write=False)  # shared with the table of features
+    taken = iter(matrix)
+    return [
+        [cells[row] if row >= 0 else "" for row in rows] if isinstance(cells, list) else next(taken)
+        for cells in columns
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ from smalldata.datasets.columns import labels
 from smalldata.datasets.commands import command
 from smalldata.datasets.joining import infer_id, recurs, repeated_id
 from smalldata.datasets.options import TableOptions
-from smalldata.datasets.raw import Cells, RawTable, take_cells, with_id
+from smalldata.datasets.raw import Cells, RawTable, take_cells, take_rows, with_id
 from smalldata.datasets.target import is_measured
 from smalldata.errors import ConfigError, DataError
 from smalldata.task import Dropped
@@ -247,7 +247,7 @@ def _merged(ids: _Ids, options: TableOptions, tables: Mapping[str, RawTable]) ->
     table = ids.table
     dropped = table.dropped
     if options.replicates == "first":
-        columns = [take_cells(cells, first) for cells in table.columns]
+        columns = take_rows(table.columns, first)
         gone = [table.places[row] for row in sorted(set(range(len(codes))) - set(first.tolist()))]
         dropped = (
             *dropped,
@@ -379,7 +379,7 @@ def _repeated_rows(
         (row, new) for row, entry in enumerate(entries) for new in numbered.get(entry, [entry])
     ]
     rows = np.array([row for row, _ in pairs], dtype=np.intp)
-    columns = [take_cells(cells, rows) for cells in table.columns]
+    columns = take_rows(table.columns, rows)
     columns[place] = [new for _, new in pairs]
     places = [table.places[row] for row in rows]
     return with_id(replace(table, columns=columns, places=places), place)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from smalldata.datasets.assembling import listed, nearest
 from smalldata.datasets.columns import labels, text_markers
 from smalldata.datasets.joining import Column, JoinedTable
-from smalldata.datasets.raw import RawTable, take_cells
+from smalldata.datasets.raw import RawTable, take_rows
 from smalldata.errors import ConfigError, DataError
 
 
@@ -73,7 +73,12 @@ def without_rows(joined: JoinedTable, absent: NDArray[np.bool_]) -> JoinedTable:
     return replace(
         joined,
         columns=[
-            replace(column, cells=take_cells(column.cells, rows)) for column in joined.columns
+            replace(column, cells=cells)
+            for column, cells in zip(
+                joined.columns,
+                take_rows([column.cells for column in joined.columns], rows),
+                strict=True,
+            )
         ],
         sample_ids=[joined.sample_ids[row] for row in rows],
         places=[joined.places[row] for row in rows],

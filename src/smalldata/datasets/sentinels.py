@@ -4,10 +4,10 @@ Step in the line: **files** -> Dataset. Nothing is changed: the user says with `
 """
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from smalldata.datasets.assembling import listed
+from smalldata.datasets.side_by_side import Features, parts_of
 from smalldata.findings import Finding
 
 LOW = (-9.0, -99.0, -999.0, -9999.0, -99999.0)
@@ -25,15 +25,13 @@ FEWEST_CELLS = 2
 FEWEST_OTHERS = 5
 """Other values of a column by which it is judged."""
 
-_WIDTH = 4096
 
-
-def suspect_sentinels(features: pd.DataFrame) -> list[Finding]:
+def suspect_sentinels(features: Features) -> list[Finding]:
     """Tell of numbers that look like markers of a missing value.
 
     Parameters
     ----------
-    features : DataFrame of shape (n_samples, n_features)
+    features : Features
 
     Returns
     -------
@@ -42,21 +40,17 @@ def suspect_sentinels(features: pd.DataFrame) -> list[Finding]:
 
     Examples
     --------
-    >>> table = pd.DataFrame({"il6": [1.5, 2.0, -999.0, 0.5, 3.0, 2.5, -999.0]})
-    >>> suspect_sentinels(table)[0].remedy
+    >>> il6 = np.array([1.5, 2.0, -999.0, 0.5, 3.0, 2.5, -999.0])
+    >>> suspect_sentinels(Features.of({"il6": il6}))[0].remedy
     "if it is one, set 'dataset.missing=[-999]'"
     """
-    is_number = [isinstance(dtype, np.dtype) and dtype.kind == "f" for dtype in features.dtypes]
-    places = np.flatnonzero(is_number)
     found: dict[float, dict[str, int]] = {}
-    for start in range(0, len(places), _WIDTH):
-        part = places[start : start + _WIDTH]
-        values = features.iloc[:, part].to_numpy()
-        low = np.fmin.reduce(values, axis=0)
-        high = np.fmax.reduce(values, axis=0)
+    for part, values in parts_of(features.matrix):
+        low = np.fmin.reduce(values, axis=1)
+        high = np.fmax.reduce(values, axis=1)
         for at in np.flatnonzero(np.isin(low, LOW) | np.isin(high, HIGH)):
-            for number, n_cells in _sentinels(values[:, at]).items():
-                found.setdefault(number, {})[str(features.columns[part[at]])] = n_cells
+            for number, n_cells in _sentinels(values[at]).items():
+                found.setdefault(number, {})[features.numeric[part.start + at]] = n_cells
     return [
         Finding(
             code="SD044",

@@ -55,11 +55,65 @@ def separations(y: NDArray[np.generic], *, kind: TaskKind) -> "Walk":
     """Start the walk over the features of a table."""
     if kind is TaskKind.REGRESSION:
         values = np.asarray(y, dtype=np.float64)
-        codes = np.zeros(len(y), dtype=np.intp)
-        return Walk(codes=codes, n_classes=0, values=values, ranks=_ranks(values))
+        return _walk(np.zeros(len(y), dtype=np.intp), 0, values=values, ranks=_ranks(values))
     classes, codes = np.unique(np.asarray(y).astype(str), return_inverse=True)
-    none = np.zeros(0)
-    return Walk(codes=codes, n_classes=len(classes), values=none, ranks=none)
+    return _walk(codes, len(classes), values=np.zeros(0), ranks=np.zeros(0))
+
+
+def _walk(
+    codes: NDArray[np.intp],
+    n_classes: int,
+    *,
+    values: NDArray[np.float64],
+    ranks: NDArray[np.float64],
+) -> "Walk":
+    shuffled = np.random.default_rng(0).permutation(len(codes))
+    n_bits = max(n_classes - 1, 0).bit_length()
+    return Walk(
+        codes=codes,
+        n_classes=n_classes,
+        values=values,
+        ranks=ranks,
+        tags=(shuffled << n_bits) | codes,
+        samples=np.argsort(shuffled),
+        n_bits=n_bits,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """Some columns, each with its samples in order of size, missing ones last.
+
+    Attributes
+    ----------
+    keys : ndarray of int64 of shape (n_columns, n_samples)
+        Bits of the values in order, the tag of the sample in the last ones.
+    mask : int64
+        The bits of the tag.
+    n_present : ndarray of shape (n_columns,)
+        Samples without a gap.
+    is_here : ndarray of shape (n_columns, n_samples) or None
+        The keys of those; None where there is no gap.
+    """
+
+    keys: NDArray[np.int64]
+    mask: np.int64
+    n_present: NDArray[np.intp]
+    is_here: NDArray[np.bool_] | None
+
+    def tags(self) -> NDArray[np.int64]:
+        """Tags of the samples, in order."""
+        return self.keys & self.mask
+
+    def tag_at(self, places: NDArray[np.intp]) -> NDArray[np.int64]:
+        """Tag of one sample of each column."""
+        return self.keys[np.arange(len(places)), places] & self.mask
+
+    def may_be_equal(self, first: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Tell the columns whose values from one place of the order to another may be equal."""
+        rows = np.arange(len(first))
+        ends = [self.keys[rows, place] & ~self.mask for place in (first, np.maximum(first, last))]
+        return np.asarray((last < first) | (ends[0] == ends[1]))
 
 
 @dataclass(kw_only=True)
@@ -74,29 +128,75 @@ class Walk:
         0 for a numeric target.
     values, ranks : ndarray of shape (n_samples,)
         Of a numeric target.
+    tags : ndarray of shape (n_samples,)
+        A number of each sample: its place in a random order, then ``n_bits`` with its class.
+    samples : ndarray of shape (n_samples,)
+        The samples in that random order.
+    n_bits : int
     """
 
     codes: NDArray[np.intp]
     n_classes: int
     values: NDArray[np.float64]
     ranks: NDArray[np.float64]
+    tags: NDArray[np.int64]
+    samples: NDArray[np.intp]
+    n_bits: int
     _kept: list[Separation] = field(default_factory=list)
     _gaps: list[Separation] = field(default_factory=list)
 
+    def order(self, values: NDArray[np.float64], absent: NDArray[np.bool_] | None) -> Order:
+        """Order columns of numbers, shape (n_columns, n_samples), by size, ties at random.
+
+        The tag goes into the last bits of each number, so that plain sorting does it: several times
+        as fast as argsort, and numbers that differ by less than one in 10 ** 12 count as ties.
+        """
+        n_columns, n_samples = values.shape
+        mask = np.int64((1 << int(self.tags.max(initial=0)).bit_length()) - 1)
+        numbers = values + 0.0  # a copy, and no -0.0
+        keys = numbers.view(np.int64)
+        keys &= ~mask
+        keys |= self.tags
+        numbers.sort(axis=1)  # with a tag, NaN is still NaN, and last
+        n_present = np.full(n_columns, n_samples)
+        if absent is None:
+            return Order(keys=keys, mask=mask, n_present=n_present, is_here=None)
+        n_present -= absent.sum(axis=1)
+        is_here = np.arange(n_samples) < n_present[:, None]
+        return Order(keys=keys, mask=mask, n_present=n_present, is_here=is_here)
+
+    def samples_of(self, tags: NDArray[np.int64]) -> NDArray[np.intp]:
+        """Give the samples that have these tags."""
+        return np.asarray(self.samples[tags >> self.n_bits])
+
+    def rough_scores(self, order: Order) -> NDArray[np.float64]:
+        """Score many columns; ties are broken at random."""
+        scores = self._rough(order)
+        scores[order.n_present < 2] = 0.0
+        return scores
+
     def add_numbers(
-        self, names: Sequence[str], values: NDArray[np.float64], absent: NDArray[np.bool_]
-    ) -> NDArray[np.intp]:
-        """Take columns of numbers, shape (n_columns, n_samples), and give their order by size."""
-        order = sorted_rows(values, absent)
-        n_present = values.shape[1] - absent.sum(axis=1)
-        rough = self._rough(order, n_present)
-        rough[n_present < 2] = 0.0
-        best = np.argsort(-rough, kind="stable")[:N_KEPT]
+        self, names: Sequence[str], values: NDArray[np.float64], scores: NDArray[np.float64]
+    ) -> None:
+        """Take columns of numbers, shape (n_columns, n_samples), with their rough scores."""
+        best = np.argsort(-scores, kind="stable")[:N_KEPT]
         exact = [self._exact(names[place], values[place]) for place in best.tolist()]
         self._keep([entry for entry in exact if entry is not None])
-        if self.n_classes == 2 and absent.any():
-            self._note_gaps(names, absent)
-        return order
+
+    def are_one_class(self, absent: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Tell the columns that are missing in exactly the samples of one of two classes."""
+        if self.n_classes != 2:
+            return np.zeros(len(absent), dtype=bool)
+        is_one = self.codes == 1
+        return np.asarray((absent == is_one).all(axis=1) | (absent == ~is_one).all(axis=1))
+
+    def add_gaps(self, names: Sequence[str]) -> None:
+        """Take the columns of `are_one_class`."""
+        n_ones = int((self.codes == 1).sum())
+        counts = (len(self.codes) - n_ones, n_ones)
+        self._gaps += [
+            Separation(name=name, score=1.0, counts=counts, levels=2, is_gap=True) for name in names
+        ]
 
     def add_categories(self, name: str, column: pd.Categorical) -> None:
         """Take one column of categories."""
@@ -131,35 +231,28 @@ class Walk:
         both = [*self._kept, *entries]
         self._kept = sorted(both, key=lambda entry: (-entry.score, not entry.is_code))[:N_KEPT]
 
-    def _note_gaps(self, names: Sequence[str], absent: NDArray[np.bool_]) -> None:
-        is_one = self.codes == 1
-        for place in np.flatnonzero(
-            (absent == is_one).all(axis=1) | (absent == ~is_one).all(axis=1)
-        ):
-            counts = (int((~is_one).sum()), int(is_one.sum()))
-            self._gaps.append(
-                Separation(name=names[int(place)], score=1.0, counts=counts, levels=2, is_gap=True)
-            )
-
-    def _rough(self, order: NDArray[np.intp], n_present: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Score many columns; ties are broken at random."""
-        n = order.shape[1]
-        place = np.arange(1, n + 1, dtype=np.float64)
-        is_here = np.arange(n) < n_present[:, None]
+    def _rough(self, order: Order) -> NDArray[np.float64]:
+        n_present, is_here = order.n_present, order.is_here
+        place = np.arange(1, order.keys.shape[1] + 1, dtype=np.float64)
+        codes = order.keys & np.int64((1 << self.n_bits) - 1)
         with np.errstate(invalid="ignore", divide="ignore"):
             if self.n_classes == 2:
-                ones = (self.codes == 1)[order] & is_here
+                ones = codes.astype(np.float64)
+                if is_here is not None:
+                    ones *= is_here
                 n1 = ones.sum(axis=1)
-                n0 = n_present - n1
-                auc = (ones @ place - n1 * (n1 + 1) / 2) / (n0 * n1)
+                auc = (ones @ place - n1 * (n1 + 1) / 2) / ((n_present - n1) * n1)
                 score = np.maximum(auc, 1 - auc)
             elif self.n_classes:
-                codes = self.codes[order]
-                changes = ((codes[:, 1:] != codes[:, :-1]) & is_here[:, 1:]).sum(axis=1)
-                score = -(changes / np.maximum(n_present, 1))
+                is_change = codes[:, 1:] != codes[:, :-1]
+                if is_here is not None:
+                    is_change &= is_here[:, 1:]
+                score = -(is_change.sum(axis=1) / np.maximum(n_present, 1))
                 score += 2.0  # above the 0 of a column without values
             else:
-                ranks = np.where(is_here, self.ranks[order], 0.0)
+                ranks = self.ranks[self.samples_of(order.tags())]
+                if is_here is not None:
+                    ranks *= is_here
                 mean = ranks.sum(axis=1) / n_present
                 middle = (n_present + 1) / 2
                 together = ranks @ place - n_present * middle * mean
@@ -174,10 +267,12 @@ class Walk:
         numbers = values[present]
         if not self.n_classes:
             ranks, own = _ranks(self.ranks[present]), _ranks(numbers)
-            if np.ptp(ranks) == 0 or np.ptp(own) == 0 or len(own) < 3:
+            if len(own) < 3 or np.ptp(ranks) == 0 or np.ptp(own) == 0:
                 return None
             score = abs(float(np.corrcoef(own, ranks)[0, 1]))
-            straight = abs(float(np.corrcoef(numbers, self.values[present])[0, 1]))
+            # Scaled first, since squares of very large values leave the range of floats.
+            scaled = numbers / np.abs(numbers).max()
+            straight = abs(float(np.corrcoef(scaled, self.values[present])[0, 1]))
             is_code = straight > 1 - SAME_NUMBERS
             return Separation(name=name, score=score, counts=(len(own),), is_code=is_code)
         labels = (self.codes if codes is None else codes)[present]
@@ -204,25 +299,6 @@ class Walk:
             score = 0.99  # equal values in two classes
         is_code = score == 1.0 and _n_values(numbers) == self.n_classes
         return Separation(name=name, score=float(score), counts=told, is_code=is_code)
-
-
-def sorted_rows(values: NDArray[np.float64], absent: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Give the order of each row by size, missing values last and ties in a random, fixed order.
-
-    The place goes into the last bits of each number, so that plain sorting does it: several times
-    as fast as argsort, and numbers that differ by less than one in 10 ** 12 count as ties.
-    """
-    n = values.shape[1]
-    n_bits = max(1, (n - 1).bit_length())
-    shuffled = np.random.default_rng(0).permutation(n)
-    back = np.argsort(shuffled)
-    keys = (values + 0.0).view(np.int64)
-    keys ^= (keys >> 63) & np.int64(0x7FFFFFFFFFFFFFFF)
-    keys[absent] = np.int64(0x7FFFFFFFFFFFFFFF)
-    mask = np.int64((1 << n_bits) - 1)
-    keys = (keys & ~mask) | shuffled
-    keys.sort(axis=1)
-    return np.asarray(back[keys & mask], dtype=np.intp)
 
 
 def _n_values(values: NDArray[np.float64]) -> int:

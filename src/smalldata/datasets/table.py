@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from smalldata.datasets.advice import advise
 from smalldata.datasets.assembling import (
     assemble,
-    feature_table,
     listed,
     name_with_fingerprint,
     several,
@@ -48,6 +47,7 @@ from smalldata.datasets.roles import (
 )
 from smalldata.datasets.saved import fixed_settings
 from smalldata.datasets.sentinels import suspect_sentinels
+from smalldata.datasets.side_by_side import Features
 from smalldata.datasets.target import (
     check_complete,
     infer_positive,
@@ -165,13 +165,13 @@ def _make(tables: Mapping[str, RawTable], options: TableOptions, *, stem: str) -
         or role_columns["target"].name in typing.given,
         where=typing.where,
     )
-    features, feature_blocks, left_out, n_percent = typing.features()
-    frame = feature_table(features)
-    if not features:
+    columns, feature_blocks, left_out, n_percent = typing.features()
+    features = Features.of(columns)
+    if not columns:
         _point_to_sheets(joined)
     findings = [*joined.findings, *left_out, *typing.marks.findings()]
-    findings += [] if options.zeros else suspect_zeros(frame, feature_blocks)
-    findings += suspect_sentinels(frame)
+    findings += [] if options.zeros else suspect_zeros(features, feature_blocks)
+    findings += suspect_sentinels(features)
     findings += advise(
         features, y, target=target, kind=task_kind, has_groups=asked.groups is not None
     )
@@ -189,7 +189,7 @@ def _make(tables: Mapping[str, RawTable], options: TableOptions, *, stem: str) -
     notes += _guessed(y, chosen, options, decimal=role_columns["target"].decimal)
     notes += [f"percent signs taken off in {n_percent} columns"] if n_percent else []
     dataset = assemble(
-        frame,
+        features.table(),
         y,
         name=stem,
         target=target,
@@ -218,7 +218,7 @@ def _make(tables: Mapping[str, RawTable], options: TableOptions, *, stem: str) -
             ),
         ),
     )
-    dataset = with_limits(dataset, features, typing.marks)
+    dataset = with_limits(dataset, columns, typing.marks)
     return replace(dataset, name=_name(dataset, asked, decimals=decimals, stem=stem))
 
 

@@ -23,10 +23,10 @@ from sklearn.utils.validation import (
 )
 from threadpoolctl import threadpool_limits
 
-from smalldata.datasets.advice import Values
-from smalldata.datasets.assembling import feature_table, nearest
+from smalldata.datasets.assembling import nearest
 from smalldata.datasets.columns import as_categories, labels, type_column
 from smalldata.datasets.frames import cells_of
+from smalldata.datasets.side_by_side import Features, Values
 from smalldata.datasets.target import named_positive
 from smalldata.errors import ConfigError
 from smalldata.learner import Array, Learner
@@ -253,7 +253,7 @@ class _LearnerEstimator(BaseEstimator):  # type: ignore[misc]
                 str(name): _typed(frame.iloc[:, place], str(name), categorical=known[place])
                 for place, name in enumerate(names)
             }
-            table = feature_table(columns)
+            table = Features.of(columns).table()
             is_category = np.array([isinstance(v, pd.Categorical) for v in columns.values()])
         if reset:
             self.categorical_ = is_category
