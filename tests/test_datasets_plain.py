@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from smalldata.datasets import intake, load_dataset, plain
+from smalldata.datasets import intake, load_dataset, parquet, plain
 from smalldata.errors import ConfigError, DataError
 
 N = 30
@@ -216,3 +216,20 @@ def test_numbers_are_rounded_as_python_rounds_them(read, turned, n_columns_tall)
     assert_same(fast, slow)
     expected = np.array(list(map(float, written))).reshape(N, 5)
     np.testing.assert_array_equal(fast.X[[f"g{j}" for j in range(5)]].to_numpy(), expected)
+
+
+@pytest.mark.parametrize("n", [3, 300], ids=["wide", "tall"])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_parquet_columns_of_any_types_keep_order_and_values(n, kind, tmp_path):
+    values = np.random.default_rng(3).normal(size=(n, 20)).astype(kind)
+    values[1, 4] = np.nan
+    frame = pd.DataFrame(values, columns=[f"g{j}" for j in range(20)])
+    frame.insert(0, "id", [f"s{i}" for i in range(n)])
+    frame.insert(9, "count", range(n))
+    frame["word"] = "a"
+    frame.to_parquet(tmp_path / "my.parquet")
+    table = parquet.read_parquet(tmp_path / "my.parquet", "my.parquet", sha256="")
+    assert table.names == list(frame.columns)
+    for name, cells in zip(table.names, table.columns, strict=True):
+        np.testing.assert_array_equal(cells, frame[name].to_numpy(), err_msg=name)
+    assert table.columns[1].base is table.columns[-2].base
