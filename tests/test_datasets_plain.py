@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from smalldata.datasets import intake, load_dataset, plain
+from smalldata.datasets import intake, load_dataset, parquet, plain
 from smalldata.errors import ConfigError, DataError
 
 N = 30
@@ -31,6 +31,7 @@ def read(tmp_path, monkeypatch):
         read_plain = plain.read_plain
         monkeypatch.setattr(intake, "read_plain", spied)
         monkeypatch.setattr(plain, "N_COLUMNS_TALL", n_columns_tall)
+        monkeypatch.setattr(plain, "N_CHARACTERS_AT_ONCE", 200)  # several lines, not all
         outcomes = []
         for n_characters in (0, 10**9):
             monkeypatch.setattr(plain, "N_CHARACTERS_LARGE", n_characters)
@@ -188,3 +189,47 @@ def test_random_tables_are_read_the_same_both_ways(read, n_columns_tall):
         assert_same(fast, slow)
         n_fast += was_fast
     assert n_fast > 30
+
+
+@ENGINES
+@pytest.mark.parametrize("turned", [False, True], ids=["samples in rows", "features in rows"])
+def test_numbers_are_rounded_as_python_rounds_them(read, turned, n_columns_tall):
+    rng = np.random.default_rng(2)
+    written = [
+        f"{rng.choice(['', '-'])}{digits[:point] or '0'}.{digits[point:]}{exponent}"
+        for digits, point, exponent in (
+            (
+                "".join(map(str, rng.integers(0, 10, int(rng.integers(1, 25))))),
+                int(rng.integers(0, 3)),
+                rng.choice(["", "", f"e{rng.integers(-300, 20)}", f"E+{rng.integers(0, 20)}"]),
+            )
+            for _ in range(N * 5)
+        )
+    ]
+    written[:4] = ["2.2250738585072011e-308", "9007199254740993", "5e-324", "0.30000000000000004"]
+    cells = {(1 + place // 5, 1 + place % 5): cell for place, cell in enumerate(written)}
+    options = {"transpose": ["x"]} if turned else {}
+    fast, slow, was_fast = read(
+        table(cells, turned=turned), n_columns_tall=n_columns_tall, **options
+    )
+    assert was_fast
+    assert_same(fast, slow)
+    expected = np.array(list(map(float, written))).reshape(N, 5)
+    np.testing.assert_array_equal(fast.X[[f"g{j}" for j in range(5)]].to_numpy(), expected)
+
+
+@pytest.mark.parametrize("n", [3, 300], ids=["wide", "tall"])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_parquet_columns_of_any_types_keep_order_and_values(n, kind, tmp_path):
+    values = np.random.default_rng(3).normal(size=(n, 20)).astype(kind)
+    values[1, 4] = np.nan
+    frame = pd.DataFrame(values, columns=[f"g{j}" for j in range(20)])
+    frame.insert(0, "id", [f"s{i}" for i in range(n)])
+    frame.insert(9, "count", range(n))
+    frame["word"] = "a"
+    frame.to_parquet(tmp_path / "my.parquet")
+    table = parquet.read_parquet(tmp_path / "my.parquet", "my.parquet", sha256="")
+    assert table.names == list(frame.columns)
+    for name, cells in zip(table.names, table.columns, strict=True):
+        np.testing.assert_array_equal(cells, frame[name].to_numpy(), err_msg=name)
+    assert table.columns[1].base is table.columns[-2].base

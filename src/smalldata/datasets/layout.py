@@ -9,15 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from smalldata.datasets.annotations import Annotations, find_annotations, suspect_rows
 from smalldata.datasets.assembling import listed
 from smalldata.datasets.header import N_ROWS_SEEN, Frame, told_below
 from smalldata.datasets.naming import nameless
 from smalldata.datasets.options import TableOptions
 from smalldata.datasets.orientation import Turned
-from smalldata.datasets.raw import Cells, RawTable, cell_text, clean_name
+from smalldata.datasets.raw import Cells, RawTable, cell_text, clean_name, rows_of
 from smalldata.datasets.text import N_CHARACTERS_SHOWN
 from smalldata.datasets.units import BelowHeader, categories_of, is_missing, is_unit, units_of
 from smalldata.errors import DataError
@@ -193,11 +191,7 @@ def turn(table: RawTable, turned: Turned, *, options: TableOptions) -> RawTable:
     chosen = [table.columns[place] for place in found.samples]
     cells: list[Cells]
     if chosen and all(not isinstance(column, list) for column in chosen):
-        matrix = np.empty((table.n_rows, len(chosen)))
-        for place, column in enumerate(chosen):
-            matrix[:, place] = column
-        matrix.setflags(write=False)  # shared with the table of features
-        cells = list(matrix)
+        cells = list(rows_of(chosen))
     else:
         cells = [[cell_text(column[row]) for column in chosen] for row in range(table.n_rows)]
     ids = [table.names[place] for place in found.samples]

@@ -23,46 +23,21 @@ N_CELLS_AT_ONCE = 4_000_000
 def read_parquet(file: Path | IO[bytes], source: str, *, sha256: str) -> RawTable:
     """Columns of a parquet file; an index that pandas stored comes first, without a name.
 
-    Columns of numbers are views of one matrix.
+    Columns of numbers are views of one matrix. Where there are more rows than columns each row is
+    one piece of memory, since features mostly stand in the rows of such a table, else each column.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    with _refusing_damage(source):
-        stored = pq.ParquetFile(file, page_checksum_verification=True)
-        schema, n_rows = stored.schema_arrow, stored.metadata.num_rows
-    is_flat = stored.metadata.num_columns == len(schema)
-    n_at_once = max(1, N_CELLS_AT_ONCE // max(1, n_rows)) if is_flat else len(schema)
-    matrix = np.empty((sum(map(_is_float, schema.types)), n_rows))
-    n_filled = 0
+    stored_names, cells, n_rows = _decoded(file, source)
+    pa.default_memory_pool().release_unused()
     names: list[str] = []
     columns: list[Cells] = []
-    for start in range(0, len(schema), n_at_once):
-        places = range(start, min(start + n_at_once, len(schema)))
-        with _refusing_damage(source):
-            # By position, since names may repeat; read_table refuses those before they are named.
-            batch = stored.reader.read_all(column_indices=[*places]) if is_flat else stored.read()
-        for name, column in zip(batch.column_names, batch.columns, strict=True):
-            with refusing(
-                f"a column must hold numbers or text; {name!r} of {source} is of type "
-                f"{column.type}",
-                found="some of it cannot be read",
-                remedy="Mend it or drop it from the file.",
-            ):
-                cells: Cells
-                if _is_float(column.type):
-                    matrix[n_filled] = column.to_numpy()
-                    cells = matrix[n_filled]
-                    n_filled += 1
-                else:
-                    cells = _parquet_cells(column, name=name, source=source)
-            is_index = re.fullmatch(r"__index_level_\d+__", name) is not None
-            names.insert(0, "") if is_index else names.append(clean_name(name))
-            columns.insert(0, cells) if is_index else columns.append(cells)
+    for name, column in zip(stored_names, cells, strict=True):
+        is_index = re.fullmatch(r"__index_level_\d+__", name) is not None
+        names.insert(0, "") if is_index else names.append(clean_name(name))
+        columns.insert(0, column) if is_index else columns.append(column)
     if n_rows == 0:
         raise DataError(f"{source} must hold rows; it has {len(names)} columns and no row.")
-    pa.default_memory_pool().release_unused()
-    matrix.setflags(write=False)  # shared with the table of features
     check_names(names, columns, source)
     return RawTable(
         source=source,
@@ -72,6 +47,46 @@ def read_parquet(file: Path | IO[bytes], source: str, *, sha256: str) -> RawTabl
         notes=("parquet",),
         sha256=sha256,
     )
+
+
+def _decoded(file: Path | IO[bytes], source: str) -> tuple[list[str], list[Cells], int]:
+    """Names and cells of the columns, and the number of rows."""
+    import pyarrow.parquet as pq
+
+    with _refusing_damage(source):
+        stored = pq.ParquetFile(file, page_checksum_verification=True)
+        n_rows = stored.metadata.num_rows
+        # Not of the schema as arrow has it, which takes 500 bytes a column.
+        leaves = [stored.schema.column(place) for place in range(stored.metadata.num_columns)]
+        is_flat = all(leaf.path == leaf.name for leaf in leaves)
+        whole = None if is_flat else stored.read()
+    names = [leaf.name for leaf in leaves] if whole is None else whole.column_names
+    n_numbers = sum(leaf.physical_type in ("FLOAT", "DOUBLE") for leaf in leaves)
+    del leaves
+    is_tall = n_rows > len(names)
+    matrix = np.empty((n_rows, n_numbers) if is_tall else (n_numbers, n_rows))
+    by_column = matrix.T if is_tall else matrix
+    n_filled = 0
+    texts: dict[int, Cells] = {}
+    n_at_once = max(1, N_CELLS_AT_ONCE // max(1, n_rows))
+    for start in range(0, len(names), n_at_once):
+        places = range(start, min(start + n_at_once, len(names)))
+        with _refusing_damage(source):
+            # By position, since names may repeat; read_table refuses those before they are named.
+            columns = [
+                stored.reader.read_column(place) if whole is None else whole.column(place)
+                for place in places
+            ]
+        numbers = [column.to_numpy() for column in columns if _is_float(column.type)]
+        if numbers:
+            by_column[n_filled : n_filled + len(numbers)] = numbers
+            n_filled += len(numbers)
+        for place, column in zip(places, columns, strict=True):
+            if not _is_float(column.type):
+                texts[place] = _other_cells(column, name=names[place], source=source)
+    matrix.setflags(write=False)  # shared with the table of features
+    filled = iter(matrix.T if is_tall else matrix)
+    return names, [texts[p] if p in texts else next(filled) for p in range(len(names))], n_rows
 
 
 def _refusing_damage(source: str) -> AbstractContextManager[None]:
@@ -86,6 +101,15 @@ def _is_float(kind: Any) -> bool:
     import pyarrow as pa
 
     return bool(pa.types.is_float32(kind) or pa.types.is_float64(kind))
+
+
+def _other_cells(column: Any, *, name: str, source: str) -> Cells:
+    with refusing(
+        f"a column must hold numbers or text; {name!r} of {source} is of type {column.type}",
+        found="some of it cannot be read",
+        remedy="Mend it or drop it from the file.",
+    ):
+        return _parquet_cells(column, name=name, source=source)
 
 
 def _parquet_cells(column: Any, *, name: str, source: str) -> Cells:

@@ -8,9 +8,11 @@ and the table is read as any other: the result is the same, only later.
 
 import csv
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +40,18 @@ N_CHARACTERS_FIRST = 4_000_000
 
 N_COLUMNS_TALL = 5_000
 """With more columns, parsing one line after the other is faster than all columns at once."""
+
+N_CHARACTERS_AT_ONCE = 1 << 24
+"""Lines of this many characters are parsed at once, so that the text is in memory once."""
+
+N_CHARACTERS_IN_BLOCK = 1 << 20
+"""Each block is parsed by a thread of its own and fits into the processor's cache."""
+
+N_LINES_AT_ONCE = 8
+"""Very wide lines are put into the matrix together: 8 numbers of a column share a cache line."""
+
+N_THREADS = 4
+"""Each has some lines of its own in memory; pyarrow parses without Python's lock."""
 
 N_ENDS = 50
 """Columns of text further than this from both ends of a line are found by splitting all of it."""
@@ -92,15 +106,18 @@ def read_plain(
     text = file.text
     if len(text) < N_CHARACTERS_LARGE or header is not None or _asks_for_more(options):
         return None
-    end = len(text.rstrip("\r\n"))
+    end = len(text)
+    while end and text[end - 1] in "\r\n":
+        end -= 1
     n_lines = text.count("\n", 0, end) + 1
-    if text.count("\r") not in (0, text.count("\r\n")) or text.startswith(("#", "sep=")):
+    n_returns = text.count("\r")
+    if (n_returns and n_returns != text.count("\r\n")) or text.startswith(("#", "sep=")):
         return None
     first = _read_first(file, options)
     if first is None or n_lines < 2 or not _quotes_are_plain(text, first.separator):
         return None
     parse = _parse_together if first.width <= N_COLUMNS_TALL else _parse_by_line
-    parsed = parse(text[_start_of_line(text, 1) : end], first, n_lines - 1)
+    parsed = parse(text, end, first, n_lines - 1)
     if parsed is None:
         return None
     texts, matrix = parsed
@@ -208,23 +225,57 @@ def _quotes_are_plain(text: str, separator: str) -> bool:
 
 
 def _parse_together(
-    body: str, first: _First, n_rows: int
+    text: str, end: int, first: _First, n_rows: int
 ) -> tuple[list[list[str]], Numbers] | None:
     """Parse a body of many lines, all columns at once."""
     import pyarrow as pa
-    from pyarrow import csv as arrow
 
-    names = [str(place) for place in range(first.width)]
     is_text = set(first.texts)
     types = {
-        name: pa.string() if place in is_text else pa.float64() for place, name in enumerate(names)
+        str(place): pa.string() if place in is_text else pa.float64()
+        for place in range(first.width)
     }
+    numeric = [str(place) for place in range(first.width) if place not in is_text]
+    quote = '"' if '"' in text else False
+    texts: list[list[str]] = [[] for _ in first.texts]
+    matrix = np.empty((n_rows, len(numeric)))
+    n_filled = 0
+    for lines in _pieces(text, _start_of_line(text, 1), end):
+        table = _parse(lines, types, separator=first.separator, quote=quote)
+        # Fewer rows come of a line break within quotes.
+        if table is None or table.num_rows != lines.count("\n") + 1:
+            return None
+        for column, place in zip(texts, first.texts, strict=True):
+            column += [cell.strip() for cell in table.column(place).to_pylist()]
+        for batch in table.select(numeric).to_batches():
+            numbers = batch.to_tensor(null_to_nan=True, row_major=True).to_numpy()
+            matrix[n_filled : n_filled + batch.num_rows] = numbers
+            n_filled += batch.num_rows
+    return texts, matrix
+
+
+def _pieces(text: str, start: int, end: int) -> Iterator[str]:
+    """Cut a text between its lines."""
+    while start < end:
+        stop = text.find("\n", start + N_CHARACTERS_AT_ONCE, end)
+        stop = end if stop < 0 else stop
+        yield text[start:stop]
+        start = stop + 1
+
+
+def _parse(lines: str, types: Mapping[str, Any], *, separator: str, quote: str | bool) -> Any:
+    """Parse lines to a table of pyarrow; None where they are not of these columns."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow
+
     try:
-        table = arrow.read_csv(
-            pa.py_buffer(body.encode()),
-            read_options=arrow.ReadOptions(column_names=names, block_size=1 << 24),
+        return arrow.read_csv(
+            pa.py_buffer(lines.encode()),
+            read_options=arrow.ReadOptions(
+                column_names=list(types), block_size=N_CHARACTERS_IN_BLOCK
+            ),
             parse_options=arrow.ParseOptions(
-                delimiter=first.separator, quote_char='"' if '"' in body else False
+                delimiter=separator, quote_char=quote, ignore_empty_lines=False
             ),
             convert_options=arrow.ConvertOptions(
                 column_types=types, null_values=list(_MISSING), strings_can_be_null=False
@@ -232,48 +283,45 @@ def _parse_together(
         )
     except pa.ArrowInvalid:
         return None
-    if table.num_rows != n_rows:  # blank lines, or a line break within quotes
-        return None
-    texts = [[cell.strip() for cell in table.column(place).to_pylist()] for place in first.texts]
-    numeric = [place for place in range(first.width) if place not in is_text]
-    matrix = np.empty((n_rows, len(numeric)))
-    for column, place in enumerate(numeric):
-        matrix[:, column] = table.column(place).to_numpy()
-    return texts, matrix
 
 
-def _parse_by_line(body: str, first: _First, n_rows: int) -> tuple[list[list[str]], Numbers] | None:
+def _parse_by_line(
+    text: str, end: int, first: _First, n_rows: int
+) -> tuple[list[list[str]], Numbers] | None:
     """Parse a body of few lines with very many cells each."""
     import pyarrow as pa
-    from pyarrow import csv as arrow
 
     n_numbers = first.width - len(first.texts)
-    texts: list[list[str]] = [[] for _ in first.texts]
     matrix = np.empty((n_rows, n_numbers), order="F")
-    for row, line in enumerate(body.split("\n")):
-        words, numbers = _split_line(line.removesuffix("\r"), first)
-        if len(words) != len(texts):
-            return None
-        for column, word in zip(texts, words, strict=True):
-            column.append(word.strip())
-        try:
+    starts = [_start_of_line(text, 1)]
+    for _ in range(n_rows - 1):
+        starts.append(text.find("\n", starts[-1]) + 1)
+    stops = [*(start - 1 for start in starts[1:]), end]
+
+    def parse(top: int) -> list[list[str]] | None:
+        rows = range(top, min(top + N_LINES_AT_ONCE, n_rows))
+        part = np.empty((len(rows), n_numbers))
+        texts = []
+        for place, row in enumerate(rows):
+            line = text[starts[row] : stops[row]].removesuffix("\r")
+            words, numbers = _split_line(line, first)
             # One cell a line: the parser's work on a column is small against that on its cells.
-            table = arrow.read_csv(
-                pa.py_buffer(numbers.encode()),
-                read_options=arrow.ReadOptions(column_names=["x"], block_size=1 << 24),
-                parse_options=arrow.ParseOptions(
-                    delimiter="\x1f", quote_char=False, ignore_empty_lines=False
-                ),
-                convert_options=arrow.ConvertOptions(
-                    column_types={"x": pa.float64()}, null_values=list(_MISSING)
-                ),
-            )
-        except pa.ArrowInvalid:
+            table = _parse(numbers, {"x": pa.float64()}, separator="\x1f", quote=False)
+            if len(words) != len(first.texts) or table is None or table.num_rows != n_numbers:
+                return None
+            texts.append([word.strip() for word in words])
+            part[place] = table.column(0).to_numpy()
+        matrix[rows.start : rows.stop] = part
+        return texts
+
+    with ThreadPoolExecutor(min(N_THREADS, pa.cpu_count())) as pool:
+        parts = list(pool.map(parse, range(0, n_rows, N_LINES_AT_ONCE)))
+    texts = []
+    for part in parts:
+        if part is None:
             return None
-        if table.num_rows != n_numbers:
-            return None
-        matrix[row] = table.column(0).to_numpy()
-    return texts, matrix
+        texts += part
+    return [list(column) for column in zip(*texts, strict=True)], matrix
 
 
 def _split_line(line: str, first: _First) -> tuple[list[str], str]:

@@ -19,6 +19,8 @@ Cells = list[str] | NDArray[np.float64]
 
 _N_COLUMNS = 1024
 """Columns that are copied together."""
+N_COLUMNS_AT_ONCE = 8
+"""Columns that are put into rows together: 8 numbers of a row share a cache line."""
 
 
 def take_cells(cells: Cells, rows: NDArray[np.intp]) -> Cells:
@@ -43,6 +45,32 @@ def take_rows(columns: Sequence[Cells], rows: NDArray[np.intp]) -> list[Cells]:
         [cells[row] if row >= 0 else "" for row in rows] if isinstance(cells, list) else next(taken)
         for cells in columns
     ]
+
+
+def rows_of(columns: Sequence[Any]) -> NDArray[np.float64]:
+    """Put columns of numbers side by side, each row one piece of memory that nobody may change.
+
+    The columns of such a matrix give the matrix itself.
+    """
+    n_rows, n_columns = len(columns[0]), len(columns)
+    base = columns[0].base
+    if (
+        base is not None
+        and base.shape == (n_rows, n_columns)
+        and base.flags.c_contiguous
+        and not base.flags.writeable
+        and all(
+            column.base is base and column.ctypes.data == base.ctypes.data + base.itemsize * place
+            for place, column in enumerate(columns)
+        )
+    ):
+        return np.asarray(base)
+    matrix = np.empty((n_rows, n_columns))
+    for start in range(0, n_columns, N_COLUMNS_AT_ONCE):
+        places = slice(start, start + N_COLUMNS_AT_ONCE)
+        matrix[:, places] = np.array(columns[places]).T
+    matrix.setflags(write=False)  # shared with the table of features
+    return matrix
 
 
 @dataclass(frozen=True, kw_only=True)
