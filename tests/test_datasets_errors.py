@@ -584,9 +584,9 @@ def test_id_among_the_features_gives_a_warning(read):
     assert read(text, drop=["name", "number"]).warnings == ()
 
 
-def test_numbers_one_after_the_other_are_like_ids_wherever_they_begin(read):
+def test_numbers_one_after_the_other_on_the_left_are_like_ids_wherever_they_begin(read):
     text = rows(
-        20, "sample,nr,even,x,outcome", lambda r: f"s{r},{r + 100},{2 * r},{r}.5,{'ab'[r % 2]}"
+        20, "sample,nr,year,x,outcome", lambda r: f"s{r},{r + 100},{r + 1990},{r}.5,{'ab'[r % 2]}"
     )
     (warning,) = read(text).warnings
     assert warning.startswith("column 'nr' looks like an id left among the features")

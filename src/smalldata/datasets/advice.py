@@ -66,14 +66,16 @@ def id_like(features: Features) -> list[Finding]:
         first, second = features.matrix[:2]
         is_counting = np.isin(first, (0, 1)) & (second == first + 1)
         may_be.update(features.numeric[place] for place in np.flatnonzero(is_counting))
-    may_be.update(features.categorical)
+    may_be.update(features.categorical, names[:1])
     found = []
     for name in filter(may_be.__contains__, names):
         values = features.columns[name]
         if isinstance(values, pd.Categorical):
             is_id = n_rows >= 10 and len(values.categories) > 0.9 * n_rows
         else:
-            is_id = _counts_rows(values) or (plain_name(name) in ID_NAMES and _all_whole(values))
+            is_id = _counts_rows(values, is_first=name == names[0]) or (
+                plain_name(name) in ID_NAMES and _all_whole(values)
+            )
         if is_id:
             found.append(name)
     return [
@@ -184,8 +186,12 @@ def _all_whole(values: NDArray[np.float64]) -> bool:
     )
 
 
-def _counts_rows(values: NDArray[np.float64]) -> bool:
-    """Whether these are whole numbers one after the other, in the order of the rows."""
-    if len(values) < N_COUNTED or values[0] < 0 or values[0] != np.floor(values[0]):
+def _counts_rows(values: NDArray[np.float64], *, is_first: bool) -> bool:
+    """Whether these are the numbers of the rows in their order, from 0 or 1.
+
+    Numbers on the left of a table, where ids stand, may begin anywhere; elsewhere these are years.
+    """
+    start = values[0] if len(values) else np.nan
+    if len(values) < N_COUNTED or not (start in (0, 1) or (is_first and start == np.floor(start))):
         return False
-    return np.array_equal(values, np.arange(len(values), dtype=np.float64) + values[0])
+    return np.array_equal(values, np.arange(len(values), dtype=np.float64) + start)
