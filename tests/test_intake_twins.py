@@ -245,6 +245,9 @@ def test_samples_without_any_value_are_no_twins():
     values[[3, 5, 8]] = np.nan
     assert told(values) == []
     assert told(np.full((20, 6), np.nan)) == told(np.ones((20, 6))) == []
+    shares = RNG.dirichlet(np.ones(5), 40)
+    shares[[7, 9, 11]] = [1, 0, 0, 0, 0]
+    assert told(shares) == []
     values[:, 2] = np.nan
     values[:, 4] *= 5e306
     assert told(values) == []

@@ -173,7 +173,9 @@ def _values(features: pd.DataFrame) -> Floats:
 def _equal_pairs(features: pd.DataFrame, values: Floats) -> list[tuple[int, int]]:
     """Pairs of samples that agree in every feature, each with the first of several."""
     first: dict[bytes, int] = {}
-    enough = np.flatnonzero((~np.isnan(values)).sum(axis=1) >= N_CONTINUOUS).tolist()
+    # Samples without a value, or of one species only, are equal by chance.
+    n_distinct = (np.diff(np.sort(values, axis=1), axis=1) > 0).sum(axis=1) + 1
+    enough = np.flatnonzero(n_distinct >= N_CONTINUOUS).tolist()
     # Adding zero makes -0 a 0.
     likely = [(first.setdefault((values[j] + 0.0).tobytes(), j), j) for j in enough]
     return [(i, j) for i, j in likely if i < j and _kind(features, i, j) == EQUAL]
