@@ -14,7 +14,7 @@ from dataclasses import replace
 from itertools import islice
 
 from smalldata.datasets.assembling import listed
-from smalldata.datasets.formats.cells import N_HEAD, Numbered, Sheet, read_features
+from smalldata.datasets.formats.cells import N_HEAD, Features, Numbered, Sheet, read_features
 from smalldata.datasets.formats.tables import (
     SAMPLES,
     Tables,
@@ -77,14 +77,38 @@ def read_series_matrix(file: TextFile, options: TableOptions) -> Tables | None:
     sheet = _table(file, head, table) if begins else None
     if sheet is None:
         return _only_samples(file, records, described, taken, told, options)
+    header, features, n_empty = _features_of(sheet, accessions, file, options)
+    names = features.texts[0]
+    taken.facts += [
+        f"{counted(len(names), 'row')} of its table ({header[0]}) are the features of "
+        f"{len(ids)} samples",
+        *told,
+        *([f"{counted(n_empty, 'row')} without a value left out"] if n_empty else []),
+    ]
+    called = dict(zip(accessions, ids, strict=True))
+    turned = turned_table(
+        sheet,
+        samples=[called[name] for name in header[1:]],
+        names=names,
+        features=features,
+        taken=taken,
+    )
+    if id_name != ID_NAME:
+        turned = replace(turned, names=[id_name, *names], settings={"id": id_name})
+    return {"": turned, SAMPLES: described}
+
+
+def _features_of(
+    sheet: Sheet, accessions: list[str], file: TextFile, options: TableOptions
+) -> tuple[list[str], Features, int]:
+    """Read the rows of the table; give its header, its features and how many had no value."""
     header = list(sheet.header)
     while header and not header[-1]:
         header.pop()
-    called = dict(zip(accessions, ids, strict=True))
     if set(check_samples(header[1:], file.source)) != set(accessions):
         raise DataError(
             f"the table of {file.source} must have the samples of its header; it has "
-            f"{len(header) - 1} columns and {len(ids)} samples. Download it again."
+            f"{len(header) - 1} columns and {len(accessions)} samples. Download it again."
         )
     features = read_features(
         sheet,
@@ -97,29 +121,13 @@ def read_series_matrix(file: TextFile, options: TableOptions) -> Tables | None:
     features = features.kept([bool(name) for name in features.texts[0]])
     n_read = len(features)
     features = features.without_empty()
-    n_empty = n_read - len(features)
     names = features.texts[0]
     if len(set(names)) < len(names) and options.duplicates is None:
         raise DataError(
             f"features of {file.source} must have different names; some ids of its table occur "
             "more than once. Say what to do: dataset.duplicates=mean, max, first or number."
         )
-    taken.facts += [
-        f"{counted(len(names), 'row')} of its table ({header[0]}) are the features of "
-        f"{len(ids)} samples",
-        *told,
-        *([f"{counted(n_empty, 'row')} without a value left out"] if n_empty else []),
-    ]
-    turned = turned_table(
-        sheet,
-        samples=[called[name] for name in header[1:]],
-        names=names,
-        features=features,
-        taken=taken,
-    )
-    if id_name != ID_NAME:
-        turned = replace(turned, names=[id_name, *names], settings={"id": id_name})
-    return {"": turned, SAMPLES: described}
+    return header, features, n_read - len(features)
 
 
 def _table(file: TextFile, head: str, text: str) -> Sheet | None:
