@@ -229,7 +229,7 @@ def said_of(frame):
 
 
 def test_all_rows_are_counted_where_the_first_are_enough_to_tell(monkeypatch):
-    monkeypatch.setattr("smalldata.datasets.long.N_PROBED", 40)
+    monkeypatch.setattr("smalldata.datasets.long_shape.N_PROBED", 40)
     sentence = refused(lambda: Dataset.from_frame(long_frame(), target="class"))
     assert "24 values of 'SampleID' times 5 of 'Assay'" in sentence
 

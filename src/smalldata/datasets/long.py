@@ -1,64 +1,26 @@
 """Spreads a table with one row per measurement: one row per sample, one column per name.
 
-Step in the line: **files** -> Dataset. Such a table is recognised by its structure, and spread only
-where the user says by which columns.
+Step in the line: **files** -> Dataset. Such a table is recognised by its structure (`long_shape`),
+and spread only where the user says by which columns.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from smalldata.datasets.assembling import listed, nearest, several
 from smalldata.datasets.averaging import average
 from smalldata.datasets.columns import labels
 from smalldata.datasets.commands import command
-from smalldata.datasets.naming import plain_name, words_of
+from smalldata.datasets.long_shape import Codes, is_constant_within, recognise, refusal
 from smalldata.datasets.options import TableOptions
 from smalldata.datasets.raw import Cells, RawTable, with_id
 from smalldata.datasets.sheets import left_out_finding
-from smalldata.datasets.units import is_number
-from smalldata.datasets.vocabulary import (
-    ID_NAMES,
-    LONG_CODES,
-    LONG_NAMES,
-    LONG_NO_VALUES,
-    LONG_VALUES,
-    MISSING_NUMBER,
-    NO_ID_WORDS,
-)
 from smalldata.errors import ConfigError, DataError
 from smalldata.findings import Finding
 from smalldata.task import Dropped
-
-Codes = NDArray[np.intp]
-MIN_NAMES = 2
-MIN_SAMPLES = 3
-MIN_FILLED = 0.5
-"""Share of the combinations of sample and name that must be there."""
-MIN_KNOWN_FILLED = 0.1
-"""The same where the names of both columns are usual ones."""
-MAX_REPEATED = 3.0
-"""Rows of one sample and name, on average, of which it is still said that they repeat."""
-MIN_NUMBERS = 0.5
-"""Share of numbers in a column of values, the others being marks."""
-N_PROBED = 200_000
-"""Rows that recognising looks at."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Shape:
-    """What the columns of a table with one row per measurement are."""
-
-    id: str
-    name: str
-    values: tuple[str, ...]
-    n_samples: int
-    n_names: int
-    n_repeated: int
 
 
 def spread(
@@ -91,7 +53,7 @@ def spread(
             shape = recognise(table, options, decimal=decimals[block])
             if shape is not None:
                 long = {"id": shape.id, "name": shape.name, "value": shape.values[0]}
-                raise DataError(_refusal(table, shape, options), settings={"long": long})
+                raise DataError(refusal(table, shape, options), settings={"long": long})
         return dict(tables)
     asked = {str(key): str(value) for key, value in options.long.items()}
     if set(asked) != {"id", "name", "value"}:
@@ -112,216 +74,6 @@ def spread(
             f"{nearest(absent, table.names)}"
         )
     return dict(tables) | done
-
-
-def recognise(table: RawTable, options: TableOptions, *, decimal: str = ".") -> _Shape | None:
-    """Tell whether a table has one row per measurement, and by which columns.
-
-    Its ids repeat, and so do its names, a column of text; together they are a grid that is mostly
-    filled, nearly each of its cells by one row; and a column of numbers differs within the ids and
-    within the names. Tables whose format said what they are, and those with the target per row, are
-    none; nor is a column of names one that the user calls a category.
-
-    Parameters
-    ----------
-    table : RawTable
-    options : TableOptions
-    decimal : str
-
-    Returns
-    -------
-    _Shape or None
-    """
-    if table.taken_for:
-        return None
-    if table.n_rows < MIN_NAMES * MIN_SAMPLES or len(table.names) > 200 or len(table.names) < 3:
-        return None
-    n_rows = min(table.n_rows, N_PROBED)
-    texts = {}
-    for name, cells in zip(table.names, table.columns, strict=True):
-        probe = cells[:n_rows]
-        # A number with decimals names something only below such a name: m/z.
-        is_name = isinstance(probe, list) or _names_features(name)
-        if is_name or bool(np.all(np.isfinite(probe) & (probe == np.floor(probe)))):
-            texts[name] = pd.factorize(np.array(labels(probe, decimal=decimal), dtype=object))
-    target = options.roles.get("target", "")
-    apart = {"", target, *several(options.drop), *several(options.categorical)}
-    candidates = [
-        name
-        for name, (_, levels) in texts.items()
-        if name not in apart and MIN_NAMES <= len(levels) <= n_rows / MIN_NAMES
-    ]
-    found = [
-        (score, place, shape)
-        for place, (id_name, name) in enumerate(
-            (a, b) for a in candidates for b in candidates if a != b
-        )
-        if (shape := _fits(table, id_name, name, texts, target, n_rows)) is not None
-        and (score := _score(table, shape, options)) is not None
-    ]
-    if not found:
-        return None
-    best = min(found, key=lambda entry: (-entry[0], entry[1]))[2]
-    return best if n_rows == table.n_rows else _counted(table, best, decimal=decimal)
-
-
-def _counted(table: RawTable, shape: _Shape, *, decimal: str) -> _Shape:
-    """Count in all rows what was recognised by the first ones."""
-    ids, names = (
-        pd.factorize(
-            np.array(labels(table.columns[table.names.index(key)], decimal=decimal), dtype=object)
-        )
-        for key in (shape.id, shape.name)
-    )
-    pairs = ids[0].astype(np.int64) * len(names[1]) + names[0]
-    return replace(
-        shape,
-        n_samples=len(ids[1]),
-        n_names=len(names[1]),
-        n_repeated=table.n_rows - len(np.unique(pairs)),
-    )
-
-
-def _fits(
-    table: RawTable,
-    id_name: str,
-    name: str,
-    texts: Mapping[str, tuple[Codes, NDArray[Any]]],
-    target: str,
-    n_rows: int,
-) -> _Shape | None:
-    ids, id_levels = texts[id_name]
-    names, name_levels = texts[name]
-    n_ids, n_names = len(id_levels), len(name_levels)
-    known_id, known_name = plain_name(id_name) in ID_NAMES, _names_features(name)
-    if n_ids < MIN_SAMPLES or n_names < MIN_NAMES:
-        return None
-    # A run or an organ is a sample only with a label of its own for each.
-    is_labelled = known_name and target in texts and target != id_name
-    if not known_id and not is_labelled and NO_ID_WORDS.intersection(words_of(id_name)):
-        return None
-    if not known_name and (_are_numbers(name_levels) or NO_ID_WORDS.intersection(words_of(name))):
-        return None
-    pairs = ids.astype(np.int64) * n_names + names
-    n_pairs = len(np.unique(pairs))
-    # A grid that chance could fill like this has several rows in many of its cells.
-    filled = MIN_KNOWN_FILLED if known_id and known_name else MIN_FILLED
-    if n_pairs < filled * n_ids * n_names or n_rows > MAX_REPEATED * n_pairs:
-        return None
-    is_strict = n_rows <= 1.1 * n_pairs
-    if not is_strict and not known_name:
-        return None
-    if target in texts and target not in (id_name, name):
-        labelled = texts[target][0].astype(np.int64)
-        # A target that differs within a sample is measured with each row.
-        if len(np.unique(ids.astype(np.int64) * (labelled.max() + 1) + labelled)) > n_ids:
-            return None
-    elif target in table.names:
-        return None
-    values = tuple(
-        column
-        for column, cells in zip(table.names, table.columns, strict=True)
-        if column not in ("", id_name, name, target)
-        and _is_measured(column, cells[:n_rows], ids, names)
-    )
-    if not values:
-        return None
-    return _Shape(
-        id=id_name,
-        name=name,
-        values=_ranked(values),
-        n_samples=n_ids,
-        n_names=n_names,
-        n_repeated=n_rows - n_pairs,
-    )
-
-
-def _score(table: RawTable, shape: _Shape, options: TableOptions) -> float | None:
-    """How sure the roles of the columns are; None: a wide table with two factors."""
-    known_id, known_name = plain_name(shape.id) in ID_NAMES, _names_features(shape.name)
-    known_value = any(plain_name(value) in LONG_VALUES for value in shape.values)
-    others = [name for name in table.names if name not in (shape.id, shape.name, *shape.values)]
-    # Several measured columns beside two factors are features of a wide table.
-    if len(shape.values) > 1 and known_id + known_name + known_value < 2:
-        return None
-    # Where the rows have names of their own, they are samples.
-    if not (known_id and known_name) and _has_row_names(table):
-        return None
-    if len(shape.values) > 6 and not (known_name and known_value):
-        return None
-    # Rows that the user says are replicates, or grouped by these ids, are samples.
-    if not known_name and (options.replicates is not None or options.groups == shape.id):
-        return None
-    is_known = known_id or known_name or (known_value and shape.n_samples >= shape.n_names)
-    is_plain = not shape.n_repeated and len(shape.values) == 1
-    if not is_known and not (is_plain and shape.n_names >= 3 and shape.n_samples >= 8):
-        return None
-    named_id = options.id == shape.id
-    is_word = plain_name(shape.name) in LONG_NAMES  # rather than a code
-    return 4 * named_id + 2 * known_id + 2 * known_name + is_word + known_value - 0.01 * len(others)
-
-
-def _has_row_names(table: RawTable) -> bool:
-    """Whether the first column is text that is all different."""
-    first = table.columns[0]
-    return (
-        isinstance(first, list)
-        and len(set(first)) == len(first)
-        and not all(cell.isdigit() for cell in first)
-    )
-
-
-def _is_measured(column: str, cells: Cells, ids: Codes, names: Codes) -> bool:
-    """Whether a column holds numbers that are constant neither within ids nor within names."""
-    if plain_name(column) in LONG_NO_VALUES:
-        return False
-    if isinstance(cells, list):
-        some = cells[:: max(1, len(cells) // 500)]
-        present = [cell for cell in some if cell.lower() not in MISSING_NUMBER]
-        numbers = sum(is_number(cell) or _is_below(cell) for cell in present)
-        if not present or numbers < MIN_NUMBERS * len(present):
-            return False
-    codes = pd.factorize(np.array(cells, dtype=object) if isinstance(cells, list) else cells)[0]
-    return not (_is_constant(codes, ids) or _is_constant(codes, names))
-
-
-def _is_constant(codes: Codes, within: Codes) -> bool:
-    """Whether codes are the same in all rows of a level; missing ones (-1) count as any."""
-    present = codes >= 0
-    if not present.any():
-        return True
-    frame = pd.DataFrame({"codes": codes[present], "within": within[present]})
-    return not bool((frame.groupby("within")["codes"].nunique() > 1).any())
-
-
-def _ranked(values: Sequence[str]) -> tuple[str, ...]:
-    """Columns of values, those with a usual name first, in the order of the vocabulary."""
-    usual = {name: place for place, name in enumerate(LONG_VALUES)}
-    return tuple(sorted(values, key=lambda value: usual.get(plain_name(value), len(usual))))
-
-
-def _refusal(table: RawTable, shape: _Shape, options: TableOptions) -> str:
-    best = shape.values[0]
-    usual = plain_name(best) in LONG_VALUES
-    plain = command("long", {"id": shape.id, "name": shape.name, "value": best})
-    others = list(shape.values[1:])
-    if usual and len(others) > 1 and not any(plain_name(value) in LONG_VALUES for value in others):
-        others = others[:3]
-    said = f"spread it with {plain}"
-    if others:
-        said += f" (or value: {' or '.join(others[:3])})"
-    if shape.n_repeated:
-        said += (
-            f"; {shape.n_repeated} row{'s' * (shape.n_repeated > 1)} "
-            f"repeat{'s' * (shape.n_repeated == 1)} a sample and a name, so say also "
-            f"{command('replicates', 'mean')} or {command('replicates', 'first')}"
-        )
-    return (
-        f"a row must be a sample; {table.source} is in long form, one row per measurement: "
-        f"{shape.n_samples} values of {shape.id!r} times {shape.n_names} of {shape.name!r}. If so, "
-        f"{said}; if each row is a sample after all, say "
-        f"{command('categorical', [shape.name])}."
-    )
 
 
 def pivot(
@@ -472,9 +224,9 @@ def _other_columns(
         constant = len(np.unique(codes[codes >= 0])) <= 1
         if constant and name not in wanted:  # it tells nothing of the samples
             of_rows.append(name)
-        elif _is_constant(codes, ids):
+        elif is_constant_within(codes, ids):
             kept[name] = cells
-        elif _is_constant(codes, names):
+        elif is_constant_within(codes, names):
             of_names.append(name)
         else:
             of_rows.append(name)
@@ -513,16 +265,3 @@ def _first_present(cells: Cells, ids: Codes, n_ids: int) -> Cells:
     if isinstance(cells, list):
         return [cells[row] if row >= 0 else "" for row in rows]
     return np.where(rows >= 0, cells[rows], np.nan)
-
-
-def _is_below(cell: str) -> bool:
-    return cell[:1] in "<>" and is_number(cell[1:].lstrip("= "))
-
-
-def _names_features(name: str) -> bool:
-    """Whether a column has a usual name of what was measured, or of its code."""
-    return plain_name(name) in LONG_NAMES | LONG_CODES
-
-
-def _are_numbers(levels: NDArray[Any]) -> bool:
-    return all(str(level).replace(".", "", 1).isdigit() for level in levels[:50])
