@@ -409,3 +409,12 @@ def test_words_keep_their_meaning_in_the_yaml(folder):
     again = load_dataset("odd.yaml")
     assert list(again.reading.settings["missing"]) == odd
     equal(again, dataset)
+
+
+def test_the_first_rows_begin_with_the_target_and_name_limits(folder, capsys):
+    rows = [f"s{i},{i}.5,{'n.d.' if i % 3 == 0 else i},{i % 2}" for i in range(12)]
+    Path("low.csv").write_text("\n".join(["sample,a,b,y", *rows]), encoding="utf-8")
+    assert main(["look", "low.csv", "dataset.target=y", "dataset.below_detection=half"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["id", "y", "a", "b"] in lines
+    assert ["s0", "0", "0.5", "below", "limit"] in lines

@@ -118,7 +118,7 @@ class LookNumbers:
         Features with any missing value.
     dropped : tuple of Dropped
     header : tuple of str
-        Of the first rows: the id, the first features, the target.
+        Of the first rows: the id, the target, the first features.
     first_rows : tuple of tuple of str
     findings : tuple of Finding
     settings : mapping
@@ -268,8 +268,8 @@ def _first_rows(dataset: Dataset) -> dict[str, Any]:
     rows = []
     for row in range(len(shown)):
         cells = [_text(shown.iat[row, place]) for place in range(shown.shape[1])]
-        rows.append((str(dataset.sample_ids[row]), *cells, _text(dataset.y[row])))
-    return {"header": ("id", *shown.columns, dataset.target), "first_rows": tuple(rows)}
+        rows.append((str(dataset.sample_ids[row]), _text(dataset.y[row]), *cells))
+    return {"header": ("id", dataset.target, *shown.columns), "first_rows": tuple(rows)}
 
 
 def _principal(values: NDArray[np.float64]) -> Principal | None:
@@ -319,4 +319,6 @@ def _text(value: Any) -> str:
         return value
     if value is None or value is pd.NA or np.isnan(value):
         return ""
+    if np.isinf(value):
+        return "below limit" if value < 0 else "above limit"
     return f"{float(value):.6g}"

@@ -153,14 +153,9 @@ def _lines(console: "Console", *parts: Sequence[str]) -> None:
 
 
 def _rows(console: "Console", header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a few columns; the first one holds ids, the last one the target."""
-    n = len(header)
-    chosen = list(range(n)) if n <= N_COLUMNS else [*range(N_COLUMNS - 1), n - 1]
-    _table(
-        console,
-        [header[place] or "(no name)" for place in chosen],
-        [[row[place] for place in chosen] for row in rows],
-    )
+    """Print the first columns."""
+    names = [name or "(no name)" for name in header[:N_COLUMNS]]
+    _table(console, names, [row[:N_COLUMNS] for row in rows])
 
 
 def _table(console: "Console", header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
