@@ -374,7 +374,9 @@ def _with_classes(
     choice = choose_classes(entries, options, target=target, decimal=column.decimal)
     if choice.findings:
         columns = [
-            replace(other, cells=choice.labels) if other.own_name == column.own_name else other
+            replace(other, cells=choice.labels)
+            if target in (other.name, other.own_name)  # equal in all files: see role_column
+            else other
             for other in joined.columns
         ]
         joined = without_rows(replace(joined, columns=columns), ~choice.kept)
