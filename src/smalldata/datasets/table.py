@@ -176,7 +176,7 @@ def _make(tables: Mapping[str, RawTable], options: TableOptions, *, stem: str) -
         features, y, target=target, kind=task_kind, has_groups=asked.groups is not None
     )
     apart = {
-        role: role_labels(joined, column, role)
+        role: role_labels(joined, column, role, options.marks)
         for role, column in role_columns.items()
         if role != "target"
     }
@@ -334,7 +334,7 @@ def _with_target(
         }
 
     outcome = columns(joined)["target"]
-    absent = missing_rows(outcome.cells, options.marks)
+    absent = missing_rows(outcome.cells, options.marks, decimal=outcome.decimal)
     note = check_complete(
         outcome.cells,
         absent,
