@@ -96,3 +96,53 @@ def test_a_number_called_missing_is_told_among_numbers_and_among_words(read):
     dataset = read(columns, missing=[-999])
     assert dataset.X.isna().sum().to_list() == [3, 3]
     assert said(dataset, "SD040") == ["6 cells in 2 columns taken as missing"]
+
+
+# ---------------------------------------------------------------- rows and columns made one
+
+OPTIONS = {
+    "zeros": ({"zeros": "missing"}, "0", ["SD043"]),
+    "missing": ({"missing": [-999]}, "-999.0", ["SD040"]),
+    "words": ({"missing": ["Failed"]}, "failed", ["SD040"]),
+    "flags": ({"strip_flags": True}, "10.5*", ["SD042"]),
+}
+
+
+@pytest.mark.parametrize("shape", ["replicates", "duplicates", "long"])
+@pytest.mark.parametrize("option", OPTIONS)
+def test_what_is_averaged_is_read_as_the_options_say(write, shape, option):
+    """Each sample has 10.5 twice, and one cell that the option is about in place of the second."""
+    options, cell, told = OPTIONS[option]
+    second = ["10.5", "10.5", cell] * (N // 3)
+    if shape == "duplicates":
+        path = write(sample=IDS, y=CLASSES, tau=["10.5"] * N, other=second)
+        path.write_text(path.read_text().replace("other", "tau"))
+        options = {**options, "duplicates": "mean"}
+    else:
+        columns = {"sample": IDS * 2, "y": CLASSES * 2}
+        columns |= {"analyte": ["tau"] * 2 * N} if shape == "long" else {}
+        path = write(**columns, value=["10.5"] * N + second)
+        if shape == "long":
+            more = pd.DataFrame({"sample": IDS, "y": CLASSES, "analyte": "crp", "value": "3.5"})
+            more.to_csv(path, mode="a", header=False, index=False)
+            options["long"] = {"id": "sample", "name": "analyte", "value": "value"}
+        options = {**options, "replicates": "mean"}
+    dataset = Dataset.from_file(path, target="y", **options)
+    assert set(dataset.X[dataset.feature_names[0]]) == {10.5}
+    assert [code for code in codes(dataset) if code in ("SD040", "SD042", "SD043")] == told
+    assert said(dataset, told[0])[0].replace("zeros", "cells").split(" in ")[0] in (
+        "4 cells",
+        "flags taken off 4 numbers",
+    )
+
+
+def test_replicates_of_a_role_take_the_entry_that_is_not_called_missing(write):
+    sites = [["-999.0", "1.0"], ["2.0", "-999.0"]] * (N // 2)
+    path = write(
+        sample=[name for name in IDS for _ in range(2)],
+        y=[label for label in CLASSES for _ in range(2)],
+        site=[cell for pair in sites for cell in pair],
+        tau=np.arange(2 * N) / 4,
+    )
+    dataset = Dataset.from_file(path, target="y", batch="site", replicates="mean", missing=[-999])
+    assert list(dataset.batch) == ["1", "2"] * (N // 2)

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -106,6 +106,15 @@ class Met:
     n_zeros: int = 0
     first: tuple[int, str] | None = None
     unsettled: tuple[str, ...] = ()
+
+    def __add__(self, other: "Met") -> "Met":
+        """Count what was taken as missing, or off numbers, in two columns of one name together."""
+        return replace(
+            self,
+            missing=self.missing + other.missing,
+            flags=self.flags + other.flags,
+            n_zeros=self.n_zeros + other.n_zeros,
+        )
 
 
 NOTHING = Met()
