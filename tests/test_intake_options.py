@@ -6,6 +6,7 @@ import pytest
 
 from smalldata import Dataset
 from smalldata.errors import DataError
+from smalldata.pipeline.limits import learn_limits
 
 N = 12
 IDS = [f"S{i:02d}" for i in range(N)]
@@ -146,3 +147,52 @@ def test_replicates_of_a_role_take_the_entry_that_is_not_called_missing(write):
     )
     dataset = Dataset.from_file(path, target="y", batch="site", replicates="mean", missing=[-999])
     assert list(dataset.batch) == ["1", "2"] * (N // 2)
+
+
+# ---------------------------------------------------------------- limits of detection
+
+
+@pytest.mark.parametrize("below", ["half", "value"])
+def test_a_value_below_a_limit_is_neither_missing_nor_constant(write, below):
+    low = ["<LOD" if label == "case" else None for label in CLASSES]
+    tau = [cell or f"{place}.5" for place, cell in enumerate(low)]
+    path = write(sample=IDS, y=CLASSES, two=[cell or "1" for cell in low], tau=tau)
+    dataset = Dataset.from_file(path, target="y", below_detection=below)
+    assert not any("missing" in what for what in said(dataset, "SD021"))
+    if below == "half":
+        assert said(dataset, "SD022") == []  # as value, it is the same in every fold
+
+
+def test_a_feature_that_is_missing_in_one_class_is_told(write):
+    low = ["<LOD" if label == "case" else str(place) for place, label in enumerate(CLASSES)]
+    path = write(sample=IDS, y=CLASSES, tau=low, crp=np.arange(N) % 5)
+    dataset = Dataset.from_file(path, target="y", below_detection="missing")
+    assert any("missing" in what for what in said(dataset, "SD021"))
+
+
+def learned(cells, *, rows=slice(None), below="half"):
+    """What stands for <LOD in some rows."""
+    columns = {"tau": cells, "y": (CLASSES * 2)[: len(cells)]}
+    dataset = Dataset.from_frame(pd.DataFrame(columns), target="y", below_detection=below)
+    return learn_limits(dataset.X.iloc[rows], dataset.below).low.tolist()
+
+
+@pytest.mark.parametrize(
+    ("below", "cells", "expected"),
+    [
+        ("half", ["<LOD", "<0.5", "0.25", "3", "4", "5"], 0.125),
+        ("half", ["<LOD", "<0.5", "0.75", "3", "4", "5"], 0.25),
+        ("half", ["<LOD", "<0", "0", "3", "4", "5"], 0.0),
+        ("value", ["<LOD", "<0.5", "0.25", "3", "4", "5"], 0.25),
+        ("value", ["<LOD", "<0.5", "0.5", "3", "4", "5"], 0.5),
+    ],
+)
+def test_a_measured_value_is_not_taken_for_half_of_a_stated_limit(below, cells, expected):
+    assert learned(cells, below=below) == [expected]
+
+
+def test_canary_a_limit_that_a_test_row_states_changes_no_limit_of_the_training_rows():
+    training = ["<LOD", "0.25", "3", "4", "5", "<2"]
+    assert learned([*training, "<0.5", "7"], rows=slice(6)) == learned(
+        [*training, "6", "7"], rows=slice(6)
+    )

@@ -187,7 +187,7 @@ def test_average_agrees_with_pandas():
     expected = pd.Series(values).groupby(codes).mean().to_numpy()
     np.testing.assert_allclose(average(values, codes, 7, TableOptions())[0], expected)
     cells = ["NA" if np.isnan(value) else repr(float(value)) for value in values]
-    np.testing.assert_allclose(average(cells, codes, 7), expected)
+    np.testing.assert_allclose(average(cells, codes, 7, TableOptions())[0], expected)
 
 
 PERSONS = {

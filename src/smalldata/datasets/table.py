@@ -21,6 +21,7 @@ from smalldata.datasets.assembling import (
     name_with_fingerprint,
     several,
 )
+from smalldata.datasets.censored import Censored
 from smalldata.datasets.classes import choose_classes
 from smalldata.datasets.columns import labels
 from smalldata.datasets.commands import command
@@ -31,7 +32,7 @@ from smalldata.datasets.features import Typing
 from smalldata.datasets.intake import files_of, read_tables
 from smalldata.datasets.joining import Column, JoinedTable, join
 from smalldata.datasets.long import spread
-from smalldata.datasets.marks import Marks, suspect_zeros, with_limits
+from smalldata.datasets.marks import Marks, suspect_zeros
 from smalldata.datasets.obstacles import gathered
 from smalldata.datasets.options import TableOptions
 from smalldata.datasets.persons import persons_in_ids
@@ -167,14 +168,14 @@ def _make(tables: Mapping[str, RawTable], options: TableOptions, *, stem: str) -
     )
     columns, feature_blocks, left_out, n_percent = typing.features()
     features = Features.of(columns)
+    censored = Censored.of(columns, typing.marks)
+    shown = features if censored.below is None else Features.of(censored.shown())
     if not columns:
         _point_to_sheets(joined)
     findings = [*joined.findings, *left_out, *typing.marks.findings()]
     findings += [] if options.zeros else suspect_zeros(features, feature_blocks)
     findings += suspect_sentinels(features)
-    findings += advise(
-        features, y, target=target, kind=task_kind, has_groups=asked.groups is not None
-    )
+    findings += advise(shown, y, target=target, kind=task_kind, has_groups=asked.groups is not None)
     apart = {
         role: role_labels(joined, column, role, options.marks)
         for role, column in role_columns.items()
@@ -218,7 +219,7 @@ def _make(tables: Mapping[str, RawTable], options: TableOptions, *, stem: str) -
             ),
         ),
     )
-    dataset = with_limits(dataset, columns, typing.marks)
+    dataset = censored.into(dataset)
     return replace(dataset, name=_name(dataset, asked, decimals=decimals, stem=stem))
 
 
