@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
 from smalldata.datasets.assembling import N_NAMES_SHOWN, listed
 from smalldata.datasets.columns import TypedColumn, shown
