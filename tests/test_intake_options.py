@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from smalldata import Dataset
-from smalldata.errors import DataError
+from smalldata.errors import ConfigError, DataError
 from smalldata.pipeline.limits import learn_limits
 
 N = 12
@@ -196,3 +196,30 @@ def test_canary_a_limit_that_a_test_row_states_changes_no_limit_of_the_training_
     assert learned([*training, "<0.5", "7"], rows=slice(6)) == learned(
         [*training, "6", "7"], rows=slice(6)
     )
+
+
+# ---------------------------------------------------------------- names
+
+
+def test_a_column_called_like_a_block_and_its_column_is_refused(write):
+    mine = write("a.csv", sample=IDS, x=range(N), **{"b:x": range(N)})
+    other = write("b.csv", sample=IDS, x=range(N), y=CLASSES)
+    with pytest.raises(DataError, match="'b:x' is a column of a.csv and 'x' of the block 'b'"):
+        Dataset.from_file({"a": mine, "b": other}, target="y", features=["*"])
+    assert Dataset.from_file({"a": mine, "c": other}, target="y", features=["*"]).X.shape[1] == 3
+
+
+@pytest.mark.parametrize("entry", ["unit", "un*"])
+def test_a_column_that_the_long_form_left_out_may_be_dropped(write, entry):
+    path = write(
+        sample=[name for name in IDS for _ in range(2)],
+        analyte=["tau", "crp"] * N,
+        value=np.arange(2 * N) / 4,
+        unit=["pg/ml", "mg/l"] * N,
+        y=[label for label in CLASSES for _ in range(2)],
+    )
+    spread = {"id": "sample", "name": "analyte", "value": "value"}
+    dataset = Dataset.from_file(path, target="y", long=spread, drop=[entry])
+    assert dataset.feature_names == ("tau", "crp")
+    with pytest.raises(ConfigError, match="there is no feature 'units'"):
+        Dataset.from_file(path, target="y", long=spread, drop=["units"])

@@ -135,9 +135,9 @@ def make_dataset(tables: Mapping[str, RawTable], options: TableOptions, *, stem:
 
 
 def _make(tables: Mapping[str, RawTable], options: TableOptions, *, stem: str) -> Dataset:
-    options = without_dropped(options, tables)
     decimals = {block: decimal_of(table, block, options) for block, table in tables.items()}
     tables = spread(tables, options, decimals)
+    options = without_dropped(options, tables)
     tables = with_unique_names(tables, options, decimals=decimals)
     settled = settle_repeats(tables, options, decimals)
     tables = settled.tables
