@@ -1,10 +1,12 @@
 """What an option says holds wherever cells are read, and changes nothing else."""
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 
 from smalldata import Dataset
+from smalldata.datasets.workbook import _formulas
 from smalldata.errors import ConfigError, DataError
 from smalldata.pipeline.limits import learn_limits
 
@@ -204,7 +206,7 @@ def test_canary_a_limit_that_a_test_row_states_changes_no_limit_of_the_training_
 def test_a_column_called_like_a_block_and_its_column_is_refused(write):
     mine = write("a.csv", sample=IDS, x=range(N), **{"b:x": range(N)})
     other = write("b.csv", sample=IDS, x=range(N), y=CLASSES)
-    with pytest.raises(DataError, match="'b:x' is a column of a.csv and 'x' of the block 'b'"):
+    with pytest.raises(DataError, match=r"'b:x' is a column of a\.csv and 'x' of the block 'b'"):
         Dataset.from_file({"a": mine, "b": other}, target="y", features=["*"])
     assert Dataset.from_file({"a": mine, "c": other}, target="y", features=["*"]).X.shape[1] == 3
 
@@ -223,3 +225,42 @@ def test_a_column_that_the_long_form_left_out_may_be_dropped(write, entry):
     assert dataset.feature_names == ("tau", "crp")
     with pytest.raises(ConfigError, match="there is no feature 'units'"):
         Dataset.from_file(path, target="y", long=spread, drop=["units"])
+
+
+# ---------------------------------------------------------------- files
+
+
+def test_formulas_without_values_are_told(tmp_path):
+    book = openpyxl.Workbook()
+    book.active.append(["sample", "y", "tau", "twice"])
+    for row, (name, label) in enumerate(zip(IDS, CLASSES, strict=True), start=2):
+        book.active.append([name, label, row / 4, f"=C{row}*2" if row % 3 else row / 2])
+    book.save(tmp_path / "t.xlsx")
+    dataset = Dataset.from_file(tmp_path / "t.xlsx", target="y")
+    (finding,) = [entry for entry in dataset.findings if entry.code == "SD019"]
+    assert finding.what.startswith("8 cells of sheet 'Sheet' of t.xlsx hold a formula")
+    assert finding.evidence == "'D2', 'D4', 'D5', 'D7', 'D8' and 3 more"
+
+
+def test_formulas_with_values_and_with_empty_texts_are_not_told():
+    cell = b'<c r="B2"%s><f>%s</f>%s</c>'
+    shared = b'<c r="B2"><f t="shared" si="0"/>%s</c>'
+    stored = [
+        cell % (b"", b"A1*2", b"<v>4</v>"),
+        cell % (b' t="str"', b'IF(A1>0,A1,"")', b"<v></v>"),
+    ]
+    assert _formulas(b"".join([*stored, shared % b"<v>4</v>", b'<c r="B2"/>'])) == []
+    for value in (b"", b"<v/>", b"<v />", b"<v></v>"):
+        assert _formulas(cell % (b"", b"A1*2", value) + shared % value) == ["B2", "B2"]
+
+
+@pytest.mark.parametrize("above", ["", "# made by hand\r", "Results of May\r\r"])
+def test_lines_may_end_as_on_an_old_macintosh(tmp_path, above):
+    rows = [
+        f"{name},{label},{place}.5"
+        for place, (name, label) in enumerate(zip(IDS, CLASSES, strict=True))
+    ]
+    (tmp_path / "t.csv").write_bytes((above + "\r".join(["sample,y,tau", *rows])).encode())
+    dataset = Dataset.from_file(tmp_path / "t.csv", target="y")
+    assert dataset.X.shape == (N, 1)
+    assert list(dataset.sample_ids) == IDS
