@@ -264,3 +264,12 @@ def test_lines_may_end_as_on_an_old_macintosh(tmp_path, above):
     dataset = Dataset.from_file(tmp_path / "t.csv", target="y")
     assert dataset.X.shape == (N, 1)
     assert list(dataset.sample_ids) == IDS
+
+
+def test_a_column_of_crosses_is_not_called_the_same_in_every_sample(write):
+    path = write(sample=IDS, y=CLASSES, diabetes=["x", ""] * (N // 2), tau=np.arange(N) % 5)
+    (finding,) = [
+        entry for entry in Dataset.from_file(path, target="y").findings if entry.code == "SD022"
+    ]
+    assert finding.what == "1 column holds one value in some samples and nothing in the others"
+    assert "if an empty cell means no, fill it in" in finding.remedy
