@@ -228,12 +228,13 @@ def named_missing(
     if not missing:
         return set()
     words = {entry.lower() for entry in missing}
-    numbers = missing_numbers(missing)
-    return {
-        cell
-        for cell in set(cells)
-        if cell.lower() in words or (numbers and parse_number(cell, decimal) in numbers)
-    }
+    distinct = set(cells)
+    named = {cell for cell in distinct if cell.lower() in words}
+    if numbers := missing_numbers(missing):
+        quick = _quick_numbers(distinct, decimal)
+        others = {cell: parse_number(cell, decimal) for cell in distinct.difference(quick)}
+        named |= {cell for cell, number in [*quick.items(), *others.items()] if number in numbers}
+    return named
 
 
 def missing_numbers(missing: Collection[str]) -> list[float]:
