@@ -352,8 +352,10 @@ def _quick_numbers(cells: Collection[str], decimal: str) -> dict[str, float]:
     for cell in cells:
         if "_" in cell or (decimal == "," and "." in cell):
             continue
-        with suppress(ValueError):
+        try:  # a third of the time of suppress
             numbers[cell] = float(cell.replace(",", ".") if decimal == "," else cell)
+        except ValueError:
+            continue
     return numbers
 
 
