@@ -9,6 +9,7 @@ import pytest
 from smalldata import Dataset
 from smalldata.config.hydra import compose_dataset
 from smalldata.datasets.averaging import average
+from smalldata.datasets.options import TableOptions
 from smalldata.datasets.persons import persons_in_ids
 from smalldata.datasets.replicates import groups_by_pattern
 from smalldata.errors import ConfigError, DataError
@@ -184,9 +185,9 @@ def test_average_agrees_with_pandas():
     codes = rng.permutation(np.repeat(np.arange(7), 3))
     values = np.where(rng.random(21) < 0.3, np.nan, rng.normal(size=21))
     expected = pd.Series(values).groupby(codes).mean().to_numpy()
-    np.testing.assert_allclose(average(values, codes, 7), expected)
+    np.testing.assert_allclose(average(values, codes, 7, TableOptions())[0], expected)
     cells = ["NA" if np.isnan(value) else repr(float(value)) for value in values]
-    np.testing.assert_allclose(average(cells, codes, 7), expected)
+    np.testing.assert_allclose(average(cells, codes, 7, TableOptions())[0], expected)
 
 
 PERSONS = {

@@ -11,6 +11,7 @@ from smalldata import Dataset
 from smalldata.config.hydra import quote_override
 from smalldata.datasets import load_dataset
 from smalldata.datasets.averaging import average
+from smalldata.datasets.options import TableOptions
 from smalldata.datasets.persons import persons_in_ids
 from smalldata.datasets.replicates import groups_by_pattern
 from smalldata.errors import ConfigError, DataError
@@ -146,14 +147,15 @@ def test_a_first_column_of_batches_or_groups_is_a_feature(read):
 
 def test_average_knows_numbers_words_and_what_is_neither():
     rows = np.array([0, 0, 1, 1, 2, 2])
-    values = average(np.array([1, np.nan, np.nan, np.nan, 2, 4.0]), rows, 3)
+    values = average(np.array([1, np.nan, np.nan, np.nan, 2, 4.0]), rows, 3, TableOptions())[0]
     np.testing.assert_array_equal(values, [1, np.nan, 3])
     np.testing.assert_array_equal(
-        average(["1,5", "NA", "2", "3", "", "0"], rows, 3, decimal=","), [1.5, 2.5, 0]
+        average(["1,5", "NA", "2", "3", "", "0"], rows, 3, TableOptions(), decimal=",")[0],
+        [1.5, 2.5, 0],
     )
-    assert average(["b", "a", "a", "", "b", "b"], rows, 3) == ["b", "a", "b"]
-    assert average(["1", "<LOD", "2", "3", "4", "5"], rows, 3) is None
-    assert average(["b", "a", "a", "", "b", "b"], rows, 3, words=True) is None
+    assert average(["b", "a", "a", "", "b", "b"], rows, 3, TableOptions())[0] == ["b", "a", "b"]
+    assert average(["1", "<LOD", "2", "3", "4", "5"], rows, 3, TableOptions()) is None
+    assert average(["b", "a", "a", "", "b", "b"], rows, 3, TableOptions(), words=True) is None
 
 
 PAIRED = {

@@ -123,7 +123,8 @@ class BelowLimit:
     factor : float
         Share of the limit: 0.5 or 1.
     stated : tuple of (str, tuple of float)
-        By feature, those values of X that are ``factor`` times a limit stated by a cell.
+        By feature, those values of X that are ``factor`` times a limit stated by a cell; no
+        measured value is the same float.
     """
 
     factor: float

@@ -4,25 +4,27 @@ Step in the line: **files** -> Dataset. Each value is made of its own rows alone
 """
 
 from collections import Counter
-from collections.abc import Collection
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from smalldata.datasets.columns import text_markers, type_column
+from smalldata.datasets.columns import TypedColumn, type_column
+from smalldata.datasets.detection import NOTHING, Met
+from smalldata.datasets.options import TableOptions
 from smalldata.datasets.raw import Cells, take_cells
+from smalldata.datasets.target import missing_rows
 
 
 def average(
     cells: Cells,
     codes: NDArray[np.intp],
     n_samples: int,
+    options: TableOptions,
     *,
     decimal: str = ".",
-    missing: Collection[str] = (),
     words: bool = False,
-) -> Cells | None:
+) -> tuple[Cells, Met] | None:
     """Make one cell per sample of those of its rows.
 
     Of numbers the mean of those that are there; of categories the most frequent one, of several as
@@ -36,34 +38,86 @@ def average(
     codes : ndarray of shape (n_rows,)
         Sample of each row.
     n_samples : int
+    options : TableOptions
+        Of these ``missing``, ``strip_flags`` and ``zeros``.
     decimal : str
-    missing : collection of str
-        Further markers of a missing value.
     words : bool
         The cells are classes or names, even if they are numbers.
 
     Returns
     -------
-    list of str, ndarray of float64 or None
-        None if rows of a sample differ in an entry that is no number.
+    cells : list of str or ndarray of float64
+    met : Met
+        What the options did with the cells that were averaged.
+
+    None if rows of a sample differ in an entry that is no number.
 
     Examples
     --------
-    >>> average(["1", "2", "NA", "5"], np.array([0, 0, 1, 1]), 2)
+    >>> options = TableOptions()
+    >>> average(["1", "2", "NA", "5"], np.array([0, 0, 1, 1]), 2, options)[0]
     array([1.5, 5. ])
-    >>> average(["a", "", "b", "b"], np.array([0, 0, 1, 1]), 2)
+    >>> average(["a", "", "b", "b"], np.array([0, 0, 1, 1]), 2, options)[0]
     ['a', 'b']
-    >>> average(["b", "a", "a", "b", "b"], np.array([0, 0, 0, 1, 1]), 2)
+    >>> average(["b", "a", "a", "b", "b"], np.array([0, 0, 0, 1, 1]), 2, options)[0]
     ['a', 'b']
-    >>> average(["1", "<LOD"], np.array([0, 0]), 1)
+    >>> average(["1", "<LOD"], np.array([0, 0]), 1, options)
     """
-    numbers = None if words else _numbers(cells, decimal=decimal, missing=missing)
-    if numbers is not None:
-        return _means(numbers, codes, n_samples)
-    shared = _shared(cells, codes, n_samples, missing)
+    typed = None if words else plain_numbers(cells, options, decimal=decimal)
+    if typed is not None and not typed.is_boolean:
+        return _means(np.asarray(typed.values), codes, n_samples), typed.met
+    absent = missing_rows(cells, options.marks, decimal=decimal)
+    shared = _shared(cells, codes, n_samples, absent)
     if shared is None and isinstance(cells, list) and not words and _are_categories(cells):
-        return _most_frequent(cells, codes, n_samples, missing)
-    return shared
+        shared = _most_frequent(cells, codes, n_samples, absent)
+    return None if shared is None else (shared, NOTHING)
+
+
+def average_in_parts(
+    cells: Cells,
+    parts: NDArray[np.intp],
+    codes: NDArray[np.intp],
+    n_samples: int,
+    options: TableOptions,
+    *,
+    decimal: str = ".",
+) -> tuple[Cells, list[Met]] | None:
+    """Average as `average`, each part of the rows being a feature of its own, as in long form.
+
+    The second thing is what the options did in each part.
+    """
+    values = np.empty(len(parts))
+    mets = []
+    for rows in np.split(np.argsort(parts, kind="stable"), np.cumsum(np.bincount(parts))[:-1]):
+        typed = plain_numbers(take_cells(cells, rows), options, decimal=decimal)
+        if typed is None or typed.is_boolean:
+            done = average(cells, codes, n_samples, options, decimal=decimal)
+            return None if done is None else (done[0], [])
+        values[rows] = typed.values
+        mets.append(typed.met)
+    return _means(values, codes, n_samples), mets
+
+
+def plain_numbers(cells: Cells, options: TableOptions, *, decimal: str = ".") -> TypedColumn | None:
+    """Type a column that is to be averaged, with all that the options say about its cells.
+
+    Returns
+    -------
+    TypedColumn or None
+        None unless all of it is plain numbers.
+    """
+    typed = type_column(
+        cells,
+        decimal=decimal,
+        missing=options.marks,
+        strip_flags=options.strip_flags,
+        zeros_missing=options.zeros == "missing",
+        gather=True,
+    )
+    met = typed.met
+    if met.below or met.above or met.unsettled or not isinstance(typed.values, np.ndarray):
+        return None
+    return typed
 
 
 def _are_categories(cells: list[str]) -> bool:
@@ -74,21 +128,12 @@ def _are_categories(cells: list[str]) -> bool:
 
 
 def _most_frequent(
-    cells: list[str], codes: NDArray[np.intp], n_samples: int, missing: Collection[str]
+    cells: list[str], codes: NDArray[np.intp], n_samples: int, absent: NDArray[np.bool_]
 ) -> list[str]:
-    marks = text_markers(cells).union(entry.lower() for entry in missing)
     counts: list[Counter[str]] = [Counter() for _ in range(n_samples)]
-    for cell, code in zip(cells, codes, strict=True):
-        if cell.lower() not in marks:
-            counts[code][cell] += 1
+    for row in np.flatnonzero(~absent):
+        counts[codes[row]][cells[row]] += 1
     return [count.most_common(1)[0][0] if count else "" for count in counts]
-
-
-def _numbers(cells: Cells, *, decimal: str, missing: Collection[str]) -> NDArray[np.float64] | None:
-    typed = type_column(cells, decimal=decimal, missing=missing, gather=True)
-    met = typed.met
-    plain = not (met.below or met.above or met.unsettled or met.flags or typed.is_boolean)
-    return typed.values if plain and isinstance(typed.values, np.ndarray) else None
 
 
 def _means(
@@ -101,15 +146,11 @@ def _means(
 
 
 def _shared(
-    cells: Cells, codes: NDArray[np.intp], n_samples: int, missing: Collection[str]
+    cells: Cells, codes: NDArray[np.intp], n_samples: int, absent: NDArray[np.bool_]
 ) -> Cells | None:
     """Give each sample its entry, or None if one has several."""
     entries = np.array(cells, dtype=object) if isinstance(cells, list) else cells
-    levels = pd.factorize(entries)[0]
-    if isinstance(cells, list):
-        marks = text_markers(cells).union(entry.lower() for entry in missing)
-        absent = np.array([cell.lower() in marks for cell in cells], dtype=bool)
-        levels = np.where(absent, -1, levels)
+    levels = np.where(absent, -1, pd.factorize(entries)[0])
     present = np.flatnonzero(levels >= 0)
     # The last to be written is the first row; a sample without an entry keeps its first row.
     rows = np.zeros(n_samples, dtype=np.intp)

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -84,8 +84,6 @@ class Met:
     is_below, below_unknown, above_unknown : ndarray of bool, shape (n_rows,), optional
         Cells below a limit, and those below or above one that they do not state; these are NaN
         among the values.
-    stated : frozenset of float
-        Values that stand for stated limits.
     n_zeros : int
         Zeros that were taken as missing.
     first : tuple of int and str, optional
@@ -102,10 +100,18 @@ class Met:
     is_below: NDArray[np.bool_] | None = None
     below_unknown: NDArray[np.bool_] | None = None
     above_unknown: NDArray[np.bool_] | None = None
-    stated: frozenset[float] = frozenset()
     n_zeros: int = 0
     first: tuple[int, str] | None = None
     unsettled: tuple[str, ...] = ()
+
+    def __add__(self, other: "Met") -> "Met":
+        """Count what was taken as missing, or off numbers, in two columns of one name together."""
+        return replace(
+            self,
+            missing=self.missing + other.missing,
+            flags=self.flags + other.flags,
+            n_zeros=self.n_zeros + other.n_zeros,
+        )
 
 
 NOTHING = Met()
@@ -222,7 +228,6 @@ def put_cells(
     """
     parts = {part: Counter[str]() for part in (*PART.values(), "above")}
     below, above, unknown = np.zeros((3, len(values)), dtype=bool)
-    stated = set()
     for row, cell in rows:
         read = found[cell]
         parts["above" if read.kind == "above" else PART[read.kind]][read.sign or cell] += 1
@@ -232,7 +237,6 @@ def put_cells(
             values[row] = read.number
         elif read.number is not None and factor is not None:
             values[row] = factor * read.number
-            stated.add(factor * read.number)
     learns = factor is not None
     return Met(
         below=parts["below"],
@@ -242,5 +246,4 @@ def put_cells(
         is_below=below if parts["below"] else None,
         below_unknown=below & unknown if learns and (below & unknown).any() else None,
         above_unknown=above & unknown if learns and (above & unknown).any() else None,
-        stated=frozenset(stated),
     )

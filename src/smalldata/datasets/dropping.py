@@ -1,4 +1,4 @@
-"""Columns that may be named in ``drop`` though they are gone: their file's format left them out.
+"""Columns that may be named in ``drop`` though they are gone: a format or long form left them out.
 
 Step in the line: **files** -> Dataset.
 """

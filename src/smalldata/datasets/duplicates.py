@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
 from smalldata.datasets.assembling import listed
-from smalldata.datasets.columns import labels, type_column
+from smalldata.datasets.averaging import plain_numbers
+from smalldata.datasets.columns import labels
+from smalldata.datasets.detection import NOTHING, Met
 from smalldata.datasets.options import TableOptions
 from smalldata.datasets.raw import Cells, RawTable
 from smalldata.datasets.text import NUMBER
@@ -115,25 +115,29 @@ def _merged(
     for place, name in enumerate(table.names):
         places.setdefault(name, []).append(place)
     columns: list[Cells] = []
+    met = dict(table.met)
     for name, own in places.items():
         cells = [table.columns[place] for place in own]
         if name not in repeated or options.duplicates == "first":
             columns.append(cells[0])
         else:
-            columns.append(_merge(cells, name, table, options, decimal=decimal))
-    return replace(table, names=list(places), columns=columns)
+            merged, taken = _merge(cells, name, table, options, decimal=decimal)
+            columns.append(merged)
+            if taken is not NOTHING:
+                met[name] = taken
+    return replace(table, names=list(places), columns=columns, met=met)
 
 
 def _merge(
     cells: list[Cells], name: str, table: RawTable, options: TableOptions, *, decimal: str
-) -> Cells:
+) -> tuple[Cells, Met]:
     """Merge columns of numbers row by row; columns of text only if they hold the same."""
-    numbers = [_numbers(column, options, decimal=decimal) for column in cells]
-    values = [column for column in numbers if column is not None]
+    typed = [plain_numbers(column, options, decimal=decimal) for column in cells]
+    values = [np.asarray(column.values) for column in typed if column is not None]
     if len(values) < len(cells):
         texts = [labels(column, decimal=decimal) for column in cells]
         if all(text == texts[0] for text in texts):
-            return cells[0]
+            return cells[0], NOTHING
         raise DataError(
             f"columns of one name must be plain numbers to be merged; {name!r} of {table.source} "
             "holds something else. Set dataset.duplicates=first or dataset.duplicates=number."
@@ -147,20 +151,8 @@ def _merge(
             merged = np.where(absent, 0.0, stacked).sum(axis=0) / np.maximum(
                 (~absent).sum(axis=0), 1
             )
-    return np.where(absent.all(axis=0), np.nan, merged)
-
-
-def _numbers(cells: Cells, options: TableOptions, *, decimal: str) -> NDArray[np.float64] | None:
-    """Return the numbers of a column, or None if a cell is none."""
-    typed = type_column(
-        cells,
-        decimal=decimal,
-        missing=options.marks,
-        strip_flags=options.strip_flags,
-        zeros_missing=options.zeros == "missing",
-        gather=True,
-    )
-    met = typed.met
-    if isinstance(typed.values, pd.Categorical) or met.below or met.above or met.unsettled:
-        return None
-    return typed.values
+    met = NOTHING
+    for column in typed:
+        if column is not None and column.met is not NOTHING:
+            met += column.met
+    return np.where(absent.all(axis=0), np.nan, merged), met

@@ -4,7 +4,7 @@ Step in the line: **files** -> Dataset.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import pandas as pd
@@ -74,7 +74,12 @@ class Typing:
         empty: list[str] = []
         ids = set() if options.features is not None else self._ids(chosen).difference(categorical)
         is_plain = not (options.marks or options.zeros or options.drop_empty)
-        typed_slowly = ids.union(categorical, self.given)
+        merged = {
+            column.name: met
+            for column in chosen
+            if (met := self.tables[column.file].met.get(column.own_name)) is not None
+        }
+        typed_slowly = ids.union(categorical, self.given, merged)
         for column in chosen:
             if is_plain and column.name not in typed_slowly and not isinstance(column.cells, list):
                 features[column.name] = column.cells  # as most columns of a wide table
@@ -97,6 +102,8 @@ class Typing:
                 where=self.where,
                 name=column.name,
             )
+            if column.name in merged:
+                typed = replace(typed, met=typed.met + merged[column.name])
             self.marks.add(column.name, typed)
             n_percent += typed.was_percent
             if typed.is_date:

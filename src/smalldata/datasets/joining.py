@@ -281,6 +281,7 @@ def join(
             for place, name in enumerate(table.names)
             if place not in apart[block]
         ]
+    _check_names(columns, tables)
     id_place = id_places[first]
     places = tables[first].places if len(tables) == 1 else [f"sample {entry}" for entry in common]
     return JoinedTable(
@@ -294,6 +295,21 @@ def join(
             for block, place in id_places.items()
             if place is not None and tables[block].names[place]
         },
+    )
+
+
+def _check_names(columns: Sequence[Column], tables: Mapping[str, RawTable]) -> None:
+    """Refuse a column called ``b:x`` next to a column x of a block b."""
+    counts = Counter(column.name for column in columns)
+    name, count = counts.most_common(1)[0] if counts else ("", 1)
+    if count == 1:
+        return
+    prefixed = next(c for c in columns if c.name == name and c.own_name != name)
+    whole = next(c for c in columns if c.name == name and c is not prefixed)
+    raise DataError(
+        f"columns of several files must have different names; {name!r} is a column of "
+        f"{tables[whole.file].source} and {prefixed.own_name!r} of the block {prefixed.file!r}. "
+        "Call this block something else in dataset.path."
     )
 
 

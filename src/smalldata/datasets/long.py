@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from smalldata.datasets.assembling import listed, nearest, several
-from smalldata.datasets.averaging import average
+from smalldata.datasets.averaging import average_in_parts
 from smalldata.datasets.columns import labels
 from smalldata.datasets.commands import command
+from smalldata.datasets.detection import NOTHING, Met
 from smalldata.datasets.long_shape import Codes, is_constant_within, recognise, refusal
 from smalldata.datasets.options import TableOptions
 from smalldata.datasets.raw import Cells, RawTable, with_id
@@ -126,9 +127,9 @@ def pivot(
     levels, first, codes = np.unique(pairs, return_index=True, return_inverse=True)
     values = cells["value"]
     if len(levels) < len(pairs):
-        values, rows = _settled(values, pairs, codes, first, table, columns, options, decimal)
+        values, rows, mets = _settled(values, names, codes, first, table, columns, options, decimal)
     else:
-        rows = np.arange(len(pairs))
+        rows, mets = np.arange(len(pairs)), []
     spread_cells = _grid(values, ids[rows], names[rows], n_ids, n_names)
     wanted = [*options.roles.values(), *several(options.categorical)]
     kept, findings, dropped = _other_columns(table, columns, ids, names, wanted)
@@ -153,33 +154,38 @@ def pivot(
         about_samples=tuple(kept),
         units={name: unit for name, unit in table.units.items() if name in kept},
         categories={name: order for name, order in table.categories.items() if name in kept},
+        met={
+            str(name): met
+            for name, met in zip(name_levels, mets, strict=False)
+            if met is not NOTHING
+        },
     )
     return with_id(done, 0)
 
 
 def _settled(
     values: Cells,
-    pairs: Codes,
+    names: Codes,
     codes: Codes,
     first: Codes,
     table: RawTable,
     columns: Mapping[str, str],
     options: TableOptions,
     decimal: str,
-) -> tuple[Cells, Codes]:
+) -> tuple[Cells, Codes, list[Met]]:
     """One value for each sample and name, as the user asked."""
     if options.replicates == "first":
         taken = values[first] if not isinstance(values, list) else [values[row] for row in first]
-        return taken, first
+        return taken, first, []
     if options.replicates == "mean":
-        means = average(values, codes, len(first), decimal=decimal, missing=options.marks)
-        if means is None:
+        averaged = average_in_parts(values, names, codes, len(first), options, decimal=decimal)
+        if averaged is None:
             raise DataError(
                 f"values must be plain numbers to be averaged; {columns['value']!r} of "
                 f"{table.source} holds others. Take the first of each with "
                 f"{command('replicates', 'first')}."
             )
-        return means, first
+        return averaged[0], first, averaged[1]
     counts = np.bincount(codes)
     row = int(np.flatnonzero(counts[codes] > 1)[0])
     id_cells = labels(table.columns[table.names.index(columns["id"])], decimal=decimal)

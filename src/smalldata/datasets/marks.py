@@ -6,21 +6,18 @@ hold: markers of missing values and of limits of detection, flags, words, zeros.
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
 from smalldata.datasets.assembling import N_NAMES_SHOWN, listed
 from smalldata.datasets.columns import TypedColumn, shown
 from smalldata.datasets.commands import command
-from smalldata.datasets.detection import BRACKETS, FACTOR, NOTHING, Met, is_vague
+from smalldata.datasets.detection import BRACKETS, NOTHING, Met, is_vague
 from smalldata.datasets.side_by_side import Features, parts_of
 from smalldata.errors import DataError
 from smalldata.findings import Finding
-from smalldata.task import BelowLimit, Dataset
 
 N_KINDS = 12
 """Markers that a sentence lists with their counts; more are stated limits, each its own text."""
@@ -189,68 +186,6 @@ class Marks:
             part for met in self.met.values() for part in (met.below_unknown, met.above_unknown)
         ]
         return sum(int(part.sum()) for part in rows if part is not None)
-
-
-def with_limits(
-    dataset: Dataset, features: Mapping[str, NDArray[np.float64] | pd.Categorical], marks: Marks
-) -> Dataset:
-    """Put the cells below and above limits into a dataset that was assembled without them.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        Such cells are missing in it.
-    features : mapping of str to column
-        Of the dataset.
-    marks : Marks
-
-    Returns
-    -------
-    Dataset
-        X has -inf and inf where the limit is learned in each fold (`Dataset.below`), and the
-        reading the share of values below a limit by feature and by class.
-    """
-    censored = {
-        name: met.is_below
-        for name, met in marks.met.items()
-        if met.is_below is not None and name in features
-    }
-    unknown = {
-        name: met
-        for name, met in marks.met.items()
-        if name in features and (met.below_unknown is not None or met.above_unknown is not None)
-    }
-    if censored:
-        reading = replace(
-            dataset.reading,
-            censored={name: float(rows.mean()) for name, rows in censored.items()},
-            censored_by_class=_by_class(dataset, list(censored.values())),
-        )
-        dataset = replace(dataset, reading=reading)
-    if not unknown:
-        return dataset
-    columns = dict(features)
-    for name, met in unknown.items():
-        values = np.array(columns[name], dtype=np.float64)
-        if met.below_unknown is not None:
-            values[met.below_unknown] = -np.inf
-        if met.above_unknown is not None:
-            values[met.above_unknown] = np.inf
-        columns[name] = values
-    below = BelowLimit(
-        factor=FACTOR[str(marks.below_detection)],
-        stated=tuple((name, tuple(sorted(met.stated))) for name, met in unknown.items()),
-    )
-    return replace(dataset, X=Features.of(columns).table(), below=below)
-
-
-def _by_class(dataset: Dataset, censored: Sequence[NDArray[np.bool_]]) -> dict[str, float]:
-    """Share of values below a limit by class, over the columns that have any."""
-    if not dataset.kind.is_classification:
-        return {}
-    share = np.mean(censored, axis=0)
-    labels = np.asarray(dataset.y).astype(str)
-    return {str(name): float(share[labels == name].mean()) for name in np.unique(labels)}
 
 
 def suspect_zeros(features: Features, blocks: Sequence[str]) -> list[Finding]:

@@ -77,6 +77,8 @@ def open_file(path: str | Path, options: TableOptions) -> TextFile | Grid | RawT
             "or one with a password. Save it as xlsx or csv."
         )
     text, encoding = decode(content, source=source, encoding=options.encoding)
+    if "\n" not in text:  # lines of an old Macintosh
+        text = text.replace("\r", "\n")
     return TextFile(source=source, text=text, encoding=encoding, sha256=sha256)
 
 

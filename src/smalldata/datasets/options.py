@@ -57,7 +57,8 @@ class TableOptions:
     categorical : sequence of str
         Columns of numbers that are categories.
     missing : sequence of str
-        Further markers of a missing value, beside those that `columns` names.
+        Further markers of a missing value, beside those that `columns` names: words in any case,
+        numbers in any spelling, in features and in every role.
     below_detection : str, optional
         What a value below a limit of detection is: ``missing``, ``half`` or ``value`` (of the limit
         that the cell states, else of the smallest value of the column in the training rows).

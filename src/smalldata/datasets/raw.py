@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smalldata.datasets.detection import Met
 from smalldata.findings import Finding
 from smalldata.task import Dropped
 
@@ -175,6 +176,8 @@ class RawTable:
     categories : mapping of str to tuple of str
         Columns that came as categories, with the order of these, empty where they have none. A
         file has no such columns.
+    met : mapping of str to Met
+        What was taken as missing, or off numbers, when columns or rows were made one.
     """
 
     source: str
@@ -192,6 +195,7 @@ class RawTable:
     settings: Mapping[str, Any] = field(default_factory=dict)
     is_sheet: bool = False
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    met: Mapping[str, Met] = field(default_factory=dict)
 
     @property
     def n_rows(self) -> int:

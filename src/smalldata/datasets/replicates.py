@@ -17,6 +17,7 @@ from smalldata.datasets.assembling import listed, several
 from smalldata.datasets.averaging import average
 from smalldata.datasets.columns import labels
 from smalldata.datasets.commands import command
+from smalldata.datasets.detection import NOTHING
 from smalldata.datasets.joining import infer_id, recurs, repeated_id
 from smalldata.datasets.options import TableOptions
 from smalldata.datasets.raw import Cells, RawTable, take_cells, take_rows, with_id
@@ -266,15 +267,15 @@ def _merged(ids: _Ids, options: TableOptions, tables: Mapping[str, RawTable]) ->
                 cells,
                 codes,
                 len(first),
+                options,
                 decimal=ids.decimal,
-                missing=options.marks,
                 words=name in words,
             )
             if not any(fnmatchcase(name, entry) for entry in left_out)
-            else take_cells(cells, first)
+            else (take_cells(cells, first), NOTHING)
             for name, cells in zip(table.names, table.columns, strict=True)
         }
-        differing = [name for name, cells in merged.items() if cells is None]
+        differing = [name for name, done in merged.items() if done is None]
         if differing:
             raise DataError(
                 "columns must hold plain numbers, or the same in all rows of an id, to be averaged;"
@@ -282,7 +283,12 @@ def _merged(ids: _Ids, options: TableOptions, tables: Mapping[str, RawTable]) ->
                 f"{command('drop', differing[:5])}, or take the first row of each id with "
                 f"{command('replicates', 'first')}."
             )
-        columns = [cells for cells in merged.values() if cells is not None]
+        columns = [done[0] for done in merged.values() if done is not None]
+        met = dict(table.met)
+        for name, done in merged.items():
+            if done is not None and done[1] is not NOTHING:
+                met[name] = done[1] + met.get(name, NOTHING)
+        table = replace(table, met=met)
     places = [table.places[row] for row in first]
     return with_id(replace(table, columns=columns, places=places, dropped=dropped), ids.place)
 

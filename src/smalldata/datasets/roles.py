@@ -4,16 +4,17 @@ Step in the line: **files** -> Dataset.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.datasets.assembling import listed, nearest
-from smalldata.datasets.columns import labels, text_markers
+from smalldata.datasets.columns import labels
 from smalldata.datasets.joining import Column, JoinedTable
 from smalldata.datasets.raw import RawTable, take_rows
+from smalldata.datasets.target import missing_rows
 from smalldata.errors import ConfigError, DataError
 
 
@@ -54,17 +55,17 @@ def known_columns(joined: JoinedTable, tables: Mapping[str, RawTable]) -> list[s
     return [column.name for column in sorted(joined.columns, key=is_data)]
 
 
-def role_labels(joined: JoinedTable, column: Column, role: str) -> list[str]:
+def role_labels(
+    joined: JoinedTable, column: Column, role: str, missing: Collection[str] = ()
+) -> list[str]:
     """Entries of groups, batch or folds, all present."""
-    entries = labels(column.cells, decimal=column.decimal)
-    marks = text_markers(entries)
-    absent = [row for row, entry in enumerate(entries) if entry.lower() in marks]
-    if absent:
+    absent = np.flatnonzero(missing_rows(column.cells, missing, decimal=column.decimal))
+    if len(absent):
         raise DataError(
             f"{role} must be known for every row; {column.name!r} is missing in "
-            f"{where(joined, absent[0])} ({len(absent)} in all)."
+            f"{where(joined, int(absent[0]))} ({len(absent)} in all)."
         )
-    return entries
+    return labels(column.cells, decimal=column.decimal)
 
 
 def without_rows(joined: JoinedTable, absent: NDArray[np.bool_]) -> JoinedTable:

@@ -59,7 +59,7 @@ def suspects(
     return [
         *leaks(facts.separations, y, n_features=len(features.columns), target=target, kind=kind),
         *named_like(list(features.columns), target=target),
-        *_constants(facts),
+        *_constants(features, facts),
         *copies(features, facts),
     ]
 
@@ -224,10 +224,18 @@ def _standardised(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(z, dtype=np.float64)
 
 
-def _constants(facts: Facts) -> list[Finding]:
+def _constants(features: Features, facts: Facts) -> list[Finding]:
+    gappy = [name for name in facts.constant if pd.isna(features.columns[name]).any()]
+    whole = [name for name in facts.constant if name not in set(gappy)]
     found = []
     for code, names, what, why in (
-        ("SD022", facts.constant, "the same value in every sample", "nothing can be learned"),
+        ("SD022", whole, "the same value in every sample", "nothing can be learned"),
+        (
+            "SD022",
+            gappy,
+            "one value in some samples and nothing in the others",
+            "if an empty cell means no, fill it in; else little can be learned",
+        ),
         ("SD023", facts.nearly, "one value in all but a few samples", "little can be learned"),
     ):
         if names:

@@ -21,6 +21,7 @@ from smalldata.datasets.assembling import (
     name_with_fingerprint,
     several,
 )
+from smalldata.datasets.censored import Censored
 from smalldata.datasets.classes import choose_classes
 from smalldata.datasets.columns import labels
 from smalldata.datasets.commands import command
@@ -31,7 +32,7 @@ from smalldata.datasets.features import Typing
 from smalldata.datasets.intake import files_of, read_tables
 from smalldata.datasets.joining import Column, JoinedTable, join
 from smalldata.datasets.long import spread
-from smalldata.datasets.marks import Marks, suspect_zeros, with_limits
+from smalldata.datasets.marks import Marks, suspect_zeros
 from smalldata.datasets.obstacles import gathered
 from smalldata.datasets.options import TableOptions
 from smalldata.datasets.persons import persons_in_ids
@@ -134,9 +135,9 @@ def make_dataset(tables: Mapping[str, RawTable], options: TableOptions, *, stem:
 
 
 def _make(tables: Mapping[str, RawTable], options: TableOptions, *, stem: str) -> Dataset:
-    options = without_dropped(options, tables)
     decimals = {block: decimal_of(table, block, options) for block, table in tables.items()}
     tables = spread(tables, options, decimals)
+    options = without_dropped(options, tables)
     tables = with_unique_names(tables, options, decimals=decimals)
     settled = settle_repeats(tables, options, decimals)
     tables = settled.tables
@@ -167,16 +168,16 @@ def _make(tables: Mapping[str, RawTable], options: TableOptions, *, stem: str) -
     )
     columns, feature_blocks, left_out, n_percent = typing.features()
     features = Features.of(columns)
+    censored = Censored.of(columns, typing.marks)
+    shown = features if censored.below is None else Features.of(censored.shown())
     if not columns:
         _point_to_sheets(joined)
     findings = [*joined.findings, *left_out, *typing.marks.findings()]
     findings += [] if options.zeros else suspect_zeros(features, feature_blocks)
     findings += suspect_sentinels(features)
-    findings += advise(
-        features, y, target=target, kind=task_kind, has_groups=asked.groups is not None
-    )
+    findings += advise(shown, y, target=target, kind=task_kind, has_groups=asked.groups is not None)
     apart = {
-        role: role_labels(joined, column, role)
+        role: role_labels(joined, column, role, options.marks)
         for role, column in role_columns.items()
         if role != "target"
     }
@@ -218,7 +219,7 @@ def _make(tables: Mapping[str, RawTable], options: TableOptions, *, stem: str) -
             ),
         ),
     )
-    dataset = with_limits(dataset, columns, typing.marks)
+    dataset = censored.into(dataset)
     return replace(dataset, name=_name(dataset, asked, decimals=decimals, stem=stem))
 
 
@@ -334,7 +335,7 @@ def _with_target(
         }
 
     outcome = columns(joined)["target"]
-    absent = missing_rows(outcome.cells, options.marks)
+    absent = missing_rows(outcome.cells, options.marks, decimal=outcome.decimal)
     note = check_complete(
         outcome.cells,
         absent,
@@ -374,7 +375,9 @@ def _with_classes(
     choice = choose_classes(entries, options, target=target, decimal=column.decimal)
     if choice.findings:
         columns = [
-            replace(other, cells=choice.labels) if other.own_name == column.own_name else other
+            replace(other, cells=choice.labels)
+            if target in (other.name, other.own_name)  # equal in all files: see role_column
+            else other
             for other in joined.columns
         ]
         joined = without_rows(replace(joined, columns=columns), ~choice.kept)

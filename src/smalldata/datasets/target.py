@@ -11,7 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.datasets.assembling import listed
-from smalldata.datasets.columns import TypedColumn, labels, parse_number, text_markers, type_column
+from smalldata.datasets.columns import (
+    TypedColumn,
+    labels,
+    marks_of_text,
+    missing_numbers,
+    parse_number,
+    type_column,
+)
 from smalldata.datasets.polarity import told_positive
 from smalldata.datasets.raw import Cells
 from smalldata.datasets.vocabulary import MISSING_NUMBER
@@ -21,19 +28,21 @@ from smalldata.task import TaskKind, find_kind
 MAX_INTEGER_CLASSES = 10
 
 
-def missing_rows(cells: Cells, missing: Collection[str] = ()) -> NDArray[np.bool_]:
-    """Find the rows without a target: empty or a marker of a missing value.
+def missing_rows(
+    cells: Cells, missing: Collection[str] = (), *, decimal: str = "."
+) -> NDArray[np.bool_]:
+    """Find the rows without an entry of a role: empty or a marker of a missing value.
 
     The word None is a class beside other words, since that is what it often is, and missing beside
     numbers.
     """
     if not isinstance(cells, list):
-        return np.isnan(cells)
-    marks = text_markers(cells).union(missing)
-    words = [cell for cell in cells if cell.lower() not in marks and cell.lower() != "none"]
+        return np.isnan(cells) | np.isin(cells, missing_numbers(missing))
+    marks = marks_of_text(cells, missing, decimal=decimal)
+    words = [cell for cell in cells if cell not in marks and cell.lower() != "none"]
     if words and all(any(letter.isdigit() for letter in word) for word in words):
-        marks = marks | MISSING_NUMBER
-    return np.array([cell in marks or cell.lower() in marks for cell in cells], dtype=bool)
+        marks |= {cell for cell in cells if cell.lower() in MISSING_NUMBER}
+    return np.array([cell in marks for cell in cells], dtype=bool)
 
 
 def check_complete(

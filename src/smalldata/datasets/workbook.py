@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from contextlib import closing
 from typing import Any
 
+from smalldata.datasets.assembling import listed
 from smalldata.datasets.commands import command
 from smalldata.datasets.damage import refusing
 from smalldata.datasets.decimals import find_decimal
@@ -79,7 +80,8 @@ def read_workbook(
             titles = [worksheet.title for worksheet in book.worksheets]
             chosen = _choose(titles, sheet, source)
             worksheet = book[chosen]
-            merged = _merged(book, worksheet)
+            xml = book._archive.read(worksheet._worksheet_path)
+            merged, formulas = _merged(xml), _formulas(xml)
             declared = (worksheet.max_row, worksheet.max_column)
             worksheet.reset_dimensions()
             try:
@@ -123,6 +125,7 @@ def read_workbook(
                 )
                 for text in advice
             ),
+            *_told_formulas(formulas, chosen, source),
             *_told_sheets(chosen, records, others, source),
         ),
         merged=tuple(merged),
@@ -132,14 +135,13 @@ def read_workbook(
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell [^>]*ref="([A-Z]+)(\d+):([A-Z]+)(\d+)"')
 
 
-def _merged(book: Any, worksheet: Any) -> list[tuple[int, int, int]]:
+def _merged(xml: bytes) -> list[tuple[int, int, int]]:
     """Find the cells that are merged within one row: its number, first and last column.
 
     openpyxl does not tell them of a sheet that it streams.
     """
     from openpyxl.utils import column_index_from_string
 
-    xml = book._archive.read(worksheet._worksheet_path)
     found = _MERGED.findall(xml, max(0, xml.find(b"</sheetData>")))  # they stand behind the cells
     return [
         (
@@ -149,6 +151,37 @@ def _merged(book: Any, worksheet: Any) -> list[tuple[int, int, int]]:
         )
         for left, top, right, bottom in found
         if top == bottom
+    ]
+
+
+_FORMULA = re.compile(
+    rb"<(?:\w+:)?c\s(?P<attributes>[^>]*)>\s*"
+    rb"<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]*</(?:\w+:)?f>)\s*"
+    rb"(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
+)
+"""A cell with a formula and no value."""
+
+
+def _formulas(xml: bytes) -> list[str]:
+    """Find the cells with a formula whose value is not stored; a stored empty text is one."""
+    cells = (match["attributes"] for match in _FORMULA.finditer(xml))
+    found = (re.search(rb'\br="(\w+)"', cell) for cell in cells if b't="str"' not in cell)
+    return [match[1].decode() for match in found if match]
+
+
+def _told_formulas(formulas: list[str], sheet: str, source: str) -> list[Finding]:
+    if not formulas:
+        return []
+    n = len(formulas)
+    return [
+        Finding(
+            code="SD019",
+            what=f"{n} cell{'s' * (n > 1)} of sheet {sheet!r} of {source} hold{'s' * (n == 1)} a "
+            "formula without its value and "
+            f"{'were' if n > 1 else 'was'} read as missing",
+            evidence=listed(formulas),
+            remedy="open the file in a spreadsheet program and save it, which stores the values",
+        )
     ]
 
 
