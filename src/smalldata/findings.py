@@ -29,6 +29,7 @@ KINDS = {
     "SD006": Kind(title="classes left out or merged", level="note"),
     "SD007": Kind(title="samples that copy each other"),
     "SD008": Kind(title="a column of persons who recur"),
+    "SD009": Kind(title="summaries among the samples"),
     # what stands around the numbers
     "SD010": Kind(title="rows of units", level="note"),
     "SD011": Kind(title="rows above the header", level="note"),
