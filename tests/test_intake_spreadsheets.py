@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from openpyxl import Workbook
+from openpyxl import Workbook, load_workbook
 
 from smalldata.datasets.options import TableOptions
 from smalldata.datasets.table import load
@@ -114,9 +114,10 @@ def test_a_sample_with_such_a_name_is_a_sample(tmp_path, name):
 
 def test_initials_are_not_a_standard_deviation(tmp_path):
     rows = samples()
-    for row, name in zip(rows[1:], "AB CD EF GH IJ KL MN OP QR SD UV WX YZ BA DC".split()):
+    names = ["AB", "CD", "EF", "GH", "IJ", "KL", "MN", "OP", "QR", "SD", "UV", "WX", "YZ", "BA"]
+    for row, name in zip(rows[1:], names, strict=False):
         row[0] = name
-    dataset = read(write_csv(tmp_path / "a.csv", rows[:16]))
+    dataset = read(write_csv(tmp_path / "a.csv", rows[:15]))
     assert not found(dataset, "SD009")
 
 
@@ -131,6 +132,89 @@ def test_mean_and_sd_of_features_in_rows_are_left_out(tmp_path):
     rows = samples()
     values = np.array([row[2:] for row in rows[1:]], dtype=float)
     rows.append(["Mean", "", *values.mean(axis=0).round(2).tolist()])
-    turned = [list(column) for column in zip(*rows)]
+    turned = [list(column) for column in zip(*rows, strict=True)]
     dataset = read(write_csv(tmp_path / "a.csv", turned), transpose=True)
     assert len(dataset.X) == N_SAMPLES
+
+
+def merged_down(path: Path) -> Path:
+    """Write samples sorted by group, whose label is merged over its rows."""
+    rows = samples()[1:]
+    rows.sort(key=lambda row: row[1])
+    half = len(rows) // 2
+    cells = [
+        [name if at % half == 0 else None, *row[:1], *row[2:]]
+        for at, row in enumerate(rows)
+        for name in [row[1]]
+    ]
+    return write_xlsx(
+        path,
+        [["Group", "Sample", *NAMES], *cells],
+        f"A2:A{half + 1}",
+        f"A{half + 2}:A{2 * half + 1}",
+    )
+
+
+def test_a_merged_label_holds_for_all_its_rows(tmp_path):
+    dataset = read(merged_down(tmp_path / "a.xlsx"))
+    assert len(dataset.X) == N_SAMPLES
+    assert dict(zip(dataset.sample_ids, dataset.y, strict=True))["S19"] == "Case"
+    assert sorted(dataset.y) == ["Case"] * 10 + ["Control"] * 10
+    assert "2 merged cells" in found(dataset, "SD019")[0]
+
+
+def test_a_total_and_a_footnote_below_merged_labels_are_not_samples(tmp_path):
+    rows = [["Group", "Sample", *NAMES]]
+    rows += [
+        ["Case" if i == 0 else None, *row[:1], *row[2:]] for i, row in enumerate(samples(6)[1:])
+    ]
+    rows += [["Control", f"T{i}", *row[2:]] for i, row in enumerate(samples(6)[1:])]
+    values = np.array([row[2:] for row in rows[1:]], dtype=float)
+    rows += [["Total", 12, *values.sum(axis=0).tolist()], ["* measured twice, see methods"]]
+    dataset = read(write_xlsx(tmp_path / "a.xlsx", rows, "A2:A7", "A15:G16"))
+    assert len(dataset.X) == 12
+
+
+def test_merged_patients_recur(tmp_path):
+    rows = samples()[1:]
+    cells = [
+        [*([f"P{at // 2}", row[1]] if at % 2 == 0 else [None, None]), *row[2:]]
+        for at, row in enumerate(rows)
+    ]
+    merged = [f"{c}{2 + at}:{c}{3 + at}" for at in range(0, N_SAMPLES, 2) for c in "AB"]
+    path = write_xlsx(tmp_path / "a.xlsx", [["Patient", "Group", *NAMES], *cells], *merged)
+    with pytest.raises(DataError, match="'P0' twice"):
+        read(path, target="TP53")
+    dataset = read(path, target="TP53", groups="Patient")
+    assert len(dataset.X) == N_SAMPLES
+    assert dataset.groups is not None
+    assert len(set(dataset.groups)) == N_SAMPLES // 2
+
+
+@pytest.mark.parametrize("title", ["A1:G1", "A1:D1", "A1:B1", None])
+def test_a_title_above_group_headers_makes_no_blocks(tmp_path, title):
+    upper = [None, None, "Proteins (ng/ml)", None, "Lipids", None, None]
+    rows = [["Table S1. Plasma"], upper, *samples()]
+    merged = ["C2:D2", "E2:F2", *([title] if title else [])]
+    dataset = read(write_xlsx(tmp_path / "a.xlsx", rows, *merged))
+    assert dict(zip(dataset.feature_names, dataset.feature_blocks, strict=True)) == {
+        **{"TP53": "Proteins (ng/ml)", "EGFR": "Proteins (ng/ml)", "MYC": "Lipids"},
+        **{"KRAS": "Lipids", "IL6": "features"},
+    }
+    assert "Table S1. Plasma" in found(dataset, "SD012")[0]
+
+
+def test_hidden_rows_and_columns_are_read_and_said(tmp_path):
+    path = write_xlsx(tmp_path / "a.xlsx", samples())
+    book = load_workbook(path)
+    book.active.row_dimensions[5].hidden = True
+    book.active.row_dimensions[500].hidden = True
+    book.active.column_dimensions["D"].hidden = True
+    book.save(path)
+    dataset = read(path)
+    assert dataset.X.shape == (N_SAMPLES, len(NAMES))
+    assert "1 hidden row and 1 hidden column of a.xlsx were read" in found(dataset, "SD019")[0]
+
+
+def test_nothing_is_said_where_nothing_is_merged_or_hidden(tmp_path):
+    assert not found(read(write_xlsx(tmp_path / "a.xlsx", samples())), "SD019")

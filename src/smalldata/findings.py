@@ -40,6 +40,7 @@ KINDS = {
     "SD016": Kind(title="a format was recognised", level="note"),
     "SD017": Kind(title="blocks from the file", level="note"),
     "SD018": Kind(title="the range of a sheet"),
+    "SD019": Kind(title="merged and hidden cells", level="note"),
     # features
     "SD020": Kind(title="gene symbols turned into dates or numbers"),
     "SD021": Kind(title="one feature separates the classes"),

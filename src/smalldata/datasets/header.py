@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from smalldata.datasets.assembling import listed
+from smalldata.datasets.marked import fill_merged
 from smalldata.datasets.naming import plain_name
 from smalldata.datasets.raw import Grid
 from smalldata.datasets.text import N_CHARACTERS_SHOWN
@@ -115,7 +116,7 @@ def find_frame(grid: Grid, *, header: int | None = None, target: str | None = No
     usual = _usual_width(rows[named or 0 :][:N_ROWS_SEEN])
     most = min(N_ROWS_ABOVE if named is None else named, max(0, len(rows) - 2))
     n_text = 0
-    spans = {line for line, first, last in grid.merged if last - first < usual - 2}
+    spans = _lines_of_spans(grid, usual)
     while n_text < most and lines[n_text] not in spans and _is_text(rows[n_text], usual):
         if usual == 2 and any(map(is_number, rows[n_text + 1])):
             break  # of a table of one column and row names R writes a header of one field
@@ -131,9 +132,10 @@ def find_frame(grid: Grid, *, header: int | None = None, target: str | None = No
     ]
     above = [_wide(rows[row], usual) for row in kept]
     body, body_lines, notes = _without_footnotes(rows[place + 1 :], lines[place + 1 :], usual)
+    body, filled = fill_merged(grid, body, body_lines, lines[place])
     start = body[:N_ROWS_SEEN]
     below = rows_below(start, body_lines[: len(start)], columns=seen_columns(usual))
-    findings = [*grid.findings, *_told_text(grid, text, lines[place])]
+    findings = [*grid.findings, *filled, *_told_text(grid, text, lines[place])]
     findings += _told_footnotes(grid, notes)
     above_words = tuple(line.strip() for line in (*grid.skipped, *text) if line.strip())
     dropped = (
@@ -280,6 +282,7 @@ def _without_margin(grid: Grid) -> Grid:
         grid,
         rows=[row[n_blank:] for row in grid.rows],
         merged=tuple((line, first - n_blank, last - n_blank) for line, first, last in grid.merged),
+        merged_down=tuple((top, bottom, at - n_blank) for top, bottom, at in grid.merged_down),
     )
 
 
@@ -359,6 +362,16 @@ def _filled_down(header: Sequence[str], above: Sequence[Sequence[str]]) -> list[
         cell or next((top[place] for top in above if place < len(top) and top[place]), "")
         for place, cell in enumerate(header)
     ]
+
+
+def _lines_of_spans(grid: Grid, width: int) -> set[int]:
+    """Lines with merged names over some of the columns; one over all, or on its own, is a title."""
+    numbered = dict(zip(grid.lines[: N_ROWS_ABOVE + 1], grid.rows, strict=False))
+    return {
+        line
+        for line, first, last in grid.merged
+        if last - first < width - 2 and (first > 0 or sum(map(bool, numbered.get(line, ()))) > 1)
+    }
 
 
 def _without_footnotes(

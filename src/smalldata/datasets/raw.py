@@ -121,6 +121,8 @@ class Grid:
         Lines of text that stood above the table.
     merged : tuple of (int, int, int)
         Merged cells of one row of a sheet: line, first and last column, these counted from 0.
+    merged_down : tuple of (int, int, int)
+        Cells merged over several rows: first and last line, and their first column.
     settings : mapping
         Keys of ``dataset`` that were guessed, as they would be written.
     """
@@ -134,6 +136,7 @@ class Grid:
     findings: tuple[Finding, ...] = ()
     skipped: tuple[str, ...] = ()
     merged: tuple[tuple[int, int, int], ...] = ()
+    merged_down: tuple[tuple[int, int, int], ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 

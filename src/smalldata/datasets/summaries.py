@@ -112,12 +112,13 @@ def _without_summaries(table: RawTable, decimal: str) -> RawTable:
     told = _told_by_name(table, named, {entry.row for entry in agreeing})
     findings = []
     if told:
+        many = len(told) > 1
         findings.append(
             Finding(
                 code="SD009",
-                what=f"{len(told)} row{'s' * (len(told) > 1)} of {table.source} "
-                f"{'are named like summaries' if len(told) > 1 else 'is named like a summary'} of the "
-                f"others and {'are read as samples' if len(told) > 1 else 'is read as a sample'}",
+                what=f"{len(told)} row{'s' * many} of {table.source} "
+                f"{'are named like summaries' if many else 'is named like a summary'} of the "
+                f"others and {'are read as samples' if many else 'is read as a sample'}",
                 evidence=listed([entry.name for entry in told]),
                 remedy="leave out of the file what is not a sample",
             )

@@ -13,6 +13,7 @@ from typing import Any
 from smalldata.datasets.commands import command
 from smalldata.datasets.damage import refusing
 from smalldata.datasets.decimals import find_decimal
+from smalldata.datasets.marked import Marked, read_marked
 from smalldata.datasets.raw import Grid
 from smalldata.errors import ConfigError, DataError
 from smalldata.findings import Finding
@@ -79,7 +80,7 @@ def read_workbook(
             titles = [worksheet.title for worksheet in book.worksheets]
             chosen = _choose(titles, sheet, source)
             worksheet = book[chosen]
-            merged = _merged(book, worksheet)
+            marked = read_marked(book._archive.read(worksheet._worksheet_path))
             declared = (worksheet.max_row, worksheet.max_column)
             worksheet.reset_dimensions()
             try:
@@ -124,32 +125,29 @@ def read_workbook(
                 for text in advice
             ),
             *_told_sheets(chosen, records, others, source),
+            *_told_hidden(marked, lines, width, source),
         ),
-        merged=tuple(merged),
+        merged=marked.across,
+        merged_down=marked.down,
     )
 
 
-_MERGED = re.compile(rb'<(?:\w+:)?mergeCell [^>]*ref="([A-Z]+)(\d+):([A-Z]+)(\d+)"')
-
-
-def _merged(book: Any, worksheet: Any) -> list[tuple[int, int, int]]:
-    """Find the cells that are merged within one row: its number, first and last column.
-
-    openpyxl does not tell them of a sheet that it streams.
-    """
-    from openpyxl.utils import column_index_from_string
-
-    xml = book._archive.read(worksheet._worksheet_path)
-    found = _MERGED.findall(xml, max(0, xml.find(b"</sheetData>")))  # they stand behind the cells
-    return [
-        (
-            int(top),
-            column_index_from_string(left.decode()) - 1,
-            column_index_from_string(right.decode()) - 1,
-        )
-        for left, top, right, bottom in found
-        if top == bottom
+def _told_hidden(marked: Marked, lines: list[int], width: int, source: str) -> Iterable[Finding]:
+    """Say that hidden rows and columns were read."""
+    n_rows = len(marked.hidden_rows.intersection(lines))
+    n_columns = len(marked.hidden_columns.intersection(range(width)))
+    told = [
+        f"{n} hidden {kind}{'s' * (n > 1)}"
+        for n, kind in ((n_rows, "row"), (n_columns, "column"))
+        if n
     ]
+    if told:
+        yield Finding(
+            code="SD019",
+            what=f"{' and '.join(told)} of {source} {'were' if n_rows + n_columns > 1 else 'was'} "
+            "read like the others",
+            remedy="delete them in the file if they are not to count",
+        )
 
 
 def _leading(worksheet: Any) -> list[set[str]]:
