@@ -218,3 +218,36 @@ def test_hidden_rows_and_columns_are_read_and_said(tmp_path):
 
 def test_nothing_is_said_where_nothing_is_merged_or_hidden(tmp_path):
     assert not found(read(write_xlsx(tmp_path / "a.xlsx", samples())), "SD019")
+
+
+def add_sheet(path: Path, title: str, rows: Sequence[Sequence[Any]]) -> None:
+    book = load_workbook(path)
+    sheet = book.create_sheet(title)
+    for row in rows:
+        sheet.append(list(row))
+    book.save(path)
+
+
+def test_a_target_in_another_sheet_is_found_there(tmp_path):
+    path = write_xlsx(tmp_path / "a.xlsx", [["Read me"], ["Contact: A. Meyer"], ["Data is behind"]])
+    add_sheet(path, "Data", [["Exported 2021"], [], *samples()])
+    add_sheet(path, "Legend", [["Column", "Meaning"], ["Group", "of the trial"]])
+    with pytest.raises(ConfigError, match=r"sheet 'Data' has it: dataset\.sheet=Data\.$"):
+        read(path)
+    assert len(read(path, sheet="Data").X) == N_SAMPLES
+
+
+def test_a_target_in_no_sheet_is_answered_with_their_names(tmp_path):
+    path = write_xlsx(tmp_path / "a.xlsx", [["Read me"], ["Contact: A. Meyer"], ["Data is behind"]])
+    add_sheet(path, "Data", samples())
+    add_sheet(path, "Legend", [["Column", "Meaning"], ["Group", "of the trial"]])
+    with pytest.raises(
+        ConfigError, match=r"its other sheets are 'Data', 'Legend': dataset\.sheet="
+    ):
+        read(path, target="Outcome")
+
+
+def test_a_sheet_of_ids_alone_is_not_said_to_lack_a_header(tmp_path):
+    path = write_xlsx(tmp_path / "a.xlsx", [["Sample"], ["S1"], ["S2"], ["S3"]])
+    with pytest.raises(ConfigError, match="it has no column beside the ids"):
+        read(path)

@@ -93,7 +93,7 @@ def read_workbook(
             others = (
                 {title: _leading(book[title]) for title in titles if title != chosen}
                 if sheet is None
-                else {}
+                else dict[str, list[list[str]]]()
             )
     numbered = enumerate(([_stripped(cell) for cell in row] for row in rows), start=1)
     kept = [(number, row) for number, row in numbered if any(cell != "" for cell in row)]
@@ -127,6 +127,7 @@ def read_workbook(
             *_told_sheets(chosen, records, others, source),
             *_told_hidden(marked, lines, width, source),
         ),
+        others=others,
         merged=marked.across,
         merged_down=marked.down,
     )
@@ -150,8 +151,8 @@ def _told_hidden(marked: Marked, lines: list[int], width: int, source: str) -> I
         )
 
 
-def _leading(worksheet: Any) -> list[set[str]]:
-    """Names in the first row of a sheet, and entries of its first columns."""
+def _leading(worksheet: Any) -> list[list[str]]:
+    """First rows of a sheet that hold something, equally wide."""
     worksheet.reset_dimensions()
     rows = [
         [str(_stripped(cell)) for cell in row]
@@ -159,10 +160,12 @@ def _leading(worksheet: Any) -> list[set[str]]:
             max_row=N_ROWS_COMPARED, max_col=N_COLUMNS_COMPARED, values_only=True
         )
     ]
-    return _entries(rows)
+    width = max((at for row in rows for at, cell in enumerate(row, 1) if cell), default=0)
+    return [row[:width] for row in rows if any(row)]
 
 
 def _entries(rows: list[list[str]]) -> list[set[str]]:
+    """Names in the first row of a sheet, and entries of its first columns."""
     sides = [
         rows[0][1:] if rows else [],
         *([row[place] for row in rows[1:] if place < len(row)] for place in range(3)),
@@ -174,17 +177,17 @@ def _entries(rows: list[list[str]]) -> list[set[str]]:
 
 
 def _told_sheets(
-    chosen: str, records: list[list[str]], others: dict[str, list[set[str]]], source: str
+    chosen: str, records: list[list[str]], others: dict[str, list[list[str]]], source: str
 ) -> list[Finding]:
     """Name the sheets that hold the same samples as the one that was read."""
     own = _entries(records)
     same = [
         title
-        for title, sides in others.items()
+        for title, rows in others.items()
         if any(
             len(mine & side) >= max(2, len(side) / 2)
             for mine in own
-            for side in sides
+            for side in _entries(rows)
             if len(side) > 1
         )
     ]
