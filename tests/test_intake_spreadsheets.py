@@ -251,3 +251,34 @@ def test_a_sheet_of_ids_alone_is_not_said_to_lack_a_header(tmp_path):
     path = write_xlsx(tmp_path / "a.xlsx", [["Sample"], ["S1"], ["S2"], ["S3"]])
     with pytest.raises(ConfigError, match="it has no column beside the ids"):
         read(path)
+
+
+@pytest.mark.parametrize("is_apart", [False, True])
+@pytest.mark.parametrize("title", [[], [["Liver, peak areas"]]])
+def test_rows_labelled_in_the_last_annotation_belong_to_the_samples(tmp_path, is_apart, title):
+    rows = samples()[1:]
+    ids, groups = [row[0] for row in rows], [row[1] for row in rows]
+    values = [[row[2 + at] for row in rows] for at in range(len(NAMES))]
+    body = [[name, f"HMDB{at}", 200.5 + at, *values[at]] for at, name in enumerate(NAMES)]
+    labels = [[None, None, "Group", *groups], [None, None, "Weight (g)", *range(20, 40)]]
+    annotations = ["Metabolite", "HMDB", "m/z"]
+    if is_apart:
+        head = [[None, None, "Sample", *ids], *labels, annotations]
+    else:
+        head = [[*annotations, *ids], *labels]
+    path = write_xlsx(tmp_path / "a.xlsx", [*title, *head, *body])
+    dataset = read(path)
+    assert read(path, **dataset.reading.settings).name == dataset.name
+    assert list(dataset.sample_ids) == ids
+    assert list(dataset.y) == groups
+    assert list(dataset.feature_names) == NAMES
+    assert dataset.X["MYC"].tolist() == values[2]
+    assert "'Group', 'Weight (g)'" in found(dataset, "SD011")[0]
+
+
+def test_a_row_of_units_below_the_header_is_no_row_of_the_samples(tmp_path):
+    header, *rows = samples()
+    units = ["", "", *["mg/L"] * len(NAMES)]
+    dataset = read(write_csv(tmp_path / "a.csv", [header, units, *rows]))
+    assert len(dataset.X) == N_SAMPLES
+    assert found(dataset, "SD010")

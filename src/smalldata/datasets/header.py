@@ -126,6 +126,7 @@ def find_frame(grid: Grid, *, header: int | None = None, target: str | None = No
         place = n_text + find_header(rows[n_text : n_text + N_ROWS_SEEN], target=target)
     if named is None and (n_text or grid.skipped):
         _check_names(grid, place, seen_columns(usual))
+    rows, lines, place = _with_labels_above(rows, lines, place, target)
     text = [" ".join(cell for cell in row if cell) for row in rows[:n_text]]
     kept = [
         row for row in range(n_text, place) if lines[row] in spans or not _is_text(rows[row], usual)
@@ -362,6 +363,49 @@ def _filled_down(header: Sequence[str], above: Sequence[Sequence[str]]) -> list[
         cell or next((top[place] for top in above if place < len(top) and top[place]), "")
         for place, cell in enumerate(header)
     ]
+
+
+def _with_labels_above(
+    rows: list[list[str]], lines: list[int], place: int, target: str | None
+) -> tuple[list[list[str]], list[int], int]:
+    """Move rows of the samples that stand right below the header above it.
+
+    With features in rows the rows of the samples (Genotype, Sex) are blank on the left, and have
+    their names in the last column of annotations. Below them may stand the names of the
+    annotations, blank over the samples. That the target is such a name tells them from rows of
+    units.
+
+    Returns
+    -------
+    rows : list of list of str
+    lines : list of int
+    place : int
+        Of the header.
+    """
+    header = rows[place]
+    lead = next((at for at, cell in enumerate(rows[place + 1]) if cell), 0)
+    end = place + 1
+    while end < len(rows) - 1 and _is_labelled(rows[end], lead):
+        end += 1
+    labels = [row[lead] for row in rows[place + 1 : end]]
+    if target is None or target in header or target not in labels:
+        return rows, lines, place
+    names, below = rows[end], end
+    if all(names[: lead + 1]) and not any(names[lead + 1 :]):
+        header, below = [*names[: lead + 1], *header[lead + 1 :]], end + 1
+    return (
+        [*rows[:place], *rows[place + 1 : end], header, *rows[below:]],
+        [*lines[:place], *lines[place + 1 : end], lines[place], *lines[below:]],
+        end - 1,
+    )
+
+
+def _is_labelled(row: Sequence[str], lead: int) -> bool:
+    """Whether a row is blank up to a name, and filled behind it."""
+    if lead == 0 or len(row) <= lead + 1 or any(row[:lead]) or not row[lead]:
+        return False
+    values = row[lead + 1 :]
+    return sum(map(bool, values)) >= MOSTLY * len(values)
 
 
 def _lines_of_spans(grid: Grid, width: int) -> set[int]:
