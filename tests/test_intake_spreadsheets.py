@@ -268,7 +268,8 @@ def test_rows_labelled_in_the_last_annotation_belong_to_the_samples(tmp_path, is
         head = [[*annotations, *ids], *labels]
     path = write_xlsx(tmp_path / "a.xlsx", [*title, *head, *body])
     dataset = read(path)
-    assert read(path, **dataset.reading.settings).name == dataset.name
+    again = read(path, header=dataset.reading.settings["header"])
+    assert again.y.tolist() == dataset.y.tolist()
     assert list(dataset.sample_ids) == ids
     assert list(dataset.y) == groups
     assert list(dataset.feature_names) == NAMES
@@ -282,3 +283,46 @@ def test_a_row_of_units_below_the_header_is_no_row_of_the_samples(tmp_path):
     dataset = read(write_csv(tmp_path / "a.csv", [header, units, *rows]))
     assert len(dataset.X) == N_SAMPLES
     assert found(dataset, "SD010")
+
+
+NOTES = [
+    ["* log2 transformed"],
+    ["* log2 transformed", "see Methods"],
+    ["* log2 transformed, see Methods, section 2", "Contact: lab@uni.de"],
+    ["n = 20 in all"],
+    ["Values are means,,,,,", "of two,,,,,,"],
+]
+
+
+@pytest.mark.parametrize("notes", NOTES)
+def test_text_below_a_csv_is_skipped(tmp_path, notes):
+    path = write_csv(tmp_path / "a.csv", samples())
+    path.write_text(path.read_text() + "\n" + "\n".join(notes) + "\n")
+    dataset = read(path)
+    assert len(dataset.X) == N_SAMPLES
+    assert notes[0].split(",")[0] in found(dataset, "SD012")[0]
+
+
+@pytest.mark.parametrize("row", ["S20,Case,10.5", "S20", "S 20,Case,10.5,11.5"])
+def test_a_sample_that_is_cut_is_refused(tmp_path, row):
+    path = write_csv(tmp_path / "a.csv", samples())
+    path.write_text(path.read_text() + row + "\n")
+    with pytest.raises(DataError, match=r"line 22 has \d .* write its missing fields"):
+        read(path)
+
+
+def test_a_legend_beside_a_table_is_left_out(tmp_path):
+    rows = samples()
+    legend = [["Legend", "Meaning"], ["Case", "with sepsis"], ["Control", "blood donors"]]
+    beside = [[*row, None, *some] for row, some in zip(rows, legend, strict=False)]
+    dataset = read(write_xlsx(tmp_path / "a.xlsx", [*beside, *rows[3:]]))
+    assert list(dataset.feature_names) == NAMES
+    assert "'Legend', 'Meaning'" in found(dataset, "SD012")[0]
+
+
+def test_measured_columns_behind_an_empty_one_stay(tmp_path):
+    rows = [[*row[:4], None, *row[4:]] for row in samples()]
+    for row in rows[5:]:
+        row[-1] = None  # measured in a few samples only
+    dataset = read(write_xlsx(tmp_path / "a.xlsx", rows))
+    assert list(dataset.feature_names) == NAMES

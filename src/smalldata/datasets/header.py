@@ -18,6 +18,12 @@ from smalldata.datasets.assembling import listed
 from smalldata.datasets.marked import fill_merged
 from smalldata.datasets.naming import plain_name
 from smalldata.datasets.raw import Grid
+from smalldata.datasets.surroundings import (
+    told_beside,
+    told_footnotes,
+    without_beside,
+    without_footnotes,
+)
 from smalldata.datasets.text import N_CHARACTERS_SHOWN
 from smalldata.datasets.units import (
     MOSTLY,
@@ -40,13 +46,7 @@ N_ROWS_ABOVE = 15
 N_COLUMNS_SEEN = 200
 """Columns of a wide table that are looked at, evenly spaced."""
 
-N_FOOTNOTES = 30
-"""Lines of text below a table, at most."""
-
 _DAY = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(?:[ T]\d{1,2}:\d{2}(?::\d{2})?)?")
-
-_NOTE_WORDS = ("note", "abbrev", "source", "legend", "data ", "values", "footnote", "http")
-_NOTE_SIGNS = "*†‡§¶#^("
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,12 +132,15 @@ def find_frame(grid: Grid, *, header: int | None = None, target: str | None = No
         row for row in range(n_text, place) if lines[row] in spans or not _is_text(rows[row], usual)
     ]
     above = [_wide(rows[row], usual) for row in kept]
-    body, body_lines, notes = _without_footnotes(rows[place + 1 :], lines[place + 1 :], usual)
+    body, body_lines, notes = without_footnotes(rows[place + 1 :], lines[place + 1 :], usual)
     body, filled = fill_merged(grid, body, body_lines, lines[place])
+    names = _filled_down(rows[place], above)
+    names, body, beside = without_beside(names, body, grid.source, target=target)
     start = body[:N_ROWS_SEEN]
     below = rows_below(start, body_lines[: len(start)], columns=seen_columns(usual))
     findings = [*grid.findings, *filled, *_told_text(grid, text, lines[place])]
-    findings += _told_footnotes(grid, notes)
+    findings += told_footnotes(grid, notes)
+    findings += told_beside(beside)
     above_words = tuple(line.strip() for line in (*grid.skipped, *text) if line.strip())
     dropped = (
         Dropped(what="rows", names=above_words, reason=f"text above the table of {grid.source}"),
@@ -146,12 +149,13 @@ def find_frame(grid: Grid, *, header: int | None = None, target: str | None = No
             names=tuple(words for _, words in notes),
             reason=f"text below the table of {grid.source}",
         ),
+        beside,
     )
     return Frame(
         grid=grid,
         above=above,
         above_lines=[lines[row] for row in kept],
-        header=_filled_down(rows[place], above),
+        header=names,
         header_line=lines[place],
         below=below,
         rows=body[len(below) :],
@@ -418,30 +422,6 @@ def _lines_of_spans(grid: Grid, width: int) -> set[int]:
     }
 
 
-def _without_footnotes(
-    rows: list[list[str]], lines: list[int], width: int
-) -> tuple[list[list[str]], list[int], list[tuple[int, str]]]:
-    """Split off the text below a table: one cell that holds a sentence, the others blank."""
-    ids = [len(row[0]) for row in rows[:N_ROWS_SEEN] if any(row[1:])]
-    longest = max(ids, default=0)
-    end = len(rows)
-    while end > 2 and len(rows) - end < N_FOOTNOTES:
-        row = rows[end - 1]
-        if any(row[1:]) or not _is_note(row[0], longest):
-            break
-        end -= 1
-    notes = [(line, row[0]) for line, row in zip(lines[end:], rows[end:], strict=True)]
-    return rows[:end], lines[:end], notes
-
-
-def _is_note(cell: str, longest: int) -> bool:
-    """Whether a cell is a note, not an id: it has words and begins like one, or is long."""
-    if " " not in cell:
-        return False
-    begins = cell.lower().startswith(_NOTE_WORDS) or cell[0] in _NOTE_SIGNS
-    return begins or len(cell) > max(20, 2 * longest)
-
-
 def _told_text(grid: Grid, text: Sequence[str], line: int) -> list[Finding]:
     told = [*grid.skipped, *text]
     words = next((entry.strip() for entry in told if entry.strip()), "")
@@ -455,20 +435,6 @@ def _told_text(grid: Grid, text: Sequence[str], line: int) -> list[Finding]:
             f"{grid.source} {'were' if n_lines > 1 else 'was'} skipped",
             evidence=repr(words if len(words) <= 40 else words[:40] + "…"),
             remedy=f"the header is {grid.place} {line}; name another with dataset.header",
-        )
-    ]
-
-
-def _told_footnotes(grid: Grid, notes: Sequence[tuple[int, str]]) -> list[Finding]:
-    if not notes:
-        return []
-    line, words = notes[0]
-    return [
-        Finding(
-            code="SD012",
-            what=f"{len(notes)} {grid.place}{'s' * (len(notes) > 1)} of text below the table of "
-            f"{grid.source} {'were' if len(notes) > 1 else 'was'} skipped",
-            evidence=f"{grid.place} {line} {words if len(words) <= 40 else words[:40] + '…'!r}",
         )
     ]
 
