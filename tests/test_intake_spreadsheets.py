@@ -326,3 +326,30 @@ def test_measured_columns_behind_an_empty_one_stay(tmp_path):
         row[-1] = None  # measured in a few samples only
     dataset = read(write_xlsx(tmp_path / "a.xlsx", rows))
     assert list(dataset.feature_names) == NAMES
+
+
+@pytest.mark.parametrize("limit", ["<LOD", "< 0.05", "n.d."])
+def test_a_sample_mostly_below_the_limit_is_no_annotation(tmp_path, limit):
+    rows = samples()
+    rows[4][2:6] = [limit] * 4
+    turned = [list(column) for column in zip(*rows, strict=True)]
+    dataset = read(write_csv(tmp_path / "a.csv", turned), transpose=True, below_detection="half")
+    assert list(dataset.sample_ids) == [row[0] for row in rows[1:]]
+    assert list(dataset.feature_names) == NAMES
+
+
+def test_proteins_with_values_below_the_limit_are_not_the_sample_sheet(tmp_path):
+    generator = np.random.default_rng(1)
+    n_proteins = 12
+    proteins = generator.normal(5, 1, size=(N_SAMPLES, n_proteins)).round(2).astype(object)
+    proteins[generator.random(proteins.shape) < 0.25] = "<LOD"
+    head = ["Sample", "Group", *(f"p{i}" for i in range(n_proteins))]
+    ids = [[row[0], row[1]] for row in samples()[1:]]
+    rows = [[*entry, *row] for entry, row in zip(ids, proteins.tolist(), strict=True)]
+    first = write_csv(tmp_path / "one.csv", [head, *rows])
+    second = write_csv(tmp_path / "two.csv", [[row[0], *row[2:]] for row in samples()])
+    dataset = load(
+        TableOptions(path={"a": first, "b": second}, target="Group", below_detection="half")
+    )
+    assert dataset.X.shape[1] == n_proteins + len(NAMES)
+    assert not found(dataset, "SD032")
