@@ -237,7 +237,7 @@ def test_formulas_without_values_are_told(tmp_path):
         book.active.append([name, label, row / 4, f"=C{row}*2" if row % 3 else row / 2])
     book.save(tmp_path / "t.xlsx")
     dataset = Dataset.from_file(tmp_path / "t.xlsx", target="y")
-    (finding,) = [entry for entry in dataset.findings if entry.code == "SD019"]
+    (finding,) = [entry for entry in dataset.findings if entry.code == "SD050"]
     assert finding.what.startswith("8 cells of sheet 'Sheet' of t.xlsx hold a formula")
     assert finding.evidence == "'D2', 'D4', 'D5', 'D7', 'D8' and 3 more"
 

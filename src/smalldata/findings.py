@@ -29,6 +29,7 @@ KINDS = {
     "SD006": Kind(title="classes left out or merged", level="note"),
     "SD007": Kind(title="samples that copy each other"),
     "SD008": Kind(title="a column of persons who recur"),
+    "SD009": Kind(title="summaries among the samples"),
     # what stands around the numbers
     "SD010": Kind(title="rows of units", level="note"),
     "SD011": Kind(title="rows above the header", level="note"),
@@ -39,7 +40,7 @@ KINDS = {
     "SD016": Kind(title="a format was recognised", level="note"),
     "SD017": Kind(title="blocks from the file", level="note"),
     "SD018": Kind(title="the range of a sheet"),
-    "SD019": Kind(title="formulas without values"),
+    "SD019": Kind(title="merged and hidden cells", level="note"),
     # features
     "SD020": Kind(title="gene symbols turned into dates or numbers"),
     "SD021": Kind(title="one feature separates the classes"),
@@ -63,6 +64,8 @@ KINDS = {
     "SD042": Kind(title="flags on numbers", level="note"),
     "SD043": Kind(title="zeros that may mean missing"),
     "SD044": Kind(title="numbers that may mean missing"),
+    # a workbook
+    "SD050": Kind(title="formulas without values"),
 }
 """The kinds, by code."""
 

@@ -16,7 +16,7 @@ from smalldata.datasets.naming import plain_name, words_of
 from smalldata.datasets.options import TableOptions
 from smalldata.datasets.orientation import Ids, is_feature_name, named_share
 from smalldata.datasets.raw import Cells, cell_text
-from smalldata.datasets.units import MOSTLY, is_missing, is_number, tag_of
+from smalldata.datasets.units import MOSTLY, is_missing, is_number, is_value, tag_of
 from smalldata.datasets.vocabulary import ANNOTATION_WORDS, METADATA_NAMES
 from smalldata.findings import Finding
 from smalldata.task import Dropped
@@ -190,7 +190,7 @@ def _all_differ(entries: Sequence[str]) -> bool:
 
 def _is_text(rows: Sequence[Sequence[str]], place: int) -> bool:
     cells = [row[place] for row in rows if not is_missing(row[place])]
-    return bool(cells) and sum(map(is_number, cells)) < len(cells) / 2
+    return bool(cells) and sum(map(is_value, cells)) < len(cells) / 2
 
 
 def _first_below(
@@ -335,4 +335,4 @@ def _text_share(cells: Cells) -> float:
         return 0.0
     some = cells[:: max(1, -(-len(cells) // 200))]
     present = [cell_text(cell) for cell in some if not is_missing(cell)]
-    return sum(not is_number(cell) for cell in present) / len(present) if present else 0.0
+    return sum(not is_value(cell) for cell in present) / len(present) if present else 0.0

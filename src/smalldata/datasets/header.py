@@ -15,8 +15,15 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from smalldata.datasets.assembling import listed
+from smalldata.datasets.marked import fill_merged
 from smalldata.datasets.naming import plain_name
 from smalldata.datasets.raw import Grid
+from smalldata.datasets.surroundings import (
+    told_beside,
+    told_footnotes,
+    without_beside,
+    without_footnotes,
+)
 from smalldata.datasets.text import N_CHARACTERS_SHOWN
 from smalldata.datasets.units import (
     MOSTLY,
@@ -39,13 +46,7 @@ N_ROWS_ABOVE = 15
 N_COLUMNS_SEEN = 200
 """Columns of a wide table that are looked at, evenly spaced."""
 
-N_FOOTNOTES = 30
-"""Lines of text below a table, at most."""
-
 _DAY = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(?:[ T]\d{1,2}:\d{2}(?::\d{2})?)?")
-
-_NOTE_WORDS = ("note", "abbrev", "source", "legend", "data ", "values", "footnote", "http")
-_NOTE_SIGNS = "*†‡§¶#^("
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +116,7 @@ def find_frame(grid: Grid, *, header: int | None = None, target: str | None = No
     usual = _usual_width(rows[named or 0 :][:N_ROWS_SEEN])
     most = min(N_ROWS_ABOVE if named is None else named, max(0, len(rows) - 2))
     n_text = 0
-    spans = {line for line, first, last in grid.merged if last - first < usual - 2}
+    spans = _lines_of_spans(grid, usual)
     while n_text < most and lines[n_text] not in spans and _is_text(rows[n_text], usual):
         if usual == 2 and any(map(is_number, rows[n_text + 1])):
             break  # of a table of one column and row names R writes a header of one field
@@ -125,16 +126,21 @@ def find_frame(grid: Grid, *, header: int | None = None, target: str | None = No
         place = n_text + find_header(rows[n_text : n_text + N_ROWS_SEEN], target=target)
     if named is None and (n_text or grid.skipped):
         _check_names(grid, place, seen_columns(usual))
+    rows, lines, place = _with_labels_above(rows, lines, place, target)
     text = [" ".join(cell for cell in row if cell) for row in rows[:n_text]]
     kept = [
         row for row in range(n_text, place) if lines[row] in spans or not _is_text(rows[row], usual)
     ]
     above = [_wide(rows[row], usual) for row in kept]
-    body, body_lines, notes = _without_footnotes(rows[place + 1 :], lines[place + 1 :], usual)
+    body, body_lines, notes = without_footnotes(rows[place + 1 :], lines[place + 1 :], usual)
+    body, filled = fill_merged(grid, body, body_lines, lines[place])
+    names = _filled_down(rows[place], above)
+    names, body, beside = without_beside(names, body, grid.source, target=target)
     start = body[:N_ROWS_SEEN]
     below = rows_below(start, body_lines[: len(start)], columns=seen_columns(usual))
-    findings = [*grid.findings, *_told_text(grid, text, lines[place])]
-    findings += _told_footnotes(grid, notes)
+    findings = [*grid.findings, *filled, *_told_text(grid, text, lines[place])]
+    findings += told_footnotes(grid, notes)
+    findings += told_beside(beside)
     above_words = tuple(line.strip() for line in (*grid.skipped, *text) if line.strip())
     dropped = (
         Dropped(what="rows", names=above_words, reason=f"text above the table of {grid.source}"),
@@ -143,12 +149,13 @@ def find_frame(grid: Grid, *, header: int | None = None, target: str | None = No
             names=tuple(words for _, words in notes),
             reason=f"text below the table of {grid.source}",
         ),
+        beside,
     )
     return Frame(
         grid=grid,
         above=above,
         above_lines=[lines[row] for row in kept],
-        header=_filled_down(rows[place], above),
+        header=names,
         header_line=lines[place],
         below=below,
         rows=body[len(below) :],
@@ -280,6 +287,7 @@ def _without_margin(grid: Grid) -> Grid:
         grid,
         rows=[row[n_blank:] for row in grid.rows],
         merged=tuple((line, first - n_blank, last - n_blank) for line, first, last in grid.merged),
+        merged_down=tuple((top, bottom, at - n_blank) for top, bottom, at in grid.merged_down),
     )
 
 
@@ -361,28 +369,57 @@ def _filled_down(header: Sequence[str], above: Sequence[Sequence[str]]) -> list[
     ]
 
 
-def _without_footnotes(
-    rows: list[list[str]], lines: list[int], width: int
-) -> tuple[list[list[str]], list[int], list[tuple[int, str]]]:
-    """Split off the text below a table: one cell that holds a sentence, the others blank."""
-    ids = [len(row[0]) for row in rows[:N_ROWS_SEEN] if any(row[1:])]
-    longest = max(ids, default=0)
-    end = len(rows)
-    while end > 2 and len(rows) - end < N_FOOTNOTES:
-        row = rows[end - 1]
-        if any(row[1:]) or not _is_note(row[0], longest):
-            break
-        end -= 1
-    notes = [(line, row[0]) for line, row in zip(lines[end:], rows[end:], strict=True)]
-    return rows[:end], lines[:end], notes
+def _with_labels_above(
+    rows: list[list[str]], lines: list[int], place: int, target: str | None
+) -> tuple[list[list[str]], list[int], int]:
+    """Move rows of the samples that stand right below the header above it.
+
+    With features in rows the rows of the samples (Genotype, Sex) are blank on the left, and have
+    their names in the last column of annotations. Below them may stand the names of the
+    annotations, blank over the samples. That the target is such a name tells them from rows of
+    units.
+
+    Returns
+    -------
+    rows : list of list of str
+    lines : list of int
+    place : int
+        Of the header.
+    """
+    header = rows[place]
+    lead = next((at for at, cell in enumerate(rows[place + 1]) if cell), 0)
+    end = place + 1
+    while end < len(rows) - 1 and _is_labelled(rows[end], lead):
+        end += 1
+    labels = [row[lead] for row in rows[place + 1 : end]]
+    if target is None or target in header or target not in labels:
+        return rows, lines, place
+    names, below = rows[end], end
+    if all(names[: lead + 1]) and not any(names[lead + 1 :]):
+        header, below = [*names[: lead + 1], *header[lead + 1 :]], end + 1
+    return (
+        [*rows[:place], *rows[place + 1 : end], header, *rows[below:]],
+        [*lines[:place], *lines[place + 1 : end], lines[place], *lines[below:]],
+        end - 1,
+    )
 
 
-def _is_note(cell: str, longest: int) -> bool:
-    """Whether a cell is a note, not an id: it has words and begins like one, or is long."""
-    if " " not in cell:
+def _is_labelled(row: Sequence[str], lead: int) -> bool:
+    """Whether a row is blank up to a name, and filled behind it."""
+    if lead == 0 or len(row) <= lead + 1 or any(row[:lead]) or not row[lead]:
         return False
-    begins = cell.lower().startswith(_NOTE_WORDS) or cell[0] in _NOTE_SIGNS
-    return begins or len(cell) > max(20, 2 * longest)
+    values = row[lead + 1 :]
+    return sum(map(bool, values)) >= MOSTLY * len(values)
+
+
+def _lines_of_spans(grid: Grid, width: int) -> set[int]:
+    """Lines with merged names over some of the columns; one over all, or on its own, is a title."""
+    numbered = dict(zip(grid.lines[: N_ROWS_ABOVE + 1], grid.rows, strict=False))
+    return {
+        line
+        for line, first, last in grid.merged
+        if last - first < width - 2 and (first > 0 or sum(map(bool, numbered.get(line, ()))) > 1)
+    }
 
 
 def _told_text(grid: Grid, text: Sequence[str], line: int) -> list[Finding]:
@@ -398,20 +435,6 @@ def _told_text(grid: Grid, text: Sequence[str], line: int) -> list[Finding]:
             f"{grid.source} {'were' if n_lines > 1 else 'was'} skipped",
             evidence=repr(words if len(words) <= 40 else words[:40] + "…"),
             remedy=f"the header is {grid.place} {line}; name another with dataset.header",
-        )
-    ]
-
-
-def _told_footnotes(grid: Grid, notes: Sequence[tuple[int, str]]) -> list[Finding]:
-    if not notes:
-        return []
-    line, words = notes[0]
-    return [
-        Finding(
-            code="SD012",
-            what=f"{len(notes)} {grid.place}{'s' * (len(notes) > 1)} of text below the table of "
-            f"{grid.source} {'were' if len(notes) > 1 else 'was'} skipped",
-            evidence=f"{grid.place} {line} {words if len(words) <= 40 else words[:40] + '…'!r}",
         )
     ]
 

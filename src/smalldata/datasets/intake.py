@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from smalldata.datasets.assembling import nearest, several
+from smalldata.datasets.assembling import listed, nearest, several
 from smalldata.datasets.commands import command
 from smalldata.datasets.formats import recognise_grid, recognise_text
 from smalldata.datasets.header import Frame, find_frame
@@ -151,11 +151,15 @@ def _find_target(
     target = options.roles.get("target")
     if target is None or any(target in table.names for table in known.values()):
         return
-    for block, content in plain.items():
-        own = of_frame(content) if isinstance(content, Frame) else of_table(content)
-        names = [*own.above, *own.columns[0]] if block in turned else own.names
-        if target in names:
+    evidence = {
+        block: of_frame(content) if isinstance(content, Frame) else of_table(content)
+        for block, content in plain.items()
+    }
+    for block, own in evidence.items():
+        if target in ([*own.above, *own.columns[0]] if block in turned else own.names):
             return
+    for block, content in plain.items():
+        own = evidence[block]
         if block in turned or not isinstance(content, Frame):
             continue
         rows = [*own.above, *own.columns[0]]
@@ -173,6 +177,47 @@ def _find_target(
                     f"target must be a column of {own.source}; there is no column {target!r} in "
                     f"its first sheet; {finding.remedy}."
                 )
+        _point_to_sheet(content, target)
+
+
+def _point_to_sheet(frame: Frame, target: str) -> None:
+    """Refuse a target that is nowhere in the first sheet of a workbook, with the other sheets.
+
+    Raises
+    ------
+    ConfigError
+    """
+    others = frame.grid.others
+    if not others or any(target in row for row in frame.rows):  # a name of a long form
+        return
+    holding = [title for title, rows in others.items() if _has_column(frame.grid, rows, target)]
+    if holding:
+        many = len(holding) > 1
+        told = f"sheet{'s' * many} {listed(holding)} {'have' if many else 'has'} it"
+    else:
+        told = f"its other sheets are {listed(list(others))}"
+    raise ConfigError(
+        f"target must be a column of {frame.grid.source}; there is no column {target!r} in its "
+        f"first sheet; {told}: {command('sheet', (holding or list(others))[0])}."
+    )
+
+
+def _has_column(grid: Grid, rows: list[list[str]], target: str) -> bool:
+    """Whether a sheet has a column, by its first rows."""
+    if len(rows) < 2:
+        return False
+    grid = Grid(
+        source=grid.source,
+        rows=rows,
+        lines=list(range(1, len(rows) + 1)),
+        place=grid.place,
+        notes=(),
+        sha256="",
+    )
+    try:
+        return target in find_frame(grid, target=target).header
+    except DataError:
+        return False
 
 
 def _laid_out(content: Frame | RawTable, turned: Turned | None, options: TableOptions) -> RawTable:

@@ -391,10 +391,12 @@ def _check_width(
     for record, line in zip(body, lines[1:], strict=True):
         if len(record) != expected:
             shown = " ".join(record)[:N_CHARACTERS_SHOWN]
+            remedy = "Put text that contains the separator in quotes."
+            if len(record) < expected:
+                remedy = "Delete it if it is a note, or write its missing fields."
             raise DataError(
                 f"every row of {source} must have {expected} fields like the header; "
-                f"{place} {line} has {len(record)} ({shown!r}). Put text that contains the "
-                "separator in quotes."
+                f"{place} {line} has {len(record)} ({shown!r}). {remedy}"
             )
 
 

@@ -26,7 +26,7 @@ from smalldata.datasets.header import N_ROWS_SEEN, Frame, seen_columns
 from smalldata.datasets.matching import plain_id
 from smalldata.datasets.naming import plain_name
 from smalldata.datasets.raw import RawTable, cell_text, clean_name
-from smalldata.datasets.units import MOSTLY, is_missing, is_number
+from smalldata.datasets.units import MOSTLY, is_missing, is_number, is_value
 from smalldata.datasets.vocabulary import ID_NAMES
 from smalldata.errors import DataError
 
@@ -335,7 +335,7 @@ def _share(entries: Sequence[str], ids: Ids) -> float:
 
 def _is_numeric(row: Sequence[str]) -> bool:
     cells = [cell for cell in row[1:] if not is_missing(cell)]
-    return bool(cells) and sum(map(is_number, cells)) >= len(cells) / 2
+    return bool(cells) and sum(map(is_value, cells)) >= len(cells) / 2
 
 
 def named_share(entries: Sequence[str]) -> float:

@@ -120,8 +120,12 @@ class Grid:
     findings : tuple of Finding
     skipped : tuple of str
         Lines of text that stood above the table.
+    others : mapping of str to list of list of str
+        First rows of the other sheets, where the sheet was not chosen by the user.
     merged : tuple of (int, int, int)
         Merged cells of one row of a sheet: line, first and last column, these counted from 0.
+    merged_down : tuple of (int, int, int)
+        Cells merged over several rows: first and last line, and their first column.
     settings : mapping
         Keys of ``dataset`` that were guessed, as they would be written.
     """
@@ -134,7 +138,9 @@ class Grid:
     sha256: str
     findings: tuple[Finding, ...] = ()
     skipped: tuple[str, ...] = ()
+    others: Mapping[str, list[list[str]]] = field(default_factory=dict)
     merged: tuple[tuple[int, int, int], ...] = ()
+    merged_down: tuple[tuple[int, int, int], ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -31,7 +31,9 @@ def role_column(
                 f"{role} must be a column of {source}; {name!r} holds the sample ids."
             )
         hint = nearest(name, known)
-        if hint == "." and all(re.fullmatch(r"[-+.,\deE]+", column) for column in known):
+        if not known:
+            hint = f"; it has no column beside the ids ({joined.id_name!r})."
+        elif hint == "." and all(re.fullmatch(r"[-+.,\deE]+", column) for column in known):
             hint = f"; the names are numbers ({listed(known)}). Is the header missing?"
         elif hint == ".":
             hint = f"; the columns are {listed(known)}."

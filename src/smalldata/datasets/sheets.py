@@ -14,7 +14,7 @@ from smalldata.datasets.joining import Column
 from smalldata.datasets.naming import words_of
 from smalldata.datasets.options import TableOptions
 from smalldata.datasets.raw import Cells, RawTable
-from smalldata.datasets.units import is_missing, is_number
+from smalldata.datasets.units import is_missing, is_value
 from smalldata.datasets.vocabulary import DATA_NAME, SHEET_NAME
 from smalldata.findings import Finding
 
@@ -138,4 +138,4 @@ def _is_numeric(cells: Cells) -> bool:
     if not isinstance(cells, list):
         return True
     present = [cell for cell in cells[:N_SEEN] if not is_missing(cell)]
-    return bool(present) and sum(map(is_number, present)) >= NUMERIC * len(present)
+    return bool(present) and sum(map(is_value, present)) >= NUMERIC * len(present)

@@ -49,6 +49,7 @@ from smalldata.datasets.roles import (
 from smalldata.datasets.saved import fixed_settings
 from smalldata.datasets.sentinels import suspect_sentinels
 from smalldata.datasets.side_by_side import Features
+from smalldata.datasets.summaries import without_summaries
 from smalldata.datasets.target import (
     check_complete,
     infer_positive,
@@ -136,6 +137,7 @@ def make_dataset(tables: Mapping[str, RawTable], options: TableOptions, *, stem:
 
 def _make(tables: Mapping[str, RawTable], options: TableOptions, *, stem: str) -> Dataset:
     decimals = {block: decimal_of(table, block, options) for block, table in tables.items()}
+    tables = without_summaries(tables, decimals)
     tables = spread(tables, options, decimals)
     options = without_dropped(options, tables)
     tables = with_unique_names(tables, options, decimals=decimals)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from smalldata.datasets.detection import read_cell
 from smalldata.datasets.naming import plain_name
 from smalldata.datasets.text import NUMBER
 from smalldata.datasets.vocabulary import MISSING_TEXT
@@ -105,6 +106,21 @@ def is_number(cell: str) -> bool:
     return (
         NUMBER.fullmatch(re.sub(r"(?<=\d)[,.'’ \u00a0\u202f](?=\d{3})|\s?%$", "", cell)) is not None
     )
+
+
+def is_value(cell: str) -> bool:
+    """Whether a cell is a number or says that the value is below or above a limit.
+
+    Examples
+    --------
+    >>> [is_value(cell) for cell in ("1.5", "<LOD", "< 0,05", "n.d.", "case")]
+    [True, True, True, True, False]
+    """
+    return is_number(cell) or read_cell(cell, _any_number).kind in ("below", "above")
+
+
+def _any_number(text: str) -> float | None:
+    return 0.0 if is_number(text) else None
 
 
 def is_missing(cell: str) -> bool:

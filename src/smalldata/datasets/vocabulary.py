@@ -262,3 +262,45 @@ OUTCOME_NAMES = _words("""
     class outcome target diagnosis status label group response phenotype condition disease y event
     survival case subtype grade stage
 """)
+
+# Names of rows that sum up the samples, letters and digits only, and what they hold:
+SUMMARY_NAMES = {
+    **dict.fromkeys(
+        _words("""
+            mean means average avg arithmeticmean meanvalue averagevalue mittelwert mw mittel
+            durchschnitt moyenne promedio gemiddelde meansd meansem avgsd
+        """),
+        "mean",
+    ),
+    **dict.fromkeys(_words("median mediane mediana medianwert medianvalue medianiqr"), "median"),
+    **dict.fromkeys(
+        _words("""
+            total totals sum grandtotal subtotal summe gesamt gesamtsumme insgesamt zwischensumme
+            somme totale totaal som
+        """),
+        "sum",
+    ),
+    **dict.fromkeys(
+        _words("""
+            sd std stdev stddev stddeviation standarddeviation stabw standardabweichung ecarttype
+            desviacionestandar deviazionestandard
+        """),
+        "sd",
+    ),
+    **dict.fromkeys(
+        _words("sem stderr standarderror standarderrorofthemean standardfehler erreurtype"), "sem"
+    ),
+    **dict.fromkeys(
+        _words("cv cvpercent percentcv rsd variationskoeffizient coefficientofvariation"), "cv"
+    ),
+    **dict.fromkeys(_words("pvalue pval pwert pvalues valeurp ttest adjpvalue padj fdr"), "p"),
+}
+# of these, samples and persons have some, too.
+WEAK_SUMMARY_NAMES = {
+    **dict.fromkeys(_words("min minimum minimal minimumvalue"), "min"),
+    **dict.fromkeys(_words("max maximum maximal maximumvalue"), "max"),
+    **dict.fromkeys(_words("n count counts number anzahl nombre numero aantal nvalid"), "count"),
+    **dict.fromkeys(_words("se"), "sem"),
+    **dict.fromkeys(_words("overall all alle media"), "mean"),
+    "p": "p",
+}

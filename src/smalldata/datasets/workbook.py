@@ -14,6 +14,7 @@ from smalldata.datasets.assembling import listed
 from smalldata.datasets.commands import command
 from smalldata.datasets.damage import refusing
 from smalldata.datasets.decimals import find_decimal
+from smalldata.datasets.marked import Marked, read_marked
 from smalldata.datasets.raw import Grid
 from smalldata.errors import ConfigError, DataError
 from smalldata.findings import Finding
@@ -81,7 +82,7 @@ def read_workbook(
             chosen = _choose(titles, sheet, source)
             worksheet = book[chosen]
             xml = book._archive.read(worksheet._worksheet_path)
-            merged, formulas = _merged(xml), _formulas(xml)
+            marked, formulas = read_marked(xml), _formulas(xml)
             declared = (worksheet.max_row, worksheet.max_column)
             worksheet.reset_dimensions()
             try:
@@ -94,7 +95,7 @@ def read_workbook(
             others = (
                 {title: _leading(book[title]) for title in titles if title != chosen}
                 if sheet is None
-                else {}
+                else dict[str, list[list[str]]]()
             )
     numbered = enumerate(([_stripped(cell) for cell in row] for row in rows), start=1)
     kept = [(number, row) for number, row in numbered if any(cell != "" for cell in row)]
@@ -127,31 +128,30 @@ def read_workbook(
             ),
             *_told_formulas(formulas, chosen, source),
             *_told_sheets(chosen, records, others, source),
+            *_told_hidden(marked, lines, width, source),
         ),
-        merged=tuple(merged),
+        others=others,
+        merged=marked.across,
+        merged_down=marked.down,
     )
 
 
-_MERGED = re.compile(rb'<(?:\w+:)?mergeCell [^>]*ref="([A-Z]+)(\d+):([A-Z]+)(\d+)"')
-
-
-def _merged(xml: bytes) -> list[tuple[int, int, int]]:
-    """Find the cells that are merged within one row: its number, first and last column.
-
-    openpyxl does not tell them of a sheet that it streams.
-    """
-    from openpyxl.utils import column_index_from_string
-
-    found = _MERGED.findall(xml, max(0, xml.find(b"</sheetData>")))  # they stand behind the cells
-    return [
-        (
-            int(top),
-            column_index_from_string(left.decode()) - 1,
-            column_index_from_string(right.decode()) - 1,
-        )
-        for left, top, right, bottom in found
-        if top == bottom
+def _told_hidden(marked: Marked, lines: list[int], width: int, source: str) -> Iterable[Finding]:
+    """Say that hidden rows and columns were read."""
+    n_rows = len(marked.hidden_rows.intersection(lines))
+    n_columns = len(marked.hidden_columns.intersection(range(width)))
+    told = [
+        f"{n} hidden {kind}{'s' * (n > 1)}"
+        for n, kind in ((n_rows, "row"), (n_columns, "column"))
+        if n
     ]
+    if told:
+        yield Finding(
+            code="SD019",
+            what=f"{' and '.join(told)} of {source} {'were' if n_rows + n_columns > 1 else 'was'} "
+            "read like the others",
+            remedy="delete them in the file if they are not to count",
+        )
 
 
 _FORMULA = re.compile(
@@ -175,7 +175,7 @@ def _told_formulas(formulas: list[str], sheet: str, source: str) -> list[Finding
     n = len(formulas)
     return [
         Finding(
-            code="SD019",
+            code="SD050",
             what=f"{n} cell{'s' * (n > 1)} of sheet {sheet!r} of {source} hold{'s' * (n == 1)} a "
             "formula without its value and "
             f"{'were' if n > 1 else 'was'} read as missing",
@@ -185,8 +185,8 @@ def _told_formulas(formulas: list[str], sheet: str, source: str) -> list[Finding
     ]
 
 
-def _leading(worksheet: Any) -> list[set[str]]:
-    """Names in the first row of a sheet, and entries of its first columns."""
+def _leading(worksheet: Any) -> list[list[str]]:
+    """First rows of a sheet that hold something, equally wide."""
     worksheet.reset_dimensions()
     rows = [
         [str(_stripped(cell)) for cell in row]
@@ -194,10 +194,12 @@ def _leading(worksheet: Any) -> list[set[str]]:
             max_row=N_ROWS_COMPARED, max_col=N_COLUMNS_COMPARED, values_only=True
         )
     ]
-    return _entries(rows)
+    width = max((at for row in rows for at, cell in enumerate(row, 1) if cell), default=0)
+    return [row[:width] for row in rows if any(row)]
 
 
 def _entries(rows: list[list[str]]) -> list[set[str]]:
+    """Names in the first row of a sheet, and entries of its first columns."""
     sides = [
         rows[0][1:] if rows else [],
         *([row[place] for row in rows[1:] if place < len(row)] for place in range(3)),
@@ -209,17 +211,17 @@ def _entries(rows: list[list[str]]) -> list[set[str]]:
 
 
 def _told_sheets(
-    chosen: str, records: list[list[str]], others: dict[str, list[set[str]]], source: str
+    chosen: str, records: list[list[str]], others: dict[str, list[list[str]]], source: str
 ) -> list[Finding]:
     """Name the sheets that hold the same samples as the one that was read."""
     own = _entries(records)
     same = [
         title
-        for title, sides in others.items()
+        for title, rows in others.items()
         if any(
             len(mine & side) >= max(2, len(side) / 2)
             for mine in own
-            for side in sides
+            for side in _entries(rows)
             if len(side) > 1
         )
     ]
