@@ -129,9 +129,11 @@ def _files_as_overrides(words: Sequence[str]) -> list[str]:
             hint = did_you_mean(word, ["dataset=", "--save"], "there is no such file.")
             raise ConfigError(f"look takes key=value, a file and --save; got {word!r}; {hint}")
     if len(files) > 1:
+        from smalldata.datasets.commands import command
+
         raise ConfigError(
             f"look reads one table; got {' and '.join(files)}. Join files by name: "
-            f"dataset=table dataset.path={{a: {files[0]}, b: {files[1]}}}."
+            f"dataset=table {command('path', dict(zip('ab', files, strict=False)))}."
         )
     if not files:
         return rest

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from smalldata.datasets.classes import similar
+from smalldata.datasets.commands import command
 from smalldata.datasets.naming import places_of, places_with, plain_name, words_of
 from smalldata.datasets.side_by_side import Features, Values
 from smalldata.datasets.suspects import suspects
@@ -82,7 +83,8 @@ def id_like(features: Features) -> list[Finding]:
         Finding(
             code="SD027",
             what=f"column {name!r} looks like an id left among the features",
-            remedy=f"name it dataset.id or leave it out with dataset.drop=['{name}']",
+            remedy=f"name it with {command('id', name)}, or leave it out with "
+            f"{command('drop', [name])}",
         )
         for name in found
     ]
@@ -105,8 +107,8 @@ def repeated_measures(columns: Mapping[str, Values]) -> list[Finding]:
                 Finding(
                     code="SD008",
                     what=f"column {name!r} has {n_distinct} values in {len(present)} rows",
-                    remedy=f"if these are repeated measures, set dataset.groups={name}, so that "
-                    "nobody is in two folds",
+                    remedy=f"if these are repeated measures, set {command('groups', name)}, so "
+                    "that nobody is in two folds",
                 )
             )
     return sentences
@@ -156,7 +158,7 @@ def survival(columns: Mapping[str, Values], *, target: str, kind: TaskKind) -> l
                 code="SD028",
                 what=f"target {target!r} with the column {times[0]!r} looks like survival data",
                 remedy="the time is known only afterwards. Leave it out with "
-                f"dataset.drop=['{times[0]}'] and mind rows censored early",
+                f"{command('drop', times[:1])} and mind rows censored early",
             )
         ]
     return []
