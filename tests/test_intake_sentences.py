@@ -110,3 +110,87 @@ def test_text_among_the_numbers_of_any_column_is_settled_by_the_shown_command(na
     assert ("missing", [cell]) in found
     for key, value in found:
         load_table(file, **{key: tuple(value)})
+
+
+def table_with(path, **columns):
+    """Write a table of 40 rows with some columns beside two of numbers."""
+    n = 40
+    ids = {"id": [f"s{row}" for row in range(n)], "Group": groups(n)}
+    return write(path, {**ids, "a": values(n), **columns, "b": values(n, 1)})
+
+
+def of_code(findings, code):
+    return [each for each in findings if each.code == code]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [f"{60 + row}.5 kg" for row in range(40)],
+        [f"{20 + row} y" for row in range(40)],
+        [f"{80 + row} mg/dl" for row in range(40)],
+        [f"0.{10 + row} ± 0.1" for row in range(40)],
+    ],
+)
+def test_numbers_with_a_unit_in_the_cell_are_told(cells, tmp_path):
+    findings = findings_of(table_with(tmp_path / "t.csv", **{"it's": cells}))
+    (finding,) = of_code(findings, "SD045")
+    assert "write only the number" in finding.remedy
+    assert commands_of(finding.remedy) == [("categorical", ["it's"])]
+    assert not of_code(findings, "SD027")
+    confirmed = findings_of(tmp_path / "t.csv", categorical=("it's",))
+    assert not of_code(confirmed, "SD045")
+
+
+def test_numbers_among_as_many_words_are_told_with_the_words(tmp_path):
+    cells = [f"{row}.25" if row % 5 < 2 else "not seen" for row in range(40)]
+    file = table_with(tmp_path / "t.csv", load=cells)
+    (finding,) = of_code(findings_of(file), "SD045")
+    assert commands_of(finding.remedy) == [("missing", ["not seen"]), ("categorical", ["load"])]
+    assert "load" in load_table(file, missing=("not seen",)).X.select_dtypes("number")
+
+
+def test_doses_grades_and_codes_are_not_numbers_as_text(tmp_path):
+    columns = {
+        "dose": [("0 mg", "5 mg", "10 mg", "20 mg", "40 mg")[row % 5] for row in range(40)],
+        "grade": [
+            ("1", "2", "3", "unknown", "unknown", "unknown", "n.s.")[row % 7] for row in range(40)
+        ],
+        "site": [("Ulm 1", "Ulm 2", "Bonn")[row % 3] for row in range(40)],
+    }
+    codes = {each.code for each in findings_of(table_with(tmp_path / "t.csv", **columns))}
+    assert not codes & {"SD045", "SD046", "SD047", "SD048"}
+
+
+def test_how_samples_were_handled_is_told_with_the_batch(tmp_path):
+    order = np.random.default_rng(3).permutation(40) + 1
+    columns = {"Run order": order, "Freezer box": [f"B{row // 5}" for row in range(40)]}
+    (finding,) = of_code(findings_of(table_with(tmp_path / "t.csv", **columns)), "SD046")
+    assert commands_of(finding.remedy) == [
+        ("drop", ["Run order", "Freezer box"]),
+        ("batch", "Freezer box"),
+    ]
+
+
+def test_remarks_are_told_by_their_name_or_by_their_words(tmp_path):
+    words = ["red", "blue", "cold", "warm", "thawed", "late", "early"]
+    texts = [f"was {words[row % 7]} and {words[row // 7]}" if row % 3 else "" for row in range(40)]
+    columns = {
+        "seen": texts,
+        "Bemerkung": ["hemolytic" if row % 9 == 0 else "" for row in range(40)],
+    }
+    (finding,) = of_code(findings_of(table_with(tmp_path / "t.csv", **columns)), "SD047")
+    assert commands_of(finding.remedy) == [("drop", ["seen", "Bemerkung"])]
+
+
+def test_months_and_days_without_signs_and_of_a_spreadsheet_are_told(tmp_path):
+    days = pd.date_range("2021-01-05", periods=40, freq="9D")
+    columns = {
+        "Month": days.strftime("%b %Y"),
+        "drawn": days.strftime("%Y%m%d"),
+        "Date": (days - pd.Timestamp("1899-12-30")).days,
+        "intensity": np.arange(20_210_000, 20_210_040) * 1.0 + 7,
+        "year": days.year,
+    }
+    (finding,) = of_code(findings_of(table_with(tmp_path / "t.csv", **columns)), "SD048")
+    assert commands_of(finding.remedy) == [("drop", ["Month", "drawn", "Date"])]

@@ -62,6 +62,11 @@ KINDS = {
     "SD042": Kind(title="flags on numbers", level="note"),
     "SD043": Kind(title="zeros that may mean missing"),
     "SD044": Kind(title="numbers that may mean missing"),
+    "SD045": Kind(title="numbers read as categories"),
+    # features that describe no sample
+    "SD046": Kind(title="how samples were handled"),
+    "SD047": Kind(title="free text among the features"),
+    "SD048": Kind(title="dates among the features"),
 }
 """The kinds, by code."""
 

@@ -173,7 +173,12 @@ def _make(tables: Mapping[str, RawTable], options: TableOptions, *, stem: str) -
     findings += [] if options.zeros else suspect_zeros(features, feature_blocks)
     findings += suspect_sentinels(features)
     findings += advise(
-        features, y, target=target, kind=task_kind, has_groups=asked.groups is not None
+        features,
+        y,
+        target=target,
+        kind=task_kind,
+        has_groups=asked.groups is not None,
+        confirmed=several(options.categorical),
     )
     apart = {
         role: role_labels(joined, column, role)
