@@ -194,3 +194,23 @@ def test_months_and_days_without_signs_and_of_a_spreadsheet_are_told(tmp_path):
     }
     (finding,) = of_code(findings_of(table_with(tmp_path / "t.csv", **columns)), "SD048")
     assert commands_of(finding.remedy) == [("drop", ["Month", "drawn", "Date"])]
+
+
+@pytest.mark.parametrize(
+    ("target", "positive"),
+    [
+        ("Group (1=disease, 2=healthy)", "1"),
+        ("group [1: healthy; 2: disease]", "2"),
+        ("status 1=dead, 2 = alive", "1"),
+        ("status 1=dead 2=alive", "1"),
+        ("Diagnosis (case = 1 / control = 2)", "1"),
+        ("Group (2=case)", "2"),
+        ("side (1=left, 2=right)", "2"),
+    ],
+)
+def test_a_legend_in_the_name_of_the_target_tells_the_positive_class(target, positive, tmp_path):
+    codes = [str(row % 2 + 1) for row in range(40)]
+    file = write(tmp_path / "t.csv", {target: codes, "a": values(40), "b": values(40, 1)})
+    dataset = load_table(file, target=target)
+    assert dataset.positive == positive
+    assert not any("is a guess" in message for message in dataset.messages)

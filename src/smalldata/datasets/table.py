@@ -358,7 +358,8 @@ def _guessed(
     if chosen is None or options.positive is not None:
         return []
     counts = Counter(map(str, y))
-    if infer_positive(sorted(counts), counts, decimal=decimal)[1]:
+    target = options.roles["target"]
+    if infer_positive(sorted(counts), counts, target=target, decimal=decimal)[1]:
         return []
     other = next(name for name in counts if name != chosen)
     return [
