@@ -10,7 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from smalldata.datasets.options import TableOptions
 from smalldata.datasets.table import load
-from smalldata.errors import DataError
+from smalldata.errors import ConfigError, DataError
 
 NAMES = ["OS (months)", "1,2-diol", "Animal no.", "it's"]
 _KEY = re.compile(r"'?dataset\.(\w+)=")
@@ -33,6 +33,8 @@ def refusal_of(path, **options):
 def plain(value):
     if isinstance(value, list):
         return [plain(entry) for entry in value]
+    if isinstance(value, dict):
+        return {plain(key): plain(entry) for key, entry in value.items()}
     return str(getattr(value, "text", value))
 
 
@@ -214,3 +216,60 @@ def test_a_legend_in_the_name_of_the_target_tells_the_positive_class(target, pos
     dataset = load_table(file, target=target)
     assert dataset.positive == positive
     assert not any("is a guess" in message for message in dataset.messages)
+
+
+def spectra(n_measured):
+    """Rows of 12 samples by 6 wavelengths."""
+    return {
+        "sample": [f"S{row // 6}" for row in range(72)],
+        "Group": [("case", "control")[row // 6 % 2] for row in range(72)],
+        "wavelength (nm)": [400 + 10 * (row % 6) for row in range(72)],
+        **{f"absorbance {number}": values(72, number) for number in range(n_measured)},
+    }
+
+
+def test_one_row_for_each_wavelength_is_offered_as_long(tmp_path):
+    file = write(tmp_path / "t.csv", spectra(1))
+    options = dict(commands_of(refusal_of(file)))
+    assert options["long"] == {"id": "sample", "name": "wavelength (nm)", "value": "absorbance 0"}
+    dataset = load_table(file, long=options["long"])
+    assert dataset.X.shape == (12, 6)
+
+
+def test_visits_with_several_values_are_not_offered_as_long(tmp_path):
+    assert "long" not in dict(commands_of(refusal_of(write(tmp_path / "t.csv", spectra(2)))))
+
+
+def test_a_missing_count_costs_no_sample_of_feature_counts(tmp_path):
+    header = ["Geneid", "Chr", "Start", "End", "Strand", "Length", *(f"S{n}.bam" for n in range(8))]
+    rows = [
+        [f"ENSG{row:05}", "1", "5", "9", "+", "5", *(str(row * 8 + n) for n in range(8))]
+        for row in range(30)
+    ]
+    rows[3][8] = "NA"
+    text = "\n".join("\t".join(row) for row in [header, *rows])
+    (tmp_path / "counts.txt").write_text("# Program:featureCounts v2.0.1\n" + text + "\n")
+    write(tmp_path / "m.csv", {"id": [f"S{n}" for n in range(8)], "Group": groups(8)})
+    paths = {"rna": str(tmp_path / "counts.txt"), "meta": str(tmp_path / "m.csv")}
+    dataset = load(TableOptions(path=paths, target="Group"))
+    assert dataset.X.shape == (8, 30)
+    assert dataset.X.isna().sum().sum() == 1
+
+
+def test_an_unknown_annotation_of_diann_is_not_a_run(tmp_path):
+    header = ["Protein.Group", "Protein.Names", "Genes", "First.Protein.Description", "New.Score"]
+    header += [f"/d/S{n}.raw" for n in range(8)]
+    rows = [
+        [f"P{row}", f"N{row}", f"G{row}", "x", "0.5", *map(str, values(8, row))]
+        for row in range(20)
+    ]
+    text = "\n".join("\t".join(row) for row in [header, *rows])
+    (tmp_path / "pg.tsv").write_text(text + "\n")
+    write(tmp_path / "m.csv", {"id": [f"S{n}" for n in range(8)], "Group": groups(8)})
+    paths = {"p": str(tmp_path / "pg.tsv"), "meta": str(tmp_path / "m.csv")}
+    dataset = load(TableOptions(path=paths, target="Group"))
+    assert dataset.X.shape == (8, 20)
+    (finding,) = of_code(dataset.findings, "SD016")
+    assert "New.Score" in finding.evidence
+    with pytest.raises(ConfigError, match="samples stand in columns"):
+        load(TableOptions(path=paths, target="Group", transpose=False))

@@ -35,7 +35,8 @@ _LEGEND = re.compile(
 def told_positive(classes: Sequence[str], *, target: str = "", decimal: str = ".") -> str | None:
     """Find the class of two that says the condition is there, or None where nothing tells.
 
-    In this order: what a legend in the name of the target says about the classes; the larger of two numbers (1 of 0 and 1, 2 of 1 and 2); a pair of short labels
+    In this order: what a legend in the name of the target says about the classes; the larger of
+    two numbers (1 of 0 and 1, 2 of 1 and 2); a pair of short labels
     (N and Y); the one that denies the other (``smoker``, ``non-smoker``); the only one with a
     positive word; the one beside the only negative one; the one beside zero (M0, M1); the larger
     code before a word (``0:a``, ``1:b``).
