@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from smalldata import look
+from smalldata.__main__ import main
 from smalldata.datasets.options import TableOptions
 from smalldata.datasets.table import load
 from smalldata.errors import ConfigError, DataError
@@ -273,3 +275,48 @@ def test_an_unknown_annotation_of_diann_is_not_a_run(tmp_path):
     assert "New.Score" in finding.evidence
     with pytest.raises(ConfigError, match="samples stand in columns"):
         load(TableOptions(path=paths, target="Group", transpose=False))
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "a picture"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF", "a picture"),
+        (b"\n<!DOCTYPE html><html><head><title>Sign in</title></head></html>", "a web page"),
+        (
+            b"PK\x03\x04" + b"\0" * 26 + b"mimetypeapplication/vnd.oasis.opendocument.x",
+            "OpenOffice",
+        ),
+    ],
+)
+def test_what_is_no_table_is_refused_by_what_it_is(content, what, tmp_path):
+    (tmp_path / "t.csv").write_bytes(content)
+    assert what in refusal_of(tmp_path / "t.csv")
+
+
+def test_look_names_a_folder_and_blanks_around_the_sign(tmp_path, capsys):
+    file = table_with(tmp_path / "t.csv")
+    assert main(["look", str(tmp_path), "dataset.target=Group"]) == 2
+    assert "is a folder (with t.csv)" in capsys.readouterr().err
+    for words in (["look", str(file)], ["model=dummy", "dataset=table", f"dataset.path={file}"]):
+        assert main([*words, "dataset.target", "=", "Group"]) == 2
+        assert "no blanks around =: dataset.target=VALUE" in capsys.readouterr().err
+
+
+def test_look_says_that_no_folds_can_be_made(tmp_path):
+    columns = {"id": [f"s{row}" for row in range(20)], "a": values(20), "b": values(20, 1)}
+    typo = write(tmp_path / "t.csv", {**columns, "Group": [*groups(19), "Csae"]})
+    (finding,) = of_code(look(load_table(typo)).findings, "SD049")
+    assert "'Csae' is in a single row" in finding.evidence
+    tiny = write(tmp_path / "u.csv", pd.DataFrame({**columns, "Group": groups(20)}).iloc[:4])
+    (finding,) = of_code(look(load_table(tiny)).findings, "SD049")
+    assert "(4)" in finding.evidence
+    fine = write(tmp_path / "v.csv", {**columns, "Group": groups(20)})
+    assert not of_code(look(load_table(fine)).findings, "SD049")
+
+
+def test_a_comma_among_points_is_named_with_its_column_and_row(tmp_path):
+    file = table_with(tmp_path / "t.csv", c=[*map(str, values(39, 2)), "12,5"])
+    message = refusal_of(file)
+    assert "'12,5' ('c' in line 41)" in message
+    assert "(0," not in message

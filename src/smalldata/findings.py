@@ -67,6 +67,8 @@ KINDS = {
     "SD046": Kind(title="how samples were handled"),
     "SD047": Kind(title="free text among the features"),
     "SD048": Kind(title="dates among the features"),
+    # the folds of a run
+    "SD049": Kind(title="no folds can be made"),
 }
 """The kinds, by code."""
 
