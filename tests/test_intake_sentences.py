@@ -90,10 +90,11 @@ def test_a_copy_and_a_constant_of_any_name_are_dropped_by_the_shown_command(name
 def test_animals_and_survival_times_are_named_by_the_shown_command(tmp_path):
     n = 40
     ids = {"id": [f"s{row}" for row in range(n)]}
-    animals = {"Animal no.": [row // 2 + 1 for row in range(n)], "a": values(n)}
-    file = write(tmp_path / "t.csv", {**ids, "Group": groups(n), **animals})
-    (finding,) = [each for each in findings_of(file) if each.code == "SD008"]
-    assert ("groups", "Animal no.") in commands_of(finding.remedy)
+    for name in ("Animal no.", "mouse, by litter"):
+        animals = {"a": values(n), name: [row // 2 + 1 for row in range(n)]}
+        file = write(tmp_path / "t.csv", {**ids, "Group": groups(n), **animals})
+        (finding,) = [each for each in findings_of(file) if each.code == "SD008"]
+        assert ("groups", name) in commands_of(finding.remedy)
     times = {"OS (months)": np.abs(values(n)), "a": values(n, 1)}
     file = write(tmp_path / "u.csv", {**ids, "Status": [row % 2 for row in range(n)], **times})
     (finding,) = [each for each in findings_of(file, target="Status") if each.code == "SD028"]
