@@ -160,7 +160,7 @@ DATA_ERRORS = {
         "sample;tau;age;outcome\ns1;1,5;1.5;case\ns2;2,5;2.5;control\ns3;3;3.5;case\n",
         "numbers must have one decimal sign; 'tau' has '1,5' in line 2 (sample s1), while the "
         "decimal sign is '.'. Name the right one with dataset.decimal, or take the column as "
-        "categories with dataset.categorical=['tau'].",
+        "categories with 'dataset.categorical=[tau]'.",
     ),
     "None in a numeric target": (
         "sample,x,outcome\n" + "".join(f"s{r},{r},{r}.5\n" for r in range(9)) + "s9,9,None\n",
@@ -192,12 +192,12 @@ DATA_ERRORS = {
         "sample;x;outcome\ns1;1,5;case\ns2;2.5;control\ns3;3,5;case\ns4;4.5;control\n",
         "numbers must have one decimal sign; 'x' has '1,5' in line 2 (sample s1), while the "
         "decimal sign is '.'. Name the right one with dataset.decimal, or take the column as "
-        "categories with dataset.categorical=['x'].",
+        "categories with 'dataset.categorical=[x]'.",
     ),
     "most numbers with a percent sign": (
         "sample,x,outcome\ns1,1%,case\ns2,2%,control\ns3,3,case\ns4,4%,control\n",
         "all numbers of a column must have a percent sign, or none; 'x' has '1%' in line 2 "
-        "(sample s1). Correct it, or take the column as categories with dataset.categorical=['x'].",
+        "(sample s1). Correct it, or take the column as categories with 'dataset.categorical=[x]'.",
     ),
     "escape in a feature name": (
         PLAIN.replace("tau", "\x1b[31mtau"),
@@ -552,7 +552,7 @@ def test_files_that_cannot_be_joined_are_refused(tmp_path):
     )
     assert refused(DataError, lambda: load("c.csv")) == (
         "files are joined on sample ids; none were found in c.csv. Name their column with "
-        "dataset.id={two: COLUMN}."
+        "'dataset.id={two: COLUMN}'."
     )
     assert refused(DataError, lambda: load("d.csv", id="sample")).startswith(
         "sample ids must be unique; 1 of 1 ids in 'sample' of d.csv repeat: 's1' twice."
@@ -580,7 +580,7 @@ def test_id_among_the_features_gives_a_warning(read):
     warnings = read(text).warnings
     assert len(warnings) == 2
     assert warnings[0].startswith("column 'name' looks like an id left among the features")
-    assert "dataset.drop=['number']" in warnings[1]
+    assert "'dataset.drop=[number]'" in warnings[1]
     assert read(text, drop=["name", "number"]).warnings == ()
 
 
@@ -612,7 +612,7 @@ def test_survival_target_gives_a_warning(read, time):
     (warning,) = read(text, target=time).warnings
     assert warning.startswith(f"target {time!r} with the column 'event' looks like survival times")
     (warning,) = read(text, target="event").warnings
-    assert f"dataset.drop=['{time}']" in warning
+    assert f"'dataset.drop=[{time}]'" in warning
     assert read(text, target="event", drop=[time]).warnings == ()
 
 

@@ -40,7 +40,7 @@ def test_a_column_that_separates_two_classes_is_named():
     finding = found(columns, y)["SD021"]
     assert finding.what == "feature 'score' separates the classes of 'outcome' alone"
     assert finding.evidence.startswith("AUC 1, the next one 0.")
-    assert "dataset.drop=['score']" in finding.remedy
+    assert "'dataset.drop=[score]'" in finding.remedy
     columns["score"][3] = np.nan
     assert "SD021" in found(columns, y)
 

@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
 CODE = "".join(
     path.read_text(encoding="utf-8")
-    for path in (ROOT / "src" / "smalldata" / "datasets").rglob("*.py")
+    for folder in ("datasets", "run")
+    for path in (ROOT / "src" / "smalldata" / folder).rglob("*.py")
 )
 
 AWAITED = {

@@ -297,7 +297,7 @@ def test_a_column_of_ids_is_found_by_the_ids_of_another_file(read):
     assert dataset.feature_names == ("TP53", "age")
     assert told(dataset, "SD034").text == (
         "the ids of clinical.csv were taken from 'nr_2', which holds those of another file; say "
-        "otherwise with dataset.id={clinical: COLUMN}"
+        "otherwise with 'dataset.id={clinical: COLUMN}'"
     )
     assert dataset.reading.settings["id"]["clinical"] == "nr_2"
     pairs = [("pair", [min(NUMBERS) + n // 2 for n in range(N)])]
@@ -316,7 +316,7 @@ def test_a_column_that_is_not_plainly_the_ids_is_not_taken(read):
         return refused(lambda: read(matrix(ids), sheet(entries, "nr_2", more=[age, *more])))
 
     unknown = (
-        "none were found in clinical.csv. Name their column with dataset.id={clinical: COLUMN}."
+        "none were found in clinical.csv. Name their column with 'dataset.id={clinical: COLUMN}'."
     )
     assert message([*range(7, 17), 99, 98]).endswith(unknown)  # too few are ids
     assert message(ids, ("rank", sorted(ids, reverse=True))).endswith(unknown)  # two could be

@@ -147,7 +147,7 @@ def persons():
             table(ids, cycle("yes", "no"), id="ID"),
             how,
             says=("SD002", repr(ids[0])),
-            remedy=f"'dataset.groups=id:{pattern}'",
+            remedy=f"'dataset.groups=\"id:{pattern}\"'",
             ids=ids,
             values=VALUES,
             groups=[group.format(k, ending, SURNAMES[k - 1]) for k, ending in people],

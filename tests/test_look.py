@@ -84,7 +84,7 @@ def test_all_that_was_read_is_shown(table, capsys):
         "of the values are missing",
         "SD020 1 feature name looks like a gene symbol",
         "SD021 feature 'diag_code' separates the classes of 'diag' alone: AUC 1",
-        "leave it out with dataset.drop=['diag_code']",
+        "leave it out with 'dataset.drop=[diag_code]'",
         "SD022 1 column holds the same value in every sample: 'flat'",
         "SD025 1 column copies another one (1 up to sign or scale): 'twin' copies 'TP53'",
         "SD026 1 feature is named like the target 'diag': 'diag_code'",
@@ -307,7 +307,7 @@ def test_a_run_reads_files_in_the_order_they_are_named_as_a_look_does(folder, ca
 
 def test_a_table_in_memory_has_a_page_and_no_yaml():
     seen = look(Dataset.from_frame(messy().drop(columns="sample"), target="diag"))
-    assert "dataset.drop=[&#39;diag_code&#39;]" in seen.html()
+    assert "&#39;dataset.drop=[diag_code]&#39;" in seen.html()
     assert seen.yaml() == ""
     with pytest.raises(ConfigError, match="made in memory"):
         seen.save("frame.yaml")

@@ -64,6 +64,13 @@ KINDS = {
     "SD042": Kind(title="flags on numbers", level="note"),
     "SD043": Kind(title="zeros that may mean missing"),
     "SD044": Kind(title="numbers that may mean missing"),
+    "SD045": Kind(title="numbers read as categories"),
+    # features that describe no sample
+    "SD046": Kind(title="how samples were handled"),
+    "SD047": Kind(title="free text among the features"),
+    "SD048": Kind(title="dates among the features"),
+    # the folds of a run
+    "SD049": Kind(title="no folds can be made"),
     # a workbook
     "SD050": Kind(title="formulas without values"),
 }

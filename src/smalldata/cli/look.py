@@ -125,13 +125,17 @@ def _files_as_overrides(words: Sequence[str]) -> list[str]:
     files = [word for word in words if "=" not in word and not word.startswith(("-", "~"))]
     rest = [word for word in words if word not in files]
     for word in files:
-        if not Path(word).is_file():
+        if word.startswith("dataset."):
+            raise ConfigError(f"an option must have no blanks around =: {word}=VALUE.")
+        if not Path(word).exists():  # a folder is refused with what it holds
             hint = did_you_mean(word, ["dataset=", "--save"], "there is no such file.")
             raise ConfigError(f"look takes key=value, a file and --save; got {word!r}; {hint}")
     if len(files) > 1:
+        from smalldata.datasets.commands import command
+
         raise ConfigError(
             f"look reads one table; got {' and '.join(files)}. Join files by name: "
-            f"dataset=table dataset.path={{a: {files[0]}, b: {files[1]}}}."
+            f"dataset=table {command('path', dict(zip('ab', files, strict=False)))}."
         )
     if not files:
         return rest

@@ -196,6 +196,8 @@ def quote_text(value: str) -> str:
 
 
 def _bare_word(word: str) -> str:
+    if word.startswith(_LISTS):
+        return f"an option must have no blanks around =: {word}=VALUE."
     if Path(word).suffix:
         return (
             "a run takes key=value; for a table set "

@@ -5,13 +5,15 @@ Step in the line: **files** -> Dataset. Each function gives findings.
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from smalldata.datasets.classes import similar
+from smalldata.datasets.commands import command
+from smalldata.datasets.handling import are_measured, handling, numbers_as_text
 from smalldata.datasets.naming import places_of, places_with, plain_name, words_of
 from smalldata.datasets.side_by_side import Features, Values
 from smalldata.datasets.suspects import suspects
@@ -31,6 +33,7 @@ def advise(
     target: str,
     kind: TaskKind,
     has_groups: bool,
+    confirmed: Collection[str] = (),
 ) -> list[Finding]:
     """All advice on one table.
 
@@ -42,6 +45,8 @@ def advise(
     kind : TaskKind
     has_groups : bool
         Rows that belong together were named.
+    confirmed : collection of str
+        Columns that the user calls categorical.
 
     Returns
     -------
@@ -49,6 +54,8 @@ def advise(
     """
     return [
         *id_like(features),
+        *numbers_as_text(features, confirmed),
+        *handling(features, confirmed),
         *([] if has_groups else repeated_measures(features.columns)),
         *survival(features.columns, target=target, kind=kind),
         *similar_classes(y, kind=kind, target=target),
@@ -71,7 +78,8 @@ def id_like(features: Features) -> list[Finding]:
     for name in filter(may_be.__contains__, names):
         values = features.columns[name]
         if isinstance(values, pd.Categorical):
-            is_id = n_rows >= 10 and len(values.categories) > 0.9 * n_rows
+            is_id = n_rows >= N_COUNTED and len(values.categories) > 0.9 * n_rows
+            is_id = is_id and not are_measured(values)
         else:
             is_id = _counts_rows(values, is_first=name == names[0]) or (
                 plain_name(name) in ID_NAMES and _all_whole(values)
@@ -82,7 +90,8 @@ def id_like(features: Features) -> list[Finding]:
         Finding(
             code="SD027",
             what=f"column {name!r} looks like an id left among the features",
-            remedy=f"name it dataset.id or leave it out with dataset.drop=['{name}']",
+            remedy=f"name it with {command('id', name)}, or leave it out with "
+            f"{command('drop', [name])}",
         )
         for name in found
     ]
@@ -105,8 +114,8 @@ def repeated_measures(columns: Mapping[str, Values]) -> list[Finding]:
                 Finding(
                     code="SD008",
                     what=f"column {name!r} has {n_distinct} values in {len(present)} rows",
-                    remedy=f"if these are repeated measures, set dataset.groups={name}, so that "
-                    "nobody is in two folds",
+                    remedy=f"if these are repeated measures, set {command('groups', name)}, so "
+                    "that nobody is in two folds",
                 )
             )
     return sentences
@@ -156,7 +165,7 @@ def survival(columns: Mapping[str, Values], *, target: str, kind: TaskKind) -> l
                 code="SD028",
                 what=f"target {target!r} with the column {times[0]!r} looks like survival data",
                 remedy="the time is known only afterwards. Leave it out with "
-                f"dataset.drop=['{times[0]}'] and mind rows censored early",
+                f"{command('drop', times[:1])} and mind rows censored early",
             )
         ]
     return []

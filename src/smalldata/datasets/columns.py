@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from smalldata.datasets.commands import command
 from smalldata.datasets.detection import (
     FACTOR,
     NOTHING,
@@ -342,7 +343,7 @@ def _check_groups(
         raise DataError(
             f"numbers must have one decimal sign; {name!r} has {shown(found[','] or '')} and "
             f"{shown(found['.'] or '')}. Write all of them with the same sign, or take the column "
-            f"as categories with dataset.categorical=['{name}']."
+            f"as categories with {command('categorical', [name])}."
         )
 
 
@@ -386,8 +387,8 @@ def _refuse(bad: list[tuple[int, str]], *, where: Callable[[int], str], name: st
     raise DataError(
         f"a numeric column must hold numbers only; {name!r} has {shown(cell)} in "
         f"{where(row)}{others}. Correct it, or take it as missing with "
-        f"dataset.missing=[{shown(cell)}], or take the "
-        f"column as categories with dataset.categorical=['{name}']."
+        f"{command('missing', [cell])}, or take the "
+        f"column as categories with {command('categorical', [name])}."
     )
 
 
@@ -405,7 +406,7 @@ def _check_signs(
         raise DataError(
             f"all numbers of a column must have a percent sign, or none; {name!r} has "
             f"{shown(cell)} in {where(row)}. Correct it, or take the column as categories with "
-            f"dataset.categorical=['{name}']."
+            f"{command('categorical', [name])}."
         )
     other = "." if rules.decimal == "," else ","
     n_other = sum(_without_percent(cell, other) is not None for _, cell in bad)
@@ -414,7 +415,7 @@ def _check_signs(
             f"numbers must have one decimal sign; {name!r} has {shown(cell)} in {where(row)}, "
             "while "
             f"the decimal sign is {rules.decimal!r}. Name the right one with dataset.decimal, or "
-            f"take the column as categories with dataset.categorical=['{name}']."
+            f"take the column as categories with {command('categorical', [name])}."
         )
 
 

@@ -6,7 +6,7 @@ Step in the line: **files** -> Dataset. Findings and refusals show it, ready to 
 import re
 from collections.abc import Mapping, Sequence
 
-_PLAIN = re.compile(r"(?!(?i:true|false|null|nan|inf)$)(?:[A-Za-z_][\w.-]*|0|[1-9]\d*)", re.ASCII)
+_PLAIN = re.compile(r"(?!(?i:true|false|null|nan|inf)$)(?:[A-Za-z_][\w.-]*|0|-?[1-9]\d*)", re.ASCII)
 
 
 def command(key: str, value: str | Sequence[str] | Mapping[str, str | Sequence[str]]) -> str:

@@ -4,8 +4,9 @@ Step in the line: **files** -> Dataset. Where the numbers can be read in two way
 named.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 
 from smalldata.datasets.columns import THREE_PLACES, parse_number
@@ -53,7 +54,7 @@ def decimal_of(table: RawTable, block: str, options: TableOptions) -> str:
     votes = _count_signs(chain.from_iterable(cells[False]))
     if not votes.sure and not votes.doubtful:
         votes = _count_signs(chain.from_iterable(cells[True]))
-    sign = _decide(votes, table.source)
+    sign = _decide(votes, table.source, partial(_with_place, table))
     if not votes.sure and sign == ".":
         for entries in cells[False]:
             _check_groups(entries, table.source)
@@ -98,13 +99,13 @@ class _Signs:
     doubtful: dict[str, str]
 
 
-def _decide(votes: _Signs, source: str) -> str:
+def _decide(votes: _Signs, source: str, where: Callable[[str], str] = repr) -> str:
     n_comma, n_point = (len(votes.sure.get(sign, ())) for sign in ",.")
     doubtful = votes.doubtful.get(",") or votes.doubtful.get(".", "")
     if n_comma and n_point and doubtful:
         raise DataError(
-            f"numbers must have one decimal sign; {source} has {votes.sure[','][0]!r} and "
-            f"{votes.sure['.'][0]!r}, so that {doubtful!r} can be read in two ways. {_WAY_OUT}"
+            f"numbers must have one decimal sign; {source} has {where(votes.sure[','][0])} and "
+            f"{where(votes.sure['.'][0])}, so that {doubtful!r} can be read in two ways. {_WAY_OUT}"
         )
     if not votes.sure and "," in votes.doubtful:
         raise DataError(
@@ -112,6 +113,14 @@ def _decide(votes: _Signs, source: str) -> str:
             f"{doubtful.replace(',', '')} or {doubtful.replace(',', '.')}. {_WAY_OUT}"
         )
     return "," if n_comma > n_point else "."
+
+
+def _with_place(table: RawTable, cell: str) -> str:
+    """Name a cell with its column and row."""
+    for name, column in zip(table.names, table.columns, strict=True):
+        if isinstance(column, list) and cell in column:
+            return f"{cell!r} ({name!r} in {table.places[column.index(cell)]})"
+    return repr(cell)  # it had a percent sign
 
 
 def _count_signs(cells: Iterable[str]) -> _Signs:

@@ -63,6 +63,7 @@ def read_tables(options: TableOptions) -> dict[str, RawTable]:
         if isinstance(found, Grid):
             recognised = recognise_grid(found, own)
         if recognised is not None:
+            _check_way(block, recognised, options)
             for name, table in recognised.items():
                 taken = name in files or name in known
                 known[f"{block}_{name}" if taken else name or block] = table
@@ -105,6 +106,20 @@ def _options_of(options: TableOptions, block: str) -> TableOptions:
     return replace(options, sheet=block)
 
 
+def _check_way(block: str, tables: Mapping[str, RawTable], options: TableOptions) -> None:
+    """Refuse ``transpose`` that contradicts what the format of a file says."""
+    asked = block in turned_blocks(options)
+    is_turned = any("transposed" in table.notes for table in tables.values())
+    if asked != is_turned and (asked or options.transpose is False):
+        table = next(iter(tables.values()))
+        raise ConfigError(
+            f"transpose is for plain tables; {table.source} was taken for "
+            f"{table.taken_for or 'a known format'}, whose samples stand in "
+            f"{'columns' if is_turned else 'rows'}. Leave it out, or read a plain table with "
+            "dataset.header=N."
+        )
+
+
 def _find_turned(
     plain: Mapping[str, Frame | RawTable],
     known: Mapping[str, RawTable],
@@ -121,7 +136,10 @@ def _find_turned(
         chosen = turned_blocks(options)
         asked = {block: block in chosen for block in plain}
     turned = find_turned(evidence, others, roles=list(options.roles.values()), asked=asked)
-    if options.name_column is not None and not known:  # a format checks it by itself
+    # A format with features in rows checks it by itself.
+    if options.name_column is not None and not any(
+        "transposed" in table.notes for table in known.values()
+    ):
         names = [name for block in turned for name in evidence[block].names]
         if turned and options.name_column not in names:
             raise ConfigError(

@@ -12,6 +12,7 @@ import numpy as np
 
 from smalldata.datasets.assembling import listed, nearest
 from smalldata.datasets.columns import labels, parse_number
+from smalldata.datasets.commands import command
 from smalldata.datasets.naming import places_of, plain_name, words_of
 from smalldata.datasets.options import TableOptions
 from smalldata.datasets.overlap import column_of_ids, find_overlap, repeating_ids
@@ -362,7 +363,7 @@ def _id_places(
                 code="SD034",
                 what=f"the ids of {table.source} were taken from {table.names[place]!r}, which "
                 "holds those of another file",
-                remedy=f"say otherwise with dataset.id={{{block}: COLUMN}}",
+                remedy=f"say otherwise with {command('id', {block: 'COLUMN'})}",
             )
         )
         known[block] = labels(table.columns[place], decimal=decimals[block])
@@ -415,12 +416,12 @@ def _check_joinable(block: str, table: RawTable, ids: list[str] | None) -> None:
     if ids is None:
         raise DataError(
             f"files are joined on sample ids; none were found in {table.source}. Name their column "
-            f"with dataset.id={{{block}: COLUMN}}."
+            f"with {command('id', {block: 'COLUMN'})}."
         )
     repeated = [entry for entry, count in Counter(ids).items() if count > 1]
     if repeated:
         raise DataError(
             f"sample ids must be unique in each of several files; {listed(repeated)} occur more "
             f"than once in {table.source}. Make one row of each sample there, or name the column "
-            f"that tells the rows apart with dataset.id={{{block}: COLUMN}}."
+            f"that tells the rows apart with {command('id', {block: 'COLUMN'})}."
         )

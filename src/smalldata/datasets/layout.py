@@ -354,10 +354,10 @@ def _told_above(frame: Frame, names: Sequence[str]) -> list[Finding]:
         Finding(
             code="SD011",
             what=f"{n_rows} {'rows' if n_rows > 1 else 'row'} above the header of "
-            f"{frame.grid.source} {'describe' if n_rows > 1 else 'describes'} the samples and "
-            f"{'are' if n_rows > 1 else 'is'} no features",
+            f"{frame.grid.source} {'describe' if n_rows > 1 else 'describes'} the samples",
             evidence=listed(names),
-            remedy="use one as target, groups or batch, or as a feature with dataset.features",
+            remedy="use one as target, groups or batch; features are those that dataset.features "
+            "names",
         )
     ]
 

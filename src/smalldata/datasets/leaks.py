@@ -17,7 +17,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from smalldata.datasets.assembling import listed
+from smalldata.datasets.assembling import N_NAMES_SHOWN, listed
+from smalldata.datasets.commands import command
 from smalldata.datasets.separation import Separation
 from smalldata.findings import Finding
 from smalldata.task import TaskKind
@@ -203,11 +204,10 @@ def _features(names: Sequence[str]) -> str:
 
 
 def _finding(names: Sequence[str], *, what: str, evidence: str) -> Finding:
-    inside = ", ".join(f"'{name}'" for name in names[:N_TOGETHER])
     return Finding(
         code="SD021",
         what=what,
         evidence=evidence,
         remedy="a suspected leak: if it was made from the target or measured after it, leave it "
-        f"out with dataset.drop=[{inside}{', …' if len(names) > N_TOGETHER else ''}]",
+        f"out with {command('drop', names) if len(names) <= N_NAMES_SHOWN else 'dataset.drop'}",
     )

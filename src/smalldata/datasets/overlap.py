@@ -143,7 +143,8 @@ def _most_left_out(left_out: Sequence[str], matching: Matching, offer: str) -> s
     loose = (
         f"{matching.sentence}: join them with {offer}. Otherwise confirm"
         if offer
-        else ("Check that these are the right ids (dataset.id={block: COLUMN}), or confirm")
+        else "Check that these are the right ids "
+        f"({command('id', {'BLOCK': 'COLUMN'})}), or confirm"
     )
     return (
         "at least half of the samples of each file must be in the others; "

@@ -150,7 +150,7 @@ def persons_in_ids(sample_ids: Sequence[str]) -> list[Finding]:
                 what=f"the ids name {len(counts)} persons (or the like) in {len(sample_ids)} rows",
                 evidence=f"{first!r} has {listed(rows)}",
                 remedy="if so, keep the rows of one together with "
-                f"'dataset.groups=id:{written}', which makes {len(counts)} groups",
+                f"{command('groups', f'id:{written}')}, which makes {len(counts)} groups",
             )
         ]
     return []

@@ -26,10 +26,17 @@ from smalldata.datasets.vocabulary import (
 _CODE = re.compile(r"[(\[]?\s*(\d+)\s*[)\]]?\s*(?:[:=_.)|/-]|\s-|\s)?\s*(?=[^\W\d])")
 
 
-def told_positive(classes: Sequence[str], *, decimal: str = ".") -> str | None:
+# A code and what it means in a name: (1=disease, 2=healthy), 0: alive 1: dead.
+_LEGEND = re.compile(
+    r"(?<!\w)([\w.+-]+)\s*[=:]\s*([^,;/|()\[\]=:]+?)\s*(?=[,;/|()\[\]]|$|\s[\w.+-]+\s*[=:])"
+)
+
+
+def told_positive(classes: Sequence[str], *, target: str = "", decimal: str = ".") -> str | None:
     """Find the class of two that says the condition is there, or None where nothing tells.
 
-    In this order: the larger of two numbers (1 of 0 and 1, 2 of 1 and 2); a pair of short labels
+    In this order: what a legend in the name of the target says about the classes; the larger of
+    two numbers (1 of 0 and 1, 2 of 1 and 2); a pair of short labels
     (N and Y); the one that denies the other (``smoker``, ``non-smoker``); the only one with a
     positive word; the one beside the only negative one; the one beside zero (M0, M1); the larger
     code before a word (``0:a``, ``1:b``).
@@ -42,9 +49,14 @@ def told_positive(classes: Sequence[str], *, decimal: str = ".") -> str | None:
     'Recurrence'
     >>> told_positive(["left", "right"]) is None
     True
+    >>> told_positive(["1", "2"], target="Group (1=disease, 2=healthy)")
+    '1'
     """
     if len(classes) != 2:
         return None
+    meanings = _meanings(classes, target)
+    if meanings and (told := told_positive(meanings, decimal=decimal)) is not None:
+        return classes[meanings.index(told)]
     numbers = [parse_number(name, decimal) for name in classes]
     if None not in numbers:
         return max(classes, key=lambda name: parse_number(name, decimal) or 0.0)
@@ -58,6 +70,15 @@ def told_positive(classes: Sequence[str], *, decimal: str = ".") -> str | None:
     if signs.count(-1) == 1:
         return classes[1 - signs.index(-1)]
     return _by_numbers(classes)
+
+
+def _meanings(classes: Sequence[str], target: str) -> list[str]:
+    """Give the meaning of each class by the legend in the name of the target; empty without one."""
+    legend = dict(_LEGEND.findall(target))
+    if not set(classes) <= set(legend):
+        legend = {code: meaning for meaning, code in legend.items()}  # disease=1, healthy=2
+    meanings = [legend[name] for name in classes] if set(classes) <= set(legend) else []
+    return meanings if len(set(meanings)) == len(classes) else []
 
 
 def _by_numbers(classes: Sequence[str]) -> str | None:

@@ -19,6 +19,7 @@ from smalldata.datasets.columns import labels
 from smalldata.datasets.commands import command
 from smalldata.datasets.detection import NOTHING
 from smalldata.datasets.joining import infer_id, recurs, repeated_id
+from smalldata.datasets.long_numbers import names_and_values
 from smalldata.datasets.options import TableOptions
 from smalldata.datasets.raw import Cells, RawTable, take_cells, take_rows, with_id
 from smalldata.datasets.target import is_measured
@@ -224,6 +225,13 @@ def _refusal(
             f"average the rows of one id with {command('replicates', 'mean')}, or keep them "
             f"together with {together}"
         )
+    if ids.name and (
+        found := names_and_values(
+            ids.table, ids.codes, apart={ids.name, *options.roles.values()}, decimal=ids.decimal
+        )
+    ):
+        long = command("long", {"id": ids.name, "name": found[0], "value": found[1]})
+        said = f"if each row is one {found[0]!r} of a sample, spread them with {long}; else {said}"
     column_of = command("id", "COLUMN" if len(tables) == 1 else {ids.block: "COLUMN"})
     other = f", or name another column with {column_of}"
     if ids.name and options.id is None and not recurs(ids.name, ids.entries):

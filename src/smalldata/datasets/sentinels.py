@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalldata.datasets.assembling import listed
+from smalldata.datasets.commands import command
 from smalldata.datasets.side_by_side import Features, parts_of
 from smalldata.findings import Finding
 
@@ -58,7 +59,7 @@ def suspect_sentinels(features: Features) -> list[Finding]:
             f"column{'s' * (len(columns) > 1)}, far from the other values, looks like a marker of "
             "a missing value",
             evidence=listed(list(columns)),
-            remedy=f"if it is one, set 'dataset.missing=[{number:.0f}]'",
+            remedy=f"if it is one, set {command('missing', [f'{number:.0f}'])}",
         )
         for number, columns in found.items()
         if sum(columns.values()) >= FEWEST_CELLS

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from smalldata.datasets.assembling import N_NAMES_SHOWN, listed
+from smalldata.datasets.commands import command
 from smalldata.datasets.leaks import leaks
 from smalldata.datasets.separation import Order, Separation, Walk, separations
 from smalldata.datasets.side_by_side import Features, in_threads, is_finite, parts_of
@@ -387,5 +388,4 @@ def _drop(names: Sequence[str]) -> str:
     """End a remedy with the option that leaves a few columns out."""
     if len(names) > N_NAMES_SHOWN:
         return ""
-    inside = ", ".join(f"'{name}'" for name in names)
-    return f": dataset.drop=[{inside}]"
+    return f": {command('drop', names)}"

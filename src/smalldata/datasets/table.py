@@ -177,7 +177,14 @@ def _make(tables: Mapping[str, RawTable], options: TableOptions, *, stem: str) -
     findings = [*joined.findings, *left_out, *typing.marks.findings()]
     findings += [] if options.zeros else suspect_zeros(features, feature_blocks)
     findings += suspect_sentinels(features)
-    findings += advise(shown, y, target=target, kind=task_kind, has_groups=asked.groups is not None)
+    findings += advise(
+        shown,
+        y,
+        target=target,
+        kind=task_kind,
+        has_groups=asked.groups is not None,
+        confirmed=several(options.categorical),
+    )
     apart = {
         role: role_labels(joined, column, role, options.marks)
         for role, column in role_columns.items()
@@ -356,7 +363,8 @@ def _guessed(
     if chosen is None or options.positive is not None:
         return []
     counts = Counter(map(str, y))
-    if infer_positive(sorted(counts), counts, decimal=decimal)[1]:
+    target = options.roles["target"]
+    if infer_positive(sorted(counts), counts, target=target, decimal=decimal)[1]:
         return []
     other = next(name for name in counts if name != chosen)
     return [

@@ -122,7 +122,7 @@ def is_measured(cells: Cells, kind: str | None = None, *, decimal: str = ".") ->
 
 
 def infer_positive(
-    classes: Sequence[str], counts: Mapping[str, int], *, decimal: str = "."
+    classes: Sequence[str], counts: Mapping[str, int], *, target: str = "", decimal: str = "."
 ) -> tuple[str, bool]:
     """Find the positive one of two classes, and whether their names told it.
 
@@ -135,7 +135,7 @@ def infer_positive(
     >>> infer_positive(["left", "right"], {"left": 9, "right": 5})
     ('right', False)
     """
-    told = told_positive(classes, decimal=decimal)
+    told = told_positive(classes, target=target, decimal=decimal)
     if told is not None:
         return told, True
     rarer = min(classes, key=lambda name: (counts[name], [-ord(letter) for letter in name]))
@@ -233,7 +233,7 @@ def read_target(
     chosen: str | None = None
     if task_kind is TaskKind.BINARY:
         chosen = (
-            infer_positive(classes, counts, decimal=decimal)[0]
+            infer_positive(classes, counts, target=name, decimal=decimal)[0]
             if positive is None
             else named_positive(positive, classes, target=name)
         )

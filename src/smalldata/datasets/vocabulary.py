@@ -126,8 +126,25 @@ NO_ID_WORDS = _words("""
 # Words in names of columns.
 PERSON_WORDS = _words("""
     patient patientid subject subjectid person personid participant participantid individual
-    individualid donor donorid mouse mouseid animal animalid family familyid
+    individualid donor donorid mouse mouseid animal animalid family familyid litter
+    proband household
 """)
+# Names of columns that tell how a sample was handled, letters and digits only,
+HANDLING_NAMES = _words("""
+    batch batchid batchno batchnr batchnumber batches plate plateid plateno platenr platenumber well
+    wellid run runid runno runnr runnumber runorder runindex injectionorder injectionnumber
+    acquisitionorder measurementorder sequencingrun flowcell lane chip chipid slide slideid
+    technician operator analyst freezerbox freezer box boxno boxnr boxposition rack rackposition lot
+    lotnumber lotno kitlot platte plattennr messreihenfolge reihenfolge laborant laborantin charge
+    plaque technicien
+""")
+# and of columns of remarks.
+COMMENT_NAMES = _words("""
+    comment comments remark remarks note notes annotation bemerkung bemerkungen kommentar kommentare
+    anmerkung anmerkungen notiz notizen commentaire commentaires remarque remarques comentario
+    comentarios observaciones osservazioni opmerking opmerkingen
+""")
+DATE_WORDS = _words("date dates datum fecha data")
 TIME_WORDS = _words("time times days months survival followup os pfs dfs rfs efs ttp tdm")
 EVENT_WORDS = _words("""
     event events status censor censored censoring vital dead death died deceased relapse recurrence

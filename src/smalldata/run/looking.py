@@ -3,15 +3,17 @@
 Step in the line: Dataset -> **Look** -> look.html.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from smalldata.datasets.saved import settings_yaml
-from smalldata.errors import ConfigError
+from smalldata.errors import ConfigError, SplitError
+from smalldata.findings import Finding
 from smalldata.report.look_page.numbers import LookNumbers, read_numbers
 from smalldata.report.look_page.page import look_page
+from smalldata.resampling.strategies import make_splits
 from smalldata.runtime.files import write_file
-from smalldata.task import Dataset
+from smalldata.task import Dataset, make_task
 
 PAGE = "look.html"
 
@@ -117,4 +119,13 @@ def look(dataset: Dataset) -> Look:
     >>> [(entry.name, entry.n) for entry in seen.classes]
     [('Control', 242), ('Impaired', 91)]
     """
-    return Look(**read_numbers(dataset))
+    return Look(**read_numbers(replace(dataset, findings=(*dataset.findings, *_folds(dataset)))))
+
+
+def _folds(dataset: Dataset) -> list[Finding]:
+    """Say why a run with the usual folds would refuse the dataset."""
+    try:
+        make_splits(make_task(dataset), "auto" if dataset.folds is None else "fixed")
+    except SplitError as error:
+        return [Finding(code="SD049", what="a run can't make its folds", evidence=str(error))]
+    return []

@@ -20,6 +20,7 @@ from smalldata.datasets.formats.tables import (
 )
 from smalldata.datasets.options import TableOptions
 from smalldata.datasets.text import NUMBER
+from smalldata.datasets.units import is_missing
 from smalldata.errors import DataError
 
 _COUNTS = ["geneid", "chr", "start", "end", "strand", "length"]
@@ -44,7 +45,7 @@ def read_feature_counts(sheet: Sheet, options: TableOptions) -> Tables | None:
     numbers = [
         n
         for n in range(6, len(header))
-        if all(n < len(row) and NUMBER.fullmatch(row[n]) for row in below)
+        if _are_counts([row[n] if n < len(row) else "" for row in below])
     ]
     if len(numbers) < 2 or not below:
         return None
@@ -63,6 +64,11 @@ def read_feature_counts(sheet: Sheet, options: TableOptions) -> Tables | None:
         f"left out: {', '.join(header[n] for n in texts[1:])}",
     ]
     return {"": turned_table(sheet, samples=samples, names=names, features=features, taken=taken)}
+
+
+def _are_counts(cells: list[str]) -> bool:
+    found = [cell for cell in cells if not is_missing(cell)]
+    return bool(found) and all(NUMBER.fullmatch(cell) for cell in found)
 
 
 def _without_steps(names: list[str]) -> list[str]:

@@ -63,6 +63,10 @@ def read_diann(sheet: Sheet, options: TableOptions) -> Tables | None:
     numbers = [place for place, name in enumerate(header) if name and place not in texts]
     runs = [header[place] for place in numbers]
     known = {header[place] for place in texts}
+    if any(map(RUN_ENDINGS.search, runs)):  # others are annotations of a newer version
+        numbers = [place for place in numbers if RUN_ENDINGS.search(header[place])]
+        runs = [header[place] for place in numbers]
+        texts = [place for place in range(len(header)) if header[place] and place not in numbers]
     if len(runs) < 2 or texts != list(range(len(texts))) or _LONG & set(header):
         return None
     if not (

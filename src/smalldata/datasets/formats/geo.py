@@ -14,6 +14,7 @@ from dataclasses import replace
 from itertools import islice
 
 from smalldata.datasets.assembling import listed
+from smalldata.datasets.commands import command
 from smalldata.datasets.formats.cells import N_HEAD, Features, Numbered, Sheet, read_features
 from smalldata.datasets.formats.tables import (
     SAMPLES,
@@ -188,7 +189,7 @@ def _only_samples(
     raise DataError(
         f"{file.source} must hold a table of values; this GEO series matrix has none, as is usual "
         f"for sequencing. Download the values from the series' supplementary files{where} and join "
-        f"both: dataset.path={{values: FILE, samples: {file.source}}}."
+        f"both: {command('path', {'values': 'FILE', 'samples': file.source})}."
     )
 
 

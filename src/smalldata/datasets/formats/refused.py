@@ -37,7 +37,13 @@ _OTHERS: tuple[tuple[bytes, str, str], ...] = (
     ),
     (b"SQLite format 3\0", "a SQLite database", "Export one table of it as csv."),
     (b"%PDF", "a PDF", "Get the table as csv or xlsx."),
+    *(
+        (mark, "a picture", "Get the numbers in it as csv or xlsx.")
+        for mark in (b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
+    ),
 )
+_OPEN_DOCUMENT = b"mimetypeapplication/vnd.oasis.opendocument"
+_WEB_PAGE = re.compile(r"<(?:!doctype html|html|head|body|table)\b", re.IGNORECASE)
 
 
 def refuse_bytes(content: bytes, source: str) -> None:
@@ -76,6 +82,8 @@ def refuse_bytes(content: bytes, source: str) -> None:
         )
     if content.startswith(_HDF5):
         _refuse(source, *_hdf5(content, source, csv))
+    if _OPEN_DOCUMENT in content[:200]:
+        _refuse(source, "a file of OpenOffice or LibreOffice", "Save it as xlsx or csv.")
     for mark, what, how in _OTHERS:
         if content.startswith(mark):
             _refuse(source, what, how.format(source=source, csv=csv, stem=stem))
@@ -124,6 +132,12 @@ def refuse_text(file: TextFile, options: TableOptions) -> Tables | None:
             source,
             "a BIOM file (JSON)",
             f"Convert it: biom convert -i {source} -o {stem}.tsv --to-tsv.",
+        )
+    if _WEB_PAGE.match(start):
+        _refuse(
+            source,
+            "a web page",
+            "A download may need a log-in; a page with a table is saved from a spreadsheet as csv.",
         )
     if start.startswith("%%MatrixMarket"):
         _refuse(

@@ -6,6 +6,7 @@ Step in the line: LookNumbers -> **lines on stdout**.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from smalldata.datasets.commands import command
 from smalldata.datasets.preview import FilePreview
 from smalldata.findings import Finding
 from smalldata.report.look_page.numbers import LookNumbers
@@ -103,11 +104,7 @@ def print_preview(previews: Sequence[FilePreview], *, console: "Console") -> Non
     targets = [name for found in previews for name in found.targets]
     if targets:
         _title(console, "what could be the target")
-        _lines(console, [f"dataset.target={_quoted(name)}" for name in targets])
-
-
-def _quoted(name: str) -> str:
-    return name if name.replace("_", "").isalnum() else f"'{name}'"
+        _lines(console, [command("target", name) for name in targets])
 
 
 def _left_out(console: "Console", dropped: Sequence[Dropped]) -> None:
