@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from smalldata.datasets.assembling import listed, nearest
+from smalldata.datasets.assembling import listed, nearest, several
 from smalldata.datasets.columns import labels, parse_number
 from smalldata.datasets.naming import places_of, plain_name, words_of
 from smalldata.datasets.options import TableOptions
@@ -255,7 +255,7 @@ def join(
         overlap = find_overlap(tables, ids, options)
         ids, common = overlap.ids, overlap.common
         findings += overlap.findings
-    apart = {block: {id_places[block], *_row_numbers(table)} for block, table in tables.items()}
+    apart = {block: {id_places[block], *row_numbers(table)} for block, table in tables.items()}
     repeated = Counter(
         name
         for block, table in tables.items()
@@ -297,12 +297,12 @@ def join(
     )
 
 
-def _row_numbers(table: RawTable) -> list[int]:
+def row_numbers(table: RawTable) -> list[int]:
     """Position of a first column without a name that counts the rows: it is no feature.
 
-    R and pandas write it.
+    R and pandas write it; pandas calls it ``Unnamed: 0`` when it has read it.
     """
-    if table.names[0]:
+    if table.names[0] not in ("", "Unnamed: 0"):
         return []
     entries = labels(table.columns[0])
     counted = [[str(start + row) for row in range(table.n_rows)] for start in (0, 1)]
@@ -321,7 +321,7 @@ def _id_places(
     tables: Mapping[str, RawTable], options: TableOptions, decimals: Mapping[str, str]
 ) -> tuple[dict[str, int | None], list[Finding]]:
     """Find the column of ids of each file: as named, by its own looks, or by the other files."""
-    taken = list(options.roles.values())
+    taken = [*options.roles.values(), *several(options.categorical)]
     named = _named_ids(tables, options.id)
     places = {
         block: table.names.index(named[block])
@@ -333,7 +333,7 @@ def _id_places(
     known = {
         block: labels(tables[block].columns[place], decimal=decimals[block])
         for block, place in places.items()
-        if place is not None and len(tables) > 1 and place not in _row_numbers(tables[block])
+        if place is not None and len(tables) > 1 and place not in row_numbers(tables[block])
     }
     for block, table in tables.items():
         others = [entries for other, entries in known.items() if other != block]

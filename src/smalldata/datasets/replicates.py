@@ -18,6 +18,7 @@ from smalldata.datasets.averaging import average
 from smalldata.datasets.columns import labels
 from smalldata.datasets.commands import command
 from smalldata.datasets.joining import infer_id, recurs, repeated_id
+from smalldata.datasets.numbered_rows import without_row_numbers
 from smalldata.datasets.options import TableOptions
 from smalldata.datasets.raw import Cells, RawTable, take_cells, take_rows, with_id
 from smalldata.datasets.target import is_measured
@@ -98,6 +99,7 @@ def settle_repeats(
     DataError
         If ids repeat and nothing says why, or their rows have several labels.
     """
+    tables = without_row_numbers(tables, options, decimals)
     found = {
         block: _repeats(block, table, options, decimals[block], len(tables))
         for block, table in tables.items()

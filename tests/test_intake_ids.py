@@ -1,0 +1,104 @@
+"""Which column holds the ids of the samples, and what needs such a column."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from smalldata import Dataset
+from smalldata.errors import ConfigError, DataError
+
+N = 24
+VALUES = np.random.default_rng(5).normal(10, 2, N).round(3)
+PERSONS = [f"P{i // 2}" for i in range(N)]
+LABELS = ["case", "case", "control", "control"] * (N // 4)
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Read columns as csv: behind row numbers or not; or as a DataFrame that numbers its rows."""
+
+    def load(columns, way="plain", **options):
+        frame = pd.DataFrame(columns)
+        options = {"target": "y", **options}
+        if way == "frame":
+            return Dataset.from_frame(frame, **options)
+        file = tmp_path / "t.csv"
+        frame.index += way == "from 1"
+        frame.to_csv(file, index=way != "plain", index_label="Unnamed: 0" if way == "twice" else "")
+        return Dataset.from_file(file, **options)
+
+    return load
+
+
+@pytest.fixture
+def join(tmp_path):
+    def load(*tables, **options):
+        files = {}
+        for block, columns in zip("ab", tables, strict=True):
+            files[block] = tmp_path / f"{block}.csv"
+            pd.DataFrame(columns).to_csv(files[block], index=False)
+        return Dataset.from_file(files, **{"target": "y", **options})
+
+    return load
+
+
+def repeating(name="patient", ids=PERSONS):
+    return {name: ids, "y": LABELS, "tau": VALUES, "age": VALUES[::-1]}
+
+
+NUMBERED = pytest.mark.parametrize("way", ["from 0", "from 1", "twice", "frame"])
+
+
+@NUMBERED
+@pytest.mark.parametrize("replicates", ["mean", "first", "group"])
+def test_row_numbers_hide_no_ids_that_repeat(read, way, replicates):
+    found = read(repeating(), way, replicates=replicates)
+    plain = read(repeating(), replicates=replicates)
+    assert found.sample_ids.tolist() == plain.sample_ids.tolist()
+    assert found.feature_names == plain.feature_names == ("tau", "age")
+    np.testing.assert_array_equal(found.X, plain.X)
+    if replicates == "group":
+        assert found.groups.tolist() == PERSONS
+
+
+@NUMBERED
+def test_ids_that_repeat_behind_row_numbers_are_refused(read, way):
+    with pytest.raises(DataError, match=r"12 of 12 ids in 'patient' .* repeat"):
+        read(repeating(), way)
+
+
+@NUMBERED
+@pytest.mark.parametrize("name", ["sample", "animal_id"])
+def test_ids_behind_row_numbers_are_the_ids(read, way, name):
+    ids = [f"S{i}" for i in range(N)]
+    dataset = read(repeating(name, ids), way, replicates="mean")
+    assert dataset.sample_ids.tolist() == ids
+    assert dataset.feature_names == ("tau", "age")
+
+
+@NUMBERED
+def test_a_category_is_no_id_behind_row_numbers(read, way):
+    dataset = read(repeating(), way, categorical=["patient"])
+    assert dataset.feature_names == ("patient", "tau", "age")
+
+
+def test_a_category_is_no_id(read):
+    dataset = read(repeating(), categorical=["patient"])
+    assert dataset.feature_names == ("patient", "tau", "age")
+
+
+@pytest.mark.parametrize("way", ["plain", "from 0", "from 1", "twice", "frame"])
+@pytest.mark.parametrize(
+    "options",
+    [*({"replicates": how} for how in ("mean", "first", "group")), {"groups": r"id:^(\d)"}],
+)
+def test_what_is_about_ids_is_refused_where_rows_are_only_numbered(read, way, options):
+    columns = {"y": LABELS, "tau": VALUES}
+    with pytest.raises(ConfigError, match=r"only numbered\. Name .* dataset\.id=COLUMN\."):
+        read(columns, way, **options)
+
+
+def test_replicates_of_ids_that_are_unique_change_nothing(read):
+    ids = [f"S{i}" for i in range(N)]
+    dataset = read(repeating("sample", ids), replicates="mean")
+    assert dataset.sample_ids.tolist() == ids
