@@ -102,3 +102,45 @@ def test_replicates_of_ids_that_are_unique_change_nothing(read):
     ids = [f"S{i}" for i in range(N)]
     dataset = read(repeating("sample", ids), replicates="mean")
     assert dataset.sample_ids.tolist() == ids
+
+
+SHARED = [f"P{i}" for i in range(N // 2)]
+OF_PERSON = {"y": LABELS[::2], "age": VALUES[: N // 2]}
+
+
+def measured(ids=PERSONS):
+    return {"sample": ids, "TP53": VALUES, "EGFR": VALUES[::-1]}
+
+
+def test_a_sample_of_the_other_file_alone_is_a_group_of_its_own(join):
+    persons = {"sample": [*SHARED, "Q"], "y": [*OF_PERSON["y"], "case"]}
+    dataset = join(measured(), persons, replicates="group", join_how="outer")
+    groups = dict(zip(dataset.sample_ids, dataset.groups, strict=True))
+    assert groups["Q"] == "Q"
+    assert groups["P3.1"] == groups["P3.2"] == "P3"
+
+
+@pytest.mark.parametrize(
+    "spell",
+    [str.lower, "000{}".format, "id-{}".format, lambda entry: f"{entry}.0"],
+    ids=["case", "beginning", "another beginning", "end"],
+)
+@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize("options", [{"replicates": "group"}, {"groups": "sample"}])
+def test_ids_kept_apart_are_joined_before_they_get_numbers(join, spell, is_first, options):
+    tables = [measured(), {"sample": [spell(entry) for entry in SHARED], **OF_PERSON}]
+    dataset = join(*(tables if is_first else tables[::-1]), join_ids="loose", **options)
+    assert len(dataset.y) == N
+    assert sorted(dataset.y) == sorted(LABELS)
+    counts = pd.Series(dataset.groups).value_counts()
+    assert len(counts) == N // 2
+    assert set(counts) == {2}
+    assert [finding.code for finding in dataset.findings].count("SD030") == 1
+    by_value = dict(zip(dataset.X["TP53"], dataset.y, strict=True))
+    assert by_value == dict(zip(VALUES, LABELS, strict=True))
+
+
+def test_ids_kept_apart_that_agree_only_loosely_are_refused_with_the_way_out(join):
+    persons = {"sample": [entry.lower() for entry in SHARED], **OF_PERSON}
+    with pytest.raises(DataError, match=r"they share none \(a.csv 'P0', .*join_ids=loose"):
+        join(measured(), persons, replicates="group")

@@ -20,6 +20,7 @@ from smalldata.datasets.commands import command
 from smalldata.datasets.joining import infer_id, recurs, repeated_id
 from smalldata.datasets.numbered_rows import without_row_numbers
 from smalldata.datasets.options import TableOptions
+from smalldata.datasets.overlap import find_overlap
 from smalldata.datasets.raw import Cells, RawTable, take_cells, take_rows, with_id
 from smalldata.datasets.target import is_measured
 from smalldata.errors import ConfigError, DataError
@@ -307,17 +308,23 @@ def _numbered(
         )
     if not by_id and options.groups_pattern is None:
         _check_nested(ids, options)
+    places = {
+        block: ids.place if block == ids.block else _id_place(block, table, options, decimals)
+        for block, table in tables.items()
+    }
+    tables = _spelled_alike(tables, places, options, decimals)
+    table = tables[ids.block]
+    ids = replace(
+        ids, table=table, entries=labels(table.columns[ids.place], decimal=decimals[ids.block])
+    )
     made = _unique(ids.entries)
-    table = ids.table
-    columns = list(table.columns)
-    columns[ids.place] = list(made)
-    done = dict(tables) | {ids.block: with_id(replace(table, columns=columns), ids.place)}
+    done = dict(tables) | {ids.block: _with_ids(table, ids.place, made)}
     numbered: dict[str, list[str]] = {}
     for entry, new in zip(ids.entries, made, strict=True):
         numbered.setdefault(entry, []).append(new)
-    for block, other in tables.items():
-        if block != ids.block:
-            done[block] = _repeated_rows(block, other, numbered, options, decimals[block])
+    for block, place in places.items():
+        if block != ids.block and place is not None:  # None: refused where files are joined
+            done[block] = _repeated_rows(tables[block], place, numbered, decimals[block])
     originals = dict(zip(made, ids.entries, strict=True))
     n_repeated = sum(count > 1 for count in Counter(ids.entries).values())
     return Settled(
@@ -360,31 +367,68 @@ def _unique(entries: Sequence[str]) -> list[str]:
     return made
 
 
-def _repeated_rows(
-    block: str,
-    table: RawTable,
-    numbered: Mapping[str, Sequence[str]],
-    options: TableOptions,
-    decimal: str,
-) -> RawTable:
-    """Give the row of an id to each of its numbered ids."""
+def _id_place(
+    block: str, table: RawTable, options: TableOptions, decimals: Mapping[str, str]
+) -> int | None:
+    """Find the ids of a file beside the one whose ids repeat."""
     named = options.id_of(block)
     if named is not None and named in table.names:
-        place: int | None = table.names.index(named)
-    else:
-        apart = [name for key, name in options.roles.items() if key != "groups"]
-        place = infer_id(table, decimal=decimal, taken=apart)
-    if place is None:  # refused where the files are joined
-        return table
+        return table.names.index(named)
+    apart = [name for key, name in options.roles.items() if key != "groups"]
+    return infer_id(table, decimal=decimals[block], taken=apart)
+
+
+def _spelled_alike(
+    tables: Mapping[str, RawTable],
+    places: Mapping[str, int | None],
+    options: TableOptions,
+    decimals: Mapping[str, str],
+) -> Mapping[str, RawTable]:
+    """Spell the ids of all files as the first one does, where they are to be joined so.
+
+    With numbers behind them they would no longer agree.
+    """
+    known = {block: place for block, place in places.items() if place is not None}
+    if len(known) < len(tables) or len(tables) == 1:
+        return tables
+    written = {
+        block: labels(tables[block].columns[place], decimal=decimals[block])
+        for block, place in known.items()
+    }
+    ids = {block: list(dict.fromkeys(entries)) for block, entries in written.items()}
+    if any("" in entries for entries in ids.values()):  # refused where files are joined
+        return tables
+    overlap = find_overlap(tables, ids, options)
+    if options.join_ids != "loose":
+        return tables
+    told = [finding for finding in overlap.findings if finding.code == "SD030"]
+    done = {}
+    for block, place in known.items():
+        spelled = dict(zip(ids[block], overlap.ids[block], strict=True))
+        table = _with_ids(tables[block], place, [spelled[entry] for entry in written[block]])
+        done[block] = replace(table, findings=(*table.findings, *told))
+        told = []
+    return done
+
+
+def _with_ids(table: RawTable, place: int, entries: Sequence[str]) -> RawTable:
+    """Replace the ids of a table."""
+    columns = [*table.columns[:place], list(entries), *table.columns[place + 1 :]]
+    return with_id(replace(table, columns=columns), place)
+
+
+def _repeated_rows(
+    table: RawTable, place: int, numbered: Mapping[str, Sequence[str]], decimal: str
+) -> RawTable:
+    """Give the row of an id to each of its numbered ids."""
     entries = labels(table.columns[place], decimal=decimal)
     pairs = [
         (row, new) for row, entry in enumerate(entries) for new in numbered.get(entry, [entry])
     ]
     rows = np.array([row for row, _ in pairs], dtype=np.intp)
-    columns = take_rows(table.columns, rows)
-    columns[place] = [new for _, new in pairs]
     places = [table.places[row] for row in rows]
-    return with_id(replace(table, columns=columns, places=places), place)
+    moved = replace(table, columns=take_rows(table.columns, rows), places=places)
+    return _with_ids(moved, place, [new for _, new in pairs])
 
 
 def groups_by_pattern(
