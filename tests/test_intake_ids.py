@@ -144,3 +144,33 @@ def test_ids_kept_apart_that_agree_only_loosely_are_refused_with_the_way_out(joi
     persons = {"sample": [entry.lower() for entry in SHARED], **OF_PERSON}
     with pytest.raises(DataError, match=r"they share none \(a.csv 'P0', .*join_ids=loose"):
         join(measured(), persons, replicates="group")
+
+
+@pytest.mark.parametrize("gap", ["", "NA", "-"])
+@pytest.mark.parametrize("replicates", [None, "mean"])
+@pytest.mark.parametrize(
+    "ids",
+    [[f"S{i}" for i in range(N)], [str(1000 + 7 * i) for i in range(N)], PERSONS],
+    ids=["text", "numbers", "repeating"],
+)
+@pytest.mark.parametrize("name", ["id", "Patient ID"])
+@pytest.mark.parametrize("is_last", [False, True])
+def test_a_gap_among_ids_is_refused_with_its_row(read, gap, replicates, ids, name, is_last):
+    columns = repeating(name, [*ids[:7], gap, *ids[8:]])
+    if is_last:
+        columns[name] = columns.pop(name)
+    with pytest.raises(DataError, match=rf"must have a sample id; '{name}' .* in line 9 \(1 in"):
+        read(columns, replicates=replicates)
+
+
+def test_a_column_of_few_ids_is_left_out_as_the_refusal_says(read):
+    columns = repeating("id", [*map(str, range(N - 1)), ""])
+    with pytest.raises(DataError, match=r"leave it out with 'dataset\.drop=\[id\]'\."):
+        read(columns)
+    assert read(columns, drop=["id"]).feature_names == ("tau", "age")
+
+
+@pytest.mark.parametrize("name", ["id", "case"])
+def test_a_column_with_more_gaps_than_entries_holds_no_ids(read, name):
+    columns = repeating(name, [f"S{i}" if i < N / 2 else "" for i in range(N)])
+    assert name in read(columns).feature_names

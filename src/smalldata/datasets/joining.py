@@ -12,6 +12,7 @@ import numpy as np
 
 from smalldata.datasets.assembling import listed, nearest, several
 from smalldata.datasets.columns import labels, parse_number
+from smalldata.datasets.commands import command
 from smalldata.datasets.naming import places_of, plain_name, words_of
 from smalldata.datasets.options import TableOptions
 from smalldata.datasets.overlap import column_of_ids, find_overlap, repeating_ids
@@ -89,7 +90,8 @@ def infer_id(table: RawTable, *, decimal: str = ".", taken: Sequence[str] = ()) 
     In this order: a first column without a name; the one that is known, as by the format; the first
     column with a usual name (id, sample, patient, barcode …) whose entries are all different text
     or whole numbers (a first one may hold 1.1, 1.2 and 2.1, too); a first column of text whose
-    entries are all different; else ids that repeat, see `repeated_id`.
+    entries are all different; a column with a usual name that has ids of most rows, which is then
+    refused; else ids that repeat, see `repeated_id`.
 
     Parameters
     ----------
@@ -118,6 +120,9 @@ def infer_id(table: RawTable, *, decimal: str = ".", taken: Sequence[str] = ()) 
     is_text = isinstance(first, list) and not _has_number(first, decimal)
     if table.names[0] not in taken and is_text and _names_rows(first, decimal):
         return 0
+    for place in candidates:
+        if table.names[place] not in taken and _has_gaps(table.columns[place], decimal):
+            return place
     return repeated_id(table, decimal=decimal, taken=taken)
 
 
@@ -170,6 +175,31 @@ def _n_recurring(cells: Cells, *, decimal: str) -> int:
     return n_distinct if repeats and _are_names(cells, decimal) else 0
 
 
+def _has_gaps(cells: Cells, decimal: str) -> bool:
+    """Whether a column holds ids of most rows, but not of all: it is refused, not a feature."""
+    known = [entry for entry in labels(cells, decimal=decimal) if not is_gap(entry)]
+    if not len(cells) / 2 < len(known) < len(cells):
+        return False
+    return _names_rows(known, decimal) or _n_recurring(known, decimal=decimal) > 0
+
+
+def _dropped_with_gaps(table: RawTable, options: TableOptions, decimal: str) -> list[str]:
+    """Give the columns with gaps that the user drops: they need no ids in their gaps."""
+    places = {
+        name: table.names.index(name) for name in several(options.drop) if name in table.names
+    }
+    return [
+        name
+        for name, place in places.items()
+        if any(map(is_gap, labels(table.columns[place], decimal=decimal)))
+    ]
+
+
+def is_gap(entry: str) -> bool:
+    """Whether an id is missing."""
+    return entry.lower() in MISSING_TEXT
+
+
 def _numbers_rows(name: str) -> bool:
     """Whether a name ends as that of ids does, and no word says what it is instead: Hund-Nr."""
     words = words_of(name)
@@ -193,7 +223,7 @@ def _are_names(cells: Cells, decimal: str, *, whole: bool = True) -> bool:
     if not isinstance(cells, list):
         are_whole = not whole or np.all(cells == np.floor(cells))
         return bool(np.all(np.isfinite(cells)) and are_whole)
-    if any(cell.lower() in MISSING_TEXT for cell in cells):
+    if any(map(is_gap, cells)):
         return False
     if not whole:
         return True
@@ -237,7 +267,7 @@ def join(
     """
     id_places, findings = _id_places(tables, options, decimals)
     ids = {
-        block: _ids(table, id_places[block], decimal=decimals[block])
+        block: _ids(table, id_places[block], options, decimal=decimals[block])
         for block, table in tables.items()
     }
     first = next(iter(tables))
@@ -326,7 +356,11 @@ def _id_places(
     places = {
         block: table.names.index(named[block])
         if block in named
-        else infer_id(table, decimal=decimals[block], taken=taken)
+        else infer_id(
+            table,
+            decimal=decimals[block],
+            taken=[*taken, *_dropped_with_gaps(table, options, decimals[block])],
+        )
         for block, table in tables.items()
     }
     findings = []
@@ -351,6 +385,15 @@ def _id_places(
         )
         known[block] = labels(table.columns[place], decimal=decimals[block])
     return places, findings
+
+
+def without_ids(tables: Mapping[str, RawTable], options: TableOptions) -> list[str]:
+    """Give the columns without a role that hold no ids: the user says that they are features.
+
+    Several files need their ids, also if they are dropped later.
+    """
+    dropped = several(options.drop) if len(tables) == 1 else []
+    return [*dropped, *several(options.categorical)]
 
 
 def _named_ids(
@@ -382,15 +425,20 @@ def _named_ids(
     return having or asked
 
 
-def _ids(table: RawTable, place: int | None, *, decimal: str) -> list[str]:
+def _ids(table: RawTable, place: int | None, options: TableOptions, *, decimal: str) -> list[str]:
     if place is None:
         return [str(row) for row in range(1, table.n_rows + 1)]
     ids = labels(table.columns[place], decimal=decimal)
-    absent = [row for row, entry in enumerate(ids) if not entry]
+    absent = [row for row, entry in enumerate(ids) if is_gap(entry)]
     if absent:
+        name = table.names[place]
+        found = repr(ids[absent[0]]) if ids[absent[0]] else "empty"
+        is_guess = name and options.id is None
+        other = f" If {name!r} holds no ids, leave it out with {command('drop', [name])}."
         raise DataError(
-            f"every row must have a sample id; {table.names[place] or 'the first column'!r} of "
-            f"{table.source} is empty in {table.places[absent[0]]} ({len(absent)} in all)."
+            f"every row must have a sample id; {name or 'the first column'!r} of {table.source} is "
+            f"{found} in {table.places[absent[0]]} ({len(absent)} in all)."
+            f"{other if is_guess else ''}"
         )
     return ids
 

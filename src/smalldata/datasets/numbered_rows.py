@@ -8,9 +8,8 @@ there are none.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from smalldata.datasets.assembling import several
 from smalldata.datasets.commands import command
-from smalldata.datasets.joining import infer_id, row_numbers
+from smalldata.datasets.joining import infer_id, row_numbers, without_ids
 from smalldata.datasets.options import TableOptions
 from smalldata.datasets.raw import RawTable
 from smalldata.errors import ConfigError
@@ -38,7 +37,9 @@ def without_row_numbers(
     ConfigError
         If no table has ids, and the user asks for replicates, or for groups from the ids.
     """
-    taken = _taken(options)
+    # Groups may be named by the column of ids that repeat.
+    apart = [name for role, name in options.roles.items() if role != "groups"]
+    taken = [*apart, *without_ids(tables, options)]
     kept: dict[str, RawTable] = {}
     have_ids = []
     for block, table in tables.items():
@@ -54,12 +55,6 @@ def without_row_numbers(
     if not any(have_ids):
         _refuse(tables, options)
     return kept
-
-
-def _taken(options: TableOptions) -> list[str]:
-    """Columns that can't be the ids: groups can, since ids that repeat may be named so."""
-    apart = [name for role, name in options.roles.items() if role != "groups"]
-    return [*apart, *several(options.drop), *several(options.categorical)]
 
 
 def _refuse(tables: Mapping[str, RawTable], options: TableOptions) -> None:

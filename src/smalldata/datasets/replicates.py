@@ -17,7 +17,7 @@ from smalldata.datasets.assembling import listed, several
 from smalldata.datasets.averaging import average
 from smalldata.datasets.columns import labels
 from smalldata.datasets.commands import command
-from smalldata.datasets.joining import infer_id, recurs, repeated_id
+from smalldata.datasets.joining import infer_id, is_gap, recurs, repeated_id, without_ids
 from smalldata.datasets.numbered_rows import without_row_numbers
 from smalldata.datasets.options import TableOptions
 from smalldata.datasets.overlap import find_overlap
@@ -102,7 +102,7 @@ def settle_repeats(
     """
     tables = without_row_numbers(tables, options, decimals)
     found = {
-        block: _repeats(block, table, options, decimals[block], len(tables))
+        block: _repeats(block, table, options, decimals[block], tables)
         for block, table in tables.items()
     }
     repeated = [ids for ids in found.values() if ids is not None]
@@ -144,11 +144,11 @@ def _repeats(
     table: RawTable,
     options: TableOptions,
     decimal: str,
-    n_tables: int,
+    tables: Mapping[str, RawTable],
 ) -> _Ids | None:
     """Find the column of ids of a table, if they repeat."""
     apart = {key: name for key, name in options.roles.items() if key != "groups"}
-    taken = [*apart.values(), *several(options.drop), *several(options.categorical)]
+    taken = [*apart.values(), *without_ids(tables, options)]
     named = options.id_of(block)
     if named is not None and named in table.names:
         place: int | None = table.names.index(named)
@@ -156,7 +156,7 @@ def _repeats(
         groups = options.roles.get("groups")
         # A column of ids without repeats, beside that of the groups, is the ids.
         place = infer_id(table, decimal=decimal, taken=[*taken, *([groups] if groups else [])])
-        if place is None and groups in table.names and n_tables == 1:
+        if place is None and groups in table.names and len(tables) == 1:
             where = table.names.index(groups)
             if repeated_id(table, decimal=decimal, taken=taken) == where or where == 0:
                 place = where
@@ -165,7 +165,7 @@ def _repeats(
     if place is None:
         return None
     entries = labels(table.columns[place], decimal=decimal)
-    if len(set(entries)) == len(entries) or "" in entries:
+    if len(set(entries)) == len(entries) or any(map(is_gap, entries)):
         return None
     return _Ids(block=block, table=table, place=place, entries=entries, decimal=decimal)
 
@@ -396,7 +396,9 @@ def _spelled_alike(
         for block, place in known.items()
     }
     ids = {block: list(dict.fromkeys(entries)) for block, entries in written.items()}
-    if any("" in entries for entries in ids.values()):  # refused where files are joined
+    if any(
+        is_gap(entry) for entries in ids.values() for entry in entries
+    ):  # refused where files are joined
         return tables
     overlap = find_overlap(tables, ids, options)
     if options.join_ids != "loose":
