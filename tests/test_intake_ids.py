@@ -174,3 +174,24 @@ def test_a_column_of_few_ids_is_left_out_as_the_refusal_says(read):
 def test_a_column_with_more_gaps_than_entries_holds_no_ids(read, name):
     columns = repeating(name, [f"S{i}" if i < N / 2 else "" for i in range(N)])
     assert name in read(columns).feature_names
+
+
+@pytest.mark.parametrize("spell", ["{:03d}".format, "X{}".format])
+@pytest.mark.parametrize("n_bins", [N, N - 4, N + 10])
+def test_bins_with_numbers_for_names_do_not_turn_a_table(join, spell, n_bins):
+    ids = range(1, N + 1)
+    bins = {str(place + 1): VALUES + place for place in range(n_bins)}
+    tables = [{"id": [spell(entry) for entry in ids], **bins}, {"id": ids, "y": LABELS}]
+    with pytest.raises(DataError, match="join_ids=loose"):
+        join(*tables)
+    dataset = join(*tables, join_ids="loose")
+    assert dataset.y.tolist() == LABELS
+    assert dataset.X["2"].tolist() == (VALUES + 1).tolist()
+
+
+def test_samples_with_numbers_for_names_still_turn_a_table(join):
+    features = {"id": ["g001", "g002", "g003"]}
+    samples = {str(place + 1): VALUES[place : place + 3] for place in range(N - 2)}
+    ids = range(1, N - 1)
+    dataset = join({**features, **samples}, {"id": ids, "y": LABELS[:-2]})
+    assert dataset.feature_names == ("g001", "g002", "g003")
