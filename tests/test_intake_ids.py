@@ -195,3 +195,19 @@ def test_samples_with_numbers_for_names_still_turn_a_table(join):
     ids = range(1, N - 1)
     dataset = join({**features, **samples}, {"id": ids, "y": LABELS[:-2]})
     assert dataset.feature_names == ("g001", "g002", "g003")
+
+
+@pytest.mark.parametrize("name", ["No.", "tube label", "TP"])
+@pytest.mark.parametrize("spell", ["P-{:03d}".format, "{:03d}".format, "{}_T".format])
+def test_a_column_that_agrees_loosely_with_ids_is_offered(join, name, spell):
+    ids = [7 * i % N + 1 for i in range(N)]
+    tables = [
+        {name: ids, "TP53": VALUES, "EGFR": VALUES[::-1]},
+        {"patient": [spell(entry) for entry in ids], "y": LABELS},
+    ]
+    with pytest.raises(DataError, match=r"found in a\.csv\. Those of .*join_ids=loose\.") as no:
+        join(*tables)
+    assert repr(name) in str(no.value)
+    dataset = join(*tables, id={"a": name}, join_ids="loose")
+    assert dataset.y.tolist() == LABELS
+    assert dataset.feature_names == ("TP53", "EGFR")

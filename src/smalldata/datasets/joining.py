@@ -15,7 +15,7 @@ from smalldata.datasets.columns import labels, parse_number
 from smalldata.datasets.commands import command
 from smalldata.datasets.naming import places_of, plain_name, words_of
 from smalldata.datasets.options import TableOptions
-from smalldata.datasets.overlap import column_of_ids, find_overlap, repeating_ids
+from smalldata.datasets.overlap import column_of_ids, find_overlap, loose_column, repeating_ids
 from smalldata.datasets.raw import Cells, RawTable, take_rows
 from smalldata.datasets.vocabulary import ID_NAMES, MISSING_TEXT, NO_ID_WORDS
 from smalldata.errors import ConfigError, DataError
@@ -281,6 +281,8 @@ def join(
             own: list[str] | None = ids[block]
             if id_places[block] is None:
                 own = repeating_ids(table, others, decimal=decimals[block])
+            if own is None:
+                raise _none_found(block, table, others, options, decimal=decimals[block])
             _check_joinable(block, table, own)
         overlap = find_overlap(tables, ids, options)
         ids, common = overlap.ids, overlap.common
@@ -443,12 +445,32 @@ def _ids(table: RawTable, place: int | None, options: TableOptions, *, decimal: 
     return ids
 
 
-def _check_joinable(block: str, table: RawTable, ids: list[str] | None) -> None:
-    if ids is None:
-        raise DataError(
-            f"files are joined on sample ids; none were found in {table.source}. Name their column "
-            f"with dataset.id={{{block}: COLUMN}}."
-        )
+def _none_found(
+    block: str,
+    table: RawTable,
+    others: Sequence[Sequence[str]],
+    options: TableOptions,
+    *,
+    decimal: str,
+) -> DataError:
+    """Say that a file has no ids, and which column agrees loosely with those of another file."""
+    told = f"files are joined on sample ids; none were found in {table.source}."
+    found = loose_column(table, others, decimal=decimal)
+    if found is None:
+        return DataError(f"{told} Name their column with dataset.id={{{block}: COLUMN}}.")
+    place, sentence = found
+    named = {block: table.names[place]}
+    if isinstance(options.id, Mapping):
+        named |= {str(other): str(column) for other, column in options.id.items()}
+    settings = {} if isinstance(options.id, str) else {"id": named, "join_ids": "loose"}
+    return DataError(
+        f"{told} Those of {table.names[place]!r} may be: {sentence}. If so, say it with "
+        f"{command('id', named)} dataset.join_ids=loose.",
+        settings=settings,
+    )
+
+
+def _check_joinable(block: str, table: RawTable, ids: list[str]) -> None:
     repeated = [entry for entry, count in Counter(ids).items() if count > 1]
     if repeated:
         raise DataError(
