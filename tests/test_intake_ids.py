@@ -211,3 +211,30 @@ def test_a_column_that_agrees_loosely_with_ids_is_offered(join, name, spell):
     dataset = join(*tables, id={"a": name}, join_ids="loose")
     assert dataset.y.tolist() == LABELS
     assert dataset.feature_names == ("TP53", "EGFR")
+
+
+NUMBERS = [str(40000 + 37 * (i // 2)) for i in range(N)]
+
+
+@pytest.mark.parametrize("name", ["Hospital number", "Study No.", "chart_nr", "NHS Number", "No."])
+def test_numbers_of_persons_that_repeat_are_ids(read, name):
+    with pytest.raises(DataError, match=rf"12 of 12 ids in '{name}' .* repeat"):
+        read(repeating(name, NUMBERS))
+    dataset = read(repeating(name, NUMBERS), groups=name)
+    assert dataset.groups.tolist() == NUMBERS
+    assert dataset.feature_names == ("tau", "age")
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [
+        ("Batch number", NUMBERS),
+        ("Visit No.", NUMBERS),
+        ("Hospital number", [str(1 + i % 3) for i in range(N)]),
+        ("Hospital", NUMBERS),
+        ("copy number", [str(VALUES[i // 2]) for i in range(N)]),
+        ("Number of cells", NUMBERS),
+    ],
+)
+def test_other_numbers_that_repeat_are_features(read, name, cells):
+    assert name in read(repeating(name, cells)).feature_names

@@ -15,7 +15,13 @@ from smalldata.datasets.columns import labels, parse_number
 from smalldata.datasets.commands import command
 from smalldata.datasets.naming import places_of, plain_name, words_of
 from smalldata.datasets.options import TableOptions
-from smalldata.datasets.overlap import column_of_ids, find_overlap, loose_column, repeating_ids
+from smalldata.datasets.overlap import (
+    N_REPEATS,
+    column_of_ids,
+    find_overlap,
+    loose_column,
+    repeating_ids,
+)
 from smalldata.datasets.raw import Cells, RawTable, take_rows
 from smalldata.datasets.vocabulary import ID_NAMES, MISSING_TEXT, NO_ID_WORDS
 from smalldata.errors import ConfigError, DataError
@@ -24,6 +30,7 @@ from smalldata.findings import Finding
 SINGLE_BLOCK = "features"
 # Number and code end names of features, too.
 _ENDS_OF_IDS = ("id", "ids", "nr", "nummer", "numero")
+_NUMBERS = ("number", "no", "nr", "num", "nummer", "numero")
 MIN_REPEATED = 5
 """Different ids in a first column that repeats."""
 
@@ -130,9 +137,10 @@ def repeated_id(table: RawTable, *, decimal: str = ".", taken: Sequence[str] = (
     """Position of a column of ids that repeat: nothing else names the rows.
 
     The first column with a usual name that `recurs`, of the first one also another name that ends
-    in id or nr; else a first column of text, none of whose words say what it is instead (batch,
-    week, country …), with at least `MIN_REPEATED` values: a
-    sixth of the rows where nearly all hold digits, as ids do, and two fifths where they are words.
+    in id or nr, or in number where most of its whole numbers recur a few times; else a first column
+    of text, none of whose words say what it is instead (batch, week, country …), with at least
+    `MIN_REPEATED` values: a sixth of the rows where nearly all hold digits, as ids do, and two
+    fifths where they are words.
 
     Parameters
     ----------
@@ -149,6 +157,8 @@ def repeated_id(table: RawTable, *, decimal: str = ".", taken: Sequence[str] = (
         if name not in taken and recurs(name, table.columns[place], decimal=decimal):
             return place
     cells, name = table.columns[0], table.names[0]
+    if name not in taken and _numbers_persons(name, cells, decimal=decimal):
+        return 0
     if name not in taken and _numbers_rows(name) and _n_recurring(cells, decimal=decimal):
         return 0
     if name in taken or not isinstance(cells, list) or _has_number(cells, decimal):
@@ -204,6 +214,26 @@ def _numbers_rows(name: str) -> bool:
     """Whether a name ends as that of ids does, and no word says what it is instead: Hund-Nr."""
     words = words_of(name)
     return len(words) > 1 and words[-1] in _ENDS_OF_IDS and not NO_ID_WORDS.intersection(words)
+
+
+def _numbers_persons(name: str, cells: Cells, *, decimal: str) -> bool:
+    """Whether a first column numbers what recurs, mostly a few times each: Hospital number.
+
+    Words such as batch or visit say what else it numbers; a hospital has no number of its own.
+    """
+    words = words_of(name)
+    if not words or words[-1] not in _NUMBERS or not (NO_ID_WORDS - {"hospital"}).isdisjoint(words):
+        return False
+    if not _n_recurring(cells, decimal=decimal):
+        return False
+    entries = labels(cells, decimal=decimal)
+    counts = Counter(entries).values()
+    n_paired = sum(count for count in counts if count > 1)
+    return (
+        all(map(str.isdigit, entries))
+        and 2 * n_paired > len(entries)
+        and len(entries) <= N_REPEATS * len(counts)
+    )
 
 
 def _has_number(cells: Sequence[str], decimal: str) -> bool:
