@@ -331,7 +331,7 @@ def test_row_numbers_without_a_name_are_neither_ids_nor_features(read, start):
     dataset = read(rows, sheet(ids))
     assert_joined(dataset, ids)
     assert dataset.feature_names == ("TP53", "EGFR")
-    assert "'sample'" in told(dataset, "SD034").what
+    assert dataset.reading.settings["id"] == {"rna": "sample", "clinical": "sample"}
     assert read(rows, sheet(ids), id="sample").feature_names == ("TP53", "EGFR")
     # Other numbers without a name are refused as before: they may be values.
     rows[1][0] = 40

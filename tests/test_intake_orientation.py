@@ -478,6 +478,7 @@ def test_features_are_chosen_in_several_blocks():
 )
 def test_a_column_that_may_hold_persons_is_told(name, cells):
     frame = pd.DataFrame({name: cells, "x": np.arange(24) / 3, "y": ["a", "b"] * 12})
+    frame.index = [f"S{n}" for n in range(24)]
     assert "SD008" in codes(dataset_from_frame(frame, target="y"))
 
 

@@ -57,7 +57,7 @@ def dataset_from_frame(
         Name of the dataset; six characters of the table's fingerprint follow.
     **options
         As in `smalldata.datasets.options.TableOptions`, but for those of a file. The ids are the
-        index unless ``id`` names a column.
+        index, unless ``id`` names a column, or it only numbers the rows and a column holds ids.
 
     Returns
     -------

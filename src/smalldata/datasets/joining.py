@@ -10,12 +10,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from smalldata.datasets.assembling import listed, nearest
+from smalldata.datasets.assembling import listed, nearest, several
 from smalldata.datasets.columns import labels, parse_number
 from smalldata.datasets.commands import command
 from smalldata.datasets.naming import places_of, plain_name, words_of
 from smalldata.datasets.options import TableOptions
-from smalldata.datasets.overlap import column_of_ids, find_overlap, repeating_ids
+from smalldata.datasets.overlap import (
+    N_REPEATS,
+    column_of_ids,
+    find_overlap,
+    loose_column,
+    repeating_ids,
+)
 from smalldata.datasets.raw import Cells, RawTable, take_rows
 from smalldata.datasets.vocabulary import ID_NAMES, MISSING_TEXT, NO_ID_WORDS
 from smalldata.errors import ConfigError, DataError
@@ -24,6 +30,7 @@ from smalldata.findings import Finding
 SINGLE_BLOCK = "features"
 # Number and code end names of features, too.
 _ENDS_OF_IDS = ("id", "ids", "nr", "nummer", "numero")
+_NUMBERS = ("number", "no", "nr", "num", "nummer", "numero")
 MIN_REPEATED = 5
 """Different ids in a first column that repeats."""
 
@@ -90,7 +97,8 @@ def infer_id(table: RawTable, *, decimal: str = ".", taken: Sequence[str] = ()) 
     In this order: a first column without a name; the one that is known, as by the format; the first
     column with a usual name (id, sample, patient, barcode …) whose entries are all different text
     or whole numbers (a first one may hold 1.1, 1.2 and 2.1, too); a first column of text whose
-    entries are all different; else ids that repeat, see `repeated_id`.
+    entries are all different; a column with a usual name that has ids of most rows, which is then
+    refused; else ids that repeat, see `repeated_id`.
 
     Parameters
     ----------
@@ -119,6 +127,9 @@ def infer_id(table: RawTable, *, decimal: str = ".", taken: Sequence[str] = ()) 
     is_text = isinstance(first, list) and not _has_number(first, decimal)
     if table.names[0] not in taken and is_text and _names_rows(first, decimal):
         return 0
+    for place in candidates:
+        if table.names[place] not in taken and _has_gaps(table.columns[place], decimal):
+            return place
     return repeated_id(table, decimal=decimal, taken=taken)
 
 
@@ -126,9 +137,10 @@ def repeated_id(table: RawTable, *, decimal: str = ".", taken: Sequence[str] = (
     """Position of a column of ids that repeat: nothing else names the rows.
 
     The first column with a usual name that `recurs`, of the first one also another name that ends
-    in id or nr; else a first column of text, none of whose words say what it is instead (batch,
-    week, country …), with at least `MIN_REPEATED` values: a
-    sixth of the rows where nearly all hold digits, as ids do, and two fifths where they are words.
+    in id or nr, or in number where most of its whole numbers recur a few times; else a first column
+    of text, none of whose words say what it is instead (batch, week, country …), with at least
+    `MIN_REPEATED` values: a sixth of the rows where nearly all hold digits, as ids do, and two
+    fifths where they are words.
 
     Parameters
     ----------
@@ -145,6 +157,8 @@ def repeated_id(table: RawTable, *, decimal: str = ".", taken: Sequence[str] = (
         if name not in taken and recurs(name, table.columns[place], decimal=decimal):
             return place
     cells, name = table.columns[0], table.names[0]
+    if name not in taken and _numbers_persons(name, cells, decimal=decimal):
+        return 0
     if name not in taken and _numbers_rows(name) and _n_recurring(cells, decimal=decimal):
         return 0
     if name in taken or not isinstance(cells, list) or _has_number(cells, decimal):
@@ -171,10 +185,55 @@ def _n_recurring(cells: Cells, *, decimal: str) -> int:
     return n_distinct if repeats and _are_names(cells, decimal) else 0
 
 
+def _has_gaps(cells: Cells, decimal: str) -> bool:
+    """Whether a column holds ids of most rows, but not of all: it is refused, not a feature."""
+    known = [entry for entry in labels(cells, decimal=decimal) if not is_gap(entry)]
+    if not len(cells) / 2 < len(known) < len(cells):
+        return False
+    return _names_rows(known, decimal) or _n_recurring(known, decimal=decimal) > 0
+
+
+def _dropped_with_gaps(table: RawTable, options: TableOptions, decimal: str) -> list[str]:
+    """Give the columns with gaps that the user drops: they need no ids in their gaps."""
+    places = {
+        name: table.names.index(name) for name in several(options.drop) if name in table.names
+    }
+    return [
+        name
+        for name, place in places.items()
+        if any(map(is_gap, labels(table.columns[place], decimal=decimal)))
+    ]
+
+
+def is_gap(entry: str) -> bool:
+    """Whether an id is missing."""
+    return entry.lower() in MISSING_TEXT
+
+
 def _numbers_rows(name: str) -> bool:
     """Whether a name ends as that of ids does, and no word says what it is instead: Hund-Nr."""
     words = words_of(name)
     return len(words) > 1 and words[-1] in _ENDS_OF_IDS and not NO_ID_WORDS.intersection(words)
+
+
+def _numbers_persons(name: str, cells: Cells, *, decimal: str) -> bool:
+    """Whether a first column numbers what recurs, mostly a few times each: Hospital number.
+
+    Words such as batch or visit say what else it numbers; a hospital has no number of its own.
+    """
+    words = words_of(name)
+    if not words or words[-1] not in _NUMBERS or not (NO_ID_WORDS - {"hospital"}).isdisjoint(words):
+        return False
+    if not _n_recurring(cells, decimal=decimal):
+        return False
+    entries = labels(cells, decimal=decimal)
+    counts = Counter(entries).values()
+    n_paired = sum(count for count in counts if count > 1)
+    return (
+        all(map(str.isdigit, entries))
+        and 2 * n_paired > len(entries)
+        and len(entries) <= N_REPEATS * len(counts)
+    )
 
 
 def _has_number(cells: Sequence[str], decimal: str) -> bool:
@@ -194,7 +253,7 @@ def _are_names(cells: Cells, decimal: str, *, whole: bool = True) -> bool:
     if not isinstance(cells, list):
         are_whole = not whole or np.all(cells == np.floor(cells))
         return bool(np.all(np.isfinite(cells)) and are_whole)
-    if any(cell.lower() in MISSING_TEXT for cell in cells):
+    if any(map(is_gap, cells)):
         return False
     if not whole:
         return True
@@ -238,7 +297,7 @@ def join(
     """
     id_places, findings = _id_places(tables, options, decimals)
     ids = {
-        block: _ids(table, id_places[block], decimal=decimals[block])
+        block: _ids(table, id_places[block], options, decimal=decimals[block])
         for block, table in tables.items()
     }
     first = next(iter(tables))
@@ -252,11 +311,13 @@ def join(
             own: list[str] | None = ids[block]
             if id_places[block] is None:
                 own = repeating_ids(table, others, decimal=decimals[block])
+            if own is None:
+                raise _none_found(block, table, others, options, decimal=decimals[block])
             _check_joinable(block, table, own)
         overlap = find_overlap(tables, ids, options)
         ids, common = overlap.ids, overlap.common
         findings += overlap.findings
-    apart = {block: {id_places[block], *_row_numbers(table)} for block, table in tables.items()}
+    apart = {block: {id_places[block], *row_numbers(table)} for block, table in tables.items()}
     repeated = Counter(
         name
         for block, table in tables.items()
@@ -314,12 +375,12 @@ def _check_names(columns: Sequence[Column], tables: Mapping[str, RawTable]) -> N
     )
 
 
-def _row_numbers(table: RawTable) -> list[int]:
+def row_numbers(table: RawTable) -> list[int]:
     """Position of a first column without a name that counts the rows: it is no feature.
 
-    R and pandas write it.
+    R and pandas write it; pandas calls it ``Unnamed: 0`` when it has read it.
     """
-    if table.names[0]:
+    if table.names[0] not in ("", "Unnamed: 0"):
         return []
     entries = labels(table.columns[0])
     counted = [[str(start + row) for row in range(table.n_rows)] for start in (0, 1)]
@@ -338,19 +399,23 @@ def _id_places(
     tables: Mapping[str, RawTable], options: TableOptions, decimals: Mapping[str, str]
 ) -> tuple[dict[str, int | None], list[Finding]]:
     """Find the column of ids of each file: as named, by its own looks, or by the other files."""
-    taken = list(options.roles.values())
+    taken = [*options.roles.values(), *several(options.categorical)]
     named = _named_ids(tables, options.id)
     places = {
         block: table.names.index(named[block])
         if block in named
-        else infer_id(table, decimal=decimals[block], taken=taken)
+        else infer_id(
+            table,
+            decimal=decimals[block],
+            taken=[*taken, *_dropped_with_gaps(table, options, decimals[block])],
+        )
         for block, table in tables.items()
     }
     findings = []
     known = {
         block: labels(tables[block].columns[place], decimal=decimals[block])
         for block, place in places.items()
-        if place is not None and len(tables) > 1 and place not in _row_numbers(tables[block])
+        if place is not None and len(tables) > 1 and place not in row_numbers(tables[block])
     }
     for block, table in tables.items():
         others = [entries for other, entries in known.items() if other != block]
@@ -368,6 +433,15 @@ def _id_places(
         )
         known[block] = labels(table.columns[place], decimal=decimals[block])
     return places, findings
+
+
+def without_ids(tables: Mapping[str, RawTable], options: TableOptions) -> list[str]:
+    """Give the columns without a role that hold no ids: the user says that they are features.
+
+    Several files need their ids, also if they are dropped later.
+    """
+    dropped = several(options.drop) if len(tables) == 1 else []
+    return [*dropped, *several(options.categorical)]
 
 
 def _named_ids(
@@ -399,25 +473,50 @@ def _named_ids(
     return having or asked
 
 
-def _ids(table: RawTable, place: int | None, *, decimal: str) -> list[str]:
+def _ids(table: RawTable, place: int | None, options: TableOptions, *, decimal: str) -> list[str]:
     if place is None:
         return [str(row) for row in range(1, table.n_rows + 1)]
     ids = labels(table.columns[place], decimal=decimal)
-    absent = [row for row, entry in enumerate(ids) if not entry]
+    absent = [row for row, entry in enumerate(ids) if is_gap(entry)]
     if absent:
+        name = table.names[place]
+        found = repr(ids[absent[0]]) if ids[absent[0]] else "empty"
+        is_guess = name and options.id is None
+        other = f" If {name!r} holds no ids, leave it out with {command('drop', [name])}."
         raise DataError(
-            f"every row must have a sample id; {table.names[place] or 'the first column'!r} of "
-            f"{table.source} is empty in {table.places[absent[0]]} ({len(absent)} in all)."
+            f"every row must have a sample id; {name or 'the first column'!r} of {table.source} is "
+            f"{found} in {table.places[absent[0]]} ({len(absent)} in all)."
+            f"{other if is_guess else ''}"
         )
     return ids
 
 
-def _check_joinable(block: str, table: RawTable, ids: list[str] | None) -> None:
-    if ids is None:
-        raise DataError(
-            f"files are joined on sample ids; none were found in {table.source}. Name their column "
-            f"with {command('id', {block: 'COLUMN'})}."
-        )
+def _none_found(
+    block: str,
+    table: RawTable,
+    others: Sequence[Sequence[str]],
+    options: TableOptions,
+    *,
+    decimal: str,
+) -> DataError:
+    """Say that a file has no ids, and which column agrees loosely with those of another file."""
+    told = f"files are joined on sample ids; none were found in {table.source}."
+    found = loose_column(table, others, decimal=decimal)
+    if found is None:
+        return DataError(f"{told} Name their column with {command('id', {block: 'COLUMN'})}.")
+    place, sentence = found
+    named = {block: table.names[place]}
+    if isinstance(options.id, Mapping):
+        named |= {str(other): str(column) for other, column in options.id.items()}
+    settings = {} if isinstance(options.id, str) else {"id": named, "join_ids": "loose"}
+    return DataError(
+        f"{told} Those of {table.names[place]!r} may be: {sentence}. If so, say it with "
+        f"{command('id', named)} dataset.join_ids=loose.",
+        settings=settings,
+    )
+
+
+def _check_joinable(block: str, table: RawTable, ids: list[str]) -> None:
     repeated = [entry for entry, count in Counter(ids).items() if count > 1]
     if repeated:
         raise DataError(

@@ -107,6 +107,11 @@ class Ids:
         """Whether a name is one of them."""
         return (plain_id(name) if self.is_loose else name) in self.entries
 
+    @property
+    def loose(self) -> "Ids":
+        """The same ids in the spelling of `plain_id`."""
+        return Ids(entries=frozenset(map(plain_id, self.entries)), is_loose=True)
+
     def __bool__(self) -> bool:
         """Whether there are any."""
         return bool(self.entries)
@@ -253,12 +258,15 @@ def _judge(
         return Turned(why=f"{above!r} is a row above its header", ids=ids)
     in_header = _share(own.header, ids)
     in_columns = max((_share(column[:N_IDS], ids) for column in own.columns), default=0.0)
+    first = own.columns[0] if own.columns else []
+    says_ids = plain_name(own.corner) in ID_NAMES or all(map(str.isdigit, first))
+    if in_header and says_ids:  # numbers may name features, too: 001 is as good as 1 then
+        in_columns = max(in_columns, _share(first[:N_IDS], ids.loose))
     if in_header > CLEARLY * in_columns:
         n_ids = sum(name in ids for name in own.header)
         return Turned(why=f"its header holds {n_ids} ids of the other files", ids=ids)
     if in_columns > CLEARLY * in_header:
         return None
-    first = own.columns[0] if own.columns else []
     # In a list of measurements the word stands once per sample.
     in_first = next((role for role in roles if first.count(role) == 1), None)
     n_numeric = sum(map(_is_numeric, own.rows))

@@ -252,6 +252,21 @@ def repeating_ids(
     return None
 
 
+def loose_column(
+    table: RawTable, others: Sequence[Sequence[str]], *, decimal: str
+) -> tuple[int, str] | None:
+    """Give the first column that nearly agrees with ids of another file, and how it does."""
+    for place, column in enumerate(table.columns[:N_COLUMNS]):
+        entries = _entries(column, decimal)
+        for ids in others:
+            if not entries or any(len(set(side)) < len(side) for side in (entries, ids)):
+                continue
+            matching = match_ids({"own": entries, "other": ids})
+            if matching.gains and matching.n_loose >= NEARLY_ALL * matching.n_ids:
+                return place, matching.sentence
+    return None
+
+
 def _entries(cells: Cells, decimal: str) -> list[str]:
     """Give the entries of a column that may hold ids; none if one is missing."""
     if not isinstance(cells, list) and not np.all(np.isfinite(cells)):

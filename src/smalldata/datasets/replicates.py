@@ -18,9 +18,11 @@ from smalldata.datasets.averaging import average
 from smalldata.datasets.columns import labels
 from smalldata.datasets.commands import command
 from smalldata.datasets.detection import NOTHING
-from smalldata.datasets.joining import infer_id, recurs, repeated_id
+from smalldata.datasets.joining import infer_id, is_gap, recurs, repeated_id, without_ids
 from smalldata.datasets.long_numbers import names_and_values
+from smalldata.datasets.numbered_rows import without_row_numbers
 from smalldata.datasets.options import TableOptions
+from smalldata.datasets.overlap import find_overlap
 from smalldata.datasets.raw import Cells, RawTable, take_cells, take_rows, with_id
 from smalldata.datasets.target import is_measured
 from smalldata.errors import ConfigError, DataError
@@ -100,8 +102,9 @@ def settle_repeats(
     DataError
         If ids repeat and nothing says why, or their rows have several labels.
     """
+    tables = without_row_numbers(tables, options, decimals)
     found = {
-        block: _repeats(block, table, options, decimals[block], len(tables))
+        block: _repeats(block, table, options, decimals[block], tables)
         for block, table in tables.items()
     }
     repeated = [ids for ids in found.values() if ids is not None]
@@ -143,11 +146,11 @@ def _repeats(
     table: RawTable,
     options: TableOptions,
     decimal: str,
-    n_tables: int,
+    tables: Mapping[str, RawTable],
 ) -> _Ids | None:
     """Find the column of ids of a table, if they repeat."""
     apart = {key: name for key, name in options.roles.items() if key != "groups"}
-    taken = [*apart.values(), *several(options.drop), *several(options.categorical)]
+    taken = [*apart.values(), *without_ids(tables, options)]
     named = options.id_of(block)
     if named is not None and named in table.names:
         place: int | None = table.names.index(named)
@@ -155,7 +158,7 @@ def _repeats(
         groups = options.roles.get("groups")
         # A column of ids without repeats, beside that of the groups, is the ids.
         place = infer_id(table, decimal=decimal, taken=[*taken, *([groups] if groups else [])])
-        if place is None and groups in table.names and n_tables == 1:
+        if place is None and groups in table.names and len(tables) == 1:
             where = table.names.index(groups)
             if repeated_id(table, decimal=decimal, taken=taken) == where or where == 0:
                 place = where
@@ -164,7 +167,7 @@ def _repeats(
     if place is None:
         return None
     entries = labels(table.columns[place], decimal=decimal)
-    if len(set(entries)) == len(entries) or "" in entries:
+    if len(set(entries)) == len(entries) or any(map(is_gap, entries)):
         return None
     return _Ids(block=block, table=table, place=place, entries=entries, decimal=decimal)
 
@@ -319,17 +322,23 @@ def _numbered(
         )
     if not by_id and options.groups_pattern is None:
         _check_nested(ids, options)
+    places = {
+        block: ids.place if block == ids.block else _id_place(block, table, options, decimals)
+        for block, table in tables.items()
+    }
+    tables = _spelled_alike(tables, places, options, decimals)
+    table = tables[ids.block]
+    ids = replace(
+        ids, table=table, entries=labels(table.columns[ids.place], decimal=decimals[ids.block])
+    )
     made = _unique(ids.entries)
-    table = ids.table
-    columns = list(table.columns)
-    columns[ids.place] = list(made)
-    done = dict(tables) | {ids.block: with_id(replace(table, columns=columns), ids.place)}
+    done = dict(tables) | {ids.block: _with_ids(table, ids.place, made)}
     numbered: dict[str, list[str]] = {}
     for entry, new in zip(ids.entries, made, strict=True):
         numbered.setdefault(entry, []).append(new)
-    for block, other in tables.items():
-        if block != ids.block:
-            done[block] = _repeated_rows(block, other, numbered, options, decimals[block])
+    for block, place in places.items():
+        if block != ids.block and place is not None:  # None: refused where files are joined
+            done[block] = _repeated_rows(tables[block], place, numbered, decimals[block])
     originals = dict(zip(made, ids.entries, strict=True))
     n_repeated = sum(count > 1 for count in Counter(ids.entries).values())
     return Settled(
@@ -372,31 +381,70 @@ def _unique(entries: Sequence[str]) -> list[str]:
     return made
 
 
-def _repeated_rows(
-    block: str,
-    table: RawTable,
-    numbered: Mapping[str, Sequence[str]],
-    options: TableOptions,
-    decimal: str,
-) -> RawTable:
-    """Give the row of an id to each of its numbered ids."""
+def _id_place(
+    block: str, table: RawTable, options: TableOptions, decimals: Mapping[str, str]
+) -> int | None:
+    """Find the ids of a file beside the one whose ids repeat."""
     named = options.id_of(block)
     if named is not None and named in table.names:
-        place: int | None = table.names.index(named)
-    else:
-        apart = [name for key, name in options.roles.items() if key != "groups"]
-        place = infer_id(table, decimal=decimal, taken=apart)
-    if place is None:  # refused where the files are joined
-        return table
+        return table.names.index(named)
+    apart = [name for key, name in options.roles.items() if key != "groups"]
+    return infer_id(table, decimal=decimals[block], taken=apart)
+
+
+def _spelled_alike(
+    tables: Mapping[str, RawTable],
+    places: Mapping[str, int | None],
+    options: TableOptions,
+    decimals: Mapping[str, str],
+) -> Mapping[str, RawTable]:
+    """Spell the ids of all files as the first one does, where they are to be joined so.
+
+    With numbers behind them they would no longer agree.
+    """
+    known = {block: place for block, place in places.items() if place is not None}
+    if len(known) < len(tables) or len(tables) == 1:
+        return tables
+    written = {
+        block: labels(tables[block].columns[place], decimal=decimals[block])
+        for block, place in known.items()
+    }
+    ids = {block: list(dict.fromkeys(entries)) for block, entries in written.items()}
+    if any(
+        is_gap(entry) for entries in ids.values() for entry in entries
+    ):  # refused where files are joined
+        return tables
+    overlap = find_overlap(tables, ids, options)
+    if options.join_ids != "loose":
+        return tables
+    told = [finding for finding in overlap.findings if finding.code == "SD030"]
+    done = {}
+    for block, place in known.items():
+        spelled = dict(zip(ids[block], overlap.ids[block], strict=True))
+        table = _with_ids(tables[block], place, [spelled[entry] for entry in written[block]])
+        done[block] = replace(table, findings=(*table.findings, *told))
+        told = []
+    return done
+
+
+def _with_ids(table: RawTable, place: int, entries: Sequence[str]) -> RawTable:
+    """Replace the ids of a table."""
+    columns = [*table.columns[:place], list(entries), *table.columns[place + 1 :]]
+    return with_id(replace(table, columns=columns), place)
+
+
+def _repeated_rows(
+    table: RawTable, place: int, numbered: Mapping[str, Sequence[str]], decimal: str
+) -> RawTable:
+    """Give the row of an id to each of its numbered ids."""
     entries = labels(table.columns[place], decimal=decimal)
     pairs = [
         (row, new) for row, entry in enumerate(entries) for new in numbered.get(entry, [entry])
     ]
     rows = np.array([row for row, _ in pairs], dtype=np.intp)
-    columns = take_rows(table.columns, rows)
-    columns[place] = [new for _, new in pairs]
     places = [table.places[row] for row in rows]
-    return with_id(replace(table, columns=columns, places=places), place)
+    moved = replace(table, columns=take_rows(table.columns, rows), places=places)
+    return _with_ids(moved, place, [new for _, new in pairs])
 
 
 def groups_by_pattern(

@@ -269,7 +269,8 @@ def _groups_of_ids(
         groups = groups_by_pattern(joined.sample_ids, options.groups_pattern, settled.originals)
         return groups, f"groups: {len(set(groups))} from the ids"
     if settled.groups:
-        groups = [settled.groups[entry] for entry in joined.sample_ids]
+        # A sample that only another file has is a group of its own.
+        groups = [settled.groups.get(entry, entry) for entry in joined.sample_ids]
         return groups, f"groups: {len(set(groups))}, the ids"
     return None
 
