@@ -206,8 +206,7 @@ def _around():
                     ids=[str(100 + i) for i in range(N)],
                 )
             ),
-            says=("SD010", "SD027"), names=("x1", "x2", "x3", "x4", "x5"),
-            remedy=("dataset.id=Nr",),
+            says=("SD010", "id: Nr"), names=("x1", "x2", "x3", "x4", "x5"),
         ),
         "tibble.tsv": Member(
             content=text(

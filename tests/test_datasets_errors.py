@@ -58,7 +58,7 @@ DATA_ERRORS = {
     "short row": (
         PLAIN + "total,4\n",
         "every row of my.csv must have 4 fields like the header; line 6 has 2 ('total 4'). "
-        "Put text that contains the separator in quotes.",
+        "Delete it if it is a note, or write its missing fields.",
     ),
     "ragged row after a quoted line break": (
         PLAIN.replace("s2,", '"s\n2",').replace("s4,0.5", "s4,0.5,7"),

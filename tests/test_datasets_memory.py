@@ -107,7 +107,10 @@ def test_text_as_bytes_is_text_and_a_level_that_means_missing_is_none(frame):
 
 def test_ids_come_from_the_index_or_from_the_column_that_is_named(frame):
     plain = frame.reset_index(names="person")
-    assert dataset_from_frame(plain, target="outcome").sample_ids.tolist() == list("012345")
+    found = dataset_from_frame(plain, target="outcome")
+    assert found.sample_ids.tolist() == frame.index.tolist(), "row numbers are no ids"
+    plain.index = pd.Index([f"row {row}" for row in range(6)])
+    assert dataset_from_frame(plain, target="outcome").sample_ids.tolist() == list(plain.index)
     named = dataset_from_frame(plain, target="outcome", id="person")
     assert named.sample_ids.tolist() == frame.index.tolist()
     assert "person" not in named.feature_names

@@ -1,5 +1,7 @@
 """Wide tables: what is found out in blocks of columns is what one column after the other gives."""
 
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -55,10 +57,11 @@ def test_columns_of_one_value_are_those_that_counting_gives(seed, n):
     columns = draw_columns(rng, n, 40)
     y = rng.permutation(np.arange(n) % 2).astype(str)
     entries = suspects(Features.of(columns), y, target="outcome", kind=TaskKind.BINARY)
-    found = {entry.code: entry.what.split()[0] for entry in entries}
+    found = Counter[str]()  # columns with gaps have a finding of their own
+    for entry in entries:
+        found[entry.code] += int(entry.what.split()[0]) if entry.code in ("SD022", "SD023") else 0
     constant, nearly = found_one_by_one(columns)
-    assert found.get("SD022", "0") == str(len(constant))
-    assert found.get("SD023", "0") == str(len(nearly))
+    assert (found["SD022"], found["SD023"]) == (len(constant), len(nearly))
     whole = [name for name in constant if not np.isnan(columns[name]).any()]
     assert find_constant(Features.of(columns).table()) == tuple(whole)
 

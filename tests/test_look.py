@@ -306,7 +306,7 @@ def test_a_run_reads_files_in_the_order_they_are_named_as_a_look_does(folder, ca
 
 
 def test_a_table_in_memory_has_a_page_and_no_yaml():
-    seen = look(Dataset.from_frame(messy().drop(columns="sample"), target="diag"))
+    seen = look(Dataset.from_frame(messy().drop(columns="sample"), target="diag", groups="person"))
     assert "&#39;dataset.drop=[diag_code]&#39;" in seen.html()
     assert seen.yaml() == ""
     with pytest.raises(ConfigError, match="made in memory"):

@@ -387,6 +387,8 @@ def _with_labels_above(
         Of the header.
     """
     header = rows[place]
+    if place + 1 == len(rows):
+        return rows, lines, place
     lead = next((at for at, cell in enumerate(rows[place + 1]) if cell), 0)
     end = place + 1
     while end < len(rows) - 1 and _is_labelled(rows[end], lead):
