@@ -173,7 +173,9 @@ def test_a_click_on_a_sample_shows_its_waterfall(tab, pages):
         if select.input_value() != first:
             break
     assert select.input_value() != first
-    page.locator("#figure-beeswarm .canvas .mark-symbol.role-mark path").nth(40).click(force=True)
+    point = page.locator("#figure-beeswarm .canvas .mark-symbol.role-mark path").nth(40)
+    point.scroll_into_view_if_needed()  # waits until the page no longer moves; force does not
+    point.click(force=True)
 
 
 def test_tooltip_of_a_sample_shows_its_name_as_text(tab, pages):
